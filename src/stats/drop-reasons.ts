@@ -1,0 +1,66 @@
+/**
+ * The one table of drop reasons: name -> sentence.
+ *
+ * Every frame that the daemon does not deliver, answer or hand on ends in exactly one of these reasons, and each reason
+ * is one counter: the statistic `ipmpd:0:drops:<reason>`, the series `ipmp_drops_total{reason="<reason>"}`, a row of
+ * `ipmpadm -s status`. The sentence is what an operator reads, so it says what the frame was, not where the code is.
+ *
+ * Two sections, by the layer that gives the reason. Names are snake_case, unique over both sections, and stable once
+ * released: dashboards and alert rules name them.
+ */
+
+export const DROP_REASONS = {
+  datapath: {
+    runt: 'shorter than an Ethernet header, or than the header its type promises',
+    truncated: 'filled its buffer, so its end was cut off',
+    bad_vnet_header: 'offload description (virtio net header) contradicts the frame',
+    own_source: 'came back from the wire with the MAC of one of our own NICs as source',
+    own_source_address: 'came from the wire with one of our own IP addresses as source',
+    no_group: 'arrived on an interface that is in no group',
+    foreign_destination: 'unicast to a MAC that is not this NIC’s',
+    not_nominated: 'broadcast or multicast copy on a NIC that is not the nominated one',
+    not_ours: 'for an address that is not ours, and the group does not forward',
+    martian_source: 'source address that may not appear on a network',
+    martian_destination: 'destination address that may not appear on a network',
+    bad_ipv4_header: 'IPv4 header with a wrong version, length or total length',
+    source_route: 'carries an IPv4 source route option',
+    icmp_redirect: 'ICMP redirect from the wire',
+    test_source: 'sent by the host from a test address, which belongs to one NIC',
+    no_active_member: 'the group had no active interface to send it from',
+    ipv6_not_served: 'IPv6, which this version does not serve',
+    vlan: 'VLAN tag on a group or interface that has none',
+    unknown_ethertype: 'neither IPv4 nor ARP',
+    punt_full: 'for the control plane, whose queue was full',
+    transmit_full: 'the device had no room (EAGAIN, ENOBUFS)',
+    transmit_down: 'the device was down (EIO)',
+    transmit_refused: 'the kernel refused the frame as malformed (EINVAL)',
+    transmit_gone: 'the device no longer exists (EBADFD)',
+    unclassified: 'no rule matched: a defect in the daemon',
+  },
+  ip: {
+    arp_malformed: 'ARP whose lengths, types or operation are not those of IPv4 over Ethernet',
+  },
+} as const;
+
+/** Reasons given by the forwarding path. */
+export type DatapathDropReason = keyof (typeof DROP_REASONS)['datapath'];
+
+/** Reasons given by the IP layer of the control plane. */
+export type IpDropReason = keyof (typeof DROP_REASONS)['ip'];
+
+export type DropReason = DatapathDropReason | IpDropReason;
+
+/** Datapath reasons in table order: a reason's position is its index in a worker's counter block. */
+export const DATAPATH_DROP_REASONS = Object.keys(DROP_REASONS.datapath) as DatapathDropReason[];
+
+/** IP layer reasons in table order. */
+export const IP_DROP_REASONS = Object.keys(DROP_REASONS.ip) as IpDropReason[];
+
+const SENTENCES: ReadonlyMap<string, string> = new Map(
+  Object.values(DROP_REASONS).flatMap((section) => Object.entries<string>(section)),
+);
+
+/** The sentence of a reason, or undefined if there is no such reason. */
+export function dropReasonSentence(reason: string): string | undefined {
+  return SENTENCES.get(reason);
+}
