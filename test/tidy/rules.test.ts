@@ -1,0 +1,126 @@
+/** The house rules that a program can check; each failure names the replacement. */
+
+import { deepEqual } from 'node:assert/strict';
+import { test } from 'node:test';
+import { type SourceFile, sources } from './source.ts';
+
+/** Ours: the longest file and line that a reader takes in without scrolling for ever. */
+const MAX_FILE_LINES = 400;
+const MAX_LINE_LENGTH = 100;
+const MAX_FUNCTION_LINES = 70;
+
+/** A word that has a better one: where it is banned, and what to use. */
+interface Ban {
+  readonly pattern: RegExp;
+  readonly except: RegExp;
+  readonly instead: string;
+}
+
+const TIME_ROOMS = /^src\/(host\/clock|datapath\/worker|lab\/)/;
+
+const BANS: readonly Ban[] = [
+  { pattern: /\bDate\b[.(]/, except: TIME_ROOMS, instead: 'a `nowMs` argument' },
+  { pattern: /\bperformance\.now\b/, except: TIME_ROOMS, instead: 'a `nowMs` argument' },
+  { pattern: /\bMath\.random\b/, except: /^$/, instead: 'base/rng.ts' },
+  { pattern: /\b(setTimeout|setInterval)\(/, except: TIME_ROOMS, instead: 'host/clock.ts' },
+  { pattern: /\bconsole\./, except: /^src\/lab\//, instead: 'the log, or process.stdout in ctl' },
+  { pattern: /: any\b|\bas any\b/, except: /^$/, instead: 'a type' },
+  { pattern: /@ts-(ignore|expect-error|nocheck)/, except: /^$/, instead: 'a fix' },
+  { pattern: /\b(TODO|FIXME|XXX|HACK)\b/, except: /^$/, instead: 'an issue, or the thing itself' },
+  { pattern: /catch( \(\w*\))? \{\s*\}/, except: /^$/, instead: 'a handled error' },
+];
+
+const typescript = (): SourceFile[] => sources(['src', 'test'], ['.ts']);
+const code = (): SourceFile[] => sources(['src'], ['.ts']);
+
+test(`files have at most ${MAX_FILE_LINES} lines: split by reason`, () => {
+  const all = [...typescript(), ...sources(['native'], ['.c', '.h'])];
+  const long = all.filter((file) => file.lines.length > MAX_FILE_LINES + 1);
+  deepEqual(
+    long.map((file) => `${file.path}: ${file.lines.length}`),
+    [],
+  );
+});
+
+test(`lines have at most ${MAX_LINE_LENGTH} characters`, () => {
+  const long = typescript().flatMap((file) =>
+    file.lines.flatMap((line, index) =>
+      line.length > MAX_LINE_LENGTH ? [`${file.path}:${index + 1}`] : [],
+    ),
+  );
+  deepEqual(long, []);
+});
+
+test('every file of src opens with a comment that says its reason', () => {
+  const bare = code().filter((file) => !/^(#!.*\n)?\/\*\*/.test(file.text));
+  deepEqual(
+    bare.map((file) => file.path),
+    [],
+  );
+});
+
+test('banned words of src have their replacement used', () => {
+  const found = code().flatMap((file) =>
+    file.lines.flatMap((line, index) =>
+      BANS.filter((ban) => !ban.except.test(file.path) && ban.pattern.test(stripComment(line))).map(
+        (ban) => `${file.path}:${index + 1}: use ${ban.instead}`,
+      ),
+    ),
+  );
+  deepEqual(found, []);
+});
+
+test('no barrel: a file that only hands names on is not there', () => {
+  const barrels = code().filter((file) => /^export (\*|\{[^}]*\}) from/m.test(file.text));
+  deepEqual(
+    barrels.map((file) => file.path),
+    [],
+  );
+});
+
+test(`functions of src have fewer than ${MAX_FUNCTION_LINES} lines`, () => {
+  deepEqual(code().flatMap(longFunctions), []);
+});
+
+function stripComment(line: string): string {
+  return line.replace(/^\s*(\/\/|\*|\/\*).*$/, '').replace(/\s\/\/ .*$/, '');
+}
+
+/** Top-level functions and methods by their indentation: the formatter makes it reliable. */
+function longFunctions(file: SourceFile): string[] {
+  const opening =
+    /^( {0,2})(export )?(async )?(static )?(private )?(async )?(\*|function\*? |get )?[\w#]+\(.*[{(]$/;
+  return file.lines.flatMap((line, start) => {
+    const indent = opening.exec(line)?.[1];
+    if (indent === undefined) return [];
+    const end = file.lines.findIndex((l, at) => at > start && l.startsWith(`${indent}}`));
+    return end - start >= MAX_FUNCTION_LINES ? [`${file.path}:${start + 1}: ${end - start}`] : [];
+  });
+}
+
+test('the lock file carries no download address and a digest for each package', () => {
+  const [lock] = sources(['package-lock.json'], ['.json']);
+  const packages = JSON.parse(lock?.text ?? '{}').packages as Record<
+    string,
+    { integrity?: string }
+  >;
+  deepEqual(/"resolved"|https?:\/\/[^"]*registry/.test(lock?.text ?? ''), false);
+  const bare = Object.entries(packages).filter(
+    ([path, entry]) => path !== '' && !entry.integrity?.startsWith('sha512-'),
+  );
+  deepEqual(bare, []);
+});
+
+test('install scripts run only for the packages that the written list allows', () => {
+  const [manifest] = sources(['package.json'], ['package.json']);
+  const [lock] = sources(['package-lock.json'], ['.json']);
+  const allowed = JSON.parse(manifest?.text ?? '{}').allowScripts as Record<string, boolean>;
+  const packages = JSON.parse(lock?.text ?? '{}').packages as Record<
+    string,
+    { hasInstallScript?: boolean }
+  >;
+  const asking = Object.entries(packages)
+    .filter(([, entry]) => entry.hasInstallScript)
+    .map(([path]) => path.replace(/^node_modules\//, ''));
+  deepEqual(asking.filter((name) => allowed[name] === undefined).sort(), []);
+});
