@@ -1,0 +1,64 @@
+/**
+ * Big-endian access to bytes, comparison, and hexadecimal text. The callers' gates have checked
+ * the length; a read outside the array is a mistake that shows as zero, never as an exception.
+ */
+
+/** Reads the 16-bit word at `offset`, network byte order. */
+export function readU16(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset]! << 8) | bytes[offset + 1]!;
+}
+
+/** Reads the 32-bit word at `offset`, network byte order, as a number from 0 to 2^32 - 1. */
+export function readU32(bytes: Uint8Array, offset: number): number {
+  const high = (bytes[offset]! << 24) | (bytes[offset + 1]! << 16);
+  return (high | (bytes[offset + 2]! << 8) | bytes[offset + 3]!) >>> 0;
+}
+
+/** Writes the low 16 bits of `value` at `offset`, network byte order. */
+export function writeU16(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 8;
+  bytes[offset + 1] = value;
+}
+
+/** Writes the low 32 bits of `value` at `offset`, network byte order. */
+export function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = value >>> 16;
+  bytes[offset + 2] = value >>> 8;
+  bytes[offset + 3] = value;
+}
+
+/** True if both arrays have the same length and the same bytes. */
+export function bytesEqual(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) {
+    if (left[i] !== right[i]) return false;
+  }
+  return true;
+}
+
+const HEX_DIGITS = '0123456789abcdef';
+
+/** Lower-case hexadecimal text of `bytes`, with `separator` between the bytes. */
+export function hexFormat(bytes: Uint8Array, separator = ''): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i++) {
+    if (i > 0) text += separator;
+    text += HEX_DIGITS[bytes[i]! >> 4]! + HEX_DIGITS[bytes[i]! & 15]!;
+  }
+  return text;
+}
+
+/**
+ * The bytes written in `text` as pairs of hexadecimal digits; white space and colons may stand
+ * between the pairs. Undefined if anything else stands there.
+ */
+export function hexParse(text: string): Uint8Array | undefined {
+  if (!/^[\s:]*(?:[0-9a-f]{2}[\s:]*)*$/i.test(text)) return undefined;
+  const digits = text.replace(/[\s:]/g, '');
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  }
+  return bytes;
+}
