@@ -1,0 +1,74 @@
+/**
+ * What a Lan asks of its owner and gives to it. The owner is a group (its members share one LAN)
+ * or a lone NIC; it implements both interfaces and hands the Lan the frames it receives.
+ */
+
+import type { DropReason } from '../stats/drop-reasons.ts';
+import type { Ipv4, Mac } from '../wire/addr.ts';
+import type { Ill } from './ill.ts';
+import type { Ipif, IpifState } from './ipif.ts';
+
+/** Who belongs to the LAN; asked afresh each time, never remembered by the Lan. */
+export interface LanMembership {
+  /** The member nominated for broadcast and multicast; undefined while nobody is active. */
+  castIll(): Ill | undefined;
+  /** All members, active or not. */
+  ills(): Iterable<Ill>;
+  /** True for the address of any of our NICs and of any group, also of other groups. */
+  isOwnMac(mac: Mac): boolean;
+  /** Our address `address` (data or test), in whatever state. */
+  findIpif(address: Ipv4): Ipif | undefined;
+  /** Address of the group's device towards the host; 0 for a lone NIC. */
+  groupMac(): Mac;
+  /** An active member to resolve from when the asking address is bound nowhere. */
+  probeIll(): Ill | undefined;
+}
+
+/** Why the state of an address changed. */
+export type AddressCause =
+  | 'probing' /* duplicate address detection began */
+  | 'unopposed' /* nobody objected */
+  | 'conflict' /* another station uses the address */
+  | 'recovered'; /* a duplicate address was found free again */
+
+/** Something the operator may want to know; times are the Lan's. */
+export type LanEvent =
+  | {
+      readonly kind: 'address-state';
+      readonly atMs: number;
+      readonly ipif: Ipif;
+      readonly from: IpifState;
+      readonly to: IpifState;
+      readonly cause: AddressCause;
+      /** The other station, 0 when nobody objected. */
+      readonly mac: Mac;
+    }
+  | {
+      /** An address in use was claimed by another station and defended (rate limited). */
+      readonly kind: 'address-defended';
+      readonly atMs: number;
+      readonly ipif: Ipif;
+      readonly mac: Mac;
+    }
+  | {
+      /** A neighbour answers from another MAC than before (rate limited per neighbour). */
+      readonly kind: 'neighbor-moved';
+      readonly atMs: number;
+      readonly address: Ipv4;
+      readonly from: Mac;
+      readonly to: Mac;
+    };
+
+/** Where a Lan's decisions go; called synchronously from its `handle…` methods. */
+export interface LanOutput {
+  /** A frame beginning at the Ethernet header, to leave by `ill` alone. */
+  toWire(ill: Ill, frame: Uint8Array): void;
+  /** A frame for the host, through the group's device. */
+  toHost(frame: Uint8Array): void;
+  /** Frames of the host for `from` go to `to` until taken back; adds or replaces. */
+  redirect(from: Mac, to: Mac): void;
+  unredirect(from: Mac): void;
+  event(event: LanEvent): void;
+  /** A frame ended here; exactly one reason per frame that was neither used nor answered. */
+  drop(reason: DropReason): void;
+}
