@@ -1,0 +1,120 @@
+/**
+ * `npm test`: set-up, then every test, stage by stage.
+ *
+ *   npm test                       everything
+ *   npm test -- unit sim           these stages (tidy unit prop lab native sim model fuzz netns)
+ *   npm test -- netns failover     of these stages, the files whose name contains a word
+ *
+ * The last line is `N passed, N failed, N skipped`; exit status 0 only if nothing failed.
+ */
+
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setUpOrExit } from './setup.mjs';
+import { root } from './stamps.mjs';
+import { STAGES, testFiles } from './test-files.mjs';
+
+/** Ours: no single test may take longer; the longest (fuzz over real devices) takes a minute. */
+const TEST_TIMEOUT_MS = 300_000;
+
+const words = process.argv.slice(2);
+const names = STAGES.map((stage) => stage.name);
+const chosen = words.filter((word) => names.includes(word));
+const filters = words.filter((word) => !names.includes(word));
+if (filters.some((word) => word.startsWith('-'))) {
+  process.stderr.write(`usage: npm test -- [${names.join('|')}]... [part of a file name]...\n`);
+  process.exit(2);
+}
+
+const missing = await setUpOrExit('test');
+const total = { passed: 0, failed: 0, skipped: 0 };
+let running;
+let interrupted;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    interrupted = signal;
+    running?.kill('SIGINT');
+  });
+}
+
+let ran = 0;
+for (const stage of STAGES) {
+  if (chosen.length > 0 && !chosen.includes(stage.name)) continue;
+  const files = testFiles(stage.folder).filter(
+    (file) => filters.length === 0 || filters.some((word) => file.source.includes(word)),
+  );
+  if (files.length === 0 || interrupted) continue;
+  ran += files.length;
+  const reason = stage.needsRoot ? whyNoDevices() : undefined;
+  if (reason !== undefined) {
+    total.skipped += files.length;
+    process.stdout.write(`\n${stage.name}: ${files.length} files skipped: ${reason}\n`);
+    continue;
+  }
+  process.stdout.write(`\n${stage.name}: ${files.length} files\n`);
+  const began = process.hrtime.bigint();
+  const counts = await runStage(stage, files);
+  const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+  for (const key of Object.keys(total)) total[key] += counts[key];
+  process.stdout.write(`${stage.name}: ${sentence(counts)} in ${seconds.toFixed(1)} s\n`);
+}
+if (interrupted) process.stdout.write(`\ninterrupted by ${interrupted}\n`);
+if (ran === 0 && filters.length > 0) {
+  process.stdout.write(`no test file matches ${filters.join(' ')}\n`);
+}
+process.stdout.write(`\n${sentence(total)}\n`);
+const empty = ran === 0 && filters.length > 0;
+process.exitCode = total.failed === 0 && !interrupted && !empty ? 0 : 1;
+
+function sentence({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+function whyNoDevices() {
+  if (process.getuid() !== 0) return 'network namespaces and devices need root';
+  const needed = missing.map((entry) => entry.program);
+  return needed.length === 0 ? undefined : `programs are missing: ${needed.join(', ')}`;
+}
+
+/** Runs the files of one stage with node:test and counts by its closing summary. */
+function runStage(stage, files) {
+  const concurrency = stage.sequential ? 1 : availableParallelism();
+  const args = [
+    '--test',
+    '--test-reporter=spec',
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    ...files.map((file) => join(root, file.built)),
+  ];
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
+    running = child;
+    let tail = '';
+    child.stdout.on('data', (chunk) => {
+      process.stdout.write(chunk);
+      tail = (tail + chunk).slice(-4000);
+    });
+    child.on('close', (status) => {
+      running = undefined;
+      resolve(countsOf(tail, status));
+    });
+  });
+}
+
+/** Counts by the summary lines; a run that ended otherwise than by failing tests has failed too. */
+function countsOf(output, status) {
+  const count = (name) => {
+    const found = [...output.matchAll(new RegExp(`^\\S+ ${name} (\\d+)$`, 'gm'))].at(-1);
+    return found === undefined ? undefined : Number(found[1]);
+  };
+  const passed = count('pass');
+  if (passed === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  const failed = (count('fail') ?? 0) + (count('cancelled') ?? 0);
+  const skipped = (count('skipped') ?? 0) + (count('todo') ?? 0);
+  return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, skipped };
+}
