@@ -5,7 +5,7 @@
  * A row may carry more fields than are declared here: they are passed on. Refusals are `OperatorError` whose message is
  * the whole sentence ("cannot delete group ipmp0: it still has members net0, net1") and whose code is an errno name.
  */
-import type { KstatData } from '../stats/schema.ts';
+import type { KstatRecord } from '../stats/kstat.ts';
 
 export type GroupState = 'ok' | 'degraded' | 'failed';
 
@@ -64,17 +64,6 @@ export interface StatusRow {
   readonly groups: readonly GroupRow[];
 }
 
-export interface KstatRow {
-  readonly module: string;
-  readonly instance: number;
-  readonly name: string;
-  readonly class: string;
-  /** Seconds with nine decimals, as text of a number. */
-  readonly crtime: string;
-  readonly snaptime: string;
-  readonly data: KstatData;
-}
-
 export interface EventRow {
   /** RFC 3339 with microseconds. */
   readonly time: string;
@@ -106,7 +95,7 @@ export interface ControlBackend {
   interfaces(): Promise<readonly InterfaceRow[]>;
   addresses(): Promise<readonly AddressRow[]>;
   neighbors(): Promise<readonly NeighborRow[]>;
-  kstats(): Promise<readonly KstatRow[]>;
+  kstats(): Promise<readonly KstatRecord[]>;
   /** Refusals: ENOENT, EBUSY (ipmp-semantics 2.6). */
   deleteGroup(name: string, by: Credentials): Promise<void>;
   /** Calls `listener` with each event until the returned function is called. The listener never throws or waits. */

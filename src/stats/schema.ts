@@ -69,19 +69,19 @@ export type KstatValue = bigint | number | string;
 /** The published statistics of one kstat, in the order in which they are shown. */
 export type KstatData = Readonly<Record<string, KstatValue>>;
 
-/** Fills a record of counters by asking `valueOf` once for each name. */
-export function linkCountersFrom(valueOf: (name: LinkCounterName) => bigint): LinkCounters {
+/** Fills a record of counters by asking `counterOf` once for each name. */
+export function linkCountersFrom(counterOf: (name: LinkCounterName) => bigint): LinkCounters {
   return {
-    rbytes: valueOf('rbytes'),
-    obytes: valueOf('obytes'),
-    ipackets: valueOf('ipackets'),
-    opackets: valueOf('opackets'),
-    ierrors: valueOf('ierrors'),
-    oerrors: valueOf('oerrors'),
-    multircv: valueOf('multircv'),
-    multixmt: valueOf('multixmt'),
-    brdcstrcv: valueOf('brdcstrcv'),
-    brdcstxmt: valueOf('brdcstxmt'),
+    rbytes: counterOf('rbytes'),
+    obytes: counterOf('obytes'),
+    ipackets: counterOf('ipackets'),
+    opackets: counterOf('opackets'),
+    ierrors: counterOf('ierrors'),
+    oerrors: counterOf('oerrors'),
+    multircv: counterOf('multircv'),
+    multixmt: counterOf('multixmt'),
+    brdcstrcv: counterOf('brdcstrcv'),
+    brdcstxmt: counterOf('brdcstxmt'),
   };
 }
 

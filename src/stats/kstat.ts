@@ -1,0 +1,166 @@
+/**
+ * The kstat chain: every published set of statistics, by module, instance and name.
+ *
+ * Terms are illumos': a kstat has a *class*, a creation time (`crtime`) and, in each reading, a `snaptime`; the *chain id*
+ * rises with each install and remove, so a reader can tell that the list has changed. A kstat has one *owner* at a time:
+ * its reader or its remover (lock rank 2, locks-and-lifetimes 2).
+ *
+ * Order of removal, and why: the kstat is unlinked at once, so no look-up finds it; then the remover waits for the owner;
+ * then the kstat is retired. Nobody waits for a reader with a region open, so the deadlock of reader and remover that the
+ * review found (ipmp-semantics 7.4) has no place to happen.
+ */
+import { assert } from '../base/assert.ts';
+import { OperatorError } from '../base/errors.ts';
+import { type Decimal, secondsFromMs } from '../base/json.ts';
+import { acquire, WaitLock } from '../base/lock.ts';
+import { allOf, type Operation } from '../base/operation.ts';
+import type { KstatData } from './schema.ts';
+
+/** The identity of a kstat; `instance` is 0 for all of ours. */
+export interface KstatIdentity {
+  readonly module: string;
+  readonly instance: number;
+  readonly name: string;
+  readonly class: string;
+}
+
+/** One reading. `stale`: some driver did not answer in time and its last known value stands in. */
+export interface KstatReading {
+  readonly data: KstatData;
+  /** Monotonic milliseconds. */
+  readonly snaptimeMs: number;
+  readonly stale: boolean;
+}
+
+/** A published set of statistics. */
+export interface Kstat extends KstatIdentity {
+  /** Monotonic milliseconds. */
+  readonly crtimeMs: number;
+  readonly owner: WaitLock;
+  /** Reads it, as its owner; ends within the read's budget of 200 ms. After `retire` it gives the last reading. */
+  read(): Operation<KstatReading>;
+  /** No reading asks anybody any more. Called by the chain, as owner. */
+  retire(): void;
+}
+
+/** A reading with its identity: a flat copy (contract 4, `kstat`). */
+export interface KstatRecord extends KstatIdentity {
+  readonly crtime: Decimal;
+  readonly snaptime: Decimal;
+  readonly stale: boolean;
+  readonly data: KstatData;
+}
+
+/** Kstats that may be installed at once: 512 NICs, 64 groups, and our own with room to grow. */
+const CHAIN_MAX = 4096;
+
+/** All kstats of this daemon, in the order of their installation. */
+export class KstatChain {
+  readonly #kstats = new Map<string, Kstat>();
+  #id = 1;
+
+  /** Rises with each install and remove. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Makes `kstat` visible. Synchronous, so a region may do it together with what the kstat describes. */
+  install(kstat: Kstat): void {
+    const key = keyOf(kstat.module, kstat.instance, kstat.name);
+    if (this.#kstats.has(key)) throw new OperatorError('EEXIST', `kstat ${key} exists already`);
+    assert(this.#kstats.size < CHAIN_MAX, 'the kstat chain is bounded');
+    this.#kstats.set(key, kstat);
+    this.#id++;
+  }
+
+  /** Unlinks `kstat` at once, then waits for its reader. No region may be open, no later lock be held. */
+  *remove(kstat: Kstat): Operation<void> {
+    const key = keyOf(kstat.module, kstat.instance, kstat.name);
+    assert(this.#kstats.get(key) === kstat, `kstat ${key} is removed once`);
+    this.#kstats.delete(key);
+    this.#id++;
+    using _owned = yield* acquire(kstat.owner);
+    kstat.retire();
+  }
+
+  lookup(module: string, instance: number, name: string): Kstat | undefined {
+    return this.#kstats.get(keyOf(module, instance, name));
+  }
+
+  /** A copy of the list. */
+  list(): Kstat[] {
+    return [...this.#kstats.values()];
+  }
+}
+
+function keyOf(module: string, instance: number, name: string): string {
+  return `${module}:${instance}:${name}`;
+}
+
+/** Reads all kstats for which `wanted` holds, concurrently. A kstat that cannot be read is left out. */
+export function* collectKstats(
+  chain: KstatChain,
+  wanted: (kstat: KstatIdentity) => boolean = () => true,
+): Operation<KstatRecord[]> {
+  const kstats = chain.list().filter(wanted);
+  const outcomes = yield* allOf(kstats.map((kstat) => kstat.read()));
+  return kstats.flatMap((kstat, index) => {
+    const outcome = outcomes[index];
+    return outcome?.ok ? [recordOf(kstat, outcome.value)] : [];
+  });
+}
+
+function recordOf(kstat: Kstat, reading: KstatReading): KstatRecord {
+  return {
+    module: kstat.module,
+    instance: kstat.instance,
+    name: kstat.name,
+    class: kstat.class,
+    crtime: secondsFromMs(kstat.crtimeMs),
+    snaptime: secondsFromMs(reading.snaptimeMs),
+    stale: reading.stale,
+    data: reading.data,
+  };
+}
+
+/** A kstat whose data lie in memory: `read` copies them in one turn, without waiting. */
+export class MemoryKstat implements Kstat {
+  readonly module: string;
+  readonly instance: number;
+  readonly name: string;
+  readonly class: string;
+  readonly crtimeMs: number;
+  readonly owner: WaitLock;
+  readonly #copy: () => KstatData;
+  readonly #nowMs: () => number;
+  #dead = false;
+  #last: KstatReading;
+
+  /** `copy` gives the present data; `nowMs` the time of a reading. */
+  constructor(
+    identity: KstatIdentity,
+    options: { crtimeMs: number; nowMs: () => number; copy: () => KstatData },
+  ) {
+    this.module = identity.module;
+    this.instance = identity.instance;
+    this.name = identity.name;
+    this.class = identity.class;
+    this.crtimeMs = options.crtimeMs;
+    this.owner = new WaitLock('kstat', keyOf(identity.module, identity.instance, identity.name));
+    this.#copy = options.copy;
+    this.#nowMs = options.nowMs;
+    this.#last = { data: {}, snaptimeMs: options.crtimeMs, stale: true };
+  }
+
+  *read(): Operation<KstatReading> {
+    using _owned = yield* acquire(this.owner);
+    if (!this.#dead) {
+      this.#last = { data: this.#copy(), snaptimeMs: this.#nowMs(), stale: false };
+    }
+    return this.#last;
+  }
+
+  retire(): void {
+    this.#dead = true;
+  }
+}
