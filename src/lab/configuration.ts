@@ -1,0 +1,52 @@
+/** The daemon's configuration for a lab, as YAML that is also JSON. */
+
+import type { Topology } from './topology.ts';
+import { LAN } from './topology.ts';
+
+/** What a lab's daemon is told beyond its wiring. All keys are those of the configuration file. */
+export interface ConfigurationOptions {
+  readonly socket: string;
+  readonly addresses?: readonly string[];
+  readonly group?: Readonly<Record<string, unknown>>;
+  readonly interfaces?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly top?: Readonly<Record<string, unknown>>;
+}
+
+/** Name of the group that every lab has. */
+export const GROUP = 'ipmp0';
+
+/** Text of a configuration file for the daemon in the host of `topology`. */
+export function configurationFor(topology: Topology, options: ConfigurationOptions): string {
+  const addresses = LAN.data.map((address) => `${address}/${LAN.prefixLength}`);
+  const configuration = {
+    control: { socket: options.socket },
+    metrics: { listen: 'off' },
+    interfaces: Object.fromEntries(
+      topology.members.map((member, nic) => [
+        member,
+        { ...below(topology, nic), ...options.interfaces?.[member] },
+      ]),
+    ),
+    groups: {
+      [GROUP]: {
+        interfaces: topology.members,
+        addresses: options.addresses ?? addresses,
+        routes: [{ to: 'default', via: LAN.gateways[0] }],
+        ...options.group,
+      },
+    },
+    ...options.top,
+  };
+  return `${JSON.stringify(configuration, null, 2)}\n`;
+}
+
+function below(topology: Topology, nic: number): Record<string, string> {
+  switch (topology.options.wiring) {
+    case 'macvtap':
+      return { uplink: `eth${nic}` };
+    case 'bridge':
+      return { bridge: `br${nic}` };
+    default:
+      return {};
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Program: a steady stream of ICMP echo requests through the host's kernel, and what became of it.
+ *
+ *     prober.js TARGET REQUESTS_PER_SECOND
+ *
+ * It is the second opinion: raw sockets of a package, none of our stack's code. It speaks with its
+ * parent by messages: `ready`; `mark` (label) -> `marked`; `peek` -> `counts`; `stop` -> `summary`.
+ *
+ * Pace: Node's timers are a millisecond wide, as wide as the interval. So the loop sleeps in slices
+ * of a fraction of it and looks at its sockets between them; the price is 0.25 ms of late reading.
+ */
+
+import { setPriority } from 'node:os';
+import * as raw from 'raw-socket';
+import { onParentMessage, sendToParent } from './child.ts';
+import { EchoRecord } from './echo-record.ts';
+
+/** From RFC 792. */
+const TYPE_ECHO = 8;
+const TYPE_ECHO_REPLY = 0;
+const ICMP_HEADER_LENGTH = 8;
+
+/** Ours: magic and a 32-bit number follow the header, since the one inside it has 16 bits. */
+const MAGIC = 0x69706d70;
+const REQUEST_LENGTH = ICMP_HEADER_LENGTH + 8;
+
+const SLICE_MS = 0.25;
+/** Ours: an answer that comes later than this after the last request counts as lost. */
+const STRAGGLERS_MS = 500;
+/** Ours: after a stall of the machine, at most so many requests are made up for at once. */
+const MAX_BURST = 20;
+
+const [target = '', perSecond = '1000'] = process.argv.slice(2);
+const intervalMs = 1000 / Number(perSecond);
+const identifier = process.pid & 0xffff;
+const sleepWord = new Int32Array(new SharedArrayBuffer(4));
+const socket = raw.createSocket({ protocol: raw.Protocol.ICMP });
+const record = new EchoRecord(performance.now());
+let nextAtMs = performance.now();
+let sendErrors = 0;
+let stopAtMs = Number.POSITIVE_INFINITY;
+
+function request(sequence: number): Buffer {
+  const packet = Buffer.alloc(REQUEST_LENGTH);
+  packet.writeUInt8(TYPE_ECHO, 0);
+  packet.writeUInt16BE(identifier, 4);
+  packet.writeUInt16BE(sequence & 0xffff, 6);
+  packet.writeUInt32BE(MAGIC, ICMP_HEADER_LENGTH);
+  packet.writeUInt32BE(sequence, ICMP_HEADER_LENGTH + 4);
+  raw.writeChecksum(packet, 2, raw.createChecksum(packet));
+  return packet;
+}
+
+function sendDue(nowMs: number): void {
+  for (let sent = 0; nextAtMs <= nowMs && sent < MAX_BURST && !record.isFull; sent += 1) {
+    const packet = request(record.nextSequence);
+    record.addSent(nowMs);
+    socket.send(packet, 0, packet.length, target, (error) => {
+      // A refused request (no route, no buffer) is one that gets no answer: it counts as lost.
+      if (error !== null) sendErrors += 1;
+    });
+    nextAtMs += intervalMs;
+  }
+  if (nextAtMs <= nowMs) nextAtMs = nowMs + intervalMs;
+}
+
+socket.on('message', (packet) => {
+  const start = (packet.readUInt8(0) & 0x0f) * 4;
+  if (packet.length < start + REQUEST_LENGTH) return;
+  if (packet.readUInt8(start) !== TYPE_ECHO_REPLY) return;
+  if (packet.readUInt16BE(start + 4) !== identifier) return;
+  if (packet.readUInt32BE(start + ICMP_HEADER_LENGTH) !== MAGIC) return;
+  record.addAnswer(packet.readUInt32BE(start + ICMP_HEADER_LENGTH + 4), performance.now());
+});
+
+socket.on('error', (error) => {
+  sendToParent({ kind: 'error', text: error.message });
+  process.exit(1);
+});
+
+onParentMessage((message) => {
+  const nowMs = performance.now();
+  if (message.kind === 'mark') {
+    record.mark(String(message.label), nowMs);
+    sendToParent({ kind: 'marked' });
+  }
+  if (message.kind === 'peek') {
+    sendToParent({ kind: 'counts', summary: record.summary(nowMs) });
+  }
+  if (message.kind === 'stop') stopAtMs = nowMs;
+});
+
+function turn(): void {
+  const nowMs = performance.now();
+  if (nowMs < stopAtMs) sendDue(nowMs);
+  if (nowMs > stopAtMs + STRAGGLERS_MS) {
+    socket.close();
+    sendToParent({ kind: 'summary', summary: record.summary(stopAtMs), sendErrors });
+    return;
+  }
+  Atomics.wait(sleepWord, 0, 0, SLICE_MS);
+  setImmediate(turn);
+}
+
+function raisePriority(): void {
+  try {
+    setPriority(-15);
+  } catch (error) {
+    // In a user namespace we may not; the figures are then as good as the machine is idle.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+  }
+}
+
+raisePriority();
+sendToParent({ kind: 'ready' });
+turn();

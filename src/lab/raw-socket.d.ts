@@ -1,0 +1,24 @@
+/** The part of the package raw-socket that the prober uses. */
+declare module 'raw-socket' {
+  import type { EventEmitter } from 'node:events';
+
+  export const Protocol: { readonly ICMP: number };
+
+  export interface Socket extends EventEmitter {
+    /** Sends `length` bytes of `buffer` from `offset`; the kernel adds the IP header. */
+    send(
+      buffer: Buffer,
+      offset: number,
+      length: number,
+      address: string,
+      after: (error: Error | null, bytes: number) => void,
+    ): this;
+    close(): this;
+    on(event: 'message', listener: (packet: Buffer, source: string) => void): this;
+    on(event: 'error', listener: (error: Error) => void): this;
+  }
+
+  export function createSocket(options: { protocol: number; bufferSize?: number }): Socket;
+  export function writeChecksum(buffer: Buffer, offset: number, checksum: number): void;
+  export function createChecksum(buffer: Buffer): number;
+}
