@@ -1,0 +1,184 @@
+/*
+ * Taking arguments from JavaScript and giving results back. A wrong argument is a TypeError
+ * that names it; the typed wrapper makes these rare, memory safety makes them necessary.
+ */
+#include "native.h"
+
+#include <stdio.h>
+
+static bool refuse(napi_env env, const char *what, const char *expected)
+{
+	char message[128];
+
+	snprintf(message, sizeof(message), "%s: %s expected", what, expected);
+	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+	return false;
+}
+
+bool check_status(napi_env env, napi_status status)
+{
+	const napi_extended_error_info *info = NULL;
+	const char *message = "N-API call failed";
+	bool pending = false;
+
+	if (status == napi_ok)
+		return true;
+	if (napi_get_last_error_info(env, &info) == napi_ok && info->error_message != NULL)
+		message = info->error_message;
+	if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
+		napi_throw_error(env, NULL, message);
+	return false;
+}
+
+bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values)
+{
+	/* Missing arguments arrive as undefined and are refused by whoever takes them. */
+	size_t given = count;
+
+	return check_status(env, napi_get_cb_info(env, info, &given, values, NULL, NULL));
+}
+
+bool take_int32(napi_env env, napi_value value, const char *what, int32_t *out)
+{
+	if (napi_get_value_int32(env, value, out) != napi_ok)
+		return refuse(env, what, "integer");
+	return true;
+}
+
+bool take_uint32(napi_env env, napi_value value, const char *what, uint32_t *out)
+{
+	if (napi_get_value_uint32(env, value, out) != napi_ok)
+		return refuse(env, what, "unsigned integer");
+	return true;
+}
+
+bool take_bool(napi_env env, napi_value value, const char *what, bool *out)
+{
+	if (napi_get_value_bool(env, value, out) != napi_ok)
+		return refuse(env, what, "boolean");
+	return true;
+}
+
+bool take_string(napi_env env, napi_value value, const char *what, char *out, size_t size)
+{
+	size_t length = 0;
+
+	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok)
+		return refuse(env, what, "string");
+	if (length == 0 || length >= size)
+		return refuse(env, what, "string of suitable length");
+	return check_status(env, napi_get_value_string_utf8(env, value, out, size, NULL));
+}
+
+bool take_bytes(napi_env env, napi_value value, const char *what, struct bytes *out)
+{
+	napi_typedarray_type type;
+	void *data = NULL;
+
+	if (napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok)
+		return refuse(env, what, "Uint8Array");
+	if (type != napi_uint8_array)
+		return refuse(env, what, "Uint8Array");
+	out->data = data;
+	return true;
+}
+
+bool take_words(napi_env env, napi_value value, const char *what, struct words *out)
+{
+	napi_typedarray_type type;
+	void *data = NULL;
+
+	if (napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok)
+		return refuse(env, what, "Int32Array");
+	if (type != napi_int32_array)
+		return refuse(env, what, "Int32Array");
+	out->data = data;
+	return true;
+}
+
+bool take_function(napi_env env, napi_value value, const char *what)
+{
+	napi_valuetype type = napi_undefined;
+
+	if (napi_typeof(env, value, &type) != napi_ok || type != napi_function)
+		return refuse(env, what, "function");
+	return true;
+}
+
+bool take_handle(napi_env env, napi_value value, enum handle_kind kind, void **out)
+{
+	napi_valuetype type = napi_undefined;
+	void *data = NULL;
+
+	if (napi_typeof(env, value, &type) != napi_ok || type != napi_external)
+		return refuse(env, "handle", "handle of this addon");
+	if (!check_status(env, napi_get_value_external(env, value, &data)))
+		return false;
+	if (data == NULL || ((struct handle *)data)->kind != kind)
+		return refuse(env, "handle", "handle of the right kind");
+	*out = data;
+	return true;
+}
+
+napi_value give_int32(napi_env env, int32_t value)
+{
+	napi_value result = NULL;
+
+	check_status(env, napi_create_int32(env, value, &result));
+	return result;
+}
+
+napi_value give_double(napi_env env, double value)
+{
+	napi_value result = NULL;
+
+	check_status(env, napi_create_double(env, value, &result));
+	return result;
+}
+
+napi_value give_bool(napi_env env, bool value)
+{
+	napi_value result = NULL;
+
+	check_status(env, napi_get_boolean(env, value, &result));
+	return result;
+}
+
+napi_value give_string(napi_env env, const char *value)
+{
+	napi_value result = NULL;
+
+	check_status(env, napi_create_string_utf8(env, value, NAPI_AUTO_LENGTH, &result));
+	return result;
+}
+
+napi_value give_undefined(napi_env env)
+{
+	napi_value result = NULL;
+
+	check_status(env, napi_get_undefined(env, &result));
+	return result;
+}
+
+bool set_property(napi_env env, napi_value object, const char *name, napi_value value)
+{
+	if (value == NULL)
+		return false;
+	return check_status(env, napi_set_named_property(env, object, name, value));
+}
+
+bool register_functions(napi_env env, napi_value exports, const struct function *functions,
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		napi_value function = NULL;
+
+		if (!check_status(env, napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH,
+							    functions[i].callback, NULL,
+							    &function)))
+			return false;
+		if (!set_property(env, exports, functions[i].name, function))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,112 @@
+/**
+ * The addon's functions as C registers them. Errors are thrown as NativeError unless a function
+ * says that it returns them. Handles belong to the thread that made them; descriptors to the
+ * process.
+ */
+
+/** What a failed system call throws: `code` is the errno's name ('EBUSY'), `errno` positive. */
+export interface NativeError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+}
+
+/** An interface behind a descriptor: its name, and IFF_* of linux/if_tun.h. */
+export interface TapInterface {
+  readonly name: string;
+  readonly flags: number;
+}
+
+/** A device node as a path shows it. */
+export interface DeviceNode {
+  readonly isCharacter: boolean;
+  readonly major: number;
+  readonly minor: number;
+}
+
+declare const kind: unique symbol;
+
+/** A burst bound to its memory; freed by the garbage collector. */
+export interface BurstHandle {
+  readonly [kind]: 'burst';
+}
+
+export interface Native {
+  /** Version of this interface; native.ts refuses another. */
+  readonly abi: number;
+  /** Octets of the virtio net header before each frame: 10. */
+  readonly vnetHeaderLength: number;
+  /** Octets of a slot: the largest frame with its headers and one more; a full slot was cut. */
+  readonly slotLength: number;
+  /** Name -> number of every errno with a name: `native.errno.ENOBUFS`. */
+  readonly errno: Readonly<Record<string, number>>;
+
+  // Devices (device.c)
+
+  /** Opens a character device: read and write, non-blocking, closed on exec. */
+  deviceOpen(path: string): number;
+  deviceClose(fd: number): void;
+  /** ENOENT: nothing lies there. */
+  deviceNode(path: string): DeviceNode;
+  /** mknod of a character device with mode 0600. */
+  deviceMakeNode(path: string, major: number, minor: number): void;
+  /** IFF_* that the driver offers. */
+  tapFeatures(fd: number): number;
+  /** TUNSETIFF: makes `fd` a queue of `name`. EINVAL: flags do not match the interface's. */
+  tapAttach(fd: number, name: string, flags: number): TapInterface;
+  /** TUNGETIFF. EBADFD (TAP) or ENOLINK (macvtap): the interface is gone. */
+  tapQuery(fd: number): TapInterface;
+  tapSetVnetHeaderLength(fd: number, length: number): void;
+  tapVnetHeaderLength(fd: number): number;
+  /** TUN_F_* that we accept in what we read. EINVAL: the kernel lacks one of them. */
+  tapSetOffload(fd: number, mask: number): void;
+  tapSetCarrier(fd: number, on: boolean): void;
+  tapSetPersist(fd: number, on: boolean): void;
+  /** Attaches or detaches one queue of a multi-queue interface. */
+  tapSetQueue(fd: number, on: boolean): void;
+  /** Hardware address of the interface behind a TAP or macvtap, as a 48-bit number. */
+  tapHardwareAddress(fd: number): number;
+  /** The same of an interface of this network namespace; asks the kernel, not sysfs. */
+  interfaceHardwareAddress(name: string): number;
+  interfaceIndex(name: string): number;
+
+  // Bursts (burst.c)
+
+  /**
+   * Binds a burst: entry i is slot `slots[i]` of `slab`, `lengths[i]` octets long with the vnet
+   * header, `status[i]` its fate. The buffers must never be transferred to another thread.
+   */
+  burstCreate(
+    slab: Uint8Array,
+    slots: Int32Array,
+    lengths: Int32Array,
+    status: Int32Array,
+    slotLength: number,
+  ): BurstHandle;
+  /**
+   * Reads into entries `from` to `from + count - 1` and sets their lengths. Returns how many, 0
+   * if nothing waits, or -errno if the first read failed.
+   */
+  readBurst(burst: BurstHandle, fd: number, from: number, count: number): number;
+  /**
+   * Writes these entries, each with status 0 or the errno it met; returns how many were consumed.
+   * Fewer than `count` only at EAGAIN: the rest keeps its status and may be written again.
+   */
+  writeBurst(burst: BurstHandle, fd: number, from: number, count: number): number;
+
+  // Waiting (wait.c)
+
+  epollCreate(): number;
+  /** Reports `token` while `fd` is readable or broken (level-triggered). */
+  epollAdd(epoll: number, fd: number, token: number): void;
+  epollDelete(epoll: number, fd: number): void;
+  /** Waits at most `timeoutMs` (-1: for ever); fills `tokens`, returns how many (at most 128). */
+  epollWait(epoll: number, timeoutMs: number, tokens: Int32Array): number;
+  eventfdCreate(): number;
+  eventfdRing(fd: number): void;
+  /** True if it had been rung since it was last cleared. */
+  eventfdClear(fd: number): boolean;
+}
+
+declare const native: Native;
+export default native;

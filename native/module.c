@@ -1,0 +1,25 @@
+/*
+ * Entry of the addon: constants of the layout that both sides use, then each file's functions.
+ */
+#include "native.h"
+
+static bool set_number(napi_env env, napi_value object, const char *name, int32_t value)
+{
+	return set_property(env, object, name, give_int32(env, value));
+}
+
+static bool register_constants(napi_env env, napi_value exports)
+{
+	return set_number(env, exports, "abi", IPMPD_NATIVE_ABI) &&
+	       set_number(env, exports, "vnetHeaderLength", VNET_HEADER_LENGTH) &&
+	       set_number(env, exports, "slotLength", SLOT_LENGTH) &&
+	       set_property(env, exports, "errno", errno_numbers(env));
+}
+
+NAPI_MODULE_INIT()
+{
+	if (register_constants(env, exports) && device_register(env, exports) &&
+	    burst_register(env, exports) && wait_register(env, exports))
+		return exports;
+	return NULL;
+}

@@ -1,0 +1,93 @@
+/*
+ * The addon moves bytes between descriptors and memory that JavaScript owns; it knows nothing
+ * of packets. This header is all that its files share: how arguments are taken, how errors are
+ * reported, and the one registration function per file.
+ *
+ * Rules: every status is checked; a function that returns false or NULL has left a JavaScript
+ * exception pending; nothing is global, so the addon may be loaded by any number of threads.
+ */
+#ifndef IPMPD_NATIVE_H
+#define IPMPD_NATIVE_H
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Raised whenever a function changes its arguments or its result; native.ts compares it. */
+#define IPMPD_NATIVE_ABI 1
+
+/* struct virtio_net_hdr as TUN/TAP and macvtap put it before each frame (legacy layout). */
+#define VNET_HEADER_LENGTH 10
+
+/* The largest frame a device can hand over: IFF_VNET_HDR header, Ethernet header, 64 KiB. */
+#define FRAME_LENGTH_MAX (VNET_HEADER_LENGTH + 14 + 65536)
+
+/* One byte more than the largest frame, so that a read that fills a slot was truncated; rounded
+ * up to whole cache lines. */
+#define SLOT_LENGTH ((FRAME_LENGTH_MAX + 1 + 63) / 64 * 64)
+
+/* A view of memory owned by JavaScript; valid while the typed array it came from is alive. */
+struct bytes {
+	uint8_t *data;
+	size_t length;
+};
+
+struct words {
+	int32_t *data;
+	size_t length;
+};
+
+/* What an external points to begins with its kind: a handle of another sort is refused. */
+enum handle_kind {
+	HANDLE_BURST = 0x69706d01,
+	HANDLE_NETLINK = 0x69706d02,
+	HANDLE_CARRIER = 0x69706d03,
+};
+
+struct handle {
+	uint32_t kind;
+};
+
+/* arguments.c */
+bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
+bool take_int32(napi_env env, napi_value value, const char *what, int32_t *out);
+bool take_uint32(napi_env env, napi_value value, const char *what, uint32_t *out);
+bool take_bool(napi_env env, napi_value value, const char *what, bool *out);
+bool take_string(napi_env env, napi_value value, const char *what, char *out, size_t size);
+bool take_bytes(napi_env env, napi_value value, const char *what, struct bytes *out);
+bool take_words(napi_env env, napi_value value, const char *what, struct words *out);
+bool take_function(napi_env env, napi_value value, const char *what);
+bool take_handle(napi_env env, napi_value value, enum handle_kind kind, void **out);
+
+napi_value give_int32(napi_env env, int32_t value);
+napi_value give_double(napi_env env, double value);
+napi_value give_bool(napi_env env, bool value);
+napi_value give_string(napi_env env, const char *value);
+napi_value give_undefined(napi_env env);
+bool set_property(napi_env env, napi_value object, const char *name, napi_value value);
+
+/* Throws what a failed N-API call reports, unless an exception is pending already. */
+bool check_status(napi_env env, napi_status status);
+
+/* errno.c: throws Error with code ('EBUSY'), errno (positive) and syscall. Returns NULL. */
+napi_value throw_errno(napi_env env, int error, const char *syscall);
+const char *errno_name(int error);
+/* An object NAME -> number of every errno in the table. */
+napi_value errno_numbers(napi_env env);
+
+struct function {
+	const char *name;
+	napi_callback callback;
+};
+
+bool register_functions(napi_env env, napi_value exports, const struct function *functions,
+			size_t count);
+#define REGISTER(env, exports, table) \
+	register_functions(env, exports, table, sizeof(table) / sizeof((table)[0]))
+
+bool device_register(napi_env env, napi_value exports);
+bool burst_register(napi_env env, napi_value exports);
+bool wait_register(napi_env env, napi_value exports);
+
+#endif

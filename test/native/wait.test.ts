@@ -1,0 +1,76 @@
+/** epoll and eventfds, also between threads. */
+
+import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { failedWith, native } from '../../src/datapath/native.ts';
+
+test('a rung eventfd is reported by its token until it is cleared', () => {
+  const epoll = native.epollCreate();
+  const bells = [native.eventfdCreate(), native.eventfdCreate()] as const;
+  const tokens = new Int32Array(4);
+  native.epollAdd(epoll, bells[0], 7);
+  native.epollAdd(epoll, bells[1], -2);
+  strictEqual(native.epollWait(epoll, 0, tokens), 0);
+
+  native.eventfdRing(bells[1]);
+  native.eventfdRing(bells[1]);
+  strictEqual(native.epollWait(epoll, -1, tokens), 1);
+  strictEqual(native.epollWait(epoll, -1, tokens), 1);
+  deepStrictEqual([...tokens], [-2, 0, 0, 0]);
+  strictEqual(native.eventfdClear(bells[1]), true);
+  strictEqual(native.eventfdClear(bells[1]), false);
+  strictEqual(native.epollWait(epoll, 0, tokens), 0);
+
+  native.epollDelete(epoll, bells[0]);
+  native.eventfdRing(bells[0]);
+  strictEqual(native.epollWait(epoll, 0, tokens), 0);
+  for (const fd of [...bells, epoll]) native.deviceClose(fd);
+});
+
+test('a descriptor can be added once, and deleted only if it was added', () => {
+  const epoll = native.epollCreate();
+  const bell = native.eventfdCreate();
+  native.epollAdd(epoll, bell, 1);
+  throws(
+    () => native.epollAdd(epoll, bell, 1),
+    (error) => failedWith(error, 'EEXIST'),
+  );
+  native.epollDelete(epoll, bell);
+  throws(
+    () => native.epollDelete(epoll, bell),
+    (error) => failedWith(error, 'ENOENT'),
+  );
+  for (const fd of [bell, epoll]) native.deviceClose(fd);
+});
+
+test('a worker that waits for ever is woken from another thread', async () => {
+  const bell = native.eventfdCreate();
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.addon).then(({ default: native }) => {
+      const epoll = native.epollCreate();
+      native.epollAdd(epoll, workerData.bell, 5);
+      const tokens = new Int32Array(1);
+      parentPort.postMessage('waits');
+      const count = native.epollWait(epoll, -1, tokens);
+      parentPort.postMessage([count, tokens[0]]);
+    });`;
+  const worker = new Worker(source, {
+    eval: true,
+    workerData: { bell, addon: import.meta.resolve('#native') },
+  });
+  const messages: unknown[] = [];
+  const exit = new Promise((resolve) => worker.on('exit', resolve));
+  await new Promise((resolve, reject) => {
+    worker.on('error', reject);
+    worker.on('message', (message) => {
+      messages.push(message);
+      if (message === 'waits') native.eventfdRing(bell);
+      else resolve(undefined);
+    });
+  });
+  deepStrictEqual(messages, ['waits', [1, 5]]);
+  strictEqual(await exit, 0);
+  native.deviceClose(bell);
+});
