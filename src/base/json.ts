@@ -1,8 +1,10 @@
 /**
- * JSON whose numbers are exact: integers beyond 2^53 are bigint, and a decimal that a double would change keeps its text.
+ * JSON whose numbers are exact: integers beyond 2^53 are bigint, and a decimal that a double
+ * would change keeps its text.
  *
- * Counters are 64-bit and times have nine decimals; the language's own JSON rounds the first and shortens the second.
- * Written text is plain JSON (RFC 8259); reading gives objects without a prototype, so that no key is special.
+ * Counters are 64-bit and times have nine decimals; the language's own JSON rounds the first and
+ * shortens the second. Written text is plain JSON (RFC 8259); reading gives objects without a
+ * prototype, so that no key is special.
  */
 
 /** A number kept as its JSON text, such as "12.500000000". */
@@ -43,8 +45,8 @@ export function secondsFromMs(timeMs: number): Decimal {
 }
 
 /**
- * JSON text of `value`; keys whose value is undefined are left out. `indent` > 0 gives one line per element.
- * Throws TypeError for what JSON has no form for (functions, symbols).
+ * JSON text of `value`; keys whose value is undefined are left out. `indent` > 0 gives one line
+ * per element. Throws TypeError for what JSON has no form for (functions, symbols).
  */
 export function jsonWrite(value: unknown, indent = 0): string {
   return write(value, indent, '\n');

@@ -29,7 +29,10 @@ export function editDistance(left: string, right: string): number {
   return previous[right.length] ?? 0;
 }
 
-/** The candidate that `word` was probably meant to be, or undefined if none is near. Case is ignored. */
+/**
+ * The candidate that `word` was probably meant to be, or undefined if none is near. Case is
+ * ignored.
+ */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   const limit = Math.min(MAX_EDITS, Math.floor(word.length / 2));
   let nearest: string | undefined;

@@ -1,9 +1,10 @@
 /**
  * What the control surface needs of the daemon: one port, implemented by the composition root.
  *
- * Rows are flat copies with the field names of the JSON output (snake_case); no object of the IP layer crosses this line.
- * A row may carry more fields than are declared here: they are passed on. Refusals are `OperatorError` whose message is
- * the whole sentence ("cannot delete group ipmp0: it still has members net0, net1") and whose code is an errno name.
+ * Rows are flat copies with the field names of the JSON output (snake_case); no object of the IP
+ * layer crosses this line. A row may carry more fields than are declared here: they are passed
+ * on. Refusals are `OperatorError` whose message is the whole sentence ("cannot delete group
+ * ipmp0: it still has members net0, net1") and whose code is an errno name.
  */
 import type { KstatRecord } from '../stats/kstat.ts';
 
@@ -98,7 +99,10 @@ export interface ControlBackend {
   kstats(): Promise<readonly KstatRecord[]>;
   /** Refusals: ENOENT, EBUSY (ipmp-semantics 2.6). */
   deleteGroup(name: string, by: Credentials): Promise<void>;
-  /** Calls `listener` with each event until the returned function is called. The listener never throws or waits. */
+  /**
+   * Calls `listener` with each event until the returned function is called. The listener never
+   * throws or waits.
+   */
   subscribe(listener: (event: EventRow) => void): () => void;
   /** The text of `/metrics`. */
   metrics(): Promise<string>;

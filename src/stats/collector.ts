@@ -1,21 +1,22 @@
 /**
  * Reading counters that live in drivers: snapshot, leave the region, ask, check.
  *
- * A driver call may be late, fail or never answer, so nothing that others need may be held across it. One read is:
+ * A driver call may be late, fail or never answer, so nothing that others need may be held across
+ * it. One read is:
  *
  *   own the kstat ──> region: members, each with a reference, and the generation
  *                 ──> no region: ask all drivers at once, one deadline for the whole read
  *                 ──> region: has membership moved? then again. Else note, sum, publish, in one turn
  *
- * Why one turn: a leave between noting and publishing would commit a value that the reader has not noted yet, and the next
- * total would be smaller (group-counters.ts tells the whole of it).
+ * Why one turn: a leave between noting and publishing would commit a value that the reader has
+ * not noted yet, and the next total would be smaller (group-counters.ts tells the whole of it).
  *
- * The budget of 200 ms counts from the reader's arrival, waiting for the owner included. So whoever removes the kstat
- * waits at most 200 ms, however many readers are queued before it; a reader that runs out of time gives the last
- * published reading, marked stale.
+ * The budget of 200 ms counts from the reader's arrival, waiting for the owner included. So
+ * whoever removes the kstat waits at most 200 ms, however many readers are queued before it; a
+ * reader that runs out of time gives the last published reading, marked stale.
  *
- * Invariants: (1) no published counter ever falls. (2) While a driver is asked, no region is open. (3) Every reference
- * taken by a read is released by it, on every path.
+ * Invariants: (1) no published counter ever falls. (2) While a driver is asked, no region is
+ * open. (3) Every reference taken by a read is released by it, on every path.
  */
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
@@ -32,10 +33,16 @@ import {
   linkCountersMax,
 } from './schema.ts';
 
-/** Time for one whole read (locks-and-lifetimes 2): a scrape waits for it, an unplumb waits behind it. */
+/**
+ * Time for one whole read (locks-and-lifetimes 2): a scrape waits for it, an unplumb waits behind
+ * it.
+ */
 export const READ_BUDGET_MS = 200;
 
-/** Reads that lose against membership changes before the last reading is given (locks-and-lifetimes 2). */
+/**
+ * Reads that lose against membership changes before the last reading is given
+ * (locks-and-lifetimes 2).
+ */
 const ROUNDS_MAX = 3;
 
 /** Asks the driver of a NIC; fails or never returns where the driver does. */
@@ -208,7 +215,9 @@ export class GroupKstat extends DriverKstat<KstatSource> {
   }
 }
 
-/** `link:0:<ifname>`: what one NIC has counted. A reset of the device's own counters is not shown. */
+/**
+ * `link:0:<ifname>`: what one NIC has counted. A reset of the device's own counters is not shown.
+ */
 export class LinkKstat extends DriverKstat<LinkSource> {
   override readonly module = 'link';
   #seen: LinkCounters = LINK_COUNTERS_ZERO;

@@ -1,12 +1,13 @@
 /**
  * The one table of drop reasons: name -> sentence.
  *
- * Every frame that the daemon does not deliver, answer or hand on ends in exactly one of these reasons, and each reason
- * is one counter: the statistic `ipmpd:0:drops:<reason>`, the series `ipmp_drops_total{reason="<reason>"}`, a row of
- * `ipmpadm -s status`. The sentence is what an operator reads, so it says what the frame was, not where the code is.
+ * Every frame that the daemon does not deliver, answer or hand on ends in exactly one of these
+ * reasons, and each reason is one counter: the statistic `ipmpd:0:drops:<reason>`, the series
+ * `ipmp_drops_total{reason="<reason>"}`, a row of `ipmpadm -s status`. The sentence is what an
+ * operator reads, so it says what the frame was, not where the code is.
  *
- * Two sections, by the layer that gives the reason. Names are snake_case, unique over both sections, and stable once
- * released: dashboards and alert rules name them.
+ * Two sections, by the layer that gives the reason. Names are snake_case, unique over both
+ * sections, and stable once released: dashboards and alert rules name them.
  */
 
 export const DROP_REASONS = {
@@ -50,7 +51,9 @@ export type IpDropReason = keyof (typeof DROP_REASONS)['ip'];
 
 export type DropReason = DatapathDropReason | IpDropReason;
 
-/** Datapath reasons in table order: a reason's position is its index in a worker's counter block. */
+/**
+ * Datapath reasons in table order: a reason's position is its index in a worker's counter block.
+ */
 export const DATAPATH_DROP_REASONS = Object.keys(DROP_REASONS.datapath) as DatapathDropReason[];
 
 /** IP layer reasons in table order. */

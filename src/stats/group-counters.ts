@@ -3,11 +3,13 @@
  *
  *     group = baseline + sum over present members (value now - kstats0)
  *
- * `kstats0` is a member's value when it joined, so nothing counted before its membership shows. When a member leaves, its
- * difference moves into `baseline`, so nothing counted during its membership is lost.
+ * `kstats0` is a member's value when it joined, so nothing counted before its membership shows.
+ * When a member leaves, its difference moves into `baseline`, so nothing counted during its
+ * membership is lost.
  *
- * Why that alone would go backwards, and what prevents it: a reader asks the drivers outside every region, so a member can
- * leave between the reader's answer and the leave's own. Hence two rules, and both are needed (locks-and-lifetimes 2):
+ * Why that alone would go backwards, and what prevents it: a reader asks the drivers outside
+ * every region, so a member can leave between the reader's answer and the leave's own. Hence two
+ * rules, and both are needed (locks-and-lifetimes 2):
  *
  *  1. *Generation*: every join and leave raises `generation`; a reader whose snapshot has another generation starts anew.
  *  2. *High-water mark*: whatever a reader publishes is noted in the member first (`noteSeen`), and a leave commits the
@@ -15,8 +17,9 @@
  *
  * Every method is called inside the region that guards membership; none of them waits or calls out.
  *
- * Invariants: (1) `total()` never falls, in any counter, over joins, leaves and notes. (2) A member's contribution counts
- * exactly once: in the sum while it is a member, in the baseline afterwards.
+ * Invariants: (1) `total()` never falls, in any counter, over joins, leaves and notes. (2) A
+ * member's contribution counts exactly once: in the sum while it is a member, in the baseline
+ * afterwards.
  */
 import { assert } from '../base/assert.ts';
 import {
@@ -43,7 +46,10 @@ export class MemberCounters {
     return this.#seen;
   }
 
-  /** Notes a value that is about to be published. A value that has fallen (a reset device) is ignored per counter. */
+  /**
+   * Notes a value that is about to be published. A value that has fallen (a reset device) is
+   * ignored per counter.
+   */
   noteSeen(value: LinkCounters): void {
     this.#seen = linkCountersMax(this.#seen, value);
   }
@@ -68,7 +74,10 @@ export class GroupCounters {
     return member;
   }
 
-  /** A member leaves. `value` is what its driver said last, or undefined if the driver did not answer in time. */
+  /**
+   * A member leaves. `value` is what its driver said last, or undefined if the driver did not
+   * answer in time.
+   */
   leave(member: MemberCounters, value: LinkCounters | undefined): void {
     assert(this.#members.delete(member), 'group counters: a member leaves once');
     if (value !== undefined) member.noteSeen(value);

@@ -1,13 +1,15 @@
 /**
  * The kstat chain: every published set of statistics, by module, instance and name.
  *
- * Terms are illumos': a kstat has a *class*, a creation time (`crtime`) and, in each reading, a `snaptime`; the *chain id*
- * rises with each install and remove, so a reader can tell that the list has changed. A kstat has one *owner* at a time:
- * its reader or its remover (lock rank 2, locks-and-lifetimes 2).
+ * Terms are illumos': a kstat has a *class*, a creation time (`crtime`) and, in each reading, a
+ * `snaptime`; the *chain id* rises with each install and remove, so a reader can tell that the
+ * list has changed. A kstat has one *owner* at a time: its reader or its remover (lock rank 2,
+ * locks-and-lifetimes 2).
  *
- * Order of removal, and why: the kstat is unlinked at once, so no look-up finds it; then the remover waits for the owner;
- * then the kstat is retired. Nobody waits for a reader with a region open, so the deadlock of reader and remover that the
- * review found (ipmp-semantics 7.4) has no place to happen.
+ * Order of removal, and why: the kstat is unlinked at once, so no look-up finds it; then the
+ * remover waits for the owner; then the kstat is retired. Nobody waits for a reader with a region
+ * open, so the deadlock of reader and remover that the review found (ipmp-semantics 7.4) has no
+ * place to happen.
  */
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
@@ -37,7 +39,10 @@ export interface Kstat extends KstatIdentity {
   /** Monotonic milliseconds. */
   readonly crtimeMs: number;
   readonly owner: WaitLock;
-  /** Reads it, as its owner; ends within the read's budget of 200 ms. After `retire` it gives the last reading. */
+  /**
+   * Reads it, as its owner; ends within the read's budget of 200 ms. After `retire` it gives the
+   * last reading.
+   */
   read(): Operation<KstatReading>;
   /** No reading asks anybody any more. Called by the chain, as owner. */
   retire(): void;
@@ -64,7 +69,10 @@ export class KstatChain {
     return this.#id;
   }
 
-  /** Makes `kstat` visible. Synchronous, so a region may do it together with what the kstat describes. */
+  /**
+   * Makes `kstat` visible. Synchronous, so a region may do it together with what the kstat
+   * describes.
+   */
   install(kstat: Kstat): void {
     const key = keyOf(kstat.module, kstat.instance, kstat.name);
     if (this.#kstats.has(key)) throw new OperatorError('EEXIST', `kstat ${key} exists already`);
@@ -73,7 +81,10 @@ export class KstatChain {
     this.#id++;
   }
 
-  /** Unlinks `kstat` at once, then waits for its reader. No region may be open, no later lock be held. */
+  /**
+   * Unlinks `kstat` at once, then waits for its reader. No region may be open, no later lock be
+   * held.
+   */
   *remove(kstat: Kstat): Operation<void> {
     const key = keyOf(kstat.module, kstat.instance, kstat.name);
     assert(this.#kstats.get(key) === kstat, `kstat ${key} is removed once`);
@@ -97,7 +108,10 @@ function keyOf(module: string, instance: number, name: string): string {
   return `${module}:${instance}:${name}`;
 }
 
-/** Reads all kstats for which `wanted` holds, concurrently. A kstat that cannot be read is left out. */
+/**
+ * Reads all kstats for which `wanted` holds, concurrently. A kstat that cannot be read is left
+ * out.
+ */
 export function* collectKstats(
   chain: KstatChain,
   wanted: (kstat: KstatIdentity) => boolean = () => true,

@@ -1,14 +1,19 @@
 /**
  * The statistics of an interface: names, widths and order, as one table.
  *
- * kstats, metrics, the CLI and the documentation are made from this table, so that a counter has one name and one
- * meaning everywhere. The fifteen statistics and their order are those of the group kstat (ipmp-semantics 7.1).
+ * kstats, metrics, the CLI and the documentation are made from this table, so that a counter has
+ * one name and one meaning everywhere. The fifteen statistics and their order are those of the
+ * group kstat (ipmp-semantics 7.1).
  *
- * Internally every counter is a 64-bit unsigned integer (bigint). Truncation to 32 bits happens at publication only, so
- * that 32-bit wraps of a link's own counters cancel out modulo 2^32 (ipmp-semantics 7.2).
+ * Internally every counter is a 64-bit unsigned integer (bigint). Truncation to 32 bits happens
+ * at publication only, so that 32-bit wraps of a link's own counters cancel out modulo 2^32
+ * (ipmp-semantics 7.2).
  */
 
-/** What a link has counted since some origin of its own: 64-bit unsigned, never falling while the link lives. */
+/**
+ * What a link has counted since some origin of its own: 64-bit unsigned, never falling while the
+ * link lives.
+ */
 export interface LinkCounters {
   readonly rbytes: bigint;
   readonly obytes: bigint;
@@ -103,7 +108,10 @@ export function linkCountersMax(left: LinkCounters, right: LinkCounters): LinkCo
   return linkCountersFrom((name) => (left[name] > right[name] ? left[name] : right[name]));
 }
 
-/** The fifteen statistics of a group or link: `counters` truncated to their widths, and `link_up` as 0 or 1. */
+/**
+ * The fifteen statistics of a group or link: `counters` truncated to their widths, and `link_up`
+ * as 0 or 1.
+ */
 export function interfaceStatistics(counters: LinkCounters, linkUp: boolean): KstatData {
   const data: Record<string, KstatValue> = {};
   for (const { name, width, from } of INTERFACE_STATISTICS) {

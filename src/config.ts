@@ -1,0 +1,212 @@
+/**
+ * The configuration: YAML files in, one fully explicit value out.
+ *
+ * The main file and the drop-ins, in name order, are laid over each other; the result is checked
+ * against the schema that editors use too (config/ipmpd.schema.json), then against itself; only
+ * then is the `Config` made. It has no optional fields: every default is filled in.
+ *
+ * No file, however broken, makes this throw: it becomes errors, each with file, line, key, what
+ * is wrong, what is allowed.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { OperatorError } from './base/errors.ts';
+import { checkConfig } from './config/checks.ts';
+import {
+  type ConfigDocument,
+  type ConfigError,
+  documentRead,
+  documentsMerge,
+  FILE_BYTES_MAX,
+} from './config/document.ts';
+import { configResolve } from './config/resolve.ts';
+import { ConfigValidator } from './config/validate.ts';
+import type { ListenValue } from './config/values.ts';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+export interface InterfaceConfig {
+  /** The name of the kernel device. */
+  readonly name: string;
+  readonly kind: 'macvtap' | 'bridged-tap' | 'tap';
+  readonly uplink: string | null;
+  readonly bridge: string | null;
+  readonly standby: boolean;
+  /** Canonical, with prefix length. */
+  readonly testAddresses: readonly string[];
+}
+
+export interface RouteConfig {
+  readonly family: 4 | 6;
+  /** `default`, or a network in canonical text. */
+  readonly to: string;
+  /** Canonical; null: on the link. */
+  readonly via: string | null;
+}
+
+export interface FlapDampingConfig {
+  readonly ups: number;
+  readonly withinMs: number;
+}
+
+export interface GroupConfig {
+  /** The name of the group and of its kernel device. */
+  readonly name: string;
+  readonly interfaces: readonly string[];
+  /** Canonical, with prefix length. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly RouteConfig[];
+  readonly failureDetectionTimeMs: number;
+  readonly failback: boolean;
+  /** null: none. */
+  readonly flapDamping: FlapDampingConfig | null;
+  readonly neighbors: number;
+  /** Canonical; empty: chosen automatically. */
+  readonly probeTargets: readonly string[];
+  readonly transitiveProbing: boolean;
+  readonly spreading: 'flow' | 'destination' | 'address';
+  readonly forwarding: boolean;
+  readonly mtu: number | 'auto';
+}
+
+/** Everything that can be configured, nothing left open. */
+export interface Config {
+  readonly control: { readonly socket: string; readonly group: string };
+  /** `listen` null: no TCP listener. */
+  readonly metrics: { readonly listen: ListenValue | null; readonly hosts: readonly string[] };
+  readonly log: { readonly level: LogLevel };
+  readonly datapath: { readonly workers: number | 'auto' };
+  readonly interfaces: readonly InterfaceConfig[];
+  readonly groups: readonly GroupConfig[];
+  readonly tracking: 'groups' | 'all';
+}
+
+export type ConfigResult = { readonly config: Config } | { readonly errors: ConfigError[] };
+
+/** Where the administrator's configuration lies. */
+export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';
+export const DROP_IN_DIRECTORY = '/etc/ipmpd/ipmpd.d';
+
+/** Drop-ins that are read: a directory by mistake (/usr) must not be. */
+const DROP_INS_MAX = 256;
+
+/** From dist/src as from src: two levels above this file. */
+const SCHEMA_URL = new URL('../../config/ipmpd.schema.json', import.meta.url);
+
+/** A configuration file as text. */
+export interface ConfigSource {
+  readonly file: string;
+  readonly text: string;
+}
+
+/**
+ * Reads `file` and the `*.yaml` of `dropInDirectory` (may be absent), or says all that is wrong
+ * with them.
+ */
+export function loadConfig(file: string, dropInDirectory?: string): ConfigResult {
+  const sources: ConfigSource[] = [];
+  const errors: ConfigError[] = [];
+  const files = [file, ...dropInFiles(dropInDirectory, errors)];
+  for (const name of files) {
+    try {
+      sources.push({ file: name, text: readText(name) });
+    } catch (error) {
+      errors.push(unreadable(name, error));
+    }
+  }
+  return errors.length > 0 ? { errors } : configFromSources(sources);
+}
+
+let validator: ConfigValidator | undefined;
+
+/** The configuration of `sources`, later ones on top, or all that is wrong with them. */
+export function configFromSources(sources: readonly ConfigSource[]): ConfigResult {
+  const documents: ConfigDocument[] = [];
+  const errors: ConfigError[] = [];
+  for (const { file, text } of sources) {
+    const document = documentRead(file, text);
+    if ('errors' in document) errors.push(...document.errors);
+    else documents.push(document);
+  }
+  if (errors.length > 0) return { errors };
+  validator ??= new ConfigValidator(JSON.parse(readFileSync(SCHEMA_URL, 'utf8')) as object);
+  const merged = documentsMerge(documents);
+  const schemaErrors = validator.check(merged);
+  if (schemaErrors.length > 0) return { errors: sorted(schemaErrors, sources) };
+  const config = configResolve(merged.value);
+  const findings = checkConfig(config, merged);
+  return findings.length > 0 ? { errors: sorted(findings, sources) } : { config };
+}
+
+function dropInFiles(directory: string | undefined, errors: ConfigError[]): string[] {
+  if (directory === undefined) return [];
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      errors.push(unreadable(directory, error));
+    return [];
+  }
+  const files = names.filter((name) => name.endsWith('.yaml') && !name.startsWith('.')).sort();
+  if (files.length > DROP_INS_MAX) {
+    const what = `has ${files.length} files`;
+    errors.push({
+      file: directory,
+      line: 0,
+      keyPath: '',
+      what,
+      allowed: `at most ${DROP_INS_MAX}`,
+    });
+    return [];
+  }
+  return files.map((name) => join(directory, name));
+}
+
+/**
+ * The file's text, at most a little more than may be accepted: enough to notice that it is too
+ * large.
+ */
+function readText(file: string): string {
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(descriptor).isFile()) throw new OperatorError('EINVAL');
+    const bytes = Buffer.alloc(FILE_BYTES_MAX + 1);
+    let length = 0;
+    for (;;) {
+      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
+      if (count === 0) return bytes.toString('utf8', 0, length);
+      length += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function unreadable(file: string, error: unknown): ConfigError {
+  const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
+  return {
+    file,
+    line: 0,
+    keyPath: '',
+    what: `cannot be read: ${code}`,
+    allowed: 'a readable file',
+  };
+}
+
+/** In the order in which a reader meets them: by file, then by line. */
+function sorted(errors: ConfigError[], sources: readonly ConfigSource[]): ConfigError[] {
+  const order = new Map(sources.map((source, index) => [source.file, index]));
+  return errors.sort(
+    (left, right) =>
+      (order.get(left.file) ?? 0) - (order.get(right.file) ?? 0) || left.line - right.line,
+  );
+}

@@ -1,0 +1,173 @@
+/**
+ * What a schema cannot say: whether the parts of a configuration agree with each other. Each
+ * check is one function from the configuration to its findings; all of them run, so one attempt
+ * shows every mistake.
+ */
+import { suggest } from '../base/suggest.ts';
+import type { Config, GroupConfig, InterfaceConfig } from '../config.ts';
+import type { ConfigDocument, ConfigError } from './document.ts';
+import { pointerJoin } from './document.ts';
+import { errorAt } from './validate.ts';
+import { addressParse, hostAddressRefusal, networkParse, prefixRead } from './values.ts';
+
+/** Adds one finding: the pointer of the part concerned, what is wrong, what is allowed. */
+type Report = (pointer: string, what: string, allowed: string) => void;
+
+/** All findings about `config`, which was made of `document`, which has passed the schema. */
+export function checkConfig(config: Config, document: ConfigDocument): ConfigError[] {
+  const errors: ConfigError[] = [];
+  const report: Report = (pointer, what, allowed) => {
+    errors.push(errorAt(document, pointer, what, allowed));
+  };
+  checkDevices(config, report);
+  checkUplinks(config.interfaces, report);
+  checkMembership(config, report);
+  checkAddresses(config, report);
+  for (const group of config.groups) {
+    checkRoutes(group, report);
+    checkTargets(group, report);
+  }
+  return errors;
+}
+
+function interfaceAt(nic: InterfaceConfig, ...keys: (string | number)[]): string {
+  return keys.reduce<string>(pointerJoin, pointerJoin('/interfaces', nic.name));
+}
+
+function groupAt(group: GroupConfig, ...keys: (string | number)[]): string {
+  return keys.reduce<string>(pointerJoin, pointerJoin('/groups', group.name));
+}
+
+/** Each device has one role: an interface, a group, an uplink or a bridge. */
+function checkDevices(config: Config, report: Report): void {
+  const names = new Set(config.interfaces.map((nic) => nic.name));
+  const groups = new Set(config.groups.map((group) => group.name));
+  for (const group of config.groups) {
+    if (names.has(group.name)) {
+      report(groupAt(group), 'is the name of an interface too', 'a name of its own');
+    }
+  }
+  for (const nic of config.interfaces) {
+    for (const [key, device] of [
+      ['uplink', nic.uplink],
+      ['bridge', nic.bridge],
+    ] as const) {
+      if (device === null) continue;
+      const role = groups.has(device) ? 'a group' : names.has(device) ? 'an interface' : undefined;
+      if (role === undefined) continue;
+      const what = `${device} is ${role} of this configuration`;
+      report(interfaceAt(nic, key), what, 'a device of the host');
+    }
+  }
+}
+
+function checkUplinks(interfaces: readonly InterfaceConfig[], report: Report): void {
+  const users = new Map<string, string>();
+  const bridges = new Set(interfaces.map((nic) => nic.bridge));
+  for (const nic of interfaces) {
+    if (nic.uplink === null) continue;
+    if (nic.bridge !== null) {
+      report(interfaceAt(nic, 'bridge'), 'stands beside uplink', 'either uplink or bridge');
+    }
+    const user = users.get(nic.uplink);
+    if (user === undefined) users.set(nic.uplink, nic.name);
+    else {
+      const what = `${nic.uplink} is the uplink of ${user} already`;
+      report(interfaceAt(nic, 'uplink'), what, 'one interface for each uplink');
+    }
+    if (bridges.has(nic.uplink)) {
+      const what = `${nic.uplink} is the bridge of another interface`;
+      report(interfaceAt(nic, 'uplink'), what, 'a NIC');
+    }
+  }
+}
+
+function checkMembership(config: Config, report: Report): void {
+  const names = config.interfaces.map((nic) => nic.name);
+  const owners = new Map<string, string>();
+  for (const group of config.groups) {
+    group.interfaces.forEach((name, index) => {
+      const pointer = groupAt(group, 'interfaces', index);
+      if (!names.includes(name)) {
+        const meant = suggest(name, names);
+        const question = meant === undefined ? '' : `, did you mean ${meant}?`;
+        const allowed = names.length === 0 ? 'a key of interfaces' : `one of ${listOf(names)}`;
+        report(pointer, `there is no interface ${name}${question}`, allowed);
+      }
+      const owner = owners.get(name);
+      if (owner === undefined) owners.set(name, group.name);
+      else if (owner === group.name) report(pointer, `${name} is named twice`, 'each name once');
+      else {
+        const what = `${name} is in group ${owner} already`;
+        report(pointer, what, 'one group for each interface');
+      }
+    });
+  }
+}
+
+/** At most eight names, so that a message stays a line. */
+function listOf(names: readonly string[]): string {
+  return names.length <= 8 ? names.join(', ') : `${names.slice(0, 8).join(', ')}, ...`;
+}
+
+/** Data and test addresses: usable by a host, and each in one place only. */
+function checkAddresses(config: Config, report: Report): void {
+  const users = new Map<string, string>();
+  const check = (text: string, pointer: string, user: string): void => {
+    const prefix = prefixRead(text);
+    if (prefix === undefined) return;
+    const refusal = hostAddressRefusal(prefix);
+    if (refusal !== undefined) {
+      report(pointer, `${prefix.address} ${refusal}`, 'the address of a host');
+    }
+    const other = users.get(prefix.address);
+    if (other === undefined) users.set(prefix.address, user);
+    else
+      report(pointer, `${prefix.address} is an address of ${other} already`, 'each address once');
+  };
+  for (const group of config.groups) {
+    group.addresses.forEach((text, index) => {
+      check(text, groupAt(group, 'addresses', index), `group ${group.name}`);
+    });
+  }
+  for (const nic of config.interfaces) {
+    nic.testAddresses.forEach((text, index) => {
+      check(text, interfaceAt(nic, 'test-addresses', index), `interface ${nic.name}`);
+    });
+  }
+}
+
+function checkRoutes(group: GroupConfig, report: Report): void {
+  const seen = new Set<string>();
+  group.routes.forEach((route, index) => {
+    const pointer = groupAt(group, 'routes', index);
+    const via = route.via === null ? undefined : addressParse(route.via);
+    const family = networkParse(route.to)?.family ?? 0;
+    if (via !== undefined && family !== 0 && via.family !== family) {
+      const what = `${route.via} is not of the family of ${route.to}`;
+      report(`${pointer}/via`, what, `an IPv${family} address`);
+    }
+    if (via !== undefined) {
+      const refusal = hostAddressRefusal({ ...via, prefixLength: via.family === 4 ? 32 : 128 });
+      if (refusal !== undefined) {
+        report(`${pointer}/via`, `${via.address} ${refusal}`, 'the address of a router');
+      }
+    }
+    const key = `${route.to} ${via?.family ?? family} ${route.via}`;
+    if (seen.has(key)) report(pointer, 'is a route that stands there already', 'each route once');
+    seen.add(key);
+  });
+}
+
+function checkTargets(group: GroupConfig, report: Report): void {
+  group.probeTargets.forEach((text, index) => {
+    const target = addressParse(text);
+    if (target === undefined) return;
+    const prefixLength = target.family === 4 ? 32 : 128;
+    const refusal = hostAddressRefusal({ ...target, prefixLength });
+    if (refusal !== undefined) {
+      const pointer = groupAt(group, 'probe-targets', index);
+      report(pointer, `${target.address} ${refusal}`, 'the address of a host');
+    }
+  });
+}

@@ -1,0 +1,275 @@
+/**
+ * From YAML text to a plain value that knows where each of its parts stands.
+ *
+ * Only what a configuration needs: mappings with text keys, lists, text, numbers, true, false,
+ * null. Everything else that YAML can say (tags, several documents) is an error with its line.
+ * Sizes are bounded before anything is built, so a hostile file costs a bounded amount of time
+ * and memory, and no file makes this throw.
+ *
+ * Places are kept by JSON pointer (RFC 6901), the form in which the schema validator names its
+ * findings.
+ */
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Document as YamlDocument,
+} from 'yaml';
+
+/** A configuration file's size (T26). */
+export const FILE_BYTES_MAX = 256 * 1024;
+
+/**
+ * Values in one file: 64 groups of 1024 addresses fit into the file size before they reach this.
+ */
+const VALUES_MAX = 50_000;
+
+/** Errors of the YAML parser that are told: after the first few they follow from each other. */
+const YAML_ERRORS_MAX = 8;
+
+/** Nesting in one file: the schema needs five levels. */
+const DEPTH_MAX = 16;
+
+export type ConfigValue =
+  | null
+  | boolean
+  | number
+  | string
+  | ConfigValue[]
+  | { [key: string]: ConfigValue };
+
+export interface Place {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+/** What is wrong with a configuration, and what would be right. */
+export interface ConfigError {
+  readonly file: string;
+  /** From 1; 0 if the file as a whole is meant. */
+  readonly line: number;
+  /** `groups.ipmp0.routes[0].via`; empty if the file as a whole is meant. */
+  readonly keyPath: string;
+  readonly what: string;
+  readonly allowed: string;
+}
+
+/** A value with the place of each of its parts, by JSON pointer. */
+export interface ConfigDocument {
+  readonly value: ConfigValue;
+  readonly places: ReadonlyMap<string, Place>;
+}
+
+/** `FILE:LINE: key.path: what is wrong (what is allowed)`. */
+export function configErrorFormat(error: ConfigError): string {
+  const place = error.line > 0 ? `${error.file}:${error.line}` : error.file;
+  const path = error.keyPath === '' ? '' : `${error.keyPath}: `;
+  const allowed = error.allowed === '' ? '' : ` (${error.allowed})`;
+  return `${place}: ${path}${error.what}${allowed}`;
+}
+
+/** The JSON pointer of `key` below `pointer`. */
+export function pointerJoin(pointer: string, key: string | number): string {
+  return `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+/** `/groups/ipmp0/routes/0/via` as `groups.ipmp0.routes[0].via`. */
+export function pointerFormat(pointer: string): string {
+  const keys = pointer.split('/').slice(1);
+  let path = '';
+  for (const escaped of keys) {
+    const key = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (/^\d+$/.test(key) && path !== '') path += `[${key}]`;
+    else path += (path === '' ? '' : '.') + printable(key);
+  }
+  return path;
+}
+
+/** Text from a file as it may appear in a message: no control characters, at most 60 characters. */
+export function printable(text: string): string {
+  const escaped = text.replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? '?'}}`,
+  );
+  return escaped.length > 60 ? `${escaped.slice(0, 57)}...` : escaped;
+}
+
+/** Reads one file's text. */
+export function documentRead(
+  file: string,
+  text: string,
+): ConfigDocument | { errors: ConfigError[] } {
+  if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
+    const allowed = `at most ${FILE_BYTES_MAX / 1024} KiB`;
+    return { errors: [{ file, line: 0, keyPath: '', what: 'the file is too large', allowed }] };
+  }
+  const lines = new LineCounter();
+  let document: YamlDocument.Parsed;
+  try {
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+  } catch {
+    // The parser recurses; its only own exception is an exhausted stack.
+    return { errors: [wholeFile(file, 'is not YAML that can be read', 'less nesting')] };
+  }
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.length > 0) {
+    if (problems.some((problem) => problem.message.includes('call stack'))) {
+      return { errors: [wholeFile(file, 'is nested too deeply', `at most ${DEPTH_MAX} levels`)] };
+    }
+    const errors = problems.slice(0, YAML_ERRORS_MAX).map((problem) => {
+      const line = lines.linePos(problem.pos[0]).line;
+      const what = `is not valid YAML: ${printable(firstLine(problem.message))}`;
+      return { file, line, keyPath: '', what, allowed: '' };
+    });
+    return { errors };
+  }
+  const walk = new Walk(file, lines, document);
+  const value = walk.convert(document.contents, '', 0, 1);
+  return walk.errors.length > 0 ? { errors: walk.errors } : { value, places: walk.places };
+}
+
+function wholeFile(file: string, what: string, allowed: string): ConfigError {
+  return { file, line: 0, keyPath: '', what, allowed };
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
+}
+
+/** One pass over a parsed file. */
+class Walk {
+  readonly errors: ConfigError[] = [];
+  readonly places = new Map<string, Place>();
+  readonly #file: string;
+  readonly #lines: LineCounter;
+  readonly #document: YamlDocument.Parsed;
+  #values = 0;
+
+  constructor(file: string, lines: LineCounter, document: YamlDocument.Parsed) {
+    this.#file = file;
+    this.#lines = lines;
+    this.#document = document;
+  }
+
+  convert(node: unknown, pointer: string, depth: number, parentLine: number): ConfigValue {
+    const line = this.#lineOf(node, parentLine);
+    if (!this.places.has(pointer)) this.places.set(pointer, { file: this.#file, line });
+    if (++this.#values > VALUES_MAX || depth > DEPTH_MAX) {
+      const limit = depth > DEPTH_MAX ? `${DEPTH_MAX} levels` : `${VALUES_MAX} values`;
+      if (this.errors.length === 0) this.#refuse(pointer, line, 'is too much', `at most ${limit}`);
+      return null;
+    }
+    if (node === null || node === undefined) return null;
+    if (isAlias(node)) {
+      const target = node.resolve(this.#document);
+      return this.convert(target, pointer, depth + 1, line);
+    }
+    if (isScalar(node)) return this.#scalar(node.value, pointer, line);
+    if (isSeq(node)) {
+      return node.items.map((item, index) =>
+        this.convert(item, pointerJoin(pointer, index), depth + 1, line),
+      );
+    }
+    if (!isMap(node)) return null;
+    const object: { [key: string]: ConfigValue } = Object.create(null);
+    for (const { key, value } of node.items) {
+      const keyLine = this.#lineOf(key, line);
+      const name = isScalar(key) && key.value !== null ? String(key.value) : undefined;
+      if (name === undefined) {
+        this.#refuse(pointer, keyLine, 'has a key that is not text', 'a name');
+        continue;
+      }
+      const below = pointerJoin(pointer, name);
+      this.places.set(below, { file: this.#file, line: keyLine });
+      object[name] = this.convert(value, below, depth + 1, keyLine);
+    }
+    return object;
+  }
+
+  #scalar(value: unknown, pointer: string, line: number): ConfigValue {
+    switch (typeof value) {
+      case 'string':
+      case 'boolean':
+      case 'number':
+        return value;
+      default:
+        if (value === null) return null;
+        this.#refuse(
+          pointer,
+          line,
+          'is of a kind that a configuration has not',
+          'text or a number',
+        );
+        return null;
+    }
+  }
+
+  #refuse(pointer: string, line: number, what: string, allowed: string): void {
+    this.errors.push({ file: this.#file, line, keyPath: pointerFormat(pointer), what, allowed });
+  }
+
+  #lineOf(node: unknown, otherwise: number): number {
+    const range = (node as { range?: readonly number[] | null } | null)?.range;
+    return range?.[0] === undefined ? otherwise : this.#lines.linePos(range[0]).line;
+  }
+}
+
+/**
+ * Lays documents over each other, later ones on top: mappings merge by key, everything else is
+ * replaced whole. Each part keeps the place of the document it comes from.
+ */
+export function documentsMerge(documents: readonly ConfigDocument[]): ConfigDocument {
+  let value: ConfigValue = null;
+  const places = new Map<string, Place>();
+  for (const document of documents) {
+    value = merge(value, document, document.value, '', places);
+  }
+  return { value, places };
+}
+
+function merge(
+  below: ConfigValue,
+  document: ConfigDocument,
+  above: ConfigValue,
+  pointer: string,
+  places: Map<string, Place>,
+): ConfigValue {
+  const place = document.places.get(pointer);
+  if (isMapping(above) && (isMapping(below) || below === null)) {
+    if (place !== undefined && !places.has(pointer)) places.set(pointer, place);
+    const merged: { [key: string]: ConfigValue } = Object.assign(Object.create(null), below);
+    for (const [key, value] of Object.entries(above)) {
+      const under = pointerJoin(pointer, key);
+      merged[key] = merge(merged[key] ?? null, document, value, under, places);
+    }
+    return merged;
+  }
+  // A key that stands there without a value ("groups:") adds nothing to a mapping.
+  if (above === null && isMapping(below)) return below;
+  if (place !== undefined) places.set(pointer, place);
+  if (typeof above === 'object') copyPlaces(document, above, pointer, places);
+  return above;
+}
+
+function copyPlaces(
+  document: ConfigDocument,
+  value: ConfigValue,
+  pointer: string,
+  places: Map<string, Place>,
+): void {
+  const place = document.places.get(pointer);
+  if (place !== undefined) places.set(pointer, place);
+  const keys = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  for (const [key, item] of keys) {
+    copyPlaces(document, item, pointerJoin(pointer, key), places);
+  }
+}
+
+/** True for a mapping, as against a list, text, number, truth value or nothing. */
+export function isMapping(value: ConfigValue | undefined): value is { [key: string]: ConfigValue } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

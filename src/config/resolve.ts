@@ -1,0 +1,108 @@
+/** From a document that has passed the schema to the explicit `Config`: every default filled in. */
+import { durationParse } from '../base/duration.ts';
+import type { Config, GroupConfig, InterfaceConfig, LogLevel, RouteConfig } from '../config.ts';
+import { type ConfigValue, isMapping } from './document.ts';
+import { addressParse, listenParse, networkParse, prefixRead } from './values.ts';
+
+/** A mapping of the document, read key by key with the key's default (those of the schema). */
+class Section {
+  readonly #value: { readonly [key: string]: ConfigValue };
+
+  constructor(value: ConfigValue | undefined) {
+    this.#value = isMapping(value) ? value : {};
+  }
+
+  /** The schema has made sure that a value that is there has the type of its default. */
+  get<T extends ConfigValue>(key: string, otherwise: T): T {
+    return (this.#value[key] as T | undefined) ?? otherwise;
+  }
+
+  section(key: string): Section {
+    return new Section(this.#value[key]);
+  }
+
+  entries(): [string, Section][] {
+    return Object.entries(this.#value).map(([key, value]) => [key, new Section(value)]);
+  }
+}
+
+/** The configuration that `value` stands for. `value` must have passed the schema. */
+export function configResolve(value: ConfigValue): Config {
+  const root = new Section(value);
+  const control = root.section('control');
+  const metrics = root.section('metrics');
+  return {
+    control: {
+      socket: control.get('socket', '/run/ipmpd/ipmpd.sock'),
+      group: control.get('group', 'ipmp'),
+    },
+    metrics: {
+      listen: listenParse(metrics.get('listen', '127.0.0.1:9437')) ?? null,
+      hosts: metrics.get<string[]>('hosts', []),
+    },
+    log: { level: root.section('log').get<LogLevel>('level', 'info') },
+    datapath: { workers: root.section('datapath').get<number | 'auto'>('workers', 'auto') },
+    interfaces: root.section('interfaces').entries().map(resolveInterface),
+    groups: root.section('groups').entries().map(resolveGroup),
+    tracking: root.get<'groups' | 'all'>('tracking', 'groups'),
+  };
+}
+
+function resolveInterface([name, section]: [string, Section]): InterfaceConfig {
+  const uplink = section.get<string | null>('uplink', null);
+  const bridge = section.get<string | null>('bridge', null);
+  return {
+    name,
+    kind: uplink !== null ? 'macvtap' : bridge !== null ? 'bridged-tap' : 'tap',
+    uplink,
+    bridge,
+    standby: section.get<boolean>('standby', false),
+    testAddresses: section.get<string[]>('test-addresses', []).map(canonicalPrefix),
+  };
+}
+
+function resolveGroup([name, section]: [string, Section]): GroupConfig {
+  return {
+    name,
+    interfaces: section.get<string[]>('interfaces', []),
+    addresses: section.get<string[]>('addresses', []).map(canonicalPrefix),
+    routes: section.get<{ to: string; via?: string }[]>('routes', []).map(resolveRoute),
+    failureDetectionTimeMs: durationMs(section.get('failure-detection-time', '1s')),
+    failback: section.get<boolean>('failback', true),
+    flapDamping: resolveDamping(
+      section.get<'off' | Damping>('flap-damping', { ups: 2, within: '60s' }),
+    ),
+    neighbors: section.get<number>('neighbors', 1024),
+    probeTargets: section.get<string[]>('probe-targets', []).map(canonicalAddress),
+    transitiveProbing: section.get<boolean>('transitive-probing', true),
+    spreading: section.get<GroupConfig['spreading']>('spreading', 'flow'),
+    forwarding: section.get<boolean>('forwarding', true),
+    mtu: section.get<number | 'auto'>('mtu', 'auto'),
+  };
+}
+
+type Damping = { ups: number; within: string };
+
+function resolveDamping(value: 'off' | Damping): GroupConfig['flapDamping'] {
+  return value === 'off' ? null : { ups: value.ups, withinMs: durationMs(value.within) };
+}
+
+function resolveRoute(route: { to: string; via?: string }): RouteConfig {
+  const network = networkParse(route.to);
+  const via = route.via === undefined ? undefined : addressParse(route.via);
+  const family = via?.family ?? (network?.family === 6 ? 6 : 4);
+  return { family, to: network?.to ?? route.to, via: via?.address ?? null };
+}
+
+function durationMs(text: string): number {
+  return durationParse(text) ?? 0;
+}
+
+function canonicalPrefix(text: string): string {
+  const prefix = prefixRead(text);
+  return prefix === undefined ? text : `${prefix.address}/${prefix.prefixLength}`;
+}
+
+function canonicalAddress(text: string): string {
+  return addressParse(text)?.address ?? text;
+}
