@@ -47,6 +47,7 @@ import {
   IPV4_PROTOCOL_ICMP,
   IPV4_PROTOCOL_TCP,
   IPV4_PROTOCOL_UDP,
+  type Ipv4Header,
   ipv4Fragment,
   ipv4HeaderLength,
   ipv4HeaderParse,
@@ -137,7 +138,7 @@ function ipv4Describe(bytes: Uint8Array, offset: number): string {
     case IPV4_PROTOCOL_ICMP:
       return `${hosts} ${icmpDescribe(bytes, place, length)}${remarks}`;
     case IPV4_PROTOCOL_UDP:
-      return `${hosts} ${udpDescribe(bytes, place, length, header.source, header.destination)}${remarks}`;
+      return `${hosts} ${udpDescribe(bytes, place, length, header)}${remarks}`;
     case IPV4_PROTOCOL_TCP:
       return `${hosts} tcp, ${length} bytes${remarks}`;
     default:
@@ -161,14 +162,14 @@ function udpDescribe(
   bytes: Uint8Array,
   offset: number,
   length: number,
-  source: number,
-  destination: number,
+  header: Ipv4Header,
 ): string {
   if (!udpIsValid(bytes, offset, length)) return `malformed udp, ${length} bytes`;
   const ports = `udp ${udpSourcePort(bytes, offset)} > ${udpDestinationPort(bytes, offset)}`;
   const data = offset + UDP_HEADER_LENGTH;
   const dataLength = udpLength(bytes, offset) - UDP_HEADER_LENGTH;
-  const checksum = udpVerifyChecksum(bytes, offset, source, destination) ? '' : ' (bad checksum)';
+  const isRight = udpVerifyChecksum(bytes, offset, header.source, header.destination);
+  const checksum = isRight ? '' : ' (bad checksum)';
   const isDhcp = udpDestinationPort(bytes, offset) === DHCP_SERVER_PORT;
   if (isDhcp && dhcpIsClientRequest(bytes, data, dataLength)) {
     const answer = dhcpIsBroadcast(bytes, data) ? 'broadcast' : 'unicast';
