@@ -1,0 +1,144 @@
+/** The real daemon and its control command inside a lab. */
+
+import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AddressRow, GroupRow, InterfaceRow, NeighborRow } from '../ctl/backend.ts';
+import { getJson } from './api.ts';
+import { type CommandResult, execute } from './command.ts';
+import { GROUP } from './configuration.ts';
+import { until } from './until.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Ours: from the start of the process to an answering socket; a second is usual. */
+const START_MS = 20_000;
+const MAX_LOG = 4 << 20;
+
+const program = (name: string): string => fileURLToPath(new URL(`../${name}.js`, import.meta.url));
+
+/** Where a lab's daemon listens. */
+export function socketOf(workspace: Workspace): string {
+  return join(workspace.folder, 'ipmpd.sock');
+}
+
+/** One run of `ipmpd` in the host of a lab. */
+export class LabDaemon {
+  readonly workspace: Workspace;
+  readonly socket: string;
+  readonly process: ChildProcess;
+  /** Settles with the exit status, or the name of the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  #log = '';
+
+  private constructor(workspace: Workspace, configFile: string) {
+    this.workspace = workspace;
+    this.socket = socketOf(workspace);
+    const argv = [process.execPath, program('ipmpd'), '--config', configFile];
+    this.process = workspace.start([...argv, '--socket', this.socket], {
+      role: 'host',
+      orderly: true,
+    });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#log = (this.#log + text).slice(-MAX_LOG);
+      });
+    }
+    this.ended = new Promise((resolve) => {
+      this.process.once('close', (status, signal) => resolve(status ?? signal ?? 'unknown'));
+    });
+  }
+
+  /** Starts the daemon with the configuration `text` and waits until its socket answers. */
+  static async start(workspace: Workspace, text: string): Promise<LabDaemon> {
+    const configFile = join(workspace.folder, 'ipmpd.yaml');
+    writeFileSync(configFile, text);
+    const daemon = new LabDaemon(workspace, configFile);
+    let exit: number | string | undefined;
+    void daemon.ended.then((status) => {
+      exit = status;
+    });
+    await until('the daemon answers on its socket', START_MS, async () => {
+      if (exit !== undefined) return 'ended';
+      await daemon.groups();
+      return 'answers';
+    });
+    if (exit !== undefined) throw new Error(`ipmpd ended with ${exit}:\n${daemon.log}`);
+    return daemon;
+  }
+
+  /** What it has logged so far (the last megabytes). */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Orderly stop; returns the exit status. */
+  async stop(): Promise<number | string> {
+    await this.workspace.stop(this.process);
+    return await this.ended;
+  }
+
+  async groups(): Promise<GroupRow[]> {
+    return (await getJson(this.socket, '/v1/groups')) as GroupRow[];
+  }
+
+  /** The lab's one group. @throws Error when it is not there */
+  async group(): Promise<GroupRow> {
+    const found = (await this.groups()).find((row) => row.group === GROUP);
+    if (found === undefined) throw new Error(`there is no group ${GROUP}`);
+    return found;
+  }
+
+  async interfaces(): Promise<InterfaceRow[]> {
+    return (await getJson(this.socket, '/v1/interfaces')) as InterfaceRow[];
+  }
+
+  /** One interface by name. @throws Error when it is not there */
+  async interface(ifname: string): Promise<InterfaceRow> {
+    const found = (await this.interfaces()).find((row) => row.ifname === ifname);
+    if (found === undefined) throw new Error(`there is no interface ${ifname}`);
+    return found;
+  }
+
+  async addresses(): Promise<AddressRow[]> {
+    return (await getJson(this.socket, '/v1/addresses')) as AddressRow[];
+  }
+
+  /** The row of one data address (without prefix length). @throws Error when it is not there */
+  async address(address: string): Promise<AddressRow> {
+    const found = (await this.addresses()).find((row) => row.address.startsWith(`${address}/`));
+    if (found === undefined) throw new Error(`there is no address ${address}`);
+    return found;
+  }
+
+  async neighbors(): Promise<NeighborRow[]> {
+    return (await getJson(this.socket, '/v1/neighbors')) as NeighborRow[];
+  }
+
+  /** Waits until all members are active and every data address is bound. */
+  async waitUntilOk(withinMs = 10_000): Promise<void> {
+    await until('group ok, all members active, all addresses bound', withinMs, async () => {
+      const { state, interfaces, active } = await this.group();
+      const unbound = (await this.addresses()).filter((row) => row.inbound === null);
+      return state === 'ok' && active.length === interfaces.length && unbound.length === 0;
+    });
+  }
+
+  /** Runs `ipmpadm` with `args` to its end. */
+  async ipmpadm(args: readonly string[]): Promise<CommandResult> {
+    return await execute([process.execPath, program('ipmpadm'), '--socket', this.socket, ...args]);
+  }
+
+  /** Starts `ipmpadm … monitor`; `onLine` gets each line that it prints. */
+  monitor(onLine: (line: string) => void, options: readonly string[] = ['-t']): ChildProcess {
+    const argv = [process.execPath, program('ipmpadm'), '--socket', this.socket];
+    const child = this.workspace.start([...argv, ...options, 'monitor']);
+    let rest = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+    });
+    return child;
+  }
+}

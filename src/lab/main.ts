@@ -1,0 +1,102 @@
+/** `ipmpadm lab run | up | down`: the lab as a command. `npm start` is `lab run`. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { environment } from './command.ts';
+import { demonstrate, type Lab, raiseLab, type Say, stopDaemon } from './demonstration.ts';
+import { findGround, INSIDE, userNamespaceCommand } from './ground.ts';
+import { keep, leaveUp, lowerLabs } from './keep.ts';
+import { showLive } from './live.ts';
+import { removeLeftovers } from './owner.ts';
+import { simulate } from './simulated.ts';
+import { Workspace } from './workspace.ts';
+
+const USAGE = `usage: ipmpadm lab run [--once] | up | down
+  run   build the lab, show traffic, a failover and the repair; on a terminal stay until Ctrl-C
+  up    build the lab and leave it running
+  down  remove the lab that 'up' has left running
+`;
+
+/** Exit status of a process that SIGINT ended, as shells have it. */
+const INTERRUPTED = 130;
+/** Ours: how long the summary stays before the live view takes the screen. */
+const READING_MS = 4000;
+
+const say: Say = (line) => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** The command; `argv` without the word `lab`. Returns the exit status (0, 1, 2, 130). */
+export async function labMain(argv: readonly string[]): Promise<number> {
+  const [verb = 'run', ...options] = argv;
+  const unknown = options.filter((option) => option !== '--once' || verb !== 'run');
+  if (!['run', 'up', 'down', 'keep'].includes(verb) || unknown.length > 0) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  if (verb === 'down') return await lowerLabs(say);
+  const ground = await findGround();
+  if (verb === 'up') return await leaveUp(ground, say);
+  if (ground.kind === 'none') return await simulate(ground.why, say);
+  if (ground.kind === 'user-namespace') return await runInUserNamespace(argv);
+  return await own(async (workspace) => {
+    for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
+    const lab = await raiseLab(workspace, ground.wiring, say);
+    if (verb === 'keep') return await keep(lab);
+    return await runLab(lab, options.includes('--once') || !isOnTerminal());
+  });
+}
+
+function isOnTerminal(): boolean {
+  return process.stdout.isTTY === true && process.stdin.isTTY === true;
+}
+
+async function runLab(lab: Lab, isOnce: boolean): Promise<number> {
+  const wasRight = await demonstrate(lab, say);
+  if (!isOnce) {
+    await sleep(READING_MS);
+    await showLive(lab, say, () => lab.workspace.isClosed);
+  }
+  const isPutBack = await stopDaemon(lab, say);
+  return wasRight && isPutBack ? 0 : 1;
+}
+
+/** Runs the same command as root of a user namespace of its own. */
+async function runInUserNamespace(argv: readonly string[]): Promise<number> {
+  say('without root: the lab runs in a user namespace, its NICs as TAPs in bridges');
+  const [program = '', ...args] = userNamespaceCommand(argv);
+  const child = spawn(program, args, { stdio: 'inherit', env: environment({ [INSIDE]: '1' }) });
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  // The terminal sends its signals to both of us; the one inside ends the lab, we wait for it.
+  const pass = (name: NodeJS.Signals): void => {
+    if (name !== 'SIGINT' || !isOnTerminal()) child.kill(name);
+  };
+  for (const name of names) process.on(name, pass);
+  const [status] = (await once(child, 'exit')) as [number | null];
+  for (const name of names) process.off(name, pass);
+  return status ?? 1;
+}
+
+/** Runs `body` with a workspace that is removed whatever happens, signals included. */
+async function own(body: (workspace: Workspace) => Promise<number>): Promise<number> {
+  const workspace = new Workspace();
+  let wasInterrupted = false;
+  const stop = (): void => {
+    wasInterrupted = true;
+    void workspace.close();
+  };
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of names) process.on(name, stop);
+  try {
+    const status = await body(workspace);
+    return wasInterrupted ? INTERRUPTED : status;
+  } catch (error) {
+    if (wasInterrupted) return INTERRUPTED;
+    say(`the lab failed: ${(error as Error).message}`);
+    return 1;
+  } finally {
+    await workspace.close();
+    for (const name of names) process.off(name, stop);
+  }
+}

@@ -1,0 +1,43 @@
+/** Waiting for a condition: asked again and again, never a sleep by guess. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const POLL_MS = 10;
+
+/** What was waited for did not come. */
+export class WaitedTooLong extends Error {
+  constructor(what: string, withinMs: number, last: unknown) {
+    super(`${what}: not within ${withinMs} ms; last seen: ${show(last)}`);
+    this.name = 'WaitedTooLong';
+  }
+}
+
+/**
+ * Calls `look` until it returns something else than undefined or false, and returns that. What
+ * `look` throws counts as "not yet" and is told if the time runs out.
+ *
+ * @throws WaitedTooLong
+ */
+export async function until<T>(
+  what: string,
+  withinMs: number,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  const giveUpAt = performance.now() + withinMs;
+  for (;;) {
+    let last: unknown;
+    try {
+      const seen = await look();
+      if (seen !== undefined && seen !== false) return seen;
+      last = seen;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > giveUpAt) throw new WaitedTooLong(what, withinMs, last);
+    await sleep(POLL_MS);
+  }
+}
+
+function show(value: unknown): string {
+  return value instanceof Error ? value.message : (JSON.stringify(value) ?? 'nothing');
+}
