@@ -1,0 +1,130 @@
+/**
+ * The way in: a frame from the wire, received by a NIC. What is for the host goes to the group's
+ * device with the group's MAC as destination; ARP and what is for a test address go to the control
+ * plane; all else is dropped.
+ */
+
+import { readU16, readU32, writeU16, writeU32 } from '../base/bytes.ts';
+import { ipv4IsMulticast, MAC_LENGTH } from '../wire/addr.ts';
+import {
+  ETHERNET_HEADER_LENGTH,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ethernetIsGroup,
+  ethernetType,
+} from '../wire/ethernet.ts';
+import { ICMP_REDIRECT, icmpType } from '../wire/icmp.ts';
+import {
+  IPV4_PROTOCOL_ICMP,
+  ipv4Destination,
+  ipv4HeaderLength,
+  ipv4IsFragment,
+  ipv4Protocol,
+  ipv4Source,
+  ipv4TotalLength,
+} from '../wire/ipv4.ts';
+import { GROUP_PORT_BASE } from './fib.ts';
+import { GROUP_FORWARDING } from './layout.ts';
+import { ADDRESS_NONE, addressFind, macFind } from './lookup.ts';
+import { destinationIsMartian, sourceIsMartian } from './martian.ts';
+import type { Visit } from './members.ts';
+import { VNET_HEADER_LENGTH } from './port.ts';
+import {
+  DROP_FOREIGN_DESTINATION,
+  DROP_GROUP_SOURCE,
+  DROP_ICMP_REDIRECT,
+  DROP_MARTIAN_DESTINATION,
+  DROP_MARTIAN_SOURCE,
+  DROP_NO_GROUP,
+  DROP_NOT_NOMINATED,
+  DROP_NOT_OURS,
+  DROP_OWN_SOURCE,
+  DROP_OWN_SOURCE_ADDRESS,
+  DROP_SAME_ADDRESSES,
+  DROP_STACK_FRAGMENT,
+  ethertypeDrop,
+  frameGate,
+  ipv4Gate,
+  PASS,
+  PUNT,
+} from './verdict.ts';
+
+const LIMITED_BROADCAST = 0xffffffff;
+
+/**
+ * The verdict on the frame in the slot at `at` (`length` bytes, virtio net header included), which
+ * `visit.nic` received. A frame that is forwarded is ready to be written.
+ */
+export function inputVerdict(
+  words: Int32Array,
+  table: number,
+  visit: Visit,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+): number {
+  const gate = frameGate(bytes, at, length);
+  if (gate !== PASS) return gate;
+  const frame = at + VNET_HEADER_LENGTH;
+  if (ethernetIsGroup(bytes, frame + MAC_LENGTH)) return DROP_GROUP_SOURCE;
+  if (macFind(words, table, bytes, frame + MAC_LENGTH) >= 0) return DROP_OWN_SOURCE;
+  if (!visit.isNicPresent) return DROP_NO_GROUP;
+  if (ethernetIsGroup(bytes, frame)) {
+    if (visit.castNic >= 0 && visit.castNic !== visit.nic) return DROP_NOT_NOMINATED;
+  } else if (
+    readU16(bytes, frame) !== visit.nicMacHigh ||
+    (readU32(bytes, frame + 2) | 0) !== visit.nicMacLow
+  ) {
+    return DROP_FOREIGN_DESTINATION;
+  }
+  const type = ethernetType(bytes, frame);
+  if (type === ETHERTYPE_IPV4) return inputIpv4(words, table, visit, bytes, at, length);
+  return type === ETHERTYPE_ARP ? PUNT : ethertypeDrop(type);
+}
+
+function inputIpv4(
+  words: Int32Array,
+  table: number,
+  visit: Visit,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+): number {
+  const frame = at + VNET_HEADER_LENGTH;
+  const ip = frame + ETHERNET_HEADER_LENGTH;
+  const gate = ipv4Gate(bytes, at, length, ip);
+  if (gate !== PASS) return gate;
+  const isGroupFrame = ethernetIsGroup(bytes, frame);
+  const source = ipv4Source(bytes, ip);
+  const destination = ipv4Destination(bytes, ip);
+  if (sourceIsMartian(source, isGroupFrame)) return DROP_MARTIAN_SOURCE;
+  if (destinationIsMartian(destination)) return DROP_MARTIAN_DESTINATION;
+  if (source === destination) return DROP_SAME_ADDRESSES;
+  const group = visit.group;
+  if (addressFind(words, table, group, source | 0) !== ADDRESS_NONE) {
+    return DROP_OWN_SOURCE_ADDRESS;
+  }
+  const target = addressFind(words, table, group, destination | 0);
+  if (target < 0) return ipv4IsFragment(bytes, ip) ? DROP_STACK_FRAGMENT : PUNT;
+  if (group < 0) return DROP_NO_GROUP;
+  if (isRedirect(bytes, ip)) return DROP_ICMP_REDIRECT;
+  if (!isGroupFrame) {
+    const isOurs = target !== ADDRESS_NONE || isForAll(destination);
+    if (!isOurs && (visit.groupBits & GROUP_FORWARDING) === 0) return DROP_NOT_OURS;
+    writeU16(bytes, frame, visit.groupMacHigh);
+    writeU32(bytes, frame + 2, visit.groupMacLow);
+  }
+  return GROUP_PORT_BASE + group;
+}
+
+/** Addresses that concern every host, and that the host's kernel judges. */
+function isForAll(destination: number): boolean {
+  return destination === LIMITED_BROADCAST || ipv4IsMulticast(destination);
+}
+
+function isRedirect(bytes: Uint8Array, ip: number): boolean {
+  if (ipv4Protocol(bytes, ip) !== IPV4_PROTOCOL_ICMP) return false;
+  const headerLength = ipv4HeaderLength(bytes, ip);
+  const hasType = ipv4TotalLength(bytes, ip) > headerLength;
+  return hasType && icmpType(bytes, ip + headerLength) === ICMP_REDIRECT;
+}
