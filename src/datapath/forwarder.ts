@@ -1,0 +1,336 @@
+/**
+ * The forwarder: bursts from a port, a verdict for each frame, bursts to the ports that they name.
+ *
+ * Theory of operation. A breath is: hold the current table, visit ports, let go, commit counters. A
+ * visit reads one burst from one port and carries it through to its end: every frame is written,
+ * punted or dropped before the visit returns, so nothing is queued here, and a device without room
+ * costs its frames and not the others'. Frames that leave by one port keep their order.
+ *
+ * The same class serves the workers (worker-loop.ts) and, over ports in memory, the simulator.
+ *
+ * Invariants:
+ * 1. Conservation: for each port, receivePackets + injected = forwarded + punted + its drops.
+ * 2. After construction nothing is allocated, whatever the frames (attach and detach aside).
+ * 3. Only between `begin` and `end` is a table held.
+ */
+
+import { assert } from '../base/assert.ts';
+import { ETHERNET_HEADER_LENGTH, ethernetIsGroup } from '../wire/ethernet.ts';
+import { CounterWriter } from './counters.ts';
+import { GROUP_PORT_BASE, MAX_PORTS } from './fib.ts';
+import { inputVerdict } from './input.ts';
+import {
+  DROPS,
+  FORWARDED,
+  INJECTED,
+  PUNTED,
+  RECEIVE_BROADCAST,
+  RECEIVE_BYTES,
+  RECEIVE_MULTICAST,
+  RECEIVE_PACKETS,
+  TRANSMIT_BROADCAST,
+  TRANSMIT_BYTES,
+  TRANSMIT_ERRORS,
+  TRANSMIT_MULTICAST,
+  TRANSMIT_PACKETS,
+  tableOffset,
+  WORD_GENERATION,
+  WORKER_HELD,
+  workerOffset,
+} from './layout.ts';
+import { type Visit, visitBegin, visitCreate } from './members.ts';
+import { outputVerdict } from './output.ts';
+import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
+import { BURST_MAX, SLOT_LENGTH, type Slab, slabCreate } from './slab.ts';
+import {
+  DROP_PUNT_FULL,
+  DROP_PUNT_REFUSED,
+  DROP_RUNT,
+  DROP_TRANSMIT_DOWN,
+  DROP_TRANSMIT_FULL,
+  DROP_TRANSMIT_GONE,
+  DROP_TRANSMIT_REFUSED,
+  DROP_TRUNCATED,
+  PUNT,
+  verdictReasonIndex,
+} from './verdict.ts';
+import { vnetClear, vnetCompleteChecksum, vnetIsSegmented } from './vnet.ts';
+
+// From asm-generic/errno.h: what a write to a TAP or macvtap may answer.
+const EIO = 5;
+const EBADF = 9;
+const EAGAIN = 11;
+const ENOMEM = 12;
+const ENODEV = 19;
+const EBADFD = 77;
+const ENOBUFS = 105;
+
+/** Longest frame that the control plane takes: a jumbo frame (ours). */
+export const PUNT_LENGTH_MAX = 9_234;
+
+/** A frame of the burst that has been dealt with. */
+const DONE = -1;
+
+/** Where frames for the control plane go. */
+export interface PuntSink {
+  /**
+   * Takes a copy of the frame (Ethernet header first) that `port` received at `atMs`; false if
+   * there is no room, and then the frame is dropped.
+   */
+  punt(port: number, bytes: Uint8Array, offset: number, length: number, atMs: number): boolean;
+}
+
+export interface ForwarderOptions {
+  /** Shared memory of controlMemoryCreate. */
+  memory: SharedArrayBuffer;
+  /** Number of this worker in it. */
+  worker: number;
+  punts: PuntSink;
+  /** The clock for the receive time of punted frames. */
+  nowMs: () => number;
+  /** Frame memory to use; its own if absent. */
+  slab?: Slab;
+}
+
+/** One worker's forwarder. */
+export class Forwarder {
+  readonly #words: Int32Array;
+  readonly #heldAt: number;
+  readonly #counters: CounterWriter;
+  readonly #punts: PuntSink;
+  readonly #nowMs: () => number;
+  readonly #receive: Burst;
+  readonly #transmit: Burst;
+  readonly #ports: (PortIo | undefined)[] = new Array(MAX_PORTS).fill(undefined);
+  readonly #visit: Visit = visitCreate();
+  /** Port by which each frame of the burst leaves; DONE if none, or not any more. */
+  readonly #outPort = new Int32Array(BURST_MAX);
+  #table = 0;
+  #isHolding = false;
+
+  constructor(options: ForwarderOptions) {
+    const slab = options.slab ?? slabCreate();
+    this.#words = new Int32Array(options.memory);
+    this.#heldAt = workerOffset(options.worker) + WORKER_HELD;
+    this.#counters = new CounterWriter(options.memory, options.worker);
+    this.#punts = options.punts;
+    this.#nowMs = options.nowMs;
+    this.#receive = slab.receive;
+    this.#transmit = slab.transmit;
+  }
+
+  /** Makes `io` the device of `port`. The port must have none. */
+  attach(port: number, io: PortIo): void {
+    assert(port >= 0 && port < MAX_PORTS, `port ${port} out of range`);
+    assert(this.#ports[port] === undefined, `port ${port} is attached already`);
+    this.#ports[port] = io;
+  }
+
+  /** Forgets the device of `port`; it is not touched any more. */
+  detach(port: number): void {
+    this.#ports[port] = undefined;
+  }
+
+  isAttached(port: number): boolean {
+    return this.#ports[port] !== undefined;
+  }
+
+  /** Holds the current table, as layout.ts says. */
+  begin(): void {
+    for (;;) {
+      const generation = Atomics.load(this.#words, WORD_GENERATION);
+      Atomics.store(this.#words, this.#heldAt, generation);
+      this.#table = tableOffset(generation);
+      // Ends: having seen this store, the publisher flips once more at most without our consent.
+      if (Atomics.load(this.#words, WORD_GENERATION) === generation) break;
+    }
+    this.#isHolding = true;
+  }
+
+  /** Commits the counters of this breath; the table stays held. */
+  commit(): void {
+    this.#counters.commit();
+  }
+
+  /** Commits, and lets go of the table. */
+  end(): void {
+    this.#counters.commit();
+    this.#isHolding = false;
+    Atomics.store(this.#words, this.#heldAt, 0);
+  }
+
+  /**
+   * Carries at most `limit` frames from `port` to their ends. Returns how many came, or the
+   * negative errno with which the device refused to be read; 0 if the port has no device.
+   */
+  visit(port: number, limit: number): number {
+    assert(this.#isHolding, 'a visit outside a breath');
+    const io = this.#ports[port];
+    if (io === undefined) return 0;
+    const count = io.receive(this.#receive, limit < BURST_MAX ? limit : BURST_MAX);
+    if (count <= 0) return count;
+    this.#countReceived(port, count);
+    visitBegin(this.#visit, this.#words, this.#table, port);
+    if (port < GROUP_PORT_BASE) this.#decideInput(port, count);
+    else this.#decideOutput(port, count);
+    this.#send(port, count);
+    return count;
+  }
+
+  /** One breath that visits one port: for tests and the simulator. Returns as `visit` does. */
+  breathe(port: number): number {
+    this.begin();
+    const count = this.visit(port, BURST_MAX);
+    this.end();
+    return count;
+  }
+
+  /** Writes a frame of the control plane (Ethernet header first) to `port`, once. */
+  inject(port: number, bytes: Uint8Array, offset: number, length: number): void {
+    this.#counters.add(port, INJECTED, 1);
+    const size = length + VNET_HEADER_LENGTH;
+    if (length < ETHERNET_HEADER_LENGTH || size >= SLOT_LENGTH) {
+      this.#drop(port, size >= SLOT_LENGTH ? DROP_TRUNCATED : DROP_RUNT);
+      return;
+    }
+    const slab = this.#transmit.bytes;
+    vnetClear(slab, 0);
+    for (let i = 0; i < length; i++) slab[VNET_HEADER_LENGTH + i] = bytes[offset + i]!;
+    this.#transmit.slots[0] = 0;
+    this.#transmit.lengths[0] = size;
+    this.#write(port, port, 1);
+  }
+
+  #decideInput(port: number, count: number): void {
+    const { bytes, slots, lengths, slotLength } = this.#receive;
+    for (let i = 0; i < count; i++) {
+      const at = slots[i]! * slotLength;
+      const verdict = inputVerdict(this.#words, this.#table, this.#visit, bytes, at, lengths[i]!);
+      this.#settle(port, i, verdict, at, lengths[i]!);
+    }
+  }
+
+  #decideOutput(port: number, count: number): void {
+    const { bytes, slots, lengths, slotLength } = this.#receive;
+    for (let i = 0; i < count; i++) {
+      const at = slots[i]! * slotLength;
+      const verdict = outputVerdict(this.#words, this.#table, this.#visit, bytes, at, lengths[i]!);
+      this.#settle(port, i, verdict, at, lengths[i]!);
+    }
+  }
+
+  /** Notes the way of frame `i` out, or ends it here. */
+  #settle(port: number, i: number, verdict: number, at: number, length: number): void {
+    this.#outPort[i] = verdict >= 0 ? verdict : DONE;
+    if (verdict === PUNT) this.#punt(port, at, length);
+    else if (verdict < 0) this.#drop(port, verdict);
+  }
+
+  #punt(port: number, at: number, length: number): void {
+    const { bytes } = this.#receive;
+    const frameLength = length - VNET_HEADER_LENGTH;
+    if (frameLength > PUNT_LENGTH_MAX || vnetIsSegmented(bytes, at)) {
+      this.#drop(port, DROP_PUNT_REFUSED);
+      return;
+    }
+    vnetCompleteChecksum(bytes, at, frameLength);
+    const frame = at + VNET_HEADER_LENGTH;
+    if (this.#punts.punt(port, bytes, frame, frameLength, this.#nowMs())) {
+      this.#counters.add(port, PUNTED, 1);
+    } else {
+      this.#drop(port, DROP_PUNT_FULL);
+    }
+  }
+
+  #drop(port: number, verdict: number): void {
+    this.#counters.add(port, DROPS + verdictReasonIndex(verdict), 1);
+  }
+
+  /** Writes what the burst of `port` forwards, one burst for each port on the way out. */
+  #send(port: number, count: number): void {
+    const { slots, lengths } = this.#receive;
+    const out = this.#transmit;
+    for (let first = 0; first < count; first++) {
+      const target = this.#outPort[first]!;
+      if (target === DONE) continue;
+      let size = 0;
+      for (let i = first; i < count; i++) {
+        if (this.#outPort[i] !== target) continue;
+        this.#outPort[i] = DONE;
+        out.slots[size] = slots[i]!;
+        out.lengths[size] = lengths[i]!;
+        size++;
+      }
+      this.#write(port, target, size);
+    }
+  }
+
+  /** Writes the first `size` entries of the transmit burst, which came in by `port`, to `target`. */
+  #write(port: number, target: number, size: number): void {
+    const io = this.#ports[target];
+    const { bytes, slots, lengths, status, slotLength } = this.#transmit;
+    if (io === undefined) status.fill(ENODEV, 0, size);
+    else io.transmit(this.#transmit, 0, size);
+    let packets = 0;
+    let octets = 0;
+    for (let i = 0; i < size; i++) {
+      const error = status[i]!;
+      if (error !== 0) {
+        this.#drop(port, transmitDrop(error));
+        continue;
+      }
+      packets++;
+      octets += lengths[i]! - VNET_HEADER_LENGTH;
+      const frame = slots[i]! * slotLength + VNET_HEADER_LENGTH;
+      if (ethernetIsGroup(bytes, frame)) {
+        const isBroadcast = macIsBroadcast(bytes, frame);
+        this.#counters.add(target, isBroadcast ? TRANSMIT_BROADCAST : TRANSMIT_MULTICAST, 1);
+      }
+    }
+    this.#counters.add(port, FORWARDED, packets);
+    this.#counters.add(target, TRANSMIT_PACKETS, packets);
+    this.#counters.add(target, TRANSMIT_BYTES, octets);
+    this.#counters.add(target, TRANSMIT_ERRORS, size - packets);
+  }
+
+  #countReceived(port: number, count: number): void {
+    const { bytes, slots, lengths, slotLength } = this.#receive;
+    let octets = 0;
+    for (let i = 0; i < count; i++) {
+      const length = lengths[i]! - VNET_HEADER_LENGTH;
+      if (length < ETHERNET_HEADER_LENGTH) continue;
+      octets += length;
+      const frame = slots[i]! * slotLength + VNET_HEADER_LENGTH;
+      if (ethernetIsGroup(bytes, frame)) {
+        const isBroadcast = macIsBroadcast(bytes, frame);
+        this.#counters.add(port, isBroadcast ? RECEIVE_BROADCAST : RECEIVE_MULTICAST, 1);
+      }
+    }
+    this.#counters.add(port, RECEIVE_PACKETS, count);
+    this.#counters.add(port, RECEIVE_BYTES, octets);
+  }
+}
+
+/** The drop of a frame that a device refused with `error`. */
+function transmitDrop(error: number): number {
+  switch (error) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return DROP_TRANSMIT_FULL;
+    case EIO:
+      return DROP_TRANSMIT_DOWN;
+    case EBADF:
+    case EBADFD:
+    case ENODEV:
+      return DROP_TRANSMIT_GONE;
+    default:
+      return DROP_TRANSMIT_REFUSED;
+  }
+}
+
+function macIsBroadcast(bytes: Uint8Array, at: number): boolean {
+  let all = 0xff;
+  for (let i = 0; i < 6; i++) all &= bytes[at + i]!;
+  return all === 0xff;
+}
