@@ -1,0 +1,132 @@
+/**
+ * The addresses on a group's device and the data addresses of the group are the same set: the
+ * host says what it has, the difference is made here (IPMP semantics 3.3, 3.4). IPv6 addresses
+ * are kept and shown, but not served yet.
+ */
+
+import { Ipif } from '../ip/ipif.ts';
+import { type Ipv4, ipv4Format, ipv4Parse } from '../wire/addr.ts';
+import type { Cause } from './cause.ts';
+import { type IpmpContext, post } from './context.ts';
+import type { HostAddress, IpmpGroup, UnservedAddress } from './group.ts';
+import { refreshGroupMtu } from './mtu.ts';
+import { announce } from './regroup.ts';
+import { MAX_ADDRESSES } from './spec.ts';
+
+/** The host's present list for `group`. */
+export function handleHostAddresses(
+  ctx: IpmpContext,
+  group: IpmpGroup,
+  list: readonly HostAddress[],
+): void {
+  group.hostAddresses = list;
+  const removed = syncAddresses(ctx, group);
+  if (!removed) return;
+  for (const other of ctx.groups.values()) {
+    const waits = other.unserved.some(({ cause }) => cause !== 'not-served');
+    if (other !== group && waits) syncAddresses(ctx, other);
+  }
+}
+
+/** Takes all addresses of a group down, because the group goes away. */
+export function dropAddresses(ctx: IpmpContext, group: IpmpGroup): void {
+  handleHostAddresses(ctx, group, []);
+}
+
+/** Makes the data addresses what the host said last; answers whether any was removed. */
+function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
+  const { ipifs } = group.grp;
+  const { wanted, unserved } = sortAddresses(ctx, group);
+  let isRemoved = false;
+  for (const ipif of [...ipifs.values()]) {
+    if (wanted.get(ipif.address) === ipif.prefixLength) continue;
+    removeAddress(ctx, group, ipif);
+    isRemoved = true;
+  }
+  for (const [address, prefixLength] of wanted) {
+    if (!ipifs.has(address)) addAddress(ctx, group, Ipif.data(address, prefixLength));
+  }
+  reportUnserved(ctx, group, group.unserved, unserved);
+  group.unserved = unserved;
+  refreshGroupMtu(ctx, group);
+  return isRemoved;
+}
+
+/** Which of the host's addresses can be served, and why the others cannot. */
+function sortAddresses(
+  ctx: IpmpContext,
+  group: IpmpGroup,
+): { wanted: Map<Ipv4, number>; unserved: UnservedAddress[] } {
+  const wanted = new Map<Ipv4, number>();
+  const unserved: UnservedAddress[] = [];
+  const room = MAX_ADDRESSES - addressCount(ctx, group);
+  for (const { address, prefixLength, family } of group.hostAddresses) {
+    const refuse = (cause: Cause): number => unserved.push({ address, prefixLength, cause });
+    const ipv4 = family === 4 ? ipv4Parse(address) : undefined;
+    if (ipv4 === undefined) refuse('not-served');
+    else if (ipv4 === 0 || wanted.has(ipv4)) continue;
+    else if (isUsedElsewhere(ctx, group, ipv4)) refuse('used-elsewhere');
+    else if (wanted.size >= room) refuse('too-many');
+    else wanted.set(ipv4, prefixLength);
+  }
+  return { wanted, unserved };
+}
+
+/** Addresses in the forwarding tables that are not data addresses of `except`. */
+function addressCount(ctx: IpmpContext, except: IpmpGroup): number {
+  let count = 0;
+  for (const group of ctx.groups.values()) if (group !== except) count += group.grp.ipifs.size;
+  for (const tracked of ctx.interfaces.values()) count += tracked.ill.testIpifs.length;
+  return count;
+}
+
+function isUsedElsewhere(ctx: IpmpContext, group: IpmpGroup, address: Ipv4): boolean {
+  for (const other of ctx.groups.values()) {
+    if (other !== group && other.grp.ipifs.has(address)) return true;
+  }
+  for (const tracked of ctx.interfaces.values()) {
+    if (tracked.ill.testIpifs.some((ipif) => ipif.address === address)) return true;
+  }
+  return false;
+}
+
+function addAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
+  const move = ctx.illGlobalLock.write(() => group.grp.addAddress(ipif));
+  post(ctx, 'address-added', 'address-added', {
+    group: group.name,
+    to: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
+  });
+  announce(ctx, group, move);
+  ctx.steering.structureChanged();
+}
+
+function removeAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
+  const level = ctx.illGlobalLock.write(() => group.grp.removeAddress(ipif));
+  group.lan.addressRemoved(ipif);
+  post(ctx, 'address-removed', 'address-removed', {
+    group: group.name,
+    from: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
+  });
+  if (level !== undefined) announce(ctx, group, level);
+  ctx.steering.structureChanged();
+}
+
+function reportUnserved(
+  ctx: IpmpContext,
+  group: IpmpGroup,
+  before: readonly UnservedAddress[],
+  after: readonly UnservedAddress[],
+): void {
+  const keyOf = (entry: UnservedAddress): string => `${entry.address}/${entry.prefixLength}`;
+  const known = new Map(before.map((entry) => [keyOf(entry), entry.cause]));
+  for (const entry of after) {
+    const key = keyOf(entry);
+    if (known.get(key) !== entry.cause) {
+      post(ctx, 'address-added', entry.cause, { group: group.name, to: key });
+    }
+    known.delete(key);
+  }
+  for (const key of known.keys()) {
+    post(ctx, 'address-removed', 'address-removed', { group: group.name, from: key });
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What the parts of the group layer share: the global ill lock and the lists that it guards, the
+ * clock as last told, and where decisions go.
+ */
+
+import type { DeadlineQueue } from '../base/deadline.ts';
+import { OperatorError } from '../base/errors.ts';
+import type { Region } from '../base/lock.ts';
+import type { Scheduler } from '../base/operation.ts';
+import type { Rng } from '../base/rng.ts';
+import type { LinkStatistics } from '../stats/collector.ts';
+import type { DropReason } from '../stats/drop-reasons.ts';
+import type { KstatChain } from '../stats/kstat.ts';
+import type { Mac } from '../wire/addr.ts';
+import type { Cause } from './cause.ts';
+import type { EventName, Fifo, SystemEvent } from './event.ts';
+import type { IpmpGroup } from './group.ts';
+import type { Steering } from './steering.ts';
+import type { TrackedPhyint } from './tracked.ts';
+
+/** A frame to be sent by a port. */
+export interface Transmission {
+  readonly port: number;
+  readonly frame: Uint8Array;
+}
+
+/** Something that only the host can do. */
+export interface HostRequest {
+  readonly kind: 'group-mtu';
+  readonly group: string;
+  readonly mtu: number;
+}
+
+/** How often a member was taken out of use, and why. */
+export interface FailoverCount {
+  readonly group: string;
+  readonly ifname: string;
+  readonly cause: Cause;
+  count: number;
+}
+
+/** The shared state of the group layer. */
+export interface IpmpContext {
+  /** Guards the maps below, membership, links, active lists, bindings and baselines. */
+  readonly illGlobalLock: Region;
+  readonly interfaces: Map<string, TrackedPhyint>;
+  readonly interfacesByNic: Map<number, TrackedPhyint>;
+  readonly groups: Map<string, IpmpGroup>;
+  readonly groupsByPort: Map<number, IpmpGroup>;
+  readonly ownMacs: Set<Mac>;
+  readonly events: Fifo<SystemEvent>;
+  readonly transmissions: Fifo<Transmission>;
+  readonly hostRequests: Fifo<HostRequest>;
+  readonly failovers: Map<string, FailoverCount>;
+  readonly drops: Map<DropReason, bigint>;
+  readonly dampingDeadlines: DeadlineQueue<TrackedPhyint>;
+  readonly steering: Steering;
+  readonly scheduler: Scheduler;
+  readonly linkStatistics: LinkStatistics;
+  readonly kstats: KstatChain;
+  readonly rng: Rng;
+  /** Monotonic milliseconds, never back. */
+  readonly nowMs: number;
+}
+
+/** What an event says beside its name and cause; absent means null. */
+export interface EventWhat {
+  readonly group?: string | undefined;
+  readonly ifname?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly detail?: string | undefined;
+}
+
+/** Queues an event; it is delivered when the shell asks, never with a region open. */
+export function post(ctx: IpmpContext, event: EventName, cause: Cause, what: EventWhat): void {
+  ctx.events.push({
+    atMs: ctx.nowMs,
+    event,
+    group: what.group ?? null,
+    ifname: what.ifname ?? null,
+    from: what.from ?? null,
+    to: what.to ?? null,
+    cause,
+    detail: what.detail ?? null,
+  });
+}
+
+/** The group of that name; refused with ENOENT. */
+export function findGroup(ctx: IpmpContext, name: string): IpmpGroup {
+  const group = ctx.groups.get(name);
+  if (group === undefined) throw new OperatorError('ENOENT', `there is no group ${name}`);
+  return group;
+}
+
+/** The interface of that name; refused with ENXIO. */
+export function findInterface(ctx: IpmpContext, name: string): TrackedPhyint {
+  const tracked = ctx.interfaces.get(name);
+  if (tracked === undefined) throw new OperatorError('ENXIO', `there is no interface ${name}`);
+  return tracked;
+}
+
+/** Recomputes the set of MACs that are ours; after any of them changed. */
+export function refreshOwnMacs(ctx: IpmpContext): void {
+  ctx.ownMacs.clear();
+  for (const { phyint } of ctx.interfaces.values()) {
+    if (phyint.physAddr !== 0) ctx.ownMacs.add(phyint.physAddr);
+  }
+  for (const { device } of ctx.groups.values()) if (device.mac !== 0) ctx.ownMacs.add(device.mac);
+}

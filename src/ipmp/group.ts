@@ -1,0 +1,147 @@
+/**
+ * One IPMP group: the meta-interface with its members, its device on the host, its counters and
+ * its LAN. Written by the group layer alone, lists and links inside `illGlobalLock`.
+ */
+
+import { WaitLock } from '../base/lock.ts';
+import { References } from '../base/reference.ts';
+import type { Lan } from '../ip/lan.ts';
+import { PHYI_FAILED, PHYI_IPMP, PHYI_RUNNING } from '../ip/phyint.ts';
+import type { GroupKstat } from '../stats/collector.ts';
+import { GroupCounters } from '../stats/group-counters.ts';
+import type { Mac } from '../wire/addr.ts';
+import type { Cause } from './cause.ts';
+import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
+import type { GroupState } from './rows.ts';
+import { GROUP_PORT_BASE, type GroupSettings, MAX_GROUP_MEMBERS } from './spec.ts';
+import type { TrackedPhyint } from './tracked.ts';
+
+/** The group's device on the host. */
+export interface GroupDevice {
+  present: boolean;
+  /** 0 while unknown. */
+  mac: Mac;
+  mtu: number;
+}
+
+/** An address on the group's device, as the host says it. */
+export interface HostAddress {
+  /** Without prefix length. */
+  readonly address: string;
+  readonly prefixLength: number;
+  /** 4 or 6. */
+  readonly family: number;
+}
+
+/** An address that is shown but not served: IPv6, or IPv4 that somebody else serves. */
+export interface UnservedAddress {
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly cause: Cause;
+}
+
+/** A route of the host through the group. */
+export interface RouteRecord {
+  readonly destination: string;
+  readonly prefixLength: number;
+  /** null: on link. */
+  readonly via: string | null;
+}
+
+/** What has been written to the live words of the forwarding tables. */
+export interface Steered {
+  low: number;
+  high: number;
+  cast: number;
+  /** Slot of each ordinal -> NIC, -1 none. */
+  readonly slots: Int32Array;
+}
+
+/** A group. */
+export class IpmpGroup implements IllGroupOwner {
+  readonly name: string;
+  /** Number of the group: its place in the forwarding tables. */
+  readonly index: number;
+  settings: GroupSettings;
+  readonly meta: MetaIll;
+  /** RUNNING with the first active member, FAILED without. */
+  flags = PHYI_IPMP | PHYI_FAILED;
+  state: GroupState = 'failed';
+  stateCause: Cause = 'created';
+  readonly device: GroupDevice = { present: false, mac: 0, mtu: 0 };
+  /** The MTU last asked of the host, 0 none. */
+  requestedMtu = 0;
+  /** What the host said last. */
+  hostAddresses: readonly HostAddress[] = [];
+  unserved: readonly UnservedAddress[] = [];
+  routes: readonly RouteRecord[] = [];
+  /** A neighbour's former MAC -> its present one. */
+  readonly redirects = new Map<Mac, Mac>();
+  /** Joins accepted but not done: the group cannot be deleted meanwhile. */
+  pendingJoins = 0;
+  readonly ipsq: WaitLock;
+  readonly references: References;
+  readonly counters = new GroupCounters();
+  readonly steered: Steered = {
+    low: 0,
+    high: 0,
+    cast: -1,
+    slots: new Int32Array(MAX_GROUP_MEMBERS).fill(-1),
+  };
+  /** Set once, right after construction and before the group becomes visible. */
+  lan!: Lan;
+  kstat!: GroupKstat;
+  readonly #isOwnMac: (mac: Mac) => boolean;
+
+  constructor(
+    name: string,
+    index: number,
+    settings: GroupSettings,
+    isOwnMac: (mac: Mac) => boolean,
+  ) {
+    this.name = name;
+    this.index = index;
+    this.settings = settings;
+    this.#isOwnMac = isOwnMac;
+    this.ipsq = new WaitLock('ipsq', `ipsq ${name}`);
+    this.references = new References('group', name);
+    this.meta = new MetaIll(this);
+  }
+
+  get grp(): IllGroup {
+    return this.meta.grp;
+  }
+
+  get members(): readonly TrackedPhyint[] {
+    return this.meta.grp.members;
+  }
+
+  get port(): number {
+    return GROUP_PORT_BASE + this.index;
+  }
+
+  get isRunning(): boolean {
+    return (this.flags & PHYI_RUNNING) !== 0;
+  }
+
+  groupMac(): Mac {
+    return this.device.mac;
+  }
+
+  isOwnMac(mac: Mac): boolean {
+    return this.#isOwnMac(mac);
+  }
+
+  /** Makes RUNNING and FAILED of the meta-interface follow the active list. */
+  refreshFlags(): void {
+    const live = this.grp.active.length > 0 ? PHYI_RUNNING : PHYI_FAILED;
+    this.flags = (this.flags & ~(PHYI_RUNNING | PHYI_FAILED)) | live;
+  }
+
+  /** The state that the members amount to (semantics 5.10). */
+  memberState(): GroupState {
+    const working = this.members.filter((member) => member.functioning).length;
+    if (working === 0) return 'failed';
+    return working === this.members.length ? 'ok' : 'degraded';
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Membership: a NIC joins a group and leaves it, as operations that may wait (IPMP semantics 2.4,
+ * 2.5). Refusals carry the errno of that document and change nothing.
+ *
+ * Order, and why
+ * - *Join*: accepted under the NIC's own ipsq; from then on the group's ipsq is the NIC's, and the
+ *   group cannot be deleted (`pendingJoins`). The driver is asked for the counters with no region
+ *   open; the join itself is one turn. Without an honest baseline the join is refused.
+ * - *Leave*: counters first (no region open), then in one turn: the others take over, the link is
+ *   cut, the counters move into the group's baseline. A driver that does not answer in time costs
+ *   the counts since the last reading, never the operation.
+ */
+
+import { assert } from '../base/assert.ts';
+import { OperatorError } from '../base/errors.ts';
+import { acquire, type Held } from '../base/lock.ts';
+import type { Operation } from '../base/operation.ts';
+import { READ_BUDGET_MS, within } from '../stats/collector.ts';
+import { LINK_COUNTERS_ZERO, type LinkCounters } from '../stats/schema.ts';
+import { findGroup, findInterface, type IpmpContext, post } from './context.ts';
+import type { IpmpGroup } from './group.ts';
+import type { Ipmp } from './ipmp.ts';
+import { MAX_GROUP_MEMBERS } from './spec.ts';
+import type { TrackedPhyint } from './tracked.ts';
+
+/** Joins and leaves. */
+export class MembershipOperations {
+  readonly #ctx: IpmpContext;
+  readonly #ipmp: Ipmp;
+
+  constructor(ctx: IpmpContext, ipmp: Ipmp) {
+    this.#ctx = ctx;
+    this.#ipmp = ipmp;
+  }
+
+  /** Makes a NIC a member. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT; a member already: nothing. */
+  *joinGroup(groupName: string, ifname: string): Operation<void> {
+    const tracked = findInterface(this.#ctx, ifname);
+    const group = yield* this.#acceptJoin(tracked, groupName);
+    if (group === undefined) return;
+    using _held = group.references.hold('join');
+    using _reference = tracked.phyint.references.hold('join');
+    try {
+      using _writer = yield* acquire(group.ipsq);
+      const value = tracked.phyint.present ? yield* this.#ask(tracked) : LINK_COUNTERS_ZERO;
+      this.#join(tracked, group, value);
+    } finally {
+      if (tracked.joining === group) {
+        tracked.joining = undefined;
+        group.pendingJoins--;
+      }
+    }
+  }
+
+  /** Ends a membership. ENXIO, ENOENT, EINVAL; no member of any group: nothing. */
+  *leaveGroup(groupName: string, ifname: string): Operation<void> {
+    const tracked = findInterface(this.#ctx, ifname);
+    findGroup(this.#ctx, groupName);
+    using _writer = yield* this.becomeWriter(tracked);
+    const { group } = tracked;
+    if (group === undefined) return;
+    if (group.name !== groupName) {
+      throw new OperatorError(
+        'EINVAL',
+        `interface ${ifname} is in group ${group.name}, not in ${groupName}`,
+      );
+    }
+    yield* this.leave(tracked, group);
+  }
+
+  /** Becomes writer on an interface, whatever lock that is by the time it is ours. */
+  *becomeWriter(tracked: TrackedPhyint): Operation<Held> {
+    for (;;) {
+      const lock = tracked.writerLock;
+      const held = yield* acquire(lock);
+      if (tracked.writerLock === lock) return held;
+      held.release();
+    }
+  }
+
+  /** The checks of a join, in the order of semantics 2.4; undefined: it is a member already. */
+  *#acceptJoin(tracked: TrackedPhyint, groupName: string): Operation<IpmpGroup | undefined> {
+    using _writer = yield* this.becomeWriter(tracked);
+    const { name } = tracked;
+    if (this.#ctx.interfaces.get(name) !== tracked || tracked.isDeleted) {
+      throw new OperatorError('ENXIO', `there is no interface ${name}`);
+    }
+    const present = tracked.group ?? tracked.joining;
+    if (present?.name === groupName) return undefined;
+    if (present !== undefined) throw alreadyIn(name, present.name);
+    const group = findGroup(this.#ctx, groupName);
+    if (group.references.condemned) {
+      throw new OperatorError('ENOENT', `there is no group ${groupName}`);
+    }
+    if (group.members.length + group.pendingJoins >= MAX_GROUP_MEMBERS) {
+      const message = `group ${groupName} has ${MAX_GROUP_MEMBERS} members already`;
+      throw new OperatorError('ENOSPC', message);
+    }
+    this.#ctx.illGlobalLock.write(() => {
+      tracked.joining = group;
+      group.pendingJoins++;
+    });
+    return group;
+  }
+
+  /** The join itself: one turn. */
+  #join(tracked: TrackedPhyint, group: IpmpGroup, value: LinkCounters): void {
+    const ctx = this.#ctx;
+    ctx.illGlobalLock.write(() => {
+      tracked.joining = undefined;
+      group.pendingJoins--;
+      tracked.membership = {
+        group,
+        ordinal: group.grp.freeOrdinal(),
+        counters: group.counters.join(value),
+        leaving: false,
+      };
+      group.grp.addMember(tracked);
+    });
+    post(ctx, 'member-added', 'joined', {
+      group: group.name,
+      ifname: tracked.name,
+      to: tracked.shownState,
+    });
+    ctx.steering.structureChanged();
+    this.#ipmp.memberJoined(tracked, group);
+    if (!tracked.phyint.present) return;
+    for (const ipif of tracked.ill.testIpifs) group.lan.addressBound(ipif, 'initial', ctx.nowMs);
+  }
+
+  /** Leaves; the caller is writer on the group. */
+  *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
+    const ctx = this.#ctx;
+    let value: LinkCounters | undefined;
+    if (tracked.phyint.present) {
+      using _reference = tracked.phyint.references.hold('leave');
+      try {
+        value = yield* this.#ask(tracked);
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        value = undefined; // the last value that anybody has seen is committed instead
+      }
+    }
+    this.#ipmp.memberLeaving(tracked, group);
+    for (const ipif of tracked.ill.testIpifs) {
+      group.lan.addressRemoved(ipif);
+      ipif.state = 'down';
+    }
+    ctx.illGlobalLock.write(() => {
+      const { membership } = tracked;
+      assert(membership !== undefined, `${tracked.name} is a member`);
+      group.counters.leave(membership.counters, value);
+      group.grp.removeMember(tracked);
+      tracked.membership = undefined;
+      tracked.setInactive(false, 'left');
+    });
+    post(ctx, 'member-removed', 'left', {
+      group: group.name,
+      ifname: tracked.name,
+      from: tracked.shownState,
+    });
+    ctx.steering.structureChanged();
+    this.#ipmp.memberLeft(group);
+  }
+
+  #ask(tracked: TrackedPhyint): Operation<LinkCounters> {
+    const { scheduler, linkStatistics } = this.#ctx;
+    const deadlineMs = scheduler.nowMs + READ_BUDGET_MS;
+    return within(`statistics of ${tracked.name}`, deadlineMs, () =>
+      linkStatistics(tracked.nic, tracked.name),
+    );
+  }
+}
+
+/** Refusal: a NIC is in one group at a time. */
+export function alreadyIn(ifname: string, groupName: string): OperatorError {
+  return new OperatorError(
+    'EALREADY',
+    `interface ${ifname} is already in group ${groupName}`,
+    `remove it there first: ipmpadm group remove ${groupName} ${ifname}`,
+  );
+}

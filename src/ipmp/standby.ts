@@ -1,0 +1,80 @@
+/**
+ * Who of the healthy members waits (IPMP semantics 6.2, 6.3), as pure decisions over the members.
+ *
+ *   N = members that are not standbys, in whatever state
+ *   A = functioning members without INACTIVE
+ *
+ * The goal is A = N: as many members carry data as would without any failure and without the
+ * standbys. A group of standbys alone still gets one (N counts as 1).
+ */
+
+/** What the decisions need of a member. */
+export interface Candidate {
+  readonly standby: boolean;
+  /** Healthy, whether it carries data or not. */
+  readonly functioning: boolean;
+  /** Healthy, but waiting. */
+  readonly inactive: boolean;
+}
+
+/** What to do with a member that begins to work. */
+export interface EntryDecision<T> {
+  readonly inactive: boolean;
+  /** A standby that may rest again. */
+  readonly rest: T | undefined;
+}
+
+function wanted(members: readonly Candidate[]): number {
+  return Math.max(
+    1,
+    members.reduce((count, member) => count + (member.standby ? 0 : 1), 0),
+  );
+}
+
+function isActive(member: Candidate): boolean {
+  return member.functioning && !member.inactive;
+}
+
+function activeCount(members: readonly Candidate[]): number {
+  return members.reduce((count, member) => count + (isActive(member) ? 1 : 0), 0);
+}
+
+/**
+ * Decides for `entering`, a member of `members` that is about to function. `mustWait`: it was
+ * repaired, failback is off, and the group does not depend on it.
+ */
+export function entryDecision<T extends Candidate>(
+  members: readonly T[],
+  entering: T,
+  mustWait: boolean,
+): EntryDecision<T> {
+  const others = members.filter((member) => member !== entering);
+  const isFull = activeCount(others) >= wanted(members);
+  if (entering.standby) return { inactive: isFull, rest: undefined };
+  if (mustWait) return { inactive: true, rest: undefined };
+  const rest = isFull ? others.find((member) => member.standby && isActive(member)) : undefined;
+  return { inactive: false, rest };
+}
+
+/** Who takes the place of an active member that ceased to work: standbys first. */
+export function replacementFor<T extends Candidate>(members: readonly T[]): T | undefined {
+  const waiting = members.filter((member) => member.functioning && member.inactive);
+  return waiting.find((member) => member.standby) ?? waiting.at(-1);
+}
+
+/** Standbys to wake or to rest after the number of members has changed; applied one at a time. */
+export function standbyCorrection<T extends Candidate>(
+  members: readonly T[],
+): { member: T; inactive: boolean } | undefined {
+  const surplus = activeCount(members) - wanted(members);
+  const standbys = members.filter((member) => member.standby && member.functioning);
+  if (surplus < 0) {
+    const member = standbys.find((standby) => standby.inactive);
+    return member && { member, inactive: false };
+  }
+  if (surplus > 0) {
+    const member = standbys.findLast((standby) => !standby.inactive);
+    return member && { member, inactive: true };
+  }
+  return undefined;
+}

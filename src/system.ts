@@ -1,0 +1,360 @@
+/**
+ * The assembled system without a host: IP layer, groups and the projection onto the forwarding
+ * path. It owns no clock, socket, thread or timer: the world tells it (`handle…`), and it is asked
+ * what to do (`poll…`) and when to be told the time next (`pollAt`). The daemon and the simulator
+ * are two shells around it.
+ *
+ * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
+ * errno of IPMP semantics 2. After every `handle…` and every `scheduler.run` the shell drains
+ * `pollTransmit`, `pollHostRequest` and `pollEvent`, in this order of urgency.
+ */
+
+import { DeadlineQueue } from './base/deadline.ts';
+import { acquire, Region } from './base/lock.ts';
+import { type Operation, Scheduler } from './base/operation.ts';
+import type { Rng } from './base/rng.ts';
+import type { Publication } from './datapath/fib.ts';
+import { handleHostAddresses } from './ipmp/addresses.ts';
+import {
+  findGroup,
+  type HostRequest,
+  type IpmpContext,
+  refreshOwnMacs,
+  type Transmission,
+} from './ipmp/context.ts';
+import {
+  describeAddresses,
+  describeFailovers,
+  describeGroups,
+  describeInterfaces,
+  describeNeighbors,
+} from './ipmp/describe.ts';
+import { Fifo, type SystemEvent } from './ipmp/event.ts';
+import type { HostAddress, IpmpGroup, RouteRecord } from './ipmp/group.ts';
+import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
+import { Lifecycle } from './ipmp/lifecycle.ts';
+import { MembershipOperations } from './ipmp/membership.ts';
+import { refreshGroupMtu } from './ipmp/mtu.ts';
+import type {
+  AddressRow,
+  FailoverRow,
+  GroupRow,
+  GroupState,
+  InterfaceRow,
+  NeighborRow,
+} from './ipmp/rows.ts';
+import {
+  checkGroupSettings,
+  type GroupSettings,
+  type GroupSpec,
+  type InterfaceSpec,
+} from './ipmp/spec.ts';
+import type { TrackedPhyint } from './ipmp/tracked.ts';
+import { Projection } from './projection.ts';
+import type { LinkStatistics } from './stats/collector.ts';
+import type { DropReason } from './stats/drop-reasons.ts';
+import { KstatChain } from './stats/kstat.ts';
+import type { Mac } from './wire/addr.ts';
+
+export type { HostRequest, Transmission } from './ipmp/context.ts';
+export type { SystemEvent } from './ipmp/event.ts';
+export type { HostAddress, RouteRecord } from './ipmp/group.ts';
+export type { DeviceInfo, LinkInfo } from './ipmp/ipmp.ts';
+export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
+
+// Ours: queues towards the shell. It drains them after every call, so they fill only if one call
+// makes that much; then the newest are lost and counted.
+const EVENTS_MAX = 65_536;
+const TRANSMISSIONS_MAX = 65_536;
+const HOST_REQUESTS_MAX = 1_024;
+
+/** What a system needs of its shell. */
+export interface SystemOptions {
+  readonly publication: Publication;
+  readonly rng: Rng;
+  /** Asks the driver of a NIC for its counters; may be late, fail, or never return. */
+  readonly linkStatistics: LinkStatistics;
+  /** Where the clock begins, monotonic milliseconds. */
+  readonly nowMs: number;
+  /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
+  readonly lockClock?: () => number;
+  /** Which ready task goes on next (tests); default: first come, first served. */
+  readonly choose?: (readyCount: number) => number;
+}
+
+/** What is known of a group's device on the host. */
+export interface GroupDeviceInfo {
+  readonly present: boolean;
+  readonly mac: Mac;
+  readonly mtu: number;
+}
+
+/** `status`: the worst state of any group, and all of them. */
+export interface SystemStatus {
+  readonly state: GroupState;
+  readonly groups: readonly GroupRow[];
+}
+
+/** The whole system. */
+export class System {
+  readonly scheduler: Scheduler;
+  readonly kstats = new KstatChain();
+  readonly #ctx: IpmpContext;
+  readonly #ipmp: Ipmp;
+  readonly #membership: MembershipOperations;
+  readonly #lifecycle: Lifecycle;
+  readonly #projection: Projection;
+  #toldMs: number;
+
+  constructor(options: SystemOptions) {
+    const { nowMs, choose } = options;
+    this.#toldMs = nowMs;
+    this.scheduler = new Scheduler(choose === undefined ? { nowMs } : { nowMs, choose });
+    this.#projection = new Projection(options.publication);
+    this.#ctx = this.#makeContext(options);
+    this.#ipmp = new Ipmp(this.#ctx);
+    this.#membership = new MembershipOperations(this.#ctx, this.#ipmp);
+    this.#lifecycle = new Lifecycle(this.#ctx, this.#membership);
+  }
+
+  // Operations
+
+  /** Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, ENOSPC. */
+  createInterface(spec: InterfaceSpec): Operation<void> {
+    return this.#lifecycle.createInterface(spec);
+  }
+
+  /** Forgets an interface, which leaves its group first. ENXIO, EBUSY. */
+  deleteInterface(name: string): Operation<void> {
+    return this.#lifecycle.deleteInterface(name);
+  }
+
+  /** Creates a group and joins its members: all of it or nothing. */
+  createGroup(spec: GroupSpec): Operation<void> {
+    return this.#lifecycle.createGroup(spec);
+  }
+
+  /** Deletes a group without members. ENOENT, EBUSY. */
+  deleteGroup(name: string): Operation<void> {
+    return this.#lifecycle.deleteGroup(name);
+  }
+
+  /** ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT; nothing if it is a member already. */
+  joinGroup(group: string, ifname: string): Operation<void> {
+    return this.#membership.joinGroup(group, ifname);
+  }
+
+  /** ENXIO, ENOENT, EINVAL; nothing if it is in no group. */
+  leaveGroup(group: string, ifname: string): Operation<void> {
+    return this.#membership.leaveGroup(group, ifname);
+  }
+
+  /** Changes settings of a living group. ENOENT, EINVAL. */
+  *setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
+    const found = findGroup(this.#ctx, name);
+    using _writer = yield* acquire(found.ipsq);
+    const group = findGroup(this.#ctx, name);
+    const before = group.settings;
+    const settings = { ...before, ...changes };
+    checkGroupSettings(name, settings);
+    this.#ctx.illGlobalLock.write(() => {
+      group.settings = settings;
+    });
+    this.#projection.structureChanged();
+    this.#ipmp.reviewDamping(group);
+    if (settings.failback && !before.failback) this.#ipmp.failbackAllowed(group);
+    refreshGroupMtu(this.#ctx, group);
+  }
+
+  // World to us. Each of these runs at once, whatever operation is in flight.
+
+  /** The time; to be told at `pollAt` or earlier. */
+  handleTime(nowMs: number): void {
+    this.#told(nowMs);
+    this.scheduler.handleTime(nowMs);
+    this.#ipmp.handleTime();
+    for (const group of this.#ctx.groups.values()) group.lan.handleTime(this.#ctx.nowMs);
+    this.#flush();
+  }
+
+  /** The device of an interface came, went or changed. Unknown names are ignored. */
+  handleDevice(ifname: string, info: DeviceInfo, nowMs: number): void {
+    this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleDevice(tracked, info));
+  }
+
+  /** What the device of an interface says about its link. Unknown names are ignored. */
+  handleLink(ifname: string, info: LinkInfo, nowMs: number): void {
+    this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleLink(tracked, info));
+  }
+
+  /** A frame that the forwarding path handed up; `port` is where it arrived. */
+  handleFrame(port: number, frame: Uint8Array, nowMs: number): void {
+    this.#told(nowMs);
+    const tracked = this.#ctx.interfacesByNic.get(port);
+    const group = tracked?.group ?? this.#ctx.groupsByPort.get(port);
+    if (group === undefined) {
+      this.#ctx.drops.set('no_group', (this.#ctx.drops.get('no_group') ?? 0n) + 1n);
+    } else if (tracked !== undefined) group.lan.handleWireFrame(tracked.ill, frame, nowMs);
+    else group.lan.handleHostFrame(frame, nowMs);
+    this.#flush();
+  }
+
+  /** The device of a group came, went or changed. Unknown names are ignored. */
+  handleGroupDevice(name: string, info: GroupDeviceInfo, nowMs: number): void {
+    this.#withGroup(name, nowMs, (group) => {
+      group.device.present = info.present;
+      group.device.mac = info.mac;
+      group.device.mtu = info.mtu;
+      refreshOwnMacs(this.#ctx);
+      this.#projection.structureChanged();
+    });
+  }
+
+  /** All addresses that a group's device has now. Unknown names are ignored. */
+  handleHostAddresses(name: string, list: readonly HostAddress[], nowMs: number): void {
+    this.#withGroup(name, nowMs, (group) => handleHostAddresses(this.#ctx, group, list));
+  }
+
+  /** All routes of the host through a group. Unknown names are ignored. */
+  handleHostRoutes(name: string, routes: readonly RouteRecord[], nowMs: number): void {
+    this.#withGroup(name, nowMs, (group) => {
+      group.routes = routes;
+    });
+  }
+
+  // Us to world
+
+  /** The next frame to be sent. */
+  pollTransmit(): Transmission | undefined {
+    this.#flush();
+    return this.#ctx.transmissions.shift();
+  }
+
+  /** The next change of state, oldest first. */
+  pollEvent(): SystemEvent | undefined {
+    this.#flush();
+    return this.#ctx.events.shift();
+  }
+
+  /** The next thing that only the host can do. */
+  pollHostRequest(): HostRequest | undefined {
+    this.#flush();
+    return this.#ctx.hostRequests.shift();
+  }
+
+  /** When `handleTime` must be called next; Infinity while nothing waits. */
+  pollAt(): number {
+    this.#flush();
+    let atMs = Math.min(this.scheduler.pollAt(), this.#ctx.dampingDeadlines.nextAtMs());
+    for (const group of this.#ctx.groups.values()) atMs = Math.min(atMs, group.lan.pollAt());
+    return atMs;
+  }
+
+  // Flat copies for `show` and metrics
+
+  describeGroups(): GroupRow[] {
+    return describeGroups(this.#ctx);
+  }
+
+  describeInterfaces(): InterfaceRow[] {
+    return describeInterfaces(this.#ctx);
+  }
+
+  describeAddresses(): AddressRow[] {
+    return describeAddresses(this.#ctx);
+  }
+
+  describeNeighbors(): NeighborRow[] {
+    return describeNeighbors(this.#ctx);
+  }
+
+  describeFailovers(): FailoverRow[] {
+    return describeFailovers(this.#ctx);
+  }
+
+  describeStatus(): SystemStatus {
+    const groups = this.describeGroups();
+    const worst = (['failed', 'degraded'] as const).find((state) =>
+      groups.some((group) => group.state === state),
+    );
+    return { state: worst ?? 'ok', groups };
+  }
+
+  /** Frames that ended in the control plane, by reason. */
+  dropCounters(): ReadonlyMap<DropReason, bigint> {
+    return new Map(this.#ctx.drops);
+  }
+
+  /** Events and frames that did not fit their queue: 0 unless the shell does not drain. */
+  lostCounters(): { readonly events: number; readonly frames: number } {
+    return { events: this.#ctx.events.lost, frames: this.#ctx.transmissions.lost };
+  }
+
+  /** Longest time in milliseconds that the global ill lock was held; 0 without `lockClock`. */
+  get longestLockHoldMs(): number {
+    return this.#ctx.illGlobalLock.longestHoldMs;
+  }
+
+  /** Port of an interface's NIC; undefined if there is no such interface. */
+  nicOf(ifname: string): number | undefined {
+    return this.#ctx.interfaces.get(ifname)?.nic;
+  }
+
+  /** Port of a group's device; undefined if there is no such group. */
+  groupPortOf(name: string): number | undefined {
+    return this.#ctx.groups.get(name)?.port;
+  }
+
+  /** The interface or group whose port it is, undefined if nobody's. */
+  nameOfPort(port: number): string | undefined {
+    return (this.#ctx.interfacesByNic.get(port) ?? this.#ctx.groupsByPort.get(port))?.name;
+  }
+
+  #makeContext(options: SystemOptions): IpmpContext {
+    const nowMs = (): number => Math.max(this.#toldMs, this.scheduler.nowMs);
+    return {
+      illGlobalLock: new Region('illGlobalLock', options.lockClock),
+      interfaces: new Map(),
+      interfacesByNic: new Map(),
+      groups: new Map(),
+      groupsByPort: new Map(),
+      ownMacs: new Set(),
+      events: new Fifo(EVENTS_MAX),
+      transmissions: new Fifo(TRANSMISSIONS_MAX),
+      hostRequests: new Fifo(HOST_REQUESTS_MAX),
+      failovers: new Map(),
+      drops: new Map(),
+      dampingDeadlines: new DeadlineQueue(),
+      steering: this.#projection,
+      scheduler: this.scheduler,
+      linkStatistics: options.linkStatistics,
+      kstats: this.kstats,
+      rng: options.rng,
+      get nowMs() {
+        return nowMs();
+      },
+    };
+  }
+
+  #withInterface(ifname: string, nowMs: number, body: (tracked: TrackedPhyint) => void): void {
+    this.#told(nowMs);
+    const tracked = this.#ctx.interfaces.get(ifname);
+    if (tracked !== undefined) body(tracked);
+    this.#flush();
+  }
+
+  #withGroup(name: string, nowMs: number, body: (group: IpmpGroup) => void): void {
+    this.#told(nowMs);
+    const group = this.#ctx.groups.get(name);
+    if (group !== undefined && !group.references.condemned) body(group);
+    this.#flush();
+  }
+
+  #told(nowMs: number): void {
+    if (nowMs > this.#toldMs) this.#toldMs = nowMs;
+  }
+
+  #flush(): void {
+    this.#projection.flush(this.#ctx);
+  }
+}
