@@ -1,0 +1,45 @@
+/** A TAP or macvtap descriptor as a port: bursts through the native addon, one crossing each. */
+
+import type { BurstHandle } from '#native';
+import { native } from './native.ts';
+import type { Burst, PortIo } from './port.ts';
+import type { Slab } from './slab.ts';
+
+// From asm-generic/errno-base.h.
+const EAGAIN = 11;
+
+/** The addon's views of a worker's two bursts. They belong to the thread that made them. */
+export interface DeviceBursts {
+  readonly receive: BurstHandle;
+  readonly transmit: BurstHandle;
+}
+
+/** Binds the bursts of `slab` once for all ports of a worker. */
+export function deviceBurstsCreate(slab: Slab): DeviceBursts {
+  return { receive: burstBind(slab.receive), transmit: burstBind(slab.transmit) };
+}
+
+function burstBind({ bytes, slots, lengths, status, slotLength }: Burst): BurstHandle {
+  return native.burstCreate(bytes, slots, lengths, status, slotLength);
+}
+
+/** One queue of a device. The descriptor is non-blocking and stays its opener's. */
+export class DevicePort implements PortIo {
+  readonly #bursts: DeviceBursts;
+  readonly fd: number;
+
+  constructor(bursts: DeviceBursts, fd: number) {
+    this.#bursts = bursts;
+    this.fd = fd;
+  }
+
+  receive(_burst: Burst, count: number): number {
+    return native.readBurst(this.#bursts.receive, this.fd, 0, count);
+  }
+
+  transmit(burst: Burst, from: number, count: number): void {
+    const done = native.writeBurst(this.#bursts.transmit, this.fd, from, count);
+    // A device without room has none for the rest of the burst either.
+    if (done < count) burst.status.fill(EAGAIN, from + done, from + count);
+  }
+}

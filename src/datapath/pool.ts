@@ -1,0 +1,286 @@
+/**
+ * The workers as the daemon sees them: started, given devices, published to, listened to, stopped.
+ *
+ * Worker i owns queue i of every device. A device with fewer queues than workers is read by as many
+ * workers as it has queues, and written by all. Frames of the control plane are written by the first
+ * worker, so that they keep their order.
+ *
+ * A worker never listens to events. It is told by rings and words, and woken by its eventfd if it
+ * sleeps; it rings by one message at a time, and the main thread then looks at everything: punts,
+ * commands carried out, a publication that waits.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
+import { OperatorError } from '../base/errors.ts';
+import type { DatapathDropReason } from '../stats/drop-reasons.ts';
+import { CounterReader, type PortCounters } from './counters.ts';
+import type { Publication } from './fib.ts';
+import { PUNT_LENGTH_MAX } from './forwarder.ts';
+import {
+  carrierWords,
+  controlMemoryCreate,
+  WORKER_BELL,
+  WORKER_COMMANDS_DONE,
+  WORKER_HELD,
+  WORKER_STOP,
+  workerOffset,
+} from './layout.ts';
+import { native } from './native.ts';
+import { TablePublisher } from './publish.ts';
+import { CommandRing, commandRingCreate, FrameRing, frameRingCreate } from './ring.ts';
+import { COMMAND_ATTACH, COMMAND_DETACH } from './worker-loop.ts';
+import { clockOffset, type WorkerMessage, type WorkerStart } from './worker-start.ts';
+
+/** Bytes of a punt or injection ring: some thousand frames of ARP, or 28 jumbo frames (ours). */
+const FRAME_RING_BYTES = 256 * 1024;
+/** Punts handled in one turn of the event loop, so that others get theirs (ours). */
+const PUNTS_PER_TURN = 64;
+
+export interface DatapathPoolOptions {
+  /** Number of workers, 1 to MAX_WORKERS. */
+  workers: number;
+  /** How long a worker asks its devices again before it sleeps, in milliseconds. Default 0. */
+  busyPollMs?: number;
+}
+
+interface Command {
+  readonly what: number;
+  readonly port: number;
+  readonly fd: number;
+  readonly option: number;
+}
+
+/** What the main thread keeps of one worker. */
+interface WorkerSide {
+  readonly thread: Worker;
+  readonly wakeFd: number;
+  readonly commands: CommandRing;
+  readonly injections: FrameRing;
+  readonly punts: FrameRing;
+  /** Commands that found the ring full. */
+  readonly waiting: Command[];
+  /** Commands ever given, modulo 2^32, and who waits until so many are carried out. */
+  given: number;
+  readonly waiters: { readonly upTo: number; readonly resolve: () => void }[];
+  /** The rest of the punts is taken in a later turn, which has been asked for. */
+  isDraining: boolean;
+  hasExited: boolean;
+}
+
+/** The datapath of a daemon. */
+export class DatapathPool {
+  readonly #options: DatapathPoolOptions;
+  readonly #memory: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #publisher: TablePublisher;
+  readonly #counters: CounterReader;
+  readonly #sides: WorkerSide[] = [];
+  #isStopping = false;
+
+  /** Four words per NIC, to be written by the carrier watch alone. */
+  readonly carrierWords: Int32Array;
+  /** Eventfds to ring when a carrier word has changed. */
+  readonly wakeFds: readonly number[];
+  /** A frame for the control plane (Ethernet header first, its own copy), and when it came. */
+  onPunt: (port: number, frame: Uint8Array, atMs: number) => void = () => undefined;
+  /** The device of `port` cannot be read any more; it is not read again until attached anew. */
+  onPortError: (port: number, errno: number) => void = () => undefined;
+  /** A worker died of `error`: the process cannot go on. */
+  onFailure: (worker: number, error: Error) => void = (_worker, error) => {
+    throw error;
+  };
+
+  constructor(options: DatapathPoolOptions) {
+    this.#options = options;
+    this.#memory = controlMemoryCreate(options.workers);
+    this.#words = new Int32Array(this.#memory);
+    this.#publisher = new TablePublisher(this.#memory);
+    this.#counters = new CounterReader(this.#memory);
+    this.carrierWords = carrierWords(this.#memory);
+    this.wakeFds = Array.from({ length: options.workers }, () => native.eventfdCreate());
+  }
+
+  /** Starts the workers; resolves when all are in their loops. */
+  async start(): Promise<void> {
+    const ready = this.wakeFds.map((wakeFd, worker) => this.#startWorker(worker, wakeFd));
+    await Promise.all(ready);
+  }
+
+  get publication(): Publication {
+    return this.#publisher;
+  }
+
+  /**
+   * Gives the device behind `fds` to `port`: one descriptor for each worker, or fewer. They are
+   * non-blocking and stay the caller's. Resolves when every worker has taken its own.
+   */
+  async attach(port: number, fds: readonly number[]): Promise<void> {
+    const workers = this.#sides.length;
+    assert(fds.length >= 1 && fds.length <= workers, `${fds.length} queues, ${workers} workers`);
+    // With too few queues their readers are not the same workers for every port.
+    const shift = fds.length < workers ? port % workers : 0;
+    const done = this.#sides.map((side, worker) => {
+      const queue = (worker + shift) % workers;
+      const fd = fds[queue % fds.length]!;
+      return this.#command(side, {
+        what: COMMAND_ATTACH,
+        port,
+        fd,
+        option: queue < fds.length ? 1 : 0,
+      });
+    });
+    await Promise.all(done);
+  }
+
+  /** Takes the device from `port`. When this resolves no worker touches its descriptors any more. */
+  async detach(port: number): Promise<void> {
+    const command: Command = { what: COMMAND_DETACH, port, fd: -1, option: 0 };
+    await Promise.all(this.#sides.map((side) => this.#command(side, command)));
+  }
+
+  /** Has `frame` (Ethernet header first) written to `port`; false if there is no room for it. */
+  inject(port: number, frame: Uint8Array): boolean {
+    const side = this.#sides[0];
+    if (side === undefined || frame.length > PUNT_LENGTH_MAX) return false;
+    if (!side.injections.push(port, frame, 0, frame.length, 0)) return false;
+    this.#wake(0);
+    return true;
+  }
+
+  /** The counters of `port`, exact, summed over the workers. */
+  portCounters(port: number): PortCounters {
+    return this.#counters.port(port);
+  }
+
+  /** Dropped frames by reason, of one port they came in by, or of all. */
+  dropCounters(port?: number): Map<DatapathDropReason, bigint> {
+    return port === undefined ? this.#counters.drops() : this.#counters.portDrops(port);
+  }
+
+  /** Ends the workers; resolves when all have exited. The devices' descriptors stay open. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    const exits = this.#sides.map((side, worker) => {
+      Atomics.store(this.#words, workerOffset(worker) + WORKER_STOP, 1);
+      native.eventfdRing(side.wakeFd);
+      if (side.hasExited) return undefined;
+      return new Promise((resolve) => side.thread.once('exit', resolve));
+    });
+    await Promise.all(exits);
+    for (const fd of this.wakeFds) native.deviceClose(fd);
+  }
+
+  #startWorker(worker: number, wakeFd: number): Promise<void> {
+    const punts = frameRingCreate(FRAME_RING_BYTES);
+    const injections = frameRingCreate(FRAME_RING_BYTES);
+    const commands = commandRingCreate();
+    const start: WorkerStart = {
+      worker,
+      memory: this.#memory,
+      punts,
+      injections,
+      commands,
+      wakeFd,
+      busyPollMs: this.#options.busyPollMs ?? 0,
+      clockOffsetMs: clockOffset(),
+    };
+    const thread = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
+    const side: WorkerSide = {
+      thread,
+      wakeFd,
+      commands: new CommandRing(commands),
+      injections: new FrameRing(injections),
+      punts: new FrameRing(punts),
+      waiting: [],
+      given: 0,
+      waiters: [],
+      isDraining: false,
+      hasExited: false,
+    };
+    this.#sides.push(side);
+    return new Promise((resolve, reject) => {
+      thread.on('message', (message: WorkerMessage) => {
+        if (message.kind === 'ready') resolve();
+        else if (message.kind === 'bell') this.#handleBell(worker, side);
+        else this.onPortError(message.port, message.errno);
+      });
+      thread.once('error', (error: Error) => {
+        reject(error);
+        this.onFailure(worker, error);
+      });
+      thread.once('exit', (code) => {
+        this.#handleExit(side);
+        if (code === 0 && !this.#isStopping) {
+          this.onFailure(worker, new OperatorError('EIO', `datapath worker ${worker} ended`));
+        }
+      });
+    });
+  }
+
+  /** Everything for which a worker may have rung. */
+  #handleBell(worker: number, side: WorkerSide): void {
+    // Before looking: what comes later rings again.
+    Atomics.store(this.#words, workerOffset(worker) + WORKER_BELL, 0);
+    this.#publisher.retry();
+    this.#flushCommands(worker, side);
+    this.#settleWaiters(worker, side);
+    if (!side.isDraining) this.#drainPunts(side);
+  }
+
+  /** A worker that is gone touches nothing any more: who waited for that goes on. */
+  #handleExit(side: WorkerSide): void {
+    side.hasExited = true;
+    for (const { resolve } of side.waiters.splice(0)) resolve();
+  }
+
+  #command(side: WorkerSide, command: Command): Promise<void> {
+    if (side.hasExited) return Promise.resolve();
+    const worker = this.#sides.indexOf(side);
+    side.given = (side.given + 1) | 0;
+    const { given } = side;
+    side.waiting.push(command);
+    this.#flushCommands(worker, side);
+    return new Promise((resolve) => side.waiters.push({ upTo: given, resolve }));
+  }
+
+  #flushCommands(worker: number, side: WorkerSide): void {
+    let hasPushed = false;
+    for (;;) {
+      const next = side.waiting[0];
+      if (next === undefined) break;
+      if (!side.commands.push(next.what, next.port, next.fd, next.option)) break;
+      side.waiting.shift();
+      hasPushed = true;
+    }
+    if (hasPushed) this.#wake(worker);
+  }
+
+  #settleWaiters(worker: number, side: WorkerSide): void {
+    const done = Atomics.load(this.#words, workerOffset(worker) + WORKER_COMMANDS_DONE);
+    while (side.waiters.length > 0 && ((done - side.waiters[0]!.upTo) | 0) >= 0) {
+      side.waiters.shift()?.resolve();
+    }
+  }
+
+  #drainPunts(side: WorkerSide): void {
+    const { punts } = side;
+    side.isDraining = false;
+    for (let i = 0; i < PUNTS_PER_TURN; i++) {
+      if (!punts.next()) return;
+      const { port, atMs, offset, length } = punts;
+      const frame = punts.bytes.slice(offset, offset + length);
+      punts.release();
+      this.onPunt(port, frame, atMs);
+    }
+    side.isDraining = true;
+    setImmediate(() => this.#drainPunts(side));
+  }
+
+  /** Ends the wait of a worker; one that holds a table does not wait. */
+  #wake(worker: number): void {
+    if (Atomics.load(this.#words, workerOffset(worker) + WORKER_HELD) !== 0) return;
+    native.eventfdRing(this.wakeFds[worker]!);
+  }
+}
