@@ -231,10 +231,17 @@ export class Lifecycle {
     });
   }
 
+  /** Takes a group back that could not get all its members; the first refusal is what counts. */
   *#undoCreate(group: IpmpGroup): Operation<void> {
-    for (const member of [...group.members])
-      yield* this.#membership.leaveGroup(group.name, member.name);
-    if (this.#ctx.groups.get(group.name) === group) yield* this.deleteGroup(group.name);
+    try {
+      for (const member of [...group.members]) {
+        yield* this.#membership.leaveGroup(group.name, member.name);
+      }
+      if (this.#ctx.groups.get(group.name) === group) yield* this.deleteGroup(group.name);
+    } catch (error) {
+      // Somebody else has given the group a member meanwhile: then it is theirs and stays.
+      if (!(error instanceof OperatorError)) throw error;
+    }
   }
 }
 
