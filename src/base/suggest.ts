@@ -3,6 +3,9 @@
 /** From Damerau's measure: edits beyond this are another word, not a typing error. */
 const MAX_EDITS = 2;
 
+/** Letters of a word that are looked at: none of our words is longer. */
+const WORD_MAX = 64;
+
 /**
  * Number of inserted, deleted, replaced or swapped neighbouring letters between two words
  * (optimal string alignment distance).
@@ -34,12 +37,14 @@ export function editDistance(left: string, right: string): number {
  * ignored.
  */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
-  const limit = Math.min(MAX_EDITS, Math.floor(word.length / 2));
+  const limit = Math.min(MAX_EDITS, word.length - 1);
+  const typed = word.toLowerCase().slice(0, WORD_MAX);
   let nearest: string | undefined;
   let nearestEdits = limit + 1;
   for (const candidate of candidates) {
-    const edits = editDistance(word.toLowerCase().slice(0, 64), candidate.toLowerCase());
-    if (edits < nearestEdits) {
+    const edits = editDistance(typed, candidate.toLowerCase());
+    const isNear = edits <= 1 || typed[0] === candidate[0]?.toLowerCase();
+    if (isNear && edits < nearestEdits) {
       nearest = candidate;
       nearestEdits = edits;
     }

@@ -45,6 +45,31 @@ export const DROP_REASONS = {
   },
   ip: {
     arp_malformed: 'ARP whose lengths, types or operation are not those of IPv4 over Ethernet',
+    arp_martian: 'ARP about an address that no station may have',
+    arp_bad_sender: 'ARP whose sender MAC is zero or a group address',
+    arp_reflection: 'ARP that came back from the wire with one of our own MACs as sender',
+    arp_other_target: 'ARP request of a stranger for an address that is not ours',
+    arp_unsolicited: 'ARP reply or announcement of a station that nobody asked about',
+    arp_static_neighbor: 'ARP that contradicts a neighbor set by the operator',
+    arp_change_locked: 'ARP with yet another MAC for a neighbor that changed it within a second',
+    arp_conflict:
+      'ARP of another station that uses one of our addresses, within the defence interval',
+    address_tentative: 'for an address of ours that is being probed or is a duplicate',
+    address_unbound: 'for an address of ours that no interface serves at the moment',
+    host_detection:
+      'the host’s own detection or announcement of an address, which the stack does itself',
+    host_arp_reply: 'ARP reply of the host, whom nobody asked',
+    host_own_target: 'ARP request of the host for an address that is its own',
+    neighbor_table_full: 'question about a new neighbor while no entry of the table may give way',
+    neighbor_incomplete_limit: 'question about a new neighbor while too many are being asked',
+    neighbor_rate_limited: 'question about a neighbor beyond the rate of the interface',
+    neighbor_waiters_full: 'question about a neighbor for whom too many wait already',
+    local_destination: 'to a MAC of ours, but to no address of the stack itself',
+    local_source: 'to the stack itself from an address that cannot be answered',
+    local_fragment: 'fragment to an address of the stack itself, which reassembles nothing',
+    local_protocol: 'to an address of the stack itself, but not an ICMP echo request',
+    local_checksum: 'to an address of the stack itself with a wrong IPv4 or ICMP checksum',
+    local_rate_limited: 'ICMP echo request to the stack itself beyond the rate of its answers',
   },
 } as const;
 

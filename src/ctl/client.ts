@@ -1,0 +1,193 @@
+/**
+ * The client's end of the API: one request and its reply, or the stream of events, over the Unix
+ * socket.
+ *
+ * A busy daemon is waited for: a full backlog (EAGAIN), a refusal for want of room (503) and a
+ * connection lost before the reply are tried again, with a random pause so that many clients do
+ * not come back together (T22). A daemon that is not there is said at once.
+ */
+import { randomInt } from 'node:crypto';
+import { type IncomingMessage, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { type JsonValue, jsonRead } from '../base/json.ts';
+
+/** Pauses before the tries after the first, at most: together 5 s (T22). */
+const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];
+/** A reply's size: 64 groups of 8192 addresses of 300 bytes. */
+const REPLY_BYTES_MAX = 256 * 1024 * 1024;
+/** One event's size: far above any. */
+const EVENT_BYTES_MAX = 64 * 1024;
+/** For a reply to come: a change waits for drivers, at most some hundred milliseconds each. */
+const REPLY_MS = 30_000;
+
+/** The daemon cannot be reached: nobody listens, or we may not connect. */
+export class UnreachableError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** One event, as its JSON text. */
+export interface EventMessage {
+  readonly name: string;
+  readonly data: string;
+}
+
+export type Method = 'GET' | 'DELETE';
+
+/** Talks to the daemon behind one socket. */
+export class ControlClient {
+  readonly socketPath: string;
+
+  constructor(socketPath: string) {
+    this.socketPath = socketPath;
+  }
+
+  /**
+   * The JSON that the daemon replies, undefined for a reply without body. Throws the daemon's
+   * refusal as OperatorError, UnreachableError if there is no daemon.
+   */
+  async request(method: Method, path: string): Promise<JsonValue | undefined> {
+    const response = await this.#send(method, path);
+    const text = await textOf(response, REPLY_BYTES_MAX);
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return text === '' ? undefined : jsonRead(text);
+    throw refusalOf(status, text);
+  }
+
+  /** Calls `onEvent` with each event until the daemon ends the stream or `signal` is aborted. */
+  async events(onEvent: (message: EventMessage) => void, signal: AbortSignal): Promise<void> {
+    const response = await this.#send('GET', '/v1/events');
+    if (response.statusCode !== 200) {
+      throw refusalOf(response.statusCode ?? 0, await textOf(response, REPLY_BYTES_MAX));
+    }
+    signal.addEventListener('abort', () => response.destroy(), { once: true });
+    const reader = new EventReader(onEvent);
+    response.setEncoding('utf8');
+    try {
+      for await (const chunk of response) reader.take(String(chunk));
+    } catch (error) {
+      if (!signal.aborted) throw new UnreachableError('the connection broke', String(error));
+    }
+  }
+
+  async #send(method: Method, path: string): Promise<IncomingMessage> {
+    for (let attempt = 0; ; attempt++) {
+      const pauseMs = PAUSES_MS[attempt];
+      try {
+        const response = await this.#sendOnce(method, path);
+        if (response.statusCode !== 503 || path === '/readyz' || pauseMs === undefined) {
+          return response;
+        }
+        response.destroy();
+      } catch (error) {
+        if (pauseMs === undefined || !isWorthAnotherTry(error, method)) {
+          throw this.#unreachable(error);
+        }
+      }
+      await delay(randomInt(Math.ceil((pauseMs ?? 1) / 2), (pauseMs ?? 1) + 1));
+    }
+  }
+
+  #sendOnce(method: Method, path: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const options = { socketPath: this.socketPath, path, method, agent: false as const };
+      const sent = request({ ...options, headers: { host: 'ipmpd' } }, (response) => {
+        sent.setTimeout(0);
+        resolve(response);
+      });
+      sent.setTimeout(REPLY_MS, () => sent.destroy(new Error('no reply came in time')));
+      sent.on('error', reject);
+      sent.end();
+    });
+  }
+
+  #unreachable(error: unknown): UnreachableError {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why: Readonly<Record<string, string>> = {
+      ENOENT: 'there is no such socket',
+      ECONNREFUSED: 'nobody listens there',
+      EACCES: 'permission denied',
+      EAGAIN: 'it is too busy',
+    };
+    const reason = why[code ?? ''] ?? message;
+    const hint = code === 'EACCES' ? 'the socket’s directory' : 'is ipmpd running?';
+    return new UnreachableError(`cannot reach ipmpd at ${this.socketPath}: ${reason}`, hint);
+  }
+}
+
+/** A lost connection may have lost the reply to a change, so changes are not repeated then. */
+function isWorthAnotherTry(error: unknown, method: Method): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EAGAIN') return true;
+  return method === 'GET' && (code === 'ECONNRESET' || code === 'EPIPE');
+}
+
+async function textOf(response: IncomingMessage, limitBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > limitBytes) throw new OperatorError('EMSGSIZE', 'the reply is too long');
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function refusalOf(status: number, text: string): OperatorError {
+  const fallback = new OperatorError('EIO', `the daemon replied with status ${status}`);
+  let body: JsonValue;
+  try {
+    body = jsonRead(text);
+  } catch {
+    return fallback;
+  }
+  const error = field(body, 'error');
+  const code = field(error, 'code');
+  const message = field(error, 'message');
+  const hint = field(error, 'hint');
+  if (!isErrorCode(code) || typeof message !== 'string') return fallback;
+  return new OperatorError(code, message, typeof hint === 'string' ? hint : undefined);
+}
+
+function field(value: JsonValue | undefined, key: string): JsonValue | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as { [key: string]: JsonValue })[key] : undefined;
+}
+
+/** Server-sent events from text that arrives in pieces. */
+class EventReader {
+  readonly #onEvent: (message: EventMessage) => void;
+  #text = '';
+
+  constructor(onEvent: (message: EventMessage) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  take(chunk: string): void {
+    this.#text += chunk;
+    for (;;) {
+      const end = this.#text.indexOf('\n\n');
+      if (end < 0) break;
+      this.#deliver(this.#text.slice(0, end));
+      this.#text = this.#text.slice(end + 2);
+    }
+    if (this.#text.length > EVENT_BYTES_MAX) {
+      throw new OperatorError('EMSGSIZE', 'an event is too long');
+    }
+  }
+
+  #deliver(block: string): void {
+    let name = '';
+    const data: string[] = [];
+    for (const line of block.split('\n')) {
+      if (line.startsWith('event: ')) name = line.slice(7);
+      else if (line.startsWith('data: ')) data.push(line.slice(6));
+    }
+    if (name !== '') this.#onEvent({ name, data: data.join('\n') });
+  }
+}

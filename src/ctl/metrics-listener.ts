@@ -1,0 +1,83 @@
+/**
+ * The optional TCP listener for Prometheus: GET /metrics and nothing else (T23).
+ *
+ * A browser can be made to send requests here under an attacker's host name (DNS rebinding), so
+ * the Host header must name this listener: the address on which the connection came in,
+ * localhost, or a name from the configuration.
+ */
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import type { SharedText } from './shared-text.ts';
+
+/** Collections in hand at one time. */
+const CONCURRENT_MAX = 4;
+/** Connections at one time: a handful of scrapers, and room for a storm. */
+const CONNECTIONS_MAX = 64;
+/** For a request to arrive whole, and for an idle connection. */
+const IDLE_MS = 5000;
+
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+export interface MetricsListenerOptions {
+  readonly host: string;
+  /** 0: any free port (for tests). */
+  readonly port: number;
+  /** Further names that the Host header may carry. */
+  readonly hosts: readonly string[];
+  readonly metrics: SharedText;
+}
+
+export interface MetricsListener {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Starts to listen. Fails with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES). */
+export async function startMetricsListener(
+  options: MetricsListenerOptions,
+): Promise<MetricsListener> {
+  const app = fastify({
+    exposeHeadRoutes: false,
+    requestTimeout: IDLE_MS,
+    keepAliveTimeout: IDLE_MS,
+    connectionTimeout: 2 * IDLE_MS,
+    bodyLimit: 1024,
+    forceCloseConnections: true,
+  });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  addRoute(app, options);
+  await app.listen({ host: options.host, port: options.port });
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  return { port, close: () => app.close() };
+}
+
+function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {
+  let inHand = 0;
+  app.addHook('onRequest', async (request, reply) => {
+    if (isOurHost(request, options.hosts)) return;
+    await reply.code(421).type('text/plain').send('this host is not served here\n');
+  });
+  app.setNotFoundHandler(async (_, reply) => {
+    await reply.code(404).type('text/plain').send('only GET /metrics is served here\n');
+  });
+  app.get('/metrics', async (_, reply) => {
+    if (inHand >= CONCURRENT_MAX) {
+      return reply.code(503).type('text/plain').send('too many scrapes at one time\n');
+    }
+    inHand++;
+    try {
+      const text = await options.metrics.get();
+      return await reply.type(METRICS_TYPE).send(text);
+    } finally {
+      inHand--;
+    }
+  });
+}
+
+function isOurHost(request: FastifyRequest, hosts: readonly string[]): boolean {
+  const { localAddress = '', localPort = 0 } = request.socket;
+  const local = localAddress.replace(/^::ffff:(?=\d+\.)/, '');
+  const names = ['localhost', local.includes(':') ? `[${local}]` : local, ...hosts];
+  const given = (request.headers.host ?? '').toLowerCase();
+  return names.some((name) => given === `${name.toLowerCase()}:${localPort}`);
+}

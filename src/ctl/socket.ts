@@ -1,0 +1,142 @@
+/**
+ * The place of the control socket in the file system (T18): taken without harming what belongs to
+ * others, given back at the end.
+ *
+ * The server binds a name of its own beside the final one, sets its rights, and renames it over
+ * the final one: so the socket appears complete, and a stale one is replaced in one step.
+ * Refused: a directory that others may write to, and anything at that place that is not a socket
+ * of ours. A socket on which somebody listens is left alone.
+ */
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { OperatorError } from '../base/errors.ts';
+import type { Credentials } from './backend.ts';
+
+/** The credentials of the peer at the other end of a connected Unix socket. */
+export type PeerCredentials = (fd: number) => Credentials;
+
+/** Group or others may write. */
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** The place of one control socket. */
+export class SocketPlace {
+  readonly path: string;
+  /** Where the server binds first. */
+  readonly temporaryPath: string;
+  #placed: Stats | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+    this.temporaryPath = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  }
+
+  /**
+   * Makes sure that the place may be taken. Refusals: EPERM (directory), EEXIST (something else
+   * is there), EBUSY (a daemon listens there).
+   */
+  async prepare(peerCredentials: PeerCredentials): Promise<void> {
+    prepareDirectory(dirname(this.path));
+    const found = statOf(this.path);
+    if (found !== undefined) {
+      if (!found.isSocket()) throw refusal('EEXIST', `${this.path} exists and is not a socket`);
+      if (found.uid !== process.geteuid?.()) {
+        throw refusal('EEXIST', `${this.path} belongs to user ${found.uid}`);
+      }
+      const pid = await listenerOf(this.path, peerCredentials);
+      if (pid !== undefined) {
+        const who = pid > 0 ? `process ${pid}` : 'a daemon';
+        throw refusal('EBUSY', `${who} listens on ${this.path} already`, 'stop it first');
+      }
+    }
+    if (statOf(this.temporaryPath) !== undefined) unlinkSync(this.temporaryPath);
+  }
+
+  /** Moves the bound socket to its final name, with its final rights. */
+  place(): void {
+    chmodSync(this.temporaryPath, 0o666);
+    renameSync(this.temporaryPath, this.path);
+    this.#placed = lstatSync(this.path);
+  }
+
+  /** Removes the socket if it is still the one that was placed. */
+  remove(): void {
+    const found = statOf(this.path);
+    const placed = this.#placed;
+    this.#placed = undefined;
+    if (found === undefined || placed === undefined) return;
+    if (found.ino === placed.ino && found.dev === placed.dev) unlinkSync(this.path);
+  }
+}
+
+function refusal(
+  code: 'EPERM' | 'EEXIST' | 'EBUSY',
+  sentence: string,
+  hint?: string,
+): OperatorError {
+  return new OperatorError(code, `cannot open the control socket: ${sentence}`, hint);
+}
+
+function prepareDirectory(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  const found = lstatSync(directory);
+  if (!found.isDirectory()) throw refusal('EPERM', `${directory} is not a directory`);
+  if (found.uid !== process.geteuid?.() && found.uid !== 0) {
+    throw refusal('EPERM', `${directory} belongs to user ${found.uid}`);
+  }
+  if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
+    throw refusal('EPERM', `${directory} may be written by others`, `chmod go-w ${directory}`);
+  }
+}
+
+function statOf(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+/** The process that listens on the socket, 0 if it cannot be named, undefined if nobody does. */
+function listenerOf(path: string, peerCredentials: PeerCredentials): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path);
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      // ECONNREFUSED: bound once, nobody listens. Anything else (a full backlog) is a sign of life.
+      resolve(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? undefined : 0);
+    });
+    socket.once('connect', () => {
+      const credentials = credentialsOf(socket, peerCredentials);
+      socket.destroy();
+      resolve(credentials?.pid ?? 0);
+    });
+  });
+}
+
+/** The credentials of a connected socket's peer; undefined if they cannot be had. */
+export function credentialsOf(
+  socket: Socket,
+  peerCredentials: PeerCredentials,
+): Credentials | undefined {
+  // Node has no public way to a socket's descriptor; this property has been there since its
+  // beginnings.
+  const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd;
+  if (fd === undefined || fd < 0) return undefined;
+  try {
+    return peerCredentials(fd);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The number of a system group, undefined if there is none of that name. `file` is for tests. */
+export function systemGroupId(name: string, file = '/etc/group'): number | undefined {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const fields = lines.map((line) => line.split(':')).find((entry) => entry[0] === name);
+  const gid = Number(fields?.[2] ?? Number.NaN);
+  return Number.isInteger(gid) ? gid : undefined;
+}
