@@ -1,12 +1,53 @@
 /**
- * One LAN as the stack sees it: ARP on both sides, neighbours, duplicate address detection.
+ * One LAN as the stack sees it. Theory of operation.
+ *
+ * Purpose. The host sees one Ethernet interface, the wire sees several NICs. ARP therefore ends
+ * here on both sides: neither side's ARP is ever passed on. What the host learns of a neighbour is
+ * the neighbour's real MAC, once the neighbour itself has confirmed it; what the wire learns of a
+ * data address is the MAC of the NIC that the address is bound to.
+ *
+ *      host ── arp-host ──┐                     ┌── arp-wire ── wire (several NICs)
+ *        ▲      │         ├── resolver ─────────┤      │  ▲
+ *        │      └ host-probes  (nce, cache,     │      │  │
+ *        │                      redirect)       │   claims (dad)
+ *        └── icmp (echo for test addresses) ────┴──────────┘
+ *
+ * Parts: resolver.ts drives the neighbour cache (nce.ts: states, neighbor-cache.ts: limits,
+ * redirect.ts: neighbours that change their MAC); claims.ts drives detection, announcements and
+ * defence of our own addresses (dad.ts: states); icmp.ts answers echo; ire.ts mirrors routes.
+ *
+ * Sans-IO: it is told (`handle…`, `address…`), it answers through LanOutput at once, and it says
+ * when it wants to be told the time (`pollAt`). LanOutput must not call back into the Lan.
+ *
+ * Each frame given to it is either used (answered, learnt from, defended against, handed up) or
+ * ends with exactly one reason: framesFromWire + framesFromHost = framesUsed + reported drops.
+ *
+ * Invariants
+ * 1. Nothing leaves a NIC with a MAC that is not that NIC's.
+ * 2. The host is never told a MAC that was not confirmed by its owner within 15 s, set by the
+ *    operator, or just claimed by a neighbour that the host was told about before.
+ * 3. An unsolicited frame adds no neighbour, unless it asks for an address of ours.
+ * 4. All tables are bounded (the limits stand in their files).
  */
 
+import { OperatorError } from '../base/errors.ts';
 import type { Rng } from '../base/rng.ts';
-import type { Ipv4, Mac } from '../wire/addr.ts';
+import type { DropReason } from '../stats/drop-reasons.ts';
+import { type Ipv4, ipv4Format, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ethernetIsValid, ethernetType } from '../wire/ethernet.ts';
+import { ArpHost } from './arp-host.ts';
+import { ArpWire } from './arp-wire.ts';
+import { Claims } from './claims.ts';
+import { HostProbes } from './host-probes.ts';
+import { LocalIcmp } from './icmp.ts';
 import type { Ill } from './ill.ts';
 import type { Ipif } from './ipif.ts';
+import { RouteTable } from './ire.ts';
+import { LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
+import type { NceState } from './nce.ts';
+import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor-cache.ts';
+import { Resolver } from './resolver.ts';
 
 export interface LanOptions {
   readonly membership: LanMembership;
@@ -21,7 +62,10 @@ export interface NeighborRow {
   readonly address: Ipv4;
   /** 0 while unknown. */
   readonly mac: Mac;
-  readonly state: string;
+  readonly state: NceState;
+  /** Why it is in that state, for people. */
+  readonly why: string;
+  readonly isProxy: boolean;
 }
 
 /** `initial`: detection, then announcements; `rebind`: announcements when already up. */
@@ -29,30 +73,158 @@ export type BindHow = 'initial' | 'rebind';
 
 /** One LAN. */
 export class Lan {
-  readonly options: LanOptions;
+  readonly counters = new LanCounters();
+  /** The host's routes through this LAN; replaced by the owner. */
+  readonly routes = new RouteTable();
+  readonly #membership: LanMembership;
+  readonly #output: LanOutput;
+  readonly #resolver: Resolver;
+  readonly #claims: Claims;
+  readonly #arpWire: ArpWire;
+  readonly #arpHost: ArpHost;
+  readonly #icmp: LocalIcmp;
 
   constructor(options: LanOptions) {
-    this.options = options;
+    const { membership, output, rng } = options;
+    const { counters } = this;
+    this.#membership = membership;
+    this.#output = output;
+    this.#resolver = new Resolver({
+      membership,
+      output,
+      rng: rng.fork(),
+      counters,
+      neighborLimit: options.neighborLimit ?? NEIGHBOR_LIMIT_DEFAULT,
+      isGateway: (address) => this.routes.isGateway(address),
+    });
+    this.#claims = new Claims({ membership, output, rng: rng.fork(), counters });
+    const resolver = this.#resolver;
+    const claims = this.#claims;
+    const hostProbes = new HostProbes();
+    const side = { membership, output, counters, resolver, claims, hostProbes };
+    this.#arpWire = new ArpWire(side);
+    this.#arpHost = new ArpHost(side);
+    this.#icmp = new LocalIcmp({ membership, output, counters });
   }
 
-  handleWireFrame(_ill: Ill, _frame: Uint8Array, _nowMs: number): void {}
-  handleHostFrame(_frame: Uint8Array, _nowMs: number): void {}
-  addressBound(_ipif: Ipif, _how: BindHow, _nowMs: number): void {}
-  addressUnbound(_ipif: Ipif): void {}
-  addressRemoved(_ipif: Ipif): void {}
-  handleLinkUp(_ill: Ill, _nowMs: number): void {}
-  handleRedirectHit(_mac: Mac, _nowMs: number): void {}
-  /** Confirmed entries become stale, so that everybody verifies again (a member went away). */
-  doubtNeighbors(_nowMs: number): void {}
+  /** A frame that `ill` received and the datapath did not forward. */
+  handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): void {
+    this.counters.framesFromWire++;
+    this.#finish(this.#wireReason(ill, frame, nowMs));
+  }
+
+  /** ARP of the host, or a frame of the host to a MAC of our NICs. */
+  handleHostFrame(frame: Uint8Array, nowMs: number): void {
+    this.counters.framesFromHost++;
+    this.#finish(this.#hostReason(frame, nowMs));
+  }
+
+  /** `ipif` is served by the NIC in its `boundIll` from now on (IPMP semantics 3.7). */
+  addressBound(ipif: Ipif, how: BindHow, nowMs: number): void {
+    this.#resolver.delete(ipif.address); // what was known of a neighbour there is void
+    this.#claims.handleBound(ipif, how, nowMs);
+  }
+
+  /** No NIC serves `ipif` any longer. */
+  addressUnbound(ipif: Ipif): void {
+    this.#claims.handleUnbound(ipif);
+  }
+
+  /** `ipif` is gone for good. */
+  addressRemoved(ipif: Ipif): void {
+    this.#claims.handleRemoved(ipif);
+  }
+
+  /** The link of `ill` came up (IPMP semantics 3.8). */
+  handleLinkUp(ill: Ill, nowMs: number): void {
+    this.#claims.handleLinkUp(ill, nowMs);
+  }
+
+  /** The host still sends to `mac`, a neighbour's former MAC: its redirect is kept. */
+  handleRedirectHit(mac: Mac, nowMs: number): void {
+    this.#resolver.redirects.handleHit(mac, nowMs);
+  }
+
+  /** A member went away: confirmed neighbours are verified before they are believed again. */
+  doubtNeighbors(nowMs: number): void {
+    this.#resolver.doubt(nowMs);
+  }
+
+  /**
+   * The MAC for a frame of the stack itself from `spa`, 0 while it is being asked for. A stale one
+   * is given and verified soon (RFC 4861 7.3.3).
+   */
+  neighborMac(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
+    return this.#resolver.use(address, spa, nowMs);
+  }
+
+  /** Flat copies of all neighbours, in the order in which they became known. */
   neighbors(): NeighborRow[] {
-    return [];
+    return Array.from(this.#resolver.cache.entries(), (nce) => ({
+      address: nce.address,
+      mac: nce.state === 'INCOMPLETE' ? 0 : nce.mac,
+      state: nce.state,
+      why: nce.why,
+      isProxy: nce.isProxy,
+    }));
   }
-  addStatic(_address: Ipv4, _mac: Mac, _proxy: boolean, _nowMs: number): void {}
-  deleteNeighbor(_address: Ipv4): boolean {
-    return false;
+
+  /**
+   * Sets the MAC of a neighbour for good; a proxy entry (also any with a MAC of ours) is one that
+   * we answer for on the wire with the nominated NIC's MAC (IPMP semantics 4.7). Refused with EINVAL for our own addresses (IPMP semantics 2.10) and
+   * for a MAC that no single station has, with ENOBUFS when the table is full.
+   */
+  addStatic(address: Ipv4, mac: Mac, isProxy: boolean, nowMs: number): void {
+    this.#refuseOwn(address);
+    if (mac === 0 || macIsGroup(mac)) {
+      throw new OperatorError('EINVAL', `${macFormat(mac)} is not the MAC of one station`);
+    }
+    const isOurs = this.#membership.isOwnMac(mac);
+    if (this.#resolver.pin(address, mac, isProxy || isOurs, nowMs)) return;
+    throw new OperatorError('ENOBUFS', 'the neighbor table is full of neighbors in use');
   }
-  handleTime(_nowMs: number): void {}
+
+  /** Removes a neighbour; false if it is not known. Refused with EINVAL for our own addresses. */
+  deleteNeighbor(address: Ipv4): boolean {
+    this.#refuseOwn(address);
+    return this.#resolver.delete(address);
+  }
+
+  /** Does what is due at `nowMs`. */
+  handleTime(nowMs: number): void {
+    this.#claims.handleTime(nowMs);
+    this.#resolver.handleTime(nowMs);
+  }
+
+  /** When `handleTime` has something to do; Infinity for never. */
   pollAt(): number {
-    return Number.POSITIVE_INFINITY;
+    return Math.min(this.#claims.pollAt(), this.#resolver.pollAt());
+  }
+
+  #wireReason(ill: Ill, frame: Uint8Array, nowMs: number): DropReason | undefined {
+    if (!ethernetIsValid(frame, 0, frame.length)) return 'runt';
+    const type = ethernetType(frame, 0);
+    if (type === ETHERTYPE_ARP) return this.#arpWire.handleFrame(ill, frame, nowMs);
+    if (type === ETHERTYPE_IPV4) return this.#icmp.handleWireFrame(ill, frame, nowMs);
+    return 'unknown_ethertype';
+  }
+
+  #hostReason(frame: Uint8Array, nowMs: number): DropReason | undefined {
+    if (!ethernetIsValid(frame, 0, frame.length)) return 'runt';
+    const type = ethernetType(frame, 0);
+    if (type === ETHERTYPE_ARP) return this.#arpHost.handleFrame(frame, nowMs);
+    if (type === ETHERTYPE_IPV4) return this.#icmp.handleHostFrame(frame, nowMs);
+    return 'unknown_ethertype';
+  }
+
+  #finish(reason: DropReason | undefined): void {
+    if (reason === undefined) this.counters.framesUsed++;
+    else this.#output.drop(reason);
+  }
+
+  #refuseOwn(address: Ipv4): void {
+    if (this.#membership.findIpif(address) === undefined) return;
+    const text = ipv4Format(address);
+    throw new OperatorError('EINVAL', `${text} is an address of this host`);
   }
 }

@@ -1,0 +1,162 @@
+/**
+ * ARP from the wire, in the order of IPMP semantics 4.4:
+ *
+ * 1. a broadcast on a NIC that is not nominated is a copy of one that is handled elsewhere;
+ * 2. the gate of arp.ts;
+ * 3. a sender with a MAC of ours is our own frame, reflected by a switch or leaked by the kernel
+ *    below us: it says nothing, least of all that somebody else has our address;
+ * 4. a sender with an *address* of ours is a conflict (RFC 5227), and so is a probe for an address
+ *    that we are probing ourselves;
+ * 5. anything else may teach us about its sender: update, but create only for who asks for us;
+ * 6. a request for an address of ours is answered once, by the NIC that the address is bound to and
+ *    with its MAC both in the frame and in the packet, whichever NIC heard it.
+ */
+
+import type { DropReason } from '../stats/drop-reasons.ts';
+import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, type ArpPacket, arpFrame, arpIsProbe } from '../wire/arp.ts';
+import { ethernetDestination, ethernetIsGroup, ethernetSource } from '../wire/ethernet.ts';
+import { arpGate } from './arp.ts';
+import type { Claims } from './claims.ts';
+import type { HostProbes } from './host-probes.ts';
+import type { Ill } from './ill.ts';
+import type { Ipif } from './ipif.ts';
+import type { LanCounters } from './lan-counters.ts';
+import type { LanMembership, LanOutput } from './lan-port.ts';
+import type { Resolver } from './resolver.ts';
+
+export interface ArpSideOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly counters: LanCounters;
+  readonly resolver: Resolver;
+  readonly claims: Claims;
+  readonly hostProbes: HostProbes;
+}
+
+/** The side of the wire. */
+export class ArpWire {
+  readonly #membership: LanMembership;
+  readonly #output: LanOutput;
+  readonly #counters: LanCounters;
+  readonly #resolver: Resolver;
+  readonly #claims: Claims;
+  readonly #hostProbes: HostProbes;
+
+  constructor(options: ArpSideOptions) {
+    this.#membership = options.membership;
+    this.#output = options.output;
+    this.#counters = options.counters;
+    this.#resolver = options.resolver;
+    this.#claims = options.claims;
+    this.#hostProbes = options.hostProbes;
+  }
+
+  /** An ARP frame that `ill` received; undefined when it was of use, else why not. */
+  handleFrame(ill: Ill, frame: Uint8Array, nowMs: number): DropReason | undefined {
+    const cast = this.#membership.castIll();
+    const isGroup = ethernetIsGroup(frame, 0);
+    if (isGroup && cast !== undefined && cast !== ill) return 'not_nominated';
+    const packet = arpGate(frame);
+    if (typeof packet === 'string') return packet;
+    const source = ethernetSource(frame, 0);
+    if (this.#membership.isOwnMac(packet.senderMac) || this.#membership.isOwnMac(source)) {
+      return 'arp_reflection';
+    }
+    const ipif = this.#conflicting(packet);
+    if (ipif !== undefined) {
+      const isOfUse = this.#claims.handleConflict(ipif, packet.senderMac, nowMs);
+      return isOfUse ? undefined : 'arp_conflict';
+    }
+    const isHandedUp = this.#handUp(packet, nowMs);
+    const isToUs = !isGroup && this.#membership.isOwnMac(ethernetDestination(frame, 0));
+    const reason = this.#handlePacket(packet, isToUs, nowMs);
+    return isHandedUp ? undefined : reason;
+  }
+
+  /** The address of ours that another station uses, or wants at the same time as we. */
+  #conflicting(packet: ArpPacket): Ipif | undefined {
+    if (!arpIsProbe(packet)) return this.#membership.findIpif(packet.senderAddress);
+    const target = this.#membership.findIpif(packet.targetAddress);
+    return target?.state === 'tentative' ? target : undefined;
+  }
+
+  #handlePacket(packet: ArpPacket, isToUs: boolean, nowMs: number): DropReason | undefined {
+    const { operation, senderAddress, senderMac, targetAddress } = packet;
+    const target = this.#membership.findIpif(targetAddress);
+    const answerIll =
+      operation === ARP_REQUEST ? this.#answering(target, targetAddress) : undefined;
+    let reason: DropReason | undefined = 'arp_other_target';
+    if (senderAddress !== 0) {
+      const claim = {
+        address: senderAddress,
+        mac: senderMac,
+        isReply: operation === ARP_REPLY && isToUs,
+        targetAddress,
+        mayAdd: answerIll !== undefined,
+      };
+      reason = this.#resolver.handleSender(claim, nowMs);
+    }
+    if (operation === ARP_REPLY) return reason;
+    if (answerIll !== undefined) {
+      this.#answer(answerIll, packet);
+      return undefined;
+    }
+    if (target !== undefined) {
+      return target.state === 'up' ? 'address_unbound' : 'address_tentative';
+    }
+    const isStranger = reason === 'arp_unsolicited' && senderAddress !== targetAddress;
+    return isStranger ? 'arp_other_target' : reason;
+  }
+
+  /** The NIC that answers for `address`: the bound one, or the nominated one for a proxy entry. */
+  #answering(target: Ipif | undefined, address: Ipv4): Ill | undefined {
+    if (target !== undefined) return target.state === 'up' ? usable(target.boundIll) : undefined;
+    const isProxy = this.#resolver.cache.get(address)?.isProxy === true;
+    return isProxy ? usable(this.#membership.castIll()) : undefined;
+  }
+
+  #answer(ill: Ill, request: ArpPacket): void {
+    this.#counters.wireAnswers++;
+    this.#output.toWire(
+      ill,
+      arpFrame(request.senderMac, ill.physAddr, {
+        operation: ARP_REPLY,
+        senderMac: ill.physAddr,
+        senderAddress: request.targetAddress,
+        targetMac: request.senderMac,
+        targetAddress: request.senderAddress,
+      }),
+    );
+  }
+
+  /** Lets a detecting program of the host hear what concerns its address. */
+  #handUp(packet: ArpPacket, nowMs: number): boolean {
+    const isProbe = arpIsProbe(packet);
+    const address = isProbe ? packet.targetAddress : packet.senderAddress;
+    const asker = this.#hostProbes.askerOf(address, nowMs);
+    if (asker === 0) return false;
+    this.#output.toHost(isProbe ? rivalProbe(packet) : detectionAnswer(packet, asker));
+    return true;
+  }
+}
+
+function usable(ill: Ill | undefined): Ill | undefined {
+  return ill !== undefined && ill.physAddr !== 0 ? ill : undefined;
+}
+
+/** Another station probes for the same address: its question as it was. */
+function rivalProbe(packet: ArpPacket): Uint8Array {
+  return arpFrame(MAC_BROADCAST, packet.senderMac, packet);
+}
+
+/** A station has the address: an answer to the program's probe, which carried no address. */
+function detectionAnswer(packet: ArpPacket, asker: Mac): Uint8Array {
+  return arpFrame(asker, packet.senderMac, {
+    operation: ARP_REPLY,
+    senderMac: packet.senderMac,
+    senderAddress: packet.senderAddress,
+    targetMac: asker,
+    targetAddress: 0,
+  });
+}

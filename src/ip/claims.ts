@@ -1,0 +1,260 @@
+/**
+ * The claims of all addresses of one LAN (dad.ts has their states): sends the probes, the
+ * announcements and the defences, keeps their times, and writes the state of each ipif.
+ *
+ * Everything leaves by the NIC that the address is bound to at that moment, with that NIC's MAC as
+ * Ethernet source and as sender, so that switches and peers learn the same thing. A duplicate that
+ * its owner has unbound is probed from any active member.
+ *
+ * As many claims as the owner has addresses; the owner limits those.
+ */
+
+import { DeadlineQueue } from '../base/deadline.ts';
+import type { Rng } from '../base/rng.ts';
+import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
+import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import {
+  ANNOUNCE_COUNT,
+  ANNOUNCE_INTERVAL_MS,
+  Claim,
+  type ClaimAction,
+  type ClaimEvent,
+  claimTransition,
+  DEFEND_INTERVAL_MS,
+  MOVES_PER_SERIES,
+  PROBE_DELAY_MS,
+  PROBE_INTERVAL_MS,
+  PROBE_JITTER,
+  RECOVERY_MS,
+  SERIES_INTERVAL_MS,
+} from './dad.ts';
+import type { Ill } from './ill.ts';
+import type { Ipif, IpifState } from './ipif.ts';
+import type { LanCounters } from './lan-counters.ts';
+import type { AddressCause, LanMembership, LanOutput } from './lan-port.ts';
+
+export interface ClaimsOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly rng: Rng;
+  readonly counters: LanCounters;
+}
+
+/** All claims of one LAN. */
+export class Claims {
+  readonly #membership: LanMembership;
+  readonly #output: LanOutput;
+  readonly #rng: Rng;
+  readonly #counters: LanCounters;
+  readonly #claims = new Map<Ipif, Claim>();
+  readonly #queue = new DeadlineQueue<Claim>();
+
+  constructor(options: ClaimsOptions) {
+    this.#membership = options.membership;
+    this.#output = options.output;
+    this.#rng = options.rng;
+    this.#counters = options.counters;
+  }
+
+  /** The claim of an address, for those who explain; undefined before the first binding. */
+  get(ipif: Ipif): Claim | undefined {
+    return this.#claims.get(ipif);
+  }
+
+  handleBound(ipif: Ipif, how: 'initial' | 'rebind', nowMs: number): void {
+    let claim = this.#claims.get(ipif);
+    if (claim === undefined) {
+      claim = new Claim(ipif);
+      this.#claims.set(ipif, claim);
+    }
+    this.#apply(claim, how, nowMs, 0);
+  }
+
+  handleUnbound(ipif: Ipif): void {
+    const claim = this.#claims.get(ipif);
+    if (claim !== undefined) this.#apply(claim, 'unbound', 0, 0);
+  }
+
+  handleRemoved(ipif: Ipif): void {
+    const claim = this.#claims.get(ipif);
+    if (claim === undefined) return;
+    this.#cancel(claim);
+    this.#claims.delete(ipif);
+  }
+
+  /**
+   * The link of `ill` came up: its test addresses are verified again, its data addresses
+   * announced; duplicates, also unbound ones, are tried again.
+   */
+  handleLinkUp(ill: Ill, nowMs: number): void {
+    for (const claim of this.#claims.values()) {
+      const bound = claim.ipif.boundIll;
+      const isLostDuplicate = bound === undefined && claim.state === 'duplicate';
+      if (bound !== ill && !isLostDuplicate) continue;
+      const isVerified = claim.state === 'announcing' || claim.state === 'settled';
+      const isTest = claim.ipif.kind === 'test';
+      this.#apply(claim, isTest && isVerified ? 'initial' : 'linkUp', nowMs, 0);
+    }
+  }
+
+  /** The host announces one of its addresses: so do we, unless a series began this second. */
+  handleHostAnnounces(ipif: Ipif, nowMs: number): void {
+    const claim = this.#claims.get(ipif);
+    if (claim === undefined || nowMs < claim.seriesMs + SERIES_INTERVAL_MS) return;
+    this.#apply(claim, 'ask', nowMs, 0);
+  }
+
+  /**
+   * Another station, `mac`, uses our address. Answers whether that led to anything: a defence, or
+   * the end of a detection.
+   */
+  handleConflict(ipif: Ipif, mac: Mac, nowMs: number): boolean {
+    this.#counters.conflicts++;
+    const claim = this.#claims.get(ipif);
+    if (claim === undefined) return false;
+    const isUp = claim.state === 'announcing' || claim.state === 'settled';
+    const isRecent = nowMs < claim.defendedMs + DEFEND_INTERVAL_MS;
+    if (isUp && isRecent && ipif.kind === 'data') return false;
+    const before = claim.state;
+    this.#apply(claim, isUp && isRecent ? 'lost' : 'conflict', nowMs, mac);
+    return isUp || claim.state !== before;
+  }
+
+  handleTime(nowMs: number): void {
+    for (let claim = this.#queue.popDue(nowMs); claim; claim = this.#queue.popDue(nowMs)) {
+      claim.deadline = undefined;
+      this.#apply(claim, claim.dueEvent, nowMs, 0);
+    }
+  }
+
+  pollAt(): number {
+    return this.#queue.nextAtMs();
+  }
+
+  #apply(claim: Claim, event: ClaimEvent, nowMs: number, mac: Mac): void {
+    const before = claim.state;
+    const cell = claimTransition(claim, event);
+    if (claim.state !== before) this.#cancel(claim);
+    this.#act(claim, cell.action, nowMs, mac);
+  }
+
+  #act(claim: Claim, action: ClaimAction, nowMs: number, mac: Mac): void {
+    switch (action) {
+      case 'startProbes':
+        claim.sent = 0;
+        claim.isRecovering ||= claim.ipif.state === 'duplicate';
+        this.#setState(claim, 'tentative', 'probing', nowMs, 0);
+        this.#schedule(claim, nowMs + this.#rng.uniform(0, PROBE_DELAY_MS));
+        break;
+      case 'probe':
+        this.#probe(claim, nowMs);
+        break;
+      case 'verified':
+        this.#setState(claim, 'up', claim.isRecovering ? 'recovered' : 'unopposed', nowMs, 0);
+        claim.isRecovering = false;
+        if (claim.ipif.boundIll === undefined) this.#apply(claim, 'unbound', nowMs, 0);
+        else this.#startSeries(claim, nowMs);
+        break;
+      case 'startSeries':
+        this.#startSeries(claim, nowMs);
+        break;
+      case 'announce':
+        this.#announce(claim, nowMs);
+        break;
+      case 'defend':
+        this.#defend(claim, mac, nowMs);
+        break;
+      case 'duplicate':
+        this.#setState(claim, 'duplicate', 'conflict', nowMs, mac);
+        this.#schedule(claim, nowMs + RECOVERY_MS);
+        break;
+      default: // none, stop: the new state says all
+    }
+  }
+
+  #probe(claim: Claim, nowMs: number): void {
+    const ill = claim.ipif.boundIll ?? this.#membership.probeIll();
+    if (ill === undefined) {
+      this.#apply(claim, 'unbound', nowMs, 0);
+      return;
+    }
+    claim.sent++;
+    this.#counters.detectionProbes++;
+    this.#send(ill, 0, claim.ipif.address);
+    const factor = this.#rng.uniform(1 - PROBE_JITTER, 1 + PROBE_JITTER);
+    this.#schedule(claim, nowMs + PROBE_INTERVAL_MS * factor);
+  }
+
+  /** Begins a series now, or when the rate allows it (see the head of dad.ts). */
+  #startSeries(claim: Claim, nowMs: number): void {
+    claim.sent = 0;
+    if (nowMs >= claim.seriesMs + SERIES_INTERVAL_MS) claim.moves = 0;
+    if (claim.moves >= MOVES_PER_SERIES) {
+      this.#schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
+      return;
+    }
+    this.#announce(claim, nowMs);
+  }
+
+  #announce(claim: Claim, nowMs: number): void {
+    if (claim.sent === 0) {
+      if (nowMs >= claim.seriesMs + SERIES_INTERVAL_MS) {
+        claim.seriesMs = nowMs;
+        claim.moves = 0;
+      }
+      claim.moves++;
+    }
+    claim.sent++;
+    this.#sendAnnouncement(claim.ipif);
+    const isLast = claim.sent >= ANNOUNCE_COUNT;
+    this.#schedule(claim, isLast ? nowMs : nowMs + ANNOUNCE_INTERVAL_MS);
+  }
+
+  #defend(claim: Claim, mac: Mac, nowMs: number): void {
+    claim.defendedMs = nowMs;
+    this.#counters.defences++;
+    this.#sendAnnouncement(claim.ipif);
+    this.#output.event({ kind: 'address-defended', atMs: nowMs, ipif: claim.ipif, mac });
+  }
+
+  #sendAnnouncement(ipif: Ipif): void {
+    const ill = ipif.boundIll;
+    if (ill === undefined) return;
+    this.#counters.announcements++;
+    this.#send(ill, ipif.address, ipif.address);
+  }
+
+  /** A request to everybody: a probe without sender address, an announcement with it. */
+  #send(ill: Ill, spa: Ipv4, tpa: Ipv4): void {
+    const mac = ill.physAddr;
+    if (mac === 0) return;
+    this.#output.toWire(
+      ill,
+      arpFrame(MAC_BROADCAST, mac, {
+        operation: ARP_REQUEST,
+        senderMac: mac,
+        senderAddress: spa,
+        targetMac: 0,
+        targetAddress: tpa,
+      }),
+    );
+  }
+
+  #setState(claim: Claim, to: IpifState, cause: AddressCause, nowMs: number, mac: Mac): void {
+    const { ipif } = claim;
+    const from = ipif.state;
+    if (from === to) return;
+    ipif.state = to;
+    this.#output.event({ kind: 'address-state', atMs: nowMs, ipif, from, to, cause, mac });
+  }
+
+  #schedule(claim: Claim, atMs: number): void {
+    this.#cancel(claim);
+    claim.deadline = this.#queue.schedule(atMs, claim);
+  }
+
+  #cancel(claim: Claim): void {
+    if (claim.deadline !== undefined) this.#queue.cancel(claim.deadline);
+    claim.deadline = undefined;
+  }
+}
