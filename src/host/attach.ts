@@ -1,0 +1,323 @@
+/**
+ * Taking a NIC: from a line of the configuration to open descriptors, in one of three wirings.
+ *
+ *   macvtap      NIC  -> silenced, up -> macvtap (passthru) created -> up, all multicast -> opened
+ *   bridged TAP  TAP opened or created -> port of the bridge -> up; the bridge silenced
+ *   TAP alone    TAP opened or created -> up; whoever wired it decides about the rest
+ *
+ * Every change goes through restore.ts with the interface as its holder; what was created for us
+ * goes, what was found stays as it was found. A TAP that we create is not persistent: it dies with
+ * its last descriptor, however the process ends. A macvtap lives until it is deleted, so the
+ * journal knows it before the kernel does.
+ */
+
+import { readFileSync } from 'node:fs';
+import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { failedWith } from '../datapath/native.ts';
+import { closeDevice, type Device, openMacvtap, openTap } from '../datapath/tap.ts';
+import type { Mac } from '../wire/addr.ts';
+import { tapHolder } from './holder.ts';
+import { MACVLAN_MODE_PASSTHRU } from './link-message.ts';
+import type { Wiring } from './link-state.ts';
+import type { LinkRecord } from './records.ts';
+import type { Changes } from './restore.ts';
+import type { Rtnl } from './rtnl.ts';
+import type { Silencer } from './silence.ts';
+import { stableMac } from './stable-mac.ts';
+import { devicePath } from './sysctl.ts';
+
+/**
+ * Ours: frames that wait in a queue while its worker is busy elsewhere; the kernel's 500 and 1000
+ * lose bursts at the start of a transfer. Set before the first frame can come.
+ */
+export const TX_QUEUE_LENGTH = 4096;
+
+/** An interface as the configuration names it. */
+export interface InterfaceSpec {
+  readonly name: string;
+  /** Port number of the NIC: which words of the carrier watch are its own. */
+  readonly nic: number;
+  /** NIC to take by macvtap; null otherwise. */
+  readonly uplink: string | null;
+  /** Bridge to put the TAP into; null otherwise. Not both. */
+  readonly bridge: string | null;
+}
+
+/** An interface that is ours to read and write. */
+export interface Attachment {
+  readonly spec: InterfaceSpec;
+  readonly wiring: Wiring;
+  readonly device: Device;
+  readonly ifindex: number;
+  /** Hardware address of the ill: the NIC's own for macvtap, ours for a TAP. */
+  readonly mac: Mac;
+  readonly mtu: number;
+  /** The NIC or the bridge beneath, as silenced; undefined for a TAP alone. */
+  readonly lower: LinkRecord | undefined;
+}
+
+/** What attaching needs of the host. */
+export interface AttachContext {
+  readonly rtnl: Rtnl;
+  readonly changes: Changes;
+  readonly silencer: Silencer;
+  readonly machineId: string;
+}
+
+/** How `spec` is wired. */
+export function wiringOf(spec: InterfaceSpec): Wiring {
+  if (spec.uplink !== null) return 'macvtap';
+  return spec.bridge !== null ? 'bridged-tap' : 'tap';
+}
+
+/**
+ * Attaches an interface with up to `queues` queues. ENODEV: the NIC or the bridge is not there
+ * (yet); EBUSY: it, or the device, is used by somebody else; EEXIST: the name belongs to a device
+ * of another kind. Nothing stays changed after an error.
+ */
+export async function attachInterface(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  queues: number,
+): Promise<Attachment> {
+  try {
+    switch (wiringOf(spec)) {
+      case 'macvtap':
+        return await attachMacvtap(context, spec, spec.uplink ?? '', queues);
+      case 'bridged-tap':
+        return await attachBridgedTap(context, spec, spec.bridge ?? '', queues);
+      case 'tap':
+        return await attachTap(context, spec, queues);
+    }
+  } catch (error) {
+    await undoAttachment(context, spec);
+    throw operatorErrorOf(error, spec.name);
+  }
+}
+
+/** Closes the descriptors and takes back every change. No worker may be using them any more. */
+export async function detachInterface(
+  context: AttachContext,
+  attachment: Attachment,
+): Promise<void> {
+  closeDevice(attachment.device);
+  await undoAttachment(context, attachment.spec, attachment.lower);
+}
+
+async function undoAttachment(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  lower?: LinkRecord,
+): Promise<void> {
+  await context.changes.undo(holderOf(spec));
+  const name = spec.uplink ?? spec.bridge;
+  const device = lower ?? (name === null ? undefined : await context.rtnl.link(name));
+  if (device !== undefined) await context.silencer.release(device, holderOf(spec));
+}
+
+/** Who the journal says made the changes for an interface. */
+export function holderOf(spec: { readonly name: string }): string {
+  return `interface:${spec.name}`;
+}
+
+async function attachMacvtap(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  uplink: string,
+  queues: number,
+): Promise<Attachment> {
+  const { rtnl, changes, silencer } = context;
+  const lower = await rtnl.linkOf(uplink, 'uplink');
+  refuseForeignSysfs(lower);
+  if (lower.master !== 0) {
+    throw new OperatorError(
+      'EBUSY',
+      `${uplink} is a port of another device`,
+      `ip link set ${uplink} nomaster, or use "bridge:" for ${spec.name}`,
+    );
+  }
+  const existing = await rtnl.link(spec.name);
+  if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
+  await silencer.silence(lower, holderOf(spec), true);
+  const holder = holderOf(spec);
+  const link = existing ?? (await changes.macvtap(holder, spec.name, lower, TX_QUEUE_LENGTH));
+  await assertMacvtap(context, spec, link, lower);
+  const device = openMacvtap(spec.name, { queues });
+  const attached = (await rtnl.link(spec.name)) ?? link;
+  return {
+    spec,
+    wiring: 'macvtap',
+    device,
+    ifindex: link.ifindex,
+    mac: attached.mac,
+    mtu: attached.mtu,
+    lower,
+  };
+}
+
+/**
+ * Makes a macvtap as it must be: silent, up, hearing every multicast group (only after `up` does
+ * the kernel act on that), as large as the NIC beneath. Done again on every link event.
+ */
+export async function assertMacvtap(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  link: LinkRecord,
+  lower: LinkRecord,
+): Promise<void> {
+  const { changes } = context;
+  const holder = holderOf(spec);
+  changes.sysctl(holder, link, devicePath('ipv6', link.name, 'disable_ipv6'), '1');
+  const mtu = lower.mtu > link.mtu ? { mtu: lower.mtu } : {};
+  await changes.link(holder, link, { txQueueLength: TX_QUEUE_LENGTH, ...mtu });
+  await changes.link(holder, link, { up: true });
+  await changes.link(holder, link, { allmulti: true });
+}
+
+/** A device of that name that was made by somebody else will do if it is what we would make. */
+function refuseOtherThanMacvtap(existing: LinkRecord, lower: LinkRecord): void {
+  const isSuitable =
+    existing.kind === 'macvtap' &&
+    existing.lower === lower.ifindex &&
+    existing.macvlanMode === MACVLAN_MODE_PASSTHRU;
+  if (isSuitable) return;
+  throw new OperatorError(
+    'EEXIST',
+    `a device named ${existing.name} exists and is not a macvtap (passthru) on ${lower.name}`,
+    `rename or delete it (ip link delete ${existing.name}), or name the interface otherwise`,
+  );
+}
+
+async function attachBridgedTap(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  bridge: string,
+  queues: number,
+): Promise<Attachment> {
+  const { rtnl, changes, silencer } = context;
+  const lower = await rtnl.linkOf(bridge, 'bridge');
+  if (lower.kind !== 'bridge') throw new OperatorError('EINVAL', `${bridge} is not a bridge`);
+  await silencer.silence(lower, holderOf(spec), false);
+  return openedTap(context, spec, queues, lower, async (link) => {
+    if (link.master !== 0 && link.master !== lower.ifindex) {
+      throw new OperatorError('EBUSY', `${spec.name} is a port of another device`);
+    }
+    const disableIpv6 = devicePath('ipv6', link.name, 'disable_ipv6');
+    changes.sysctl(holderOf(spec), link, disableIpv6, '1');
+    await changes.link(holderOf(spec), link, { master: lower.ifindex });
+  });
+}
+
+async function attachTap(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  queues: number,
+): Promise<Attachment> {
+  return openedTap(context, spec, queues, undefined, async () => undefined);
+}
+
+/** Opens or creates the TAP, lets `wire` connect it, and brings it up. */
+async function openedTap(
+  context: AttachContext,
+  spec: InterfaceSpec,
+  queues: number,
+  lower: LinkRecord | undefined,
+  wire: (link: LinkRecord) => Promise<void>,
+): Promise<Attachment> {
+  const { changes, machineId } = context;
+  const { device, link, isNew } = await openTapDevice(context.rtnl, spec.name, queues);
+  const holder = holderOf(spec);
+  try {
+    await changes.link(holder, link, {
+      txQueueLength: TX_QUEUE_LENGTH,
+      ...(isNew ? { mac: stableMac(machineId, spec.name, 'port') } : {}),
+    });
+    await wire(link);
+    await changes.link(holder, link, { up: true });
+  } catch (error) {
+    closeDevice(device);
+    throw error;
+  }
+  return {
+    spec,
+    wiring: wiringOf(spec),
+    device,
+    ifindex: link.ifindex,
+    mac: stableMac(machineId, spec.name, 'ill'),
+    mtu: link.mtu,
+    lower,
+  };
+}
+
+/** Opens the TAP `name`, or creates it; EBUSY names the process that has it. */
+export async function openTapDevice(
+  rtnl: Rtnl,
+  name: string,
+  queues: number,
+): Promise<{ device: Device; link: LinkRecord; isNew: boolean }> {
+  const existing = await rtnl.link(name);
+  if (existing !== undefined) refuseUsedTap(existing);
+  const device = openNamedTap(name, queues);
+  try {
+    const link = await rtnl.linkOf(name, 'TAP');
+    return { device, link, isNew: existing === undefined };
+  } catch (error) {
+    closeDevice(device);
+    throw error;
+  }
+}
+
+/** A TAP has carrier while a process has a queue of it; with many queues the kernel would let us
+ * in beside that process and share the frames out between us. */
+function refuseUsedTap(link: LinkRecord): void {
+  refuseForeignSysfs(link);
+  if (link.kind !== 'tun') {
+    throw new OperatorError(
+      'EEXIST',
+      `a device named ${link.name} exists and is not a TAP`,
+      'rename or delete it, or name the interface otherwise',
+    );
+  }
+  if (link.carrier) throw busyTap(link.name);
+}
+
+function openNamedTap(name: string, queues: number): Device {
+  try {
+    return openTap(name, { queues });
+  } catch (error) {
+    if (failedWith(error, 'EBUSY')) throw busyTap(name);
+    throw operatorErrorOf(error, name);
+  }
+}
+
+function busyTap(name: string): OperatorError {
+  const holder = tapHolder(name);
+  const who =
+    holder === undefined ? 'another process' : `${holder.command} (process ${holder.pid})`;
+  return new OperatorError('EBUSY', `${name} is held by ${who}`, 'is another ipmpd running here?');
+}
+
+/** `/sys` belongs to the namespace that it was mounted in: its devices may be others'. */
+function refuseForeignSysfs(link: LinkRecord): void {
+  const file = `/sys/class/net/${link.name}/ifindex`;
+  let seen = '';
+  try {
+    seen = readFileSync(file, 'latin1').trim();
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT')) throw error;
+  }
+  if (seen === String(link.ifindex)) return;
+  throw new OperatorError(
+    'ENXIO',
+    `/sys shows the devices of another network namespace (${link.name})`,
+    'mount it anew after changing the namespace, as `ip netns exec` does',
+  );
+}
+
+/** Errors of the addon and of files keep their errno's name. */
+export function operatorErrorOf(error: unknown, name: string): unknown {
+  if (error instanceof OperatorError || !(error instanceof Error)) return error;
+  if (!('code' in error) || !('syscall' in error)) return error;
+  const code = isErrorCode(error.code) ? error.code : 'EIO';
+  return new OperatorError(code, `${name}: ${error.message}`);
+}

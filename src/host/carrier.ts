@@ -1,0 +1,90 @@
+/**
+ * Loss of carrier, told at once.
+ *
+ * The kernel reports link changes of ordinary NICs at most once a second for the whole machine.
+ * A native thread therefore reads `carrier_changes` of the devices that decide each millisecond
+ * (the NIC beneath a macvtap, the other ports of a bridge), stores the state where the workers
+ * see it, and calls back. Here the devices are chosen, and chosen anew as ports come and go.
+ */
+
+import { existsSync } from 'node:fs';
+import type { DeviceName } from './restore.ts';
+
+const SYSFS = '/sys/class/net';
+
+/** Words per NIC in the shared array: lost (0/1), changes, two spare. */
+const WORDS_PER_NIC = 4;
+const WORD_LOST = 0;
+const WORD_CHANGES = 1;
+
+/** Files of one device whose carrier decides. */
+export interface CarrierDevice {
+  readonly carrierPath: string;
+  readonly carrierChangesPath: string;
+}
+
+/** The native thread: datapath/native.ts, or a test's. */
+export interface CarrierWatchPort {
+  add(nic: number, devices: readonly CarrierDevice[]): void;
+  remove(nic: number): void;
+  close(): void;
+}
+
+/** Starts the thread; `words` is written by it alone, `onChange` is called on this thread. */
+export type OpenCarrierWatch = (
+  words: Int32Array,
+  wakeFds: readonly number[],
+  onChange: (nic: number) => void,
+) => CarrierWatchPort;
+
+/** Which devices decide about which NIC. */
+export class CarrierMonitor {
+  readonly #watch: CarrierWatchPort;
+  readonly #words: Int32Array;
+  readonly #watched = new Map<number, string>();
+
+  constructor(options: {
+    open: OpenCarrierWatch;
+    words: Int32Array;
+    wakeFds: readonly number[];
+    onChange: (nic: number) => void;
+  }) {
+    this.#words = options.words;
+    this.#watch = options.open(options.words, options.wakeFds, options.onChange);
+  }
+
+  /** Watches exactly these devices for `nic`; none ends the watch. True if that is a change. */
+  set(nic: number, devices: readonly DeviceName[]): boolean {
+    const key = devices.map((device) => `${device.ifindex}:${device.name}`).join(' ');
+    if ((this.#watched.get(nic) ?? '') === key) return false;
+    if (this.#watched.delete(nic)) this.#watch.remove(nic);
+    const files = devices.map(carrierDevice).filter((files) => existsSync(files.carrierPath));
+    if (files.length === 0) return true;
+    this.#watched.set(nic, key);
+    this.#watch.add(nic, files);
+    return true;
+  }
+
+  /** True if the thread watches `nic` and none of its devices has carrier. */
+  isLost(nic: number): boolean {
+    return this.#watched.has(nic) && this.#word(nic, WORD_LOST) === 1;
+  }
+
+  /** Carrier changes that the thread has counted for `nic`. */
+  changes(nic: number): number {
+    return this.#word(nic, WORD_CHANGES);
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
+  #word(nic: number, word: number): number {
+    return Atomics.load(this.#words, nic * WORDS_PER_NIC + word);
+  }
+}
+
+function carrierDevice(device: DeviceName): CarrierDevice {
+  const folder = `${SYSFS}/${device.name}`;
+  return { carrierPath: `${folder}/carrier`, carrierChangesPath: `${folder}/carrier_changes` };
+}

@@ -1,0 +1,228 @@
+/**
+ * The journal of changes: what was before, written down before it is changed, so that an orderly
+ * stop puts it back, and after a crash the next start does.
+ *
+ * One JSON line per step; the first names the owner. A line is in the page cache once written,
+ * which outlives the process; a crash of the machine takes the changes with it, so nothing is
+ * synced. A line that was cut short is the last one, and its change was not made yet.
+ *
+ *   {"owner":{"pid":7,"startTime":"123","namespace":"net:[4026531840]"}}
+ *   {"id":1,"holder":"silence:eth0","change":{…}}
+ *   {"done":1}
+ *
+ * The owner line is also the lock: a second daemon with the same journal finds the first alive
+ * and is refused. (Two that start in the same millisecond over the journal of a dead one are kept
+ * apart by the kernel: a TAP, a macvtap and our nftables table each have one owner.)
+ */
+
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { OperatorError } from '../base/errors.ts';
+
+/** A change that can be undone. `ifindex` 0: not known yet. */
+export type Change =
+  | { kind: 'sysctl'; device: string; ifindex: number; path: string; before: string }
+  | { kind: 'link'; device: string; ifindex: number; before: Record<string, number | boolean> }
+  | { kind: 'macvtap'; device: string; ifindex: number; lower: number }
+  | { kind: 'address'; device: string; ifindex: number; prefix: string }
+  | {
+      kind: 'route';
+      device: string;
+      ifindex: number;
+      route: { to: string; via?: string; metric?: number; table?: number };
+    };
+
+/** A change with its number and the one on whose behalf it was made ('interface:net0'). */
+export interface Entry {
+  readonly id: number;
+  readonly holder: string;
+  readonly change: Change;
+}
+
+interface Owner {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: tells a process from a later one with its number. */
+  readonly startTime: string;
+  readonly namespace: string;
+}
+
+interface Line {
+  readonly owner?: Owner;
+  readonly id?: number;
+  readonly holder?: string;
+  readonly change?: Change;
+  readonly done?: number;
+}
+
+/** Ours: so many lines of the past are rewritten rather than kept. */
+const COMPACT_AT_LINES = 1024;
+
+const WRITE_ANEW =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
+/** The journal of one daemon. */
+export class Journal {
+  readonly #path: string;
+  readonly #owner: Owner;
+  readonly #entries = new Map<number, Entry>();
+  /** Lines about another network namespace that were given up. */
+  discarded = 0;
+  #fd = -1;
+  #lines = 0;
+  #nextId = 1;
+
+  private constructor(path: string, owner: Owner) {
+    this.#path = path;
+    this.#owner = owner;
+  }
+
+  /**
+   * Takes the journal over, with what a dead owner left in it. EBUSY: its owner is alive. What it
+   * left in another network namespace cannot be undone from here, and is only counted.
+   */
+  static open(path: string): Journal {
+    const journal = new Journal(path, thisProcess());
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    const lines = readLines(path);
+    const before = lines[0]?.owner;
+    if (before !== undefined) refuseIfAlive(before, path);
+    if (before === undefined || before.namespace === journal.#owner.namespace) {
+      journal.#load(lines);
+    } else {
+      journal.discarded = lines.length - 1;
+    }
+    journal.#rewrite();
+    return journal;
+  }
+
+  /** Writes `change` down; call it before the change is made. */
+  record(holder: string, change: Change): number {
+    const entry = { id: this.#nextId++, holder, change };
+    this.#entries.set(entry.id, entry);
+    this.#append(entry);
+    return entry.id;
+  }
+
+  /** Completes an entry with what was not known before the change. */
+  amend(id: number, change: Change): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    const amended = { ...entry, change };
+    this.#entries.set(id, amended);
+    this.#append(amended);
+  }
+
+  /** The change is undone, or there is nothing left to undo. */
+  forget(id: number): void {
+    if (!this.#entries.delete(id)) return;
+    this.#append({ done: id });
+    if (this.#lines > COMPACT_AT_LINES && this.#lines > 2 * this.#entries.size) this.#rewrite();
+  }
+
+  /** What is not undone yet, newest first: of one holder, or all. */
+  entries(holder?: string): Entry[] {
+    const all = [...this.#entries.values()].reverse();
+    return holder === undefined ? all : all.filter((entry) => entry.holder === holder);
+  }
+
+  /** Closes the journal; the file goes if nothing is left to undo. */
+  close(): void {
+    if (this.#fd < 0) return;
+    closeSync(this.#fd);
+    this.#fd = -1;
+    if (this.#entries.size === 0) unlinkSync(this.#path);
+  }
+
+  #load(lines: readonly Line[]): void {
+    for (const line of lines) {
+      if (line.done !== undefined) this.#entries.delete(line.done);
+      if (line.id === undefined || line.holder === undefined || line.change === undefined) continue;
+      this.#entries.set(line.id, { id: line.id, holder: line.holder, change: line.change });
+      this.#nextId = Math.max(this.#nextId, line.id + 1);
+    }
+  }
+
+  #append(line: Line): void {
+    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    this.#lines++;
+  }
+
+  /** Writes the journal anew beside the old one, and puts it in its place in one step. */
+  #rewrite(): void {
+    const path = `${this.#path}.new`;
+    const fd = openSync(path, WRITE_ANEW, 0o600);
+    const lines: Line[] = [{ owner: this.#owner }, ...this.#entries.values()];
+    writeSync(fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    renameSync(path, this.#path);
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = fd;
+    this.#lines = lines.length;
+  }
+}
+
+function readLines(path: string): Line[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  return whole
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => parseLine(line, path));
+}
+
+function parseLine(line: string, path: string): Line {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new OperatorError(
+    'EINVAL',
+    `the journal ${path} is not ours: ${line.slice(0, 60)}`,
+    'look what it says was changed, put that back, and remove the file',
+  );
+}
+
+function refuseIfAlive(owner: Owner, path: string): void {
+  if (startTimeOf(owner.pid) !== owner.startTime) return;
+  throw new OperatorError(
+    'EBUSY',
+    `another ipmpd is running here: process ${owner.pid} holds ${path}`,
+    `stop it first (kill ${owner.pid})`,
+  );
+}
+
+function thisProcess(): Owner {
+  return {
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? '',
+    namespace: readlinkSync('/proc/self/ns/net'),
+  };
+}
+
+/** When a process began, in the kernel's own unit; undefined if there is none of that number. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code !== 'EMFILE') return undefined;
+    throw error;
+  }
+}

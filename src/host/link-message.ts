@@ -1,0 +1,186 @@
+/**
+ * RTM_*LINK: network devices. Attributes are picked one by one from the raw list: a foreign device
+ * with an attribute that nobody expected must not make us blind to our own.
+ */
+
+import {
+  __LENGTH_Link,
+  type DeviceFlags,
+  formatLink,
+  type Link,
+  MessageType,
+  parseLink,
+} from 'netlink/dist/rt/gen_structs.js';
+import { formatInfo, formatMacvlan, parseInfo, parseLinkStats64 } from 'netlink/dist/rt/ifla.js';
+import { AttrStream, putString, putU32 } from 'netlink/dist/structs.js';
+import { MAC_LENGTH, type Mac, macRead, macWrite } from '../wire/addr.ts';
+import {
+  attributesOf,
+  attributeText,
+  attributeU32,
+  bodyEmit,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  type Request,
+} from './netlink-message.ts';
+import type { DeviceCounters, LinkRecord, LinkSettings } from './records.ts';
+
+// From linux/if_link.h.
+
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
+const IFLA_LINK = 5;
+const IFLA_MASTER = 10;
+const IFLA_TXQLEN = 13;
+const IFLA_LINKINFO = 18;
+const IFLA_STATS64 = 23;
+const IFLA_EXT_MASK = 29;
+const IFLA_CARRIER = 33;
+const IFLA_CARRIER_CHANGES = 35;
+const IFLA_GRO_MAX_SIZE = 58;
+const IFLA_GRO_IPV4_MAX_SIZE = 64;
+const IFLA_MACVLAN_MODE = 1;
+
+/** The answer need not carry counters: they cost a walk over every processor. */
+const RTEXT_FILTER_SKIP_STATS = 1 << 3;
+
+/** One upper device that takes over the NIC with its address. */
+export const MACVLAN_MODE_PASSTHRU = 8;
+
+/** Octets of struct rtnl_link_stats64 that every kernel since 2.6.35 has. */
+const STATS64_LENGTH = 184;
+
+/** The device in an RTM_NEWLINK or RTM_DELLINK; undefined for a message that is too short. */
+export function linkParse(body: Buffer): LinkRecord | undefined {
+  if (body.length < __LENGTH_Link) return undefined;
+  const header = parseLink(body.subarray(0, __LENGTH_Link));
+  const attributes = attributesOf(body.subarray(__LENGTH_Link));
+  const address = attributes.get(IFLA_ADDRESS);
+  const info = attributes.get(IFLA_LINKINFO);
+  const { kind = '', data } = info === undefined ? {} : parseInfo(info);
+  const flags = header.flags ?? {};
+  return {
+    ifindex: header.index ?? 0,
+    name: attributeText(attributes.get(IFLA_IFNAME)),
+    up: flags.up === true,
+    noarp: flags.noarp === true,
+    allmulti: flags.allmulti === true,
+    carrier: attributes.get(IFLA_CARRIER)?.[0] === 1,
+    carrierChanges: attributeU32(attributes.get(IFLA_CARRIER_CHANGES)),
+    mtu: attributeU32(attributes.get(IFLA_MTU)),
+    mac: address?.length === MAC_LENGTH ? macRead(address, 0) : 0,
+    master: attributeU32(attributes.get(IFLA_MASTER)),
+    lower: attributeU32(attributes.get(IFLA_LINK)),
+    kind,
+    macvlanMode: kind.startsWith('macv') ? macvlanModeOf(data) : 0,
+    txQueueLength: attributeU32(attributes.get(IFLA_TXQLEN)),
+    groMaxSize: attributeU32(attributes.get(IFLA_GRO_MAX_SIZE)),
+    groIpv4MaxSize: attributeU32(attributes.get(IFLA_GRO_IPV4_MAX_SIZE)),
+  };
+}
+
+function macvlanModeOf(data: Buffer | undefined): number {
+  return data === undefined ? 0 : attributeU32(attributesOf(data).get(IFLA_MACVLAN_MODE));
+}
+
+/** The counters in an RTM_NEWLINK that was asked for with them; undefined if there are none. */
+export function countersParse(body: Buffer): DeviceCounters | undefined {
+  if (body.length < __LENGTH_Link) return undefined;
+  const bytes = attributesOf(body.subarray(__LENGTH_Link)).get(IFLA_STATS64);
+  if (bytes === undefined || bytes.length < STATS64_LENGTH) return undefined;
+  const stats = parseLinkStats64(bytes);
+  return {
+    rxPackets: stats.rxPackets ?? 0n,
+    txPackets: stats.txPackets ?? 0n,
+    rxBytes: stats.rxBytes ?? 0n,
+    txBytes: stats.txBytes ?? 0n,
+    rxErrors: stats.rxErrors ?? 0n,
+    txErrors: stats.txErrors ?? 0n,
+    rxDropped: stats.rxDropped ?? 0n,
+    txDropped: stats.txDropped ?? 0n,
+    multicast: stats.multicast ?? 0n,
+  };
+}
+
+/** Asks for one device by name (ENODEV if there is none); with its counters if wanted. */
+export function linkGet(name: string, withCounters = false): Request {
+  const body = bodyEmit(formatLink({}), (out) => {
+    out.push(IFLA_IFNAME, putString(name));
+    out.push(IFLA_EXT_MASK, putU32(withCounters ? 0 : RTEXT_FILTER_SKIP_STATS));
+  });
+  return { type: MessageType.GETLINK, flags: NLM_F_ACK, body };
+}
+
+/** Asks for the ports of a bridge (filtered in the kernel), or for every device if 0. */
+export function linkDump(master = 0): Request {
+  const body = bodyEmit(formatLink({}), (out) => {
+    out.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS));
+    if (master !== 0) out.push(IFLA_MASTER, putU32(master));
+  });
+  return { type: MessageType.GETLINK, flags: NLM_F_DUMP, body };
+}
+
+/** Changes a device. */
+export function linkSet(ifindex: number, settings: LinkSettings): Request {
+  const flags: DeviceFlags = {};
+  const change: DeviceFlags = {};
+  const set = (flag: 'up' | 'noarp' | 'allmulti'): void => {
+    if (settings[flag] === undefined) return;
+    change[flag] = true;
+    if (settings[flag]) flags[flag] = true;
+  };
+  set('up');
+  set('noarp');
+  set('allmulti');
+  const header: Link = { index: ifindex, flags, change };
+  const body = bodyEmit(formatLink(header), (out) => pushSettings(out, settings));
+  return { type: MessageType.NEWLINK, flags: NLM_F_ACK, body };
+}
+
+function pushSettings(out: AttrStream, settings: LinkSettings): void {
+  const push = (type: number, value: number | undefined): void => {
+    if (value !== undefined) out.push(type, putU32(value));
+  };
+  push(IFLA_MTU, settings.mtu);
+  push(IFLA_MASTER, settings.master);
+  push(IFLA_TXQLEN, settings.txQueueLength);
+  push(IFLA_GRO_MAX_SIZE, settings.groMaxSize);
+  push(IFLA_GRO_IPV4_MAX_SIZE, settings.groIpv4MaxSize);
+  if (settings.mac !== undefined) out.push(IFLA_ADDRESS, macBytes(settings.mac));
+}
+
+function macBytes(mac: Mac): Uint8Array {
+  const bytes = new Uint8Array(MAC_LENGTH);
+  macWrite(bytes, 0, mac);
+  return bytes;
+}
+
+/** Creates a macvtap in passthru mode on the device `lower`; EEXIST if the name is taken. */
+export function macvtapCreate(name: string, lower: number, txQueueLength: number): Request {
+  const body = bodyEmit(formatLink({}), (out) => {
+    out.push(IFLA_IFNAME, putString(name));
+    out.push(IFLA_LINK, putU32(lower));
+    out.push(IFLA_TXQLEN, putU32(txQueueLength));
+    out.push(IFLA_LINKINFO, formatInfo({ kind: 'macvtap', data: macvlanData() }));
+  });
+  return {
+    type: MessageType.NEWLINK,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+    body,
+  };
+}
+
+function macvlanData(): Buffer {
+  const out = new AttrStream();
+  out.emit(formatMacvlan({ mode: MACVLAN_MODE_PASSTHRU }));
+  return Buffer.concat(out.bufs);
+}
+
+/** Deletes a device. */
+export function linkDelete(ifindex: number): Request {
+  const body = bodyEmit(formatLink({ index: ifindex }));
+  return { type: MessageType.DELLINK, flags: NLM_F_ACK, body };
+}

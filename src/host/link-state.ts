@@ -1,0 +1,50 @@
+/**
+ * What `link` of an interface means (contract 3), as a pure function of what the mirror and the
+ * carrier watch know.
+ *
+ *   macvtap      up while it and the NIC beneath are up and that NIC has carrier
+ *   bridged TAP  up while it is up and a port of the bridge that is not ours has carrier
+ *   TAP alone    unknown (counts as up), down while it is administratively down
+ */
+
+import type { LinkRecord } from './records.ts';
+
+/** How an interface is wired to what lies beneath. */
+export type Wiring = 'macvtap' | 'bridged-tap' | 'tap';
+
+/** State of the link below, as the system takes it. */
+export type LinkState = 'up' | 'down' | 'unknown';
+
+/** What is known when the question is asked. */
+export interface LinkEvidence {
+  readonly wiring: Wiring;
+  /** The interface's own device; undefined if it is absent. */
+  readonly device: LinkRecord | undefined;
+  /** macvtap: the NIC beneath. Bridged TAP: the bridge. */
+  readonly lower: LinkRecord | undefined;
+  /** Bridged TAP: the bridge's ports without those that are TAPs of ours. */
+  readonly otherPorts: readonly LinkRecord[];
+  /** The carrier watch says that no device beneath has carrier. */
+  readonly isCarrierLost: boolean;
+}
+
+/** See the head of the file. Of two sources that differ, the one that reports a loss is right. */
+export function linkStateOf(evidence: LinkEvidence): LinkState {
+  const { wiring, device, lower, otherPorts, isCarrierLost } = evidence;
+  if (device === undefined || !device.up) return 'down';
+  if (wiring === 'tap') return 'unknown';
+  if (lower === undefined || !lower.up || isCarrierLost) return 'down';
+  if (wiring === 'macvtap') return lower.carrier ? 'up' : 'down';
+  if (device.master !== lower.ifindex) return 'down';
+  return otherPorts.some((port) => port.up && port.carrier) ? 'up' : 'down';
+}
+
+/** The devices whose carrier decides; none for a TAP alone. */
+export function carrierDevicesOf(
+  wiring: Wiring,
+  lower: LinkRecord | undefined,
+  otherPorts: readonly LinkRecord[],
+): readonly LinkRecord[] {
+  if (wiring === 'macvtap') return lower === undefined ? [] : [lower];
+  return wiring === 'bridged-tap' ? otherPorts : [];
+}

@@ -1,0 +1,337 @@
+/**
+ * The mirror of the host's devices, addresses and routes, as far as they concern us.
+ *
+ * A notification is a bell (bell.ts). It is answered, a little later so that a burst of them costs
+ * one look, by asking the kernel for exactly the devices we watch; the difference to what was
+ * known is told to the listener. When the kernel says that notifications were lost, everything is
+ * asked for again. So the mirror is right as soon as the kernel has been quiet for REST_MS.
+ *
+ * The loss of a link does not wait for that: a notification that looks like one leads to a
+ * question about this one device at once.
+ *
+ * Invariants
+ * 1. Whatever changes in the kernel while a look is under way makes another look follow.
+ * 2. The listener hears each difference once, and hears of a device before what it carries.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import { BELL_GROUPS, type Ring, ringsOf } from './bell.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { NetlinkTransport, OpenTransport } from './netlink.ts';
+import { NETLINK_ROUTE } from './netlink-message.ts';
+import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
+import type { HostLog } from './restore.ts';
+import type { Rtnl } from './rtnl.ts';
+
+/** Ours: what comes within this time of the first bell is answered by the same look. */
+const COALESCE_MS = 2;
+
+/** Ours: looks begin at least this far apart, so that a storm costs at most 20 looks a second. */
+const REST_MS = 50;
+
+/** Ours: a look that failed is repeated after this time. */
+const RETRY_MS = 200;
+
+/** What is wanted to be known of a device beside its existence. */
+export interface WatchOptions {
+  readonly addresses?: boolean;
+  readonly routes?: boolean;
+  /** The ports of a bridge. */
+  readonly ports?: boolean;
+}
+
+/** Who is told of differences. Every method is called from the event loop, never re-entrantly. */
+export interface MirrorListener {
+  /**
+   * The device is new, changed or gone (undefined). `hasBounced`: it was down in the meantime,
+   * even if it looks the same; what it carried may be lost.
+   */
+  handleLink(name: string, link: LinkRecord | undefined, hasBounced: boolean): void;
+  handlePorts(bridge: string, ports: readonly LinkRecord[]): void;
+  handleAddresses(name: string, addresses: readonly HostAddress[]): void;
+  handleRoutes(name: string, routes: readonly HostRoute[]): void;
+}
+
+interface Watched {
+  readonly name: string;
+  readonly wants: { addresses: number; routes: number; ports: number };
+  users: number;
+  link: LinkRecord | undefined;
+  hasBounced: boolean;
+  ports: readonly LinkRecord[];
+  addresses: readonly HostAddress[];
+  routes: readonly HostRoute[];
+  isLinkStale: boolean;
+  isStale: { addresses: boolean; routes: boolean };
+}
+
+/** See the head of the file. */
+export class Mirror {
+  readonly #rtnl: Rtnl;
+  readonly #clock: Clock;
+  readonly #log: HostLog;
+  readonly #listener: MirrorListener;
+  readonly #watched = new Map<string, Watched>();
+  readonly #transport: NetlinkTransport;
+  #timer: Timer | undefined;
+  #looking: Promise<void> | undefined;
+  #lastLookMs = -REST_MS;
+  #isClosed = false;
+  /** Times that the kernel reported lost notifications. */
+  overruns = 0;
+
+  constructor(options: {
+    rtnl: Rtnl;
+    open: OpenTransport;
+    clock: Clock;
+    log: HostLog;
+    listener: MirrorListener;
+  }) {
+    this.#rtnl = options.rtnl;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#listener = options.listener;
+    this.#transport = options.open(NETLINK_ROUTE, BELL_GROUPS, {
+      received: (bytes) => this.#handleRings(ringsOf(bytes)),
+      overrun: () => this.#handleOverrun(),
+    });
+  }
+
+  /** Begins to watch a device by name, whether it exists or not; watches add up. */
+  watch(name: string, options: WatchOptions = {}): void {
+    const watched = this.#watched.get(name) ?? newWatched(name);
+    this.#watched.set(name, watched);
+    watched.users++;
+    for (const want of wantsOf(options)) watched.wants[want]++;
+    markStale(watched);
+    this.#ring();
+  }
+
+  /** Ends one watch with the options it was begun with. */
+  unwatch(name: string, options: WatchOptions = {}): void {
+    const watched = this.#watched.get(name);
+    if (watched === undefined) return;
+    for (const want of wantsOf(options)) watched.wants[want]--;
+    if (--watched.users === 0) this.#watched.delete(name);
+  }
+
+  /** The device as last seen; undefined if it is absent or not watched. */
+  link(name: string): LinkRecord | undefined {
+    return this.#watched.get(name)?.link;
+  }
+
+  /** The ports of a bridge as last seen. */
+  ports(bridge: string): readonly LinkRecord[] {
+    return this.#watched.get(bridge)?.ports ?? [];
+  }
+
+  /** Looks at everything now; resolves when the listener has heard the differences. */
+  async refresh(): Promise<void> {
+    this.#markAllStale();
+    while (this.#looking !== undefined) await this.#looking;
+    await this.#look();
+  }
+
+  /** Asks about one device at once: its link may have been lost. */
+  async refreshLink(name: string): Promise<void> {
+    const watched = this.#watched.get(name) ?? this.#bridgeOf(name);
+    if (watched === undefined || this.#isClosed) return;
+    await this.#guarded(async () => {
+      const link = await this.#rtnl.link(name, { urgent: true });
+      if (watched.name === name) this.#setLink(watched, link);
+      else this.#replacePort(watched, name, link);
+    });
+    this.#ring();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#transport.close();
+  }
+
+  #bridgeOf(port: string): Watched | undefined {
+    return [...this.#watched.values()].find((w) => w.ports.some((link) => link.name === port));
+  }
+
+  #handleOverrun(): void {
+    this.overruns++;
+    this.#log.warn({ overruns: this.overruns }, 'notifications of the kernel were lost');
+    this.#markAllStale();
+    this.#ring();
+  }
+
+  #markAllStale(): void {
+    for (const watched of this.#watched.values()) markStale(watched);
+  }
+
+  #handleRings(rings: readonly Ring[]): void {
+    for (const ring of rings) {
+      if (ring.about === 'link') this.#handleLinkRing(ring.link, ring.isGone);
+      else if (ring.about === 'addresses') this.#handleAddressRing(ring.ifindex);
+      else this.#handleRouteRing(ring.ifindexes);
+    }
+  }
+
+  #handleLinkRing(heard: LinkRecord, isGone: boolean): void {
+    let isOurs = false;
+    for (const watched of this.#watched.values()) {
+      const isSelf = watched.name === heard.name || watched.link?.ifindex === heard.ifindex;
+      const port = watched.ports.find((link) => link.ifindex === heard.ifindex);
+      const isPort = port !== undefined || isNewPort(watched, heard);
+      if (!isSelf && !isPort) continue;
+      isOurs = true;
+      // A port's change is the bridge's; what a device carries may go without a message.
+      if (isSelf) markStale(watched);
+      else watched.isLinkStale = true;
+      if (isSelf && !heard.up) watched.hasBounced = true;
+      const known = isSelf ? watched.link : port;
+      if (known?.up && known.carrier && (isGone || !heard.up || !heard.carrier)) {
+        void this.refreshLink(known.name);
+      }
+    }
+    if (isOurs) this.#ring();
+  }
+
+  #handleAddressRing(ifindex: number): void {
+    for (const watched of this.#watched.values()) {
+      if (watched.link?.ifindex !== ifindex) continue;
+      watched.isStale.addresses = true;
+      watched.isStale.routes = true;
+      this.#ring();
+    }
+  }
+
+  #handleRouteRing(ifindexes: readonly number[] | undefined): void {
+    for (const watched of this.#watched.values()) {
+      if (watched.wants.routes === 0 || watched.link === undefined) continue;
+      if (ifindexes !== undefined && !ifindexes.includes(watched.link.ifindex)) continue;
+      watched.isStale.routes = true;
+      this.#ring();
+    }
+  }
+
+  #ring(delayMs = COALESCE_MS): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
+    const restMs = this.#lastLookMs + REST_MS - this.#clock.nowMs();
+    this.#timer = this.#clock.after(Math.max(delayMs, restMs), () => {
+      this.#timer = undefined;
+      void this.#look();
+    });
+  }
+
+  /** One look at a time; a bell during a look is answered by the next. */
+  async #look(): Promise<void> {
+    if (this.#looking !== undefined) return this.#ring();
+    this.#lastLookMs = this.#clock.nowMs();
+    this.#looking = this.#guarded(() => this.#lookAtAll());
+    await this.#looking;
+    this.#looking = undefined;
+  }
+
+  async #lookAtAll(): Promise<void> {
+    for (const watched of [...this.#watched.values()]) {
+      if (watched.isLinkStale) await this.#lookAtLink(watched);
+      if (watched.isStale.addresses) await this.#lookAtAddresses(watched);
+      if (watched.isStale.routes) await this.#lookAtRoutes(watched);
+    }
+  }
+
+  async #lookAtLink(watched: Watched): Promise<void> {
+    watched.isLinkStale = false;
+    this.#setLink(watched, await this.#rtnl.link(watched.name));
+    if (watched.wants.ports === 0) return;
+    const { link } = watched;
+    const ports = link === undefined ? [] : await this.#rtnl.ports(link.ifindex);
+    this.#setPorts(watched, ports);
+  }
+
+  #setLink(watched: Watched, link: LinkRecord | undefined): void {
+    const before = watched.link;
+    const hasBounced = watched.hasBounced && link?.up === true;
+    if (link?.up) watched.hasBounced = false;
+    if (before?.ifindex !== link?.ifindex) markStale(watched, false);
+    if (isSame(before, link) && !hasBounced) return;
+    watched.link = link;
+    this.#listener.handleLink(watched.name, link, hasBounced);
+  }
+
+  #setPorts(watched: Watched, ports: readonly LinkRecord[]): void {
+    if (isSame(watched.ports, ports)) return;
+    watched.ports = ports;
+    this.#listener.handlePorts(watched.name, ports);
+  }
+
+  #replacePort(bridge: Watched, port: string, link: LinkRecord | undefined): void {
+    const others = bridge.ports.filter((known) => known.name !== port);
+    const isStillPort = link !== undefined && link.master === bridge.link?.ifindex;
+    this.#setPorts(bridge, isStillPort ? [...others, link] : others);
+  }
+
+  async #lookAtAddresses(watched: Watched): Promise<void> {
+    watched.isStale.addresses = false;
+    if (watched.wants.addresses === 0) return;
+    const { link } = watched;
+    const addresses = link === undefined ? [] : await this.#rtnl.addresses(link.ifindex);
+    if (isSame(watched.addresses, addresses)) return;
+    watched.addresses = addresses;
+    this.#listener.handleAddresses(watched.name, addresses);
+  }
+
+  async #lookAtRoutes(watched: Watched): Promise<void> {
+    watched.isStale.routes = false;
+    if (watched.wants.routes === 0) return;
+    const { link } = watched;
+    const routes = link === undefined ? [] : await this.#rtnl.routes(link.ifindex);
+    if (isSame(watched.routes, routes)) return;
+    watched.routes = routes;
+    this.#listener.handleRoutes(watched.name, routes);
+  }
+
+  /** A look that the kernel did not answer is repeated in full. */
+  async #guarded(body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      if (this.#isClosed) return;
+      this.#log.warn({ code: error.code }, `looking at the host again: ${error.message}`);
+      this.#markAllStale();
+      this.#ring(RETRY_MS);
+    }
+  }
+}
+
+function newWatched(name: string): Watched {
+  return {
+    name,
+    wants: { addresses: 0, routes: 0, ports: 0 },
+    users: 0,
+    link: undefined,
+    hasBounced: false,
+    ports: [],
+    addresses: [],
+    routes: [],
+    isLinkStale: true,
+    isStale: { addresses: true, routes: true },
+  };
+}
+
+function wantsOf(options: WatchOptions): ('addresses' | 'routes' | 'ports')[] {
+  return (['addresses', 'routes', 'ports'] as const).filter((want) => options[want] === true);
+}
+
+function markStale(watched: Watched, withLink = true): void {
+  if (withLink) watched.isLinkStale = true;
+  watched.isStale.addresses = true;
+  watched.isStale.routes = true;
+}
+
+function isNewPort(watched: Watched, heard: LinkRecord): boolean {
+  return watched.wants.ports > 0 && heard.master !== 0 && heard.master === watched.link?.ifindex;
+}
+
+/** Flat records in a fixed order of fields: their text tells whether they are equal. */
+function isSame(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}

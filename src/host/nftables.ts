@@ -1,0 +1,198 @@
+/**
+ * One nftables table of our own that keeps what arrives on a device below us from the host's own
+ * stack:
+ *
+ *   table inet ipmpd {
+ *     chain silence {
+ *       type filter hook prerouting priority raw; policy accept;
+ *       iifname "eth0" counter drop
+ *     }
+ *   }
+ *
+ * This hook lies behind the point where macvtap and bridge take their copy; a rule at netdev
+ * ingress would take theirs too. ARP does not pass here: NOARP on the device sees to that.
+ *
+ * The table has an owner, our netlink socket: nobody else can change or flush it (a reloaded
+ * firewall begins with `flush ruleset`), and the kernel removes it when the socket closes, however
+ * the process ended. For the same reason a second daemon is refused here. Messages are written by
+ * hand (linux/netfilter/nf_tables.h), so no child process is ever needed.
+ */
+
+import { formatAttribute, pad } from 'netlink/dist/structs.js';
+import { writeU16, writeU32 } from '../base/bytes.ts';
+import { OperatorError } from '../base/errors.ts';
+import type { NetlinkClient } from './netlink.ts';
+import { NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, type Request } from './netlink-message.ts';
+
+// From linux/netfilter/nfnetlink.h and linux/netfilter/nf_tables.h.
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 0x10;
+const NFNL_MSG_BATCH_END = 0x11;
+const NFPROTO_INET = 1;
+const NFT_MSG_NEWTABLE = 0;
+const NFT_MSG_DELTABLE = 2;
+const NFT_MSG_NEWCHAIN = 3;
+const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_DELRULE = 8;
+const NFT_TABLE_F_OWNER = 0x2;
+const NFT_META_IIFNAME = 6;
+const NFT_CMP_EQ = 0;
+const NFT_REG_VERDICT = 0;
+const NFT_REG_1 = 1;
+const NF_DROP = 0;
+const NF_ACCEPT = 1;
+const NF_INET_PRE_ROUTING = 0;
+/** Before connection tracking. */
+const NF_IP_PRI_RAW = -300;
+const IFNAMSIZ = 16;
+
+// Ours.
+
+const TABLE = 'ipmpd';
+const CHAIN = 'silence';
+
+/** The table of one daemon; nothing is there until the first device is silenced. */
+export class SilenceTable {
+  readonly #client: NetlinkClient;
+  readonly #devices = new Set<string>();
+  #isMade = false;
+
+  constructor(client: NetlinkClient) {
+    this.#client = client;
+  }
+
+  /** Drops what arrives on `device`. EBUSY: the table belongs to another daemon. */
+  async add(device: string): Promise<void> {
+    if (this.#devices.has(device)) return;
+    this.#devices.add(device);
+    try {
+      await this.#publish();
+    } catch (error) {
+      this.#devices.delete(device);
+      throw error;
+    }
+  }
+
+  /** Lets through again what arrives on `device`. */
+  async delete(device: string): Promise<void> {
+    if (!this.#devices.delete(device)) return;
+    if (this.#devices.size > 0) return this.#publish();
+    await this.#client.batch(`remove table ${TABLE}`, batchOf([tableDelete()]));
+    this.#isMade = false;
+  }
+
+  /** Replaces all rules in one transaction. */
+  async #publish(): Promise<void> {
+    const rules = [...this.#devices].map(ruleAdd);
+    try {
+      await this.#client.batch(
+        `silence ${[...this.#devices].join(', ')}`,
+        batchOf([...(this.#isMade ? [] : [tableAdd(), chainAdd()]), rulesDelete(), ...rules]),
+      );
+    } catch (error) {
+      if (!(error instanceof OperatorError) || error.code !== 'EPERM' || this.#isMade) throw error;
+      throw new OperatorError(
+        'EBUSY',
+        `the nftables table inet ${TABLE} belongs to another process`,
+        'is another ipmpd running in this network namespace?',
+      );
+    }
+    this.#isMade = true;
+  }
+}
+
+function batchOf(requests: readonly Request[]): Request[] {
+  const acknowledged = requests.map((request, index) =>
+    index === requests.length - 1 ? { ...request, flags: request.flags | NLM_F_ACK } : request,
+  );
+  return [batchEdge(NFNL_MSG_BATCH_BEGIN), ...acknowledged, batchEdge(NFNL_MSG_BATCH_END)];
+}
+
+function batchEdge(type: number): Request {
+  return { type, flags: 0, body: familyHeader(0, NFNL_SUBSYS_NFTABLES) };
+}
+
+/** struct nfgenmsg: family, version 0, resource in network byte order. */
+function familyHeader(family: number, resource: number): Uint8Array {
+  const header = new Uint8Array(4);
+  header[0] = family;
+  writeU16(header, 2, resource);
+  return header;
+}
+
+function tableRequest(message: number, flags: number, ...attributes: Uint8Array[]): Request {
+  return {
+    type: (NFNL_SUBSYS_NFTABLES << 8) | message,
+    flags,
+    body: Buffer.concat([familyHeader(NFPROTO_INET, 0), ...attributes]),
+  };
+}
+
+function tableAdd(): Request {
+  // NFTA_TABLE_NAME, NFTA_TABLE_FLAGS
+  const attributes = [text(1, TABLE), word(2, NFT_TABLE_F_OWNER)];
+  return tableRequest(NFT_MSG_NEWTABLE, NLM_F_CREATE, ...attributes);
+}
+
+function tableDelete(): Request {
+  return tableRequest(NFT_MSG_DELTABLE, 0, text(1, TABLE));
+}
+
+function chainAdd(): Request {
+  // NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY
+  const hook = nested(4, word(1, NF_INET_PRE_ROUTING), word(2, NF_IP_PRI_RAW));
+  // NFTA_CHAIN_TABLE, _NAME, _HOOK, _POLICY, _TYPE
+  const attributes = [text(1, TABLE), text(3, CHAIN), hook, word(5, NF_ACCEPT), text(7, 'filter')];
+  return tableRequest(NFT_MSG_NEWCHAIN, NLM_F_CREATE, ...attributes);
+}
+
+/** Without a handle it means every rule of the chain. */
+function rulesDelete(): Request {
+  return tableRequest(NFT_MSG_DELRULE, 0, text(1, TABLE), text(2, CHAIN));
+}
+
+function ruleAdd(device: string): Request {
+  const expressions = nested(
+    4, // NFTA_RULE_EXPRESSIONS
+    expression('meta', word(1, NFT_REG_1), word(2, NFT_META_IIFNAME)),
+    // NFTA_CMP_SREG, _OP, _DATA { NFTA_DATA_VALUE }
+    expression('cmp', word(1, NFT_REG_1), word(2, NFT_CMP_EQ), nested(3, value(1, device))),
+    expression('counter'),
+    // NFTA_IMMEDIATE_DREG, _DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE } }
+    expression('immediate', word(1, NFT_REG_VERDICT), nested(2, nested(2, word(1, NF_DROP)))),
+  );
+  const flags = NLM_F_CREATE | NLM_F_APPEND;
+  return tableRequest(NFT_MSG_NEWRULE, flags, text(1, TABLE), text(2, CHAIN), expressions);
+}
+
+/** NFTA_LIST_ELEM { NFTA_EXPR_NAME, NFTA_EXPR_DATA } */
+function expression(name: string, ...data: Uint8Array[]): Uint8Array {
+  return nested(1, text(1, name), nested(2, ...data));
+}
+
+function attribute(type: number, data: Uint8Array, isNested = false): Uint8Array {
+  return Buffer.concat(pad(formatAttribute({ type, data, nested: isNested })));
+}
+
+function nested(type: number, ...parts: Uint8Array[]): Uint8Array {
+  return attribute(type, Buffer.concat(parts), true);
+}
+
+function text(type: number, value: string): Uint8Array {
+  return attribute(type, Buffer.from(`${value}\0`, 'utf8'));
+}
+
+/** A 32-bit word in network byte order, as nf_tables wants it. */
+function word(type: number, value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  writeU32(bytes, 0, value);
+  return attribute(type, bytes);
+}
+
+/** A device name as the comparison sees it: all of IFNAMSIZ, filled up with zeros. */
+function value(type: number, device: string): Uint8Array {
+  const bytes = Buffer.alloc(IFNAMSIZ);
+  bytes.write(device, 0, IFNAMSIZ - 1, 'utf8');
+  return attribute(type, bytes);
+}

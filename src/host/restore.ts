@@ -1,0 +1,183 @@
+/**
+ * Changes to the host that can be taken back. Every method looks at what is there, does nothing if
+ * it is already as wanted, writes down what was before, and only then changes it.
+ *
+ * Invariants
+ * 1. What is not in the journal was not changed by us.
+ * 2. A change is undone only on the very device (index and name) that it was made on; if that is
+ *    gone, so is the change.
+ * 3. Undoing goes backwards, and a change that cannot be undone is reported and does not stop the
+ *    rest.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import type { Change, Entry, Journal } from './journal.ts';
+import type { LinkRecord, LinkSettings, RouteSettings } from './records.ts';
+import type { Rtnl } from './rtnl.ts';
+import { sysctlRead, sysctlWrite } from './sysctl.ts';
+
+/** What a line of the daemon's log is made of. */
+export interface HostLog {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+}
+
+/** A device as the holder of changes knows it. */
+export interface DeviceName {
+  readonly name: string;
+  readonly ifindex: number;
+}
+
+/** Only what lies here may be written while undoing: the journal is a file. */
+const SYSCTL_ROOT = '/proc/sys/net/';
+
+/** Changes made on behalf of holders ('interface:net0'), undone per holder or all at once. */
+export class Changes {
+  readonly #journal: Journal;
+  readonly #rtnl: Rtnl;
+  readonly #log: HostLog;
+
+  constructor(journal: Journal, rtnl: Rtnl, log: HostLog) {
+    this.#journal = journal;
+    this.#rtnl = rtnl;
+    this.#log = log;
+  }
+
+  /** Sets a setting under /proc/sys/net; nothing happens where the kernel does not have it. */
+  sysctl(holder: string, device: DeviceName, path: string, value: string): void {
+    const before = sysctlRead(path);
+    if (before === undefined || before === value) return;
+    const { name, ifindex } = device;
+    this.#recordOnce(holder, { kind: 'sysctl', device: name, ifindex, path, before });
+    sysctlWrite(path, value);
+  }
+
+  /** Changes those settings of a device that differ; true if there were any. */
+  async link(holder: string, link: LinkRecord, wanted: LinkSettings): Promise<boolean> {
+    const before: Record<string, number | boolean> = {};
+    const after: Record<string, number | boolean> = {};
+    for (const key of Object.keys(wanted) as (keyof LinkSettings)[]) {
+      const value = wanted[key];
+      if (value === undefined || value === link[key]) continue;
+      before[key] = link[key];
+      after[key] = value;
+    }
+    if (Object.keys(after).length === 0) return false;
+    const { name, ifindex } = link;
+    this.#recordOnce(holder, { kind: 'link', device: name, ifindex, before });
+    await this.#rtnl.setLink(link, after);
+    return true;
+  }
+
+  /** Creates a macvtap in passthru mode on `lower`. */
+  async macvtap(
+    holder: string,
+    name: string,
+    lower: LinkRecord,
+    txQueueLength: number,
+  ): Promise<LinkRecord> {
+    const change = { kind: 'macvtap', device: name, ifindex: 0, lower: lower.ifindex } as const;
+    const id = this.#journal.record(holder, change);
+    try {
+      await this.#rtnl.createMacvtap(name, lower, txQueueLength);
+    } catch (error) {
+      this.#journal.forget(id);
+      throw error;
+    }
+    const link = await this.#rtnl.linkOf(name, 'macvtap');
+    this.#journal.amend(id, { ...change, ifindex: link.ifindex });
+    return link;
+  }
+
+  /** Puts an address ('ADDR/LEN') on a device; false if it was there already. */
+  async address(holder: string, device: DeviceName, prefix: string): Promise<boolean> {
+    const { name, ifindex } = device;
+    const id = this.#journal.record(holder, { kind: 'address', device: name, ifindex, prefix });
+    return this.#addition(id, this.#rtnl.addAddress(device, prefix));
+  }
+
+  /** Puts a static route through a device; false if it was there already. */
+  async route(holder: string, device: DeviceName, route: RouteSettings): Promise<boolean> {
+    const { name, ifindex } = device;
+    const id = this.#journal.record(holder, { kind: 'route', device: name, ifindex, route });
+    return this.#addition(id, this.#rtnl.addRoute(device, route));
+  }
+
+  /** Takes back everything that one holder changed, newest first. */
+  async undo(holder: string): Promise<void> {
+    for (const entry of this.#journal.entries(holder)) await this.#undoEntry(entry);
+  }
+
+  /** Takes back every change in the journal; returns how many there were. */
+  async undoAll(): Promise<number> {
+    const entries = this.#journal.entries();
+    for (const entry of entries) await this.#undoEntry(entry);
+    return entries.length;
+  }
+
+  /** What was there before, once per holder: a setting that is asserted again and again keeps its
+   * first value. */
+  #recordOnce(holder: string, change: Change): void {
+    const known = this.#journal.entries(holder).filter((entry) => covers(entry.change, change));
+    if (change.kind === 'link') {
+      for (const entry of known) {
+        if (entry.change.kind !== 'link') continue;
+        for (const key of Object.keys(entry.change.before)) delete change.before[key];
+      }
+      if (Object.keys(change.before).length > 0) this.#journal.record(holder, change);
+    } else if (known.length === 0) {
+      this.#journal.record(holder, change);
+    }
+  }
+
+  async #addition(id: number, change: Promise<boolean>): Promise<boolean> {
+    let added = false;
+    try {
+      added = await change;
+    } finally {
+      if (!added) this.#journal.forget(id);
+    }
+    return added;
+  }
+
+  async #undoEntry(entry: Entry): Promise<void> {
+    try {
+      await this.#undoChange(entry.change);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const fields = { holder: entry.holder, change: entry.change, code: error.code };
+      this.#log.warn(fields, `a change could not be taken back: ${error.message}`);
+    }
+    this.#journal.forget(entry.id);
+  }
+
+  async #undoChange(change: Change): Promise<void> {
+    const link = await this.#rtnl.link(change.device);
+    if (link === undefined) return;
+    if (change.kind === 'macvtap') {
+      const isOurs = link.kind === 'macvtap' && link.lower === change.lower;
+      const isSame = change.ifindex === 0 || change.ifindex === link.ifindex;
+      if (isOurs && isSame) await this.#rtnl.deleteLink(link.ifindex);
+      return;
+    }
+    if (link.ifindex !== change.ifindex) return;
+    switch (change.kind) {
+      case 'sysctl':
+        if (change.path.startsWith(SYSCTL_ROOT)) sysctlWrite(change.path, change.before);
+        return;
+      case 'link':
+        return this.#rtnl.setLink(link, change.before);
+      case 'address':
+        await this.#rtnl.deleteAddress(link, change.prefix);
+        return;
+      case 'route':
+        await this.#rtnl.deleteRoute(link, change.route);
+    }
+  }
+}
+
+/** True if `known` already tells what was before for (part of) what `change` is about. */
+function covers(known: Change, change: Change): boolean {
+  if (known.kind !== change.kind || known.ifindex !== change.ifindex) return false;
+  return known.kind !== 'sysctl' || (change.kind === 'sysctl' && known.path === change.path);
+}

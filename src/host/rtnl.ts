@@ -1,0 +1,181 @@
+/**
+ * The kernel's routing socket in our words: devices, addresses and routes asked for and changed.
+ * Questions about something that is not there answer undefined; everything else that the kernel
+ * refuses is an OperatorError with the kernel's own errno.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import {
+  countersParse,
+  linkDelete,
+  linkDump,
+  linkGet,
+  linkParse,
+  linkSet,
+  macvtapCreate,
+} from './link-message.ts';
+import type { NetlinkClient } from './netlink.ts';
+import type {
+  DeviceCounters,
+  HostAddress,
+  HostRoute,
+  LinkRecord,
+  LinkSettings,
+  RouteSettings,
+} from './records.ts';
+import {
+  addressAdd,
+  addressDelete,
+  addressDump,
+  addressParse,
+  routeAdd,
+  routeDelete,
+  routeDump,
+  routeParse,
+} from './route-message.ts';
+
+/** Devices, addresses and routes of the network namespace that the process is in. */
+export class Rtnl {
+  readonly #client: NetlinkClient;
+
+  constructor(client: NetlinkClient) {
+    this.#client = client;
+  }
+
+  /** The device of that name, or undefined. An urgent question passes those that wait. */
+  async link(name: string, options = { urgent: false }): Promise<LinkRecord | undefined> {
+    const what = `look up ${name}`;
+    const replies = await absentIf(
+      this.#client.request(what, linkGet(name), options),
+      'ENODEV',
+      'ENXIO',
+    );
+    const body = replies?.[0];
+    return body === undefined ? undefined : linkParse(body);
+  }
+
+  /** The device of that name; ENODEV as an error, with `role` in the sentence. */
+  async linkOf(name: string, role: string): Promise<LinkRecord> {
+    const link = await this.link(name);
+    if (link === undefined) throw new OperatorError('ENODEV', `there is no ${role} ${name}`);
+    return link;
+  }
+
+  /** The ports of the bridge with index `master`; empty if it is gone. */
+  async ports(master: number): Promise<LinkRecord[]> {
+    const what = `list the ports of device ${master}`;
+    const replies = await absentIf(this.#client.request(what, linkDump(master)), 'ENODEV');
+    return (replies ?? []).flatMap((body) => {
+      const link = linkParse(body);
+      return link !== undefined && link.master === master ? [link] : [];
+    });
+  }
+
+  /** Every device of the namespace. */
+  async links(): Promise<LinkRecord[]> {
+    const replies = await this.#client.request('list the devices', linkDump());
+    return replies.flatMap((body) => linkParse(body) ?? []);
+  }
+
+  /** Counters that the driver of `name` keeps. ENODEV if it is gone. */
+  async counters(name: string): Promise<DeviceCounters> {
+    const what = `read the counters of ${name}`;
+    const [body] = await this.#client.request(what, linkGet(name, true));
+    const counters = body === undefined ? undefined : countersParse(body);
+    if (counters === undefined) throw new OperatorError('EIO', `${what}: the kernel tells none`);
+    return counters;
+  }
+
+  async setLink(link: { ifindex: number; name: string }, settings: LinkSettings): Promise<void> {
+    const what = `set ${Object.keys(settings).join(', ')} of ${link.name}`;
+    await this.#client.request(what, linkSet(link.ifindex, settings));
+  }
+
+  async createMacvtap(name: string, lower: LinkRecord, txQueueLength: number): Promise<void> {
+    const what = `create macvtap ${name} on ${lower.name}`;
+    await this.#client.request(what, macvtapCreate(name, lower.ifindex, txQueueLength));
+  }
+
+  /** Deletes a device; false if there was none of that index. */
+  async deleteLink(ifindex: number): Promise<boolean> {
+    const what = `delete device ${ifindex}`;
+    return (
+      (await absentIf(this.#client.request(what, linkDelete(ifindex)), 'ENODEV')) !== undefined
+    );
+  }
+
+  /** Addresses of one device; empty if it is gone. */
+  async addresses(ifindex: number): Promise<HostAddress[]> {
+    const what = `list the addresses of device ${ifindex}`;
+    const replies = await absentIf(this.#client.request(what, addressDump(ifindex)), 'ENODEV');
+    return (replies ?? []).flatMap((body) => {
+      const parsed = addressParse(body);
+      return parsed?.ifindex === ifindex ? [parsed.address] : [];
+    });
+  }
+
+  /** Routes of both families and every table through one device; empty if it is gone. */
+  async routes(ifindex: number): Promise<HostRoute[]> {
+    const routes: HostRoute[] = [];
+    for (const family of [4, 6] as const) {
+      const what = `list the IPv${family} routes of device ${ifindex}`;
+      // EAFNOSUPPORT and EOPNOTSUPP: a kernel without this family has no such routes.
+      const replies = await absentIf(
+        this.#client.request(what, routeDump(ifindex, family)),
+        'ENODEV',
+        'EAFNOSUPPORT',
+        'EOPNOTSUPP',
+      );
+      for (const body of replies ?? []) {
+        const route = routeParse(body);
+        if (route?.hops.some((hop) => hop.ifindex === ifindex)) routes.push(route);
+      }
+    }
+    return routes;
+  }
+
+  /** Adds `prefix` ('ADDR/LEN'); false if it was there already. */
+  async addAddress(link: { ifindex: number; name: string }, prefix: string): Promise<boolean> {
+    const what = `add ${prefix} to ${link.name}`;
+    return this.#change(what, addressAdd(link.ifindex, prefix), 'EEXIST');
+  }
+
+  /** Removes `prefix` ('ADDR/LEN'); false if it was not there. */
+  async deleteAddress(link: { ifindex: number; name: string }, prefix: string): Promise<boolean> {
+    const what = `delete ${prefix} from ${link.name}`;
+    return this.#change(what, addressDelete(link.ifindex, prefix), 'EADDRNOTAVAIL', 'ENODEV');
+  }
+
+  /** Adds a static route through the device; false if it was there already. */
+  async addRoute(link: { ifindex: number; name: string }, route: RouteSettings): Promise<boolean> {
+    const what = `add route to ${route.to} through ${link.name}`;
+    return this.#change(what, routeAdd(link.ifindex, route), 'EEXIST');
+  }
+
+  /** Deletes a static route through the device; false if it was not there. */
+  async deleteRoute(
+    link: { ifindex: number; name: string },
+    route: RouteSettings,
+  ): Promise<boolean> {
+    const what = `delete route to ${route.to} through ${link.name}`;
+    return this.#change(what, routeDelete(link.ifindex, route), 'ENOENT', 'ENODEV');
+  }
+
+  async #change(
+    what: string,
+    request: Parameters<NetlinkClient['request']>[1],
+    ...nothingToDo: string[]
+  ): Promise<boolean> {
+    return (await absentIf(this.#client.request(what, request), ...nothingToDo)) !== undefined;
+  }
+}
+
+/** The result, or undefined if it was refused with one of `codes`. */
+async function absentIf<T>(result: Promise<T>, ...codes: string[]): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof OperatorError && codes.includes(error.code)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Settings under /proc/sys/net of one device. A device name may contain dots, which is why the
+ * path is given in parts; a kernel without IPv6 has no ipv6 folder, and then there is nothing to
+ * silence or to set.
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isErrorCode, OperatorError } from '../base/errors.ts';
+
+const ROOT = '/proc/sys/net';
+
+/** The file of a device's setting, as `devicePath('ipv6', 'eth0', 'disable_ipv6')`. */
+export function devicePath(family: 'ipv4' | 'ipv6', device: string, setting: string): string {
+  return join(ROOT, family, 'conf', device, setting);
+}
+
+/** The value without its newline; undefined if there is no such file. */
+export function sysctlRead(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1').trim();
+  } catch (error) {
+    if (isNotThere(error)) return undefined;
+    throw sysctlError(path, error);
+  }
+}
+
+/** Writes a value; false if there is no such file. */
+export function sysctlWrite(path: string, value: string): boolean {
+  try {
+    writeFileSync(path, `${value}\n`);
+    return true;
+  } catch (error) {
+    if (isNotThere(error)) return false;
+    throw sysctlError(path, error);
+  }
+}
+
+function isNotThere(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function sysctlError(path: string, error: unknown): OperatorError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const hint =
+    code === 'EACCES' || code === 'EROFS' || code === 'EPERM'
+      ? 'the daemon needs a writable /proc/sys/net (no ProtectKernelTunables)'
+      : undefined;
+  return new OperatorError(isErrorCode(code) ? code : 'EIO', `${path}: ${String(error)}`, hint);
+}
