@@ -91,8 +91,15 @@ export function jsonRead(text: string): JsonValue {
   return value;
 }
 
-const TOKEN =
-  /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null))/y;
+/** The four kinds of token, each a group: punctuation, text, number, word. */
+const TOKENS = [
+  /([{}[\],:])/,
+  /("(?:[^"\\]|\\.)*")/,
+  /(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/,
+  /(true|false|null)/,
+];
+
+const TOKEN = new RegExp(`[ \\t\\n\\r]*(?:${TOKENS.map((kind) => kind.source).join('|')})`, 'y');
 
 /** Recursive descent over the tokens of one text. */
 class Reader {

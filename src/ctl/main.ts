@@ -209,7 +209,8 @@ function kstatText(kstat: Row, isParsable: boolean): string {
     return statistics.map(([key, value]) => `${prefix}:${key}\t${value}\n`).join('');
   }
   const head = `module: ${module}  instance: ${instance}  name: ${name}\n`;
-  return `${head}${statistics.map(([key, value]) => `    ${key.padEnd(30)}  ${value}\n`).join('')}\n`;
+  const lines = statistics.map(([key, value]) => `    ${key.padEnd(30)}  ${value}\n`);
+  return `${head}${lines.join('')}\n`;
 }
 
 async function monitor({ line, client, options }: Call): Promise<number> {

@@ -6,7 +6,8 @@
  *
  *   own the kstat ──> region: members, each with a reference, and the generation
  *                 ──> no region: ask all drivers at once, one deadline for the whole read
- *                 ──> region: has membership moved? then again. Else note, sum, publish, in one turn
+ *                 ──> region: has membership moved? then again.
+ *                     Else note, sum, publish, in one turn
  *
  * Why one turn: a leave between noting and publishing would commit a value that the reader has
  * not noted yet, and the next total would be smaller (group-counters.ts tells the whole of it).

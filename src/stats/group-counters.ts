@@ -11,9 +11,10 @@
  * every region, so a member can leave between the reader's answer and the leave's own. Hence two
  * rules, and both are needed (locks-and-lifetimes 2):
  *
- *  1. *Generation*: every join and leave raises `generation`; a reader whose snapshot has another generation starts anew.
- *  2. *High-water mark*: whatever a reader publishes is noted in the member first (`noteSeen`), and a leave commits the
- *     larger of its own value and that mark.
+ * 1. *Generation*: every join and leave raises `generation`; a reader whose snapshot has another
+ *    generation starts anew.
+ * 2. *High-water mark*: whatever a reader publishes is noted in the member first (`noteSeen`), and
+ *    a leave commits the larger of its own value and that mark.
  *
  * Every method is called inside the region that guards membership; none of them waits or calls out.
  *

@@ -13,7 +13,7 @@ const LADDER: Record<string, readonly string[]> = {
   base: [],
   wire: ['base'],
   stats: ['base'],
-  'config.ts': ['base', 'wire/addr.ts'],
+  config: ['base', 'wire/addr.ts'],
   datapath: ['wire', 'stats', 'base'],
   ip: ['wire', 'stats', 'base'],
   ipmp: ['ip', 'wire', 'stats', 'base'],
@@ -22,10 +22,10 @@ const LADDER: Record<string, readonly string[]> = {
   ctl: ['stats', 'base'],
   host: ['datapath/native.ts', 'datapath/tap.ts', 'wire', 'base'],
   sim: ['system.ts', 'datapath', 'stats', 'wire', 'base'],
-  lab: ['sim', 'host', 'ctl', 'config.ts', 'wire', 'base'],
-  'daemon.ts': ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config.ts', 'wire', 'base'],
-  'ipmpd.ts': ['daemon.ts', 'config.ts', 'base'],
-  'ipmpadm.ts': ['ctl', 'lab', 'config.ts', 'base'],
+  lab: ['sim', 'host', 'ctl', 'config', 'wire', 'base'],
+  'daemon.ts': ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config', 'wire', 'base'],
+  'ipmpd.ts': ['daemon.ts', 'config', 'base'],
+  'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/version.ts', 'base'],
 };
 
 /** Rooms that may speak to the operating system through `node:*`. */
@@ -45,7 +45,7 @@ interface Import {
 
 function roomOf(path: string): string {
   const [, first = ''] = path.split('/');
-  return first;
+  return first === 'config.ts' ? 'config' : first;
 }
 
 function importsOf(path: string, text: string): Import[] {
