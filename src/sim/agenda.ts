@@ -46,14 +46,15 @@ export class Agenda {
     if (appointment !== undefined) this.#queue.cancel(appointment);
   }
 
-  /** Moves the clock to `nowMs` and lets what is due happen; the clock never goes back. */
-  advance(nowMs: number): void {
-    assert(nowMs >= this.#nowMs, `the clock would go back from ${this.#nowMs} to ${nowMs}`);
-    this.#nowMs = nowMs;
+  /** Lets everything until `untilMs` happen, each at its time; the clock never goes back. */
+  advance(untilMs: number): void {
+    assert(untilMs >= this.#nowMs, `the clock would go back from ${this.#nowMs} to ${untilMs}`);
     for (;;) {
-      const what = this.#queue.popDue(nowMs);
-      if (what === undefined) return;
-      what();
+      const nextMs = this.#queue.nextAtMs();
+      if (nextMs > untilMs) break;
+      this.#nowMs = nextMs;
+      this.#queue.popDue(nextMs)?.();
     }
+    this.#nowMs = untilMs;
   }
 }

@@ -1,0 +1,88 @@
+/**
+ * The network around a host: two independent switches with a link between them, stations behind
+ * them, and sockets for the host's NICs. Every cable can be broken.
+ *
+ *      NICs ──── switch A ═══ link ═══ switch B ──── NICs
+ *                   │                     │
+ *               stations               stations
+ */
+
+import type { Rng } from '../base/rng.ts';
+import type { Mac } from '../wire/addr.ts';
+import type { Agenda } from './agenda.ts';
+import { Cable, type Tap } from './cable.ts';
+import { SimNic } from './nic.ts';
+import { Station, type StationAddress } from './station.ts';
+import { Switch } from './switch.ts';
+
+/** Which switch something is plugged into. */
+export type Side = 'A' | 'B';
+
+/** A station of the network. */
+export interface StationSpec {
+  readonly name: string;
+  readonly mac: Mac;
+  readonly side: Side;
+  readonly addresses: readonly StationAddress[];
+}
+
+/** Two switches and what is plugged in. */
+export class Network {
+  readonly agenda: Agenda;
+  readonly switches: Record<Side, Switch>;
+  /** The link between the switches. */
+  readonly link: Cable;
+  readonly cables = new Map<string, Cable>();
+  readonly stations = new Map<string, Station>();
+  readonly #rng: Rng;
+  #tap: Tap | undefined;
+
+  constructor(agenda: Agenda, rng: Rng) {
+    this.agenda = agenda;
+    this.#rng = rng;
+    this.switches = { A: new Switch('A', agenda), B: new Switch('B', agenda) };
+    this.link = this.#cable('link');
+    this.switches.A.connect(this.link, 'a');
+    this.switches.B.connect(this.link, 'b');
+  }
+
+  /** Shows every frame that is put into any cable to `tap`. */
+  set tap(tap: Tap | undefined) {
+    this.#tap = tap;
+    for (const cable of this.cables.values()) cable.tap = tap;
+  }
+
+  /** A NIC of the host at `side`; its cable has its name. */
+  addNic(name: string, mac: Mac, side: Side): SimNic {
+    const cable = this.#cable(name);
+    const nic = new SimNic(name, mac, cable, 'a');
+    this.switches[side].connect(cable, 'b');
+    return nic;
+  }
+
+  /** A station behind a switch; its cable has its name. */
+  addStation(spec: StationSpec): Station {
+    const cable = this.#cable(spec.name);
+    const station = new Station({
+      name: spec.name,
+      mac: spec.mac,
+      agenda: this.agenda,
+      addresses: spec.addresses,
+      send: (frame) => cable.transmit('a', frame),
+    });
+    cable.plug('a', {
+      handleFrame: (frame) => station.handleFrame(frame),
+      handleCarrier: () => undefined,
+    });
+    this.switches[spec.side].connect(cable, 'b');
+    this.stations.set(spec.name, station);
+    return station;
+  }
+
+  #cable(name: string): Cable {
+    const cable = new Cable(name, this.agenda, this.#rng.fork());
+    cable.tap = this.#tap;
+    this.cables.set(name, cable);
+    return cable;
+  }
+}

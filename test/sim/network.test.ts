@@ -1,0 +1,228 @@
+/** The parts of the simulated world for themselves: time, cables, switches, stations. */
+
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { Rng } from '../../src/base/rng.ts';
+import { Agenda } from '../../src/sim/agenda.ts';
+import { Cable, type Plug } from '../../src/sim/cable.ts';
+import { Network } from '../../src/sim/network.ts';
+import type { Station } from '../../src/sim/station.ts';
+import { Transcript } from '../../src/sim/transcript.ts';
+import { ipv4Parse } from '../../src/wire/addr.ts';
+
+const ip = (text: string): number => ipv4Parse(text)!;
+const FRAME = Uint8Array.from({ length: 60 }, (_, i) => i);
+
+class Probe implements Plug {
+  readonly frames: { atMs: number; frame: Uint8Array }[] = [];
+  readonly carriers: boolean[] = [];
+  readonly #agenda: Agenda;
+  constructor(agenda: Agenda) {
+    this.#agenda = agenda;
+  }
+  handleFrame(frame: Uint8Array): void {
+    this.frames.push({ atMs: this.#agenda.nowMs, frame });
+  }
+  handleCarrier(isUp: boolean): void {
+    this.carriers.push(isUp);
+  }
+}
+
+function cableBetweenProbes(): { agenda: Agenda; cable: Cable; a: Probe; b: Probe } {
+  const agenda = new Agenda();
+  const cable = new Cable('cable', agenda, new Rng(1));
+  const [a, b] = [new Probe(agenda), new Probe(agenda)];
+  cable.plug('a', a);
+  cable.plug('b', b);
+  return { agenda, cable, a, b };
+}
+
+test('agenda: entries happen at their time, in the order of making; nothing goes back', () => {
+  const agenda = new Agenda(100);
+  const log: string[] = [];
+  agenda.after(10, () => {
+    log.push(`b@${agenda.nowMs}`);
+    agenda.after(0, () => log.push(`c@${agenda.nowMs}`));
+  });
+  agenda.at(50, () => log.push('past'));
+  agenda.cancel(agenda.after(5, () => log.push('called off')));
+  agenda.cancel(undefined);
+  equal(agenda.nextAtMs(), 100);
+  agenda.advance(100);
+  agenda.advance(110);
+  deepEqual(log, ['past', 'b@110', 'c@110']);
+  throws(() => agenda.advance(109));
+});
+
+test('cable: frames take their time, come whole, and may be changed by the sender afterwards', () => {
+  const { agenda, cable, a, b } = cableBetweenProbes();
+  const frame = FRAME.slice();
+  cable.transmit('a', frame);
+  frame.fill(0);
+  agenda.advance(1);
+  deepEqual(a.frames, []);
+  equal(b.frames.length, 1);
+  deepEqual(b.frames[0]?.frame, FRAME);
+  deepEqual([a.carriers, b.carriers], [[true], [true]]);
+});
+
+test('cable: a cut loses what is under way, and carrier comes back with the repair', () => {
+  const { agenda, cable, a, b } = cableBetweenProbes();
+  cable.transmit('a', FRAME);
+  cable.cut();
+  cable.cut();
+  cable.transmit('b', FRAME);
+  agenda.advance(1);
+  equal(b.frames.length + a.frames.length, 0);
+  cable.repair();
+  agenda.advance(2);
+  equal(b.frames.length, 0);
+  deepEqual(a.carriers, [true, false, true]);
+  deepEqual(b.carriers, [true, false, true]);
+  equal(cable.counts.a.lostByCut, 1);
+  equal(cable.counts.b.lostByCut, 1);
+});
+
+test('cable: silence tells nobody, in one direction alone', () => {
+  const { agenda, cable, a, b } = cableBetweenProbes();
+  cable.silence('a');
+  cable.transmit('a', FRAME);
+  cable.transmit('b', FRAME);
+  agenda.advance(1);
+  equal(b.frames.length, 0);
+  equal(a.frames.length, 1);
+  deepEqual(b.carriers, [true]);
+  cable.heal();
+  cable.transmit('a', FRAME);
+  agenda.advance(2);
+  equal(b.frames.length, 1);
+});
+
+test('cable: chance loses and doubles about as many as asked, and every frame is counted', () => {
+  const { agenda, cable, b } = cableBetweenProbes();
+  Object.assign(cable.faults.a, { lossPerMille: 200, duplicatePerMille: 100, jitterMs: 3 });
+  for (let i = 0; i < 2000; i++) cable.transmit('a', FRAME);
+  agenda.advance(10);
+  const { sent, delivered, duplicated, lostByChance } = cable.counts.a;
+  equal(sent + duplicated, delivered + lostByChance);
+  equal(b.frames.length, delivered);
+  ok(lostByChance > 300 && lostByChance < 500, `${lostByChance} lost`);
+  ok(duplicated > 100 && duplicated < 220, `${duplicated} doubled`);
+  ok(b.frames.every(({ atMs }) => atMs >= 0.05 && atMs <= 3.05));
+});
+
+/** Gateway behind A, peer behind B. */
+function twoStations(): { agenda: Agenda; network: Network; gateway: Station; peer: Station } {
+  const agenda = new Agenda();
+  const network = new Network(agenda, new Rng(1));
+  const addresses = (text: string) => [{ address: ip(text), prefixLength: 24 }];
+  const gateway = network.addStation({
+    name: 'gw',
+    mac: 0x020000000001,
+    side: 'A',
+    addresses: addresses('192.0.2.1'),
+  });
+  const peer = network.addStation({
+    name: 'peer',
+    mac: 0x020000000002,
+    side: 'B',
+    addresses: addresses('192.0.2.2'),
+  });
+  return { agenda, network, gateway, peer };
+}
+
+function run(agenda: Agenda, durationMs: number): void {
+  agenda.advance(agenda.nowMs + durationMs);
+}
+
+test('stations: resolve, ask and answer over two switches, and the switches learn', () => {
+  const { agenda, network, gateway, peer } = twoStations();
+  const stream = peer.ping(ip('192.0.2.1'), 10);
+  run(agenda, 1000);
+  stream.stop();
+  run(agenda, 10);
+  const { sent, answered, duplicates } = stream.result();
+  equal(sent, 101);
+  equal(answered, 101);
+  equal(duplicates, 0);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.mac, gateway.mac);
+  equal(gateway.arp.lookUp(ip('192.0.2.2'))?.mac, peer.mac);
+  equal(network.switches.A.whereIs(peer.mac), network.link);
+  equal(network.switches.B.whereIs(peer.mac)?.name, 'peer');
+});
+
+test('stations: who is absent fails after three tries, and is found when he comes', () => {
+  const { agenda, network, peer } = twoStations();
+  network.cables.get('gw')?.cut();
+  const stream = peer.ping(ip('192.0.2.1'), 500);
+  run(agenda, 2900);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'incomplete');
+  run(agenda, 200);
+  network.cables.get('gw')?.repair();
+  run(agenda, 3000);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'reachable');
+  ok(stream.result().answered > 0);
+  ok(peer.arp.unresolved > 0);
+});
+
+test('stations: an entry is doubted after 30 s and confirmed by unicast when it is used', () => {
+  const { agenda, gateway, peer } = twoStations();
+  peer.ping(ip('192.0.2.1'), 1000).stop();
+  const first = peer.ping(ip('192.0.2.1'), 1000);
+  run(agenda, 100);
+  first.stop();
+  run(agenda, 40_000);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'stale');
+  const before = gateway.counts.arpRequests;
+  const second = peer.ping(ip('192.0.2.1'), 1000);
+  run(agenda, 10);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'delay');
+  run(agenda, 5000);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'reachable');
+  ok(gateway.counts.arpRequests > before);
+  equal(second.result().lost, 0);
+});
+
+test('stations: a new MAC counts when announced, and later without', () => {
+  const { agenda, gateway, peer } = twoStations();
+  peer.ping(ip('192.0.2.1'), 100);
+  run(agenda, 50);
+  gateway.mac = 0x0200000000aa;
+  gateway.announce(ip('192.0.2.1'));
+  run(agenda, 10);
+  equal(peer.arp.lookUp(ip('192.0.2.1'))?.mac, 0x0200000000aa);
+  equal(peer.counts.announcements, 1);
+});
+
+test('stations: the gap around a cut is what was missed, and the count agrees', () => {
+  const { agenda, network, peer } = twoStations();
+  const stream = peer.ping(ip('192.0.2.1'), 1);
+  run(agenda, 500);
+  stream.mark('cut');
+  network.link.silence();
+  run(agenda, 50);
+  network.link.heal();
+  stream.mark('after');
+  run(agenda, 500);
+  stream.stop();
+  run(agenda, 10);
+  const [, cut, after] = stream.result().windows;
+  equal(cut?.lost, 50);
+  ok(after !== undefined && after.longestGapMs > 49 && after.longestGapMs < 52);
+  equal(stream.window('after')?.lost, after.lost);
+  equal(stream.window('nowhere'), undefined);
+});
+
+test('transcript: every line counts for the digest', () => {
+  const agenda = new Agenda();
+  const [one, other] = [new Transcript(agenda), new Transcript(agenda)];
+  const seen: string[] = [];
+  one.onLine = (line) => seen.push(line);
+  one.write('event', 'something');
+  other.write('event', 'something');
+  equal(one.digest, other.digest);
+  other.write('event', 'more');
+  ok(one.digest !== other.digest);
+  deepEqual(seen, ['      0.000 ms  event    something']);
+  deepEqual(one.lines, seen);
+});
