@@ -17,6 +17,7 @@ const FOR_START = {
 const FOR_TEST = {
   ...FOR_START,
   arping: 'arping',
+  curl: 'curl',
   dhclient: 'isc-dhcp-client',
   dnsmasq: 'dnsmasq-base',
   ethtool: 'ethtool',

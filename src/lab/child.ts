@@ -1,6 +1,7 @@
 /** How the measuring programs of the lab speak with the process that started them. */
 
 import type { ChildProcess } from 'node:child_process';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Workspace } from './workspace.ts';
 
@@ -40,11 +41,11 @@ export class MeasuringChild {
   #failure: Error | undefined;
   #stderr = '';
 
-  /** Starts `program` (a file of this folder, without ending) in the namespace of `role`. */
-  constructor(workspace: Workspace, role: string, program: string, args: readonly string[]) {
+  /** Starts the compiled `program` in the namespace of `role`. */
+  constructor(workspace: Workspace, role: string, program: URL, args: readonly string[]) {
     this.#workspace = workspace;
-    this.#title = `${program} in ${role}`;
-    const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
+    const file = fileURLToPath(program);
+    this.#title = `${basename(file, '.js')} in ${role}`;
     this.#process = workspace.start([process.execPath, file, ...args], { role, ipc: true });
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4000);

@@ -4,6 +4,9 @@ import { MeasuringChild } from './child.ts';
 import type { EchoSummary } from './echo-record.ts';
 import type { Workspace } from './workspace.ts';
 
+const PROBER = new URL('./prober.js', import.meta.url);
+const BULK = new URL('./bulk.js', import.meta.url);
+
 /** A running stream of echo requests from the host, a thousand a second unless said otherwise. */
 export class EchoStream {
   readonly #child: MeasuringChild;
@@ -18,7 +21,7 @@ export class EchoStream {
     target: string,
     { role = 'host', perSecond = 1000 } = {},
   ): Promise<EchoStream> {
-    const child = new MeasuringChild(workspace, role, 'prober', [target, String(perSecond)]);
+    const child = new MeasuringChild(workspace, role, PROBER, [target, String(perSecond)]);
     await child.receive('ready');
     return new EchoStream(child);
   }
@@ -63,10 +66,10 @@ export class Transfer {
     workspace: Workspace,
     { from, to, address, rate }: { from: string; to: string; address: string; rate: number },
   ): Promise<Transfer> {
-    const receiver = new MeasuringChild(workspace, to, 'bulk', ['receive', address]);
+    const receiver = new MeasuringChild(workspace, to, BULK, ['receive', address]);
     const { port } = await receiver.receive('ready');
     const args = ['send', address, String(port), String(rate)];
-    const sender = new MeasuringChild(workspace, from, 'bulk', args);
+    const sender = new MeasuringChild(workspace, from, BULK, args);
     await sender.receive('ready');
     return new Transfer(receiver, sender);
   }

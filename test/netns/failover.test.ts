@@ -7,6 +7,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EchoWindow } from '../../src/lab/echo-record.ts';
 import { LAN, type Wiring } from '../../src/lab/topology.ts';
+import { median } from './figures.ts';
 import { TestHost } from './harness.ts';
 import { Sniffer } from './sniffer.ts';
 
@@ -14,11 +15,6 @@ const [GATEWAY] = LAN.gateways;
 const CUTS = 20;
 /** The project's own limit for the median of twenty cuts. */
 const MEDIAN_GAP_MS = 10;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
 
 function gapsOf(windows: readonly EchoWindow[], label: string): number[] {
   return windows.filter((w) => w.label === label).map((w) => w.longestGapMs);

@@ -1,0 +1,75 @@
+/** The demonstration ended at any moment: nothing stays, or the next run removes it. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Rng } from '../../src/base/rng.ts';
+import { namespaceNames, removeLeftovers } from '../../src/lab/owner.ts';
+import { until } from '../../src/lab/until.ts';
+
+const ENTRY = fileURLToPath(new URL('../../src/lab/entry.js', import.meta.url));
+const MOMENTS = 20;
+/** From the very start to well inside the traffic. */
+const LATEST_MS = 5000;
+const SEED = 2026;
+
+function startDemonstration(): ChildProcess {
+  return spawn(process.execPath, [ENTRY, 'run', '--once'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+/** Namespaces and folders that carry the process id of `child`. */
+async function ownedBy(child: ChildProcess): Promise<string[]> {
+  const names = [...(await namespaceNames()), ...readdirSync(tmpdir())];
+  return names.filter((name) => name.startsWith(`ipmp-${child.pid}-`));
+}
+
+async function end(child: ChildProcess, afterMs: number, signal: NodeJS.Signals): Promise<void> {
+  const ended = once(child, 'exit');
+  await Promise.race([sleep(afterMs), ended]);
+  child.kill(signal);
+  await ended;
+}
+
+test(`SIGINT at ${MOMENTS / 2} random moments leaves nothing`, async () => {
+  const rng = new Rng(SEED);
+  for (let moment = 0; moment < MOMENTS / 2; moment += 1) {
+    const afterMs = rng.uniform(0, LATEST_MS);
+    const child = startDemonstration();
+    await end(child, afterMs, 'SIGINT');
+    deepEqual(await ownedBy(child), [], `after ${afterMs.toFixed(0)} ms`);
+    ok(child.exitCode === 130 || child.signalCode === 'SIGINT', `exit ${child.exitCode}`);
+  }
+});
+
+test(`what SIGKILL at ${MOMENTS / 2} random moments leaves, the next run removes`, async () => {
+  const rng = new Rng(SEED + 1);
+  for (let moment = 0; moment < MOMENTS / 2; moment += 1) {
+    const afterMs = rng.uniform(0, LATEST_MS);
+    const child = startDemonstration();
+    await end(child, afterMs, 'SIGKILL');
+    await removeLeftovers();
+    await until('nothing is left', 10_000, async () => (await ownedBy(child)).length === 0);
+  }
+});
+
+test('the demonstration itself is right, says so, and leaves nothing', async () => {
+  const child = startDemonstration();
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  const [status] = await once(child, 'close');
+  equal(status, 0, text);
+  for (const expected of [/SHA-256 equal/, /failover: \d+ packets lost/, /monitor: /]) {
+    ok(expected.test(text), `${expected} in:\n${text}`);
+  }
+  ok(!text.includes('WRONG'), text);
+  deepEqual(await ownedBy(child), []);
+});
