@@ -77,16 +77,29 @@ export function pointerJoin(pointer: string, key: string | number): string {
   return `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-/** `/groups/ipmp0/routes/0/via` as `groups.ipmp0.routes[0].via`. */
-export function pointerFormat(pointer: string): string {
-  const keys = pointer.split('/').slice(1);
+/** `/groups/ipmp0/routes/0/via`, a part of `root`, as `groups.ipmp0.routes[0].via`. */
+export function pointerFormat(pointer: string, root: ConfigValue): string {
   let path = '';
-  for (const escaped of keys) {
+  let value: ConfigValue | undefined = root;
+  for (const escaped of pointer.split('/').slice(1)) {
     const key = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
-    if (/^\d+$/.test(key) && path !== '') path += `[${key}]`;
-    else path += (path === '' ? '' : '.') + printable(key);
+    if (Array.isArray(value)) {
+      path += `[${key}]`;
+      value = value[Number(key)];
+    } else {
+      path += (path === '' ? '' : '.') + printable(key);
+      value = isMapping(value) ? value[key] : undefined;
+    }
   }
   return path;
+}
+
+/** The same before there is a value: numbers are taken for places in lists. */
+function keyPathOf(pointer: string): string {
+  const keys = pointer.split('/').slice(1).map(printable);
+  return keys
+    .map((key, at) => (/^\d+$/.test(key) ? `[${key}]` : at === 0 ? key : `.${key}`))
+    .join('');
 }
 
 /** Text from a file as it may appear in a message: no control characters, at most 60 characters. */
@@ -110,7 +123,7 @@ export function documentRead(
   const lines = new LineCounter();
   let document: YamlDocument.Parsed;
   try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   } catch {
     // The parser recurses; its only own exception is an exhausted stack.
     return { errors: [wholeFile(file, 'is not YAML that can be read', 'less nesting')] };
@@ -209,7 +222,7 @@ class Walk {
   }
 
   #refuse(pointer: string, line: number, what: string, allowed: string): void {
-    this.errors.push({ file: this.#file, line, keyPath: pointerFormat(pointer), what, allowed });
+    this.errors.push({ file: this.#file, line, keyPath: keyPathOf(pointer), what, allowed });
   }
 
   #lineOf(node: unknown, otherwise: number): number {

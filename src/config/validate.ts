@@ -127,7 +127,7 @@ export function errorAt(
   return {
     file: place?.file ?? '',
     line: place?.line ?? 0,
-    keyPath: pointerFormat(pointer),
+    keyPath: pointerFormat(pointer, document.value),
     what,
     allowed,
   };
