@@ -159,7 +159,7 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
   settled: {
     initial: cell('probing', 'startProbes', 'to be verified again'),
     rebind: cell('announcing', 'startSeries', 'bound to another NIC'),
-    unbound: cell('ready', 'none', NO_NIC),
+    unbound: cell('ready', 'stop', NO_NIC),
     due: cell('settled', 'impossible', NO_DEADLINE),
     done: cell('settled', 'impossible', NO_DEADLINE),
     conflict: cell('settled', 'defend', 'another station claims it'),
