@@ -1,7 +1,6 @@
 /** The daemon's configuration for a lab, as YAML that is also JSON. */
 
-import type { Topology } from './topology.ts';
-import { LAN } from './topology.ts';
+import { LAN, type Wiring } from './topology.ts';
 
 /** What a lab's daemon is told beyond its wiring. All keys are those of the configuration file. */
 export interface ConfigurationOptions {
@@ -12,11 +11,17 @@ export interface ConfigurationOptions {
   readonly top?: Readonly<Record<string, unknown>>;
 }
 
+/** The part of a topology that a configuration speaks of. */
+export interface Wired {
+  readonly members: readonly string[];
+  readonly options: { readonly wiring: Wiring };
+}
+
 /** Name of the group that every lab has. */
 export const GROUP = 'ipmp0';
 
 /** Text of a configuration file for the daemon in the host of `topology`. */
-export function configurationFor(topology: Topology, options: ConfigurationOptions): string {
+export function configurationFor(topology: Wired, options: ConfigurationOptions): string {
   const addresses = LAN.data.map((address) => `${address}/${LAN.prefixLength}`);
   const configuration = {
     control: { socket: options.socket },
@@ -40,7 +45,7 @@ export function configurationFor(topology: Topology, options: ConfigurationOptio
   return `${JSON.stringify(configuration, null, 2)}\n`;
 }
 
-function below(topology: Topology, nic: number): Record<string, string> {
+function below(topology: Wired, nic: number): Record<string, string> {
   switch (topology.options.wiring) {
     case 'macvtap':
       return { uplink: `eth${nic}` };
