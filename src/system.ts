@@ -6,7 +6,8 @@
  *
  * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
  * errno of IPMP semantics 2. After every `handle…` and every `scheduler.run` the shell drains
- * `pollTransmit`, `pollHostRequest` and `pollEvent`, in this order of urgency.
+ * `pollTransmit`, `pollHostRequest` and `pollEvent`, in this order of urgency. The forwarding
+ * tables are published by the call that changed them, at its end.
  */
 
 import { DeadlineQueue } from './base/deadline.ts';
@@ -121,49 +122,37 @@ export class System {
 
   /** Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, ENOSPC. */
   createInterface(spec: InterfaceSpec): Operation<void> {
-    return this.#lifecycle.createInterface(spec);
+    return this.#published(this.#lifecycle.createInterface(spec));
   }
 
   /** Forgets an interface, which leaves its group first. ENXIO, EBUSY. */
   deleteInterface(name: string): Operation<void> {
-    return this.#lifecycle.deleteInterface(name);
+    return this.#published(this.#lifecycle.deleteInterface(name));
   }
 
   /** Creates a group and joins its members: all of it or nothing. */
   createGroup(spec: GroupSpec): Operation<void> {
-    return this.#lifecycle.createGroup(spec);
+    return this.#published(this.#lifecycle.createGroup(spec));
   }
 
   /** Deletes a group without members. ENOENT, EBUSY. */
   deleteGroup(name: string): Operation<void> {
-    return this.#lifecycle.deleteGroup(name);
+    return this.#published(this.#lifecycle.deleteGroup(name));
   }
 
   /** ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT; nothing if it is a member already. */
   joinGroup(group: string, ifname: string): Operation<void> {
-    return this.#membership.joinGroup(group, ifname);
+    return this.#published(this.#membership.joinGroup(group, ifname));
   }
 
   /** ENXIO, ENOENT, EINVAL; nothing if it is in no group. */
   leaveGroup(group: string, ifname: string): Operation<void> {
-    return this.#membership.leaveGroup(group, ifname);
+    return this.#published(this.#membership.leaveGroup(group, ifname));
   }
 
   /** Changes settings of a living group. ENOENT, EINVAL. */
-  *setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
-    const found = findGroup(this.#ctx, name);
-    using _writer = yield* acquire(found.ipsq);
-    const group = findGroup(this.#ctx, name);
-    const before = group.settings;
-    const settings = { ...before, ...changes };
-    checkGroupSettings(name, settings);
-    this.#ctx.illGlobalLock.write(() => {
-      group.settings = settings;
-    });
-    this.#projection.structureChanged();
-    this.#ipmp.reviewDamping(group);
-    if (settings.failback && !before.failback) this.#ipmp.failbackAllowed(group);
-    refreshGroupMtu(this.#ctx, group);
+  setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
+    return this.#published(this.#setGroup(name, changes));
   }
 
   // World to us. Each of these runs at once, whatever operation is in flight.
@@ -334,6 +323,31 @@ export class System {
         return nowMs();
       },
     };
+  }
+
+  *#setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
+    const found = findGroup(this.#ctx, name);
+    using _writer = yield* acquire(found.ipsq);
+    const group = findGroup(this.#ctx, name);
+    const before = group.settings;
+    const settings = { ...before, ...changes };
+    checkGroupSettings(name, settings);
+    this.#ctx.illGlobalLock.write(() => {
+      group.settings = settings;
+    });
+    this.#projection.structureChanged();
+    this.#ipmp.reviewDamping(group);
+    if (settings.failback && !before.failback) this.#ipmp.failbackAllowed(group);
+    refreshGroupMtu(this.#ctx, group);
+  }
+
+  /** An operation after which the tables are published, however it ends. */
+  *#published<T>(operation: Operation<T>): Operation<T> {
+    try {
+      return yield* operation;
+    } finally {
+      this.#flush();
+    }
   }
 
   #withInterface(ifname: string, nowMs: number, body: (tracked: TrackedPhyint) => void): void {

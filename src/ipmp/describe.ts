@@ -70,7 +70,7 @@ export function describeAddresses(ctx: IpmpContext): AddressRow[] {
 }
 
 function describeDataAddresses(group: IpmpGroup): AddressRow[] {
-  const senders = group.grp.active.map((member) => member.name);
+  const senders = group.members.filter((one) => one.isUsable).map((one) => one.name);
   const common = { ifname: group.name, group: group.name, type: 'data' as const };
   const served = [...group.grp.ipifs.values()].map((ipif): AddressRow => {
     const inbound = ipif.boundIll?.name ?? null;
