@@ -9,15 +9,15 @@
  * hashed by addresses and protocol alone.
  */
 
-import { readU32 } from '../base/bytes.ts';
+import { readI32 } from '../base/bytes.ts';
 import {
   IPV4_PROTOCOL_TCP,
   IPV4_PROTOCOL_UDP,
-  ipv4Destination,
+  ipv4DestinationWord,
   ipv4HeaderLength,
   ipv4IsFragment,
   ipv4Protocol,
-  ipv4Source,
+  ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
 import { MAX_GROUP_MEMBERS } from './fib.ts';
@@ -38,17 +38,17 @@ const MEMBER_CONSTANTS = Int32Array.from({ length: MAX_GROUP_MEMBERS }, (_, ordi
 /** Hash of the flow of the valid IPv4 datagram at `ip`: addresses, protocol, ports if it has some. */
 export function flowHash(bytes: Uint8Array, ip: number): number {
   const protocol = ipv4Protocol(bytes, ip);
-  let hash = mixInto(ipv4Source(bytes, ip), ipv4Destination(bytes, ip));
+  let hash = mixInto(ipv4SourceWord(bytes, ip), ipv4DestinationWord(bytes, ip));
   hash = mixInto(hash, protocol);
   if (!hasPorts(protocol) || ipv4IsFragment(bytes, ip)) return hash;
   const headerLength = ipv4HeaderLength(bytes, ip);
   if (ipv4TotalLength(bytes, ip) < headerLength + PORTS_LENGTH) return hash;
-  return mixInto(hash, readU32(bytes, ip + headerLength));
+  return mixInto(hash, readI32(bytes, ip + headerLength));
 }
 
 /** Hash of the destination address of the datagram at `ip`. */
 export function destinationHash(bytes: Uint8Array, ip: number): number {
-  return mix(ipv4Destination(bytes, ip));
+  return mix(ipv4DestinationWord(bytes, ip));
 }
 
 /**

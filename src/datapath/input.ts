@@ -4,7 +4,7 @@
  * plane; all else is dropped.
  */
 
-import { readU16, readU32, writeU16, writeU32 } from '../base/bytes.ts';
+import { readI32, readU16, writeU16, writeU32 } from '../base/bytes.ts';
 import { ipv4IsMulticast, MAC_LENGTH } from '../wire/addr.ts';
 import {
   ETHERNET_HEADER_LENGTH,
@@ -16,11 +16,11 @@ import {
 import { ICMP_REDIRECT, icmpType } from '../wire/icmp.ts';
 import {
   IPV4_PROTOCOL_ICMP,
-  ipv4Destination,
+  ipv4DestinationWord,
   ipv4HeaderLength,
   ipv4IsFragment,
   ipv4Protocol,
-  ipv4Source,
+  ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
 import { GROUP_PORT_BASE } from './fib.ts';
@@ -49,7 +49,8 @@ import {
   PUNT,
 } from './verdict.ts';
 
-const LIMITED_BROADCAST = 0xffffffff;
+/** As a signed word. */
+const LIMITED_BROADCAST = -1;
 
 /**
  * The verdict on the frame in the slot at `at` (`length` bytes, virtio net header included), which
@@ -73,7 +74,7 @@ export function inputVerdict(
     if (visit.castNic >= 0 && visit.castNic !== visit.nic) return DROP_NOT_NOMINATED;
   } else if (
     readU16(bytes, frame) !== visit.nicMacHigh ||
-    (readU32(bytes, frame + 2) | 0) !== visit.nicMacLow
+    readI32(bytes, frame + 2) !== visit.nicMacLow
   ) {
     return DROP_FOREIGN_DESTINATION;
   }
@@ -95,16 +96,16 @@ function inputIpv4(
   const gate = ipv4Gate(bytes, at, length, ip);
   if (gate !== PASS) return gate;
   const isGroupFrame = ethernetIsGroup(bytes, frame);
-  const source = ipv4Source(bytes, ip);
-  const destination = ipv4Destination(bytes, ip);
+  const source = ipv4SourceWord(bytes, ip);
+  const destination = ipv4DestinationWord(bytes, ip);
   if (sourceIsMartian(source, isGroupFrame)) return DROP_MARTIAN_SOURCE;
   if (destinationIsMartian(destination)) return DROP_MARTIAN_DESTINATION;
   if (source === destination) return DROP_SAME_ADDRESSES;
   const group = visit.group;
-  if (addressFind(words, table, group, source | 0) !== ADDRESS_NONE) {
+  if (addressFind(words, table, group, source) !== ADDRESS_NONE) {
     return DROP_OWN_SOURCE_ADDRESS;
   }
-  const target = addressFind(words, table, group, destination | 0);
+  const target = addressFind(words, table, group, destination);
   if (target < 0) return ipv4IsFragment(bytes, ip) ? DROP_STACK_FRAGMENT : PUNT;
   if (group < 0) return DROP_NO_GROUP;
   if (isRedirect(bytes, ip)) return DROP_ICMP_REDIRECT;

@@ -6,7 +6,7 @@
  * ends. The limit of a search is the capacity.
  */
 
-import { readU16, readU32 } from '../base/bytes.ts';
+import { readI32, readU16 } from '../base/bytes.ts';
 import { MAX_GROUP_MEMBERS } from './fib.ts';
 import { mixInto } from './hash.ts';
 import {
@@ -45,7 +45,7 @@ export function redirectHash(group: number, high: number, low: number): number {
 /** The port whose MAC stands at `at` in `bytes`: a NIC or a group device, -1 if it is not ours. */
 export function macFind(words: Int32Array, table: number, bytes: Uint8Array, at: number): number {
   const high = readU16(bytes, at);
-  const low = readU32(bytes, at + 2) | 0;
+  const low = readI32(bytes, at + 2);
   let index = macHash(high, low);
   for (let probes = 0; probes < MAC_SLOTS; probes++) {
     const entry = table + TABLE_MACS + index * HASH_ENTRY_WORDS;
@@ -92,7 +92,7 @@ export function redirectFind(
   at: number,
 ): number {
   const high = readU16(bytes, at);
-  const low = readU32(bytes, at + 2) | 0;
+  const low = readI32(bytes, at + 2);
   let index = redirectHash(group, high, low);
   for (let probes = 0; probes < REDIRECT_SLOTS; probes++) {
     const entry = table + TABLE_REDIRECTS + index * HASH_ENTRY_WORDS;

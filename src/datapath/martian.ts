@@ -4,8 +4,6 @@
  * load. Documentation prefixes pass: they route like any other and laboratories use them.
  */
 
-import { IPV4_BROADCAST } from '../wire/addr.ts';
-
 /** A forbidden prefix of eight bits or less, and where it may not stand. */
 interface Martian {
   readonly first: number;
@@ -24,6 +22,9 @@ const MARTIANS: readonly Martian[] = [
 const SOURCE = 1;
 const DESTINATION = 2;
 
+/** Limited broadcast as a signed word. */
+const BROADCAST = -1;
+
 /** Bits SOURCE and DESTINATION by first octet. */
 const FORBIDDEN = new Uint8Array(256);
 
@@ -32,15 +33,15 @@ for (const { first, last, source, destination } of MARTIANS) {
 }
 
 /**
- * True if `address` may not be a source. A host without an address yet (DHCP) and a querier
- * (RFC 4541) send from 0.0.0.0, and only to all or to a group.
+ * True if `address` (a signed word) may not be a source. A host without an address yet (DHCP) and a
+ * querier (RFC 4541) send from 0.0.0.0, and only to all or to a group.
  */
 export function sourceIsMartian(address: number, isGroupFrame: boolean): boolean {
   if ((FORBIDDEN[address >>> 24]! & SOURCE) === 0) return false;
   return address !== 0 || !isGroupFrame;
 }
 
-/** True if `address` may not be a destination; limited broadcast may. */
+/** True if `address` (a signed word) may not be a destination; limited broadcast may. */
 export function destinationIsMartian(address: number): boolean {
-  return (FORBIDDEN[address >>> 24]! & DESTINATION) !== 0 && address !== IPV4_BROADCAST;
+  return (FORBIDDEN[address >>> 24]! & DESTINATION) !== 0 && address !== BROADCAST;
 }

@@ -27,11 +27,11 @@ import {
 } from '../wire/ethernet.ts';
 import {
   IPV4_PROTOCOL_UDP,
-  ipv4Destination,
+  ipv4DestinationWord,
   ipv4HeaderLength,
   ipv4IsFragment,
   ipv4Protocol,
-  ipv4Source,
+  ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
 import {
@@ -97,12 +97,12 @@ export function outputVerdict(
   if (ipGate !== PASS) return ipGate;
 
   const isGroupFrame = ethernetIsGroup(bytes, frame);
-  const source = ipv4Source(bytes, ip);
-  const destination = ipv4Destination(bytes, ip);
+  const source = ipv4SourceWord(bytes, ip);
+  const destination = ipv4DestinationWord(bytes, ip);
   if (sourceIsMartian(source, isGroupFrame)) return DROP_MARTIAN_SOURCE;
   if (destinationIsMartian(destination)) return DROP_MARTIAN_DESTINATION;
   if (source === destination) return DROP_SAME_ADDRESSES;
-  const origin = addressFind(words, table, visit.group, source | 0);
+  const origin = addressFind(words, table, visit.group, source);
   if (origin < 0) return DROP_TEST_SOURCE;
   if (isGroupFrame) return outputGroup(words, table, visit, bytes, at, length);
 

@@ -19,7 +19,7 @@
  * question, because a device may have answered it already.
  */
 
-import { readU16, writeU16 } from '../base/bytes.ts';
+import { readI32, readU16, writeU16 } from '../base/bytes.ts';
 import { IPV4_ADDRESS_LENGTH, type Ipv4, ipv4Read, ipv4Write } from './addr.ts';
 import { checksumAdd, checksumComplement, checksumFold } from './checksum.ts';
 
@@ -131,6 +131,16 @@ export function ipv4Source(bytes: Uint8Array, offset: number): Ipv4 {
 
 export function ipv4Destination(bytes: Uint8Array, offset: number): Ipv4 {
   return ipv4Read(bytes, offset + DESTINATION);
+}
+
+/** The source address as a signed word, for code that runs per frame (readI32 says why). */
+export function ipv4SourceWord(bytes: Uint8Array, offset: number): number {
+  return readI32(bytes, offset + SOURCE);
+}
+
+/** The destination address as a signed word. */
+export function ipv4DestinationWord(bytes: Uint8Array, offset: number): number {
+  return readI32(bytes, offset + DESTINATION);
 }
 
 /** True if the header's checksum is right. */
