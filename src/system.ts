@@ -15,6 +15,8 @@ import { acquire, Region } from './base/lock.ts';
 import { type Operation, Scheduler } from './base/operation.ts';
 import type { Rng } from './base/rng.ts';
 import type { Publication } from './datapath/fib.ts';
+import type { RouteRecord } from './ip/ire.ts';
+import type { LanCounters } from './ip/lan-counters.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
 import {
   findGroup,
@@ -31,7 +33,7 @@ import {
   describeNeighbors,
 } from './ipmp/describe.ts';
 import { Fifo, type SystemEvent } from './ipmp/event.ts';
-import type { HostAddress, IpmpGroup, RouteRecord } from './ipmp/group.ts';
+import type { HostAddress, IpmpGroup } from './ipmp/group.ts';
 import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
 import { Lifecycle } from './ipmp/lifecycle.ts';
 import { MembershipOperations } from './ipmp/membership.ts';
@@ -57,9 +59,10 @@ import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain } from './stats/kstat.ts';
 import type { Mac } from './wire/addr.ts';
 
+export type { RouteRecord } from './ip/ire.ts';
 export type { HostRequest, Transmission } from './ipmp/context.ts';
 export type { SystemEvent } from './ipmp/event.ts';
-export type { HostAddress, RouteRecord } from './ipmp/group.ts';
+export type { HostAddress } from './ipmp/group.ts';
 export type { DeviceInfo, LinkInfo } from './ipmp/ipmp.ts';
 export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
 
@@ -206,9 +209,7 @@ export class System {
 
   /** All routes of the host through a group. Unknown names are ignored. */
   handleHostRoutes(name: string, routes: readonly RouteRecord[], nowMs: number): void {
-    this.#withGroup(name, nowMs, (group) => {
-      group.routes = routes;
-    });
+    this.#withGroup(name, nowMs, (group) => group.lan.routes.replace(routes));
   }
 
   // Us to world
@@ -272,6 +273,12 @@ export class System {
   /** Frames that ended in the control plane, by reason. */
   dropCounters(): ReadonlyMap<DropReason, bigint> {
     return new Map(this.#ctx.drops);
+  }
+
+  /** What the Lan of each group has counted: flat copies by the name of the group. */
+  lanCounters(): ReadonlyMap<string, LanCounters> {
+    const all = [...this.#ctx.groups.values()];
+    return new Map(all.map((group) => [group.name, { ...group.lan.counters }]));
   }
 
   /** Events and frames that did not fit their queue: 0 unless the shell does not drain. */

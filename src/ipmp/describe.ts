@@ -136,6 +136,8 @@ export function describeNeighbors(ctx: IpmpContext): NeighborRow[] {
       lladdr: macText(row.mac),
       state: row.state,
       group: group.name,
+      proxy: row.isProxy,
+      cause: row.why,
     })),
   );
 }

@@ -40,14 +40,6 @@ export interface UnservedAddress {
   readonly cause: Cause;
 }
 
-/** A route of the host through the group. */
-export interface RouteRecord {
-  readonly destination: string;
-  readonly prefixLength: number;
-  /** null: on link. */
-  readonly via: string | null;
-}
-
 /** What has been written to the live words of the forwarding tables. */
 export interface Steered {
   low: number;
@@ -74,7 +66,6 @@ export class IpmpGroup implements IllGroupOwner {
   /** What the host said last. */
   hostAddresses: readonly HostAddress[] = [];
   unserved: readonly UnservedAddress[] = [];
-  routes: readonly RouteRecord[] = [];
   /** A neighbour's former MAC -> its present one. */
   readonly redirects = new Map<Mac, Mac>();
   /** Joins accepted but not done: the group cannot be deleted meanwhile. */

@@ -72,17 +72,14 @@ export class Ipmp {
       damping.note(this.#ctx.nowMs, unseen);
     }
     if (info.link === before) {
-      if (unseen > 0 && phyint.isLinkUp)
-        tracked.group?.lan.handleLinkUp(tracked.ill, this.#ctx.nowMs);
+      if (unseen > 0 && phyint.isLinkUp) this.#tellLinkUp(tracked);
       return;
     }
     this.#setLink(tracked, info.link);
     if (info.link === 'down') this.#transit(tracked, 'link-down');
     else if (before === 'down') this.#linkUp(tracked);
+    if (before === 'down') this.#tellLinkUp(tracked);
     this.#settle(tracked.group);
-    if (info.link !== 'down' && before === 'down' && tracked.group !== undefined) {
-      tracked.group.lan.handleLinkUp(tracked.ill, this.#ctx.nowMs);
-    }
   }
 
   /** Looks again at interfaces whose repair was refused. */
@@ -200,6 +197,11 @@ export class Ipmp {
     });
     const why = link === 'down' ? 'link-down' : 'link-up';
     this.#post('interface-link', tracked, why, from, link);
+  }
+
+  /** Before the settling, which announces whatever the interface gets by it. */
+  #tellLinkUp(tracked: TrackedPhyint): void {
+    tracked.group?.lan.handleLinkUp(tracked.ill, this.#ctx.nowMs);
   }
 
   #linkUp(tracked: TrackedPhyint): void {

@@ -83,8 +83,10 @@ export class Lifecycle {
       throw new OperatorError('ENXIO', `there is no interface ${name}`);
     }
     if (tracked.joining !== undefined) {
-      const message = `cannot delete interface ${name}: it is joining group ${tracked.joining.name}`;
-      throw new OperatorError('EBUSY', message);
+      throw new OperatorError(
+        'EBUSY',
+        `cannot delete interface ${name}: it is joining group ${tracked.joining.name}`,
+      );
     }
     tracked.isDeleted = true;
     if (tracked.group !== undefined) yield* this.#membership.leave(tracked, tracked.group);

@@ -33,7 +33,7 @@ export class MembershipOperations {
     this.#ipmp = ipmp;
   }
 
-  /** Makes a NIC a member. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT; a member already: nothing. */
+  /** Makes a NIC a member; of one nothing. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
   *joinGroup(groupName: string, ifname: string): Operation<void> {
     const tracked = findInterface(this.#ctx, ifname);
     const group = yield* this.#acceptJoin(tracked, groupName);

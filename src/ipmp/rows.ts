@@ -63,6 +63,10 @@ export interface NeighborRow {
   readonly lladdr: string | null;
   readonly state: string;
   readonly group: string;
+  /** We answer for it on the wire. */
+  readonly proxy: boolean;
+  /** Why it is in this state. */
+  readonly cause: string;
 }
 
 /** How often a member was taken out of use, by cause. */
