@@ -1,0 +1,325 @@
+/** What the host learns of its neighbours, and when. */
+
+import { deepEqual, equal, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { Ipif } from '../../src/ip/ipif.ts';
+import { REACHABLE_TIME_MS } from '../../src/ip/nce.ts';
+import { REDIRECT_KEPT_MS } from '../../src/ip/redirect.ts';
+import { MAC_BROADCAST } from '../../src/wire/addr.ts';
+import {
+  DATA,
+  GATEWAY,
+  GATEWAY_MAC,
+  GROUP_MAC,
+  ip,
+  mac,
+  OTHER_MAC,
+  reply,
+  request,
+  TEST,
+  World,
+} from './ip-harness.ts';
+
+const NET0 = mac('02:00:00:00:00:01');
+const SECOND = ip('192.0.2.11');
+
+function worldWithData(): World {
+  const world = new World();
+  world.addData(DATA, 0);
+  return world;
+}
+
+test('an absent neighbour: three questions a second apart, and never an answer', () => {
+  const world = worldWithData();
+  const startMs = world.nowMs;
+  world.hostAsks(GATEWAY);
+  world.advance(10_000);
+  deepEqual(
+    world.take().map((one) => [one.atMs - startMs, one.port, one.destination]),
+    [0, 1000, 2000].map((atMs) => [atMs, 'net0', MAC_BROADCAST]),
+  );
+  equal(world.stateOf(GATEWAY), 'FAILED');
+  world.hostAsks(GATEWAY);
+  equal(world.take('net0').length, 1);
+  world.advance(63_000);
+  equal(world.stateOf(GATEWAY), undefined);
+});
+
+test('questions about one neighbour coalesce; every asker is answered', () => {
+  const world = worldWithData();
+  world.addData(SECOND, 1);
+  world.hostAsks(GATEWAY, DATA);
+  world.hostAsks(GATEWAY, SECOND);
+  world.hostAsks(GATEWAY, DATA);
+  equal(world.take().length, 1);
+  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
+  deepEqual(
+    world.take().map((one) => [one.port, one.source, one.arp.targetAddress]),
+    [
+      ['host', GATEWAY_MAC, DATA],
+      ['host', GATEWAY_MAC, SECOND],
+    ],
+  );
+});
+
+test('a confirmed neighbour is answered from memory, at most 15 s; then it is asked again', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.advance(REACHABLE_TIME_MS * 0.5 - 1);
+  world.hostAsks(GATEWAY);
+  deepEqual(
+    world.take().map((one) => one.port),
+    ['host'],
+  );
+  world.advance(REACHABLE_TIME_MS + 2);
+  equal(world.stateOf(GATEWAY), 'STALE');
+  world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
+  const [verification, ...rest] = world.take();
+  deepEqual(rest, []);
+  deepEqual([verification!.port, verification!.destination], ['net0', GATEWAY_MAC]);
+  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
+  equal(world.take('host').length, 1);
+  equal(world.stateOf(GATEWAY), 'REACHABLE');
+});
+
+test('the host’s probe of a dead neighbour finds nobody: one by one, then all, no answer', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.advance(REACHABLE_TIME_MS * 1.5);
+  const startMs = world.nowMs;
+  for (let i = 0; i < 3; i++) {
+    world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
+    world.advance(1000);
+  }
+  world.advance(5000);
+  deepEqual(
+    world.take().map((one) => [one.atMs - startMs, one.port, one.destination]),
+    [
+      [0, 'net0', GATEWAY_MAC],
+      [1000, 'net0', MAC_BROADCAST],
+      [2000, 'net0', MAC_BROADCAST],
+      [3000, 'net0', MAC_BROADCAST],
+    ],
+  );
+  equal(world.stateOf(GATEWAY), 'FAILED');
+});
+
+test('a silent change of MAC is found by the host’s second probe, redirected and told', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.advance(REACHABLE_TIME_MS * 1.5);
+  world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
+  world.advance(1000);
+  world.take();
+  const startMs = world.nowMs;
+  world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
+  deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
+  equal(world.stateOf(GATEWAY), 'REACHABLE');
+  world.advance(5000);
+  const toHost = world.take('host');
+  const told = toHost.filter((one) => one.arp.senderAddress === one.arp.targetAddress);
+  deepEqual(
+    told.map((one) => one.atMs - startMs),
+    [0, 1100, 3000],
+  );
+  for (const one of toHost) {
+    deepEqual([one.destination, one.source, one.arp.senderMac], [GROUP_MAC, OTHER_MAC, OTHER_MAC]);
+  }
+  equal(toHost.length, 4);
+  deepEqual(
+    world.events.filter((event) => event.kind === 'neighbor-moved'),
+    [
+      {
+        kind: 'neighbor-moved',
+        atMs: startMs,
+        address: GATEWAY,
+        from: GATEWAY_MAC,
+        to: OTHER_MAC,
+      },
+    ],
+  );
+});
+
+test('a redirect lasts its time, longer while it is hit', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
+  equal(world.redirects.size, 1);
+  world.advance(REDIRECT_KEPT_MS - 1);
+  world.lan.handleRedirectHit(GATEWAY_MAC, world.nowMs);
+  world.lan.handleRedirectHit(OTHER_MAC, world.nowMs);
+  world.advance(REDIRECT_KEPT_MS - 1);
+  equal(world.redirects.size, 1);
+  world.advance(1);
+  equal(world.redirects.size, 0);
+});
+
+test('no redirect while another neighbour lives under the old MAC; one ends when it speaks', () => {
+  const world = worldWithData();
+  const sibling = ip('192.0.2.2');
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.confirm(sibling, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
+  equal(world.redirects.size, 0);
+  equal(world.take('host').length, 1);
+  world.advance(2000);
+  world.wire(0, request(OTHER_MAC, sibling, sibling));
+  deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
+  world.wire(0, request(GATEWAY_MAC, ip('192.0.2.3'), ip('192.0.2.4')));
+  equal(world.redirects.size, 0);
+});
+
+test('redirects never chain and never circle', () => {
+  const world = worldWithData();
+  const third = mac('52:54:00:00:00:03');
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  const moveTo = (at: number): void => {
+    world.advance(2000);
+    world.wire(0, request(at, GATEWAY, GATEWAY));
+  };
+  moveTo(OTHER_MAC);
+  moveTo(third);
+  deepEqual(
+    [...world.redirects],
+    [
+      [GATEWAY_MAC, third],
+      [OTHER_MAC, third],
+    ],
+  );
+  moveTo(GATEWAY_MAC);
+  deepEqual(
+    [...world.redirects],
+    [
+      [OTHER_MAC, GATEWAY_MAC],
+      [third, GATEWAY_MAC],
+    ],
+  );
+  world.lan.deleteNeighbor(GATEWAY);
+  equal(world.redirects.size, 0);
+});
+
+test('a second change within a second is not believed; everybody is asked', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
+  world.take();
+  for (let i = 0; i < 100; i++) {
+    world.wire(0, request(GATEWAY_MAC, GATEWAY, GATEWAY));
+    world.wire(0, request(mac('52:54:00:00:00:66'), GATEWAY, GATEWAY));
+  }
+  equal(world.dropped('arp_change_locked'), 200);
+  deepEqual(world.take(), []);
+  world.advance(1000);
+  const questions = world.take('net0');
+  deepEqual(
+    questions.map((one) => one.destination),
+    [MAC_BROADCAST],
+  );
+  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
+  equal(world.lan.neighbors()[0]!.mac, GATEWAY_MAC);
+  equal(world.stateOf(GATEWAY), 'REACHABLE');
+});
+
+test('a static neighbour wins over every claim; the host is answered at once', () => {
+  const world = worldWithData();
+  world.lan.addStatic(GATEWAY, GATEWAY_MAC, false, world.nowMs);
+  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
+  world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
+  equal(world.dropped('arp_static_neighbor'), 2);
+  world.hostAsks(GATEWAY);
+  equal(world.take('host')[0]!.arp.senderMac, GATEWAY_MAC);
+  throws(() => world.lan.addStatic(DATA, OTHER_MAC, false, world.nowMs), { code: 'EINVAL' });
+  throws(() => world.lan.addStatic(GATEWAY, MAC_BROADCAST, false, world.nowMs), { code: 'EINVAL' });
+  equal(world.lan.deleteNeighbor(GATEWAY), true);
+  equal(world.lan.deleteNeighbor(GATEWAY), false);
+});
+
+test('a static entry ends when the address becomes ours', () => {
+  const world = new World();
+  world.lan.addStatic(DATA, OTHER_MAC, false, world.nowMs);
+  world.addData(DATA, 0);
+  deepEqual(world.lan.neighbors(), []);
+});
+
+test('who asks for one of our addresses is known, but not believed before it answers', () => {
+  const world = worldWithData();
+  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+  equal(world.stateOf(GATEWAY), 'STALE');
+  world.take();
+  world.hostAsks(GATEWAY);
+  deepEqual(
+    world.take().map((one) => [one.port, one.destination]),
+    [['net0', GATEWAY_MAC]],
+  );
+});
+
+test('the question leaves by the NIC of the asking address, also after a failover', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 2);
+  world.hostAsks(GATEWAY);
+  equal(world.take()[0]!.port, 'net2');
+  world.move(ipif, 1);
+  world.take();
+  world.lan.doubtNeighbors(world.nowMs);
+  const [again] = world.take();
+  deepEqual([again!.port, again!.source], ['net1', mac('02:00:00:00:00:02')]);
+  world.wire(1, reply(GATEWAY_MAC, GATEWAY, mac('02:00:00:00:00:02'), DATA));
+  equal(world.take('host').length, 1);
+});
+
+test('an address that is not ours asks by any member, one not yet verified asks as nobody', () => {
+  const world = new World();
+  world.hostAsks(GATEWAY, ip('198.51.100.7'));
+  const [foreign] = world.take();
+  deepEqual([foreign!.port, foreign!.arp.senderAddress], ['net0', ip('198.51.100.7')]);
+  const ipif = Ipif.data(DATA, 24);
+  world.ipifs.set(DATA, ipif);
+  ipif.bind(world.ill(1));
+  const neighbor = ip('192.0.2.5');
+  world.hostAsks(neighbor);
+  const [careful] = world.take();
+  deepEqual([careful!.port, careful!.arp.senderAddress], ['net1', 0]);
+  world.wire(1, reply(OTHER_MAC, neighbor, mac('02:00:00:00:00:02'), 0));
+  deepEqual(
+    world.take('host').map((one) => one.arp.targetAddress),
+    [DATA],
+  );
+});
+
+test('with no member left a question is refused, not forgotten in a table', () => {
+  const world = worldWithData();
+  world.cast = undefined;
+  world.hostAsks(GATEWAY, ip('198.51.100.7'));
+  equal(world.dropped('no_active_member'), 1);
+  deepEqual(world.lan.neighbors(), []);
+});
+
+test('the stack’s own use begins with a stale MAC and verifies after five seconds', () => {
+  const world = new World();
+  world.addTest(TEST, 1);
+  equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), 0);
+  const [question] = world.take();
+  deepEqual([question!.port, question!.arp.senderAddress], ['net1', TEST]);
+  world.wire(1, reply(GATEWAY_MAC, GATEWAY, mac('02:00:00:00:00:02'), TEST));
+  world.advance(REACHABLE_TIME_MS * 1.5);
+  equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), GATEWAY_MAC);
+  equal(world.stateOf(GATEWAY), 'DELAY');
+  deepEqual(world.take(), []);
+  world.advance(5000);
+  deepEqual(
+    world.take().map((one) => [one.port, one.destination]),
+    [['net1', GATEWAY_MAC]],
+  );
+});
+
+test('doubt: a confirmed neighbour is verified before the host hears of it again', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.lan.doubtNeighbors(world.nowMs);
+  equal(world.stateOf(GATEWAY), 'STALE');
+  world.hostAsks(GATEWAY);
+  deepEqual(
+    world.take().map((one) => one.port),
+    ['net0'],
+  );
+});
