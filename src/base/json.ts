@@ -94,8 +94,8 @@ export function jsonRead(text: string): JsonValue {
 /** The four kinds of token, each a group: punctuation, text, number, word. */
 const TOKENS = [
   /([{}[\],:])/,
-  /("(?:[^"\\]|\\.)*")/,
-  /(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/,
+  /("[^"\\]*(?:\\.[^"\\]*)*")/,
+  /(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/,
   /(true|false|null)/,
 ];
 
@@ -119,7 +119,7 @@ class Reader {
   }
 
   end(): void {
-    if (this.#text.slice(this.#place).trim() !== '') {
+    if (/[^ \t\n\r]/.test(this.#text.slice(this.#place))) {
       throw new SyntaxError(`text after the JSON at character ${this.#place}`);
     }
   }

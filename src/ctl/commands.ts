@@ -50,13 +50,9 @@ function command(
 const ANY_NUMBER = 64;
 
 export const COMMANDS: readonly Command[] = [
-  command(
-    'status',
-    '[--check]',
-    [0, 0],
-    'one line a group; --check: exit 0 ok, 4 degraded, 5 failed',
-    ['--check'],
-  ),
+  command('status', '[--check]', [0, 0], 'one line a group; --check: exit 4 degraded, 5 failed', [
+    '--check',
+  ]),
   command('group show', '[NAME]', [0, 1], 'groups, their state and members'),
   command('group delete', 'NAME', [1, 1], 'delete an empty group'),
   command('interface show', '[NAME]', [0, 1], 'interfaces, their state and why'),
