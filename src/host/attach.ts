@@ -70,6 +70,11 @@ export function wiringOf(spec: InterfaceSpec): Wiring {
   return spec.bridge !== null ? 'bridged-tap' : 'tap';
 }
 
+/** The NIC or the bridge that `spec` needs; null for a TAP alone. */
+export function lowerNameOf(spec: InterfaceSpec): string | null {
+  return spec.uplink ?? spec.bridge;
+}
+
 /**
  * Attaches an interface with up to `queues` queues. ENODEV: the NIC or the bridge is not there
  * (yet); EBUSY: it, or the device, is used by somebody else; EEXIST: the name belongs to a device

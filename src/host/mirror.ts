@@ -125,9 +125,16 @@ export class Mirror {
     return this.#watched.get(bridge)?.ports ?? [];
   }
 
-  /** Looks at everything now; resolves when the listener has heard the differences. */
-  async refresh(): Promise<void> {
-    this.#markAllStale();
+  /** The addresses of a device as last seen, if they are watched. */
+  addresses(name: string): readonly HostAddress[] {
+    return this.#watched.get(name)?.addresses ?? [];
+  }
+
+  /** Looks at these devices (or all) now; resolves when the listener has heard the differences. */
+  async refresh(...names: readonly string[]): Promise<void> {
+    for (const watched of this.#watched.values()) {
+      if (names.length === 0 || names.includes(watched.name)) markStale(watched);
+    }
     while (this.#looking !== undefined) await this.#looking;
     await this.#look();
   }

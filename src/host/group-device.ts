@@ -1,0 +1,255 @@
+/**
+ * The device of a group: a TAP that is to the host one ordinary Ethernet interface. We give it its
+ * address, its size, the settings below, and what the configuration puts on it; everything else
+ * on it belongs to whoever put it there.
+ *
+ *   addr_gen_mode=1 (none)   no link-local address of the kernel's invention
+ *   keep_addr_on_down=1      IPv6 addresses outlive `ip link set down`
+ *   accept_dad=1             the kernel's own duplicate detection
+ *   promote_secondaries=1    deleting one address does not delete its whole subnet
+ *   send_redirects=0         no redirects about traffic that leaves as it came
+ *
+ * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
+ * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
+ * those of the configuration are put back, except what somebody removed by hand before.
+ *
+ * Invariant: an address or route is wanted from the time it is added by us until we are told to
+ * delete it or it disappears while the device is up.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import { closeDevice, type Device } from '../datapath/tap.ts';
+import { type Mac, prefixParse } from '../wire/addr.ts';
+import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
+import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
+import type { Changes, HostLog } from './restore.ts';
+import type { Rtnl } from './rtnl.ts';
+import { devicePath } from './sysctl.ts';
+
+/** RFC 8200 5: less, and the kernel destroys the IPv6 side of the device. */
+export const GROUP_MTU_MIN = 1280;
+
+/** Family, setting, value; see the head of the file. */
+const SETTINGS: ReadonlyArray<readonly ['ipv4' | 'ipv6', string, string]> = [
+  ['ipv6', 'addr_gen_mode', '1'],
+  ['ipv6', 'keep_addr_on_down', '1'],
+  ['ipv6', 'accept_dad', '1'],
+  ['ipv4', 'promote_secondaries', '1'],
+  ['ipv4', 'send_redirects', '0'],
+];
+
+/** A group's device as the configuration wants it. */
+export interface GroupDeviceSpec {
+  readonly name: string;
+  /** Locally administered; it never leaves the host. */
+  readonly mac: Mac;
+  /** 1280 or more; undefined leaves what the device has. */
+  readonly mtu?: number;
+  readonly queues: number;
+  /** 'ADDR/LEN'. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly RouteSettings[];
+}
+
+/** What the device needs of the host. */
+export interface GroupContext {
+  readonly rtnl: Rtnl;
+  readonly changes: Changes;
+  readonly log: HostLog;
+}
+
+/** The device of one group, from its creation to its removal. */
+export class GroupDevice {
+  readonly spec: GroupDeviceSpec;
+  readonly device: Device;
+  readonly ifindex: number;
+  /** What of the configuration the kernel refused, and why. */
+  readonly problems: OperatorError[] = [];
+  readonly #context: GroupContext;
+  readonly #wantedAddresses = new Set<string>();
+  readonly #wantedRoutes = new Map<string, RouteSettings>();
+  #seenAddresses: ReadonlySet<string> = new Set();
+  #seenRoutes: ReadonlySet<string> = new Set();
+
+  private constructor(context: GroupContext, spec: GroupDeviceSpec, device: Device, index: number) {
+    this.#context = context;
+    this.spec = spec;
+    this.device = device;
+    this.ifindex = index;
+  }
+
+  /**
+   * Opens the TAP (or creates it), makes it as the specification wants, and brings it up. EBUSY:
+   * another process has it; EEXIST: the name belongs to a device of another kind. An address or
+   * route that the kernel refuses is a problem, not an error.
+   */
+  static async open(context: GroupContext, spec: GroupDeviceSpec): Promise<GroupDevice> {
+    if (spec.mtu !== undefined) refuseSmallMtu(spec.mtu);
+    const { device, link } = await openTapDevice(context.rtnl, spec.name, spec.queues);
+    const group = new GroupDevice(context, spec, device, link.ifindex);
+    try {
+      await context.changes.link(group.#holder, link, {
+        mac: spec.mac,
+        txQueueLength: TX_QUEUE_LENGTH,
+        ...(spec.mtu === undefined ? {} : { mtu: spec.mtu }),
+      });
+      group.#assertSettings(link);
+      await context.changes.link(group.#holder, link, { up: true });
+      for (const prefix of spec.addresses) group.#wantedAddresses.add(canonicalPrefix(prefix));
+      for (const route of spec.routes) group.#wantedRoutes.set(routeKey(route), route);
+      await group.#applyWanted();
+    } catch (error) {
+      await group.close();
+      throw operatorErrorOf(error, spec.name);
+    }
+    return group;
+  }
+
+  /** Closes the descriptors and takes back every change. No worker may be using them any more. */
+  async close(): Promise<void> {
+    closeDevice(this.device);
+    await this.#context.changes.undo(this.#holder);
+  }
+
+  /** EINVAL below 1280. */
+  async setMtu(mtu: number): Promise<void> {
+    refuseSmallMtu(mtu);
+    const link = await this.#link();
+    await this.#context.changes.link(this.#holder, link, { mtu });
+  }
+
+  /** Puts an address ('ADDR/LEN') on the device; EEXIST if it is there already. */
+  async addAddress(prefix: string): Promise<void> {
+    const canonical = canonicalPrefix(prefix);
+    const link = await this.#link();
+    if (!(await this.#context.changes.address(this.#holder, link, canonical))) {
+      throw new OperatorError('EEXIST', `${this.spec.name} has ${prefix} already`);
+    }
+    this.#wantedAddresses.add(canonical);
+  }
+
+  /** Takes an address off the device, whoever put it there; EADDRNOTAVAIL if it is not there. */
+  async deleteAddress(prefix: string): Promise<void> {
+    const canonical = canonicalPrefix(prefix);
+    this.#wantedAddresses.delete(canonical);
+    if (!(await this.#context.rtnl.deleteAddress(await this.#link(), canonical))) {
+      throw new OperatorError('EADDRNOTAVAIL', `${this.spec.name} does not have ${prefix}`);
+    }
+  }
+
+  /** Adds a static route through the device; EEXIST if it is there already. */
+  async addRoute(route: RouteSettings): Promise<void> {
+    if (!(await this.#context.changes.route(this.#holder, await this.#link(), route))) {
+      throw new OperatorError('EEXIST', `the route to ${route.to} is there already`);
+    }
+    this.#wantedRoutes.set(routeKey(route), route);
+  }
+
+  /** Deletes a static route through the device; ENOENT if it is not there. */
+  async deleteRoute(route: RouteSettings): Promise<void> {
+    this.#wantedRoutes.delete(routeKey(route));
+    if (!(await this.#context.rtnl.deleteRoute(await this.#link(), route))) {
+      throw new OperatorError('ENOENT', `there is no route to ${route.to}`);
+    }
+  }
+
+  /** A link event: the settings are asserted; after down and up, what was wanted is put back. */
+  async handleLink(link: LinkRecord, hasBounced: boolean): Promise<void> {
+    if (link.ifindex !== this.ifindex) return;
+    if (!link.up || hasBounced) {
+      this.#seenAddresses = new Set();
+      this.#seenRoutes = new Set();
+    }
+    this.#assertSettings(link);
+    if (link.up && hasBounced) await this.#applyWanted();
+  }
+
+  /** What has disappeared from a device that is up was removed by somebody: it stays so. */
+  handleAddresses(list: readonly HostAddress[], link: LinkRecord | undefined): void {
+    if (!link?.up) return;
+    const present = new Set(list.map((entry) => `${entry.address}/${entry.prefixLength}`));
+    for (const prefix of this.#seenAddresses) {
+      if (!present.has(prefix)) this.#wantedAddresses.delete(prefix);
+    }
+    this.#seenAddresses = present;
+  }
+
+  /** The same for routes; one that went with its address counts as removed too. */
+  handleRoutes(list: readonly HostRoute[], link: LinkRecord | undefined): void {
+    if (!link?.up) return;
+    const present = new Set(list.map((route) => hostRouteKey(route, this.ifindex)));
+    for (const key of this.#seenRoutes) {
+      if (!present.has(key)) this.#wantedRoutes.delete(key);
+    }
+    this.#seenRoutes = present;
+  }
+
+  get #holder(): string {
+    return `group:${this.spec.name}`;
+  }
+
+  async #link(): Promise<LinkRecord> {
+    const link = await this.#context.rtnl.linkOf(this.spec.name, 'group device');
+    if (link.ifindex === this.ifindex) return link;
+    throw new OperatorError('ENODEV', `${this.spec.name} was deleted and made anew by another`);
+  }
+
+  #assertSettings(link: LinkRecord): void {
+    for (const [family, setting, value] of SETTINGS) {
+      const path = devicePath(family, link.name, setting);
+      this.#context.changes.sysctl(this.#holder, link, path, value);
+    }
+  }
+
+  async #applyWanted(): Promise<void> {
+    const link = await this.#link();
+    for (const prefix of [...this.#wantedAddresses]) {
+      await this.#tolerant(() => this.#context.changes.address(this.#holder, link, prefix));
+    }
+    for (const route of [...this.#wantedRoutes.values()]) {
+      await this.#tolerant(() => this.#context.changes.route(this.#holder, link, route));
+    }
+  }
+
+  async #tolerant(body: () => Promise<boolean>): Promise<void> {
+    try {
+      await body();
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      this.problems.push(error);
+      this.#context.log.warn({ group: this.spec.name, code: error.code }, error.message);
+    }
+  }
+}
+
+function refuseSmallMtu(mtu: number): void {
+  if (Number.isInteger(mtu) && mtu >= GROUP_MTU_MIN) return;
+  throw new OperatorError('EINVAL', `mtu ${mtu} (${GROUP_MTU_MIN} or more)`);
+}
+
+function canonicalPrefix(text: string): string {
+  const prefix = prefixParse(text);
+  if (prefix === undefined) throw new OperatorError('EINVAL', `${text} is not ADDRESS/LENGTH`);
+  return `${prefix.address}/${prefix.prefixLength}`;
+}
+
+/** The main table, as the kernel numbers it. */
+const MAIN_TABLE = 254;
+
+/** Where IPv6 puts a route that names no metric. */
+const IPV6_DEFAULT_METRIC = 1024;
+
+function routeKey(route: RouteSettings): string {
+  const family6 = `${route.to} ${route.via ?? ''}`.includes(':');
+  const any = family6 ? '::/0' : '0.0.0.0/0';
+  const to = route.to === 'default' ? any : canonicalPrefix(route.to);
+  const metric = route.metric ?? (family6 ? IPV6_DEFAULT_METRIC : 0);
+  const via = route.via === undefined ? '' : (prefixParse(`${route.via}/0`)?.address ?? route.via);
+  return `${to} via ${via} metric ${metric} table ${route.table ?? MAIN_TABLE}`;
+}
+
+function hostRouteKey(route: HostRoute, ifindex: number): string {
+  const hop = route.hops.find((candidate) => candidate.ifindex === ifindex);
+  const to = `${route.destination}/${route.prefixLength}`;
+  return `${to} via ${hop?.via ?? ''} metric ${route.metric} table ${route.table}`;
+}

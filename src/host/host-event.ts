@@ -1,0 +1,46 @@
+/** What the host tells the daemon. Events are in the order in which they became known. */
+
+import type { OperatorError } from '../base/errors.ts';
+import type { Mac } from '../wire/addr.ts';
+import type { LinkState } from './link-state.ts';
+import type { HostAddress, HostRoute } from './records.ts';
+
+/**
+ * An interface or group device that is attached: as it is now, or lost. After a loss its
+ * descriptors still have to be released (`releaseInterface`, `removeGroupDevice`).
+ */
+export type DeviceEvent =
+  | {
+      readonly kind: 'device';
+      readonly ifname: string;
+      readonly present: true;
+      readonly mac: Mac;
+      readonly mtu: number;
+    }
+  | {
+      readonly kind: 'device';
+      readonly ifname: string;
+      readonly present: false;
+      /** A sentence: what is gone. */
+      readonly cause: string;
+    };
+
+export type HostEvent =
+  | DeviceEvent
+  /** An interface or group device that is not attached: trying (again) may succeed now. */
+  | { readonly kind: 'attachable'; readonly ifname: string }
+  | {
+      readonly kind: 'link';
+      readonly ifname: string;
+      readonly link: LinkState;
+      /** Changes of carrier so far; it never falls while the interface is attached. */
+      readonly changes: number;
+    }
+  | {
+      readonly kind: 'addresses';
+      readonly device: string;
+      readonly list: readonly HostAddress[];
+    }
+  | { readonly kind: 'routes'; readonly device: string; readonly list: readonly HostRoute[] }
+  /** The NIC or bridge beneath an attached interface has been given addresses by somebody. */
+  | { readonly kind: 'uplink-refused'; readonly ifname: string; readonly error: OperatorError };

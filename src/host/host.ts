@@ -1,0 +1,313 @@
+/**
+ * The host's side of the daemon: NICs taken and given back, group devices made, the host's
+ * addresses and routes told, everything put back at the end. The one class that daemon.ts needs of
+ * this folder; the rooms behind it are rtnl (questions and changes), mirror (differences),
+ * restore and journal (taking back), silence, attach and interfaces (NICs), group-device.
+ *
+ * Life: start() first, stop() last; between them everything in any order. Errors are
+ * OperatorErrors; anything else is a mistake of ours.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import { type InterfaceSpec, operatorErrorOf } from './attach.ts';
+import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
+import { type Clock, hostClock, type Timer } from './clock.ts';
+import { GroupDevice, type GroupDeviceSpec } from './group-device.ts';
+import type { HostEvent } from './host-event.ts';
+import { type AttachedDevice, Interfaces } from './interfaces.ts';
+import { Journal } from './journal.ts';
+import { Mirror } from './mirror.ts';
+import { NetlinkClient, type OpenTransport } from './netlink.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-message.ts';
+import { SilenceTable } from './nftables.ts';
+import type {
+  DeviceCounters,
+  HostAddress,
+  HostRoute,
+  LinkRecord,
+  RouteSettings,
+} from './records.ts';
+import { Changes, type HostLog } from './restore.ts';
+import { Rtnl } from './rtnl.ts';
+import { Serial } from './serial.ts';
+import { Silencer } from './silence.ts';
+import { openNativeTransport } from './transport.ts';
+
+/** Ours: how soon a deleted macvtap is found if no notification tells of it. */
+const TICK_MS = 1000;
+
+/** What the host side is given. */
+export interface HostOptions {
+  /** Where changes are written down; its folder is made if it is missing. */
+  readonly journalPath: string;
+  /** What makes our hardware addresses different from another machine's. */
+  readonly machineId: string;
+  readonly log: HostLog;
+  readonly onEvent: (event: HostEvent) => void;
+  /** Without it, loss of carrier is known from rtnetlink alone: up to a second late. */
+  readonly carrier?: {
+    readonly open: OpenCarrierWatch;
+    readonly words: Int32Array;
+    readonly wakeFds: readonly number[];
+  };
+  readonly clock?: Clock;
+  readonly openTransport?: OpenTransport;
+}
+
+/** A group device that was made. */
+export interface OpenGroupDevice {
+  readonly fds: readonly number[];
+  readonly ifindex: number;
+  readonly mtu: number;
+  /** Addresses and routes of the configuration that the kernel refused. */
+  readonly problems: readonly OperatorError[];
+}
+
+interface Running {
+  readonly journal: Journal;
+  readonly routing: NetlinkClient;
+  readonly filtering: NetlinkClient | undefined;
+  readonly rtnl: Rtnl;
+  readonly changes: Changes;
+  readonly mirror: Mirror;
+  readonly carrier: CarrierMonitor | undefined;
+  readonly interfaces: Interfaces;
+}
+
+/** See the head of the file. */
+export class Host {
+  readonly #options: HostOptions;
+  readonly #clock: Clock;
+  readonly #serial = new Serial();
+  readonly #groups = new Map<string, GroupDevice>();
+  /** Groups whose device is gone and not removed yet. */
+  readonly #lostGroups = new Set<string>();
+  readonly #groupMtus = new Map<string, number>();
+  #running: Running | undefined;
+  #tick: Timer | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? hostClock;
+  }
+
+  /**
+   * Opens the journal and the sockets, and takes back what a killed predecessor left. EBUSY:
+   * another daemon is running here. Returns how many changes were taken back.
+   */
+  async start(): Promise<number> {
+    const { log, openTransport: open = openNativeTransport } = this.#options;
+    const journal = Journal.open(this.#options.journalPath);
+    const routing = new NetlinkClient(open, NETLINK_ROUTE, this.#clock);
+    const rtnl = new Rtnl(routing);
+    const changes = new Changes(journal, rtnl, log);
+    const takenBack = await changes.undoAll();
+    const filtering = this.#openFiltering(open);
+    const table = filtering === undefined ? undefined : new SilenceTable(filtering);
+    const silencer = new Silencer(rtnl, changes, table, log);
+    const carrier = this.#openCarrier();
+    const interfaces = new Interfaces({
+      context: { rtnl, changes, silencer, machineId: this.#options.machineId },
+      serial: this.#serial,
+      clock: this.#clock,
+      log,
+      carrier,
+      mirror: () => this.#run.mirror,
+      emit: this.#options.onEvent,
+    });
+    const listener = {
+      handleLink: this.#handleLink.bind(this),
+      handlePorts: (bridge: string) => interfaces.handlePorts(bridge),
+      handleAddresses: this.#handleAddresses.bind(this),
+      handleRoutes: this.#handleRoutes.bind(this),
+    };
+    const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener });
+    this.#running = {
+      journal,
+      routing,
+      filtering,
+      rtnl,
+      changes,
+      mirror,
+      carrier,
+      interfaces,
+    };
+    this.#scheduleTick();
+    return takenBack;
+  }
+
+  /**
+   * Puts everything back: descriptors closed, changes undone in reverse, journal and sockets
+   * closed. The workers must have let go of every descriptor.
+   */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#tick?.cancel();
+    for (const name of [...this.#groups.keys()].reverse()) await this.removeGroupDevice(name);
+    await running.interfaces.detachAll();
+    await this.#serial.run(async () => running.changes.undoAll());
+    this.#running = undefined;
+    running.mirror.close();
+    running.carrier?.close();
+    running.filtering?.close();
+    running.routing.close();
+    running.journal.close();
+  }
+
+  /**
+   * Takes a NIC. ENODEV: what it needs is absent; EBUSY, EEXIST, EINVAL: refused. In these cases
+   * nothing is changed, and an `attachable` event says when to try again.
+   */
+  attachInterface(spec: InterfaceSpec, queues: number): Promise<AttachedDevice> {
+    return this.#run.interfaces.attach(spec, queues);
+  }
+
+  /** Gives a NIC back, after a loss or to attach anew; it stays wanted. */
+  releaseInterface(name: string): Promise<void> {
+    return this.#run.interfaces.release(name);
+  }
+
+  /** Gives a NIC back for good. */
+  detachInterface(name: string): Promise<void> {
+    return this.#run.interfaces.detach(name);
+  }
+
+  /** Makes the device of a group. EALREADY: it is made; EBUSY, EEXIST: the name is not free. */
+  async createGroupDevice(spec: GroupDeviceSpec): Promise<OpenGroupDevice> {
+    const { rtnl, changes, mirror } = this.#run;
+    if (this.#groups.has(spec.name)) {
+      throw new OperatorError('EALREADY', `the device of group ${spec.name} is there already`);
+    }
+    const context = { rtnl, changes, log: this.#options.log };
+    const group = await this.#serial.run(() => GroupDevice.open(context, spec));
+    this.#groups.set(spec.name, group);
+    mirror.watch(spec.name, GROUP_WATCH);
+    await mirror.refresh(spec.name);
+    const mtu = mirror.link(spec.name)?.mtu ?? 0;
+    return { fds: group.device.fds, ifindex: group.ifindex, mtu, problems: group.problems };
+  }
+
+  /** Closes a group device's descriptors and takes back every change; nothing if there is none. */
+  async removeGroupDevice(name: string): Promise<void> {
+    const group = this.#groups.get(name);
+    if (group === undefined) return;
+    this.#groups.delete(name);
+    this.#groupMtus.delete(name);
+    this.#run.mirror.unwatch(name, GROUP_WATCH);
+    await this.#serial.run(() => group.close());
+    if (this.#lostGroups.delete(name)) this.#options.onEvent({ kind: 'attachable', ifname: name });
+  }
+
+  async setGroupMtu(name: string, mtu: number): Promise<void> {
+    await this.#group(name).setMtu(mtu);
+  }
+
+  /** `prefix` is 'ADDR/LEN'. */
+  async addAddress(group: string, prefix: string): Promise<void> {
+    await this.#group(group).addAddress(prefix);
+  }
+
+  async deleteAddress(group: string, prefix: string): Promise<void> {
+    await this.#group(group).deleteAddress(prefix);
+  }
+
+  async addRoute(group: string, route: RouteSettings): Promise<void> {
+    await this.#group(group).addRoute(route);
+  }
+
+  async deleteRoute(group: string, route: RouteSettings): Promise<void> {
+    await this.#group(group).deleteRoute(route);
+  }
+
+  /** Counters that the kernel's driver keeps of a device; ENODEV if it is absent. */
+  linkStatistics(ifname: string): Promise<DeviceCounters> {
+    return this.#run.rtnl.counters(ifname);
+  }
+
+  /** Looks at the host now instead of waiting for a notification. */
+  refresh(): Promise<void> {
+    return this.#run.mirror.refresh();
+  }
+
+  get #run(): Running {
+    if (this.#running === undefined) throw new OperatorError('EAGAIN', 'the host is not started');
+    return this.#running;
+  }
+
+  #group(name: string): GroupDevice {
+    const group = this.#groups.get(name);
+    if (group === undefined) throw new OperatorError('ENOENT', `there is no group device ${name}`);
+    return group;
+  }
+
+  #openCarrier(): CarrierMonitor | undefined {
+    const { carrier } = this.#options;
+    if (carrier === undefined) return undefined;
+    const onChange = (nic: number): void => this.#running?.interfaces.handleCarrier(nic);
+    return new CarrierMonitor({ ...carrier, onChange });
+  }
+
+  /** A kernel without netfilter's socket has nothing that could be silenced by it. */
+  #openFiltering(open: OpenTransport): NetlinkClient | undefined {
+    try {
+      return new NetlinkClient(open, NETLINK_NETFILTER, this.#clock);
+    } catch (error) {
+      const refusal = operatorErrorOf(error, 'netfilter');
+      if (!(refusal instanceof OperatorError)) throw error;
+      this.#options.log.warn({ code: refusal.code }, `no nftables here: ${refusal.message}`);
+      return undefined;
+    }
+  }
+
+  #scheduleTick(): void {
+    this.#tick = this.#clock.after(TICK_MS, () => {
+      this.#run.interfaces.handleTick();
+      this.#scheduleTick();
+    });
+  }
+
+  #handleLink(name: string, link: LinkRecord | undefined, hasBounced: boolean): void {
+    this.#running?.interfaces.handleLink(name, link, hasBounced);
+    const group = this.#groups.get(name);
+    if (group !== undefined) this.#handleGroupLink(group, link, hasBounced);
+  }
+
+  #handleGroupLink(group: GroupDevice, link: LinkRecord | undefined, hasBounced: boolean): void {
+    const { onEvent, log } = this.#options;
+    const ifname = group.spec.name;
+    if (link?.ifindex !== group.ifindex) {
+      if (this.#lostGroups.has(ifname)) return;
+      this.#lostGroups.add(ifname);
+      const cause = `the device of group ${ifname} was deleted, renamed or moved away`;
+      onEvent({ kind: 'device', ifname, present: false, cause });
+      return;
+    }
+    if (this.#groupMtus.get(ifname) !== link.mtu) {
+      this.#groupMtus.set(ifname, link.mtu);
+      onEvent({ kind: 'device', ifname, present: true, mac: link.mac, mtu: link.mtu });
+    }
+    const asserting = this.#serial.run(() => group.handleLink(link, hasBounced));
+    asserting.catch((error: unknown) => {
+      if (!(error instanceof OperatorError)) throw error;
+      log.warn({ group: ifname, code: error.code }, error.message);
+    });
+  }
+
+  #handleAddresses(name: string, list: readonly HostAddress[]): void {
+    this.#running?.interfaces.handleAddresses(name, list);
+    const group = this.#groups.get(name);
+    if (group === undefined) return;
+    group.handleAddresses(list, this.#run.mirror.link(name));
+    this.#options.onEvent({ kind: 'addresses', device: name, list });
+  }
+
+  #handleRoutes(name: string, list: readonly HostRoute[]): void {
+    const group = this.#groups.get(name);
+    if (group === undefined) return;
+    group.handleRoutes(list, this.#run.mirror.link(name));
+    this.#options.onEvent({ kind: 'routes', device: name, list });
+  }
+}
+
+const GROUP_WATCH = { addresses: true, routes: true } as const;

@@ -1,0 +1,361 @@
+/**
+ * The interfaces of the configuration over their life: wanted, attached, lost, wanted again.
+ *
+ *             attach                      device or what is beneath it goes
+ *   wanted -----------> attached ----------------------------------> lost
+ *     ^ |  refused                                                     |
+ *     | +---+                            release (descriptors closed)  |
+ *     +-^---+----------------------------------------------------------+
+ *
+ * While wanted, `attachable` is told when what was missing has appeared, and from time to time
+ * when what refused us gives no sign of its own. While attached, the link and the device's address
+ * and size are told, and what other tools may have undone is asserted again. The caller decides
+ * when to attach and to release, because it must take the descriptors from the workers first.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import { failedWith, native } from '../datapath/native.ts';
+import {
+  type AttachContext,
+  type Attachment,
+  assertMacvtap,
+  attachInterface,
+  detachInterface,
+  type InterfaceSpec,
+  lowerNameOf,
+  wiringOf,
+} from './attach.ts';
+import type { CarrierMonitor } from './carrier.ts';
+import type { Clock } from './clock.ts';
+import type { HostEvent } from './host-event.ts';
+import type { LinkState } from './link-state.ts';
+import { LinkTracker } from './link-tracker.ts';
+import type { Mirror } from './mirror.ts';
+import type { HostAddress, LinkRecord } from './records.ts';
+import type { HostLog } from './restore.ts';
+import type { Serial } from './serial.ts';
+import { useOf } from './silence.ts';
+
+/** Ours: how long after a refusal without a sign of change the next attempt is suggested. */
+const RETRY_MS = 5000;
+
+interface Interface {
+  readonly spec: InterfaceSpec;
+  attachment: Attachment | undefined;
+  isAttaching: boolean;
+  isLost: boolean;
+  /** When `attachable` may be told again although nothing has changed. */
+  retryAtMs: number;
+  /** What the host looked like at the last refusal. */
+  refusedAt: string;
+  readonly tracker: LinkTracker;
+  mac: number;
+  mtu: number;
+}
+
+/** An interface that was attached, as the daemon needs it. */
+export interface AttachedDevice {
+  readonly ifname: string;
+  readonly ifindex: number;
+  /** One per queue, non-blocking; closed by `releaseInterface` alone. */
+  readonly fds: readonly number[];
+  readonly mac: number;
+  readonly mtu: number;
+  readonly link: LinkState;
+  readonly changes: number;
+  /** False for a TAP alone, whose link nobody can tell. */
+  readonly linkKnown: boolean;
+}
+
+/** What the interfaces need; the mirror tells them what it hears. */
+export interface InterfacesOptions {
+  readonly context: AttachContext;
+  readonly serial: Serial;
+  readonly clock: Clock;
+  readonly log: HostLog;
+  readonly carrier: CarrierMonitor | undefined;
+  readonly mirror: () => Mirror;
+  readonly emit: (event: HostEvent) => void;
+}
+
+/** See the head of the file. */
+export class Interfaces {
+  readonly #options: InterfacesOptions;
+  readonly #all = new Map<string, Interface>();
+
+  constructor(options: InterfacesOptions) {
+    this.#options = options;
+  }
+
+  /** Attaches; the interface stays wanted after a refusal. EALREADY: it is attached. */
+  async attach(spec: InterfaceSpec, queues: number): Promise<AttachedDevice> {
+    const one = this.#wanted(spec);
+    if (one.attachment !== undefined || one.isAttaching) {
+      throw new OperatorError('EALREADY', `${spec.name} is attached already`);
+    }
+    one.isAttaching = true;
+    const { context, serial, mirror } = this.#options;
+    try {
+      one.attachment = await serial.run(() => attachInterface(context, spec, queues));
+    } catch (error) {
+      await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
+      one.refusedAt = this.#surroundings(one);
+      one.retryAtMs = this.#options.clock.nowMs() + RETRY_MS;
+      throw error;
+    } finally {
+      one.isAttaching = false;
+    }
+    one.isLost = false;
+    one.mac = one.attachment.mac;
+    one.mtu = one.attachment.mtu;
+    await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
+    one.tracker.watch();
+    one.tracker.update();
+    return attachedDevice(one, one.attachment);
+  }
+
+  /** Closes the descriptors and takes every change back; the interface stays wanted. */
+  async release(name: string): Promise<void> {
+    const one = this.#all.get(name);
+    const attachment = one?.attachment;
+    if (one === undefined || attachment === undefined) return;
+    one.attachment = undefined;
+    one.tracker.unwatch();
+    const { context, serial, mirror } = this.#options;
+    await serial.run(() => detachInterface(context, attachment));
+    await mirror().refresh(name, lowerNameOf(one.spec) ?? '');
+    const wasLost = one.isLost;
+    one.isLost = false;
+    if (wasLost) this.#suggest(one);
+  }
+
+  /** Releases, and forgets the interface. */
+  async detach(name: string): Promise<void> {
+    await this.release(name);
+    const one = this.#all.get(name);
+    if (one === undefined) return;
+    this.#all.delete(name);
+    this.#unwatch(one.spec);
+  }
+
+  /** Detaches every interface, newest first. */
+  async detachAll(): Promise<void> {
+    for (const name of [...this.#all.keys()].reverse()) await this.detach(name);
+  }
+
+  /** The mirror tells of a device, ours or beneath. */
+  handleLink(name: string, link: LinkRecord | undefined, hasBounced: boolean): void {
+    for (const one of this.#all.values()) {
+      const isSelf = one.spec.name === name;
+      if (!isSelf && lowerNameOf(one.spec) !== name) continue;
+      if (one.attachment === undefined) {
+        if (link !== undefined && !isSelf) this.#suggest(one);
+        else if (isSelf && wiringOf(one.spec) === 'tap') this.#suggest(one);
+      } else if (isSelf) {
+        this.#handleOwn(one, one.attachment, link, hasBounced);
+      } else {
+        this.#handleLower(one, one.attachment, link);
+      }
+    }
+  }
+
+  /** The mirror tells of the ports of a bridge. */
+  handlePorts(bridge: string): void {
+    for (const one of this.#all.values()) {
+      if (one.spec.bridge !== bridge || one.attachment === undefined) continue;
+      if (!one.isLost) one.tracker.watch();
+      this.#evaluate(one);
+    }
+  }
+
+  /** The mirror tells of the addresses of a device beneath us. */
+  handleAddresses(name: string, list: readonly HostAddress[]): void {
+    for (const one of this.#all.values()) {
+      if (lowerNameOf(one.spec) !== name) continue;
+      const error = useOf(name, list, []);
+      if (one.attachment === undefined) this.#suggest(one);
+      else if (error !== undefined) {
+        this.#options.emit({ kind: 'uplink-refused', ifname: one.spec.name, error });
+      }
+    }
+  }
+
+  /** The carrier watch has seen a change for the NIC with this number. */
+  handleCarrier(nic: number): void {
+    for (const one of this.#all.values()) {
+      if (one.spec.nic !== nic || one.attachment === undefined) continue;
+      this.#evaluate(one);
+      // The kernel's own news may be a second late; asking makes it tell now.
+      const mirror = this.#options.mirror();
+      for (const device of one.tracker.devices()) void mirror.refreshLink(device.name);
+    }
+  }
+
+  /** Once a second: a deleted macvtap gives no other sign on its descriptor. */
+  handleTick(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const one of this.#all.values()) {
+      const { attachment } = one;
+      if (attachment === undefined) {
+        if (nowMs >= one.retryAtMs) this.#suggest(one, true);
+      } else if (!isOurs(attachment)) {
+        this.#lose(one, `the device ${one.spec.name} was deleted, renamed or moved away`);
+      }
+    }
+  }
+
+  #wanted(spec: InterfaceSpec): Interface {
+    const known = this.#all.get(spec.name);
+    if (known !== undefined) return known;
+    const one: Interface = {
+      spec,
+      attachment: undefined,
+      isAttaching: false,
+      isLost: false,
+      retryAtMs: Number.POSITIVE_INFINITY,
+      refusedAt: '',
+      tracker: new LinkTracker(spec, {
+        carrier: this.#options.carrier,
+        mirror: this.#options.mirror,
+        isInterface: (name) => this.#all.has(name),
+      }),
+      mac: 0,
+      mtu: 0,
+    };
+    this.#all.set(spec.name, one);
+    const mirror = this.#options.mirror();
+    mirror.watch(spec.name);
+    const lower = lowerNameOf(spec);
+    if (lower !== null) mirror.watch(lower, watchOptions(spec));
+    return one;
+  }
+
+  #unwatch(spec: InterfaceSpec): void {
+    const mirror = this.#options.mirror();
+    mirror.unwatch(spec.name);
+    const lower = lowerNameOf(spec);
+    if (lower !== null) mirror.unwatch(lower, watchOptions(spec));
+  }
+
+  #handleOwn(
+    one: Interface,
+    attachment: Attachment,
+    link: LinkRecord | undefined,
+    hasBounced: boolean,
+  ): void {
+    if (link?.ifindex !== attachment.ifindex) {
+      this.#lose(one, `the device ${one.spec.name} is gone`);
+      return;
+    }
+    // The ill's address on a TAP is ours and does not follow the device's.
+    const mac = attachment.wiring === 'macvtap' ? link.mac : one.mac;
+    if (mac !== one.mac || link.mtu !== one.mtu) {
+      one.mac = mac;
+      one.mtu = link.mtu;
+      const { name } = one.spec;
+      this.#options.emit({ kind: 'device', ifname: name, present: true, mac, mtu: link.mtu });
+    }
+    this.#evaluate(one);
+    this.#assertWiring(one, hasBounced);
+  }
+
+  #handleLower(one: Interface, attachment: Attachment, link: LinkRecord | undefined): void {
+    if (link?.ifindex !== attachment.lower?.ifindex) {
+      this.#lose(one, `${lowerNameOf(one.spec)} beneath ${one.spec.name} is gone`);
+      return;
+    }
+    this.#evaluate(one);
+    this.#assertWiring(one, false);
+  }
+
+  /** What other tools may have undone. */
+  #assertWiring(one: Interface, hasBounced: boolean): void {
+    const { context, serial, log } = this.#options;
+    const { rtnl, silencer } = context;
+    const asserting = serial.run(async () => {
+      const { attachment } = one;
+      if (attachment?.lower === undefined || one.isLost) return;
+      const lower = await rtnl.link(attachment.lower.name);
+      const link = await rtnl.link(one.spec.name);
+      if (lower?.ifindex !== attachment.lower.ifindex) return;
+      await silencer.assertSilent(lower, false);
+      if (attachment.wiring !== 'macvtap' || link?.ifindex !== attachment.ifindex) return;
+      if (hasBounced && link.allmulti) await rtnl.setLink(link, { allmulti: false });
+      const seen = hasBounced ? { ...link, allmulti: false } : link;
+      if (link.up) await assertMacvtap(context, one.spec, seen, lower);
+    });
+    asserting.catch((error: unknown) => {
+      if (!(error instanceof OperatorError)) throw error;
+      log.warn({ ifname: one.spec.name, code: error.code }, error.message);
+    });
+  }
+
+  #lose(one: Interface, cause: string): void {
+    if (one.isLost) return;
+    one.isLost = true;
+    const wasDown = one.tracker.link === 'down';
+    one.tracker.unwatch();
+    if (!wasDown) this.#tellLink(one);
+    this.#options.emit({ kind: 'device', ifname: one.spec.name, present: false, cause });
+  }
+
+  /** Tells that attaching may succeed now, if there is a reason to think so. */
+  #suggest(one: Interface, isRetry = false): void {
+    if (one.attachment !== undefined || one.isAttaching) return;
+    const lower = lowerNameOf(one.spec);
+    if (lower !== null && this.#options.mirror().link(lower) === undefined) return;
+    if (!isRetry && this.#surroundings(one) === one.refusedAt) return;
+    one.refusedAt = this.#surroundings(one);
+    one.retryAtMs = this.#options.clock.nowMs() + RETRY_MS;
+    this.#options.emit({ kind: 'attachable', ifname: one.spec.name });
+  }
+
+  /** What must differ for another attempt to make sense. */
+  #surroundings(one: Interface): string {
+    const mirror = this.#options.mirror();
+    const lower = lowerNameOf(one.spec);
+    const beneath = lower === null ? undefined : mirror.link(lower);
+    const own = mirror.link(one.spec.name);
+    const used = lower === null ? [] : mirror.addresses(lower);
+    return JSON.stringify([beneath?.ifindex, beneath?.master, own?.ifindex, own?.carrier, used]);
+  }
+
+  #evaluate(one: Interface): void {
+    if (one.attachment === undefined || one.isLost) return;
+    if (one.tracker.update()) this.#tellLink(one);
+  }
+
+  #tellLink(one: Interface): void {
+    const { link, changes } = one.tracker;
+    this.#options.emit({ kind: 'link', ifname: one.spec.name, link, changes });
+  }
+}
+
+function watchOptions(spec: InterfaceSpec): { addresses: true; ports: boolean } {
+  return { addresses: true, ports: spec.bridge !== null };
+}
+
+/** True while the descriptor leads to the interface it was opened for, by name. */
+function isOurs(attachment: Attachment): boolean {
+  const fd = attachment.device.fds[0];
+  if (fd === undefined) return false;
+  try {
+    return native.tapQuery(fd).name === attachment.spec.name;
+  } catch (error) {
+    if (failedWith(error, 'ENOLINK', 'EBADFD', 'ENODEV')) return false;
+    throw error;
+  }
+}
+
+function attachedDevice(one: Interface, attachment: Attachment): AttachedDevice {
+  return {
+    ifname: one.spec.name,
+    ifindex: attachment.ifindex,
+    fds: attachment.device.fds,
+    mac: one.mac,
+    mtu: one.mtu,
+    link: one.tracker.link,
+    changes: one.tracker.changes,
+    linkKnown: attachment.wiring !== 'tap',
+  };
+}

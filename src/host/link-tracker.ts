@@ -1,0 +1,88 @@
+/**
+ * The link of one attached interface: which devices decide about it, what they say now, and how
+ * often they have changed. Joins the carrier watch (at once, carrier only) with the mirror
+ * (everything, perhaps later).
+ */
+
+import type { InterfaceSpec } from './attach.ts';
+import { lowerNameOf, wiringOf } from './attach.ts';
+import type { CarrierMonitor } from './carrier.ts';
+import { carrierDevicesOf, type LinkState, linkStateOf } from './link-state.ts';
+import type { Mirror } from './mirror.ts';
+import type { LinkRecord } from './records.ts';
+
+/** What the tracker asks. */
+export interface LinkSources {
+  readonly carrier: CarrierMonitor | undefined;
+  readonly mirror: () => Mirror;
+  /** True for a TAP of ours: it always has carrier and so says nothing about a bridge. */
+  readonly isInterface: (name: string) => boolean;
+}
+
+/** See the head of the file. */
+export class LinkTracker {
+  link: LinkState = 'down';
+  /** Changes of carrier since the interface was first attached; never falls. */
+  changes = 0;
+  readonly #spec: InterfaceSpec;
+  readonly #sources: LinkSources;
+  #counted = 0;
+
+  constructor(spec: InterfaceSpec, sources: LinkSources) {
+    this.#spec = spec;
+    this.#sources = sources;
+  }
+
+  /** The devices whose carrier decides. */
+  devices(): readonly LinkRecord[] {
+    return carrierDevicesOf(wiringOf(this.#spec), this.#lower(), this.#otherPorts());
+  }
+
+  /** Watches the devices that decide now; their changes of the past are not ours. */
+  watch(): void {
+    const { carrier } = this.#sources;
+    if (carrier === undefined || carrier.set(this.#spec.nic, this.devices())) {
+      this.#counted = this.#count();
+    }
+  }
+
+  /** Ends the watch; the link is down from now on. */
+  unwatch(): void {
+    this.#sources.carrier?.set(this.#spec.nic, []);
+    this.link = 'down';
+  }
+
+  /** Asks the sources; true if the link or the number of changes is another than before. */
+  update(): boolean {
+    const { link, changes } = this;
+    const count = this.#count();
+    this.changes += Math.max(0, count - this.#counted);
+    this.#counted = count;
+    this.link = linkStateOf({
+      wiring: wiringOf(this.#spec),
+      device: this.#sources.mirror().link(this.#spec.name),
+      lower: this.#lower(),
+      otherPorts: this.#otherPorts(),
+      isCarrierLost: this.#sources.carrier?.isLost(this.#spec.nic) ?? false,
+    });
+    return link !== this.link || changes !== this.changes;
+  }
+
+  #count(): number {
+    const { carrier } = this.#sources;
+    if (carrier !== undefined) return carrier.changes(this.#spec.nic);
+    return this.devices().reduce((sum, device) => sum + device.carrierChanges, 0);
+  }
+
+  #lower(): LinkRecord | undefined {
+    const name = lowerNameOf(this.#spec);
+    return name === null ? undefined : this.#sources.mirror().link(name);
+  }
+
+  #otherPorts(): readonly LinkRecord[] {
+    const { bridge } = this.#spec;
+    if (bridge === null) return [];
+    const ports = this.#sources.mirror().ports(bridge);
+    return ports.filter((port) => !this.#sources.isInterface(port.name));
+  }
+}
