@@ -43,8 +43,11 @@ interface Entry {
 /** What the table needs of its station. */
 export interface ArpTableOwner {
   readonly agenda: Agenda;
-  /** Asks for `address`: by broadcast, or the station `mac` alone. */
-  ask(address: Ipv4, mac: Mac | undefined): void;
+  /**
+   * Asks for `address`: by broadcast, or the station `mac` alone. `waiting` is the last frame
+   * that waits for the answer, if one does.
+   */
+  ask(address: Ipv4, mac: Mac | undefined, waiting: Uint8Array | undefined): void;
   /** Puts a complete frame on the wire. */
   send(frame: Uint8Array): void;
 }
@@ -173,6 +176,7 @@ export class ArpTable {
     }
     entry.tries++;
     this.#enter(entry, entry.state, RETRANSMIT_MS);
-    this.#owner.ask(entry.address, entry.state === 'probe' ? entry.mac : undefined);
+    const mac = entry.state === 'probe' ? entry.mac : undefined;
+    this.#owner.ask(entry.address, mac, entry.queue.at(-1));
   }
 }

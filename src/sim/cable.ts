@@ -62,8 +62,8 @@ export class Cable {
   readonly name: string;
   readonly faults: Record<End, Faults> = { a: { ...HEALTHY }, b: { ...HEALTHY } };
   readonly counts: Record<End, DirectionCounts> = { a: noCounts(), b: noCounts() };
-  /** Called for every frame put in; for transcripts. */
-  tap: Tap | undefined;
+  /** Called for every frame put in while the cable is up; for transcripts and checkers. */
+  readonly #taps: readonly Tap[];
   readonly #agenda: Agenda;
   readonly #rng: Rng;
   readonly #plugs: Partial<Record<End, Plug>> = {};
@@ -71,8 +71,9 @@ export class Cable {
   /** Counts the cuts: a frame that was put in before a cut does not come out after it. */
   #epoch = 0;
 
-  constructor(name: string, agenda: Agenda, rng: Rng) {
+  constructor(name: string, agenda: Agenda, rng: Rng, taps: readonly Tap[] = []) {
     this.name = name;
+    this.#taps = taps;
     this.#agenda = agenda;
     this.#rng = rng;
   }
@@ -133,7 +134,7 @@ export class Cable {
       counts.lostByCut++;
       return;
     }
-    this.tap?.(this, from, frame);
+    for (const tap of this.#taps) tap(this, from, frame);
     if (faults.isSilent) {
       counts.lostInSilence++;
       return;

@@ -34,8 +34,9 @@ export class Network {
   readonly link: Cable;
   readonly cables = new Map<string, Cable>();
   readonly stations = new Map<string, Station>();
+  /** Each sees every frame that is put into any cable. */
+  readonly taps: Tap[] = [];
   readonly #rng: Rng;
-  #tap: Tap | undefined;
 
   constructor(agenda: Agenda, rng: Rng) {
     this.agenda = agenda;
@@ -44,12 +45,6 @@ export class Network {
     this.link = this.#cable('link');
     this.switches.A.connect(this.link, 'a');
     this.switches.B.connect(this.link, 'b');
-  }
-
-  /** Shows every frame that is put into any cable to `tap`. */
-  set tap(tap: Tap | undefined) {
-    this.#tap = tap;
-    for (const cable of this.cables.values()) cable.tap = tap;
   }
 
   /** A NIC of the host at `side`; its cable has its name. */
@@ -80,8 +75,7 @@ export class Network {
   }
 
   #cable(name: string): Cable {
-    const cable = new Cable(name, this.agenda, this.#rng.fork());
-    cable.tap = this.#tap;
+    const cable = new Cable(name, this.agenda, this.#rng.fork(), this.taps);
     this.cables.set(name, cable);
     return cable;
   }

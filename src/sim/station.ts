@@ -53,6 +53,7 @@ import {
   ipv4HeaderParse,
   ipv4IsFragment,
   ipv4IsValid,
+  ipv4Source,
   ipv4VerifyChecksum,
 } from '../wire/ipv4.ts';
 import type { Agenda } from './agenda.ts';
@@ -125,7 +126,7 @@ export class Station {
     this.send = options.send;
     this.arp = new ArpTable({
       agenda: options.agenda,
-      ask: (address, mac) => this.#askFor(address, mac),
+      ask: (address, mac, waiting) => this.#askFor(address, mac, waiting),
       send: this.send,
     });
   }
@@ -314,12 +315,13 @@ export class Station {
     this.sendDatagram(source, destination, IPV4_PROTOCOL_ICMP, payload);
   }
 
-  #askFor(address: Ipv4, mac: Mac | undefined): void {
+  #askFor(address: Ipv4, mac: Mac | undefined, waiting: Uint8Array | undefined): void {
+    const source = waiting === undefined ? 0 : ipv4Source(waiting, ETHERNET_HEADER_LENGTH);
     this.send(
       arpFrame(mac ?? MAC_BROADCAST, this.mac, {
         operation: ARP_REQUEST,
         senderMac: this.mac,
-        senderAddress: this.#sourceFor(address),
+        senderAddress: this.hasAddress(source) ? source : this.#sourceFor(address),
         targetMac: 0,
         targetAddress: address,
       }),

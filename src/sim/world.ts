@@ -13,11 +13,12 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { OperatorError } from '../base/errors.ts';
 import { external, type Operation, type Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
-import { type LinkCounters, linkCountersFrom } from '../stats/schema.ts';
+import type { LinkCounters } from '../stats/schema.ts';
 import { System, type SystemEvent } from '../system.ts';
-import { type Ipv4, ipv4Parse, macFormat } from '../wire/addr.ts';
+import { type Ipv4, ipv4Parse } from '../wire/addr.ts';
 import { frameDescribe } from '../wire/describe.ts';
 import { Agenda } from './agenda.ts';
 import { SimHost } from './host.ts';
@@ -30,7 +31,7 @@ import { Transcript } from './transcript.ts';
 export const GROUP = 'ipmp0';
 
 /** Locally administered addresses of the world: the last byte tells who. */
-const GROUP_MAC = 0x020000001000;
+export const GROUP_MAC = 0x020000001000;
 const NIC_MAC = 0x020000002000;
 
 /** The carrier watch looks once in this time, as the native one does. */
@@ -102,9 +103,9 @@ export class SimWorld {
       ...(choose === undefined ? {} : { choose }),
     });
     if (options.showsFrames === true) {
-      this.network.tap = (cable, from, frame) => {
+      this.network.taps.push((cable, from, frame) => {
         this.transcript.write(`${cable.name}.${from}`, frameDescribe(frame));
-      };
+      });
     }
   }
 
@@ -325,10 +326,12 @@ export class SimWorld {
     return taken;
   }
 
-  *#askDriver(nic: number, ifname: string): Operation<LinkCounters> {
-    return yield* external<LinkCounters>(`driver of ${ifname}`, (settle) => {
+  #askDriver(nic: number, ifname: string): Operation<LinkCounters> {
+    return external<LinkCounters>(`driver of ${ifname}`, (settle) => {
       const answer = this.agenda.after(DRIVER_MS, () => {
-        if (!this.silentDrivers.has(ifname)) settle.resolve(this.#driverCounters(nic));
+        if (this.silentDrivers.has(ifname)) return;
+        if (this.nics.has(ifname)) settle.resolve(this.#driverCounters(nic));
+        else settle.reject(new OperatorError('ENODEV', `${ifname} is gone`));
       });
       return () => this.agenda.cancel(answer);
     });
@@ -336,7 +339,7 @@ export class SimWorld {
 
   #driverCounters(nic: number): LinkCounters {
     const counters = this.datapath.portCounters(nic);
-    const values: LinkCounters = {
+    return {
       rbytes: counters.receiveBytes,
       obytes: counters.transmitBytes,
       ipackets: counters.receivePackets,
@@ -348,7 +351,6 @@ export class SimWorld {
       brdcstrcv: counters.receiveBroadcast,
       brdcstxmt: counters.transmitBroadcast,
     };
-    return linkCountersFrom((name) => values[name]);
   }
 }
 
@@ -366,6 +368,3 @@ export function address(text: string): Ipv4 {
   assert(parsed !== undefined, `${text} is no IPv4 address`);
   return parsed;
 }
-
-/** What the world calls the MAC of its group, for checks that it never leaves the host. */
-export const GROUP_MAC_TEXT = macFormat(GROUP_MAC);

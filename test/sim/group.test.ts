@@ -1,0 +1,291 @@
+/** Groups in virtual time: failover, repair, standby, damping, devices that come and go. */
+
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { OperatorError } from '../../src/base/errors.ts';
+import { demonstrate } from '../../src/sim/demonstration.ts';
+import type { Station } from '../../src/sim/station.ts';
+import { address, GROUP, type NicSpec, SimWorld, type WorldOptions } from '../../src/sim/world.ts';
+import { Checkers } from './checkers.ts';
+
+const TWO: readonly NicSpec[] = [
+  { name: 'net0', side: 'A' },
+  { name: 'net1', side: 'B' },
+];
+const TWO_ADDRESSES = ['192.0.2.10/24', '192.0.2.11/24'];
+
+interface Scene {
+  readonly world: SimWorld;
+  readonly checkers: Checkers;
+  readonly gateway: Station;
+}
+
+/** A world with a gateway behind switch A, past detection and first announcements. */
+function scene(options: Partial<WorldOptions> = {}): Scene {
+  const world = SimWorld.create({ seed: 7, nics: TWO, addresses: TWO_ADDRESSES, ...options });
+  const checkers = new Checkers(world);
+  const gateway = world.network.addStation({
+    name: 'gw',
+    mac: 0x020000000001,
+    side: 'A',
+    addresses: [{ address: address('192.0.2.1'), prefixLength: 24 }],
+  });
+  world.runFor(10_000);
+  return { world, checkers, gateway };
+}
+
+const groupOf = (world: SimWorld) => world.system.describeGroups()[0]!;
+const eventsOf = (world: SimWorld, from: number) =>
+  world.events.slice(from).map(({ event, ifname, to }) => `${event} ${ifname ?? '-'} ${to ?? '-'}`);
+
+test('the demonstration is right, and the same for the same seed', () => {
+  const tell = (seed: number): string[] => {
+    const lines: string[] = [];
+    ok(
+      demonstrate((line) => lines.push(line), seed),
+      lines.join('\n'),
+    );
+    return lines;
+  };
+  deepEqual(tell(1), tell(1));
+  for (let seed = 2; seed < 10; seed++) tell(seed);
+});
+
+test('a cut moves the address at once; the gap is a few milliseconds, the repair loses nothing', () => {
+  const { world, checkers, gateway } = scene();
+  const { station } = world.host;
+  const stream = station.ping(address('192.0.2.1'), 1, address('192.0.2.10'));
+  const inward = gateway.ping(address('192.0.2.10'), 1);
+  world.runFor(500);
+  const victim = world.boundNic('192.0.2.10')!;
+  for (const each of [stream, inward]) each.mark('cut');
+  world.cut(victim);
+  world.runFor(1000);
+  equal(groupOf(world).state, 'degraded');
+  deepEqual(groupOf(world).failed, [victim]);
+  for (const each of [stream, inward]) each.mark('repair');
+  world.repair(victim);
+  world.runFor(1000);
+  for (const each of [stream, inward]) each.stop();
+  world.runFor(100);
+  for (const each of [stream, inward]) {
+    const [start, cut, repair] = each.result().windows;
+    equal(start?.lost, 0);
+    ok(cut !== undefined && cut.longestGapMs <= 5 && cut.lost <= 4, JSON.stringify(cut));
+    equal(repair?.lost, 0);
+    equal(each.result().duplicates, 0);
+  }
+  equal(groupOf(world).state, 'ok');
+  checkers.finish();
+});
+
+test('two losses 20 ms apart: the last NIC serves every address, and gets them announced', () => {
+  const nics: NicSpec[] = [...TWO, { name: 'net2', side: 'A' }];
+  const addresses = [...TWO_ADDRESSES, '192.0.2.12/24'];
+  const { world, checkers, gateway } = scene({ nics, addresses });
+  for (const text of addresses) gateway.ping(address(text.split('/')[0]!), 5);
+  world.runFor(500);
+  world.cut('net0');
+  world.runFor(20);
+  world.cut('net1');
+  world.runFor(1500);
+  for (const text of addresses) {
+    const plain = text.split('/')[0]!;
+    equal(world.boundNic(plain), 'net2');
+    equal(gateway.arp.lookUp(address(plain))?.mac, world.nic('net2').mac);
+  }
+  checkers.finish();
+});
+
+test('when the last NIC dies the group fails, and the first one back carries everything', () => {
+  const { world, checkers, gateway } = scene();
+  world.cut('net0');
+  world.cut('net1');
+  world.runFor(100);
+  equal(groupOf(world).state, 'failed');
+  equal(world.boundNic('192.0.2.10'), null);
+  world.repair('net1');
+  world.runFor(2000);
+  equal(groupOf(world).state, 'degraded');
+  equal(world.boundNic('192.0.2.10'), 'net1');
+  equal(world.boundNic('192.0.2.11'), 'net1');
+  const stream = gateway.ping(address('192.0.2.11'), 10);
+  world.runFor(200);
+  stream.stop();
+  world.runFor(100);
+  equal(stream.result().lost, 0);
+  checkers.finish();
+});
+
+test('a standby works only while another NIC does not', () => {
+  const nics: NicSpec[] = [...TWO, { name: 'net2', side: 'B', standby: true }];
+  const { world, checkers } = scene({ nics });
+  deepEqual(groupOf(world).active, ['net0', 'net1']);
+  deepEqual(groupOf(world).inactive, ['net2']);
+  world.cut('net0');
+  world.runFor(50);
+  deepEqual([...groupOf(world).active].sort(), ['net1', 'net2']);
+  world.repair('net0');
+  world.runFor(50);
+  deepEqual([...groupOf(world).active].sort(), ['net0', 'net1']);
+  deepEqual(groupOf(world).inactive, ['net2']);
+  checkers.finish();
+});
+
+test('without failback a repaired NIC waits until it is needed', () => {
+  const { world, checkers } = scene({ settings: { failback: false } });
+  world.cut('net0');
+  world.runFor(50);
+  world.repair('net0');
+  world.runFor(50);
+  deepEqual(groupOf(world).inactive, ['net0']);
+  equal(world.boundNic('192.0.2.10'), 'net1');
+  world.cut('net1');
+  world.runFor(50);
+  deepEqual(groupOf(world).active, ['net0']);
+  world.repair('net1');
+  world.runFor(50);
+  world.operate('failback', () => world.system.setGroup(GROUP, { failback: true }));
+  deepEqual([...groupOf(world).active].sort(), ['net0', 'net1']);
+  checkers.finish();
+});
+
+test('damping: the third link-up within the time waits until the time is over', () => {
+  const flapDamping = { ups: 2, withinMs: 60_000 };
+  const { world, checkers } = scene({ settings: { flapDamping } });
+  const startMs = world.nowMs;
+  for (let flaps = 0; flaps < 3; flaps++) {
+    world.cut('net0');
+    world.runFor(100);
+    world.repair('net0');
+    world.runFor(100);
+  }
+  equal(groupOf(world).state, 'degraded');
+  const row = world.system.describeInterfaces()[0];
+  equal(row?.link, 'up');
+  equal(row?.state, 'failed');
+  ok(world.runUntil(() => groupOf(world).state === 'ok', 120_000));
+  const waitedMs = world.nowMs - startMs;
+  ok(waitedMs > 60_000 && waitedMs < 60_700, `${waitedMs} ms`);
+  checkers.finish();
+});
+
+test('a device that is deleted is absent, the others go on, and it is taken in again', () => {
+  const { world, checkers, gateway } = scene();
+  const stream = gateway.ping(address('192.0.2.10'), 2);
+  world.runFor(100);
+  const victim = world.boundNic('192.0.2.10')!;
+  const side = victim === 'net0' ? 'A' : 'B';
+  stream.mark('gone');
+  world.removeDevice(victim);
+  world.runFor(1000);
+  deepEqual(groupOf(world).absent, [victim]);
+  equal(groupOf(world).state, 'degraded');
+  world.addDevice(victim, side);
+  world.runFor(1000);
+  stream.stop();
+  world.runFor(100);
+  equal(groupOf(world).state, 'ok');
+  ok((stream.window('gone')?.longestGapMs ?? 99) <= 10, JSON.stringify(stream.window('gone')));
+  checkers.finish();
+});
+
+test('addresses are spread evenly, and level again when a NIC comes back', () => {
+  const nics: NicSpec[] = [...TWO, { name: 'net2', side: 'A' }];
+  const addresses = Array.from({ length: 7 }, (_, i) => `192.0.2.${10 + i}/24`);
+  const { world, checkers } = scene({ nics, addresses });
+  const spread = (): number[] => {
+    const counts = new Map<string, number>();
+    for (const text of addresses) {
+      const nic = world.boundNic(text.split('/')[0]!) ?? '-';
+      counts.set(nic, (counts.get(nic) ?? 0) + 1);
+    }
+    return [...counts.values()].sort();
+  };
+  deepEqual(spread(), [2, 2, 3]);
+  world.cut('net2');
+  world.runFor(100);
+  deepEqual(spread(), [3, 4]);
+  world.repair('net2');
+  world.runFor(100);
+  deepEqual(spread(), [2, 2, 3]);
+  checkers.finish();
+});
+
+test('a member leaves and joins again while frames flow; its addresses never lie idle', () => {
+  const { world, checkers, gateway } = scene();
+  const streams = TWO_ADDRESSES.map((text) => gateway.ping(address(text.split('/')[0]!), 1));
+  world.runFor(200);
+  for (let times = 0; times < 5; times++) {
+    world.operate('leave', () => world.system.leaveGroup(GROUP, 'net0'));
+    world.runFor(1200);
+    checkers.sampleKstats();
+    world.operate('join', () => world.system.joinGroup(GROUP, 'net0'));
+    world.runFor(1200);
+    checkers.sampleKstats();
+  }
+  for (const stream of streams) stream.stop();
+  world.runFor(100);
+  for (const stream of streams) equal(stream.result().lost, 0);
+  checkers.finish();
+});
+
+test('a silent driver delays neither failover nor the leaving of its NIC', () => {
+  const { world, checkers } = scene();
+  world.silentDrivers.add('net0');
+  checkers.sampleKstats();
+  const before = world.nowMs;
+  world.operate('leave', () => world.system.leaveGroup(GROUP, 'net0'));
+  ok(world.nowMs - before <= 400, `${world.nowMs - before} ms`);
+  equal(world.boundNic('192.0.2.10'), 'net1');
+  throws(
+    () => world.operate('join', () => world.system.joinGroup(GROUP, 'net0')),
+    (error) => error instanceof OperatorError && error.code === 'ETIMEDOUT',
+  );
+  checkers.finish();
+});
+
+test('a group with members is not deleted; an empty one is', () => {
+  const { world } = scene();
+  const remove = () => world.operate('delete', () => world.system.deleteGroup(GROUP));
+  throws(remove, (error) => error instanceof OperatorError && error.code === 'EBUSY');
+  for (const name of ['net0', 'net1']) {
+    world.operate('leave', () => world.system.leaveGroup(GROUP, name));
+  }
+  remove();
+  deepEqual(world.system.describeGroups(), []);
+});
+
+test('every event of a failover names its cause, in the order of happening', () => {
+  const { world } = scene();
+  const from = world.events.length;
+  const victim = world.boundNic('192.0.2.10')!;
+  world.cut(victim);
+  world.runFor(100);
+  const events = eventsOf(world, from);
+  equal(events[0], `interface-link ${victim} down`);
+  equal(events[1], `interface-state ${victim} failed`);
+  equal(events.at(-1), 'group-state - degraded');
+  for (const event of world.events.slice(from)) ok(event.cause.length > 0);
+});
+
+test('IPv6 addresses are listed and said to be not served', () => {
+  const { world } = scene({ addresses: ['192.0.2.10/24', '2001:db8::10/64'] });
+  const row = world.system.describeAddresses().find(({ address: text }) => text.includes(':'));
+  equal(row?.address, '2001:db8::10/64');
+  equal(row?.inbound, null);
+  ok(row?.note?.includes('not served'));
+});
+
+test('the same seed tells the same story, frame by frame', () => {
+  const story = (seed: number): string => {
+    const world = SimWorld.create({ seed, nics: TWO, addresses: TWO_ADDRESSES, showsFrames: true });
+    world.network.cables.get('net0')!.faults.a.lossPerMille = 100;
+    world.runFor(2000);
+    world.cut('net0');
+    world.runFor(2000);
+    return world.transcript.digest;
+  };
+  equal(story(3), story(3));
+  ok(story(3) !== story(4));
+});
