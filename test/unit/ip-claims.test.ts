@@ -1,0 +1,303 @@
+/** Detection, announcements and defence of our own addresses, in time. */
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { RECOVERY_MS } from '../../src/ip/dad.ts';
+import { Ipif } from '../../src/ip/ipif.ts';
+import { MAC_BROADCAST } from '../../src/wire/addr.ts';
+import {
+  DATA,
+  GATEWAY_MAC,
+  GROUP_MAC,
+  mac,
+  OTHER_MAC,
+  reply,
+  request,
+  type Sent,
+  TEST,
+  World,
+} from './ip-harness.ts';
+
+const NET0 = mac('02:00:00:00:00:01');
+
+function isAnnouncement(one: Sent): boolean {
+  return one.arp.senderAddress === one.arp.targetAddress;
+}
+
+function beginDetection(world: World): Ipif {
+  const ipif = Ipif.data(DATA, 24);
+  world.ipifs.set(DATA, ipif);
+  ipif.bind(world.ill(0));
+  world.lan.addressBound(ipif, 'initial', world.nowMs);
+  return ipif;
+}
+
+test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 ms', () => {
+  const gaps = new Set<number>();
+  for (let seed = 1; seed <= 200; seed++) {
+    const world = new World({ seed });
+    const startMs = world.nowMs;
+    const ipif = beginDetection(world);
+    equal(ipif.state, 'tentative');
+    world.advance(1000);
+    equal(ipif.state, 'up');
+    const sent = world.take();
+    const probes = sent.filter((one) => one.arp.senderAddress === 0);
+    equal(probes.length, 3);
+    const times = [...probes, sent[3]!].map((one) => one.atMs);
+    const delayMs = times[0]! - startMs;
+    equal(delayMs >= 0 && delayMs < 100, true, `delay ${delayMs}`);
+    for (let i = 1; i < times.length; i++) {
+      const gapMs = times[i]! - times[i - 1]!;
+      equal(gapMs >= 120 - 1e-6 && gapMs < 180, true, `gap ${gapMs}`);
+      gaps.add(gapMs);
+    }
+    equal(isAnnouncement(sent[3]!), true);
+  }
+  equal(gaps.size > 500, true, 'the jitter varies');
+});
+
+test('announcements: 5 of them, 2 s apart, then silence; the states are reported', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(60_000);
+  const announcements = world.take().filter(isAnnouncement);
+  const firstMs = announcements[0]!.atMs;
+  deepEqual(
+    announcements.map((one) => Math.round(one.atMs - firstMs)),
+    [0, 2000, 4000, 6000, 8000],
+  );
+  for (const one of announcements) {
+    deepEqual([one.port, one.source, one.arp.senderMac], ['net0', NET0, NET0]);
+    equal(one.destination, MAC_BROADCAST);
+  }
+  equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
+  deepEqual(
+    world.events.map((event) => (event.kind === 'address-state' ? [event.to, event.cause] : [])),
+    [['up', 'unopposed']],
+  );
+  equal(ipif.state, 'up');
+});
+
+test('a conflict while probing: duplicate, tried again after 300 s', () => {
+  const claims = [
+    request(OTHER_MAC, DATA, DATA),
+    reply(OTHER_MAC, DATA, NET0, 0),
+    request(OTHER_MAC, 0, DATA),
+  ];
+  for (const claim of claims) {
+    const world = new World();
+    const ipif = beginDetection(world);
+    world.advance(200);
+    world.wire(0, claim);
+    equal(ipif.state, 'duplicate');
+    const atMs = world.nowMs;
+    world.take();
+    world.lan.addressUnbound(ipif);
+    ipif.unbind();
+    world.advance(RECOVERY_MS - 1);
+    deepEqual(world.take(), []);
+    world.advance(1000);
+    equal(ipif.state, 'up');
+    equal(world.take().length, 3);
+    deepEqual(
+      world.events.map((event) => (event.kind === 'address-state' ? [event.to, event.cause] : [])),
+      [
+        ['duplicate', 'conflict'],
+        ['tentative', 'probing'],
+        ['up', 'recovered'],
+      ],
+    );
+    const [first] = world.events;
+    deepEqual(first, {
+      kind: 'address-state',
+      atMs,
+      ipif,
+      from: 'tentative',
+      to: 'duplicate',
+      cause: 'conflict',
+      mac: OTHER_MAC,
+    });
+    ipif.bind(world.ill(1));
+    world.lan.addressBound(ipif, 'rebind', world.nowMs);
+    equal(world.take()[0]!.port, 'net1');
+  }
+});
+
+test('a link that comes up tries duplicates again, and verifies test addresses', () => {
+  const world = new World();
+  const data = beginDetection(world);
+  world.advance(50);
+  world.wire(0, request(OTHER_MAC, DATA, DATA));
+  equal(data.state, 'duplicate');
+  const testIpif = world.addTest(TEST, 0);
+  world.lan.handleLinkUp(world.ill(0), world.nowMs);
+  deepEqual([data.state, testIpif.state], ['tentative', 'tentative']);
+  world.advance(1000);
+  deepEqual([data.state, testIpif.state], ['up', 'up']);
+  world.advance(10_000);
+  world.take();
+  world.lan.handleLinkUp(world.ill(0), world.nowMs);
+  equal(data.state, 'up');
+  deepEqual(
+    world.take().map((one) => [one.port, isAnnouncement(one)]),
+    [['net0', true]],
+  );
+});
+
+test('defence: at most once in 10 s under 1000 conflicts a second, and the address stays', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 1);
+  for (let i = 0; i < 25_000; i++) {
+    world.wire(0, i % 2 === 0 ? request(OTHER_MAC, DATA, DATA) : reply(OTHER_MAC, DATA, NET0, 0));
+    world.advance(1);
+  }
+  const defences = world.take();
+  equal(defences.length, 3);
+  deepEqual(
+    defences.map((one) => [one.port, isAnnouncement(one)]),
+    defences.map(() => ['net1', true]),
+  );
+  equal(defences[1]!.atMs - defences[0]!.atMs >= 10_000, true);
+  equal(ipif.state, 'up');
+  equal(world.dropped('arp_conflict'), 24_997);
+  equal(world.events.filter((event) => event.kind === 'address-defended').length, 3);
+  deepEqual(world.lan.neighbors(), []);
+});
+
+test('a test address is defended once and given up at the second conflict in 10 s', () => {
+  const world = new World();
+  const ipif = world.addTest(TEST, 1);
+  world.wire(0, request(OTHER_MAC, TEST, TEST));
+  equal(world.take('net1').length, 1);
+  equal(ipif.state, 'up');
+  world.advance(10_000);
+  world.wire(0, request(OTHER_MAC, TEST, TEST));
+  equal(ipif.state, 'up');
+  world.advance(1);
+  world.wire(0, request(OTHER_MAC, TEST, TEST));
+  equal(ipif.state, 'duplicate');
+});
+
+test('a move is announced at once from the new NIC, five times', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  const startMs = world.nowMs;
+  world.move(ipif, 1);
+  equal(world.sent.length, 1);
+  world.advance(20_000);
+  deepEqual(
+    world.take().map((one) => [one.port, one.atMs - startMs]),
+    [0, 2000, 4000, 6000, 8000].map((atMs) => ['net1', atMs]),
+  );
+});
+
+test('two NICs lost 20 ms apart: both moves are announced at once', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  const startMs = world.nowMs;
+  world.move(ipif, 1);
+  world.advance(20);
+  world.move(ipif, 2);
+  world.advance(1000);
+  deepEqual(
+    world.take().map((one) => [one.port, one.atMs - startMs]),
+    [
+      ['net1', 0],
+      ['net2', 20],
+    ],
+  );
+});
+
+test('flapping at 10 Hz: three moves a second are told, the last one always', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  const startMs = world.nowMs;
+  for (let i = 1; i <= 600; i++) {
+    world.move(ipif, i % 3);
+    world.advance(100);
+  }
+  world.advance(1000);
+  const sent = world.take();
+  for (let second = 0; second < 60; second++) {
+    const from = startMs + second * 1000;
+    const count = sent.filter((one) => one.atMs >= from && one.atMs < from + 1000).length;
+    equal(count >= 1 && count <= 4, true, `second ${second}: ${count}`);
+  }
+  equal(sent.length <= 3 * 61, true, `${sent.length} announcements in 60 s`);
+  equal(sent.at(-1)!.port, ipif.boundIll!.name);
+  world.advance(10_000);
+  deepEqual(
+    world.take().map((one) => one.port),
+    new Array(4).fill(ipif.boundIll!.name),
+  );
+});
+
+test('unbound: silence; bound again: announced without a new detection', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(1000);
+  world.take();
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.advance(30_000);
+  deepEqual(world.take(), []);
+  equal(ipif.state, 'up');
+  ipif.bind(world.ill(2));
+  world.lan.addressBound(ipif, 'rebind', world.nowMs);
+  deepEqual(
+    world.take().map((one) => [one.port, isAnnouncement(one)]),
+    [['net2', true]],
+  );
+});
+
+test('unbound while probing: the detection begins anew on the next NIC', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(150);
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.take();
+  world.advance(5000);
+  deepEqual(world.take(), []);
+  ipif.bind(world.ill(1));
+  world.lan.addressBound(ipif, 'rebind', world.nowMs);
+  world.advance(1000);
+  const sent = world.take();
+  deepEqual(
+    sent.map((one) => [one.port, one.arp.senderAddress === 0]),
+    [
+      ['net1', true],
+      ['net1', true],
+      ['net1', true],
+      ['net1', false],
+    ],
+  );
+});
+
+test('a removed address is never heard of again', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(50);
+  world.lan.addressRemoved(ipif);
+  world.ipifs.delete(DATA);
+  world.take();
+  world.advance(RECOVERY_MS);
+  deepEqual(world.take(), []);
+  equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
+});
+
+test('the group’s MAC never leaves, whatever is sent', () => {
+  const world = new World();
+  beginDetection(world);
+  world.hostAsks(mac('00:00:00:00:00:00') + 0xc0000201);
+  world.host(request(GROUP_MAC, 0, 0xc0000205));
+  world.host(request(GROUP_MAC, DATA, DATA));
+  world.wire(0, request(GATEWAY_MAC, 0xc0000201, DATA));
+  world.advance(20_000);
+  for (const one of world.take()) {
+    if (one.port === 'host') continue;
+    equal(one.source === GROUP_MAC || one.arp.senderMac === GROUP_MAC, false);
+    equal(one.source, one.arp.senderMac);
+  }
+});
