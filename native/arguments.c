@@ -30,6 +30,19 @@ bool check_status(napi_env env, napi_status status)
 	return false;
 }
 
+void report_exception(napi_env env, napi_status status)
+{
+	napi_value exception = NULL;
+	bool pending = false;
+
+	if (status == napi_ok)
+		return;
+	/* Nothing is pending when the environment is ending and runs no JavaScript any more. */
+	if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
+	    napi_get_and_clear_last_exception(env, &exception) == napi_ok)
+		napi_fatal_exception(env, exception);
+}
+
 bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values)
 {
 	/* Missing arguments arrive as undefined and are refused by whoever takes them. */

@@ -31,6 +31,20 @@ export interface BurstHandle {
   readonly [kind]: 'burst';
 }
 
+/** A netlink socket on the event loop of this thread. */
+export interface NetlinkHandle {
+  readonly [kind]: 'netlink';
+}
+
+/** Who connected a Unix socket, as the kernel recorded it then. */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
 export interface Native {
   /** Version of this interface; native.ts refuses another. */
   readonly abi: number;
@@ -106,6 +120,33 @@ export interface Native {
   eventfdRing(fd: number): void;
   /** True if it had been rung since it was last cleared. */
   eventfdClear(fd: number): boolean;
+
+  // Netlink (netlink.c): used through NetlinkSocket of native.ts
+
+  /**
+   * Opens a socket of a netlink protocol, with strict checking and extended acknowledgements, and
+   * joins multicast groups by number. `onReadable` is called from the event loop while messages
+   * or an error wait.
+   */
+  netlinkOpen(
+    protocol: number,
+    groups: Int32Array,
+    receiveBufferBytes: number,
+    onReadable: () => void,
+  ): NetlinkHandle;
+  /**
+   * Octets of whole messages from the kernel put into `buffer` (at least 65,536 long); 0 if none
+   * wait; -ENOBUFS once after the kernel dropped messages, -EMSGSIZE for one that is too long.
+   */
+  netlinkReceive(handle: NetlinkHandle, buffer: Uint8Array): number;
+  netlinkSend(handle: NetlinkHandle, message: Uint8Array): void;
+  netlinkPortId(handle: NetlinkHandle): number;
+  netlinkSetReferenced(handle: NetlinkHandle, referenced: boolean): void;
+  netlinkClose(handle: NetlinkHandle): void;
+
+  // Peers (peer.c)
+
+  peerCredentials(fd: number): PeerCredentials;
 }
 
 declare const native: Native;

@@ -19,7 +19,8 @@ static bool register_constants(napi_env env, napi_value exports)
 NAPI_MODULE_INIT()
 {
 	if (register_constants(env, exports) && device_register(env, exports) &&
-	    burst_register(env, exports) && wait_register(env, exports))
+	    burst_register(env, exports) && wait_register(env, exports) &&
+	    netlink_register(env, exports) && peer_register(env, exports))
 		return exports;
 	return NULL;
 }

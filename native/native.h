@@ -70,6 +70,9 @@ bool set_property(napi_env env, napi_value object, const char *name, napi_value 
 /* Throws what a failed N-API call reports, unless an exception is pending already. */
 bool check_status(napi_env env, napi_status status);
 
+/* After a call into JavaScript from the event loop: an exception becomes an uncaught one. */
+void report_exception(napi_env env, napi_status status);
+
 /* errno.c: throws Error with code ('EBUSY'), errno (positive) and syscall. Returns NULL. */
 napi_value throw_errno(napi_env env, int error, const char *syscall);
 const char *errno_name(int error);
@@ -89,5 +92,7 @@ bool register_functions(napi_env env, napi_value exports, const struct function 
 bool device_register(napi_env env, napi_value exports);
 bool burst_register(napi_env env, napi_value exports);
 bool wait_register(napi_env env, napi_value exports);
+bool netlink_register(napi_env env, napi_value exports);
+bool peer_register(napi_env env, napi_value exports);
 
 #endif

@@ -1,12 +1,19 @@
 /**
  * The native addon with its types: the one way in which src reaches C. The functions are handed
- * out as they are, so that a hot call costs one crossing and nothing more.
+ * out as they are, so that a hot call costs one crossing and nothing more; what lives on the
+ * event loop has a class.
  */
 
-import addon, { type BurstHandle, type Native, type NativeError } from '#native';
+import addon, {
+  type BurstHandle,
+  type Native,
+  type NativeError,
+  type NetlinkHandle,
+  type PeerCredentials,
+} from '#native';
 import { assert } from '../base/assert.ts';
 
-export type { BurstHandle, NativeError };
+export type { BurstHandle, NativeError, PeerCredentials };
 
 /** The interface version this file was written against (IPMPD_NATIVE_ABI in native.h). */
 const NATIVE_ABI = 1;
@@ -18,6 +25,8 @@ assert(
 
 /** Every function and constant of the addon; native/index.d.ts describes them one by one. */
 export const native: Native = addon;
+
+const { ENOBUFS = 0, EMSGSIZE = 0 } = addon.errno;
 
 /** The name of an errno, with or without its sign: errnoName(-5) is 'EIO'. */
 export function errnoName(error: number): string {
@@ -31,4 +40,83 @@ export function errnoName(error: number): string {
 /** True if a system call of the addon (or of Node) failed with one of these errno names. */
 export function failedWith(error: unknown, ...codes: string[]): error is NativeError {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+/** Ours: several datagrams of the kernel's largest size (32 KiB) are read at once. */
+const NETLINK_BUFFER_BYTES = 262_144;
+
+/** Ours: reads per call of the event loop, so that a flood of messages leaves time for others. */
+const NETLINK_READS = 16;
+
+export interface NetlinkOptions {
+  /** From linux/netlink.h: 0 is NETLINK_ROUTE, 12 NETLINK_NETFILTER. */
+  readonly protocol: number;
+  /** Multicast groups by number (RTNLGRP_*, not the bits of nl_groups). */
+  readonly groups: readonly number[];
+  /** Room for messages not yet read; beyond the system's limit where we are privileged. */
+  readonly receiveBufferBytes: number;
+  /**
+   * Whole messages, one after another, each aligned to 4 octets. The memory is reused as soon as
+   * the call returns.
+   */
+  readonly onMessages: (messages: Uint8Array) => void;
+  /** The kernel dropped messages, notifications or replies; only a full dump tells what. */
+  readonly onOverrun: () => void;
+}
+
+/** A netlink socket of this process's network namespace, on this thread's event loop. */
+export class NetlinkSocket {
+  readonly #handle: NetlinkHandle;
+  readonly #options: NetlinkOptions;
+  readonly #buffer = new Uint8Array(NETLINK_BUFFER_BYTES);
+  #isOpen = true;
+
+  constructor(options: NetlinkOptions) {
+    this.#options = options;
+    this.#handle = addon.netlinkOpen(
+      options.protocol,
+      Int32Array.from(options.groups),
+      options.receiveBufferBytes,
+      () => this.#handleReadable(),
+    );
+  }
+
+  /** The port by which the kernel names this socket in what it causes (nlmsg_pid). */
+  get portId(): number {
+    return addon.netlinkPortId(this.#handle);
+  }
+
+  /** Sends one or more messages to the kernel, which answers before this returns. */
+  send(message: Uint8Array): void {
+    addon.netlinkSend(this.#handle, message);
+  }
+
+  /** An open socket keeps the process alive unless it is unreferenced. */
+  setReferenced(referenced: boolean): void {
+    addon.netlinkSetReferenced(this.#handle, referenced);
+  }
+
+  /** No callback is called any more once this returns. Closing twice changes nothing. */
+  close(): void {
+    this.#isOpen = false;
+    addon.netlinkClose(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #handleReadable(): void {
+    for (let reads = 0; reads < NETLINK_READS && this.#isOpen; reads++) {
+      const length = addon.netlinkReceive(this.#handle, this.#buffer);
+      if (length === 0) return;
+      if (length > 0) {
+        this.#options.onMessages(this.#buffer.subarray(0, length));
+      } else {
+        const lost = length === -ENOBUFS || length === -EMSGSIZE;
+        assert(lost, `netlink socket: ${errnoName(length)} on reading`);
+        this.#options.onOverrun();
+      }
+    }
+  }
 }

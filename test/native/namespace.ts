@@ -24,6 +24,11 @@ function reasonToSkip(): string | undefined {
   return undefined;
 }
 
+/** A test that needs no device, in a file that also has tests in namespaces. */
+export function plainTest(name: string, body: () => Promise<void> | void): void {
+  if (process.env[CASE] === undefined) test(name, body);
+}
+
 /** Declares a test whose body runs alone in a fresh network namespace. `url` is import.meta.url. */
 export function namespaceTest(url: string, name: string, body: () => Promise<void> | void): void {
   const wanted = process.env[CASE];
@@ -39,7 +44,7 @@ async function runBody(body: () => Promise<void> | void): Promise<void> {
     await body();
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
+    process.exit(1);
   }
 }
 
