@@ -174,7 +174,10 @@ export class System {
     this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleDevice(tracked, info));
   }
 
-  /** What the device of an interface says about its link. Unknown names are ignored. */
+  /**
+   * What the device of an interface says about its link. Ignored for unknown names and absent
+   * devices: a link is told with `handleDevice` or after it.
+   */
   handleLink(ifname: string, info: LinkInfo, nowMs: number): void {
     this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleLink(tracked, info));
   }

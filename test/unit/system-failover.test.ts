@@ -166,7 +166,7 @@ test('a link that is down from the start is an ordinary transition', () => {
   deepEqual(bench.publication.calls, ['replace'], 'it was never used');
 });
 
-test('a device that goes away: its addresses move as with a failure, it comes back by itself', () => {
+test('a device that goes away is a failure of its own kind, and it comes back by itself', () => {
   const bench = quietBench(4, 2);
   bench.vanish('net0');
   equal(bench.publication.calls[0], 'active 0 10 0');

@@ -1,0 +1,234 @@
+/**
+ * Arbitrary lives of a group, with drivers that are late or silent and with every interleaving of
+ * operations: after each step the published words, the tables and the rows agree, and no address
+ * is unbound while an interface works. Afterwards everything can be taken apart.
+ */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { OperatorError } from '../../src/base/errors.ts';
+import type { Operation } from '../../src/base/operation.ts';
+import { Rng } from '../../src/base/rng.ts';
+import { collectKstats } from '../../src/stats/kstat.ts';
+import { Bench, groupSpec, interfaceSpec } from '../unit/system-bench.ts';
+
+const MEMBERS = 4;
+const member = fc.nat(MEMBERS - 1).map((n) => `net${n}`);
+
+type Step =
+  | { readonly kind: 'link'; readonly name: string; readonly link: 'up' | 'down' | 'unknown' }
+  | { readonly kind: 'appear' | 'vanish' | 'join' | 'leave' | 'silent' | 'late'; name: string }
+  | { readonly kind: 'addresses' | 'advance'; readonly count: number }
+  | { readonly kind: 'read' | 'delete' | 'create' }
+  | { readonly kind: 'failback'; readonly on: boolean };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('link' as const),
+      name: member,
+      link: fc.constantFrom('up' as const, 'down' as const, 'down' as const, 'unknown' as const),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('appear', 'vanish', 'join', 'leave', 'silent', 'late'),
+      name: member,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('addresses' as const, 'advance' as const),
+      count: fc.nat(12),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('read', 'delete', 'create') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('failback' as const), on: fc.boolean() }) },
+);
+
+interface Life {
+  readonly seed: number;
+  readonly standbys: readonly number[];
+  readonly damped: boolean;
+  readonly steps: readonly Step[];
+}
+
+const life: fc.Arbitrary<Life> = fc.record({
+  seed: fc.nat(),
+  standbys: fc.subarray([0, 1, 2, 3], { maxLength: 2 }),
+  damped: fc.boolean(),
+  steps: fc.array(step, { maxLength: 60 }),
+});
+
+/** Starts an operation and lets it run as far as it can; refusals are part of life. */
+function start(bench: Bench, label: string, body: () => Operation<unknown>): void {
+  const task = bench.system.scheduler.spawn(label, body);
+  bench.system.scheduler.run();
+  task.onSettled(() => {
+    if (task.state === 'failed' && !(task.error instanceof OperatorError)) throw task.error;
+  });
+}
+
+function take(bench: Bench, { damped }: Life, now: Step): void {
+  const { system } = bench;
+  switch (now.kind) {
+    case 'link':
+      bench.link(now.name, now.link);
+      break;
+    case 'appear':
+      bench.appear(now.name);
+      break;
+    case 'vanish':
+      bench.vanish(now.name);
+      break;
+    case 'join':
+      start(bench, 'join', () => system.joinGroup('ipmp0', now.name));
+      break;
+    case 'leave':
+      start(bench, 'leave', () => system.leaveGroup('ipmp0', now.name));
+      break;
+    case 'silent':
+      bench.delaysMs.set(now.name, Number.POSITIVE_INFINITY);
+      break;
+    case 'late':
+      bench.delaysMs.set(now.name, 20);
+      break;
+    case 'addresses':
+      bench.addresses(...Array.from({ length: now.count }, (_, n) => `192.0.2.${n + 1}`));
+      break;
+    case 'advance':
+      bench.advance(now.count ** 4);
+      break;
+    case 'read':
+      start(bench, 'read', () => collectKstats(system.kstats));
+      break;
+    case 'delete':
+      start(bench, 'delete', () => system.deleteGroup('ipmp0'));
+      break;
+    case 'create':
+      start(bench, 'create', () => system.createGroup(specOf(damped)));
+      bench.groupDevice();
+      break;
+    case 'failback':
+      start(bench, 'set', () => system.setGroup('ipmp0', { failback: now.on }));
+  }
+}
+
+function specOf(damped: boolean): ReturnType<typeof groupSpec> {
+  return groupSpec({ flapDamping: damped ? { ups: 2, withinMs: 5_000 } : null });
+}
+
+/** Published words, tables and rows agree; nobody is unbound while somebody works. */
+function check(bench: Bench): void {
+  const { system, publication } = bench;
+  const { active, cast, placements, tables } = publication;
+  const [group] = system.describeGroups();
+  const [low] = active.get(0) ?? [0, 0];
+  if (group === undefined) {
+    equal(low, 0);
+    equal(cast.get(0) ?? -1, -1);
+    return;
+  }
+  const ordinals = new Map(tables.nics.map((nic) => [nic.nic, nic.member]));
+  const nics = group.active.map((name) => system.nicOf(name) ?? -1);
+  const mask = nics.reduce((word, nic) => word | (1 << (ordinals.get(nic) ?? 31)), 0);
+  equal(low, mask, 'the mask is the active list');
+  const nominated = group.nominated === null ? -1 : system.nicOf(group.nominated);
+  equal(cast.get(0) ?? -1, nominated);
+  equal(group.nominated !== null, group.active.length > 0);
+  for (const [slot, nic] of placements) ok(nic === -1 || nics.includes(nic), `slot ${slot}`);
+  const rows = system.describeAddresses();
+  for (const row of rows) {
+    equal(row.inbound !== null, group.active.length > 0, `${row.address} ${row.inbound}`);
+    if (row.inbound !== null) ok(group.active.includes(row.inbound));
+  }
+  equal(tables.addresses.length, rows.length);
+  for (const { slot } of tables.addresses) {
+    if (slot >= 0) ok(nics.includes(placements.get(slot) ?? -1));
+    else equal(nics.length, 0);
+  }
+  equal(group.state === 'failed', group.active.length + group.inactive.length === 0);
+  ok(group.inactive.length === 0 || group.active.length > 0, 'nobody waits while nobody works');
+}
+
+function takeApart(bench: Bench): void {
+  bench.delaysMs.clear();
+  bench.advance(1_000);
+  for (const { ifname, group } of bench.system.describeInterfaces()) {
+    if (group !== null) bench.run(() => bench.system.leaveGroup(group, ifname));
+  }
+  for (const { group } of bench.system.describeGroups()) {
+    bench.run(() => bench.system.deleteGroup(group));
+  }
+  for (const { ifname } of bench.system.describeInterfaces()) {
+    bench.run(() => bench.system.deleteInterface(ifname));
+  }
+  deepEqual(bench.system.kstats.list(), []);
+  deepEqual(bench.publication.tables, { nics: [], groups: [], addresses: [], redirects: [] });
+  equal(bench.system.pollAt(), Number.POSITIVE_INFINITY, 'nothing is left to wait for');
+}
+
+test('any life of a group keeps its words, tables and rows in agreement', () => {
+  fc.assert(
+    fc.property(life, (given) => {
+      const rng = new Rng(given.seed);
+      const bench = new Bench((ready) => rng.below(ready));
+      for (let n = 0; n < MEMBERS; n++) {
+        const standby = given.standbys.includes(n);
+        bench.run(() => bench.system.createInterface(interfaceSpec(`net${n}`, { standby })));
+        bench.appear(`net${n}`);
+      }
+      bench.run(() => bench.system.createGroup(specOf(given.damped)));
+      bench.run(() => bench.system.joinGroup('ipmp0', 'net0'));
+      bench.run(() => bench.system.joinGroup('ipmp0', 'net1'));
+      bench.groupDevice();
+      bench.addresses('192.0.2.1', '192.0.2.2', '192.0.2.3');
+      for (const now of given.steps) {
+        take(bench, given, now);
+        check(bench);
+      }
+      takeApart(bench);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('readers racing with joins, leaves and silent drivers: totals never fall, all end', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.array(fc.nat(5), { maxLength: 40 }), (seed, script) => {
+      const rng = new Rng(seed);
+      const bench = new Bench((ready) => rng.below(ready));
+      bench.build(2);
+      let last = 0n;
+      let counted = 0n;
+      const { system } = bench;
+      for (const action of script) {
+        counted += BigInt(rng.below(100));
+        const fields = { rbytes: 0n, obytes: 0n, opackets: 0n, ierrors: 0n, oerrors: 0n };
+        const casts = { multircv: 0n, multixmt: 0n, brdcstrcv: 0n, brdcstxmt: 0n };
+        bench.counters.set('net0', { ...fields, ...casts, ipackets: counted });
+        bench.delaysMs.set('net0', [0, 30, 250, Number.POSITIVE_INFINITY][rng.below(4)] ?? 0);
+        if (action === 0) start(bench, 'leave', () => system.leaveGroup('ipmp0', 'net0'));
+        else if (action === 1) start(bench, 'join', () => system.joinGroup('ipmp0', 'net0'));
+        else if (action === 2) bench.advance(rng.below(200));
+        else {
+          start(bench, 'read', function* () {
+            const kstat = system.kstats.lookup('ipmp', 0, 'ipmp0');
+            const reading = kstat && (yield* kstat.read());
+            const total = reading?.data.ipackets64 as bigint;
+            if (reading?.stale === false) {
+              ok(total >= last, `${last} -> ${total}`);
+              last = total;
+            }
+          });
+        }
+      }
+      takeApart(bench);
+    }),
+    { numRuns: 300 },
+  );
+});
