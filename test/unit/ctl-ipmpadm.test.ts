@@ -1,0 +1,198 @@
+/** `ipmpadm` against a served fake: what it prints, in every form, and how it ends. */
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { jsonRead } from '../../src/base/json.ts';
+import { fakeDaemon, HUGE, ipmpadm } from './ctl-fake.ts';
+
+test('show prints rows as text, brief, on one line, and with details', async () => {
+  await using daemon = await fakeDaemon();
+  const print = async (words: string): Promise<string> => {
+    const { status, out, error } = await ipmpadm(daemon.socketPath, words);
+    deepEqual([status, error], [0, '']);
+    return out;
+  };
+  equal(
+    await print('group show'),
+    'ipmp0: state degraded mtu 1500 fdt 1s\n    active net0 failed net1\n',
+  );
+  equal(
+    await print('-o group'),
+    'ipmp0: state degraded mtu 1500 fdt 1s\\    active net0 failed net1\n',
+  );
+  equal(await print('-br group'), 'ipmp0  degraded  net0,net1\n');
+  match(await print('-d group'), /\n {4}spreading flow\n$/);
+  equal(
+    await print('interface show net1'),
+    'net1: <FAILED> mtu 1500 group ipmp0\n' +
+      '    state failed link down probe disabled lladdr 02:00:00:00:00:01\n' +
+      '    cause: its link went down\n',
+  );
+  equal(await print('-br i'), 'net0  ok      up    ipmp0\nnet1  failed  down  ipmp0\n');
+  equal(
+    await print('address'),
+    '192.0.2.10/24 dev ipmp0 data up inbound net0 outbound net0\n' +
+      '192.0.2.11/24 dev ipmp0 data duplicate\n',
+  );
+  equal(await print('address show dev nosuch'), '');
+  equal(
+    await print('n'),
+    '192.0.2.1 dev ipmp0 lladdr 02:00:00:00:00:fe REACHABLE\n' + '192.0.2.9 dev ipmp0 INCOMPLETE\n',
+  );
+  equal(await print('status'), 'ipmp0: degraded active net0 failed net1\n');
+  const statistics = await print('-s group');
+  match(statistics, new RegExp(`RX: +bytes +packets +errors.*\n +${HUGE} +0 +0`));
+});
+
+test('JSON carries every field, and 64-bit counters as exact integers', async () => {
+  await using daemon = await fakeDaemon();
+  const plain = await ipmpadm(daemon.socketPath, '-j group');
+  deepEqual(JSON.parse(plain.out), [
+    {
+      group: 'ipmp0',
+      state: 'degraded',
+      fdt_ms: 1000,
+      interfaces: ['net0', 'net1'],
+      active: ['net0'],
+      inactive: [],
+      failed: ['net1'],
+      offline: [],
+      mtu: 1500,
+      spreading: 'flow',
+    },
+  ]);
+  equal(plain.out.split('\n').length, 2);
+  const pretty = await ipmpadm(daemon.socketPath, '-j -p group');
+  equal(pretty.out, `${JSON.stringify(JSON.parse(plain.out), null, 4)}\n`);
+  const kstats = await ipmpadm(daemon.socketPath, '-j kstat ipmp:::rbytes64');
+  const [kstat] = jsonRead(kstats.out) as { crtime: unknown; data: unknown }[];
+  match(kstats.out, new RegExp(`"rbytes64":${HUGE}[,}]`));
+  match(kstats.out, /"crtime":0\.001000000,"snaptime":0\.002000000/);
+  deepEqual(Object.keys(kstat?.data as object), ['rbytes64']);
+  const empty = await ipmpadm(daemon.socketPath, '-j address show dev nosuch');
+  equal(empty.out, '[]\n');
+});
+
+test('kstat speaks Solaris with -p, and takes globs', async () => {
+  await using daemon = await fakeDaemon();
+  const { out } = await ipmpadm(daemon.socketPath, 'kstat -p ipmp:0:ipmp*:rbytes*');
+  equal(
+    out,
+    `ipmp:0:ipmp0:rbytes\t1\nipmp:0:ipmp0:rbytes64\t${HUGE}\nipmp:0:ipmp0:class\tnet\n` +
+      'ipmp:0:ipmp0:crtime\t0.001000000\nipmp:0:ipmp0:snaptime\t0.002000000\n',
+  );
+  const table = await ipmpadm(daemon.socketPath, 'kstat ipmpd');
+  match(table.out, /^module: ipmpd {2}instance: 0 {2}name: drops\n {4}runt +3\n/);
+  equal((await ipmpadm(daemon.socketPath, 'kstat nosuch')).status, 1);
+  equal((await ipmpadm(daemon.socketPath, 'kstat a:b:c:d:e')).status, 2);
+});
+
+test('a refusal is told with its code and hint; exit status 1', async () => {
+  await using daemon = await fakeDaemon();
+  deepEqual(await ipmpadm(daemon.socketPath, 'group delete ipmp0'), {
+    status: 1,
+    out: '',
+    error:
+      'ipmpadm: cannot delete group ipmp0: it still has members net0, net1 (EBUSY)\n' +
+      '  remove them first\n',
+  });
+  const json = await ipmpadm(daemon.socketPath, '-j group delete ipmp0');
+  equal(json.status, 1);
+  deepEqual(JSON.parse(json.error), {
+    error: {
+      code: 'EBUSY',
+      message: 'cannot delete group ipmp0: it still has members net0, net1',
+      hint: 'remove them first',
+    },
+  });
+  const absent = await ipmpadm(daemon.socketPath, 'group show nosuch');
+  deepEqual(absent, { status: 1, out: '', error: 'ipmpadm: there is no group nosuch (ENOENT)\n' });
+  const invalid = await ipmpadm(daemon.socketPath, 'group delete ../../etc');
+  equal(invalid.status, 1);
+  match(invalid.error, /EINVAL/);
+});
+
+test('a change that is done says nothing', async () => {
+  await using daemon = await fakeDaemon();
+  const done = await ipmpadm(daemon.socketPath, 'group delete empty0');
+  deepEqual(done, { status: 0, out: '', error: '' });
+  deepEqual(daemon.backend.deleted, [{ name: 'empty0', uid: 0 }]);
+});
+
+test('status --check tells by its exit status', async () => {
+  await using daemon = await fakeDaemon();
+  const check = async (): Promise<number> =>
+    (await ipmpadm(daemon.socketPath, 'status --check')).status;
+  equal(await check(), 4);
+  daemon.backend.group = { ...daemon.backend.group, state: 'failed' };
+  equal(await check(), 5);
+  equal((await ipmpadm(daemon.socketPath, 'status')).status, 0);
+  daemon.backend.group = { ...daemon.backend.group, state: 'ok' };
+  equal(await check(), 0);
+});
+
+test('no daemon: exit status 3, and what to look at', async () => {
+  const outcome = await ipmpadm('/nonexistent/ipmpd.sock', 'status');
+  equal(outcome.status, 3);
+  equal(
+    outcome.error,
+    'ipmpadm: cannot reach ipmpd at /nonexistent/ipmpd.sock: there is no such socket\n' +
+      '  is ipmpd running?\n',
+  );
+  const json = await ipmpadm('/nonexistent/ipmpd.sock', '-j status');
+  equal(JSON.parse(json.error).error.code, 'ECONNREFUSED');
+});
+
+test('help, usage errors, config check and lab need no daemon', async () => {
+  const nowhere = '/nonexistent/ipmpd.sock';
+  const help = await ipmpadm(nowhere, 'help');
+  deepEqual([help.status, help.error], [0, '']);
+  ok(help.out.startsWith('Usage: ipmpadm [OPTIONS]'));
+  deepEqual(await ipmpadm(nowhere, 'grup'), {
+    status: 2,
+    out: '',
+    error: 'ipmpadm: there is no object "grup"\n  did you mean group?\n',
+  });
+  deepEqual(await ipmpadm(nowhere, '-V'), { status: 0, out: 'ipmpadm 0.0.0\n', error: '' });
+  equal((await ipmpadm(nowhere, 'config check good')).out, 'good: good\n');
+  deepEqual(await ipmpadm(nowhere, 'config check bad'), {
+    status: 1,
+    out: '',
+    error: 'bad:1: x: is bad (good)\n',
+  });
+  equal((await ipmpadm(nowhere, 'lab run --once')).status, 0);
+});
+
+test('monitor prints each event as it happens, until interrupted', async () => {
+  await using daemon = await fakeDaemon();
+  const monitor = async (words: string): Promise<string> => {
+    const controller = new AbortController();
+    const running = ipmpadm(daemon.socketPath, words, {
+      interrupted: controller.signal,
+      onPrint: () => controller.abort(),
+    });
+    const publish = setInterval(() => daemon.backend.publish('link-down'), 5);
+    const { status, out } = await running.finally(() => clearInterval(publish));
+    equal(status, 0);
+    return out.split('\n')[0] ?? '';
+  };
+  equal(await monitor('monitor'), 'ipmp0 net1 interface-state from ok to failed (link-down)');
+  match(await monitor('-t monitor'), /^\[2026-01-02T03:04:05\.678901Z\] ipmp0 net1 /);
+  deepEqual(JSON.parse(await monitor('-j monitor')), {
+    time: '2026-01-02T03:04:05.678901Z',
+    event: 'interface-state',
+    group: 'ipmp0',
+    ifname: 'net1',
+    from: 'ok',
+    to: 'failed',
+    cause: 'link-down',
+  });
+});
+
+test('monitor ends with status 3 when the daemon stops', async () => {
+  await using daemon = await fakeDaemon();
+  const running = ipmpadm(daemon.socketPath, 'monitor');
+  while (daemon.backend.listeners.size === 0) await new Promise((done) => setTimeout(done, 5));
+  await daemon.stop();
+  equal((await running).status, 3);
+  equal(daemon.backend.listeners.size, 0);
+});
