@@ -1,0 +1,208 @@
+/** Neighbours in virtual time: resolution on both sides, conflicts, moved MACs, exactly one copy. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Station } from '../../src/sim/station.ts';
+import { address, SimWorld } from '../../src/sim/world.ts';
+import { MAC_BROADCAST } from '../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsValid, arpParse } from '../../src/wire/arp.ts';
+import { ETHERTYPE_ARP, ethernetSource, ethernetType } from '../../src/wire/ethernet.ts';
+import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
+import { Checkers } from './checkers.ts';
+
+const GATEWAY = '192.0.2.1';
+const FIRST = '192.0.2.10';
+
+interface Scene {
+  readonly world: SimWorld;
+  readonly checkers: Checkers;
+  readonly gateway: Station;
+}
+
+function scene(): Scene {
+  const world = SimWorld.create({
+    seed: 11,
+    nics: [
+      { name: 'net0', side: 'A', testAddresses: ['192.0.2.20/24'] },
+      { name: 'net1', side: 'B' },
+    ],
+    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
+  });
+  const checkers = new Checkers(world);
+  const gateway = world.network.addStation({
+    name: 'gw',
+    mac: 0x020000000001,
+    side: 'A',
+    addresses: [{ address: address(GATEWAY), prefixLength: 24 }],
+  });
+  world.runFor(10_000);
+  return { world, checkers, gateway };
+}
+
+const neighborOf = (world: SimWorld, text: string) =>
+  world.system.describeNeighbors().find((row) => row.dst === text);
+
+test('the host learns the real MAC of a neighbour, and nothing of an absent one', () => {
+  const { world, checkers, gateway } = scene();
+  const { station } = world.host;
+  const present = station.ping(address(GATEWAY), 100);
+  const absent = station.ping(address('192.0.2.99'), 100);
+  world.runFor(5000);
+  equal(station.arp.lookUp(address(GATEWAY))?.mac, gateway.mac);
+  equal(neighborOf(world, GATEWAY)?.lladdr, '02:00:00:00:00:01');
+  ok(station.arp.unresolved > 0);
+  present.stop();
+  absent.stop();
+  world.runFor(4000);
+  equal(station.arp.lookUp(address('192.0.2.99'))?.state, 'failed');
+  equal(present.result().lost, 0);
+  equal(absent.result().answered, 0);
+  checkers.finish();
+});
+
+test('one reply per request, from the NIC to which the address is bound', () => {
+  const { world, checkers, gateway } = scene();
+  const replies: number[] = [];
+  world.network.taps.push((cable, from, frame) => {
+    if (!world.nics.has(cable.name) || from !== 'a') return;
+    if (ethernetType(frame, 0) !== ETHERTYPE_ARP || !arpIsValid(frame, 14, frame.length - 14))
+      return;
+    if (arpParse(frame, 14).operation === ARP_REPLY) replies.push(ethernetSource(frame, 0));
+  });
+  for (const text of [FIRST, '192.0.2.11', '192.0.2.20', '192.0.2.77']) {
+    replies.length = 0;
+    gateway.send(
+      arpFrame(MAC_BROADCAST, gateway.mac, {
+        operation: ARP_REQUEST,
+        senderMac: gateway.mac,
+        senderAddress: address(GATEWAY),
+        targetMac: 0,
+        targetAddress: address(text),
+      }),
+    );
+    world.runFor(50);
+    const bound = text === '192.0.2.20' ? 'net0' : world.boundNic(text);
+    deepEqual(replies, bound === null ? [] : [world.nic(bound).mac], text);
+  }
+  checkers.finish();
+});
+
+test('a test address answers echo requests through its own NIC', () => {
+  const { world, checkers, gateway } = scene();
+  const stream = gateway.ping(address('192.0.2.20'), 10);
+  world.runFor(500);
+  stream.stop();
+  world.runFor(100);
+  equal(stream.result().lost, 0);
+  equal(gateway.arp.lookUp(address('192.0.2.20'))?.mac, world.nic('net0').mac);
+  checkers.finish();
+});
+
+test('a neighbour that changes its MAC is followed at once, and the host learns it', () => {
+  const { world, checkers, gateway } = scene();
+  const { station } = world.host;
+  const stream = station.ping(address(GATEWAY), 1);
+  world.runFor(2000);
+  stream.mark('moved');
+  gateway.mac = 0x0200000000aa;
+  gateway.announce(address(GATEWAY));
+  world.runFor(5000);
+  stream.stop();
+  world.runFor(100);
+  equal(neighborOf(world, GATEWAY)?.lladdr, '02:00:00:00:00:aa');
+  equal(station.arp.lookUp(address(GATEWAY))?.mac, 0x0200000000aa);
+  const moved = stream.window('moved');
+  ok(moved !== undefined && moved.lost <= 2 && moved.longestGapMs <= 4, JSON.stringify(moved));
+  ok(world.events.some(({ event }) => event === 'neighbor-moved'));
+  checkers.finish();
+});
+
+test('an address that somebody else uses is a duplicate and never up', () => {
+  const { world, checkers, gateway } = scene();
+  gateway.addresses.push({ address: address('192.0.2.50'), prefixLength: 24 });
+  world.host.addAddress('192.0.2.50/24');
+  world.runFor(3000);
+  const row = world.system.describeAddresses().find((each) => each.address === '192.0.2.50/24');
+  equal(row?.state, 'duplicate');
+  ok(
+    !world.events.some(({ event, to, detail }) => {
+      return event === 'address-state' && to === 'up' && detail?.startsWith('192.0.2.50');
+    }),
+  );
+  checkers.finish();
+});
+
+test('an address in use is defended, at most once in ten seconds, and kept', () => {
+  const { world, checkers, gateway } = scene();
+  const stream = world.host.station.ping(address(GATEWAY), 10, address(FIRST));
+  const attack = world.agenda.nowMs;
+  while (world.nowMs < attack + 25_000) {
+    gateway.send(
+      arpFrame(MAC_BROADCAST, gateway.mac, {
+        operation: ARP_REQUEST,
+        senderMac: gateway.mac,
+        senderAddress: address(FIRST),
+        targetMac: 0,
+        targetAddress: address(FIRST),
+      }),
+    );
+    world.runFor(100);
+  }
+  const defences = world.events.filter(({ event }) => event === 'address-defended').length;
+  ok(defences >= 1 && defences <= 3, `${defences} defences`);
+  equal(world.system.describeAddresses()[0]?.state, 'up');
+  equal(world.system.describeGroups()[0]?.state, 'ok');
+  ok(stream.result().answered > 0);
+  checkers.finish();
+});
+
+test('unsolicited claims of strangers create no neighbour', () => {
+  const { world, checkers, gateway } = scene();
+  const before = world.system.describeNeighbors().length;
+  for (let host = 100; host < 200; host++) {
+    const claimed = address(`192.0.2.${host}`);
+    for (const operation of [ARP_REQUEST, ARP_REPLY]) {
+      const packet = { operation, senderMac: gateway.mac, senderAddress: claimed, targetMac: 0 };
+      gateway.send(arpFrame(MAC_BROADCAST, gateway.mac, { ...packet, targetAddress: claimed }));
+    }
+    world.runFor(1);
+  }
+  world.runFor(1000);
+  equal(world.system.describeNeighbors().length, before);
+  checkers.finish();
+});
+
+test('broadcast and multicast come exactly once, before and after a failover', () => {
+  const { world, checkers, gateway } = scene();
+  const { station } = world.host;
+  let seen: number[] = [];
+  station.onDatagram = (header) => seen.push(header.destination);
+  const targets = ['192.0.2.255', '255.255.255.255', '224.0.0.251'].map(address);
+  const say = (from: Station, source: string): void => {
+    for (const target of targets) {
+      const payload = new Uint8Array(UDP_HEADER_LENGTH + 4);
+      const ports = { sourcePort: 5353, destinationPort: 5353 };
+      udpEmit(payload, 0, { ...ports, data: new Uint8Array(4) });
+      udpFillChecksum(payload, 0, address(source), target);
+      from.sendDatagram(address(source), target, 17, payload);
+    }
+  };
+  say(gateway, GATEWAY);
+  world.runFor(50);
+  deepEqual(seen, targets);
+  const nominated = world.system.describeGroups()[0]?.nominated ?? '';
+  world.cut(nominated);
+  world.runFor(50);
+  seen = [];
+  say(gateway, GATEWAY);
+  world.runFor(50);
+  deepEqual(seen, targets);
+  world.repair(nominated);
+  world.runFor(3000);
+  seen = [];
+  gateway.onDatagram = (header) => seen.push(header.destination);
+  say(station, FIRST);
+  world.runFor(50);
+  deepEqual(seen, targets);
+  checkers.finish();
+});
