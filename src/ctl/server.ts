@@ -96,6 +96,7 @@ function makeApp(): FastifyInstance {
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     http: { headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
+    clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, strict: true } },
   });
 }
@@ -228,6 +229,21 @@ function refusalOf(error: FastifyError | OperatorError): OperatorError | undefin
   }
   if (statusCode < 400 || statusCode >= 500) return undefined;
   return new OperatorError('EINVAL', `the request is not valid: ${error.message}`);
+}
+
+/** What is not HTTP, or did not arrive in time, gets its reply past the framework. */
+function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const line = isLate ? '408 Request Timeout' : '400 Bad Request';
+  const code = isLate ? 'ETIMEDOUT' : 'EINVAL';
+  const message = isLate ? 'the request did not arrive in time' : 'the request is not HTTP';
+  const body = jsonWrite({ error: { code, message, hint: null } });
+  const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: application/json\r\n`;
+  socket.end(`${head}content-length: ${body.length}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 const FULL =

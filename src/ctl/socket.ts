@@ -137,6 +137,6 @@ export function credentialsOf(
 export function systemGroupId(name: string, file = '/etc/group'): number | undefined {
   const lines = readFileSync(file, 'utf8').split('\n');
   const fields = lines.map((line) => line.split(':')).find((entry) => entry[0] === name);
-  const gid = Number(fields?.[2] ?? Number.NaN);
-  return Number.isInteger(gid) ? gid : undefined;
+  const gid = fields?.[2] ?? '';
+  return /^\d{1,10}$/.test(gid) ? Number(gid) : undefined;
 }
