@@ -230,8 +230,8 @@ async function openedTap(
   wire: (link: LinkRecord) => Promise<void>,
 ): Promise<Attachment> {
   const { changes, machineId } = context;
-  const { device, link, isNew } = await openTapDevice(context.rtnl, spec.name, queues);
   const holder = holderOf(spec);
+  const { device, link, isNew } = await openTapDevice(context, holder, spec.name, queues);
   try {
     await changes.link(holder, link, {
       txQueueLength: TX_QUEUE_LENGTH,
@@ -254,17 +254,24 @@ async function openedTap(
   };
 }
 
-/** Opens the TAP `name`, or creates it; EBUSY names the process that has it. */
+/**
+ * Opens the TAP `name`, or creates it; EBUSY names the process that has it. After an error the
+ * caller takes back what `holder` changed.
+ */
 export async function openTapDevice(
-  rtnl: Rtnl,
+  context: { readonly rtnl: Rtnl; readonly changes: Changes },
+  holder: string,
   name: string,
   queues: number,
 ): Promise<{ device: Device; link: LinkRecord; isNew: boolean }> {
-  const existing = await rtnl.link(name);
-  if (existing !== undefined) refuseUsedTap(existing);
+  const existing = await context.rtnl.link(name);
+  if (existing !== undefined) {
+    refuseUsedTap(existing);
+    context.changes.foundTap(holder, existing);
+  }
   const device = openNamedTap(name, queues);
   try {
-    const link = await rtnl.linkOf(name, 'TAP');
+    const link = await context.rtnl.linkOf(name, 'TAP');
     return { device, link, isNew: existing === undefined };
   } catch (error) {
     closeDevice(device);

@@ -85,7 +85,7 @@ export class GroupDevice {
    */
   static async open(context: GroupContext, spec: GroupDeviceSpec): Promise<GroupDevice> {
     if (spec.mtu !== undefined) refuseSmallMtu(spec.mtu);
-    const { device, link } = await openTapDevice(context.rtnl, spec.name, spec.queues);
+    const { device, link } = await openGroupTap(context, spec);
     const group = new GroupDevice(context, spec, device, link.ifindex);
     try {
       await context.changes.link(group.#holder, link, {
@@ -185,7 +185,7 @@ export class GroupDevice {
   }
 
   get #holder(): string {
-    return `group:${this.spec.name}`;
+    return holderOf(this.spec);
   }
 
   async #link(): Promise<LinkRecord> {
@@ -219,6 +219,22 @@ export class GroupDevice {
       this.problems.push(error);
       this.#context.log.warn({ group: this.spec.name, code: error.code }, error.message);
     }
+  }
+}
+
+function holderOf(spec: GroupDeviceSpec): string {
+  return `group:${spec.name}`;
+}
+
+async function openGroupTap(
+  context: GroupContext,
+  spec: GroupDeviceSpec,
+): Promise<{ device: Device; link: LinkRecord }> {
+  try {
+    return await openTapDevice(context, holderOf(spec), spec.name, spec.queues);
+  } catch (error) {
+    await context.changes.undo(holderOf(spec));
+    throw error;
   }
 }
 

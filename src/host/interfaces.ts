@@ -44,6 +44,8 @@ interface Interface {
   attachment: Attachment | undefined;
   isAttaching: boolean;
   isLost: boolean;
+  /** On its way out: nothing is suggested any more. */
+  isForgotten: boolean;
   /** When `attachable` may be told again although nothing has changed. */
   retryAtMs: number;
   /** What the host looked like at the last refusal. */
@@ -95,8 +97,10 @@ export class Interfaces {
     }
     one.isAttaching = true;
     const { context, serial, mirror } = this.#options;
+    let attachment: Attachment;
     try {
-      one.attachment = await serial.run(() => attachInterface(context, spec, queues));
+      attachment = await serial.run(() => attachInterface(context, spec, queues));
+      await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
     } catch (error) {
       await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
       one.refusedAt = this.#surroundings(one);
@@ -105,13 +109,13 @@ export class Interfaces {
     } finally {
       one.isAttaching = false;
     }
+    one.attachment = attachment;
     one.isLost = false;
-    one.mac = one.attachment.mac;
-    one.mtu = one.attachment.mtu;
-    await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
+    one.mac = attachment.mac;
+    one.mtu = mirror().link(spec.name)?.mtu ?? attachment.mtu;
     one.tracker.watch();
     one.tracker.update();
-    return attachedDevice(one, one.attachment);
+    return attachedDevice(one, attachment);
   }
 
   /** Closes the descriptors and takes every change back; the interface stays wanted. */
@@ -124,16 +128,16 @@ export class Interfaces {
     const { context, serial, mirror } = this.#options;
     await serial.run(() => detachInterface(context, attachment));
     await mirror().refresh(name, lowerNameOf(one.spec) ?? '');
-    const wasLost = one.isLost;
     one.isLost = false;
-    if (wasLost) this.#suggest(one);
+    this.#suggest(one);
   }
 
   /** Releases, and forgets the interface. */
   async detach(name: string): Promise<void> {
-    await this.release(name);
     const one = this.#all.get(name);
     if (one === undefined) return;
+    one.isForgotten = true;
+    await this.release(name);
     this.#all.delete(name);
     this.#unwatch(one.spec);
   }
@@ -212,6 +216,7 @@ export class Interfaces {
       attachment: undefined,
       isAttaching: false,
       isLost: false,
+      isForgotten: false,
       retryAtMs: Number.POSITIVE_INFINITY,
       refusedAt: '',
       tracker: new LinkTracker(spec, {
@@ -301,7 +306,7 @@ export class Interfaces {
 
   /** Tells that attaching may succeed now, if there is a reason to think so. */
   #suggest(one: Interface, isRetry = false): void {
-    if (one.attachment !== undefined || one.isAttaching) return;
+    if (one.attachment !== undefined || one.isAttaching || one.isForgotten) return;
     const lower = lowerNameOf(one.spec);
     if (lower !== null && this.#options.mirror().link(lower) === undefined) return;
     if (!isRetry && this.#surroundings(one) === one.refusedAt) return;

@@ -34,6 +34,8 @@ export type Change =
   | { kind: 'sysctl'; device: string; ifindex: number; path: string; before: string }
   | { kind: 'link'; device: string; ifindex: number; before: Record<string, number | boolean> }
   | { kind: 'macvtap'; device: string; ifindex: number; lower: number }
+  /** A TAP that existed before: its IFF_* of linux/if_tun.h, which every opener replaces. */
+  | { kind: 'tap'; device: string; ifindex: number; flags: number }
   | { kind: 'address'; device: string; ifindex: number; prefix: string }
   | {
       kind: 'route';

@@ -15,6 +15,7 @@ import type { Change, Entry, Journal } from './journal.ts';
 import type { LinkRecord, LinkSettings, RouteSettings } from './records.ts';
 import type { Rtnl } from './rtnl.ts';
 import { sysctlRead, sysctlWrite } from './sysctl.ts';
+import { resetTap, tapFlags } from './tap-flags.ts';
 
 /** What a line of the daemon's log is made of. */
 export interface HostLog {
@@ -67,6 +68,14 @@ export class Changes {
     this.#recordOnce(holder, { kind: 'link', device: name, ifindex, before });
     await this.#rtnl.setLink(link, after);
     return true;
+  }
+
+  /** Notes how a TAP was set up that exists already, before it is opened. */
+  foundTap(holder: string, device: DeviceName): void {
+    const flags = tapFlags(device.name);
+    if (flags === undefined) return;
+    const { name, ifindex } = device;
+    this.#recordOnce(holder, { kind: 'tap', device: name, ifindex, flags });
   }
 
   /** Creates a macvtap in passthru mode on `lower`. */
@@ -164,6 +173,9 @@ export class Changes {
     switch (change.kind) {
       case 'sysctl':
         if (change.path.startsWith(SYSCTL_ROOT)) sysctlWrite(change.path, change.before);
+        return;
+      case 'tap':
+        resetTap(change.device, change.flags);
         return;
       case 'link':
         return this.#rtnl.setLink(link, change.before);

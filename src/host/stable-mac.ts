@@ -7,20 +7,25 @@
 import { createHash } from 'node:crypto';
 import { MAC_LENGTH, type Mac, macRead, macWrite } from '../wire/addr.ts';
 
-/** What an address is for; each role has a first octet of its own, so roles never collide. */
+/** What an address is for; each role has first octets of its own, so roles never collide. */
 export type MacRole = 'ill' | 'group' | 'port';
 
 /**
  * First octets: locally administered, unicast. A bridge takes the lowest address of its ports for
- * its own; 0xfe is the highest, so that a TAP that joins never changes the bridge's address.
+ * its own; fe:ff is higher than what is met elsewhere, so that a TAP that joins does not change the
+ * bridge's address.
  */
-const FIRST_OCTET: Readonly<Record<MacRole, number>> = { ill: 0x02, group: 0x06, port: 0xfe };
+const FIRST_OCTETS: Readonly<Record<MacRole, readonly number[]>> = {
+  ill: [0x02],
+  group: [0x06],
+  port: [0xfe, 0xff],
+};
 
 /** The address for `name` on the machine `machineId`. */
 export function stableMac(machineId: string, name: string, role: MacRole): Mac {
   const digest = createHash('sha256').update(`ipmpd\0${role}\0${machineId}\0${name}`).digest();
   const bytes = new Uint8Array(MAC_LENGTH);
   macWrite(bytes, 0, macRead(digest, 0));
-  bytes[0] = FIRST_OCTET[role];
+  bytes.set(FIRST_OCTETS[role]);
   return macRead(bytes, 0);
 }
