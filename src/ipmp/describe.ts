@@ -23,7 +23,7 @@ function describeGroup(group: IpmpGroup): GroupRow {
     cause: causeSentence(group.stateCause),
     fdt_ms: group.settings.failureDetectionTimeMs,
     interfaces: names(() => true),
-    active: names((member) => member.isUsable),
+    active: names((member) => group.grp.active.includes(member)),
     inactive: names((member) => member.functioning && member.inactive),
     failed: names((member) => member.state === 'failed'),
     offline: names((member) => member.state === 'offline'),
@@ -46,7 +46,7 @@ export function describeInterfaces(ctx: IpmpContext): InterfaceRow[] {
       ifname: tracked.name,
       group: group?.name ?? null,
       state: tracked.shownState,
-      active: group !== undefined && tracked.isUsable,
+      active: group?.grp.active.includes(tracked) === true,
       standby: tracked.standby,
       link: phyint.link,
       probe: 'disabled',
@@ -70,7 +70,8 @@ export function describeAddresses(ctx: IpmpContext): AddressRow[] {
 }
 
 function describeDataAddresses(group: IpmpGroup): AddressRow[] {
-  const senders = group.members.filter((one) => one.isUsable).map((one) => one.name);
+  const { active } = group.grp;
+  const senders = group.members.filter((one) => active.includes(one)).map((one) => one.name);
   const common = { ifname: group.name, group: group.name, type: 'data' as const };
   const served = [...group.grp.ipifs.values()].map((ipif): AddressRow => {
     const inbound = ipif.boundIll?.name ?? null;

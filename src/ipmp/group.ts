@@ -107,6 +107,11 @@ export class IpmpGroup implements IllGroupOwner {
     return this.meta.grp.members;
   }
 
+  /** The members without those that are about to leave. */
+  get staying(): readonly TrackedPhyint[] {
+    return this.members.filter((member) => !member.isLeaving);
+  }
+
   get port(): number {
     return GROUP_PORT_BASE + this.index;
   }
@@ -131,8 +136,8 @@ export class IpmpGroup implements IllGroupOwner {
 
   /** The state that the members amount to (semantics 5.10). */
   memberState(): GroupState {
-    const working = this.members.filter((member) => member.functioning).length;
-    if (working === 0) return 'failed';
-    return working === this.members.length ? 'ok' : 'degraded';
+    const working = this.staying.filter((member) => member.functioning).length;
+    if (working === 0) return this.grp.active.length === 0 ? 'failed' : 'degraded';
+    return working === this.staying.length ? 'ok' : 'degraded';
   }
 }

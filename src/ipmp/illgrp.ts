@@ -9,7 +9,8 @@
  * Every method that changes something runs inside `illGlobalLock`.
  *
  * Invariants
- * 1. `active` = members that are usable, as of the last `refreshActive`.
+ * 1. `active` = members that are usable, or, when nobody is, members that are about to leave, as
+ *    of the last `refreshActive`.
  * 2. The nominated member is active; while it is, nobody takes the nomination from it.
  * 3. While a member is active no data address is unbound; addresses are bound to active members
  *    only (both as of the last `rebind`).
@@ -97,15 +98,14 @@ export class IllGroup implements IllGroupReference, LanMembership {
 
   /** Makes the active list and the nomination right again; undefined if nothing changed. */
   refreshActive(): ActiveChange | undefined {
-    const left = this.active.filter((member) => !member.isUsable);
-    const entered = this.members.filter(
-      (member) => member.isUsable && !this.active.includes(member),
-    );
+    const able = this.#able();
+    const left = this.active.filter((member) => !able.includes(member));
+    const entered = able.filter((member) => !this.active.includes(member));
     if (left.length === 0 && entered.length === 0) return undefined;
     const wasEmpty = this.active.length === 0;
     const castBefore = this.cast;
-    this.active = [...this.active.filter((member) => member.isUsable), ...entered];
-    if (castBefore === undefined || !castBefore.isUsable) this.cast = this.active[0];
+    this.active = [...this.active.filter((member) => able.includes(member)), ...entered];
+    if (castBefore === undefined || !able.includes(castBefore)) this.cast = this.active[0];
     return { left, entered, wasEmpty, castBefore };
   }
 
@@ -152,6 +152,12 @@ export class IllGroup implements IllGroupReference, LanMembership {
     if (lost < 0) return undefined;
     const steal = planRemoval(this.#counts(), lost);
     return steal && this.#steal(steal.from, steal.to);
+  }
+
+  /** Who may carry data: the usable members, else those that are about to leave. */
+  #able(): TrackedPhyint[] {
+    const usable = this.members.filter((member) => member.isUsable);
+    return usable.length > 0 ? usable : this.members.filter((member) => member.isLastChoice);
   }
 
   #counts(): number[] {

@@ -109,16 +109,22 @@ export class Ipmp {
     this.#settle(group);
   }
 
-  /** A member is on its way out: the others take over before it goes (semantics 2.5). */
-  memberLeaving(tracked: TrackedPhyint, group: IpmpGroup): void {
+  /**
+   * A member is on its way out: the others take over before it goes (semantics 2.5). Answers
+   * whether somebody took over, so that frames may still be on their way to it.
+   */
+  memberLeaving(tracked: TrackedPhyint, group: IpmpGroup): boolean {
     const wasActive = tracked.isUsable;
-    this.#ctx.illGlobalLock.write(() => {
-      assert(tracked.membership !== undefined, `${tracked.name} is a member`);
-      tracked.membership.leaving = true;
-      tracked.activeCause = 'left';
-    });
+    this.#setLeaving(tracked, 'soon');
     const othersActive = group.members.some((member) => member.isUsable);
     if (wasActive && (!othersActive || tracked.standby)) this.#replace(group);
+    regroup(this.#ctx, group);
+    return wasActive && !group.grp.active.includes(tracked);
+  }
+
+  /** A member goes now, whether anybody can take over or not. */
+  memberGone(tracked: TrackedPhyint, group: IpmpGroup): void {
+    this.#setLeaving(tracked, 'gone');
     regroup(this.#ctx, group);
   }
 
@@ -222,6 +228,14 @@ export class Ipmp {
     }
   }
 
+  #setLeaving(tracked: TrackedPhyint, leaving: 'soon' | 'gone'): void {
+    this.#ctx.illGlobalLock.write(() => {
+      assert(tracked.membership !== undefined, `${tracked.name} is a member`);
+      tracked.membership.leaving = leaving;
+      tracked.activeCause = 'left';
+    });
+  }
+
   /** The one place where the state of an interface changes. */
   #transit(tracked: TrackedPhyint, event: PhyintEvent): void {
     const cell = PHYINT_TABLE[tracked.state][event];
@@ -241,7 +255,7 @@ export class Ipmp {
     }
     if (cell.action === 'hold') this.#hold(tracked);
     if (cell.next === 'running') tracked.isDamped = false;
-    if (group === undefined) return;
+    if (group === undefined || tracked.isLeaving) return;
     if (cell.action === 'enter') this.#enter(tracked, group, false);
     else if (cell.action === 'repair') this.#enter(tracked, group, true);
     else if (cell.action === 'leave' && wasActive) this.#replace(group);
@@ -269,7 +283,7 @@ export class Ipmp {
   #enter(tracked: TrackedPhyint, group: IpmpGroup, isRepair: boolean): void {
     const othersActive = group.members.some((other) => other !== tracked && other.isUsable);
     const mustWait = isRepair && !group.settings.failback && othersActive;
-    const decision = entryDecision(group.members, tracked, mustWait);
+    const decision = entryDecision(group.staying, tracked, mustWait);
     const idle: Cause = tracked.standby ? 'standby-idle' : 'no-failback';
     this.#ctx.illGlobalLock.write(() => {
       tracked.setInactive(decision.inactive, decision.inactive ? idle : tracked.cause);
@@ -297,7 +311,7 @@ export class Ipmp {
 
   /** Nothing works: an interface that flaps is better than none. */
   #lastResort(group: IpmpGroup): void {
-    const flapping = group.members.find(
+    const flapping = group.staying.find(
       ({ state, phyint }) => state === 'failed' && phyint.present && phyint.isLinkUp,
     );
     if (flapping !== undefined) this.#transit(flapping, 'last-resort');
@@ -306,7 +320,7 @@ export class Ipmp {
   #correctStandbys(group: IpmpGroup): void {
     for (let count = 0; ; count++) {
       assert(count < CORRECTIONS_MAX, `${group.name}: the standbys find no rest`);
-      const correction = standbyCorrection(group.members);
+      const correction = standbyCorrection(group.staying);
       if (correction === undefined) return;
       const { member, inactive } = correction;
       const why = inactive ? 'standby-idle' : 'standby-needed';
@@ -323,7 +337,7 @@ export class Ipmp {
         other !== tracked &&
         other.phyint.present &&
         other.state !== 'offline' &&
-        other.membership?.leaving !== true &&
+        !other.isLeaving &&
         other.phyint.physAddr === phyint.physAddr,
     );
   }

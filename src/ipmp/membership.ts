@@ -6,15 +6,17 @@
  * - *Join*: accepted under the NIC's own ipsq; from then on the group's ipsq is the NIC's, and the
  *   group cannot be deleted (`pendingJoins`). The driver is asked for the counters with no region
  *   open; the join itself is one turn. Without an honest baseline the join is refused.
- * - *Leave*: counters first (no region open), then in one turn: the others take over, the link is
- *   cut, the counters move into the group's baseline. A driver that does not answer in time costs
- *   the counts since the last reading, never the operation.
+ * - *Leave*: the others take over and announce what they took; frames that are on their way to
+ *   the leaver are still accepted for a moment; if nobody else can carry data, the leaver goes on
+ *   until it is gone. Then the counters (no region open), and in one turn: the link is cut, the
+ *   counters move into the group's baseline. A driver that does not answer in time costs the
+ *   counts since the last reading, never the operation.
  */
 
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
 import { acquire, type Held } from '../base/lock.ts';
-import type { Operation } from '../base/operation.ts';
+import { type Operation, sleepFor } from '../base/operation.ts';
 import { READ_BUDGET_MS, within } from '../stats/collector.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../stats/schema.ts';
 import { findGroup, findInterface, type IpmpContext, post } from './context.ts';
@@ -22,6 +24,9 @@ import type { IpmpGroup } from './group.ts';
 import type { Ipmp } from './ipmp.ts';
 import { MAX_GROUP_MEMBERS } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
+
+/** Ours: neighbours have heard the announcements, and what they sent before has arrived. */
+const LEAVE_GRACE_MS = 50;
 
 /** Joins and leaves. */
 export class MembershipOperations {
@@ -113,7 +118,7 @@ export class MembershipOperations {
         group,
         ordinal: group.grp.freeOrdinal(),
         counters: group.counters.join(value),
-        leaving: false,
+        leaving: 'no',
       };
       group.grp.addMember(tracked);
     });
@@ -131,17 +136,9 @@ export class MembershipOperations {
   /** Leaves; the caller is writer on the group. */
   *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
     const ctx = this.#ctx;
-    let value: LinkCounters | undefined;
-    if (tracked.phyint.present) {
-      using _reference = tracked.phyint.references.hold('leave');
-      try {
-        value = yield* this.#ask(tracked);
-      } catch (error) {
-        if (!(error instanceof OperatorError)) throw error;
-        value = undefined; // the last value that anybody has seen is committed instead
-      }
-    }
-    this.#ipmp.memberLeaving(tracked, group);
+    if (this.#ipmp.memberLeaving(tracked, group)) yield* sleepFor(LEAVE_GRACE_MS);
+    const value = tracked.phyint.present ? yield* this.#askOrForget(tracked) : undefined;
+    this.#ipmp.memberGone(tracked, group);
     for (const ipif of tracked.ill.testIpifs) {
       group.lan.addressRemoved(ipif);
       ipif.state = 'down';
@@ -161,6 +158,17 @@ export class MembershipOperations {
     });
     ctx.steering.structureChanged();
     this.#ipmp.memberLeft(group);
+  }
+
+  /** The counters; undefined if the driver does not say them in time. */
+  *#askOrForget(tracked: TrackedPhyint): Operation<LinkCounters | undefined> {
+    using _reference = tracked.phyint.references.hold('leave');
+    try {
+      return yield* this.#ask(tracked);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      return undefined; // the last value that anybody has seen is committed instead
+    }
   }
 
   #ask(tracked: TrackedPhyint): Operation<LinkCounters> {

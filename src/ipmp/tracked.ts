@@ -24,8 +24,8 @@ export interface Membership {
   /** Bit in the active mask and place of the slot; lowest free at the join, for life. */
   readonly ordinal: number;
   readonly counters: MemberCounters;
-  /** On its way out: no longer active. */
-  leaving: boolean;
+  /** On its way out: carries data only if nobody else can, until it is `gone`. */
+  leaving: 'no' | 'soon' | 'gone';
 }
 
 /** A NIC and what is known of it. */
@@ -85,7 +85,16 @@ export class TrackedPhyint implements Candidate {
   }
 
   get functioning(): boolean {
-    return this.state === 'running' && this.membership?.leaving !== true;
+    return this.state === 'running' && !this.isLeaving;
+  }
+
+  get isLeaving(): boolean {
+    return this.membership !== undefined && this.membership.leaving !== 'no';
+  }
+
+  /** On its way out, but it could still carry data. */
+  get isLastChoice(): boolean {
+    return this.state === 'running' && this.membership?.leaving === 'soon';
   }
 
   get inactive(): boolean {

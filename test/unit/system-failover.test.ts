@@ -219,8 +219,10 @@ test('a failover does not wait for an operation whose driver hangs', () => {
   bench.link('net0', 'down');
   deepEqual(bench.counts(), [0, 4]);
   equal(leave.state, 'running');
+  equal(bench.members(), 'degraded: net1 [net0]', 'the leaver goes on: nobody else can');
   bench.link('net0', 'up');
-  bench.advance(200);
+  deepEqual(bench.counts(), [4, 0]);
+  bench.advance(250);
   equal(leave.state, 'done');
   deepEqual(bench.counts(), [4, 0]);
 });
@@ -295,4 +297,17 @@ test('a NIC that changes its MAC announces what is bound to it', () => {
     bench.arps().map((arp) => [arp.port, arp.spa, arp.sha]),
     [['net0', '198.18.0.1', macFormat(macOf(9))]],
   );
+});
+
+test('the last member that leaves carries everything until it is gone', () => {
+  const bench = quietBench(2, 1);
+  bench.delaysMs.set('net0', 100);
+  const { scheduler } = bench.system;
+  scheduler.spawn('leave', () => bench.system.leaveGroup('ipmp0', 'net0'));
+  scheduler.run();
+  bench.advance(99);
+  deepEqual(bench.bindings(), ['198.18.0.1 net0', '198.18.0.2 net0']);
+  bench.advance(1);
+  deepEqual(bench.bindings(), ['198.18.0.1 -', '198.18.0.2 -']);
+  equal(bench.members(), 'failed: ');
 });

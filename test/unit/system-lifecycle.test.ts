@@ -190,13 +190,13 @@ test('an interface that is deleted leaves its group first; its number is free ag
   equal(bench.system.nicOf('net7'), 1);
 });
 
-test('a leave whose driver is silent takes 200 ms and succeeds', () => {
+test('a leave whose driver is silent takes its budget and succeeds', () => {
   const bench = new Bench();
   bench.build(2);
   bench.delaysMs.set('net0', Number.POSITIVE_INFINITY);
   const beganMs = bench.nowMs;
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
-  equal(bench.nowMs - beganMs, 200);
+  equal(bench.nowMs - beganMs, 250, 'a moment of grace, then 200 ms for the driver');
   equal(bench.members(), 'ok: net1');
 });
 
