@@ -47,7 +47,7 @@ export class MembershipOperations {
     using _reference = tracked.phyint.references.hold('join');
     try {
       using _writer = yield* acquire(group.ipsq);
-      const value = tracked.phyint.present ? yield* this.#ask(tracked) : LINK_COUNTERS_ZERO;
+      const value = yield* this.#askFirst(tracked);
       this.#join(tracked, group, value);
     } finally {
       if (tracked.joining === group) {
@@ -137,7 +137,7 @@ export class MembershipOperations {
   *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
     const ctx = this.#ctx;
     if (this.#ipmp.memberLeaving(tracked, group)) yield* sleepFor(LEAVE_GRACE_MS);
-    const value = tracked.phyint.present ? yield* this.#askOrForget(tracked) : undefined;
+    const value = yield* this.#askOrForget(tracked);
     this.#ipmp.memberGone(tracked, group);
     for (const ipif of tracked.ill.testIpifs) {
       group.lan.addressRemoved(ipif);
@@ -158,6 +158,17 @@ export class MembershipOperations {
     });
     ctx.steering.structureChanged();
     this.#ipmp.memberLeft(group);
+  }
+
+  /** The counters at a join. What has no device has counted nothing that could be lost. */
+  *#askFirst(tracked: TrackedPhyint): Operation<LinkCounters> {
+    try {
+      return yield* this.#ask(tracked);
+    } catch (error) {
+      const isNowhere = error instanceof OperatorError && error.code === 'ENODEV';
+      if (isNowhere && !tracked.phyint.present) return LINK_COUNTERS_ZERO;
+      throw error;
+    }
   }
 
   /** The counters; undefined if the driver does not say them in time. */

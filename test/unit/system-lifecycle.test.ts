@@ -18,6 +18,7 @@
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectKstats } from '../../src/stats/kstat.ts';
+import { LINK_COUNTERS_ZERO } from '../../src/stats/schema.ts';
 import { Bench, groupSpec, interfaceSpec } from './system-bench.ts';
 
 const create = (bench: Bench, name: string): string =>
@@ -203,20 +204,7 @@ test('a leave whose driver is silent takes its budget and succeeds', () => {
 test('group counters: nothing before the join, nothing lost by the leave, never backwards', () => {
   const bench = new Bench();
   const count = (name: string, ipackets: bigint): void => {
-    const counted = { ...zero, ipackets };
-    bench.counters.set(name, counted);
-  };
-  const zero = {
-    rbytes: 0n,
-    obytes: 0n,
-    ipackets: 0n,
-    opackets: 0n,
-    ierrors: 0n,
-    oerrors: 0n,
-    multircv: 0n,
-    multixmt: 0n,
-    brdcstrcv: 0n,
-    brdcstxmt: 0n,
+    bench.counters.set(name, { ...LINK_COUNTERS_ZERO, ipackets });
   };
   const read = (): unknown => {
     const records = bench.run(() =>
@@ -237,4 +225,16 @@ test('group counters: nothing before the join, nothing lost by the leave, never 
   bench.delaysMs.set('net1', Number.POSITIVE_INFINITY);
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net1'));
   deepEqual(read(), [15n, 0]);
+});
+
+test('an absent member joins with what its driver has counted for earlier devices', () => {
+  const bench = new Bench();
+  create(bench, 'net0');
+  bench.counters.set('net0', { ...LINK_COUNTERS_ZERO, opackets: 70n });
+  bench.run(() => bench.system.createGroup(groupSpec({ interfaces: ['net0'] })));
+  bench.counters.set('net0', { ...LINK_COUNTERS_ZERO, opackets: 72n });
+  const [record] = bench.run(() =>
+    collectKstats(bench.system.kstats, (kstat) => kstat.module === 'ipmp'),
+  );
+  equal(record?.data.opackets64, 2n);
 });
