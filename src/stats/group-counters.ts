@@ -7,14 +7,16 @@
  * When a member leaves, its difference moves into `baseline`, so nothing counted during its
  * membership is lost.
  *
- * Why that alone would go backwards, and what prevents it: a reader asks the drivers outside
- * every region, so a member can leave between the reader's answer and the leave's own. Hence two
- * rules, and both are needed (locks-and-lifetimes 2):
+ * Why that alone would go backwards: a reader asks the drivers outside every region, so a member
+ * can leave between the reader's answer and the leave's own. What prevents it is three rules
+ * (locks-and-lifetimes 2):
  *
- * 1. *Generation*: every join and leave raises `generation`; a reader whose snapshot has another
- *    generation starts anew.
- * 2. *High-water mark*: whatever a reader publishes is noted in the member first (`noteSeen`), and
+ * 1. *High-water mark*: whatever a reader publishes is noted in the member first (`noteSeen`), and
  *    a leave commits the larger of its own value and that mark.
+ * 2. *One turn*: noting and summing happen in one region, and the sum is over those who are members
+ *    then, not over those of the reader's snapshot.
+ * 3. *Generation*: every join and leave raises it; a reader whose snapshot has another one starts
+ *    anew, so that a member that has joined meanwhile is asked too.
  *
  * Every method is called inside the region that guards membership; none of them waits or calls out.
  *

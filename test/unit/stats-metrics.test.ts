@@ -1,0 +1,253 @@
+/**
+ * The exposition text: names, types and labels as promtool wants them, exact values, one
+ * collection.
+ */
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { request } from 'node:http';
+import { test } from 'node:test';
+import { type MetricsListener, startMetricsListener } from '../../src/ctl/metrics-listener.ts';
+import { SharedText } from '../../src/ctl/shared-text.ts';
+import { DROP_REASONS, dropReasonSentence } from '../../src/stats/drop-reasons.ts';
+import { MetricsRenderer, type MetricsSnapshot } from '../../src/stats/prometheus.ts';
+import {
+  INTERFACE_STATISTICS,
+  interfaceStatistics,
+  LINK_COUNTERS_ZERO,
+} from '../../src/stats/schema.ts';
+
+const HUGE = 2n ** 53n + 1n;
+const statistics = interfaceStatistics(
+  { ...LINK_COUNTERS_ZERO, rbytes: HUGE, ierrors: 2n ** 32n + 7n },
+  true,
+);
+
+const SNAPSHOT: MetricsSnapshot = {
+  version: '0.1.0',
+  groups: [
+    {
+      group: 'ipmp0',
+      state: 'degraded',
+      interfaces: 3,
+      active: 2,
+      failureDetectionSeconds: 0.5,
+      statistics,
+    },
+  ],
+  interfaces: [
+    { ifname: 'net0', group: 'ipmp0', state: 'ok', isLinkUp: true, statistics },
+    { ifname: 'net9', group: null, state: 'absent', isLinkUp: false, statistics: undefined },
+  ],
+  addresses: [
+    { group: 'ipmp0', address: '192.0.2.10/24', inbound: 'net0' },
+    { group: 'ipmp0', address: '192.0.2.11/24', inbound: null },
+  ],
+  failovers: [{ group: 'ipmp0', ifname: 'net1', cause: 'link-down', count: 4 }],
+  drops: new Map([['runt', 5n]]),
+};
+
+async function rendered(snapshot: MetricsSnapshot): Promise<string> {
+  const renderer = new MetricsRenderer();
+  try {
+    return await renderer.render(snapshot);
+  } finally {
+    renderer.close();
+  }
+}
+
+/** Metric -> type, and series -> value; asserts the form of every line on the way. */
+function parseExposition(text: string): {
+  types: Map<string, string>;
+  series: Map<string, string>;
+} {
+  const types = new Map<string, string>();
+  const helps = new Set<string>();
+  const series = new Map<string, string>();
+  ok(text.endsWith('\n'));
+  for (const line of text.split('\n').filter((entry) => entry !== '')) {
+    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line);
+    if (comment !== null) {
+      const [, kind, name = '', rest = ''] = comment;
+      if (kind === 'HELP') ok(!helps.has(name), `HELP ${name} twice`);
+      else ok(!types.has(name) && /^(counter|gauge|histogram|summary)$/.test(rest), line);
+      if (kind === 'HELP') helps.add(name);
+      else types.set(name, rest);
+      continue;
+    }
+    const sample =
+      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*\})? (\S+)$/.exec(
+        line,
+      );
+    ok(sample !== null, line);
+    const [, name = '', labels = '', value = ''] = sample;
+    ok(!series.has(name + labels), `${name}${labels} twice`);
+    ok(/^[+-]?(Inf|NaN|Nan|\d+(\.\d+)?(e[+-]?\d+)?)$/.test(value), line);
+    const family = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
+    ok(types.has(family) && helps.has(family), `${name} has no HELP or TYPE before it`);
+    series.set(name + labels, value);
+  }
+  return { types, series };
+}
+
+test('the text is well formed, and names follow the conventions', async () => {
+  const { types } = parseExposition(await rendered(SNAPSHOT));
+  for (const [name, type] of types) {
+    if (!name.startsWith('ipmp')) continue;
+    equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`);
+    ok(!/_(ms|us|kb|percent)(_|$)/.test(name), `${name}: base units`);
+  }
+  for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes']) {
+    ok(types.has(name), name);
+  }
+});
+
+test('every metric of the contract that exists is there, with its labels and values', async () => {
+  const { series } = parseExposition(await rendered(SNAPSHOT));
+  const expected: Record<string, string> = {
+    'ipmp_group_interfaces{group="ipmp0"}': '3',
+    'ipmp_group_interfaces_active{group="ipmp0"}': '2',
+    'ipmp_group_state{group="ipmp0",state="ok"}': '0',
+    'ipmp_group_state{group="ipmp0",state="degraded"}': '1',
+    'ipmp_group_state{group="ipmp0",state="failed"}': '0',
+    'ipmp_group_failure_detection_seconds{group="ipmp0"}': '0.5',
+    'ipmp_interface_state{interface="net0",group="ipmp0",state="ok"}': '1',
+    'ipmp_interface_state{interface="net9",group="",state="absent"}': '1',
+    'ipmp_interface_link_up{interface="net0",group="ipmp0"}': '1',
+    'ipmp_interface_link_up{interface="net9",group=""}': '0',
+    'ipmp_group_receive_bytes_total{group="ipmp0"}': String(HUGE),
+    'ipmp_group_receive_errors_total{group="ipmp0"}': '7',
+    'ipmp_group_transmit_packets_total{group="ipmp0"}': '0',
+    'ipmp_interface_receive_bytes_total{interface="net0",group="ipmp0"}': String(HUGE),
+    'ipmp_failovers_total{group="ipmp0",interface="net1",cause="link-down"}': '4',
+    'ipmp_drops_total{reason="runt"}': '5',
+    'ipmp_drops_total{reason="truncated"}': '0',
+    'ipmp_address_bound{group="ipmp0",address="192.0.2.10/24",interface="net0"}': '1',
+    'ipmp_address_bound{group="ipmp0",address="192.0.2.11/24",interface=""}': '0',
+    'ipmpd_build_info{version="0.1.0"}': '1',
+  };
+  for (const [name, value] of Object.entries(expected)) equal(series.get(name), value, name);
+  ok(series.has('ipmpd_event_loop_lag_seconds'));
+  ok(!series.has('ipmp_interface_receive_bytes_total{interface="net9",group=""}'));
+});
+
+test('a series that is no longer in the snapshot is gone; unknown reasons add none', async () => {
+  const renderer = new MetricsRenderer();
+  try {
+    await renderer.render(SNAPSHOT);
+    const text = await renderer.render({
+      ...SNAPSHOT,
+      groups: [],
+      interfaces: [],
+      addresses: [],
+      failovers: [],
+      drops: new Map([['from_the_wire"}', 1n]]),
+    });
+    const { series } = parseExposition(text);
+    const left = [...series.keys()].filter((name) => name.startsWith('ipmp_'));
+    ok(
+      left.every((name) => name.startsWith('ipmp_drops_total')),
+      left.join(' '),
+    );
+    ok(!text.includes('from_the_wire'));
+  } finally {
+    renderer.close();
+  }
+});
+
+test('the statistics are the fifteen of the original, in its order and widths', () => {
+  deepEqual(
+    INTERFACE_STATISTICS.map(({ name, width }) => `${name}:${width}`).join(' '),
+    'obytes:32 obytes64:64 rbytes:32 rbytes64:64 opackets:32 opackets64:64 oerrors:32 ' +
+      'ipackets:32 ipackets64:64 ierrors:32 multircv:32 multixmt:32 brdcstrcv:32 ' +
+      'brdcstxmt:32 link_up:32',
+  );
+  const data = interfaceStatistics({ ...LINK_COUNTERS_ZERO, obytes: 2n ** 64n - 1n }, false);
+  deepEqual([data.obytes, data.obytes64, data.link_up], [2n ** 32n - 1n, 2n ** 64n - 1n, 0]);
+});
+
+test('drop reasons: unique names in one style, a sentence each', () => {
+  const names = Object.values(DROP_REASONS).flatMap((section) => Object.keys(section));
+  equal(new Set(names).size, names.length);
+  for (const name of names) {
+    match(name, /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
+    match(dropReasonSentence(name) ?? '', /^\S.{9,98}[^.\s]$/);
+  }
+  equal(dropReasonSentence('constructor'), undefined);
+});
+
+function scrape(
+  listener: MetricsListener,
+  host: string,
+  path = '/metrics',
+  method = 'GET',
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port: listener.port, path, method, headers: { host } };
+    const sent = request({ ...options, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+test('the TCP listener serves GET /metrics to its own names, and nothing else', async () => {
+  let made = 0;
+  const metrics = new SharedText(
+    async () => `# ${++made}\n`,
+    () => 0,
+  );
+  const options = { host: '127.0.0.1', port: 0, hosts: ['Prometheus.Example'], metrics };
+  const listener = await startMetricsListener(options);
+  try {
+    const { port } = listener;
+    for (const name of [`127.0.0.1:${port}`, `LocalHost:${port}`, `prometheus.example:${port}`]) {
+      equal(await scrape(listener, name), 200, name);
+    }
+    for (const name of [
+      '127.0.0.1',
+      `evil.example:${port}`,
+      `localhost:${port + 1}`,
+      `x@y:${port}`,
+    ]) {
+      equal(await scrape(listener, name), 421, name);
+    }
+    for (const path of ['/', '/metrics/', '/v1/groups', '/v1/openapi.json', '/%2e%2e/metrics']) {
+      equal(await scrape(listener, `localhost:${port}`, path), 404, path);
+    }
+    for (const method of ['POST', 'DELETE', 'HEAD', 'OPTIONS']) {
+      equal(await scrape(listener, `localhost:${port}`, '/metrics', method), 404, method);
+    }
+    equal(made, 1);
+  } finally {
+    await listener.close();
+  }
+});
+
+test('more than four scrapes in hand are refused, and a failed one is not kept', async () => {
+  const waiting: { resolve: (text: string) => void; reject: (error: Error) => void }[] = [];
+  const metrics = new SharedText(
+    () => new Promise<string>((resolve, reject) => waiting.push({ resolve, reject })),
+    () => 0,
+  );
+  const listener = await startMetricsListener({ host: '127.0.0.1', port: 0, hosts: [], metrics });
+  try {
+    const host = `localhost:${listener.port}`;
+    let refused = 0;
+    const scrapes = Array.from({ length: 6 }, async () => {
+      const status = await scrape(listener, host);
+      if (status === 503) refused++;
+      return status;
+    });
+    while (refused < 2) await new Promise((done) => setTimeout(done, 5));
+    waiting[0]?.reject(new Error('no'));
+    const statuses = await Promise.all(scrapes);
+    deepEqual(statuses.sort(), [500, 500, 500, 500, 503, 503]);
+    const again = scrape(listener, host);
+    while (waiting.length < 2) await new Promise((done) => setTimeout(done, 5));
+    waiting[1]?.resolve('ok\n');
+    equal(await again, 200);
+  } finally {
+    await listener.close();
+  }
+});
