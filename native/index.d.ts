@@ -36,6 +36,11 @@ export interface NetlinkHandle {
   readonly [kind]: 'netlink';
 }
 
+/** The two threads that watch the carrier of NICs. */
+export interface CarrierHandle {
+  readonly [kind]: 'carrier';
+}
+
 /** Who connected a Unix socket, as the kernel recorded it then. */
 export interface PeerCredentials {
   readonly pid: number;
@@ -52,6 +57,8 @@ export interface Native {
   readonly vnetHeaderLength: number;
   /** Octets of a slot: the largest frame with its headers and one more; a full slot was cut. */
   readonly slotLength: number;
+  /** Int32 words per NIC that the carrier watch writes: [down 0 or 1, changes, spare, spare]. */
+  readonly carrierWordsPerNic: number;
   /** Name -> number of every errno with a name: `native.errno.ENOBUFS`. */
   readonly errno: Readonly<Record<string, number>>;
 
@@ -143,6 +150,19 @@ export interface Native {
   netlinkPortId(handle: NetlinkHandle): number;
   netlinkSetReferenced(handle: NetlinkHandle, referenced: boolean): void;
   netlinkClose(handle: NetlinkHandle): void;
+
+  // Carrier (carrier.c): used through CarrierWatch of native.ts
+
+  carrierCreate(
+    words: Int32Array,
+    wakeFds: Int32Array,
+    onChange: (nic: number) => void,
+  ): CarrierHandle;
+  /** `paths`: carrier_changes and carrier of each device in turn. EEXIST: watched already. */
+  carrierAdd(handle: CarrierHandle, nic: number, paths: readonly string[]): void;
+  carrierRemove(handle: CarrierHandle, nic: number): boolean;
+  carrierRefresh(handle: CarrierHandle, nic: number): boolean;
+  carrierClose(handle: CarrierHandle): void;
 
   // Peers (peer.c)
 

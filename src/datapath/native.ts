@@ -6,6 +6,7 @@
 
 import addon, {
   type BurstHandle,
+  type CarrierHandle,
   type Native,
   type NativeError,
   type NetlinkHandle,
@@ -118,5 +119,59 @@ export class NetlinkSocket {
         this.#options.onOverrun();
       }
     }
+  }
+}
+
+/** The two sysfs files by which one kernel device shows its carrier. */
+export interface CarrierFiles {
+  readonly carrierChangesPath: string;
+  readonly carrierPath: string;
+}
+
+/**
+ * Watches the carrier of NICs once per millisecond, on threads of its own; see
+ * native/carrier-threads.c. It alone writes `words`: of NIC n the words from 4 n on are
+ * [1 if none of its devices has carrier else 0, count of changes, spare, spare]. On a change the
+ * words are stored first, then `wakeFds` (eventfds) are rung, then `onChange(nic)` is called on
+ * this thread. The watch does not keep the process alive, and sleeps while it has no NIC.
+ */
+export class CarrierWatch {
+  readonly #handle: CarrierHandle;
+
+  /** `words` must view a SharedArrayBuffer; `wakeFds` are duplicated. */
+  constructor(words: Int32Array, wakeFds: readonly number[], onChange: (nic: number) => void) {
+    this.#handle = addon.carrierCreate(words, Int32Array.from(wakeFds), onChange);
+  }
+
+  /**
+   * Watches a NIC, which is down while none of `devices` (at least one) has carrier; a device
+   * that is set down or deleted has none. The words hold its state when this returns. Throws
+   * EEXIST if the NIC is watched, ENOENT if a device does not exist.
+   */
+  add(nic: number, devices: readonly CarrierFiles[]): void {
+    const paths = devices.flatMap((device) => [device.carrierChangesPath, device.carrierPath]);
+    addon.carrierAdd(this.#handle, nic, paths);
+  }
+
+  /** Forgets a NIC and clears its words; false if it was not watched. */
+  remove(nic: number): boolean {
+    return addon.carrierRemove(this.#handle, nic);
+  }
+
+  /**
+   * Reads the true state at once; false if the NIC is not watched. Call it when netlink reports
+   * the device set up or down: its counter does not show that.
+   */
+  refresh(nic: number): boolean {
+    return addon.carrierRefresh(this.#handle, nic);
+  }
+
+  /** Ends the threads; the words keep their last values. Closing twice changes nothing. */
+  close(): void {
+    addon.carrierClose(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }

@@ -119,7 +119,7 @@ for (const workers of [1, 2]) {
       [],
     );
     ok(bench.lateMs.length > 0);
-    for (const late of bench.lateMs) ok(late > -1 && late < 500, `punt ${late} ms late`);
+    for (const late of bench.lateMs) ok(late > -1 && late < 2_000, `punt ${late} ms late`);
   });
 }
 
@@ -171,7 +171,7 @@ namespaceTest(
       Atomics.store(bench.pool.carrierWords, nic * 4, 0);
     }
     ok((await traffic).stdout.includes(' 0% packet loss'));
-    ok(flips > 100, `${flips} flips`);
+    ok(flips > 20, `${flips} flips`);
   },
 );
 

@@ -1,0 +1,316 @@
+/**
+ * The carrier watch, over a device that behaves like a real NIC: a TAP whose carrier is set by
+ * TUNSETCARRIER. veth would prove nothing, because the kernel never delays its events.
+ */
+
+import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { CarrierWatch, failedWith, NetlinkSocket, native } from '../../src/datapath/native.ts';
+import { openTap } from '../../src/datapath/tap.ts';
+import { namespaceTest, plainTest, run, until } from './namespace.ts';
+
+/** Ours: a tick of 1 ms, and what a busy machine of two cores may add. */
+const LIMIT_MS = 25;
+const url = import.meta.url;
+
+function sharedWords(nics: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(nics * native.carrierWordsPerNic * 4));
+}
+
+function files(name: string) {
+  return {
+    carrierChangesPath: `/sys/class/net/${name}/carrier_changes`,
+    carrierPath: `/sys/class/net/${name}/carrier`,
+  };
+}
+
+/** A TAP that is up and has carrier: a NIC whose cable `plug` can pull. */
+function openNic(name: string): { plug: (on: boolean) => void; fd: number } {
+  const fd = openTap(name, { queues: 1 }).fds[0] ?? -1;
+  run(`ip link set ${name} up`);
+  return { plug: (on) => native.tapSetCarrier(fd, on), fd };
+}
+
+const isDown = (words: Int32Array, nic: number): boolean =>
+  Atomics.load(words, nic * native.carrierWordsPerNic) === 1;
+const changesOf = (words: Int32Array, nic: number): number =>
+  Atomics.load(words, nic * native.carrierWordsPerNic + 1);
+
+namespaceTest(url, 'loss and return: word, bell and callback within milliseconds', async () => {
+  const words = sharedWords(4);
+  const bells = [native.eventfdCreate(), native.eventfdCreate()];
+  const told: number[] = [];
+  const watch = new CarrierWatch(words, bells, (nic) => told.push(nic));
+  const nic = openNic('eth0');
+  watch.add(2, [files('eth0')]);
+  const initially = changesOf(words, 2);
+  strictEqual(isDown(words, 2), false);
+
+  nic.plug(false);
+  const loss = await until('the word', () => isDown(words, 2));
+  strictEqual(loss < LIMIT_MS, true, `loss seen after ${loss} ms`);
+  await until('the bells and the callback', () => told.length > 0);
+  deepStrictEqual(bells.map(native.eventfdClear), [true, true]);
+  deepStrictEqual(told, [2]);
+  strictEqual(changesOf(words, 2), initially + 1);
+
+  nic.plug(true);
+  const back = await until('the return', () => !isDown(words, 2));
+  strictEqual(back < LIMIT_MS, true, `return seen after ${back} ms`);
+  await until('the second callback', () => told.length === 2);
+  strictEqual(changesOf(words, 2), initially + 2);
+  watch.close();
+});
+
+namespaceTest(url, 'two losses 20 ms apart, while rtnetlink holds the second back', async () => {
+  const words = sharedWords(2);
+  const watch = new CarrierWatch(words, [], () => {});
+  const nics = [openNic('eth0'), openNic('eth1')] as const;
+  watch.add(0, [files('eth0')]);
+  watch.add(1, [files('eth1')]);
+  let notifications = 0;
+  const socket = new NetlinkSocket({
+    protocol: 0,
+    groups: [1],
+    receiveBufferBytes: 1 << 20,
+    onMessages: () => {
+      notifications++;
+    },
+    onOverrun: () => {},
+  });
+
+  nics[0].plug(false);
+  const first = await until('the first loss', () => isDown(words, 0));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  nics[1].plug(false);
+  const second = await until('the second loss', () => isDown(words, 1));
+  strictEqual(first < LIMIT_MS, true, `first loss seen after ${first} ms`);
+  strictEqual(second < LIMIT_MS, true, `second loss seen after ${second} ms`);
+  // The verifier's look at the true state makes the kernel send what it held back.
+  const event = await until('both notifications', () => notifications >= 2);
+  strictEqual(event < 500, true, `notified after ${event} ms`);
+  socket.close();
+  watch.close();
+});
+
+namespaceTest(
+  url,
+  'a flap shorter than a tick is counted, and the state is the true one',
+  async () => {
+    const words = sharedWords(1);
+    let told = 0;
+    const watch = new CarrierWatch(words, [], () => {
+      told++;
+    });
+    const nic = openNic('eth0');
+    watch.add(0, [files('eth0')]);
+    const initially = changesOf(words, 0);
+    for (let flap = 0; flap < 25; flap++) {
+      nic.plug(false);
+      nic.plug(true);
+    }
+    await until('all changes', () => changesOf(words, 0) === initially + 50);
+    strictEqual(isDown(words, 0), false);
+    nic.plug(false);
+    await until('the loss', () => isDown(words, 0));
+    await until('a callback', () => told > 0);
+    watch.close();
+  },
+);
+
+namespaceTest(url, 'a NIC of several devices is down only when none has carrier', async () => {
+  const words = sharedWords(1);
+  const watch = new CarrierWatch(words, [], () => {});
+  const ports = [openNic('port0'), openNic('port1')] as const;
+  watch.add(0, [files('port0'), files('port1')]);
+  const initially = changesOf(words, 0);
+  ports[0].plug(false);
+  await until('the change', () => changesOf(words, 0) === initially + 1);
+  strictEqual(isDown(words, 0), false);
+  ports[1].plug(false);
+  await until('the loss', () => isDown(words, 0));
+  ports[0].plug(true);
+  await until('the return', () => !isDown(words, 0));
+  watch.close();
+});
+
+namespaceTest(url, 'set down and up by an administrator: seen after a refresh', async () => {
+  const words = sharedWords(1);
+  const watch = new CarrierWatch(words, [], () => {});
+  const nic = openNic('eth0');
+  watch.add(0, [files('eth0')]);
+  run('ip link set eth0 down');
+  strictEqual(watch.refresh(0), true);
+  await until('down', () => isDown(words, 0));
+
+  // While it is set down its carrier says nothing, however often it changes.
+  const before = changesOf(words, 0);
+  nic.plug(false);
+  nic.plug(true);
+  nic.plug(false);
+  await until('the changes', () => changesOf(words, 0) === before + 3);
+  strictEqual(isDown(words, 0), true);
+  nic.plug(true);
+  run('ip link set eth0 up');
+  watch.refresh(0);
+  await until('up', () => !isDown(words, 0));
+  watch.close();
+});
+
+namespaceTest(url, 'a device without carrier, or set down, is down from the start', () => {
+  const words = sharedWords(2);
+  const watch = new CarrierWatch(words, [], () => {});
+  openNic('eth0').plug(false);
+  openTap('eth1', { queues: 1 });
+  watch.add(0, [files('eth0')]);
+  watch.add(1, [files('eth1')]);
+  strictEqual(isDown(words, 0), true);
+  strictEqual(isDown(words, 1), true);
+  watch.close();
+});
+
+namespaceTest(url, 'a deleted device is down, also if another takes its name', async () => {
+  const words = sharedWords(1);
+  const watch = new CarrierWatch(words, [], () => {});
+  const nic = openNic('eth0');
+  watch.add(0, [files('eth0')]);
+  native.deviceClose(nic.fd);
+  await until('down', () => isDown(words, 0));
+  openNic('eth0');
+  watch.refresh(0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  strictEqual(isDown(words, 0), true);
+
+  strictEqual(watch.remove(0), true);
+  strictEqual(watch.remove(0), false);
+  strictEqual(watch.refresh(0), false);
+  strictEqual(isDown(words, 0), false);
+  watch.add(0, [files('eth0')]);
+  strictEqual(isDown(words, 0), false);
+  watch.close();
+});
+
+namespaceTest(
+  url,
+  'refusals: a second watch, a missing device, a NIC outside, a closed watch',
+  () => {
+    const watch = new CarrierWatch(sharedWords(1), [], () => {});
+    watch.add(0, [files('lo')]);
+    throws(
+      () => watch.add(0, [files('lo')]),
+      (error) => failedWith(error, 'EEXIST'),
+    );
+    strictEqual(watch.remove(0), true);
+    throws(
+      () => watch.add(0, [files('lo'), files('none')]),
+      (error) => failedWith(error, 'ENOENT'),
+    );
+    throws(() => watch.add(1, [files('lo')]), RangeError);
+    throws(() => watch.add(-1, [files('lo')]), RangeError);
+    throws(() => watch.add(0, []), RangeError);
+    watch.close();
+    watch.close();
+    throws(
+      () => watch.add(0, [files('lo')]),
+      (error) => failedWith(error, 'EBADF'),
+    );
+    throws(
+      () => new CarrierWatch(sharedWords(1), [-1], () => {}),
+      (error) => failedWith(error, 'EBADF'),
+    );
+  },
+);
+
+namespaceTest(url, 'removing and closing from the callback, and an error in it', async () => {
+  const words = sharedWords(2);
+  const nics = [openNic('eth0'), openNic('eth1')] as const;
+  const told: number[] = [];
+  const uncaught: string[] = [];
+  process.on('uncaughtException', (error) => uncaught.push(error.message));
+  const watch = new CarrierWatch(words, [], (nic) => {
+    told.push(nic);
+    watch.remove(nic);
+    if (nic === 0) throw new Error('thrown in onChange');
+    watch.close();
+  });
+  watch.add(0, [files('eth0')]);
+  watch.add(1, [files('eth1')]);
+  nics[0].plug(false);
+  await until('the exception', () => uncaught.length > 0);
+  deepStrictEqual(uncaught, ['thrown in onChange']);
+  nics[1].plug(false);
+  await until('the other NIC', () => told.includes(1));
+  deepStrictEqual(told, [0, 1]);
+});
+
+namespaceTest(
+  url,
+  'churn: watches come and go while their carrier flaps, no file is left',
+  async () => {
+    const words = sharedWords(4);
+    const watch = new CarrierWatch(words, [], () => {});
+    const nic = openNic('eth0');
+    const open = () => run(`ls /proc/${process.pid}/fd`).split('\n').length;
+    const before = open();
+    for (let round = 0; round < 300; round++) {
+      for (let n = 0; n < 4; n++) watch.add(n, [files('eth0'), files('lo')]);
+      nic.plug(round % 2 === 0);
+      for (let n = 0; n < 4; n++) watch.refresh(n);
+      if (round % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      for (let n = 0; n < 4; n++) strictEqual(watch.remove(n), true);
+    }
+    await until('files to be closed', () => open() === before);
+    watch.close();
+  },
+);
+
+function threadTimes(name: string): number[] {
+  const tasks = run(`ls /proc/${process.pid}/task`).trim().split('\n');
+  return tasks.flatMap((task) => {
+    const folder = `/proc/${process.pid}/task/${task}`;
+    if (readFileSync(`${folder}/comm`, 'latin1').trim() !== name) return [];
+    const status = readFileSync(`${folder}/status`, 'latin1');
+    return [Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(status)?.[1])];
+  });
+}
+
+plainTest('without watches nobody wakes up; the threads end with close', async () => {
+  const watch = new CarrierWatch(sharedWords(1), [], () => {});
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  await pause(20);
+  const before = [...threadTimes('ipmpd-carrier'), ...threadTimes('ipmpd-verify')];
+  strictEqual(before.length, 2);
+  await pause(100);
+  const after = [...threadTimes('ipmpd-carrier'), ...threadTimes('ipmpd-verify')];
+  deepStrictEqual(after, before);
+  watch.add(0, [files('lo')]);
+  await pause(100);
+  const [ticks = 0] = threadTimes('ipmpd-carrier');
+  strictEqual(ticks - (before[0] ?? 0) > 50, true, `${ticks} ticks in 100 ms`);
+  watch.close();
+  deepStrictEqual(threadTimes('ipmpd-carrier'), []);
+});
+
+for (const end of ['is terminated', 'exits', 'has nothing left to do'] as const) {
+  plainTest(`a watch does not hold up a worker that ${end}`, async () => {
+    const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.addon).then(({ default: native }) => {
+      const words = new Int32Array(new SharedArrayBuffer(64));
+      const watch = native.carrierCreate(words, new Int32Array(0), () => {});
+      native.carrierAdd(watch, 0, workerData.paths);
+      parentPort.postMessage('watches');
+      if (workerData.end === 'exits') process.exit(3);
+      if (workerData.end === 'is terminated') setInterval(() => {}, 1000);
+    });`;
+    const paths = Object.values(files('lo'));
+    const workerData = { addon: import.meta.resolve('#native'), end, paths };
+    const worker = new Worker(source, { eval: true, workerData });
+    const exit = new Promise<number>((resolve) => worker.once('exit', resolve));
+    await new Promise((resolve) => worker.once('message', resolve));
+    if (end === 'is terminated') await worker.terminate();
+    strictEqual(await exit, { 'is terminated': 1, exits: 3, 'has nothing left to do': 0 }[end]);
+    deepStrictEqual(threadTimes('ipmpd-carrier'), []);
+  });
+}
