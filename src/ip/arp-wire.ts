@@ -69,7 +69,7 @@ export class ArpWire {
       return isOfUse ? undefined : 'arp_conflict';
     }
     const isHandedUp = this.#handUp(packet, nowMs);
-    const isToUs = !isGroup && this.#membership.isOwnMac(ethernetDestination(frame, 0));
+    const isToUs = this.#membership.isOwnMac(ethernetDestination(frame, 0));
     const reason = this.#handlePacket(packet, isToUs, nowMs);
     return isHandedUp ? undefined : reason;
   }

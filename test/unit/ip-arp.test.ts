@@ -150,6 +150,14 @@ test('test addresses answer from their own NIC, to the wire and to the host', ()
   deepEqual([answer!.destination, answer!.arp.targetAddress], [GROUP_MAC, DATA]);
 });
 
+test('a test address that is not up is not answered for to the host either', () => {
+  const world = new World();
+  world.addTest(TEST, 2).state = 'duplicate';
+  world.hostAsks(TEST);
+  deepEqual(world.take(), []);
+  equal(world.dropped('address_tentative'), 1);
+});
+
 test('addresses that are not up, or served by nobody, are not answered for', () => {
   const world = new World();
   const ipif = world.addData(DATA, 0);

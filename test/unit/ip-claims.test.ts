@@ -145,6 +145,17 @@ test('a link that comes up tries duplicates again, and verifies test addresses',
   );
 });
 
+test('a duplicate that was unbound is tried again when any link comes up', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(50);
+  world.wire(0, request(OTHER_MAC, DATA, DATA));
+  world.lan.addressUnbound(ipif);
+  ipif.unbind();
+  world.lan.handleLinkUp(world.ill(1), world.nowMs);
+  equal(ipif.state, 'tentative');
+});
+
 test('defence: at most once in 10 s under 1000 conflicts a second, and the address stays', () => {
   const world = new World();
   const ipif = world.addData(DATA, 1);

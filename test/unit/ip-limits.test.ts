@@ -2,6 +2,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { HOST_PROBE_LIMIT, HOST_PROBE_MS, HostProbes } from '../../src/ip/host-probes.ts';
 import { ASK_RATE } from '../../src/ip/resolver.ts';
 import { TokenBucket } from '../../src/ip/token-bucket.ts';
 import {
@@ -158,6 +159,15 @@ test('the host’s detections are bounded by the same rate', () => {
   for (let i = 0; i < 1000; i++) world.host(request(GROUP_MAC, 0, (BASE + i) >>> 0));
   equal(world.take('net0').length, ASK_RATE);
   equal(world.dropped('neighbor_rate_limited'), 1000 - ASK_RATE);
+});
+
+test('of many detections of the host the oldest gives way', () => {
+  const probes = new HostProbes();
+  for (let i = 0; i <= HOST_PROBE_LIMIT; i++) probes.add(BASE + i, GROUP_MAC, 0);
+  equal(probes.askerOf(BASE, 1), 0);
+  equal(probes.askerOf(BASE + 1, 1), GROUP_MAC);
+  equal(probes.askerOf(BASE + HOST_PROBE_LIMIT, HOST_PROBE_MS), GROUP_MAC);
+  equal(probes.askerOf(BASE + HOST_PROBE_LIMIT, HOST_PROBE_MS + 1), 0);
 });
 
 test('token bucket: the burst at once, then the rate', () => {

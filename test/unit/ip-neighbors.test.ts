@@ -60,6 +60,11 @@ test('questions about one neighbour coalesce; every asker is answered', () => {
       ['host', GATEWAY_MAC, SECOND],
     ],
   );
+  world.hostAsks(GATEWAY, SECOND);
+  deepEqual(
+    world.take().map((one) => one.arp.targetAddress),
+    [SECOND],
+  );
 });
 
 test('a confirmed neighbour is answered from memory, at most 15 s; then it is asked again', () => {
@@ -208,6 +213,7 @@ test('a second change within a second is not believed; everybody is asked', () =
     world.wire(0, request(mac('52:54:00:00:00:66'), GATEWAY, GATEWAY));
   }
   equal(world.dropped('arp_change_locked'), 200);
+  deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
   deepEqual(world.take(), []);
   world.advance(1000);
   const questions = world.take('net0');
@@ -218,6 +224,19 @@ test('a second change within a second is not believed; everybody is asked', () =
   world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
   equal(world.lan.neighbors()[0]!.mac, GATEWAY_MAC);
   equal(world.stateOf(GATEWAY), 'REACHABLE');
+});
+
+test('an answer to our question settles a contest before it begins', () => {
+  const world = worldWithData();
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
+  world.wire(0, request(GATEWAY_MAC, GATEWAY, GATEWAY));
+  world.hostAsks(GATEWAY);
+  world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
+  equal(world.stateOf(GATEWAY), 'REACHABLE');
+  world.take();
+  world.advance(2000);
+  deepEqual(world.take('net0'), []);
 });
 
 test('a static neighbour wins over every claim; the host is answered at once', () => {
