@@ -2,9 +2,10 @@
  * A neighbour has changed its MAC: until the host has learnt, its frames for the old MAC are sent
  * to the new one, and the host is told.
  *
- * Telling is an ARP reply in which the neighbour is sender and target (a gratuitous reply): a
- * Linux host takes it for what it knows already, and never adds an entry. It is repeated, because
- * a host does not believe a second change within its lock time of 1 s.
+ * Telling is an ARP reply in which the neighbour is sender and target (a gratuitous reply). Tried
+ * on Linux 6.18: it changes an entry at once and leaves it REACHABLE, also within the lock time of
+ * 1 s in which an ordinary reply is ignored, and it never adds an entry. It is repeated for hosts
+ * that respect the lock time in any case, and because a frame can be lost.
  *
  * A redirect lasts a bounded time, and as long as frames still hit it. It acts on a MAC and not on
  * an address, hence two rules: none is made while another neighbour lives under the old MAC (an
