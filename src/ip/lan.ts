@@ -171,8 +171,9 @@ export class Lan {
 
   /**
    * Sets the MAC of a neighbour for good; a proxy entry (also any with a MAC of ours) is one that
-   * we answer for on the wire with the nominated NIC's MAC (IPMP semantics 4.7). Refused with EINVAL for our own addresses (IPMP semantics 2.10) and
-   * for a MAC that no single station has, with ENOBUFS when the table is full.
+   * we answer for on the wire with the nominated NIC's MAC (IPMP semantics 4.7). Refused with
+   * EINVAL for our own addresses (IPMP semantics 2.10) and for a MAC that no single station has,
+   * with ENOBUFS when the table is full.
    */
   addStatic(address: Ipv4, mac: Mac, isProxy: boolean, nowMs: number): void {
     this.#refuseOwn(address);

@@ -24,8 +24,8 @@
  *   PERMANENT   answer      -           -           -            ignore  ignore       -
  *
  * No tries left: INCOMPLETE fails; PROBE asks everybody, since the neighbour may live on with
- * another MAC. `doubt` makes REACHABLE STALE and repeats a question that is out. `contest` (a second move within the change lock)
- * asks everybody. `pin` makes any entry PERMANENT.
+ * another MAC. `doubt` makes REACHABLE STALE and repeats a question that is out. `contest` (a
+ * second move within the change lock) asks everybody. `pin` makes any entry PERMANENT.
  *
  * Invariants
  * 1. An entry that may answer (REACHABLE, PERMANENT) has a MAC; one that failed has none.
