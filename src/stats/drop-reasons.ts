@@ -2,9 +2,9 @@
  * The one table of drop reasons: name -> sentence.
  *
  * Every frame that the daemon does not deliver, answer or hand on ends in exactly one of these
- * reasons, and each reason is one counter: the statistic `ipmpd:0:drops:<reason>`, the series
- * `ipmp_drops_total{reason="<reason>"}`, a row of `ipmpadm -s status`. The sentence is what an
- * operator reads, so it says what the frame was, not where the code is.
+ * reasons, and each reason is one counter: the statistic `ipmpd:0:drops:<reason>` and the series
+ * `ipmp_drops_total{reason="<reason>"}`. The sentence is what an operator reads, so it says what
+ * the frame was, not where the code is.
  *
  * Two sections, by the layer that gives the reason. Names are snake_case, unique over both
  * sections, and stable once released: dashboards and alert rules name them.
