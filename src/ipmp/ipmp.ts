@@ -147,6 +147,7 @@ export class Ipmp {
     const { phyint } = tracked;
     const macChanged = phyint.physAddr !== info.mac;
     const wasPresent = phyint.present;
+    if (wasPresent && !macChanged && phyint.mtu === info.mtu) return;
     this.#ctx.illGlobalLock.write(() => {
       phyint.present = true;
       phyint.physAddr = info.mac;
