@@ -8,6 +8,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { failedWith } from '../datapath/native.ts';
 import type { DeviceName } from './restore.ts';
 
 const SYSFS = '/sys/class/net';
@@ -25,8 +26,11 @@ export interface CarrierDevice {
 
 /** The native thread: datapath/native.ts, or a test's. */
 export interface CarrierWatchPort {
+  /** ENOENT: a device does not exist (any more). */
   add(nic: number, devices: readonly CarrierDevice[]): void;
-  remove(nic: number): void;
+  remove(nic: number): boolean;
+  /** Reads the true state: the counter does not show that a device was set down. */
+  refresh(nic: number): boolean;
   close(): void;
 }
 
@@ -60,9 +64,20 @@ export class CarrierMonitor {
     if (this.#watched.delete(nic)) this.#watch.remove(nic);
     const files = devices.map(carrierDevice).filter((files) => existsSync(files.carrierPath));
     if (files.length === 0) return true;
+    try {
+      this.#watch.add(nic, files);
+    } catch (error) {
+      // Deleted since: the mirror will say so.
+      if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error;
+      return true;
+    }
     this.#watched.set(nic, key);
-    this.#watch.add(nic, files);
     return true;
+  }
+
+  /** rtnetlink has told of a device of `nic`: the workers' words must follow. */
+  refresh(nic: number): void {
+    if (this.#watched.has(nic)) this.#watch.refresh(nic);
   }
 
   /** True if the thread watches `nic` and none of its devices has carrier. */

@@ -31,10 +31,13 @@ import { Changes, type HostLog } from './restore.ts';
 import { Rtnl } from './rtnl.ts';
 import { Serial } from './serial.ts';
 import { Silencer } from './silence.ts';
-import { openNativeTransport } from './transport.ts';
+import { openNativeCarrierWatch, openNativeTransport } from './transport.ts';
 
 /** Ours: how soon a deleted macvtap is found if no notification tells of it. */
 const TICK_MS = 1000;
+
+/** Ours: as for interfaces, how soon after a refusal the next attempt is suggested. */
+const RETRY_MS = 5000;
 
 /** What the host side is given. */
 export interface HostOptions {
@@ -46,9 +49,11 @@ export interface HostOptions {
   readonly onEvent: (event: HostEvent) => void;
   /** Without it, loss of carrier is known from rtnetlink alone: up to a second late. */
   readonly carrier?: {
-    readonly open: OpenCarrierWatch;
+    /** Four words per NIC in shared memory: `carrierWords` of the pool. */
     readonly words: Int32Array;
+    /** Rung when a word has changed: `wakeFds` of the pool. */
     readonly wakeFds: readonly number[];
+    readonly open?: OpenCarrierWatch;
   };
   readonly clock?: Clock;
   readonly openTransport?: OpenTransport;
@@ -82,6 +87,8 @@ export class Host {
   readonly #groups = new Map<string, GroupDevice>();
   /** Groups whose device is gone and not removed yet. */
   readonly #lostGroups = new Set<string>();
+  /** Groups whose device was refused: when trying again is suggested. */
+  readonly #refusedGroups = new Map<string, number>();
   readonly #groupMtus = new Map<string, number>();
   #running: Running | undefined;
   #tick: Timer | undefined;
@@ -180,7 +187,10 @@ export class Host {
       throw new OperatorError('EALREADY', `the device of group ${spec.name} is there already`);
     }
     const context = { rtnl, changes, log: this.#options.log };
+    const retryAtMs = this.#clock.nowMs() + RETRY_MS;
+    this.#refusedGroups.set(spec.name, retryAtMs);
     const group = await this.#serial.run(() => GroupDevice.open(context, spec));
+    this.#refusedGroups.delete(spec.name);
     this.#groups.set(spec.name, group);
     mirror.watch(spec.name, GROUP_WATCH);
     await mirror.refresh(spec.name);
@@ -190,6 +200,7 @@ export class Host {
 
   /** Closes a group device's descriptors and takes back every change; nothing if there is none. */
   async removeGroupDevice(name: string): Promise<void> {
+    this.#refusedGroups.delete(name);
     const group = this.#groups.get(name);
     if (group === undefined) return;
     this.#groups.delete(name);
@@ -245,7 +256,7 @@ export class Host {
     const { carrier } = this.#options;
     if (carrier === undefined) return undefined;
     const onChange = (nic: number): void => this.#running?.interfaces.handleCarrier(nic);
-    return new CarrierMonitor({ ...carrier, onChange });
+    return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange });
   }
 
   /** A kernel without netfilter's socket has nothing that could be silenced by it. */
@@ -263,8 +274,19 @@ export class Host {
   #scheduleTick(): void {
     this.#tick = this.#clock.after(TICK_MS, () => {
       this.#run.interfaces.handleTick();
+      this.#suggestGroups();
       this.#scheduleTick();
     });
+  }
+
+  /** What refuses a group's device (another process has it) gives no sign when it goes. */
+  #suggestGroups(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [ifname, retryAtMs] of [...this.#refusedGroups]) {
+      if (nowMs < retryAtMs) continue;
+      this.#refusedGroups.set(ifname, nowMs + RETRY_MS);
+      this.#options.onEvent({ kind: 'attachable', ifname });
+    }
   }
 
   #handleLink(name: string, link: LinkRecord | undefined, hasBounced: boolean): void {

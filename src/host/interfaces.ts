@@ -168,6 +168,7 @@ export class Interfaces {
     for (const one of this.#all.values()) {
       if (one.spec.bridge !== bridge || one.attachment === undefined) continue;
       if (!one.isLost) one.tracker.watch();
+      this.#options.carrier?.refresh(one.spec.nic);
       this.#evaluate(one);
     }
   }
@@ -269,6 +270,7 @@ export class Interfaces {
       this.#lose(one, `${lowerNameOf(one.spec)} beneath ${one.spec.name} is gone`);
       return;
     }
+    this.#options.carrier?.refresh(one.spec.nic);
     this.#evaluate(one);
     this.#assertWiring(one, false);
   }

@@ -1,6 +1,7 @@
-/** Netlink sockets of the addon as what the clients and the mirror of this folder expect. */
+/** Sockets and threads of the addon as what the rest of this folder expects. */
 
-import { NetlinkSocket } from '../datapath/native.ts';
+import { CarrierWatch, NetlinkSocket } from '../datapath/native.ts';
+import type { OpenCarrierWatch } from './carrier.ts';
 import type { OpenTransport } from './netlink.ts';
 
 /**
@@ -19,3 +20,7 @@ export const openNativeTransport: OpenTransport = (protocol, groups, handlers) =
       handlers.received(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
     onOverrun: () => handlers.overrun(),
   });
+
+/** The carrier watch of the addon. */
+export const openNativeCarrierWatch: OpenCarrierWatch = (words, wakeFds, onChange) =>
+  new CarrierWatch(words, wakeFds, onChange);

@@ -1,0 +1,165 @@
+/**
+ * Loss of carrier is told within 10 ms, also on devices that are not veth: the kernel reports
+ * those at most once a second for the whole machine, and noise in another network namespace
+ * uses that second up.
+ */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { native } from '../../src/datapath/native.ts';
+import type { Host } from '../../src/host/host.ts';
+import { inNamespace, nic, openFakeNic, type World } from './host-world.ts';
+
+const NICS = 8;
+
+/** What performance.md asks of the whole failover; being told is a part of it. */
+const TOLD_WITHIN_MS = 10;
+
+/** Losses per test; each is followed by a repair. */
+const ROUNDS = 10;
+
+function newWords(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(NICS * 4 * 4));
+}
+
+function watched(world: World, words: Int32Array): Host {
+  return world.newHost({ carrier: { words, wakeFds: [] } });
+}
+
+/** Link changes of a NIC-like device in another namespace, until `stop`. */
+async function makeNoise(): Promise<() => void> {
+  const script = `
+    const { native } = await import(${JSON.stringify(import.meta.resolve('#native'))})
+      .then((module) => ({ native: module.default }));
+    const fd = native.deviceOpen('/dev/net/tun');
+    native.tapAttach(fd, 'noise0', 0x1002);
+    const { execFileSync } = await import('node:child_process');
+    execFileSync('ip', ['link', 'set', 'noise0', 'up']);
+    let on = false;
+    process.stdout.write('noisy');
+    setInterval(() => native.tapSetCarrier(fd, (on = !on)), 20);
+  `;
+  const child = spawn(
+    'ip',
+    [
+      ...['netns', 'exec', process.env.IPMPD_HOST_TEST_NOISE ?? ''],
+      ...[process.execPath, '--input-type=module', '-e', script],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  return () => child.kill('SIGKILL');
+}
+
+/** Sets the carrier of a fake NIC, and returns how long the news took. */
+async function tell(world: World, fd: number, ifname: string, on: boolean): Promise<number> {
+  const since = world.events.length;
+  const startMs = performance.now();
+  native.tapSetCarrier(fd, on);
+  const wanted = on ? 'up' : 'down';
+  const heard = await world.heard(
+    `${ifname} ${wanted}`,
+    (event) => event.kind === 'link' && event.ifname === ifname && event.link === wanted,
+    { since },
+  );
+  return heard.atMs - startMs;
+}
+
+function worst(times: readonly number[]): string {
+  return times.map((ms) => ms.toFixed(1)).join(' ');
+}
+
+inNamespace(import.meta.url, {
+  'a NIC that is not veth, with link noise elsewhere': async (world) => {
+    const stopNoise = await makeNoise();
+    const fds = [openFakeNic('eth0'), openFakeNic('eth1')];
+    const words = newWords();
+    const host = watched(world, words);
+    await host.start();
+    for (const number of [0, 1]) {
+      await host.attachInterface(nic(`net${number}`, number, { uplink: `eth${number}` }), 1);
+    }
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      times.push(await tell(world, fds[0] ?? 0, 'net0', false));
+      equal(words[0], 1);
+      // The second loss comes 20 ms after the first: the kernel holds it back for a second.
+      await sleep(20);
+      times.push(await tell(world, fds[1] ?? 0, 'net1', false));
+      await sleep(5);
+      await tell(world, fds[0] ?? 0, 'net0', true);
+      await tell(world, fds[1] ?? 0, 'net1', true);
+      equal(words[0], 0);
+      await sleep(20);
+    }
+    stopNoise();
+    const sorted = times.toSorted((left, right) => left - right);
+    ok((sorted[Math.floor(times.length / 2)] ?? 99) < TOLD_WITHIN_MS, worst(sorted));
+    ok((sorted[times.length - 1] ?? 99) < 100, worst(sorted));
+    const changes = world.events
+      .map(({ event }) => (event.kind === 'link' && event.ifname === 'net0' ? event.changes : 0))
+      .reduce((left, right) => Math.max(left, right), 0);
+    equal(changes, 2 * ROUNDS);
+    await host.stop();
+    for (const fd of fds) native.deviceClose(fd);
+  },
+
+  'a bridge: down when no other port has carrier; ports that come and go are followed': async (
+    world,
+  ) => {
+    const fds = [openFakeNic('eth0'), openFakeNic('eth1')];
+    world.bridge('br1', 'eth0', 'eth1');
+    for (const port of ['eth0', 'eth1']) world.ip('link', 'set', port, 'up');
+    const words = newWords();
+    const host = watched(world, words);
+    await host.start();
+    const net1 = await host.attachInterface(nic('net1', 1, { bridge: 'br1' }), 1);
+    await host.attachInterface(nic('net2', 2, { bridge: 'br1' }), 1);
+    equal(net1.link, 'up');
+    native.tapSetCarrier(fds[1] ?? 0, false);
+    await sleep(30);
+    equal(words[4], 0, 'one other port is left');
+    ok((await tell(world, fds[0] ?? 0, 'net1', false)) < 100);
+    deepEqual([words[4], words[8]], [1, 1]);
+    ok((await tell(world, fds[1] ?? 0, 'net1', true)) < 200);
+    world.ip('link', 'set', 'eth1', 'nomaster');
+    await world.heard(
+      'the last port with carrier leaves',
+      (event) => event.kind === 'link' && event.ifname === 'net1' && event.link === 'down',
+      { since: world.events.length - 1 },
+    );
+    world.ip('link', 'set', 'eth1', 'master', 'br1');
+    await sleep(150);
+    deepEqual([words[4], words[8]], [0, 0]);
+    await host.stop();
+    for (const fd of fds) native.deviceClose(fd);
+  },
+
+  'a NIC set down by the administrator is told, to the workers too': async (world) => {
+    world.cable('eth0', 'far0');
+    const words = newWords();
+    const host = watched(world, words);
+    await host.start();
+    await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
+    const since = world.events.length;
+    world.ip('link', 'set', 'eth0', 'down');
+    await world.heard('down', (event) => event.kind === 'link' && event.link === 'down', {
+      since,
+      withinMs: 50,
+    });
+    await sleep(20);
+    equal(words[0], 1);
+    world.ip('link', 'set', 'eth0', 'up');
+    await world.heard('up', (event) => event.kind === 'link' && event.link === 'up', { since });
+    await sleep(20);
+    equal(words[0], 0);
+    world.ip('link', 'set', 'net0', 'down');
+    await world.heard(
+      'the macvtap down',
+      (event) => event.kind === 'link' && event.link === 'down',
+      { since: world.events.length, withinMs: 50 },
+    );
+    await host.stop();
+  },
+});
