@@ -78,6 +78,7 @@ export interface OpenTapOptions extends OpenOptions {
 
 /** Opens the TAP `name`, which is created if it does not exist (and dies with its last queue). */
 export function openTap(name: string, options: OpenTapOptions): Device {
+  checkQueues(name, options.queues);
   const existing = tunFlags(name);
   if (existing === undefined && options.create === false) {
     throw new OperatorError('ENODEV', `there is no interface ${name}`);
@@ -96,6 +97,7 @@ export function openTap(name: string, options: OpenTapOptions): Device {
 
 /** Opens the macvtap `name` of this network namespace; `/sys` must show the same namespace. */
 export function openMacvtap(name: string, options: OpenOptions): Device {
+  checkQueues(name, options.queues);
   const node = macvtapNode(name);
   const flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
   return openQueues(name, options.queues, true, () => {
@@ -123,6 +125,12 @@ export function deviceIsAlive(fd: number): boolean {
   }
 }
 
+function checkQueues(name: string, queues: number): void {
+  if (!Number.isInteger(queues) || queues < 1 || queues > QUEUE_LIMIT) {
+    throw new OperatorError('ERANGE', `${name}: ${queues} queues (1 to ${QUEUE_LIMIT})`);
+  }
+}
+
 /** Opens `count` queues and makes the device ready; on any failure all of them are closed. */
 function openQueues(
   name: string,
@@ -130,9 +138,6 @@ function openQueues(
   multiQueue: boolean,
   openQueue: () => number,
 ): Device {
-  if (!Number.isInteger(count) || count < 1 || count > QUEUE_LIMIT) {
-    throw new OperatorError('ERANGE', `${name}: ${count} queues (1 to ${QUEUE_LIMIT})`);
-  }
   const fds: number[] = [];
   try {
     let offloads = 0;

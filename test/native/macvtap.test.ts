@@ -1,0 +1,163 @@
+/** macvtaps: the node is found by number, frames pass, and deletion is found out. */
+
+import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { failedWith, native } from '../../src/datapath/native.ts';
+import { closeDevice, type Device, deviceIsAlive, openMacvtap } from '../../src/datapath/tap.ts';
+import { HEADER, TestBurst, testFrame } from './frames.ts';
+import { namespaceTest, run, until } from './namespace.ts';
+
+const url = import.meta.url;
+const PEER = 0x02_00_00_00_00_0b;
+const BROADCAST = 0xff_ff_ff_ff_ff_ff;
+
+/** A macvtap `net0` in passthru mode on the veth `eth0`; `far0` is the other end. */
+function addMacvtap(netns = ''): void {
+  const ip = netns === '' ? 'ip' : `ip -n ${netns}`;
+  run(`${ip} link add eth0 type veth peer name far0`);
+  run(`${ip} link set eth0 up`);
+  run(`${ip} link set far0 up`);
+  run(`${ip} link add link eth0 name net0 type macvtap mode passthru`);
+  run(`${ip} link set net0 up`);
+}
+
+/** The far end as a second macvtap, so that frames can be exchanged without sockets. */
+function addFarMacvtap(): Device {
+  run('ip link add link far0 name net1 type macvtap mode passthru');
+  run('ip link set net1 up');
+  return openMacvtap('net1', { queues: 1 });
+}
+
+namespaceTest(url, 'frames pass both ways between two macvtaps, with their header', async () => {
+  addMacvtap();
+  const near = openMacvtap('net0', { queues: 1 });
+  const far = addFarMacvtap();
+  const address = native.interfaceHardwareAddress('net0');
+  strictEqual(address, native.tapHardwareAddress(near.fds[0] ?? -1));
+  strictEqual(native.tapVnetHeaderLength(near.fds[0] ?? -1), HEADER);
+  strictEqual(near.offloads, far.offloads);
+  strictEqual((near.offloads & 0x07) === 0x07, true);
+
+  const out = new TestBurst(2);
+  const back = new TestBurst(32);
+  const frames = [testFrame(address, PEER, 3), testFrame(BROADCAST, PEER, 4)];
+  frames.forEach((frame, i) => void out.put(i, frame));
+  strictEqual(native.writeBurst(out.handle, far.fds[0] ?? -1, 0, 2), 2);
+  deepStrictEqual([...out.status], [0, 0]);
+  const received: Uint8Array[] = [];
+  await until('both frames', () => {
+    received.push(...back.receive(near.fds[0] ?? -1));
+    return received.length === 2;
+  });
+  deepStrictEqual(
+    received.sort((a, b) => (a[20] ?? 0) - (b[20] ?? 0)),
+    frames,
+  );
+
+  out.put(0, testFrame(BROADCAST, address, 5));
+  native.writeBurst(out.handle, near.fds[0] ?? -1, 0, 1);
+  await until('the answer', () => back.receive(far.fds[0] ?? -1).some((frame) => frame[20] === 5));
+});
+
+namespaceTest(url, 'each open is a queue; a broadcast comes out of one of them', async () => {
+  addMacvtap();
+  const near = openMacvtap('net0', { queues: 3 });
+  const far = addFarMacvtap();
+  strictEqual(near.fds.length, 3);
+  const out = new TestBurst(1);
+  const back = new TestBurst(8);
+  out.put(0, testFrame(BROADCAST, PEER, 9));
+  native.writeBurst(out.handle, far.fds[0] ?? -1, 0, 1);
+  let count = 0;
+  await until('the frame', () => {
+    for (const fd of near.fds) count += back.receive(fd).length;
+    return count > 0;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const fd of near.fds) count += back.receive(fd).length;
+  strictEqual(count, 1);
+});
+
+namespaceTest(url, 'deleted: reading and writing show nothing, asking does', () => {
+  addMacvtap();
+  const device = openMacvtap('net0', { queues: 1 });
+  const fd = device.fds[0] ?? -1;
+  const burst = new TestBurst(1);
+  strictEqual(deviceIsAlive(fd), true);
+  run('ip link delete net0');
+  burst.put(0, testFrame(BROADCAST, PEER, 1));
+  strictEqual(native.writeBurst(burst.handle, fd, 0, 1), 1);
+  strictEqual(burst.status[0], 0);
+  strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0);
+  throws(
+    () => native.tapQuery(fd),
+    (error) => failedWith(error, 'ENOLINK'),
+  );
+  strictEqual(deviceIsAlive(fd), false);
+  closeDevice(device);
+});
+
+namespaceTest(url, 'what is not a macvtap, or is not there, is refused', () => {
+  run('ip link add eth0 type veth peer name far0');
+  throws(() => openMacvtap('eth0', { queues: 1 }), { code: 'EINVAL', message: /not a macvtap/ });
+  throws(() => openMacvtap('net0', { queues: 1 }), { code: 'ENODEV', message: /no interface/ });
+});
+
+/** Opens net0 in this process's namespace and prints what is behind the descriptor. */
+const OPEN_AND_TELL = `
+  const [native, tap] = await Promise.all(process.argv.slice(1).map((url) => import(url)));
+  const { fds } = tap.openMacvtap('net0', { queues: 2 });
+  const query = native.native.tapQuery(fds[1]);
+  process.stdout.write(query.name + ' ' + native.native.tapHardwareAddress(fds[1]));`;
+
+/** What OPEN_AND_TELL prints when started through the command line `enter`. */
+function openThrough(enter: string): string {
+  const modules = ['native', 'tap'].map((name) =>
+    import.meta.resolve(`../../src/datapath/${name}.js`),
+  );
+  const node = [process.execPath, '--input-type=module', '-e', OPEN_AND_TELL, '--', ...modules];
+  const [program = '', ...args] = [...enter.split(' '), ...node];
+  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+const openIn = (netns: string): string => openThrough(`ip netns exec ${netns}`);
+
+function addressIn(netns: string): number {
+  const mac = /link\/ether (\S+)/.exec(run(`ip -n ${netns} -o link show net0`))?.[1] ?? '';
+  return Number.parseInt(mac.replaceAll(':', ''), 16);
+}
+
+namespaceTest(url, 'one index in two namespaces: each opens its own, by a private node', () => {
+  for (const netns of ['one', 'two']) {
+    run(`ip netns add ${netns}`);
+    addMacvtap(netns);
+  }
+  const index = (netns: string) => run(`ip -n ${netns} -o link show net0`).split(':')[0];
+  strictEqual(index('one'), index('two'));
+  strictEqual(existsSync(`/dev/tap${index('one')}`), true);
+  strictEqual(openIn('one'), `net0 ${addressIn('one')}`);
+  strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
+
+  // The node of the shared /dev goes with its first owner; the other goes on.
+  run('ip -n one link delete net0');
+  run('ip -n two link set net0 down');
+  strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
+  deepStrictEqual(
+    readdirSync('/dev').filter((name) => name.startsWith('.ipmpd-')),
+    [],
+  );
+});
+
+namespaceTest(url, 'a /sys of another namespace is noticed before a frame is read', () => {
+  addMacvtap();
+  run('ip netns add other');
+  addMacvtap('other');
+  const index = readFileSync('/sys/class/net/net0/ifindex', 'latin1').trim();
+  strictEqual(run('ip -n other -o link show net0').split(':')[0], index);
+  // nsenter changes the namespace and leaves /sys as it was.
+  throws(
+    () => openThrough('nsenter --net=/run/netns/other'),
+    /belongs to another network namespace/,
+  );
+});

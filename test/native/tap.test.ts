@@ -1,0 +1,213 @@
+/** TAPs: attaching, what persists, frames through a bridge, and how they end. */
+
+import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { failedWith, native } from '../../src/datapath/native.ts';
+import {
+  closeDevice,
+  deviceIsAlive,
+  IFF_MULTI_QUEUE,
+  IFF_TAP,
+  IFF_VNET_HDR,
+  openTap,
+  TUN_F_CSUM,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+} from '../../src/datapath/tap.ts';
+import { HEADER, TestBurst, testFrame } from './frames.ts';
+import { namespaceTest, run, until } from './namespace.ts';
+
+const url = import.meta.url;
+const ALICE = 0x02_00_00_00_00_0a;
+const BOB = 0x02_00_00_00_00_0b;
+
+function tunFlags(name: string): number {
+  return Number.parseInt(readFileSync(`/sys/class/net/${name}/tun_flags`, 'latin1'), 16);
+}
+
+/** Two TAPs as ports of one bridge that forwards at once. */
+function openBridged() {
+  run('ip link add br0 type bridge forward_delay 0 mcast_snooping 0');
+  run('ip link set br0 up');
+  const devices = ['tap0', 'tap1'].map((name) => {
+    const device = openTap(name, { queues: 1 });
+    run(`ip link set ${name} master br0`);
+    run(`ip link set ${name} up`);
+    return device.fds[0] ?? -1;
+  });
+  return { alice: devices[0] ?? -1, bob: devices[1] ?? -1 };
+}
+
+namespaceTest(url, 'a new TAP has a queue per request, our header and the best offloads', () => {
+  const one = openTap('one', { queues: 1 });
+  strictEqual(one.multiQueue, false);
+  strictEqual(tunFlags('one') & (IFF_MULTI_QUEUE | IFF_TAP), IFF_TAP);
+  const four = openTap('four', { queues: 4 });
+  strictEqual(four.fds.length, 4);
+  strictEqual(four.multiQueue, true);
+  for (const fd of [...one.fds, ...four.fds]) {
+    strictEqual(native.tapVnetHeaderLength(fd), HEADER);
+    strictEqual((native.tapQuery(fd).flags & IFF_VNET_HDR) !== 0, true);
+  }
+  const needed = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  strictEqual(one.offloads & needed, needed);
+  strictEqual(native.tapQuery(four.fds[3] ?? -1).name, 'four');
+  closeDevice(four);
+  throws(
+    () => native.interfaceIndex('four'),
+    (error) => failedWith(error, 'ENODEV'),
+  );
+});
+
+namespaceTest(url, 'frames cross a bridge with their header, in bursts and in order', async () => {
+  const { alice, bob } = openBridged();
+  const out = new TestBurst(64);
+  const back = new TestBurst(128);
+  out.put(0, testFrame(ALICE, BOB, 0));
+  strictEqual(native.writeBurst(out.handle, bob, 0, 1), 1);
+  await until('the bridge to learn', () => back.receive(alice).length === 1);
+
+  for (let i = 0; i < 64; i++) out.put(i, testFrame(BOB, ALICE, i, 60 + i));
+  strictEqual(native.writeBurst(out.handle, alice, 0, 64), 64);
+  deepStrictEqual([...new Set(out.status)], [0]);
+  const received: Uint8Array[] = [];
+  await until('all frames', () => {
+    received.push(...back.receive(bob));
+    return received.length >= 64;
+  });
+  deepStrictEqual(
+    received,
+    Array.from({ length: 64 }, (_, i) => out.entry(i).slice(HEADER)),
+  );
+  deepStrictEqual(back.receive(bob), []);
+});
+
+namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', async () => {
+  const { alice, bob } = openBridged();
+  const out = new TestBurst(3);
+  const back = new TestBurst(8);
+  out.put(0, testFrame(BOB, ALICE, 1));
+  out.put(1, testFrame(BOB, ALICE, 2));
+  out.put(2, testFrame(BOB, ALICE, 3));
+  out.entry(1)[1] = 0x7f; // gso_type that nobody knows
+  strictEqual(native.writeBurst(out.handle, alice, 0, 3), 3);
+  deepStrictEqual([...out.status], [0, native.errno.EINVAL, 0]);
+  const fills: (number | undefined)[] = [];
+  await until('the other two', () => {
+    fills.push(...back.receive(bob).map((frame) => frame[20]));
+    return fills.length === 2;
+  });
+  deepStrictEqual(fills, [1, 3]);
+});
+
+namespaceTest(url, 'a frame longer than the slot is cut, and its length says so', async () => {
+  const { alice, bob } = openBridged();
+  const small = new TestBurst(4, 128);
+  const out = new TestBurst(1);
+  out.put(0, testFrame(BOB, ALICE, 7, 500));
+  native.writeBurst(out.handle, alice, 0, 1);
+  await until('the cut frame', () => {
+    native.readBurst(small.handle, bob, 0, 1);
+    return small.slab[HEADER + 20] === 7 && small.lengths[0] === 128;
+  });
+});
+
+namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBADFD', () => {
+  const device = openTap('tap0', { queues: 1 });
+  const fd = device.fds[0] ?? -1;
+  const burst = new TestBurst(2);
+  burst.put(0, testFrame(BOB, ALICE, 1));
+  strictEqual(native.writeBurst(burst.handle, fd, 0, 1), 1);
+  strictEqual(burst.status[0], native.errno.EIO);
+  strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0);
+  strictEqual(deviceIsAlive(fd), true);
+
+  run('ip link delete tap0');
+  strictEqual(deviceIsAlive(fd), false);
+  strictEqual(native.readBurst(burst.handle, fd, 0, 1), -(native.errno.EBADFD ?? 0));
+  burst.put(0, testFrame(BOB, ALICE, 1));
+  native.writeBurst(burst.handle, fd, 0, 1);
+  strictEqual(burst.status[0], native.errno.EBADFD);
+  closeDevice(device);
+});
+
+namespaceTest(url, 'an existing TAP decides: multi-queue or one queue, whatever is asked', () => {
+  run('ip tuntap add single mode tap');
+  const single = openTap('single', { queues: 4 });
+  deepStrictEqual([single.fds.length, single.multiQueue], [1, false]);
+  throws(
+    () => openTap('single', { queues: 1 }),
+    (error) => failedWith(error, 'EBUSY'),
+  );
+
+  run('ip tuntap add queues mode tap multi_queue');
+  const multi = openTap('queues', { queues: 1 });
+  deepStrictEqual([multi.fds.length, multi.multiQueue], [1, true]);
+  const more = openTap('queues', { queues: 2 });
+  strictEqual(more.fds.length, 2);
+
+  const plain = native.deviceOpen('/dev/net/tun');
+  const wrong = IFF_TAP | IFF_VNET_HDR;
+  throws(
+    () => native.tapAttach(plain, 'queues', wrong),
+    (error) => failedWith(error, 'EINVAL'),
+  );
+  closeDevice(single);
+  throws(
+    () => native.tapAttach(plain, 'single', wrong | IFF_MULTI_QUEUE),
+    (error) => failedWith(error, 'EINVAL'),
+  );
+});
+
+namespaceTest(url, 'what another owner left on a persistent TAP is set anew', () => {
+  run('ip tuntap add left mode tap');
+  const before = openTap('left', { queues: 1 });
+  const fd = before.fds[0] ?? -1;
+  native.tapSetVnetHeaderLength(fd, 12);
+  native.tapSetOffload(fd, 0);
+  closeDevice(before);
+
+  const after = openTap('left', { queues: 1 });
+  strictEqual(native.tapVnetHeaderLength(after.fds[0] ?? -1), 10);
+  strictEqual(after.offloads, before.offloads);
+});
+
+namespaceTest(url, 'what is not a TAP, or must exist and does not, is refused', () => {
+  run('ip tuntap add tun0 mode tun');
+  run('ip link add veth0 type veth peer name veth1');
+  const missing = { queues: 1, create: false };
+  throws(() => openTap('tun0', { queues: 1 }), { code: 'EINVAL', message: /is a TUN, not a TAP/ });
+  throws(() => openTap('veth0', { queues: 1 }), { code: 'EINVAL', message: /is not a TAP/ });
+  throws(() => openTap('none', missing), { code: 'ENODEV', message: /no interface none/ });
+  throws(
+    () => native.interfaceIndex('none'),
+    (error) => failedWith(error, 'ENODEV'),
+  );
+  throws(() => openTap('none', { queues: 0 }), { code: 'ERANGE' });
+  throws(() => openTap('none', { queues: 257 }), { code: 'ERANGE' });
+});
+
+namespaceTest(url, 'a failure half-way closes what was opened', () => {
+  run('ip tuntap add queues mode tap multi_queue');
+  const open = () => run(`ls /proc/${process.pid}/fd`).split('\n').length;
+  const held = openTap('queues', { queues: 250 });
+  const before = open();
+  throws(
+    () => openTap('queues', { queues: 10 }),
+    (error) => failedWith(error, 'E2BIG'),
+  );
+  strictEqual(open(), before);
+  closeDevice(held);
+  strictEqual(openTap('queues', { queues: 256 }).fds.length, 256);
+});
+
+namespaceTest(url, 'a detached queue is not steered to, and can be attached again', () => {
+  const device = openTap('queues', { queues: 2 });
+  const fd = device.fds[1] ?? -1;
+  native.tapSetQueue(fd, false);
+  native.tapSetQueue(fd, true);
+  throws(
+    () => native.tapSetQueue(fd, true),
+    (error) => failedWith(error, 'EINVAL'),
+  );
+});
