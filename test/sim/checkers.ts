@@ -140,8 +140,7 @@ export class Checkers {
       const isTroubled = nic?.carrierChanges !== carrierChanges;
       if (nowMs - movedMs <= (isTroubled ? REPEATED_WITHIN_MS : ANNOUNCED_WITHIN_MS)) continue;
       this.#pending.delete(address);
-      const rows = this.#world.system.describeAddresses();
-      const row = rows.find((candidate) => candidate.address.startsWith(`${address}/`));
+      const row = this.#rowOf(address);
       if (row?.state !== 'up' || row.inbound !== ifname || nic?.isUp !== true) continue;
       this.#fail('movesAnnounced', `${address} moved to ${ifname} at ${movedMs}, in silence`);
     }
@@ -210,9 +209,9 @@ export class Checkers {
     if (packet.senderAddress === 0 || !this.#isData(packet.senderAddress)) return;
     const address = ipv4Format(packet.senderAddress);
     const isFresh = this.#world.events.at(-1)?.atMs === nowMs;
-    const bound = this.#world.boundNic(address);
-    if (bound !== ifname && !isFresh) {
-      this.#fail('answeredByOwner', `${ifname} spoke for ${address}, which is bound to ${bound}`);
+    const row = this.#rowOf(address);
+    if (row !== undefined && row.inbound !== ifname && !isFresh) {
+      this.#fail('answeredByOwner', `${ifname} spoke for ${address}, bound to ${row.inbound}`);
     }
     if (!arpIsAnnouncement(packet)) return;
     this.announcements++;
@@ -228,6 +227,12 @@ export class Checkers {
     if (total > ANNOUNCEMENTS_PER_SECOND) {
       this.#fail('announcementsBounded', `${address}: ${total} within a second`);
     }
+  }
+
+  /** What the system says of `address`; undefined while it has not heard of it. */
+  #rowOf(address: string) {
+    const rows = this.#world.system.describeAddresses();
+    return rows.find((row) => row.address.startsWith(`${address}/`));
   }
 
   #isData(address: Ipv4): boolean {
