@@ -105,6 +105,10 @@ export class Host {
   async start(): Promise<number> {
     const { log, openTransport: open = openNativeTransport } = this.#options;
     const journal = Journal.open(this.#options.journalPath);
+    if (journal.discarded > 0) {
+      const fields = { changes: journal.discarded };
+      log.warn(fields, 'a killed daemon left changes in another network namespace');
+    }
     const routing = new NetlinkClient(open, NETLINK_ROUTE, this.#clock);
     const rtnl = new Rtnl(routing);
     const changes = new Changes(journal, rtnl, log);

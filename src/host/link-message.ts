@@ -11,7 +11,7 @@ import {
   MessageType,
   parseLink,
 } from 'netlink/dist/rt/gen_structs.js';
-import { formatInfo, formatMacvlan, parseInfo, parseLinkStats64 } from 'netlink/dist/rt/ifla.js';
+import { formatInfo, formatMacvlan, parseLinkStats64 } from 'netlink/dist/rt/ifla.js';
 import { AttrStream, putString, putU32 } from 'netlink/dist/structs.js';
 import { MAC_LENGTH, type Mac, macRead, macWrite } from '../wire/addr.ts';
 import {
@@ -42,6 +42,8 @@ const IFLA_CARRIER = 33;
 const IFLA_CARRIER_CHANGES = 35;
 const IFLA_GRO_MAX_SIZE = 58;
 const IFLA_GRO_IPV4_MAX_SIZE = 64;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
 const IFLA_MACVLAN_MODE = 1;
 
 /** The answer need not carry counters: they cost a walk over every processor. */
@@ -53,14 +55,16 @@ export const MACVLAN_MODE_PASSTHRU = 8;
 /** Octets of struct rtnl_link_stats64 that every kernel since 2.6.35 has. */
 const STATS64_LENGTH = 184;
 
+const NOTHING = Buffer.alloc(0);
+
 /** The device in an RTM_NEWLINK or RTM_DELLINK; undefined for a message that is too short. */
 export function linkParse(body: Buffer): LinkRecord | undefined {
   if (body.length < __LENGTH_Link) return undefined;
   const header = parseLink(body.subarray(0, __LENGTH_Link));
   const attributes = attributesOf(body.subarray(__LENGTH_Link));
   const address = attributes.get(IFLA_ADDRESS);
-  const info = attributes.get(IFLA_LINKINFO);
-  const { kind = '', data } = info === undefined ? {} : parseInfo(info);
+  const info = attributesOf(attributes.get(IFLA_LINKINFO) ?? NOTHING);
+  const kind = attributeText(info.get(IFLA_INFO_KIND));
   const flags = header.flags ?? {};
   return {
     ifindex: header.index ?? 0,
@@ -75,7 +79,7 @@ export function linkParse(body: Buffer): LinkRecord | undefined {
     master: attributeU32(attributes.get(IFLA_MASTER)),
     lower: attributeU32(attributes.get(IFLA_LINK)),
     kind,
-    macvlanMode: kind.startsWith('macv') ? macvlanModeOf(data) : 0,
+    macvlanMode: kind.startsWith('macv') ? macvlanModeOf(info.get(IFLA_INFO_DATA)) : 0,
     txQueueLength: attributeU32(attributes.get(IFLA_TXQLEN)),
     groMaxSize: attributeU32(attributes.get(IFLA_GRO_MAX_SIZE)),
     groIpv4MaxSize: attributeU32(attributes.get(IFLA_GRO_IPV4_MAX_SIZE)),

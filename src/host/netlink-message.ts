@@ -131,7 +131,7 @@ export function attributeText(attribute: Buffer | undefined): string {
 /** What an NLMSG_ERROR says. */
 export function answerParse(message: Message): Answer {
   const { body, flags } = message;
-  const errno = body.length < 4 ? 0 : -readS32.call(body, 0);
+  const errno = body.length < 4 ? 0 : 0 - readS32.call(body, 0);
   if ((flags & NLM_F_ACK_TLVS) === 0 || body.length < 4 + HEADER_LENGTH) {
     return { errno, text: '' };
   }
@@ -143,6 +143,6 @@ export function answerParse(message: Message): Answer {
 
 /** What an NLMSG_DONE says: a dump may end in an error too. */
 export function dumpEndParse(message: Message): Answer {
-  const errno = message.body.length < 4 ? 0 : -readS32.call(message.body, 0);
+  const errno = message.body.length < 4 ? 0 : 0 - readS32.call(message.body, 0);
   return { errno: Math.max(0, errno), text: '' };
 }
