@@ -130,7 +130,7 @@ export const INJECTED = 11;
 export const DROPS = 12;
 
 export const COUNTERS_PER_PORT = DROPS + DATAPATH_DROP_REASONS.length;
-/** A counter: high half (stored first), low half, high half (stored last). */
+/** A counter: high half, low half for even and for odd high halves (counters.ts). */
 export const COUNTER_WORDS = 3;
 const WORKER_WORDS = lines(WORKER_COUNTERS + MAX_PORTS * COUNTERS_PER_PORT * COUNTER_WORDS);
 

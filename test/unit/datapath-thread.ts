@@ -14,7 +14,7 @@ import { FrameRing } from '../../src/datapath/ring.ts';
 interface Roles {
   count: { memory: SharedArrayBuffer; steps: number };
   produce: { memory: SharedArrayBuffer; frames: number };
-  read: { memory: SharedArrayBuffer; stop: Int32Array };
+  read: { memory: SharedArrayBuffer; shared: Int32Array };
 }
 
 const ROLES: { [R in keyof Roles]: (data: Roles[R]) => unknown } = {
@@ -33,12 +33,11 @@ const ROLES: { [R in keyof Roles]: (data: Roles[R]) => unknown } = {
     return frames;
   },
 
-  read({ memory, stop }) {
+  read({ memory, shared }) {
     const words = new Int32Array(memory);
     const held = workerOffset(0) + WORKER_HELD;
     let torn = 0;
-    let breaths = 0;
-    while (Atomics.load(stop, 0) === 0) {
+    while (Atomics.load(shared, 0) === 0) {
       let generation = 0;
       do {
         generation = Atomics.load(words, WORD_GENERATION);
@@ -51,10 +50,10 @@ const ROLES: { [R in keyof Roles]: (data: Roles[R]) => unknown } = {
       }
       const isEmpty = words[nicEntry(table, 0)] === 0;
       if (!isEmpty && addressFind(words, table, 0, round) === ADDRESS_NONE) torn++;
-      if (breaths++ % 3 === 0) Atomics.store(words, held, 0);
+      if (Atomics.add(shared, 1, 1) % 3 === 0) Atomics.store(words, held, 0);
     }
     Atomics.store(words, held, 0);
-    return { torn, breaths };
+    return torn;
   },
 };
 
