@@ -41,9 +41,11 @@ export class Chaos {
 
   constructor(seed: number) {
     this.rng = new Rng(seed ^ CHAOS);
+    const order = this.rng.fork();
     this.world = SimWorld.create({
       seed,
       nics: NICS,
+      choose: (readyCount) => order.below(readyCount),
       addresses: POOL.slice(0, 4).map((text) => `${text}/24`),
       settings: { flapDamping: this.#chance(2) ? { ups: 2, withinMs: 3000 } : null },
     });
