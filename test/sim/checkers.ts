@@ -70,6 +70,7 @@ export class Checkers {
 
   /** The checks that are made now and then, made once more. */
   finish(): void {
+    this.#bindings();
     this.#framesConserved();
     this.#portCountersNeverFall();
   }
