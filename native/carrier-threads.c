@@ -103,9 +103,10 @@ bool carrier_publish(struct carrier *carrier, struct carrier_watch *watch, bool 
 		down = down && !has_carrier(&watch->devices[i]);
 		changes += watch->devices[i].changes;
 	}
-	if (!force && down == watch->down && words[CARRIER_WORD_CHANGES] == (int32_t)changes)
+	if (!force && down == watch->down && changes == watch->changes)
 		return false;
 	watch->down = down;
+	watch->changes = changes;
 	__atomic_store_n(&words[CARRIER_WORD_CHANGES], (int32_t)changes, __ATOMIC_RELEASE);
 	__atomic_store_n(&words[CARRIER_WORD_DOWN], down, __ATOMIC_RELEASE);
 	return true;

@@ -38,7 +38,8 @@ struct carrier_device {
 struct carrier_watch {
 	struct carrier_watch *next;
 	int32_t nic;
-	bool down;
+	bool down;        /* as published in the words */
+	uint32_t changes; /* likewise */
 	bool unverified; /* the verifier shall read the true states */
 	bool verifying;  /* the verifier is reading: only it may free the watch */
 	bool removed;
