@@ -1,0 +1,186 @@
+/**
+ * Hostile frames through the whole stack, from wire and host: whatever comes, nothing breaks,
+ * every frame has exactly one end, tables stay bounded, and afterwards the group works.
+ */
+
+import { equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { writeU16 } from '../../src/base/bytes.ts';
+import { Rng } from '../../src/base/rng.ts';
+import { address, GROUP, SimWorld } from '../../src/sim/world.ts';
+import { MAC_BROADCAST } from '../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
+import { ETHERTYPE_IPV4, ethernetEmit } from '../../src/wire/ethernet.ts';
+import { ICMP_ECHO_REQUEST, icmpEmit } from '../../src/wire/icmp.ts';
+import { ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
+import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
+import { Checkers } from './checkers.ts';
+
+const FRAMES = 40_000;
+/** Below the queue of a device: what does not fit there would be lost outside. */
+const BATCH = 400;
+const GATEWAY = 0x020000000001;
+const OURS = [address('192.0.2.10'), address('192.0.2.11'), address('192.0.2.20')];
+const THEIRS = [address('192.0.2.1'), address('192.0.2.77'), address('198.51.100.9'), 0];
+
+/** Who can stand in a frame. */
+interface Cast {
+  readonly rng: Rng;
+  readonly macs: readonly number[];
+}
+
+function pick<T>(rng: Rng, list: readonly T[]): T {
+  return list[rng.below(list.length)]!;
+}
+
+function arp({ rng, macs }: Cast): Uint8Array {
+  return arpFrame(pick(rng, macs), pick(rng, macs), {
+    operation: pick(rng, [ARP_REQUEST, ARP_REPLY, rng.below(65536)]),
+    senderMac: pick(rng, macs),
+    senderAddress: pick(rng, [...THEIRS, ...OURS]),
+    targetMac: pick(rng, macs),
+    targetAddress: pick(rng, [...THEIRS, ...OURS]),
+  });
+}
+
+function datagram({ rng, macs }: Cast, protocol: number, payload: Uint8Array): Uint8Array {
+  const [source, destination] = [pick(rng, [...OURS, ...THEIRS]), pick(rng, [...OURS, ...THEIRS])];
+  const options = new Uint8Array(4 * rng.below(3)).map(() => rng.below(256));
+  const headerLength = 20 + options.length;
+  const frame = new Uint8Array(14 + headerLength + payload.length);
+  ethernetEmit(frame, 0, {
+    destination: pick(rng, macs),
+    source: pick(rng, macs),
+    type: ETHERTYPE_IPV4,
+  });
+  ipv4HeaderEmit(frame, 14, {
+    typeOfService: 0,
+    totalLength: headerLength + payload.length,
+    identification: rng.below(65536),
+    fragment: pick(rng, [0, 0, 0, 0x2000, rng.below(65536)]),
+    timeToLive: rng.below(256),
+    protocol,
+    source,
+    destination,
+    options,
+  });
+  frame.set(payload, 14 + headerLength);
+  if (protocol === 17) udpFillChecksum(frame, 14 + headerLength, source, destination);
+  return frame;
+}
+
+function echo(cast: Cast): Uint8Array {
+  const payload = new Uint8Array(8 + 24);
+  const type = pick(cast.rng, [ICMP_ECHO_REQUEST, 0, 5, cast.rng.below(256)]);
+  icmpEmit(payload, 0, { type, code: 0, identifier: 1, sequence: 1, data: new Uint8Array(24) });
+  return datagram(cast, 1, payload);
+}
+
+function udp(cast: Cast): Uint8Array {
+  const isDhcp = cast.rng.below(2) === 0;
+  const data = new Uint8Array(isDhcp ? 244 : cast.rng.below(40));
+  if (isDhcp) {
+    data.set([1, 1, 6, 0]);
+    data.set([0x63, 0x82, 0x53, 0x63], 236);
+  }
+  const payload = new Uint8Array(UDP_HEADER_LENGTH + data.length);
+  const [sourcePort, destinationPort] = isDhcp ? [68, 67] : [53, 9999];
+  udpEmit(payload, 0, { sourcePort, destinationPort, data });
+  return datagram(cast, 17, payload);
+}
+
+function noise({ rng }: Cast): Uint8Array {
+  return new Uint8Array(rng.below(200)).map(() => rng.below(256));
+}
+
+function foreignType(cast: Cast): Uint8Array {
+  const frame = echo(cast);
+  writeU16(frame, 12, pick(cast.rng, [0x86dd, 0x8100, 0x88a8, 0x0026, cast.rng.below(65536)]));
+  return frame;
+}
+
+const KINDS = [arp, arp, echo, udp, noise, foreignType];
+
+/** A frame of some kind, often with some bits turned or its end missing. */
+function hostileFrame(cast: Cast): Uint8Array {
+  const { rng } = cast;
+  const frame = pick(rng, KINDS)(cast);
+  if (rng.below(3) > 0 || frame.length === 0) return frame;
+  for (let flips = rng.below(4); flips > 0; flips--) {
+    frame[rng.below(frame.length)]! ^= 1 << rng.below(8);
+  }
+  return rng.below(4) === 0 ? frame.subarray(0, rng.below(frame.length)) : frame;
+}
+
+/** Often nothing, else ten bytes of no meaning. */
+function vnetHeader(rng: Rng): Uint8Array | undefined {
+  return rng.below(4) > 0 ? undefined : new Uint8Array(10).map(() => rng.below(4) * rng.below(64));
+}
+
+function attackedWorld(): { world: SimWorld; checkers: Checkers } {
+  const world = SimWorld.create({
+    seed: 13,
+    nics: [
+      { name: 'net0', side: 'A', testAddresses: ['192.0.2.20/24'] },
+      { name: 'net1', side: 'B' },
+    ],
+    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
+  });
+  const checkers = new Checkers(world);
+  world.network.addStation({
+    name: 'gw',
+    mac: GATEWAY,
+    side: 'A',
+    addresses: [{ address: address('192.0.2.1'), prefixLength: 24 }],
+  });
+  world.runFor(12_000);
+  return { world, checkers };
+}
+
+/** Every frame for the control plane was used there or ended for one reason. */
+function checkControlPlane(world: SimWorld): void {
+  const { system, datapath } = world;
+  const ports = [system.nicOf('net0'), system.nicOf('net1'), system.groupPortOf(GROUP)];
+  let punted = 0n;
+  for (const port of ports) punted += datapath.portCounters(port!).punted;
+  let dropped = 0n;
+  for (const count of system.dropCounters().values()) dropped += count;
+  const lan = system.lanCounters().get(GROUP)!;
+  equal(punted, BigInt(lan.framesFromWire + lan.framesFromHost));
+  equal(punted, BigInt(lan.framesUsed) + dropped);
+  equal(system.lostCounters().frames, 0);
+}
+
+test(`${FRAMES} hostile frames: conserved, bounded, and the group lives on`, () => {
+  const { world, checkers } = attackedWorld();
+  const rng = new Rng(99);
+  const nicMacs = [...world.nics.values()].map((nic) => nic.mac);
+  const strangers = [GATEWAY, 0x020000000bad, 0x01005e0000fb, 0];
+  const macs = [MAC_BROADCAST, world.host.mac, ...nicMacs, ...nicMacs, ...strangers];
+  const cast = { rng, macs };
+  for (let sent = 0; sent < FRAMES; sent += BATCH) {
+    for (let i = 0; i < BATCH; i++) {
+      const frame = hostileFrame(cast);
+      const side = rng.below(3);
+      if (side === 0) world.host.device.deliver(frame, vnetHeader(rng));
+      else world.network.cables.get(side === 1 ? 'net0' : 'net1')?.transmit('b', frame);
+    }
+    world.runFor(20);
+  }
+  checkers.finish();
+  checkControlPlane(world);
+  ok(world.system.describeNeighbors().length <= 1024);
+  equal(world.system.describeGroups()[0]?.state, 'ok');
+  world.runFor(60_000);
+  const stream = world.host.station.ping(address('192.0.2.1'), 10);
+  world.runFor(12_000);
+  stream.mark('calm');
+  world.runFor(1000);
+  stream.stop();
+  world.runFor(100);
+  equal(stream.window('calm')?.lost, 0);
+  // A test address is given up when it is contested for long; data addresses never are.
+  for (const row of world.system.describeAddresses()) {
+    if (row.type === 'data') equal(row.state, 'up', row.address);
+  }
+});
