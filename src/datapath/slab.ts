@@ -8,7 +8,8 @@
  * Limits: SLOT_LENGTH is the largest frame (vnet header, Ethernet header, 64 KiB) and one byte
  * more, so that a slot filled to its end shows a frame that was cut off; rounded up to cache lines,
  * which also keeps the headers of neighbouring slots on different sets of a cache. BURST_MAX slots
- * are 4.2 MB, within the 8 MiB that a worker may have.
+ * are 4.2 MB, within the 8 MiB that a worker may have. Bursts of 8, 16 and 64 super-frames cost the
+ * same processor time per byte (measured), so one size serves all.
  */
 
 import { type Burst, VNET_HEADER_LENGTH } from './port.ts';
