@@ -217,7 +217,7 @@ export class SimWorld {
     return nic;
   }
 
-  /** Whether `address` (dotted decimal) is up and bound, as the system says. */
+  /** The NIC to which `address` (dotted decimal) is bound, as the system says; null if none. */
   boundNic(address: string): string | null {
     const rows = this.system.describeAddresses();
     return rows.find((row) => row.address.startsWith(`${address}/`))?.inbound ?? null;

@@ -1,4 +1,4 @@
-/** Neighbours in virtual time: resolution on both sides, conflicts, moved MACs, exactly one copy. */
+/** Neighbours in virtual time: resolution on both sides, conflicts, moved MACs, one copy. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';

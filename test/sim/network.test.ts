@@ -54,7 +54,7 @@ test('agenda: entries happen at their time, in the order of making; nothing goes
   throws(() => agenda.advance(109));
 });
 
-test('cable: frames take their time, come whole, and may be changed by the sender afterwards', () => {
+test('cable: frames take their time and come whole, whatever the sender does then', () => {
   const { agenda, cable, a, b } = cableBetweenProbes();
   const frame = FRAME.slice();
   cable.transmit('a', frame);
