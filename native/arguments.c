@@ -184,13 +184,13 @@ bool register_functions(napi_env env, napi_value exports, const struct function 
 			size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
+		const struct function *entry = &functions[i];
 		napi_value function = NULL;
 
-		if (!check_status(env, napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH,
-							    functions[i].callback, NULL,
-							    &function)))
+		if (!check_status(env, napi_create_function(env, entry->name, NAPI_AUTO_LENGTH,
+							    entry->callback, NULL, &function)))
 			return false;
-		if (!set_property(env, exports, functions[i].name, function))
+		if (!set_property(env, exports, entry->name, function))
 			return false;
 	}
 	return true;

@@ -56,7 +56,7 @@ static napi_value burst_create(napi_env env, napi_callback_info info)
 	    !take_uint32(env, values[4], "slotLength", &slot_length))
 		goto fail;
 	if (slot_length == 0 || slot_length > burst->slab.length || slot_length > INT32_MAX) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "slotLength: does not fit the slab");
+		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "slotLength: beyond the slab");
 		goto fail;
 	}
 	burst->slot_length = slot_length;

@@ -190,7 +190,8 @@ static napi_value carrier_create(napi_env env, napi_callback_info info)
 		throw_errno(env, error, "pthread_create");
 		goto fail;
 	}
-	if (check_status(env, napi_create_external(env, carrier, carrier_finalize, NULL, &external)))
+	if (check_status(env, napi_create_external(env, carrier, carrier_finalize, NULL,
+						   &external)))
 		return external;
 fail:
 	carrier_close(carrier);

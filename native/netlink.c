@@ -141,7 +141,8 @@ static const char *open_socket(struct netlink *netlink, int protocol, struct wor
 		return "getsockname";
 	netlink->port_id = address.nl_pid;
 	for (size_t i = 0; i < groups.length; i++) {
-		if (set_option(netlink->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups.data[i]) < 0)
+		if (set_option(netlink->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+			       groups.data[i]) < 0)
 			return "setsockopt(NETLINK_ADD_MEMBERSHIP)";
 	}
 	return NULL;
@@ -207,7 +208,8 @@ static napi_value netlink_open(napi_env env, napi_callback_info info)
 		return throw_errno(env, error, failed);
 	}
 	if (join_loop(env, netlink, values[3]) &&
-	    check_status(env, napi_create_external(env, netlink, netlink_finalize, NULL, &external))) {
+	    check_status(env, napi_create_external(env, netlink, netlink_finalize, NULL,
+						   &external))) {
 		netlink->owners++;
 		return external;
 	}
