@@ -4,10 +4,10 @@
  *
  * A shared counter is three words: its high half, and two low halves of which the one with the high
  * half's parity is valid. The worker, its only writer, stores the valid low half alone while that
- * does not overflow. On a carry it stores the other low half, then the high half, which is one more:
- * so a single store makes both valid, and a writer that is stopped anywhere leaves the value of
- * before. A reader takes the high half, the low half that belongs to it, and the high half again; if
- * that has not moved, the value is one that the counter had.
+ * does not overflow. On a carry it stores the other low half, then the high half, which is one
+ * more: so a single store makes both valid, and a writer that is stopped anywhere leaves the value
+ * of before. A reader takes the high half, the low half that belongs to it, and the high half
+ * again; if that has not moved, the value is one that the counter had.
  */
 
 import { assert, InvariantError } from '../base/assert.ts';
@@ -41,7 +41,9 @@ const HALF = 2 ** 32;
  */
 const READ_TRIES = 1_000;
 
-/** The counters of one port, summed over the workers. Frames are counted without their vnet header. */
+/**
+ * The counters of one port, summed over the workers. Frames are counted without their vnet header.
+ */
 export interface PortCounters {
   receivePackets: bigint;
   receiveBytes: bigint;

@@ -39,7 +39,9 @@ export const MAX_REDIRECTS = 1024;
  */
 export type Spreading = 'flow' | 'destination' | 'address';
 
-/** A NIC that the daemon holds. `group` and `member` (ordinal in the group) are -1 outside groups. */
+/**
+ * A NIC that the daemon holds. `group` and `member` (ordinal in the group) are -1 outside groups.
+ */
 export interface NicRecord {
   nic: number;
   group: number;
@@ -67,7 +69,9 @@ export interface AddressRecord {
   nic: number;
 }
 
-/** Frames of the host to a neighbour's former MAC go to its new one until the host has learnt it. */
+/**
+ * Frames of the host to a neighbour's former MAC go to its new one until the host has learnt it.
+ */
 export interface RedirectRecord {
   group: number;
   from: Mac;

@@ -35,7 +35,9 @@ const MEMBER_CONSTANTS = Int32Array.from({ length: MAX_GROUP_MEMBERS }, (_, ordi
   mixInto(MAX_GROUP_MEMBERS, ordinal),
 );
 
-/** Hash of the flow of the valid IPv4 datagram at `ip`: addresses, protocol, ports if it has some. */
+/**
+ * Hash of the flow of the valid IPv4 datagram at `ip`: addresses, protocol, ports if it has some.
+ */
 export function flowHash(bytes: Uint8Array, ip: number): number {
   const protocol = ipv4Protocol(bytes, ip);
   let hash = mixInto(ipv4SourceWord(bytes, ip), ipv4DestinationWord(bytes, ip));

@@ -265,7 +265,9 @@ export class Forwarder {
     }
   }
 
-  /** Writes the first `size` entries of the transmit burst, which came in by `port`, to `target`. */
+  /**
+   * Writes the first `size` entries of the transmit burst, which came in by `port`, to `target`.
+   */
   #write(port: number, target: number, size: number): void {
     const io = this.#ports[target];
     const { bytes, slots, lengths, status, slotLength } = this.#transmit;

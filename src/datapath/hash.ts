@@ -6,8 +6,8 @@
  * send all its frames anyway.
  */
 
-// Ours: the first 32 bits of the fractions of the golden ratio and of the roots of 2 and 3. Odd, and
-// of no pattern; the avalanche test shows that they do.
+// Ours: the first 32 bits of the fractions of the golden ratio and of the roots of 2 and 3. Odd,
+// and of no pattern; the avalanche test shows that they do.
 const STEP = 0x9e3779b9 | 0;
 const FIRST = 0x6a09e667;
 const SECOND = 0xbb67ae85 | 0;

@@ -44,7 +44,9 @@ export const MAX_WORKERS = 16;
 
 /** Number of the current publication; its table is this & 1. Stored last. */
 export const WORD_GENERATION = 0;
-/** The generation of fresh memory, whose table is empty. Not 0, which means "none" in HELD words. */
+/**
+ * The generation of fresh memory, whose table is empty. Not 0, which means "none" in HELD words.
+ */
 const FIRST_GENERATION = 2;
 /** 1 while a publication waits until a worker lets go of the spare table: the worker then rings. */
 export const WORD_PENDING = 1;

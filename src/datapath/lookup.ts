@@ -58,8 +58,8 @@ export function macFind(words: Int32Array, table: number, bytes: Uint8Array, at:
 }
 
 /**
- * What `address` (signed 32 bits) is to `group` (-1 for NICs in none): ADDRESS_NONE; a data address:
- * its slot or ADDRESS_UNPLACED; a test address: -1 - nic.
+ * What `address` (signed 32 bits) is to `group` (-1 for NICs in none): ADDRESS_NONE; a data
+ * address: its slot or ADDRESS_UNPLACED; a test address: -1 - nic.
  */
 export function addressFind(
   words: Int32Array,
@@ -83,7 +83,9 @@ export function addressFind(
   return ADDRESS_NONE;
 }
 
-/** The entry that redirects the MAC at `at` in `bytes` for `group`, as a word offset; -1 for none. */
+/**
+ * The entry that redirects the MAC at `at` in `bytes` for `group`, as a word offset; -1 for none.
+ */
 export function redirectFind(
   words: Int32Array,
   table: number,

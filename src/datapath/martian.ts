@@ -1,7 +1,7 @@
 /**
- * Addresses that may not stand in a datagram on a network (RFC 1122 3.2.1.3, RFC 6890), as one table
- * for both directions. Every forbidden prefix is decided by the first octet, so the look-up is one
- * load. Documentation prefixes pass: they route like any other and laboratories use them.
+ * Addresses that may not stand in a datagram on a network (RFC 1122 3.2.1.3, RFC 6890), as one
+ * table for both directions. Every forbidden prefix is decided by the first octet, so the look-up
+ * is one load. Documentation prefixes pass: they route like any other and laboratories use them.
  */
 
 /** A forbidden prefix of eight bits or less, and where it may not stand. */

@@ -2,8 +2,8 @@
  * The workers as the daemon sees them: started, given devices, published to, listened to, stopped.
  *
  * Worker i owns queue i of every device. A device with fewer queues than workers is read by as many
- * workers as it has queues, and written by all. Frames of the control plane are written by the first
- * worker, so that they keep their order.
+ * workers as it has queues, and written by all. Frames of the control plane are written by the
+ * first worker, so that they keep their order.
  *
  * A worker never listens to events. It is told by rings and words, and woken by its eventfd if it
  * sleeps; it rings by one message at a time, and the main thread then looks at everything: punts,
@@ -133,7 +133,9 @@ export class DatapathPool {
     await Promise.all(done);
   }
 
-  /** Takes the device from `port`. When this resolves no worker touches its descriptors any more. */
+  /**
+   * Takes the device from `port`. When this resolves no worker touches its descriptors any more.
+   */
   async detach(port: number): Promise<void> {
     const command: Command = { what: COMMAND_DETACH, port, fd: -1, option: 0 };
     await Promise.all(this.#sides.map((side) => this.#command(side, command)));

@@ -24,9 +24,9 @@ export interface Burst {
 /** A device as the forwarder sees it. Neither call blocks, allocates or throws. */
 export interface PortIo {
   /**
-   * Reads at most `count` waiting frames into entries 0 .. count - 1 and sets their lengths. A frame
-   * as long as its slot was cut off. Returns the number of frames, or a negative errno if the first
-   * read failed for another reason than that nothing was waiting.
+   * Reads at most `count` waiting frames into entries 0 .. count - 1 and sets their lengths. A
+   * frame as long as its slot was cut off. Returns the number of frames, or a negative errno if the
+   * first read failed for another reason than that nothing was waiting.
    */
   receive(burst: Burst, count: number): number;
   /**

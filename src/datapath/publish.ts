@@ -2,9 +2,10 @@
  * The writer of the shared forwarding tables: the Publication to which workers subscribe.
  *
  * Structure is double-buffered. A replacement fills the table that is not current and flips to it
- * by one atomic store; that table may be filled only when no worker holds it (layout.ts). Until then
- * the newest replacement waits, older ones are forgotten, and PENDING asks the workers to ring when
- * they let go. Live words go straight out, also while a replacement waits: a death cannot wait.
+ * by one atomic store; that table may be filled only when no worker holds it (layout.ts). Until
+ * then the newest replacement waits, older ones are forgotten, and PENDING asks the workers to ring
+ * when they let go. Live words go straight out, also while a replacement waits: a death cannot
+ * wait.
  *
  * Invariants: only one thread writes; a table is never written while a worker holds it; the
  * structure that a worker reads is always one that was passed to `replace` as a whole.
@@ -58,7 +59,9 @@ import {
 } from './layout.ts';
 import { addressHash, macHash, redirectHash } from './lookup.ts';
 
-/** Generations are 1 .. this; it is even, so that the parity changes at the wrap as at every step. */
+/**
+ * Generations are 1 .. this; it is even, so that the parity changes at the wrap as at every step.
+ */
 const GENERATION_LIMIT = 0x7ffffffe;
 
 const MAC_HIGH = 2 ** 32;

@@ -8,10 +8,10 @@
  *   word 16  TAIL, bytes (records) ever taken out, modulo 2^32; written by the consumer afterwards
  *   word 32  data
  *
- * Each index is stored atomically by its one writer when the data it covers is complete or no longer
- * needed, and loaded atomically by the other side; so the data themselves need no atomic access.
- * A frame record lies in one piece: one that does not fit before the end of the data is preceded by
- * a filler, and the index never stands inside a record.
+ * Each index is stored atomically by its one writer when the data it covers is complete or no
+ * longer needed, and loaded atomically by the other side; so the data themselves need no atomic
+ * access. A frame record lies in one piece: one that does not fit before the end of the data is
+ * preceded by a filler, and the index never stands inside a record.
  */
 
 import { assert } from '../base/assert.ts';
@@ -32,7 +32,9 @@ export function frameRingCreate(capacity: number): SharedArrayBuffer {
   return new SharedArrayBuffer(DATA_BYTES + capacity);
 }
 
-/** One end of a frame ring. Each side makes its own view of the memory and uses only its methods. */
+/**
+ * One end of a frame ring. Each side makes its own view of the memory and uses only its methods.
+ */
 export class FrameRing {
   readonly #words: Int32Array;
   readonly #times: Float64Array;

@@ -1,4 +1,6 @@
-/** Properties of the forwarder: conservation on any bytes, no allocation, fair and stable choice. */
+/**
+ * Properties of the forwarder: conservation on any bytes, no allocation, fair and stable choice.
+ */
 
 import { equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
