@@ -144,8 +144,7 @@ async function attachMacvtap(
   const existing = await rtnl.link(spec.name);
   if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
   await silencer.silence(lower, holderOf(spec), true);
-  const holder = holderOf(spec);
-  const link = existing ?? (await changes.macvtap(holder, spec.name, lower, TX_QUEUE_LENGTH));
+  const link = existing ?? (await createMacvtap(changes, spec, lower));
   await assertMacvtap(context, spec, link, lower);
   const device = openMacvtap(spec.name, { queues });
   const attached = (await rtnl.link(spec.name)) ?? link;
@@ -158,6 +157,24 @@ async function attachMacvtap(
     mtu: attached.mtu,
     lower,
   };
+}
+
+/** The kernel gives a NIC in passthru mode to one upper device only, and says EINVAL to others. */
+async function createMacvtap(
+  changes: Changes,
+  spec: InterfaceSpec,
+  lower: LinkRecord,
+): Promise<LinkRecord> {
+  try {
+    return await changes.macvtap(holderOf(spec), spec.name, lower, TX_QUEUE_LENGTH);
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code !== 'EINVAL') throw error;
+    throw new OperatorError(
+      'EBUSY',
+      `${lower.name} cannot be taken by a macvtap: ${error.message}`,
+      `is there another macvtap or macvlan on ${lower.name}, or is it no Ethernet device?`,
+    );
+  }
 }
 
 /**

@@ -3,14 +3,25 @@
  * stack:
  *
  *   table inet ipmpd {
- *     chain silence {
+ *     chain nics {
  *       type filter hook prerouting priority raw; policy accept;
  *       iifname "eth0" counter drop
  *     }
+ *     chain bridges-input {
+ *       type filter hook input priority raw; policy accept;
+ *       iifname "br1" counter drop
+ *     }
+ *     chain bridges-forward {
+ *       type filter hook forward priority raw; policy accept;
+ *       iifname "br1" oifname != "br1" counter drop
+ *     }
  *   }
  *
- * This hook lies behind the point where macvtap and bridge take their copy; a rule at netdev
- * ingress would take theirs too. ARP does not pass here: NOARP on the device sees to that.
+ * These hooks lie behind the point where macvtap and bridge take their copy; a rule at netdev
+ * ingress would take theirs too. A bridge needs two chains further on: where br_netfilter is
+ * loaded (every host with Docker), frames that the bridge only passes on from port to port go
+ * through prerouting as well, under the bridge's name, and through forward from it to itself.
+ * ARP does not pass here: NOARP on the device sees to that.
  *
  * The table has an owner, our netlink socket: nobody else can change or flush it (a reloaded
  * firewall begins with `flush ruleset`), and the kernel removes it when the socket closes, however
@@ -37,12 +48,16 @@ const NFT_MSG_NEWRULE = 6;
 const NFT_MSG_DELRULE = 8;
 const NFT_TABLE_F_OWNER = 0x2;
 const NFT_META_IIFNAME = 6;
+const NFT_META_OIFNAME = 7;
 const NFT_CMP_EQ = 0;
+const NFT_CMP_NEQ = 1;
 const NFT_REG_VERDICT = 0;
 const NFT_REG_1 = 1;
 const NF_DROP = 0;
 const NF_ACCEPT = 1;
 const NF_INET_PRE_ROUTING = 0;
+const NF_INET_LOCAL_IN = 1;
+const NF_INET_FORWARD = 2;
 /** Before connection tracking. */
 const NF_IP_PRI_RAW = -300;
 const IFNAMSIZ = 16;
@@ -50,12 +65,23 @@ const IFNAMSIZ = 16;
 // Ours.
 
 const TABLE = 'ipmpd';
-const CHAIN = 'silence';
+
+/** Chain -> its hook. */
+const CHAINS = {
+  nics: NF_INET_PRE_ROUTING,
+  'bridges-input': NF_INET_LOCAL_IN,
+  'bridges-forward': NF_INET_FORWARD,
+} as const;
+
+type Chain = keyof typeof CHAINS;
+
+/** What kind of device is silenced: a NIC beneath a macvtap, or a bridge. */
+export type SilencedKind = 'nic' | 'bridge';
 
 /** The table of one daemon; nothing is there until the first device is silenced. */
 export class SilenceTable {
   readonly #client: NetlinkClient;
-  readonly #devices = new Set<string>();
+  readonly #devices = new Map<string, SilencedKind>();
   #isMade = false;
 
   constructor(client: NetlinkClient) {
@@ -63,9 +89,9 @@ export class SilenceTable {
   }
 
   /** Drops what arrives on `device`. EBUSY: the table belongs to another daemon. */
-  async add(device: string): Promise<void> {
-    if (this.#devices.has(device)) return;
-    this.#devices.add(device);
+  async add(device: string, kind: SilencedKind): Promise<void> {
+    if (this.#devices.get(device) === kind) return;
+    this.#devices.set(device, kind);
     try {
       await this.#publish();
     } catch (error) {
@@ -84,11 +110,13 @@ export class SilenceTable {
 
   /** Replaces all rules in one transaction. */
   async #publish(): Promise<void> {
-    const rules = [...this.#devices].map(ruleAdd);
+    const chains = Object.keys(CHAINS) as Chain[];
+    const frame = this.#isMade ? [] : [tableAdd(), ...chains.map(chainAdd)];
+    const rules = [...this.#devices].flatMap(([device, kind]) => rulesFor(device, kind));
     try {
       await this.#client.batch(
-        `silence ${[...this.#devices].join(', ')}`,
-        batchOf([...(this.#isMade ? [] : [tableAdd(), chainAdd()]), rulesDelete(), ...rules]),
+        `silence ${[...this.#devices.keys()].join(', ')}`,
+        batchOf([...frame, ...chains.map(rulesDelete), ...rules]),
       );
     } catch (error) {
       if (!(error instanceof OperatorError) || error.code !== 'EPERM' || this.#isMade) throw error;
@@ -139,31 +167,46 @@ function tableDelete(): Request {
   return tableRequest(NFT_MSG_DELTABLE, 0, text(1, TABLE));
 }
 
-function chainAdd(): Request {
+function chainAdd(chain: Chain): Request {
   // NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY
-  const hook = nested(4, word(1, NF_INET_PRE_ROUTING), word(2, NF_IP_PRI_RAW));
+  const hook = nested(4, word(1, CHAINS[chain]), word(2, NF_IP_PRI_RAW));
   // NFTA_CHAIN_TABLE, _NAME, _HOOK, _POLICY, _TYPE
-  const attributes = [text(1, TABLE), text(3, CHAIN), hook, word(5, NF_ACCEPT), text(7, 'filter')];
+  const attributes = [text(1, TABLE), text(3, chain), hook, word(5, NF_ACCEPT), text(7, 'filter')];
   return tableRequest(NFT_MSG_NEWCHAIN, NLM_F_CREATE, ...attributes);
 }
 
 /** Without a handle it means every rule of the chain. */
-function rulesDelete(): Request {
-  return tableRequest(NFT_MSG_DELRULE, 0, text(1, TABLE), text(2, CHAIN));
+function rulesDelete(chain: Chain): Request {
+  return tableRequest(NFT_MSG_DELRULE, 0, text(1, TABLE), text(2, chain));
 }
 
-function ruleAdd(device: string): Request {
+function rulesFor(device: string, kind: SilencedKind): Request[] {
+  const from = compareName(NFT_META_IIFNAME, NFT_CMP_EQ, device);
+  if (kind === 'nic') return [dropRule('nics', from)];
+  const elsewhere = compareName(NFT_META_OIFNAME, NFT_CMP_NEQ, device);
+  return [dropRule('bridges-input', from), dropRule('bridges-forward', [...from, ...elsewhere])];
+}
+
+/** Counts and drops what all `conditions` hold for. */
+function dropRule(chain: Chain, conditions: readonly Uint8Array[]): Request {
   const expressions = nested(
     4, // NFTA_RULE_EXPRESSIONS
-    expression('meta', word(1, NFT_REG_1), word(2, NFT_META_IIFNAME)),
-    // NFTA_CMP_SREG, _OP, _DATA { NFTA_DATA_VALUE }
-    expression('cmp', word(1, NFT_REG_1), word(2, NFT_CMP_EQ), nested(3, value(1, device))),
+    ...conditions,
     expression('counter'),
     // NFTA_IMMEDIATE_DREG, _DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE } }
     expression('immediate', word(1, NFT_REG_VERDICT), nested(2, nested(2, word(1, NF_DROP)))),
   );
   const flags = NLM_F_CREATE | NLM_F_APPEND;
-  return tableRequest(NFT_MSG_NEWRULE, flags, text(1, TABLE), text(2, CHAIN), expressions);
+  return tableRequest(NFT_MSG_NEWRULE, flags, text(1, TABLE), text(2, chain), expressions);
+}
+
+/** Loads a device's name (`key`) and compares it. */
+function compareName(key: number, operator: number, device: string): Uint8Array[] {
+  return [
+    expression('meta', word(1, NFT_REG_1), word(2, key)),
+    // NFTA_CMP_SREG, _OP, _DATA { NFTA_DATA_VALUE }
+    expression('cmp', word(1, NFT_REG_1), word(2, operator), nested(3, value(1, device))),
+  ];
 }
 
 /** NFTA_LIST_ELEM { NFTA_EXPR_NAME, NFTA_EXPR_DATA } */

@@ -90,7 +90,7 @@ export class Silencer {
   }
 
   async #apply(link: LinkRecord, holder: string, mustBeUp: boolean): Promise<void> {
-    await this.#drop(link.name);
+    await this.#drop(link);
     const path = devicePath('ipv6', link.name, 'disable_ipv6');
     this.#changes.sysctl(holder, link, path, '1');
     await this.#changes.link(holder, link, {
@@ -102,9 +102,9 @@ export class Silencer {
   }
 
   /** A kernel without nf_tables still leaves us the rest, which is most of it. */
-  async #drop(device: string): Promise<void> {
+  async #drop(link: LinkRecord): Promise<void> {
     try {
-      await this.#table?.add(device);
+      await this.#table?.add(link.name, link.kind === 'bridge' ? 'bridge' : 'nic');
     } catch (error) {
       if (!isWithoutTables(error)) throw error;
       this.#table = undefined;

@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NetlinkSocket } from '../../src/datapath/native.ts';
 import type { Host } from '../../src/host/host.ts';
@@ -167,7 +168,8 @@ inNamespace(import.meta.url, {
     const host = world.newHost();
     await host.start();
     const spec = nic('net0', 0, { uplink: 'eth0' });
-    for (let round = 0; round < 3; round++) {
+    const descriptors = readdirSync('/proc/self/fd').length;
+    for (let round = 0; round < 10; round++) {
       const since = world.events.length;
       if (round === 0) {
         await host.attachInterface(spec, 1).then(
@@ -188,6 +190,7 @@ inNamespace(import.meta.url, {
       );
       await host.releaseInterface('net0');
     }
+    equal(readdirSync('/proc/self/fd').length, descriptors);
     await host.stop();
     deepEqual(world.log, []);
   },

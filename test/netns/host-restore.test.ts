@@ -24,6 +24,7 @@ async function attachAll(host: Host): Promise<void> {
   await host.attachInterface(nic('net1', 1, { bridge: 'br1' }), 1);
   await host.attachInterface(nic('net2', 2), 1);
   await host.attachInterface(nic('net3', 3, { bridge: 'br1' }), 2);
+  await host.attachInterface(nic('net4', 4, { uplink: 'eth4' }), 2);
   const group = await host.createGroupDevice(GROUP);
   deepEqual(group.problems, []);
   equal(group.mtu, 1400);
@@ -37,8 +38,10 @@ function prepare(world: World): void {
   world.bridge('br1', 'eth1');
   world.ip('tuntap', 'add', 'net2', 'mode', 'tap');
   world.ip('tuntap', 'add', 'net3', 'mode', 'tap', 'multi_queue');
+  world.cable('eth4', 'far4');
+  world.ip('link', 'add', 'link', 'eth4', 'name', 'net4', 'type', 'macvtap', 'mode', 'passthru');
   // The kernel gives a device its queueing discipline when it comes up for the first time.
-  for (const tap of ['net2', 'net3']) {
+  for (const tap of ['net2', 'net3', 'net4']) {
     world.ip('link', 'set', tap, 'up');
     world.ip('link', 'set', tap, 'down');
   }
@@ -76,7 +79,9 @@ inNamespace(import.meta.url, {
     equal(readFileSync('/proc/sys/net/ipv4/conf/ipmp0/promote_secondaries', 'utf8'), '1\n');
     match(world.ip('route'), /default via 192.0.2.1 dev ipmp0 proto static/);
     const rules = String(world.snapshot().rules);
-    match(rules, /hook prerouting priority raw.*iifname "eth0".*drop.*iifname "br1".*drop/s);
+    match(rules, /hook prerouting priority raw.*iifname "eth0" counter\s+drop/s);
+    match(rules, /hook input priority raw.*iifname "br1" counter\s+drop/s);
+    match(rules, /hook forward priority raw.*iifname "br1" oifname != "br1" counter\s+drop/s);
     await host.stop();
     await new Promise((resolve) => setTimeout(resolve, 50));
     deepEqual(differences(before, await world.settledSnapshot()), []);
@@ -102,11 +107,11 @@ inNamespace(import.meta.url, {
 
   'a refusal changes nothing: addresses, routes, foreign names, absent devices': async (world) => {
     prepare(world);
-    world.cable('eth4', 'far4');
-    world.ip('addr', 'add', '198.51.100.1/24', 'dev', 'eth4');
+    world.cable('eth6', 'far6');
+    world.ip('addr', 'add', '198.51.100.1/24', 'dev', 'eth6');
     world.cable('eth5', 'far5');
     world.ip('route', 'add', '203.0.113.0/24', 'dev', 'eth5');
-    world.ip('link', 'add', 'net6', 'type', 'bridge');
+    world.ip('link', 'add', 'net8', 'type', 'bridge');
     const before = await world.settledSnapshot();
     const host = world.newHost();
     await host.start();
@@ -114,11 +119,12 @@ inNamespace(import.meta.url, {
       error.code === code && message.test(error.message);
     const attach = (name: string, beneath: { uplink?: string; bridge?: string }) =>
       host.attachInterface(nic(name, 9, beneath), 1);
-    await rejects(attach('net4', { uplink: 'eth4' }), refusal('EBUSY', /eth4.*198.51.100.1\/24/));
+    await rejects(attach('net6', { uplink: 'eth6' }), refusal('EBUSY', /eth6.*198.51.100.1\/24/));
+    await rejects(attach('net7', { uplink: 'eth4' }), refusal('EBUSY', /cannot be taken/));
     await rejects(attach('net5', { uplink: 'eth5' }), refusal('EBUSY', /route 203.0.113.0\/24/));
-    await rejects(attach('net6', { uplink: 'eth0' }), refusal('EEXIST', /not a macvtap/));
+    await rejects(attach('net8', { uplink: 'eth0' }), refusal('EEXIST', /not a macvtap/));
     await rejects(attach('net7', { uplink: 'nope' }), refusal('ENODEV', /no uplink nope/));
-    await rejects(attach('net8', { bridge: 'eth0' }), refusal('EINVAL', /not a bridge/));
+    await rejects(attach('net11', { bridge: 'eth0' }), refusal('EINVAL', /not a bridge/));
     await rejects(attach('net9', { uplink: 'eth1' }), refusal('EBUSY', /port of another/));
     const busy = openFakeNic('net10');
     await rejects(attach('net10', {}), refusal('EBUSY', /net10 is held by node \(process \d+\)/));
