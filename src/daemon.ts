@@ -1,0 +1,306 @@
+/**
+ * The composition root: joins the system to the machine. Here and nowhere else do the datapath, the
+ * host adapters, the control plane and the control surface know of each other.
+ *
+ * Order of the start, and why: the workers first, since devices are given to them; then what a
+ * killed predecessor left is put back; then groups and interfaces exist in the system, so that a
+ * device is never visible without its object; then the devices; and the control surface last,
+ * because its libraries take long to load and packets should flow meanwhile. The stop goes
+ * backwards.
+ */
+
+import { randomInt } from 'node:crypto';
+import { assert } from './base/assert.ts';
+import { OperatorError } from './base/errors.ts';
+import { Rng } from './base/rng.ts';
+import type { Config } from './config.ts';
+import type { ControlServer } from './ctl/server.ts';
+import { Control } from './daemon/control.ts';
+import { Devices } from './daemon/devices.ts';
+import { NicDrivers } from './daemon/driver.ts';
+import { journalPathFor, readMachineId, workersForMachine } from './daemon/machine.ts';
+import { Pump } from './daemon/pump.ts';
+import { routeRecords } from './daemon/routes.ts';
+import { native } from './datapath/native.ts';
+import { DatapathPool } from './datapath/pool.ts';
+import { hostClock, wallTime } from './host/clock.ts';
+import { Host } from './host/host.ts';
+import type { HostEvent } from './host/host-event.ts';
+import type { Log } from './host/log.ts';
+import { openNativeCarrierWatch } from './host/transport.ts';
+import { VERSION } from './host/version.ts';
+import { type HostRequest, System, type SystemEvent } from './system.ts';
+
+/** One running daemon. */
+export class Daemon {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #fail: (error: unknown) => void;
+  readonly #queues: number;
+  readonly #pool: DatapathPool;
+  readonly #system: System;
+  readonly #pump: Pump;
+  readonly #host: Host;
+  readonly #devices: Devices;
+  readonly #control: Control;
+  #server: ControlServer | undefined;
+  #listener: { close(): Promise<void> } | undefined;
+  #starting: Promise<void> = Promise.resolve();
+  #isReady = false;
+  #isStopping = false;
+
+  /** `fail` is told at most once, of what makes it impossible to go on. */
+  constructor(config: Config, log: Log, fail: (error: unknown) => void) {
+    this.#config = config;
+    this.#log = log;
+    let hasFailed = false;
+    this.#fail = (error) => {
+      if (hasFailed || this.#isStopping) return;
+      hasFailed = true;
+      fail(error);
+    };
+    const { workers } = config.datapath;
+    this.#queues = workers === 'auto' ? workersForMachine() : workers;
+    this.#pool = new DatapathPool({ workers: this.#queues });
+    const drivers = new NicDrivers(this.#pool, (ifname) => this.#host.linkStatistics(ifname));
+    this.#system = new System({
+      publication: this.#pool.publication,
+      rng: new Rng(randomInt(2 ** 32)),
+      linkStatistics: (nic, ifname) => drivers.statistics(nic, ifname),
+      nowMs: hostClock.nowMs(),
+      lockClock: hostClock.nowMs,
+    });
+    this.#pump = this.#makePump();
+    const machineId = readMachineId(log);
+    this.#host = this.#makeHost(machineId);
+    this.#devices = new Devices({
+      host: this.#host,
+      pool: this.#pool,
+      pump: this.#pump,
+      drivers,
+      machineId,
+      queues: this.#queues,
+      log,
+      fail: this.#fail,
+    });
+    this.#control = this.#makeControl();
+  }
+
+  /** Resolves when the daemon serves; fails if it cannot. */
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  /** Puts everything back. Also after a start that failed or is still under way. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#starting.catch(() => undefined);
+    await this.#listener?.close();
+    await this.#server?.close();
+    await this.#devices.removeAll();
+    await this.#pool.stop();
+    await this.#host.stop();
+    this.#pump.stop();
+    this.#log.info({ event: 'stopped' }, 'stopped, everything is put back');
+  }
+
+  /** Writes state and statistics to the log. */
+  dump(): void {
+    const { groups } = this.#system.describeStatus();
+    const drops = Object.fromEntries([...this.#drops()].filter(([, count]) => count > 0n));
+    this.#log.info(
+      {
+        event: 'dump',
+        groups,
+        interfaces: this.#system.describeInterfaces(),
+        addresses: this.#system.describeAddresses(),
+        neighbors: this.#system.describeNeighbors(),
+        drops: Object.fromEntries(Object.entries(drops).map(([name, n]) => [name, String(n)])),
+        lost: { ...this.#system.lostCounters(), injections: String(this.#pump.lostFrames) },
+        longestLockHoldMs: this.#system.longestLockHoldMs,
+      },
+      'state and statistics',
+    );
+  }
+
+  async #start(): Promise<void> {
+    const { interfaces, groups } = this.#config;
+    this.#connectPool();
+    await this.#pool.start();
+    const takenBack = await this.#host.start();
+    if (takenBack > 0) {
+      this.#log.warn(
+        { event: 'restored', changes: takenBack },
+        `took back ${takenBack} changes that a killed predecessor had left`,
+      );
+    }
+    for (const config of interfaces) {
+      await this.#pump.run(`create ${config.name}`, () => this.#system.createInterface(config));
+    }
+    for (const config of groups) {
+      await this.#pump.run(`create ${config.name}`, () => this.#system.createGroup(config));
+    }
+    for (const config of groups) {
+      if (this.#isStopping) return;
+      const port = this.#system.groupPortOf(config.name);
+      assert(port !== undefined, `group ${config.name} was created`);
+      await this.#devices.addGroup(config, port);
+    }
+    for (const config of interfaces) {
+      if (this.#isStopping) return;
+      const nic = this.#system.nicOf(config.name);
+      assert(nic !== undefined, `interface ${config.name} was created`);
+      await this.#devices.addInterface(config, nic);
+    }
+    if (this.#isStopping) return;
+    await this.#serve();
+    this.#isReady = true;
+    this.#log.info(
+      { event: 'ready', version: VERSION, socket: this.#config.control.socket },
+      `ipmpd ${VERSION} serves ${groups.length} groups with ${interfaces.length} interfaces`,
+    );
+  }
+
+  /** The control surface; imported late because its libraries take a quarter of a second. */
+  async #serve(): Promise<void> {
+    const { control, metrics } = this.#config;
+    const [{ startControlServer }, { SharedText }, { systemGroupId }] = await Promise.all([
+      import('./ctl/server.ts'),
+      import('./ctl/shared-text.ts'),
+      import('./ctl/socket.ts'),
+    ]);
+    const operatorGid = systemGroupId(control.group);
+    if (operatorGid === undefined) {
+      this.#log.info(
+        { event: 'no-operators', group: control.group },
+        `there is no group ${control.group}: only root may operate`,
+      );
+    }
+    const text = new SharedText(() => this.#control.metrics(), hostClock.nowMs);
+    this.#server = await startControlServer({
+      backend: this.#control,
+      socketPath: control.socket,
+      version: VERSION,
+      operatorGid,
+      peerCredentials: (fd) => native.peerCredentials(fd),
+      metrics: text,
+      log: this.#log,
+    });
+    if (metrics.listen === null) return;
+    const { startMetricsListener } = await import('./ctl/metrics-listener.ts');
+    const { hosts, listen } = metrics;
+    this.#listener = await startMetricsListener({ ...listen, hosts, metrics: text });
+  }
+
+  #connectPool(): void {
+    const pool = this.#pool;
+    pool.onPunt = (port, frame, atMs) => {
+      this.#pump.tell((system) => system.handleFrame(port, frame, atMs));
+    };
+    pool.onPortError = (port, errno) => this.#devices.handlePortError(port, errno);
+    pool.onFailure = (worker, error) => {
+      this.#log.fatal({ event: 'worker-failed', worker, err: error }, 'a datapath worker died');
+      this.#fail(error);
+    };
+  }
+
+  #makePump(): Pump {
+    return new Pump(this.#system, hostClock, {
+      transmit: (port, frame) => this.#pool.inject(port, frame),
+      request: (request) => this.#handleRequest(request),
+      event: (event) => this.#handleSystemEvent(event),
+      fail: (error) => this.#fail(error),
+    });
+  }
+
+  #makeHost(machineId: string): Host {
+    return new Host({
+      journalPath: journalPathFor(this.#config.control.socket),
+      machineId,
+      log: this.#log,
+      onEvent: (event) => this.#handleHostEvent(event),
+      carrier: {
+        open: openNativeCarrierWatch,
+        words: this.#pool.carrierWords,
+        wakeFds: this.#pool.wakeFds,
+      },
+    });
+  }
+
+  #makeControl(): Control {
+    return new Control({
+      system: this.#system,
+      version: VERSION,
+      run: (label, body) => this.#pump.run(label, body),
+      deleteGroup: (name) => this.#deleteGroup(name),
+      drops: () => this.#drops(),
+      readiness: () => ({
+        ready: this.#isReady && !this.#isStopping,
+        reason: this.#isStopping ? 'stopping' : this.#isReady ? 'ready' : 'starting',
+      }),
+      nowMs: hostClock.nowMs,
+      wallTime,
+      onFailure: this.#fail,
+    });
+  }
+
+  async #deleteGroup(name: string): Promise<void> {
+    await this.#pump.run(`delete ${name}`, () => this.#system.deleteGroup(name));
+    await this.#devices.remove(name);
+  }
+
+  #handleRequest({ group, mtu }: HostRequest): void {
+    this.#host.setGroupMtu(group, mtu).catch((error: unknown) => {
+      if (!(error instanceof OperatorError)) return this.#fail(error);
+      this.#log.warn({ event: 'mtu-refused', group, mtu, code: error.code }, error.message);
+    });
+  }
+
+  #handleHostEvent(event: HostEvent): void {
+    switch (event.kind) {
+      case 'device':
+        this.#devices.handleDevice(event);
+        break;
+      case 'attachable':
+        this.#devices.handleAttachable(event.ifname);
+        break;
+      case 'link':
+        this.#pump.tell((system, nowMs) => system.handleLink(event.ifname, event, nowMs));
+        break;
+      case 'addresses':
+        this.#pump.tell((system, nowMs) =>
+          system.handleHostAddresses(event.device, event.list, nowMs),
+        );
+        break;
+      case 'routes':
+        this.#pump.tell((system, nowMs) => {
+          system.handleHostRoutes(event.device, routeRecords(event.list), nowMs);
+        });
+        break;
+      case 'uplink-refused':
+        this.#log.warn(
+          { event: event.kind, device: event.ifname, code: event.error.code },
+          event.error.message,
+        );
+        break;
+    }
+  }
+
+  #handleSystemEvent(event: SystemEvent): void {
+    const { atMs: _, ...fields } = event;
+    const subject = [event.group, event.ifname].filter((name) => name !== null).join(' ');
+    const change = [event.from, event.to].filter((state) => state !== null).join(' -> ');
+    const detail = event.detail === null ? '' : ` (${event.detail})`;
+    this.#log.info(fields, `${event.event} ${subject} ${change}${detail}: ${event.cause}`);
+    this.#control.publish(event);
+  }
+
+  #drops(): ReadonlyMap<string, bigint> {
+    const drops = new Map<string, bigint>(this.#pool.dropCounters());
+    for (const [reason, count] of this.#system.dropCounters()) {
+      drops.set(reason, (drops.get(reason) ?? 0n) + count);
+    }
+    return drops;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The life of devices, NICs and groups alike: taken from the host, given to the workers, told to
+ * the system; and the way back when they go.
+ *
+ *   attach   host opens ──> workers take the descriptors ──> the system is told
+ *   loss     the system is told ──> workers let go ──> host closes ──> attach when it is back
+ *
+ * The order is the rule: the system never believes in a device that the workers do not have, and
+ * no descriptor is closed while a worker may touch it. A device that is absent or refused is a
+ * normal state: it is logged, shown as absent, and tried again when the host says so.
+ *
+ * Invariant: for each name one step is under way at most; wishes that arrive meanwhile are looked
+ * at when it ends.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import type { GroupConfig, InterfaceConfig } from '../config.ts';
+import type { DatapathPool } from '../datapath/pool.ts';
+import type { GroupDeviceSpec } from '../host/group-device.ts';
+import type { Host } from '../host/host.ts';
+import type { DeviceEvent } from '../host/host-event.ts';
+import type { Log } from '../host/log.ts';
+import { stableMac } from '../host/stable-mac.ts';
+import type { NicDrivers } from './driver.ts';
+import type { Pump } from './pump.ts';
+
+/** What the devices are joined from. */
+export interface DevicesOptions {
+  readonly host: Host;
+  readonly pool: DatapathPool;
+  readonly pump: Pump;
+  readonly drivers: NicDrivers;
+  readonly machineId: string;
+  readonly queues: number;
+  readonly log: Log;
+  readonly fail: (error: unknown) => void;
+}
+
+/** How one name is opened and closed; NICs and groups differ only in this. */
+interface Device {
+  readonly name: string;
+  readonly port: number;
+  open(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Entry {
+  readonly device: Device;
+  /** What it should be; a loss makes it false until the host says that it may be tried again. */
+  isWanted: boolean;
+  isOpen: boolean;
+  isBusy: boolean;
+  /** Who waits until nothing is under way. */
+  idle: (() => void)[];
+}
+
+/** All devices of the daemon. */
+export class Devices {
+  readonly #options: DevicesOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: DevicesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a NIC if it is there; resolves when it is attached or refused. */
+  async addInterface(config: InterfaceConfig, nic: number): Promise<void> {
+    await this.#add(this.#interface(config, nic));
+  }
+
+  /** Makes a group's device; resolves when it is there or refused. */
+  async addGroup(config: GroupConfig, port: number): Promise<void> {
+    await this.#add(this.#group(config, port));
+  }
+
+  /** Gives a device back for good. */
+  async remove(name: string): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    entry.isWanted = false;
+    await this.#settle(entry);
+    this.#entries.delete(name);
+  }
+
+  /** Gives every device back, newest first. */
+  async removeAll(): Promise<void> {
+    for (const name of [...this.#entries.keys()].reverse()) await this.remove(name);
+  }
+
+  /** The host says that a device changed or is gone. */
+  handleDevice(event: DeviceEvent): void {
+    const entry = this.#entries.get(event.ifname);
+    if (entry === undefined || !entry.isOpen) return;
+    if (event.present) {
+      this.#tellDevice(event.ifname, { present: true, mac: event.mac, mtu: event.mtu });
+      return;
+    }
+    this.#options.log.warn({ event: 'device-lost', device: event.ifname }, event.cause);
+    this.#tellDevice(event.ifname, ABSENT);
+    entry.isWanted = false;
+    void this.#settle(entry);
+  }
+
+  /** The host says that what was absent or refused may be tried now. */
+  handleAttachable(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    entry.isWanted = true;
+    void this.#settle(entry);
+  }
+
+  /** A worker cannot read the device any more: what it is the host will say. */
+  handlePortError(port: number, errno: number): void {
+    const entry = [...this.#entries.values()].find(({ device }) => device.port === port);
+    if (entry === undefined) return;
+    this.#options.log.info(
+      { event: 'port-error', device: entry.device.name, errno },
+      `${entry.device.name} cannot be read any more`,
+    );
+    void this.#options.host.refresh();
+  }
+
+  #add(device: Device): Promise<void> {
+    const entry: Entry = { device, isWanted: true, isOpen: false, isBusy: false, idle: [] };
+    this.#entries.set(device.name, entry);
+    return this.#settle(entry);
+  }
+
+  /** Makes an entry what it should be; resolves when nothing is under way any more. */
+  async #settle(entry: Entry): Promise<void> {
+    if (entry.isBusy) return await new Promise((resolve) => entry.idle.push(resolve));
+    entry.isBusy = true;
+    try {
+      while (entry.isWanted !== entry.isOpen) {
+        if (entry.isWanted) await this.#open(entry);
+        else await this.#close(entry);
+      }
+    } catch (error) {
+      this.#options.fail(error);
+    } finally {
+      entry.isBusy = false;
+      for (const resolve of entry.idle.splice(0)) resolve();
+    }
+  }
+
+  async #open(entry: Entry): Promise<void> {
+    const { name } = entry.device;
+    try {
+      await entry.device.open();
+      entry.isOpen = true;
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      entry.isWanted = false;
+      const { code, hint, message } = error;
+      this.#options.log.warn({ event: 'device-refused', device: name, code, hint }, message);
+    }
+  }
+
+  async #close(entry: Entry): Promise<void> {
+    entry.isOpen = false;
+    await this.#options.pool.detach(entry.device.port);
+    await entry.device.close();
+  }
+
+  #interface(config: InterfaceConfig, nic: number): Device {
+    const { host, pool, pump, drivers, queues, log } = this.#options;
+    const { name, uplink, bridge } = config;
+    return {
+      name,
+      port: nic,
+      open: async () => {
+        const device = await host.attachInterface({ name, nic, uplink, bridge }, queues);
+        try {
+          await pool.attach(nic, device.fds);
+          await drivers.attached(name, uplink === null);
+        } catch (error) {
+          await pool.detach(nic);
+          await host.releaseInterface(name);
+          throw error;
+        }
+        const { mac, mtu, link, changes } = device;
+        log.info({ event: 'device-attached', device: name, link }, `${name} is attached`);
+        pump.tell((system, nowMs) => {
+          system.handleDevice(name, { present: true, mac, mtu, link }, nowMs);
+          system.handleLink(name, { link, changes }, nowMs);
+        });
+      },
+      close: async () => {
+        this.#tellDevice(name, ABSENT);
+        drivers.released(name);
+        await host.releaseInterface(name);
+      },
+    };
+  }
+
+  #group(config: GroupConfig, port: number): Device {
+    const { host, pool, pump, log } = this.#options;
+    const { name } = config;
+    return {
+      name,
+      port,
+      open: async () => {
+        const spec = this.#groupSpec(config);
+        const device = await host.createGroupDevice(spec);
+        for (const { code, message } of device.problems) {
+          log.warn({ event: 'group-device-problem', device: name, code }, message);
+        }
+        await pool.attach(port, device.fds);
+        pump.tell((system, nowMs) => {
+          const info = { present: true, mac: spec.mac, mtu: device.mtu };
+          system.handleGroupDevice(name, info, nowMs);
+        });
+        await host.refresh();
+      },
+      close: async () => {
+        this.#tellDevice(name, ABSENT);
+        await host.removeGroupDevice(name);
+      },
+    };
+  }
+
+  #groupSpec(config: GroupConfig): GroupDeviceSpec {
+    const { machineId, queues } = this.#options;
+    const { name, addresses, routes, mtu } = config;
+    return {
+      name,
+      mac: stableMac(machineId, name, 'group'),
+      queues,
+      addresses,
+      routes: routes.map(({ to, via }) => (via === null ? { to } : { to, via })),
+      ...(mtu === 'auto' ? {} : { mtu }),
+    };
+  }
+
+  #tellDevice(name: string, info: { present: boolean; mac: number; mtu: number }): void {
+    this.#options.pump.tell((system, nowMs) => {
+      if (system.groupPortOf(name) !== undefined) system.handleGroupDevice(name, info, nowMs);
+      else system.handleDevice(name, info, nowMs);
+    });
+  }
+}
+
+const ABSENT = { present: false, mac: 0, mtu: 0 } as const;

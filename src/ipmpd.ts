@@ -1,0 +1,102 @@
+#!/usr/bin/env node
+/** Entry of the daemon: arguments, signals, exit status. Everything else begins in daemon.ts. */
+
+import { Command, CommanderError, Option } from 'commander';
+import { configErrorFormat } from './config/document.ts';
+import {
+  CONFIG_FILE,
+  type Config,
+  DROP_IN_DIRECTORY,
+  type LogLevel,
+  loadConfig,
+} from './config.ts';
+import { Daemon } from './daemon.ts';
+import { createLog } from './host/log.ts';
+import { VERSION } from './host/version.ts';
+
+/** Exit statuses (contract 2). */
+const DONE = 0;
+const FAILED = 1;
+const USAGE = 2;
+
+const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+
+interface Options {
+  readonly config?: string;
+  readonly check?: boolean;
+  readonly socket?: string;
+  readonly logLevel?: LogLevel;
+}
+
+function parseArguments(argv: readonly string[]): Options {
+  const command = new Command('ipmpd')
+    .description('IP multipathing daemon')
+    .option('--config <file>', `configuration (default: ${CONFIG_FILE}, and its drop-ins)`)
+    .option('--check', 'validate the configuration and exit')
+    .option('--socket <path>', 'control socket, instead of the configured one')
+    .addOption(new Option('--log-level <level>', 'least severe level logged').choices([...LEVELS]))
+    .version(VERSION, '--version')
+    .allowExcessArguments(false)
+    .exitOverride();
+  return command.parse(argv).opts<Options>();
+}
+
+/** The configuration with the command line laid over it; undefined after saying what is wrong. */
+function readConfig(options: Options): Config | undefined {
+  const result =
+    options.config === undefined
+      ? loadConfig(CONFIG_FILE, DROP_IN_DIRECTORY)
+      : loadConfig(options.config);
+  if ('errors' in result) {
+    for (const error of result.errors) process.stderr.write(`${configErrorFormat(error)}\n`);
+    return undefined;
+  }
+  const { config } = result;
+  return {
+    ...config,
+    control: { ...config.control, socket: options.socket ?? config.control.socket },
+    log: { level: options.logLevel ?? config.log.level },
+  };
+}
+
+/** Runs until a signal or a failure ends it; returns the exit status. */
+async function run(config: Config): Promise<number> {
+  const log = createLog(config.log.level);
+  let end: (status: number) => void = () => undefined;
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  const daemon = new Daemon(config, log, (error) => {
+    log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');
+    end(FAILED);
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log.info({ event: 'signal', signal }, `${signal}: stopping`);
+      end(DONE);
+    });
+  }
+  process.on('SIGUSR1', () => daemon.dump());
+  daemon.start().catch((error: unknown) => {
+    log.fatal({ event: 'start-failed', err: error }, `cannot start: ${String(error)}`);
+    end(FAILED);
+  });
+  const status = await ended;
+  await daemon.stop();
+  return status;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseArguments(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : USAGE;
+    throw error;
+  }
+  const config = readConfig(options);
+  if (config === undefined) return USAGE;
+  return options.check === true ? DONE : await run(config);
+}
+
+process.exitCode = await main(process.argv);
