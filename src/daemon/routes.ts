@@ -1,7 +1,7 @@
 /** The host's routes as the IP layer mirrors them: IPv4 unicast, one record for each way out. */
 
 import type { HostRoute } from '../host/records.ts';
-import type { RouteRecord } from '../ip/ire.ts';
+import type { RouteRecord } from '../system.ts';
 import { ipv4Parse } from '../wire/addr.ts';
 
 /** RTN_UNICAST of rtnetlink: the other types are decided by the kernel before a frame exists. */

@@ -8,7 +8,10 @@ import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { sources } from './source.ts';
 
-/** Room -> rooms or single files below it. A room is a folder of src/ or a file of it. */
+/**
+ * Room -> rooms or single files below it. A room is a folder of src/ or a file of it; a file that
+ * bears the name of a folder (config.ts, daemon.ts) is that room's face and belongs to it.
+ */
 const LADDER: Record<string, readonly string[]> = {
   base: [],
   wire: ['base'],
@@ -23,8 +26,8 @@ const LADDER: Record<string, readonly string[]> = {
   host: ['datapath/native.ts', 'datapath/tap.ts', 'wire', 'base'],
   sim: ['system.ts', 'datapath', 'stats', 'wire', 'base'],
   lab: ['sim', 'host', 'ctl', 'config', 'wire', 'base'],
-  'daemon.ts': ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config', 'wire', 'base'],
-  'ipmpd.ts': ['daemon.ts', 'config', 'base'],
+  daemon: ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config', 'wire', 'base'],
+  'ipmpd.ts': ['daemon', 'host/log.ts', 'host/version.ts', 'config', 'base'],
   'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/version.ts', 'base'],
 };
 
@@ -32,7 +35,7 @@ const LADDER: Record<string, readonly string[]> = {
 const NODE_ROOMS = [
   /^src\/host\//,
   /^src\/lab\//,
-  /^src\/(ipmpd|ipmpadm|daemon|config)\.ts$/,
+  /^src\/(ipmpd|ipmpadm|daemon|config|daemon\/machine)\.ts$/,
   /^src\/ctl\/(server|client|socket|main|monitor)\.ts$/,
   /^src\/stats\/prometheus\.ts$/,
   /^src\/datapath\/(tap|worker|pool|native)\.ts$/,
@@ -45,7 +48,8 @@ interface Import {
 
 function roomOf(path: string): string {
   const [, first = ''] = path.split('/');
-  return first === 'config.ts' ? 'config' : first;
+  const folder = first.replace(/\.ts$/, '');
+  return LADDER[folder] === undefined ? first : folder;
 }
 
 function importsOf(path: string, text: string): Import[] {

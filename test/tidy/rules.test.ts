@@ -89,7 +89,7 @@ function stripComment(line: string): string {
 /** Top-level functions and methods by their indentation: the formatter makes it reliable. */
 function longFunctions(file: SourceFile): string[] {
   const opening =
-    /^( {0,2})(export )?(async )?(static )?(private )?(async )?(\*|function\*? |get )?[\w#]+\(.*[{(]$/;
+    /^( {0,2})((export|async|static|private) )*(\*|function\*? |get |set )?[\w#]+\(.*[{(]$/;
   return file.lines.flatMap((line, start) => {
     const indent = opening.exec(line)?.[1];
     if (indent === undefined) return [];
