@@ -170,7 +170,7 @@ test('a deadline ends a request, and the next goes on', async () => {
   equal(kernel.clock.timers.length, 0);
 });
 
-test('a batch ends with the answer to its last acknowledged message; the first error counts', async () => {
+test('a batch ends with its last acknowledged message; the first error counts', async () => {
   const kernel = new FakeKernel();
   const plain = { ...QUESTION, flags: 0 };
   const result = kernel.client.batch('batch', [plain, plain, QUESTION, plain]);
