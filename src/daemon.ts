@@ -12,6 +12,7 @@
 import { randomInt } from 'node:crypto';
 import { assert } from './base/assert.ts';
 import { OperatorError } from './base/errors.ts';
+import { external, type Operation } from './base/operation.ts';
 import { Rng } from './base/rng.ts';
 import type { Config } from './config.ts';
 import type { ControlServer } from './ctl/server.ts';
@@ -27,8 +28,10 @@ import { hostClock, wallTime } from './host/clock.ts';
 import { Host } from './host/host.ts';
 import type { HostEvent } from './host/host-event.ts';
 import type { Log } from './host/log.ts';
-import { openNativeCarrierWatch } from './host/transport.ts';
 import { VERSION } from './host/version.ts';
+import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './stats/drop-reasons.ts';
+import { MemoryKstat } from './stats/kstat.ts';
+import type { KstatData } from './stats/schema.ts';
 import { type HostRequest, System, type SystemEvent } from './system.ts';
 
 /** One running daemon. */
@@ -67,6 +70,7 @@ export class Daemon {
       publication: this.#pool.publication,
       rng: new Rng(randomInt(2 ** 32)),
       linkStatistics: (nic, ifname) => drivers.statistics(nic, ifname),
+      closeGroupDevice: (name) => this.#closeGroupDevice(name),
       nowMs: hostClock.nowMs(),
       lockClock: hostClock.nowMs,
     });
@@ -84,6 +88,7 @@ export class Daemon {
       fail: this.#fail,
     });
     this.#control = this.#makeControl();
+    this.#installKstats();
   }
 
   /** Resolves when the daemon serves; fails if it cannot. */
@@ -205,6 +210,17 @@ export class Daemon {
     };
   }
 
+  #installKstats(): void {
+    const identity = { module: 'ipmpd', instance: 0, name: 'drops', class: 'misc' };
+    const { nowMs } = hostClock;
+    const copy = (): KstatData => {
+      const drops = this.#drops();
+      const reasons = [...DATAPATH_DROP_REASONS, ...IP_DROP_REASONS];
+      return Object.fromEntries(reasons.map((reason) => [reason, drops.get(reason) ?? 0n]));
+    };
+    this.#system.kstats.install(new MemoryKstat(identity, { crtimeMs: nowMs(), nowMs, copy }));
+  }
+
   #makePump(): Pump {
     return new Pump(this.#system, hostClock, {
       transmit: (port, frame) => this.#pool.inject(port, frame),
@@ -220,11 +236,7 @@ export class Daemon {
       machineId,
       log: this.#log,
       onEvent: (event) => this.#handleHostEvent(event),
-      carrier: {
-        open: openNativeCarrierWatch,
-        words: this.#pool.carrierWords,
-        wakeFds: this.#pool.wakeFds,
-      },
+      carrier: { words: this.#pool.carrierWords, wakeFds: this.#pool.wakeFds },
     });
   }
 
@@ -233,7 +245,7 @@ export class Daemon {
       system: this.#system,
       version: VERSION,
       run: (label, body) => this.#pump.run(label, body),
-      deleteGroup: (name) => this.#deleteGroup(name),
+      deleteGroup: (name) => this.#pump.run(`delete ${name}`, () => this.#system.deleteGroup(name)),
       drops: () => this.#drops(),
       readiness: () => ({
         ready: this.#isReady && !this.#isStopping,
@@ -245,9 +257,11 @@ export class Daemon {
     });
   }
 
-  async #deleteGroup(name: string): Promise<void> {
-    await this.#pump.run(`delete ${name}`, () => this.#system.deleteGroup(name));
-    await this.#devices.remove(name);
+  *#closeGroupDevice(name: string): Operation<void> {
+    yield* external<void>(`close the device of ${name}`, (settle) => {
+      this.#devices.remove(name).then(settle.resolve, settle.reject);
+      return undefined;
+    });
   }
 
   #handleRequest({ group, mtu }: HostRequest): void {

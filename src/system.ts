@@ -19,6 +19,7 @@ import type { RouteRecord } from './ip/ire.ts';
 import type { LanCounters } from './ip/lan-counters.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
 import {
+  type CloseGroupDevice,
   findGroup,
   type HostRequest,
   type IpmpContext,
@@ -78,6 +79,8 @@ export interface SystemOptions {
   readonly rng: Rng;
   /** Asks the driver of a NIC for its counters; may be late, fail, or never return. */
   readonly linkStatistics: LinkStatistics;
+  /** Takes a group's device from the host before the group itself goes; default: nothing to do. */
+  readonly closeGroupDevice?: CloseGroupDevice;
   /** Where the clock begins, monotonic milliseconds. */
   readonly nowMs: number;
   /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
@@ -327,6 +330,7 @@ export class System {
       steering: this.#projection,
       scheduler: this.scheduler,
       linkStatistics: options.linkStatistics,
+      closeGroupDevice: options.closeGroupDevice ?? nothingToClose,
       kstats: this.kstats,
       rng: options.rng,
       get nowMs() {
@@ -382,3 +386,5 @@ export class System {
     this.#projection.flush(this.#ctx);
   }
 }
+
+function* nothingToClose(): Operation<void> {}

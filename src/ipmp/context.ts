@@ -6,7 +6,7 @@
 import type { DeadlineQueue } from '../base/deadline.ts';
 import { OperatorError } from '../base/errors.ts';
 import type { Region } from '../base/lock.ts';
-import type { Scheduler } from '../base/operation.ts';
+import type { Operation, Scheduler } from '../base/operation.ts';
 import type { Rng } from '../base/rng.ts';
 import type { LinkStatistics } from '../stats/collector.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
@@ -39,6 +39,12 @@ export interface FailoverCount {
   count: number;
 }
 
+/**
+ * Takes a group's device from the host, so that it is never visible without its group; ends when
+ * it is gone, and is not called again for the same group.
+ */
+export type CloseGroupDevice = (group: string) => Operation<void>;
+
 /** The shared state of the group layer. */
 export interface IpmpContext {
   /** Guards the maps below, membership, links, active lists, bindings and baselines. */
@@ -57,6 +63,7 @@ export interface IpmpContext {
   readonly steering: Steering;
   readonly scheduler: Scheduler;
   readonly linkStatistics: LinkStatistics;
+  readonly closeGroupDevice: CloseGroupDevice;
   readonly kstats: KstatChain;
   readonly rng: Rng;
   /** Monotonic milliseconds, never back. */

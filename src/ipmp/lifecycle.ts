@@ -158,6 +158,7 @@ export class Lifecycle {
       throw new OperatorError('EBUSY', `cannot delete group ${name}: an interface is joining it`);
     }
     group.references.condemn();
+    yield* this.#ctx.closeGroupDevice(name);
     yield* group.references.drained();
     dropAddresses(this.#ctx, group);
     unsteer(this.#ctx, group);

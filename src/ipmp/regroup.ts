@@ -35,7 +35,7 @@ export function regroup(ctx: IpmpContext, group: IpmpGroup): void {
   const moves = ctx.illGlobalLock.write(() => grp.rebind(change));
   reportActive(ctx, group, change);
   for (const move of moves) announce(ctx, group, move);
-  if (change.left.length > 0 && grp.active.length > 0) group.lan.doubtNeighbors(ctx.nowMs);
+  if (change.left.length > 0) group.lan.doubtNeighbors(ctx.nowMs);
   if (moves.length > 0) ctx.steering.structureChanged();
 }
 

@@ -99,10 +99,13 @@ export class Bench {
   readonly counters = new Map<string, LinkCounters>();
   /** Drivers that answer late, in milliseconds; Infinity: never. */
   readonly delaysMs = new Map<string, number>();
+  /** Groups whose device the system had closed, with the groups shown at that moment. */
+  readonly closed: { readonly name: string; readonly shown: readonly string[] }[] = [];
   nowMs = 1_000;
 
   constructor(choose?: (readyCount: number) => number) {
-    const { counters, delaysMs } = this;
+    const { counters, delaysMs, closed } = this;
+    const shown = (): string[] => this.system.describeGroups().map(({ group }) => group);
     this.system = new System({
       publication: this.publication,
       rng: new Rng(1),
@@ -111,6 +114,10 @@ export class Bench {
         const delayMs = delaysMs.get(ifname) ?? 0;
         if (delayMs > 0) yield* sleepFor(Math.min(delayMs, 1e9));
         return counters.get(ifname) ?? LINK_COUNTERS_ZERO;
+      },
+      closeGroupDevice: function* (name): Operation<void> {
+        yield* sleepFor(1);
+        closed.push({ name, shown: shown() });
       },
       ...(choose === undefined ? {} : { choose }),
     });

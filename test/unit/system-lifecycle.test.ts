@@ -126,6 +126,16 @@ test('a group with members is not deleted, and the refusal names them', () => {
   equal(bench.system.groupPortOf('ipmp0'), undefined);
 });
 
+test('the device of a group goes before the group: it is never visible without it', () => {
+  const bench = new Bench();
+  bench.build(1);
+  bench.refusal(() => bench.system.deleteGroup('ipmp0'));
+  deepEqual(bench.closed, [], 'a refused attempt touches nothing');
+  bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
+  bench.run(() => bench.system.deleteGroup('ipmp0'));
+  deepEqual(bench.closed, [{ name: 'ipmp0', shown: ['ipmp0'] }]);
+});
+
 test('deleting a group takes its addresses, its words and its kstat back', () => {
   const bench = new Bench();
   bench.build(1);
