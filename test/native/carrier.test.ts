@@ -8,10 +8,10 @@ import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { CarrierWatch, failedWith, NetlinkSocket, native } from '../../src/datapath/native.ts';
 import { openTap } from '../../src/datapath/tap.ts';
-import { namespaceTest, plainTest, run, until } from './namespace.ts';
+import { namespaceTest, openFiles, plainTest, run, until } from './namespace.ts';
 
-/** Ours: a tick of 1 ms, and what a busy machine of two cores may add. */
-const LIMIT_MS = 25;
+/** Ours: a tick is 1 ms, the kernel's delay 1 s; between them, what a busy machine may add. */
+const LIMIT_MS = 100;
 const url = import.meta.url;
 
 function sharedWords(nics: number): Int32Array {
@@ -251,16 +251,15 @@ namespaceTest(
     const words = sharedWords(4);
     const watch = new CarrierWatch(words, [], () => {});
     const nic = openNic('eth0');
-    const open = () => run(`ls /proc/${process.pid}/fd`).split('\n').length;
-    const before = open();
     for (let round = 0; round < 300; round++) {
       for (let n = 0; n < 4; n++) watch.add(n, [files('eth0'), files('lo')]);
+      strictEqual(openFiles('/carrier') >= 16, true);
       nic.plug(round % 2 === 0);
       for (let n = 0; n < 4; n++) watch.refresh(n);
       if (round % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
       for (let n = 0; n < 4; n++) strictEqual(watch.remove(n), true);
     }
-    await until('files to be closed', () => open() === before);
+    await until('files to be closed', () => openFiles('/carrier') === 0);
     watch.close();
   },
 );

@@ -6,7 +6,8 @@
 
 import { strictEqual } from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -74,6 +75,17 @@ async function runInNamespace(url: string, name: string): Promise<void> {
 export function run(commandLine: string): string {
   const [program = '', ...args] = commandLine.split(' ');
   return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** How many descriptors of this process lead to a file whose path contains `part`. */
+export function openFiles(part: string): number {
+  const folder = '/proc/self/fd';
+  return readdirSync(folder).filter((fd) => linkTarget(join(folder, fd)).includes(part)).length;
+}
+
+/** The descriptor that lists the folder is gone when its own entry is read. */
+function linkTarget(path: string): string {
+  return lstatSync(path, { throwIfNoEntry: false }) ? readlinkSync(path) : '';
 }
 
 /** Waits until `condition` holds, looking each millisecond; returns the milliseconds it took. */
