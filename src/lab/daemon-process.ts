@@ -115,13 +115,20 @@ export class LabDaemon {
     return (await getJson(this.socket, '/v1/neighbors')) as NeighborRow[];
   }
 
-  /** Waits until all members are active and every data address is bound. */
+  /** Waits until all members are active and every IPv4 data address is up and bound. */
   async waitUntilOk(withinMs = 10_000): Promise<void> {
-    await until('group ok, all members active, all addresses bound', withinMs, async () => {
-      const { state, interfaces, active } = await this.group();
-      const unbound = (await this.addresses()).filter((row) => row.inbound === null);
-      return state === 'ok' && active.length === interfaces.length && unbound.length === 0;
-    });
+    let last = '';
+    try {
+      await until('the group works', withinMs, async () => {
+        const { state, interfaces, active } = await this.group();
+        const rows = (await this.addresses()).filter((row) => !row.address.includes(':'));
+        last = `${state}, active ${active}; ${rows.map(addressLine).join(', ')}`;
+        const isServed = rows.every((row) => row.inbound !== null && row.state === 'up');
+        return state === 'ok' && active.length === interfaces.length && isServed;
+      });
+    } catch (error) {
+      throw new Error(`${(error as Error).message}: ${last}`);
+    }
   }
 
   /** Runs `ipmpadm` with `args` to its end. */
@@ -141,4 +148,8 @@ export class LabDaemon {
     });
     return child;
   }
+}
+
+function addressLine({ address, state, inbound }: AddressRow): string {
+  return `${address} ${state} on ${inbound}`;
 }

@@ -176,7 +176,8 @@ export class Topology {
 
   /**
    * TAPs that somebody else has made and wired: the daemon knows nothing of the bridges, so the
-   * lab itself must keep the host's kernel from answering on them.
+   * lab itself must keep the host's kernel from answering on them. The hooks are those of local
+   * delivery and routing: with br_netfilter loaded, bridged frames pass `prerouting` as well.
    */
   async #addTaps(): Promise<void> {
     for (const [nic, member] of this.members.entries()) {
@@ -187,14 +188,19 @@ export class Topology {
         `link set br${nic} arp off`,
       ]);
     }
+    const rules = this.members.map((_, nic) => `iifname "br${nic}" oifname != "br${nic}" drop`);
     const bridges = this.members.map((_, nic) => `"br${nic}"`).join(', ');
     await this.workspace.runIn(
       'host',
       ['nft', '-f', '-'],
       `table inet lab {
-  chain silence {
-    type filter hook prerouting priority raw; policy accept
+  chain input {
+    type filter hook input priority 0; policy accept
     iifname { ${bridges} } drop
+  }
+  chain forward {
+    type filter hook forward priority 0; policy accept
+    ${rules.join('\n    ')}
   }
 }
 `,
