@@ -116,7 +116,7 @@ export class Bench {
         return counters.get(ifname) ?? LINK_COUNTERS_ZERO;
       },
       closeGroupDevice: function* (name): Operation<void> {
-        yield* sleepFor(1);
+        yield* sleepFor(0);
         closed.push({ name, shown: shown() });
       },
       ...(choose === undefined ? {} : { choose }),
