@@ -245,7 +245,6 @@ export class Daemon {
       system: this.#system,
       version: VERSION,
       run: (label, body) => this.#pump.run(label, body),
-      deleteGroup: (name) => this.#pump.run(`delete ${name}`, () => this.#system.deleteGroup(name)),
       drops: () => this.#drops(),
       readiness: () => ({
         ready: this.#isReady && !this.#isStopping,

@@ -19,7 +19,7 @@ export interface ApiCall {
 }
 
 export interface ApiRoute {
-  readonly method: 'GET' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly role: Role;
   readonly summary: string;
@@ -110,11 +110,9 @@ export const ERROR_REPLY = record({
 });
 
 /** A device name as a path parameter: what a kernel device of ours may be called. */
-const NAME_PARAMETER: Schema = {
-  type: 'object',
-  required: ['name'],
-  properties: { name: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9._-]{0,14}$' } },
-};
+const NAME: Schema = { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9._-]{0,14}$' };
+const NAME_PARAMETER = record({ name: NAME });
+const MEMBER_PARAMETERS = record({ name: NAME, ifname: NAME });
 
 export const ROUTES: readonly ApiRoute[] = [
   {
@@ -140,6 +138,24 @@ export const ROUTES: readonly ApiRoute[] = [
     summary: 'Delete a group without members',
     parameters: NAME_PARAMETER,
     handle: ({ backend, parameters, by }) => backend.deleteGroup(parameters.name ?? '', by),
+  },
+  {
+    method: 'PUT',
+    path: '/v1/groups/:name/interfaces/:ifname',
+    role: 'root',
+    summary: 'Make an interface a member of a group',
+    parameters: MEMBER_PARAMETERS,
+    handle: ({ backend, parameters, by }) =>
+      backend.addMember(parameters.name ?? '', parameters.ifname ?? '', by),
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/groups/:name/interfaces/:ifname',
+    role: 'root',
+    summary: 'Take an interface out of its group',
+    parameters: MEMBER_PARAMETERS,
+    handle: ({ backend, parameters, by }) =>
+      backend.removeMember(parameters.name ?? '', parameters.ifname ?? '', by),
   },
   {
     method: 'GET',

@@ -99,6 +99,10 @@ export interface ControlBackend {
   kstats(): Promise<readonly KstatRecord[]>;
   /** Refusals: ENOENT, EBUSY (ipmp-semantics 2.6). */
   deleteGroup(name: string, by: Credentials): Promise<void>;
+  /** Refusals: ENOENT, ENXIO, EALREADY, ENOSPC (ipmp-semantics 2.4); a member already: done. */
+  addMember(group: string, ifname: string, by: Credentials): Promise<void>;
+  /** Refusals: ENOENT, ENXIO, EINVAL (ipmp-semantics 2.5); in no group: done. */
+  removeMember(group: string, ifname: string, by: Credentials): Promise<void>;
   /**
    * Calls `listener` with each event until the returned function is called. The listener never
    * throws or waits.

@@ -11,6 +11,8 @@ export type CommandName =
   | 'status'
   | 'group show'
   | 'group delete'
+  | 'group add'
+  | 'group remove'
   | 'interface show'
   | 'address show'
   | 'neighbor show'
@@ -46,7 +48,7 @@ function command(
   return { name, object, verb, parameters, least: counts[0], most: counts[1], flags, summary };
 }
 
-/** Parameters that a command hands on unseen (to the lab). */
+/** Members of a group at most, and parameters handed on unseen (to the lab). */
 const ANY_NUMBER = 64;
 
 export const COMMANDS: readonly Command[] = [
@@ -55,6 +57,8 @@ export const COMMANDS: readonly Command[] = [
   ]),
   command('group show', '[NAME]', [0, 1], 'groups, their state and members'),
   command('group delete', 'NAME', [1, 1], 'delete an empty group'),
+  command('group add', 'NAME IF…', [2, ANY_NUMBER], 'make interfaces members of a group'),
+  command('group remove', 'NAME IF…', [2, ANY_NUMBER], 'take interfaces out of a group'),
   command('interface show', '[NAME]', [0, 1], 'interfaces, their state and why'),
   command('address show', '[dev NAME]', [0, 2], 'data and test addresses and where they are bound'),
   command('neighbor show', '[dev NAME]', [0, 2], 'the neighbour cache'),

@@ -7,7 +7,7 @@
  */
 import { OperatorError } from '../base/errors.ts';
 import { type JsonValue, jsonRead, jsonWrite } from '../base/json.ts';
-import { ControlClient, UnreachableError } from './client.ts';
+import { ControlClient, type Method, UnreachableError } from './client.ts';
 import type { CommandName } from './commands.ts';
 import { kstatPatternParse } from './kstat-pattern.ts';
 import { type ParsedOptions, parseArguments } from './parse.ts';
@@ -104,6 +104,8 @@ const HANDLERS: Readonly<Record<CommandName, (call: Call) => Promise<number>>> =
     await client.request('DELETE', `/v1/groups/${encodeURIComponent(parameters[0] ?? '')}`);
     return EXIT_DONE;
   },
+  'group add': (call) => changeMembers(call, 'PUT'),
+  'group remove': (call) => changeMembers(call, 'DELETE'),
   'interface show': (call) => show(call, 'interface', '/v1/interfaces'),
   'address show': (call) => show(call, 'address', '/v1/addresses'),
   'neighbor show': (call) => show(call, 'neighbor', '/v1/neighbors'),
@@ -114,6 +116,15 @@ const HANDLERS: Readonly<Record<CommandName, (call: Call) => Promise<number>>> =
   'lab up': ({ line, parameters }) => line.lab(['up', ...parameters]),
   'lab down': ({ line, parameters }) => line.lab(['down', ...parameters]),
 };
+
+/** One by one, in the order given; the first refusal ends it, what was done before stays. */
+async function changeMembers({ client, parameters }: Call, method: Method): Promise<number> {
+  const [group = '', ...ifnames] = parameters.map(encodeURIComponent);
+  for (const ifname of ifnames) {
+    await client.request(method, `/v1/groups/${group}/interfaces/${ifname}`);
+  }
+  return EXIT_DONE;
+}
 
 async function showStatus({ line, client, options, flags }: Call): Promise<number> {
   const status = rowOf(await client.request('GET', '/v1/status'));

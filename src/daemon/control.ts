@@ -29,7 +29,6 @@ export interface ControlOptions {
   readonly version: string;
   /** Runs an operation of the system to its end. */
   readonly run: <T>(label: string, body: () => Operation<T>) => Promise<T>;
-  readonly deleteGroup: (name: string) => Promise<void>;
   /** Frames that ended anywhere in the daemon, by reason. */
   readonly drops: () => ReadonlyMap<string, bigint>;
   readonly readiness: () => Readiness;
@@ -82,7 +81,18 @@ export class Control implements ControlBackend {
   }
 
   async deleteGroup(name: string, _by: Credentials): Promise<void> {
-    await this.#options.deleteGroup(name);
+    const { run, system } = this.#options;
+    await run(`delete ${name}`, () => system.deleteGroup(name));
+  }
+
+  async addMember(group: string, ifname: string, _by: Credentials): Promise<void> {
+    const { run, system } = this.#options;
+    await run(`join ${group} ${ifname}`, () => system.joinGroup(group, ifname));
+  }
+
+  async removeMember(group: string, ifname: string, _by: Credentials): Promise<void> {
+    const { run, system } = this.#options;
+    await run(`leave ${group} ${ifname}`, () => system.leaveGroup(group, ifname));
   }
 
   subscribe(listener: (event: EventRow) => void): () => void {

@@ -60,6 +60,7 @@ export class FakeBackend implements ControlBackend {
   group: GroupRow = GROUP;
   ready: Readiness = { ready: true, reason: 'all is well' };
   readonly deleted: { name: string; uid: number }[] = [];
+  readonly changed: string[] = [];
   /** What a failing request throws. */
   failure: Error | undefined;
   metricsMade = 0;
@@ -113,6 +114,16 @@ export class FakeBackend implements ControlBackend {
       throw new OperatorError('EBUSY', members, 'remove them first');
     }
     this.deleted.push({ name, uid: by.uid });
+  }
+
+  async addMember(group: string, ifname: string, by: Credentials): Promise<void> {
+    if (group !== 'ipmp0') throw new OperatorError('ENOENT', `there is no group ${group}`);
+    this.changed.push(`add ${ifname} by ${by.uid}`);
+  }
+
+  async removeMember(group: string, ifname: string, by: Credentials): Promise<void> {
+    if (group !== 'ipmp0') throw new OperatorError('ENOENT', `there is no group ${group}`);
+    this.changed.push(`remove ${ifname} by ${by.uid}`);
   }
 
   subscribe(listener: (event: EventRow) => void): () => void {

@@ -118,6 +118,16 @@ test('a change that is done says nothing', async () => {
   deepEqual(daemon.backend.deleted, [{ name: 'empty0', uid: 0 }]);
 });
 
+test('members are added and removed one by one, up to the first refusal', async () => {
+  await using daemon = await fakeDaemon();
+  equal((await ipmpadm(daemon.socketPath, 'group add ipmp0 net0 net1')).status, 0);
+  equal((await ipmpadm(daemon.socketPath, 'group remove ipmp0 net1')).status, 0);
+  deepEqual(daemon.backend.changed, ['add net0 by 0', 'add net1 by 0', 'remove net1 by 0']);
+  const refused = await ipmpadm(daemon.socketPath, 'group add nosuch net0');
+  deepEqual(refused, { status: 1, out: '', error: 'ipmpadm: there is no group nosuch (ENOENT)\n' });
+  equal((await ipmpadm(daemon.socketPath, 'group add ipmp0')).status, 2);
+});
+
 test('status --check tells by its exit status', async () => {
   await using daemon = await fakeDaemon();
   const check = async (): Promise<number> =>

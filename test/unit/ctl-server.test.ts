@@ -91,7 +91,7 @@ test('the API describes itself', async () => {
   const document = JSON.parse((await ask(daemon, '/v1/openapi.json')).text);
   deepEqual([document.openapi, document.info], ['3.1.0', { title: 'ipmpd', version: '0.0.0' }]);
   const paths = Object.keys(document.paths).sort();
-  const routes = ROUTES.map((route) => route.path.replace(':name', '{name}'));
+  const routes = ROUTES.map((route) => route.path.replace(/:(\w+)/g, '{$1}'));
   deepEqual(paths, [...new Set([...routes, '/v1/events'])].sort());
 });
 
