@@ -77,6 +77,9 @@ async function run(config: Config): Promise<number> {
     });
   }
   process.on('SIGUSR1', () => daemon.dump());
+  process.on('SIGHUP', () => {
+    log.warn({ event: 'no-reload' }, 'SIGHUP: reload is not there yet; restart to apply changes');
+  });
   daemon.start().catch((error: unknown) => {
     log.fatal({ event: 'start-failed', err: error }, `cannot start: ${String(error)}`);
     end(FAILED);
