@@ -28,66 +28,8 @@ import {
   FILE_BYTES_MAX,
 } from './config/document.ts';
 import { configResolve } from './config/resolve.ts';
+import type { Config } from './config/types.ts';
 import { ConfigValidator } from './config/validate.ts';
-import type { ListenValue } from './config/values.ts';
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
-
-export interface InterfaceConfig {
-  /** The name of the kernel device. */
-  readonly name: string;
-  readonly kind: 'macvtap' | 'bridged-tap' | 'tap';
-  readonly uplink: string | null;
-  readonly bridge: string | null;
-  readonly standby: boolean;
-  /** Canonical, with prefix length. */
-  readonly testAddresses: readonly string[];
-}
-
-export interface RouteConfig {
-  readonly family: 4 | 6;
-  /** `default`, or a network in canonical text. */
-  readonly to: string;
-  /** Canonical; null: on the link. */
-  readonly via: string | null;
-}
-
-export interface FlapDampingConfig {
-  readonly ups: number;
-  readonly withinMs: number;
-}
-
-export interface GroupConfig {
-  /** The name of the group and of its kernel device. */
-  readonly name: string;
-  readonly interfaces: readonly string[];
-  /** Canonical, with prefix length. */
-  readonly addresses: readonly string[];
-  readonly routes: readonly RouteConfig[];
-  readonly failureDetectionTimeMs: number;
-  readonly failback: boolean;
-  /** null: none. */
-  readonly flapDamping: FlapDampingConfig | null;
-  readonly neighbors: number;
-  /** Canonical; empty: chosen automatically. */
-  readonly probeTargets: readonly string[];
-  readonly transitiveProbing: boolean;
-  readonly spreading: 'flow' | 'destination' | 'address';
-  readonly forwarding: boolean;
-  readonly mtu: number | 'auto';
-}
-
-/** Everything that can be configured, nothing left open. */
-export interface Config {
-  readonly control: { readonly socket: string; readonly group: string };
-  /** `listen` null: no TCP listener. */
-  readonly metrics: { readonly listen: ListenValue | null; readonly hosts: readonly string[] };
-  readonly log: { readonly level: LogLevel };
-  readonly datapath: { readonly workers: number | 'auto' };
-  readonly interfaces: readonly InterfaceConfig[];
-  readonly groups: readonly GroupConfig[];
-  readonly tracking: 'groups' | 'all';
-}
 
 export type ConfigResult = { readonly config: Config } | { readonly errors: ConfigError[] };
 

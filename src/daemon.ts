@@ -14,7 +14,7 @@ import { assert } from './base/assert.ts';
 import { OperatorError } from './base/errors.ts';
 import { external, type Operation } from './base/operation.ts';
 import { Rng } from './base/rng.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/types.ts';
 import type { ControlServer } from './ctl/server.ts';
 import { Control } from './daemon/control.ts';
 import { Devices } from './daemon/devices.ts';

@@ -3,13 +3,8 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { configErrorFormat } from './config/document.ts';
-import {
-  CONFIG_FILE,
-  type Config,
-  DROP_IN_DIRECTORY,
-  type LogLevel,
-  loadConfig,
-} from './config.ts';
+import type { Config, LogLevel } from './config/types.ts';
+import { CONFIG_FILE, DROP_IN_DIRECTORY, loadConfig } from './config.ts';
 import { Daemon } from './daemon.ts';
 import { createLog } from './host/log.ts';
 import { VERSION } from './host/version.ts';

@@ -4,9 +4,9 @@
  * shows every mistake.
  */
 import { suggest } from '../base/suggest.ts';
-import type { Config, GroupConfig, InterfaceConfig } from '../config.ts';
 import type { ConfigDocument, ConfigError } from './document.ts';
 import { pointerJoin } from './document.ts';
+import type { Config, GroupConfig, InterfaceConfig } from './types.ts';
 import { errorAt } from './validate.ts';
 import { addressParse, hostAddressRefusal, networkParse, prefixRead } from './values.ts';
 

@@ -1,7 +1,7 @@
 /** From a document that has passed the schema to the explicit `Config`: every default filled in. */
 import { durationParse } from '../base/duration.ts';
-import type { Config, GroupConfig, InterfaceConfig, LogLevel, RouteConfig } from '../config.ts';
 import { type ConfigValue, isMapping } from './document.ts';
+import type { Config, GroupConfig, InterfaceConfig, LogLevel, RouteConfig } from './types.ts';
 import { addressParse, listenParse, networkParse, prefixRead } from './values.ts';
 
 /** A mapping of the document, read key by key with the key's default (those of the schema). */

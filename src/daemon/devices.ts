@@ -14,7 +14,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import type { GroupConfig, InterfaceConfig } from '../config.ts';
+import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
 import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';

@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { configErrorFormat } from '../../src/config/document.ts';
-import { type Config, configFromSources, loadConfig } from '../../src/config.ts';
+import type { Config } from '../../src/config/types.ts';
+import { configFromSources, loadConfig } from '../../src/config.ts';
 
 const EXAMPLE = 'config/ipmpd.yaml';
 
