@@ -13,8 +13,9 @@
  *        └── icmp (echo for test addresses) ────┴──────────┘
  *
  * Parts: resolver.ts drives the neighbour cache (nce.ts: states, neighbor-cache.ts: limits,
- * redirect.ts: neighbours that change their MAC); claims.ts drives detection, announcements and
- * defence of our own addresses (dad.ts: states); icmp.ts answers echo; ire.ts mirrors routes.
+ * redirect.ts: neighbours that change their MAC, host-answers.ts: what the host was told);
+ * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
+ * icmp.ts answers echo; ire.ts mirrors routes.
  *
  * Sans-IO: it is told (`handle…`, `address…`), it answers through LanOutput at once, and it says
  * when it wants to be told the time (`pollAt`). LanOutput must not call back into the Lan.
@@ -122,6 +123,7 @@ export class Lan {
   /** `ipif` is served by the NIC in its `boundIll` from now on (IPMP semantics 3.7). */
   addressBound(ipif: Ipif, how: BindHow, nowMs: number): void {
     this.#resolver.delete(ipif.address); // what was known of a neighbour there is void
+    this.#resolver.hostAnswers.forget(ipif.address);
     this.#claims.handleBound(ipif, how, nowMs);
   }
 

@@ -80,7 +80,9 @@ export class Redirects {
   handleMove(address: Ipv4, from: Mac, to: Mac, isFromUsed: boolean, nowMs: number): void {
     this.release(to);
     for (const redirect of this.#redirects.values()) {
-      if (redirect.to === from && redirect.address === address) this.#set(redirect, to, nowMs);
+      if (redirect.to !== from) continue;
+      if (redirect.address === address) this.#set(redirect, to, nowMs);
+      else if (!isFromUsed) this.#remove(redirect); // of a neighbour that was given up there
     }
     if (!isFromUsed) this.#add(address, from, to, nowMs);
     this.#startTell(address, to, nowMs);
@@ -104,10 +106,15 @@ export class Redirects {
     if (redirect !== undefined) this.#refresh(redirect, nowMs);
   }
 
-  /** The neighbour left the cache: nothing more is done for it. */
-  forget(address: Ipv4): void {
+  /** What the host is being told of `address` is not known to be true any more. */
+  stopTelling(address: Ipv4): void {
     const tell = this.#tells.get(address);
     if (tell !== undefined) this.#removeTell(tell);
+  }
+
+  /** The neighbour left the cache: nothing more is done for it. */
+  forget(address: Ipv4): void {
+    this.stopTelling(address);
     for (const redirect of this.#redirects.values()) {
       if (redirect.address === address) this.#remove(redirect);
     }

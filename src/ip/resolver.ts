@@ -15,7 +15,8 @@ import { type Deadline, DeadlineQueue } from '../base/deadline.ts';
 import type { Rng } from '../base/rng.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
-import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import { HostAnswers } from './host-answers.ts';
 import type { Ill } from './ill.ts';
 import type { LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
@@ -78,6 +79,7 @@ interface AskingPoint {
 export class Resolver {
   readonly cache: NeighborCache;
   readonly redirects: Redirects;
+  readonly hostAnswers: HostAnswers;
   readonly #membership: LanMembership;
   readonly #output: LanOutput;
   readonly #rng: Rng;
@@ -93,12 +95,14 @@ export class Resolver {
     this.#rng = options.rng;
     this.#counters = options.counters;
     this.cache = new NeighborCache(options.neighborLimit, options.isGateway, (nce) => {
-      this.#forget(nce);
+      this.#stop(nce);
+      this.redirects.forget(nce.address);
     });
+    this.hostAnswers = new HostAnswers({ ...options, limit: options.neighborLimit });
     this.redirects = new Redirects({
       redirect: (from, to) => this.#output.redirect(from, to),
       unredirect: (from) => this.#output.unredirect(from),
-      tellHost: (address, mac) => this.#tellHost(address, mac),
+      tellHost: (address, mac) => this.hostAnswers.tell(address, mac),
     });
   }
 
@@ -242,30 +246,26 @@ export class Resolver {
         this.#schedule(nce, nowMs + DELAY_FIRST_PROBE_MS);
         break;
       case 'answer':
-        this.#answer(nce);
+        this.hostAnswers.answer(nce);
         break;
       case 'record':
-        this.cache.setMac(nce, mac);
-        break;
       case 'move':
-        this.#move(nce, mac, nowMs);
+        this.#take(nce, mac, nowMs);
         break;
       case 'confirm':
       case 'moveConfirm':
-        if (action === 'confirm') this.cache.setMac(nce, mac);
-        else this.#move(nce, mac, nowMs);
+        this.#take(nce, mac, nowMs);
         this.#confirm(nce, nowMs);
         break;
       case 'giveUp':
         this.#counters.neighborFailures++;
-        this.#forget(nce);
+        this.#stop(nce);
         this.cache.setMac(nce, 0);
         this.#schedule(nce, nowMs + FAILED_KEPT_MS);
         break;
       case 'pin':
-        if (nce.mac !== 0 && nce.mac !== mac) this.#move(nce, mac, nowMs);
-        else this.cache.setMac(nce, mac);
-        this.#answer(nce);
+        this.#take(nce, mac, nowMs);
+        this.hostAnswers.answer(nce);
         break;
       default: // none, wait, age, remove: the new state says all
     }
@@ -275,16 +275,21 @@ export class Resolver {
     nce.everConfirmed = true;
     const factor = this.#rng.uniform(MIN_RANDOM_FACTOR, MAX_RANDOM_FACTOR);
     this.#schedule(nce, nowMs + REACHABLE_TIME_MS * factor);
-    this.#answer(nce);
+    this.hostAnswers.answer(nce);
   }
 
-  #move(nce: Nce, mac: Mac, nowMs: number): void {
-    const from = nce.mac;
+  /** Takes `mac`; if the neighbour, or the host, knew another one, the neighbour has moved. */
+  #take(nce: Nce, mac: Mac, nowMs: number): void {
+    const { address } = nce;
+    const from = nce.mac === 0 ? this.hostAnswers.lastTold(address) : nce.mac;
     this.cache.setMac(nce, mac);
+    if (from === 0 || from === mac) {
+      this.redirects.release(mac);
+      return;
+    }
     nce.movedMs = nowMs;
     this.#counters.neighborMoves++;
-    this.redirects.handleMove(nce.address, from, mac, this.cache.isMacUsed(from), nowMs);
-    const { address } = nce;
+    this.redirects.handleMove(address, from, mac, this.cache.isMacUsed(from), nowMs);
     this.#output.event({ kind: 'neighbor-moved', atMs: nowMs, address, from, to: mac });
   }
 
@@ -325,36 +330,6 @@ export class Resolver {
     this.#output.toWire(point.ill, frame);
   }
 
-  #answer(nce: Nce): void {
-    for (const waiter of nce.waiters.splice(0)) {
-      this.#counters.hostAnswers++;
-      this.#output.toHost(
-        arpFrame(waiter.sha, nce.mac, {
-          operation: ARP_REPLY,
-          senderMac: nce.mac,
-          senderAddress: nce.address,
-          targetMac: waiter.sha,
-          targetAddress: waiter.spa,
-        }),
-      );
-    }
-  }
-
-  #tellHost(address: Ipv4, mac: Mac): void {
-    const groupMac = this.#membership.groupMac();
-    if (groupMac === 0) return;
-    this.#counters.hostTold++;
-    this.#output.toHost(
-      arpFrame(groupMac, mac, {
-        operation: ARP_REPLY,
-        senderMac: mac,
-        senderAddress: address,
-        targetMac: mac,
-        targetAddress: address,
-      }),
-    );
-  }
-
   #ratesOf(ill: Ill): Rates {
     let rates = this.#rates.get(ill.nic);
     if (rates === undefined) {
@@ -381,11 +356,11 @@ export class Resolver {
     nce.contestDeadline = undefined;
   }
 
-  /** Nothing is left to do for the entry. */
-  #forget(nce: Nce): void {
+  /** Nothing is left to do for the entry. Its redirects stay: the host still sends. */
+  #stop(nce: Nce): void {
     this.#cancelDeadline(nce);
     this.#cancelContest(nce);
     nce.waiters.length = 0;
-    this.redirects.forget(nce.address);
+    this.redirects.stopTelling(nce.address);
   }
 }
