@@ -1,0 +1,152 @@
+/**
+ * `npm run bench`: ipmpd against the kernel's own path and against the smallest relay in C.
+ *
+ * All candidates are built first and then take turns: within a round each workload goes through all
+ * of them before the next workload begins, and each round begins with another candidate. Only what
+ * ran within one round is compared. Every transfer is checked.
+ *
+ * Exit status: 0 measured; 1 a candidate failed or a transfer was wrong; 2 usage; 130 interrupted.
+ */
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { findGround } from '../../src/lab/ground.ts';
+import { removeLeftovers } from '../../src/lab/owner.ts';
+import { type Candidate, candidates } from './candidates.ts';
+import type { Field } from './field.ts';
+import { machineHere, shareInUse } from './machine.ts';
+import { type Results, render, toJson } from './report.ts';
+import { compareDigests, WORKLOADS, type Workload } from './workloads.ts';
+
+const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--seconds S] [--only TEXT]...
+                        [--row TEXT]... [--build FOLDER]... [--json FILE]
+  --quick    3 rounds of 1 s: under 3 minutes; else 5 rounds of 2 s
+  --only     candidates whose name contains TEXT
+  --row      workloads whose name contains TEXT
+  --build    another compiled checkout that joins in, with one NIC on macvtap
+  --json     where the figures go (dist/bench.json)
+`;
+
+const INTERRUPTED = 130;
+
+interface Options {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly json: string;
+  readonly chosen: readonly Candidate[];
+  readonly workloads: readonly Workload[];
+}
+
+interface Stand {
+  readonly candidate: Candidate;
+  readonly field: Field;
+}
+
+function options(argv: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
+      row: { type: 'string', multiple: true, default: [] },
+      build: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string', default: 'dist/bench.json' },
+    },
+  });
+  const chosen = candidates(values.build).filter(({ name }) => isAsked(name, values.only));
+  const workloads = WORKLOADS.filter(({ name }) => isAsked(name, values.row));
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
+  const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new TypeError('--rounds: 1 or more');
+  if (!Number.isInteger(seconds) || seconds < 1) throw new TypeError('--seconds: 1 or more');
+  if (chosen.length === 0) throw new TypeError('--only: no candidate has such a name');
+  if (workloads.length === 0) throw new TypeError('--row: no workload has such a name');
+  return { rounds, seconds, json: values.json, chosen, workloads };
+}
+
+/** True if nothing special is asked for, or a part of the name. */
+function isAsked(name: string, parts: readonly string[]): boolean {
+  return parts.length === 0 || parts.some((part) => name.includes(part));
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function raise(stands: Stand[], chosen: readonly Candidate[]): Promise<void> {
+  for (const candidate of chosen) {
+    say(`building: ${candidate.name} (${candidate.what})`);
+    const stand = { candidate, field: candidate.field() };
+    stands.push(stand);
+    await candidate.raise(stand.field);
+    await stand.field.serve();
+    await compareDigests(stand.field);
+  }
+}
+
+async function measure(stands: readonly Stand[], asked: Options): Promise<Results> {
+  const { rounds, seconds, workloads } = asked;
+  const machine = machineHere();
+  const rows = workloads.flatMap((workload) => workload.rows);
+  const values = new Map(rows.map((row) => [row.name, new Map<string, number[]>()]));
+  const othersShare: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    othersShare.push(await shareInUse());
+    for (const workload of workloads) {
+      say(`round ${round + 1} of ${rounds}: ${workload.name}`);
+      for (let turn = 0; turn < stands.length; turn++) {
+        const { candidate, field } = stands[(turn + round) % stands.length]!;
+        for (const { row, value } of await workload.measure(field, seconds)) {
+          const list = values.get(row)?.get(candidate.name) ?? [];
+          values.get(row)?.set(candidate.name, [...list, value]);
+        }
+      }
+    }
+  }
+  const names = stands.map(({ candidate }) => candidate.name);
+  return { machine, rounds, seconds, candidates: names, rows, values, othersShare };
+}
+
+/** The bench from argv to exit status. */
+async function benchMain(argv: readonly string[]): Promise<number> {
+  let asked: Options;
+  try {
+    asked = options(argv);
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n${USAGE}`);
+    return 2;
+  }
+  const ground = await findGround();
+  if (ground.kind !== 'root') {
+    say('bench: needs root, and a kernel that lets it make namespaces, TAPs and macvtaps');
+    return 1;
+  }
+  const stands: Stand[] = [];
+  let wasInterrupted = false;
+  const close = async (): Promise<void> => {
+    await Promise.all(stands.map(({ field }) => field.workspace.close()));
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      wasInterrupted = true;
+      void close();
+    });
+  }
+  try {
+    for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
+    await raise(stands, asked.chosen);
+    const results = await measure(stands, asked);
+    writeFileSync(asked.json, `${JSON.stringify(toJson(results), null, 2)}\n`);
+    process.stdout.write(`${render(results)}the figures: ${asked.json}\n`);
+    return 0;
+  } catch (error) {
+    if (!wasInterrupted) say(`bench: ${(error as Error).message}`);
+    return wasInterrupted ? INTERRUPTED : 1;
+  } finally {
+    await close();
+  }
+}
+
+process.exitCode = await benchMain(process.argv.slice(2));

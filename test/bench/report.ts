@@ -1,0 +1,188 @@
+/** The table, the ratios, and whether they may be judged. */
+
+import { DIRECT, IPMPD, RELAY } from './candidates.ts';
+import { type Rounds, ratioOf, type Spread, spreadOf } from './figures.ts';
+import { LOAD_PER_CPU_MAX, type Machine, OTHERS_SHARE_MAX } from './machine.ts';
+import {
+  LATENCY_P50,
+  LATENCY_P99,
+  type Row,
+  TCP_IN,
+  TCP_OUT,
+  UDP_IN,
+  UDP_OUT,
+} from './workloads.ts';
+
+/** Below this share of the kernel's own path the yardstick itself is broken. */
+export const RELAY_SHARE_MIN = 0.5;
+
+/** What ipmpd with one NIC on macvtap is to reach, as a ratio to the relay in C. */
+export const GOALS: readonly { readonly row: Row; readonly ratio: number }[] = [
+  { row: TCP_OUT, ratio: 0.95 },
+  { row: TCP_IN, ratio: 0.95 },
+  { row: UDP_OUT, ratio: 0.9 },
+  { row: UDP_IN, ratio: 0.9 },
+  { row: LATENCY_P50, ratio: 1.15 },
+  { row: LATENCY_P99, ratio: 1.5 },
+];
+
+/** All that was measured. */
+export interface Results {
+  readonly machine: Machine;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly candidates: readonly string[];
+  readonly rows: readonly Row[];
+  /** By name of the row. */
+  readonly values: ReadonlyMap<string, Rounds>;
+  /** Share of the processors that others used, before each round. */
+  readonly othersShare: readonly number[];
+}
+
+/** Why the ratios of this run say nothing; empty if they do say something. */
+export function objections(results: Results): string[] {
+  const { machine, othersShare } = results;
+  const found: string[] = [];
+  const share = spreadOf(othersShare)?.median ?? 0;
+  if (machine.load > machine.cpus * LOAD_PER_CPU_MAX) {
+    found.push(`the load average was ${machine.load.toFixed(2)} on ${machine.cpus} processors`);
+  }
+  if (share > OTHERS_SHARE_MAX) {
+    found.push(`others used ${percent(share)} of the processors between the rounds (median)`);
+  }
+  for (const row of results.rows.filter(({ isTcp }) => isTcp)) {
+    const ratio = ratioFor(results, row, RELAY, DIRECT)?.median;
+    if (ratio === undefined || ratio >= RELAY_SHARE_MIN) continue;
+    found.push(`${row.name}: the relay in C reaches ${ratio.toFixed(2)} of the direct path only`);
+  }
+  return found;
+}
+
+/** The report as text. */
+export function render(results: Results): string {
+  return [
+    ...describe(results),
+    '',
+    ...figureTable(results),
+    '',
+    ...ratioTable(results),
+    '',
+    ...judgement(results),
+    '',
+  ].join('\n');
+}
+
+/** The report as a value for JSON. */
+export function toJson(results: Results): unknown {
+  const { machine, rounds, seconds, othersShare } = results;
+  return {
+    machine,
+    rounds,
+    seconds,
+    othersShare,
+    objections: objections(results),
+    rows: results.rows.map((row) => ({
+      row: row.name,
+      unit: row.unit,
+      candidates: Object.fromEntries(
+        results.candidates.map((name) => {
+          const values = valuesOf(results, row, name);
+          return [name, { values, ...spreadOf(values) }];
+        }),
+      ),
+      ratios: Object.fromEntries(
+        pairs(results).map(([over, under]) => [
+          `${over} / ${under}`,
+          ratioFor(results, row, over, under),
+        ]),
+      ),
+    })),
+  };
+}
+
+function describe({ machine, rounds, seconds, othersShare }: Results): string[] {
+  const share = spreadOf(othersShare);
+  const others =
+    share === undefined ? 'unknown' : `${percent(share.median)} (at most ${percent(share.most)})`;
+  return [
+    `${machine.cpus} x ${machine.cpuModel}, Linux ${machine.kernel}, Node ${machine.node}, ` +
+      `${machine.iperf3}`,
+    `${rounds} rounds of ${seconds} s each, candidates in turn; median [least .. most]`,
+    `load average at the start ${machine.load.toFixed(2)}; used by others: ${others}`,
+  ];
+}
+
+function figureTable(results: Results): string[] {
+  const lines = results.rows.map((row) => [
+    `${row.name}, ${row.unit}`,
+    ...results.candidates.map((name) => cell(spreadOf(valuesOf(results, row, name)))),
+  ]);
+  return columns([['', ...results.candidates], ...lines]);
+}
+
+function ratioTable(results: Results): string[] {
+  const all = pairs(results);
+  const lines = results.rows.map((row) => [
+    row.name,
+    ...all.map(([over, under]) => cell(ratioFor(results, row, over, under), 2)),
+  ]);
+  return columns([['ratio', ...all.map(([over, under]) => `${over} / ${under}`)], ...lines]);
+}
+
+function judgement(results: Results): string[] {
+  const found = objections(results);
+  if (found.length > 0) {
+    return ['no judgement:', ...found.map((objection) => `  ${objection}`)];
+  }
+  return GOALS.flatMap(({ row, ratio: goal }) => {
+    const ratio = ratioFor(results, row, IPMPD, RELAY)?.median;
+    if (ratio === undefined) return [];
+    const isMet = row.isLessBetter ? ratio <= goal : ratio >= goal;
+    const sign = row.isLessBetter ? '<=' : '>=';
+    const said = `${row.name}: ${IPMPD} / ${RELAY} ${ratio.toFixed(2)}, goal ${sign} ${goal}`;
+    return [`${isMet ? 'met   ' : 'missed'}  ${said}`];
+  });
+}
+
+/** Every candidate but the direct one to it, and every ipmpd to the relay. */
+function pairs({ candidates }: Results): [string, string][] {
+  const others = candidates.filter((name) => name !== DIRECT);
+  const daemons = others.filter((name) => name !== RELAY);
+  return [
+    ...daemons.map((name): [string, string] => [name, RELAY]),
+    ...others.map((name): [string, string] => [name, DIRECT]),
+  ];
+}
+
+function ratioFor(results: Results, row: Row, over: string, under: string): Spread | undefined {
+  return ratioOf(results.values.get(row.name) ?? new Map(), over, under);
+}
+
+function valuesOf(results: Results, row: Row, name: string): readonly number[] {
+  return results.values.get(row.name)?.get(name) ?? [];
+}
+
+function cell(spread: Spread | undefined, digits?: number): string {
+  if (spread === undefined) return '-';
+  const places = digits ?? (spread.median < 100 ? 1 : 0);
+  const [median, least, most] = [spread.median, spread.least, spread.most].map((value) =>
+    value.toFixed(places),
+  );
+  return `${median} [${least} .. ${most}]`;
+}
+
+function columns(lines: readonly (readonly string[])[]): string[] {
+  const widths = (lines[0] ?? []).map((_, at) =>
+    Math.max(...lines.map((line) => line[at]?.length ?? 0)),
+  );
+  return lines.map((line) =>
+    line
+      .map((text, at) => text.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
