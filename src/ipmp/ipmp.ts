@@ -104,7 +104,7 @@ export class Ipmp {
   memberJoined(tracked: TrackedPhyint, group: IpmpGroup): void {
     if (tracked.state === 'running') {
       if (this.#clashes(tracked)) this.#transit(tracked, 'mac-clash');
-      else this.#enter(tracked, group, false);
+      else this.#enter(tracked, group, false, 'joined');
     }
     this.#settle(group);
   }
@@ -280,14 +280,14 @@ export class Ipmp {
     tracked.dampingDeadline = undefined;
   }
 
-  /** A member begins to work (semantics 6.2). */
-  #enter(tracked: TrackedPhyint, group: IpmpGroup, isRepair: boolean): void {
+  /** A member begins to work (semantics 6.2), because of `why`. */
+  #enter(tracked: TrackedPhyint, group: IpmpGroup, isRepair: boolean, why = tracked.cause): void {
     const othersActive = group.members.some((other) => other !== tracked && other.isUsable);
     const mustWait = isRepair && !group.settings.failback && othersActive;
     const decision = entryDecision(group.staying, tracked, mustWait);
     const idle: Cause = tracked.standby ? 'standby-idle' : 'no-failback';
     this.#ctx.illGlobalLock.write(() => {
-      tracked.setInactive(decision.inactive, decision.inactive ? idle : tracked.cause);
+      tracked.setInactive(decision.inactive, decision.inactive ? idle : why);
       decision.rest?.setInactive(true, 'member-repaired');
     });
   }

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bench, interfaceSpec } from './system-bench.ts';
+import { Bench, groupSpec, interfaceSpec } from './system-bench.ts';
 
 const DAMPING = { ups: 2, withinMs: 60_000 };
 
@@ -198,4 +198,23 @@ test('settings out of range are refused and change nothing', () => {
   match(set({ neighbors: 3 }), /^EINVAL .*neighbors 3 \(64 \.\. 65536\)/);
   match(set({ flapDamping: { ups: 0, withinMs: 1 } }), /^EINVAL .*flap-damping\.ups 0/);
   equal(bench.system.describeGroups()[0]?.fdt_ms, 1000);
+});
+
+test('who becomes active by joining does so because it joined, whatever it went through before', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.run(() => bench.system.leaveGroup('ipmp0', 'net1'));
+  bench.link('net1', 'down');
+  bench.link('net1', 'up');
+  bench.drain();
+  bench.run(() => bench.system.joinGroup('ipmp0', 'net1'));
+  const active = bench.told().filter((line) => line.startsWith('interface-active'));
+  deepEqual(active, ['interface-active net1 inactive>active joined']);
+  const first = new Bench();
+  first.run(() => first.system.createInterface(interfaceSpec('net0')));
+  first.appear('net0');
+  first.drain();
+  first.run(() => first.system.createGroup(groupSpec({ interfaces: ['net0'] })));
+  const told = first.told().filter((line) => /^(interface-active|nominated)/.test(line));
+  deepEqual(told, ['interface-active net0 inactive>active joined', 'nominated net0 >net0 joined']);
 });
