@@ -18,8 +18,8 @@ export type IpifState = 'tentative' | 'up' | 'duplicate' | 'down';
 /** One address. */
 export class Ipif {
   readonly address: Ipv4;
-  /** 0 .. 32 */
-  readonly prefixLength: number;
+  /** 0 .. 32. For people only: the host may change it, and nothing on the LAN depends on it. */
+  prefixLength: number;
   readonly kind: IpifKind;
   state: IpifState;
   /** A number for the owner's own use (its placement), -1 until given. */

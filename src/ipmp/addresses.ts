@@ -39,7 +39,12 @@ function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
   const { wanted, unserved } = sortAddresses(ctx, group);
   let isRemoved = false;
   for (const ipif of [...ipifs.values()]) {
-    if (wanted.get(ipif.address) === ipif.prefixLength) continue;
+    const prefixLength = wanted.get(ipif.address);
+    if (prefixLength === ipif.prefixLength) continue;
+    if (prefixLength !== undefined) {
+      changePrefixLength(ctx, group, ipif, prefixLength);
+      continue;
+    }
     removeAddress(ctx, group, ipif);
     isRemoved = true;
   }
@@ -92,10 +97,7 @@ function isUsedElsewhere(ctx: IpmpContext, group: IpmpGroup, address: Ipv4): boo
 
 function addAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
   const move = ctx.illGlobalLock.write(() => group.grp.addAddress(ipif));
-  post(ctx, 'address-added', 'address-added', {
-    group: group.name,
-    to: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
-  });
+  postAdded(ctx, group, ipif);
   announce(ctx, group, move);
   ctx.steering.structureChanged();
 }
@@ -103,12 +105,33 @@ function addAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
 function removeAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
   const level = ctx.illGlobalLock.write(() => group.grp.removeAddress(ipif));
   group.lan.addressRemoved(ipif);
-  post(ctx, 'address-removed', 'address-removed', {
-    group: group.name,
-    from: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
-  });
+  postRemoved(ctx, group, ipif);
   if (level !== undefined) announce(ctx, group, level);
   ctx.steering.structureChanged();
+}
+
+/** Another prefix length, the same address: peers must not notice, so it stays bound and up. */
+function changePrefixLength(
+  ctx: IpmpContext,
+  group: IpmpGroup,
+  ipif: Ipif,
+  prefixLength: number,
+): void {
+  postRemoved(ctx, group, ipif);
+  ctx.illGlobalLock.write(() => {
+    ipif.prefixLength = prefixLength;
+  });
+  postAdded(ctx, group, ipif);
+}
+
+function postAdded(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
+  const to = `${ipv4Format(ipif.address)}/${ipif.prefixLength}`;
+  post(ctx, 'address-added', 'address-added', { group: group.name, to });
+}
+
+function postRemoved(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
+  const from = `${ipv4Format(ipif.address)}/${ipif.prefixLength}`;
+  post(ctx, 'address-removed', 'address-removed', { group: group.name, from });
 }
 
 function reportUnserved(

@@ -22,6 +22,29 @@ test('addresses follow the list of the host: the difference is made here', () =>
   deepEqual(bench.counts(), [1, 2].toReversed());
 });
 
+test('another prefix length is the same address: it stays up, bound and announced as it was', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.10', '192.0.2.11');
+  bench.advance(20_000);
+  bench.drain();
+  bench.addresses('192.0.2.10/24', '192.0.2.11/32');
+  deepEqual(bench.told(), [
+    'address-removed 192.0.2.11/24> address-removed',
+    'address-added >192.0.2.11/32 address-added',
+  ]);
+  const rows = bench.system.describeAddresses();
+  deepEqual(
+    rows.map(({ address, state, inbound }) => [address, state, inbound]),
+    [
+      ['192.0.2.10/24', 'up', 'net0'],
+      ['192.0.2.11/32', 'up', 'net1'],
+    ],
+  );
+  deepEqual(bench.arps(), []);
+  deepEqual(bench.publication.calls, []);
+});
+
 test('a removal is followed by one move at most, and only when it levels', () => {
   const bench = new Bench();
   bench.build(2);
