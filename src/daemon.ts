@@ -4,9 +4,10 @@
  *
  * Order of the start, and why: the workers first, since devices are given to them; then what a
  * killed predecessor left is put back; then groups and interfaces exist in the system, so that a
- * device is never visible without its object; then the devices; and the control surface last,
- * because its libraries take long to load and packets should flow meanwhile. The stop goes
- * backwards.
+ * device is never visible without its object; then the NICs, then the groups' devices, because a
+ * NIC that is not silenced yet answers for the addresses of a group's device, and detection would
+ * take that for a conflict; and the control surface last, because its libraries take long to load
+ * and packets should flow meanwhile. The stop goes backwards.
  */
 
 import { randomInt } from 'node:crypto';
@@ -146,17 +147,17 @@ export class Daemon {
     for (const config of groups) {
       await this.#pump.run(`create ${config.name}`, () => this.#system.createGroup(config));
     }
-    for (const config of groups) {
-      if (this.#isStopping) return;
-      const port = this.#system.groupPortOf(config.name);
-      assert(port !== undefined, `group ${config.name} was created`);
-      await this.#devices.addGroup(config, port);
-    }
     for (const config of interfaces) {
       if (this.#isStopping) return;
       const nic = this.#system.nicOf(config.name);
       assert(nic !== undefined, `interface ${config.name} was created`);
       await this.#devices.addInterface(config, nic);
+    }
+    for (const config of groups) {
+      if (this.#isStopping) return;
+      const port = this.#system.groupPortOf(config.name);
+      assert(port !== undefined, `group ${config.name} was created`);
+      await this.#devices.addGroup(config, port);
     }
     if (this.#isStopping) return;
     await this.#serve();
