@@ -21,6 +21,7 @@ import type { IpmpContext } from './ipmp/context.ts';
 import type { IpmpGroup } from './ipmp/group.ts';
 import { placementSlot } from './ipmp/regroup.ts';
 import type { Steering } from './ipmp/steering.ts';
+import type { Mac } from './wire/addr.ts';
 
 /** The lists of which tables are made. */
 export type ProjectionSource = Pick<IpmpContext, 'interfaces' | 'groups'>;
@@ -44,6 +45,10 @@ export class Projection implements Steering {
 
   setPlacement(slot: number, nic: number): void {
     this.#publication.setPlacement(slot, nic);
+  }
+
+  takeRedirectUse(group: number, from: Mac): boolean {
+    return this.#publication.takeRedirectUse(group, from);
   }
 
   structureChanged(): void {

@@ -99,4 +99,9 @@ export interface Publication {
   setCastMember(group: number, nic: number): void;
   /** The NIC to which placement `slot` is bound, -1 for none. */
   setPlacement(slot: number, nic: number): void;
+  /**
+   * Answers whether a frame for `from`, a redirected MAC of `group`, was seen since this was asked
+   * last. It may say so of an unused one (never the other way), if both share a place in the table.
+   */
+  takeRedirectUse(group: number, from: Mac): boolean;
 }

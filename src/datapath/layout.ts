@@ -9,6 +9,8 @@
  *   header     publisher        workers          GENERATION: atomic store after the table is filled
  *   carrier    carrier watch    workers          state stored before the wake-up; read atomically
  *   live       publisher        workers          one atomic store a word, no order between words
+ *   used       workers set,     publisher        atomic: a use seen late is seen the next time
+ *              publisher clears
  *   tables     publisher        workers          plain; only while no worker holds the table
  *   workers    see WORKER_*     see WORKER_*     atomic
  *   counters   their worker     main thread      counters.ts
@@ -67,6 +69,14 @@ export const CAST = ACTIVE_HIGH + MAX_GROUPS;
 /** NIC of each placement slot, plus one. */
 export const PLACEMENT = CAST + MAX_GROUPS;
 
+// Signs of use. Set to 1 by any worker, taken back to 0 by the publisher.
+
+/**
+ * Frames were redirected lately, by the first index of their redirect in its hash. That index stays
+ * the same from table to table; redirects that share one are in use together.
+ */
+export const REDIRECTS_USED = PLACEMENT + MAX_SLOTS;
+
 // The two tables. All offsets below are relative to the beginning of a table.
 
 /** Four words per NIC: group plus two (0 absent, 1 in no group), member plus one, MAC 16 + 32. */
@@ -96,7 +106,7 @@ export const GROUP_FORWARDING = 2;
 export const GROUP_BY_DESTINATION = 4;
 export const GROUP_BY_ADDRESS = 8;
 
-const TABLES = lines(PLACEMENT + MAX_SLOTS);
+const TABLES = lines(REDIRECTS_USED + REDIRECT_SLOTS);
 
 // A worker's own words.
 

@@ -44,7 +44,7 @@ import {
 } from '../wire/udp.ts';
 import { GROUP_PORT_BASE } from './fib.ts';
 import { destinationHash, flowHash, memberPick } from './flow.ts';
-import { GROUP_BY_ADDRESS, GROUP_BY_DESTINATION, PLACEMENT } from './layout.ts';
+import { GROUP_BY_ADDRESS, GROUP_BY_DESTINATION, PLACEMENT, REDIRECTS_USED } from './layout.ts';
 import {
   ADDRESS_UNPLACED,
   addressFind,
@@ -52,6 +52,7 @@ import {
   memberNic,
   nicEntry,
   redirectFind,
+  redirectHash,
 } from './lookup.ts';
 import { destinationIsMartian, sourceIsMartian } from './martian.ts';
 import type { Visit } from './members.ts';
@@ -181,6 +182,8 @@ function redirectApply(
 ): void {
   const entry = redirectFind(words, table, group, bytes, frame);
   if (entry < 0) return;
+  const used = REDIRECTS_USED + redirectHash(group, words[entry + 1]! >>> 16, words[entry + 2]!);
+  if (words[used] === 0) Atomics.store(words, used, 1);
   writeU16(bytes, frame, words[entry + 1]! & 0xffff);
   writeU32(bytes, frame + 2, words[entry + 3]!);
 }

@@ -44,6 +44,7 @@ import {
   NIC_WORDS,
   PLACEMENT,
   REDIRECT_SLOTS,
+  REDIRECTS_USED,
   TABLE_ADDRESSES,
   TABLE_GROUPS,
   TABLE_MACS,
@@ -124,6 +125,11 @@ export class TablePublisher implements Publication {
     assert(slot >= 0 && slot < MAX_SLOTS, `placement slot ${slot} out of range`);
     assert(nic >= -1 && nic < MAX_NICS, `nic ${nic} out of range`);
     Atomics.store(this.#words, PLACEMENT + slot, nic + 1);
+  }
+
+  takeRedirectUse(group: number, from: Mac): boolean {
+    const index = redirectHash(group, macHighHalf(from), from | 0);
+    return Atomics.exchange(this.#words, REDIRECTS_USED + index, 0) !== 0;
   }
 
   #isSpareFree(): boolean {

@@ -68,6 +68,8 @@ export interface LanOutput {
   /** Frames of the host for `from` go to `to` until taken back; adds or replaces. */
   redirect(from: Mac, to: Mac): void;
   unredirect(from: Mac): void;
+  /** Answers whether the host has sent to `from`, redirected, since this was asked last. */
+  takeRedirectUse(from: Mac): boolean;
   event(event: LanEvent): void;
   /** A frame ended here; exactly one reason per frame that was neither used nor answered. */
   drop(reason: DropReason): void;

@@ -142,11 +142,6 @@ export class Lan {
     this.#claims.handleLinkUp(ill, nowMs);
   }
 
-  /** The host still sends to `mac`, a neighbour's former MAC: its redirect is kept. */
-  handleRedirectHit(mac: Mac, nowMs: number): void {
-    this.#resolver.redirects.handleHit(mac, nowMs);
-  }
-
   /** A member went away: confirmed neighbours are verified before they are believed again. */
   doubtNeighbors(nowMs: number): void {
     this.#resolver.doubt(nowMs);

@@ -7,10 +7,10 @@
  * 1 s in which an ordinary reply is ignored, and it never adds an entry. It is repeated for hosts
  * that respect the lock time in any case, and because a frame can be lost.
  *
- * A redirect lasts a bounded time, and as long as frames still hit it. It acts on a MAC and not on
- * an address, hence two rules: none is made while another neighbour lives under the old MAC (an
- * address that moved from one living station to another), and any sign of life from the old MAC
- * ends it.
+ * A redirect ends when the host has not used it for a while; one whose own entry is static uses it
+ * for ever. It acts on a MAC and not on an address, hence two rules: none is made while another
+ * neighbour lives under the old MAC (an address that moved from one living station to another), and
+ * any sign of life from the old MAC ends it.
  *
  * Invariants
  * 1. No redirect leads to a MAC that is itself redirected.
@@ -24,7 +24,10 @@ import type { Ipv4, Mac } from '../wire/addr.ts';
 // Ours
 /** When the host is told, in milliseconds after the change; its lock time is 1000 (Linux). */
 export const TELL_AT_MS: readonly number[] = [0, 1100, 3000];
-/** A redirect that nothing hits ends after this: twice the host's longest silence on its own. */
+/**
+ * So often it is asked whether a redirect was used, and if not it ends: twice the host's longest
+ * silence on its own.
+ */
 export const REDIRECT_KEPT_MS = 60_000;
 /** Neighbours whose change of MAC is under way at a time, per LAN. */
 export const REDIRECT_LIMIT = 64;
@@ -33,6 +36,8 @@ export const REDIRECT_LIMIT = 64;
 export interface RedirectOutput {
   redirect(from: Mac, to: Mac): void;
   unredirect(from: Mac): void;
+  /** Answers whether frames came for `from` since this was asked last. */
+  takeUse(from: Mac): boolean;
   /** Says to the host that `address` is at `mac`. */
   tellHost(address: Ipv4, mac: Mac): void;
 }
@@ -100,12 +105,6 @@ export class Redirects {
     if (redirect !== undefined && redirect.address !== address) this.#remove(redirect);
   }
 
-  /** Frames of the host still go to `from`. */
-  handleHit(from: Mac, nowMs: number): void {
-    const redirect = this.#redirects.get(from);
-    if (redirect !== undefined) this.#refresh(redirect, nowMs);
-  }
-
   /** What the host is being told of `address` is not known to be true any more. */
   stopTelling(address: Ipv4): void {
     const tell = this.#tells.get(address);
@@ -123,8 +122,9 @@ export class Redirects {
   handleTime(nowMs: number): void {
     for (let due = this.#queue.popDue(nowMs); due !== undefined; due = this.#queue.popDue(nowMs)) {
       due.deadline = undefined;
-      if (due.kind === 'redirect') this.#remove(due);
-      else this.#tell(due);
+      if (due.kind === 'tell') this.#tell(due);
+      else if (this.#output.takeUse(due.from)) this.#refresh(due, nowMs);
+      else this.#remove(due);
     }
   }
 

@@ -102,6 +102,7 @@ export class Resolver {
     this.redirects = new Redirects({
       redirect: (from, to) => this.#output.redirect(from, to),
       unredirect: (from) => this.#output.unredirect(from),
+      takeUse: (from) => this.#output.takeRedirectUse(from),
       tellHost: (address, mac) => this.hostAnswers.tell(address, mac),
     });
   }

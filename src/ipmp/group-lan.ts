@@ -46,6 +46,10 @@ export class GroupLanOutput implements LanOutput {
     if (this.#group.redirects.delete(from)) this.#ctx.steering.structureChanged();
   }
 
+  takeRedirectUse(from: Mac): boolean {
+    return this.#ctx.steering.takeRedirectUse(this.#group.index, from);
+  }
+
   event(event: LanEvent): void {
     const group = this.#group.name;
     if (event.kind === 'neighbor-moved') {

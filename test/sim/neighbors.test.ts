@@ -2,11 +2,20 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { REDIRECT_KEPT_MS } from '../../src/ip/redirect.ts';
 import type { Station } from '../../src/sim/station.ts';
 import { address, SimWorld } from '../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsValid, arpParse } from '../../src/wire/arp.ts';
-import { ETHERTYPE_ARP, ethernetSource, ethernetType } from '../../src/wire/ethernet.ts';
+import {
+  ETHERNET_HEADER_LENGTH,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ethernetEmit,
+  ethernetSource,
+  ethernetType,
+} from '../../src/wire/ethernet.ts';
+import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_UDP, ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
 import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
 import { Checkers } from './checkers.ts';
 
@@ -114,6 +123,49 @@ test('a neighbour that changes its MAC is followed at once, and the host learns 
   const moved = stream.window('moved');
   ok(moved !== undefined && moved.lost <= 2 && moved.longestGapMs <= 4, JSON.stringify(moved));
   ok(world.events.some(({ event }) => event === 'neighbor-moved'));
+  checkers.finish();
+});
+
+test('a host that never learns a new MAC is served as long as it sends, not longer', () => {
+  const { world, checkers, gateway } = scene();
+  const { station } = world.host;
+  const stream = station.ping(address(GATEWAY), 10);
+  world.runFor(1000);
+  stream.stop();
+  const formerMac = gateway.mac;
+  gateway.mac = 0x0200000000aa;
+  gateway.announce(address(GATEWAY));
+  world.runFor(10);
+  const payload = new Uint8Array(UDP_HEADER_LENGTH + 4);
+  udpEmit(payload, 0, { sourcePort: 7, destinationPort: 9, data: new Uint8Array(4) });
+  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH_MIN + payload.length);
+  ethernetEmit(frame, 0, { destination: formerMac, source: station.mac, type: ETHERTYPE_IPV4 });
+  ipv4HeaderEmit(frame, ETHERNET_HEADER_LENGTH, {
+    typeOfService: 0,
+    totalLength: frame.length - ETHERNET_HEADER_LENGTH,
+    identification: 1,
+    fragment: 0,
+    timeToLive: 64,
+    protocol: IPV4_PROTOCOL_UDP,
+    source: address(FIRST),
+    destination: address(GATEWAY),
+    options: new Uint8Array(0),
+  });
+  frame.set(payload, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH_MIN);
+  let received = 0;
+  gateway.onDatagram = () => received++;
+  const arrives = (): boolean => {
+    const before = received;
+    station.send(frame);
+    world.runFor(50);
+    return received > before;
+  };
+  for (let minute = 0; minute < 5; minute++) {
+    ok(arrives(), `minute ${minute}`);
+    world.runFor(59_000);
+  }
+  world.runFor(2 * REDIRECT_KEPT_MS);
+  equal(arrives(), false);
   checkers.finish();
 });
 

@@ -20,6 +20,7 @@ import {
   PEER,
   portName,
   World,
+  worldTables,
 } from './datapath-world.ts';
 
 const ANY_NIC = 'net';
@@ -84,6 +85,20 @@ test('a neighbour that moved gets its frames at the new MAC', () => {
   world.fate(HOST, frame);
   const sent = world.port(NET0).sent[0] ?? world.sent(NET1);
   deepEqual([...sent.subarray(0, 6)], [0x52, 0x54, 0, 0xaa, 0xbb, 0x99]);
+});
+
+test('the use of a redirect is told once, of the right group, also after a new table', () => {
+  const world = new World();
+  const former = mac('52:54:00:aa:bb:02');
+  const isUsed = (group = 0): boolean => world.publisher.takeRedirectUse(group, former);
+  world.fate(HOST, hostFrame());
+  equal(isUsed(), false);
+  for (let i = 0; i < 3; i++) world.fate(HOST, hostFrame({ destination: former }));
+  const tables = worldTables();
+  const others = [1, 2, 3].map((n) => ({ group: 0, from: PEER + 0x1000 * n, to: PEER }));
+  world.publisher.replace({ ...tables, redirects: [...others, ...tables.redirects] });
+  equal(isUsed(1), false);
+  deepEqual([isUsed(), isUsed()], [true, false]);
 });
 
 /** A frame of flow `i`: another source port. */

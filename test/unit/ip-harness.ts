@@ -48,6 +48,8 @@ export class World implements LanMembership, LanOutput {
   readonly events: LanEvent[] = [];
   readonly drops = new Map<DropReason, number>();
   readonly redirects = new Map<Mac, Mac>();
+  /** Redirected MACs that the host has sent to. */
+  readonly used = new Set<Mac>();
   readonly lan: Lan;
   cast: Ill | undefined;
   nowMs = 1_000_000;
@@ -180,6 +182,10 @@ export class World implements LanMembership, LanOutput {
 
   unredirect(from: Mac): void {
     this.redirects.delete(from);
+  }
+
+  takeRedirectUse(from: Mac): boolean {
+    return this.used.delete(from);
   }
 
   event(event: LanEvent): void {

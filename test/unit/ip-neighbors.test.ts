@@ -145,16 +145,16 @@ test('a silent change of MAC is found by the host’s second probe, redirected a
   );
 });
 
-test('a redirect lasts its time, longer while it is hit', () => {
+test('a redirect lasts its time, again and again while it is used', () => {
   const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
   equal(world.redirects.size, 1);
   world.advance(REDIRECT_KEPT_MS - 1);
-  world.lan.handleRedirectHit(GATEWAY_MAC, world.nowMs);
-  world.lan.handleRedirectHit(OTHER_MAC, world.nowMs);
-  world.advance(REDIRECT_KEPT_MS - 1);
+  world.used.add(GATEWAY_MAC);
+  world.advance(REDIRECT_KEPT_MS);
   equal(world.redirects.size, 1);
+  world.used.add(OTHER_MAC);
   world.advance(1);
   equal(world.redirects.size, 0);
 });

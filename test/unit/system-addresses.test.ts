@@ -22,7 +22,7 @@ test('addresses follow the list of the host: the difference is made here', () =>
   deepEqual(bench.counts(), [1, 2].toReversed());
 });
 
-test('another prefix length is the same address: it stays up, bound and announced as it was', () => {
+test('another prefix length, the same address: it stays up and bound', () => {
   const bench = new Bench();
   bench.build(2);
   bench.addresses('192.0.2.10', '192.0.2.11');

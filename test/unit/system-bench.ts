@@ -38,6 +38,11 @@ export class Recorder implements Publication {
     this.cast.set(group, nic);
   }
 
+  /** Nothing is forwarded here, so nothing is used. */
+  takeRedirectUse(): boolean {
+    return false;
+  }
+
   setPlacement(slot: number, nic: number): void {
     this.calls.push(`slot ${slot} ${nic}`);
     this.placements.set(slot, nic);

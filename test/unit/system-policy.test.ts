@@ -200,7 +200,7 @@ test('settings out of range are refused and change nothing', () => {
   equal(bench.system.describeGroups()[0]?.fdt_ms, 1000);
 });
 
-test('who becomes active by joining does so because it joined, whatever it went through before', () => {
+test('who becomes active by joining does so because it joined, whatever came before', () => {
   const bench = new Bench();
   bench.build(2);
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net1'));
