@@ -26,6 +26,9 @@ import {
   PROBE_INTERVAL_MS,
   PROBE_JITTER,
   RECOVERY_MS,
+  REFRESH_JITTER,
+  REFRESH_MS,
+  REFRESH_SPACING_MS,
   SERIES_INTERVAL_MS,
 } from './dad.ts';
 import type { Ill } from './ill.ts';
@@ -161,6 +164,13 @@ export class Claims {
       case 'announce':
         this.#announce(claim, nowMs);
         break;
+      case 'refresh':
+        this.#sendAnnouncement(claim.ipif);
+        this.#settle(claim, nowMs);
+        break;
+      case 'settle':
+        this.#settle(claim, nowMs);
+        break;
       case 'defend':
         this.#defend(claim, mac, nowMs);
         break;
@@ -208,6 +218,15 @@ export class Claims {
     this.#sendAnnouncement(claim.ipif);
     const isLast = claim.sent >= ANNOUNCE_COUNT;
     this.#schedule(claim, isLast ? nowMs : nowMs + ANNOUNCE_INTERVAL_MS);
+  }
+
+  /** Sets the time of the next announcement at rest, by the number of addresses of its NIC. */
+  #settle(claim: Claim, nowMs: number): void {
+    const ill = claim.ipif.boundIll;
+    const count = ill === undefined ? 1 : ill.boundIpifs.length + ill.testIpifs.length;
+    const factor = this.#rng.uniform(1, 1 + REFRESH_JITTER);
+    const periodMs = Math.max(REFRESH_MS, count * REFRESH_SPACING_MS);
+    this.#schedule(claim, nowMs + periodMs * factor);
   }
 
   #defend(claim: Claim, mac: Mac, nowMs: number): void {

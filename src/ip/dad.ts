@@ -14,9 +14,10 @@
  *   duplicate   -           -           -           -            probing     -
  *
  * Time (`due`): probing sends its next probe, or after the last one (`done`) the address is up and
- * announcing begins; announcing sends the next announcement or (`done`) settles; a duplicate tries
- * again. `lost` is the second conflict of a test address within the defence interval: it is given
- * up, while a data address is defended for ever, at most once an interval.
+ * announcing begins; announcing sends the next announcement or (`done`) settles; settled repeats
+ * one, for the peers and switches that missed the series; a duplicate tries again. `lost` is the
+ * second conflict of a test address within the defence interval: it is given up, while a data
+ * address is defended for ever, at most once an interval.
  *
  * A duplicate waits for its recovery time or for the link, whatever happens to its binding, so that
  * flapping does not make it probe without end (RFC 5227 2.1.1 limits the tries).
@@ -27,7 +28,7 @@
  * announcement then tells of the last one, because the NIC is looked up when it is sent.
  *
  * Invariants
- * 1. A claim has a deadline exactly in probing, announcing and duplicate.
+ * 1. A claim has a deadline exactly in probing, announcing, settled and duplicate.
  * 2. The state of the ipif is `up` exactly in ready, announcing and settled.
  */
 
@@ -49,6 +50,11 @@ export const ANNOUNCE_COUNT = 5;
 export const ANNOUNCE_INTERVAL_MS = 2000;
 /** An address is defended at most once in this time (DEFEND_INTERVAL). */
 export const DEFEND_INTERVAL_MS = 10_000;
+/** An address at rest is announced once in this time, or up to a fifth later (IPMP semantics). */
+export const REFRESH_MS = 300_000;
+export const REFRESH_JITTER = 0.2;
+/** The addresses of one NIC share 100 such announcements an hour (IPMP semantics 4.5). */
+export const REFRESH_SPACING_MS = 36_000;
 
 // Ours
 /** A duplicate is tried again after this (IPMP semantics 3.8). */
@@ -90,6 +96,8 @@ export type ClaimAction =
   | 'startSeries' /* first announcement as soon as the rate allows */
   | 'announce'
   | 'verified' /* up; then as startSeries */
+  | 'settle' /* be silent for long */
+  | 'refresh' /* one announcement, then silence again */
   | 'defend' /* one announcement, if the rate allows */
   | 'duplicate' /* give up; try again after the recovery time */
   | 'stop';
@@ -150,7 +158,7 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
     rebind: cell('announcing', 'startSeries', 'bound to another NIC'),
     unbound: cell('ready', 'stop', NO_NIC),
     due: cell('announcing', 'announce', 'time for the next announcement'),
-    done: cell('settled', 'stop', 'announced often enough'),
+    done: cell('settled', 'settle', 'announced often enough'),
     conflict: cell('announcing', 'defend', 'another station claims it'),
     lost: cell('duplicate', 'duplicate', 'another station insists on it'),
     linkUp: cell('announcing', 'startSeries', 'the switch may have forgotten us'),
@@ -160,8 +168,8 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
     initial: cell('probing', 'startProbes', 'to be verified again'),
     rebind: cell('announcing', 'startSeries', 'bound to another NIC'),
     unbound: cell('ready', 'stop', NO_NIC),
-    due: cell('settled', 'impossible', NO_DEADLINE),
-    done: cell('settled', 'impossible', NO_DEADLINE),
+    due: cell('settled', 'refresh', 'announced again from time to time'),
+    done: cell('settled', 'impossible', 'no series is being sent'),
     conflict: cell('settled', 'defend', 'another station claims it'),
     lost: cell('duplicate', 'duplicate', 'another station insists on it'),
     linkUp: cell('announcing', 'startSeries', 'the switch may have forgotten us'),
@@ -202,8 +210,8 @@ export class Claim {
 
   /** What the deadline means now: `due` or `done`. */
   get dueEvent(): 'due' | 'done' {
-    const count = this.state === 'probing' ? PROBE_COUNT : ANNOUNCE_COUNT;
-    return this.state !== 'duplicate' && this.sent >= count ? 'done' : 'due';
+    if (this.state === 'probing') return this.sent >= PROBE_COUNT ? 'done' : 'due';
+    return this.state === 'announcing' && this.sent >= ANNOUNCE_COUNT ? 'done' : 'due';
   }
 }
 

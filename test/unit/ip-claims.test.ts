@@ -2,7 +2,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { RECOVERY_MS } from '../../src/ip/dad.ts';
+import { RECOVERY_MS, REFRESH_MS } from '../../src/ip/dad.ts';
 import { Ipif } from '../../src/ip/ipif.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import {
@@ -57,7 +57,7 @@ test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 
   equal(gaps.size > 500, true, 'the jitter varies');
 });
 
-test('announcements: 5 of them, 2 s apart, then silence; the states are reported', () => {
+test('announcements: 5 of them, 2 s apart, then long silence; the states are reported', () => {
   const world = new World();
   const ipif = beginDetection(world);
   world.advance(60_000);
@@ -71,7 +71,7 @@ test('announcements: 5 of them, 2 s apart, then silence; the states are reported
     deepEqual([one.port, one.source, one.arp.senderMac], ['net0', NET0, NET0]);
     equal(one.destination, MAC_BROADCAST);
   }
-  equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
+  equal(world.lan.pollAt() >= firstMs + 8000 + REFRESH_MS, true);
   deepEqual(
     world.events.map((event) => (event.kind === 'address-state' ? [event.to, event.cause] : [])),
     [['up', 'unopposed']],
@@ -284,6 +284,37 @@ test('unbound while probing: the detection begins anew on the next NIC', () => {
       ['net1', false],
     ],
   );
+});
+
+test('an address at rest is announced now and then, from the NIC that it is bound to', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  world.advance(REFRESH_MS * 1.2);
+  world.move(ipif, 1);
+  world.advance(9000);
+  world.advance(REFRESH_MS * 1.2);
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.advance(REFRESH_MS * 10);
+  deepEqual(
+    world.take().map((one) => [one.port, isAnnouncement(one)]),
+    ['net0', ...Array<string>(6).fill('net1')].map((port) => [port, true]),
+  );
+  equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
+});
+
+test('the addresses of one NIC are announced 100 times an hour at most while they rest', () => {
+  const world = new World();
+  for (let n = 0; n < 50; n++) world.addData(DATA + n, 0);
+  world.advance(REFRESH_MS * 12);
+  world.take();
+  world.advance(3_600_000);
+  const hour = world.take();
+  equal(hour.length > 75 && hour.length <= 100, true, `${hour.length} announcements`);
+  for (let i = 1; i < hour.length; i++) equal(hour[i]!.atMs > hour[i - 1]!.atMs, true);
+  world.advance(3_600_000);
+  const twoHours = [...hour, ...world.take()];
+  equal(new Set(twoHours.map((one) => one.arp.senderAddress)).size, 50, 'nobody is forgotten');
 });
 
 test('a removed address is never heard of again', () => {
