@@ -126,6 +126,37 @@ test('a neighbour that changes its MAC is followed at once, and the host learns 
   checkers.finish();
 });
 
+test('a neighbour given up in an outage comes back with another MAC: the host follows', () => {
+  const { world, checkers, gateway } = scene();
+  const stream = world.host.station.ping(address(GATEWAY), 10);
+  world.runFor(1000);
+  for (const last of [0xaa, 0xab]) {
+    gateway.mac = 0x020000000000 + last;
+    gateway.announce(address(GATEWAY));
+    world.runFor(100);
+  }
+  for (const name of ['net0', 'net1']) world.cut(name);
+  world.runFor(6000);
+  equal(neighborOf(world, GATEWAY)?.state, 'FAILED');
+  gateway.mac = 0x0200000000ac;
+  gateway.arp.clear();
+  for (const name of ['net0', 'net1']) world.repair(name);
+  const inward = gateway.ping(address(FIRST), 10);
+  world.runFor(2000);
+  stream.mark('back');
+  world.runFor(2000);
+  stream.stop();
+  inward.stop();
+  world.runFor(100);
+  equal(stream.window('back')?.lost, 0);
+  const moves = world.events.filter(({ event }) => event === 'neighbor-moved');
+  deepEqual(
+    moves.map(({ to }) => to),
+    ['02:00:00:00:00:aa', '02:00:00:00:00:ac'],
+  );
+  checkers.finish();
+});
+
 test('a host that never learns a new MAC is served as long as it sends, not longer', () => {
   const { world, checkers, gateway } = scene();
   const { station } = world.host;
