@@ -277,6 +277,23 @@ test('IPv6 addresses are listed and said to be not served', () => {
   ok(row?.note?.includes('not served'));
 });
 
+test('while the host changes a prefix length, whoever asks for the address is answered', () => {
+  const { world, checkers, gateway } = scene();
+  const stream = gateway.ping(address('192.0.2.10'), 1);
+  world.runFor(100);
+  world.host.deleteAddress('192.0.2.10/24');
+  world.host.addAddress('192.0.2.10/25');
+  for (let count = 0; count < 100; count++) {
+    gateway.arp.clear();
+    world.runFor(5);
+  }
+  stream.stop();
+  world.runFor(100);
+  equal(stream.result().lost, 0);
+  ok(world.system.describeAddresses().some((row) => row.address === '192.0.2.10/25'));
+  checkers.finish();
+});
+
 test('the same seed tells the same story, frame by frame', () => {
   const story = (seed: number): string => {
     const world = SimWorld.create({ seed, nics: TWO, addresses: TWO_ADDRESSES, showsFrames: true });
