@@ -98,7 +98,10 @@ export const NCE_EVENTS = [
 ] as const;
 export type NceEvent = (typeof NCE_EVENTS)[number];
 
-/** What the resolver does on a transition; `impossible` asserts. */
+/**
+ * What the resolver does on a transition; `impossible` asserts. Taking a MAC is a move also when
+ * the entry had none but the host was told another one before (host-answers.ts).
+ */
 export type NceAction =
   | 'none'
   | 'impossible'
