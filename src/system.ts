@@ -204,6 +204,7 @@ export class System {
       group.device.mac = info.mac;
       group.device.mtu = info.mtu;
       refreshOwnMacs(this.#ctx);
+      refreshGroupMtu(this.#ctx, group);
       this.#projection.structureChanged();
     });
   }

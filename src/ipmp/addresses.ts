@@ -9,7 +9,6 @@ import { type Ipv4, ipv4Format, ipv4Parse } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { type IpmpContext, post } from './context.ts';
 import type { HostAddress, IpmpGroup, UnservedAddress } from './group.ts';
-import { refreshGroupMtu } from './mtu.ts';
 import { announce } from './regroup.ts';
 import { MAX_ADDRESSES } from './spec.ts';
 
@@ -53,7 +52,6 @@ function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
   }
   reportUnserved(ctx, group, group.unserved, unserved);
   group.unserved = unserved;
-  refreshGroupMtu(ctx, group);
   return isRemoved;
 }
 

@@ -3,22 +3,26 @@
 import { type IpmpContext, post } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 
-// From the RFCs: below these a link cannot carry the family.
-const IPV4_MTU_MIN = 68; // RFC 791
-const IPV6_MTU_MIN = 1280; // RFC 8200 section 5
+/** RFC 8200 section 5. With less the kernel destroys the IPv6 side of the group's device. */
+const GROUP_MTU_MIN = 1280;
 
 /** What the group's MTU should be; 0 while no member is present. */
 export function groupMtu(group: IpmpGroup): number {
   if (group.settings.mtu !== 'auto') return group.settings.mtu;
   const present = group.members.filter((member) => member.phyint.present);
   if (present.length === 0) return 0;
-  const smallest = Math.min(...present.map((member) => member.phyint.mtu));
-  const hasIpv6 = group.unserved.some((address) => address.cause === 'not-served');
-  return Math.max(smallest, hasIpv6 ? IPV6_MTU_MIN : IPV4_MTU_MIN);
+  return Math.max(GROUP_MTU_MIN, Math.min(...present.map((member) => member.phyint.mtu)));
 }
 
-/** Asks the host for another MTU of the group's device if it should have one. */
+/**
+ * Asks the host for another MTU of the group's device if it should have one. Nothing is asked
+ * while there is no device; one that is new is asked for anew.
+ */
 export function refreshGroupMtu(ctx: IpmpContext, group: IpmpGroup): void {
+  if (!group.device.present) {
+    group.requestedMtu = 0;
+    return;
+  }
   const mtu = groupMtu(group);
   if (mtu === 0 || mtu === group.requestedMtu) return;
   const before = group.requestedMtu;
