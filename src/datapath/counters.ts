@@ -68,42 +68,34 @@ export interface PortCounters {
 /** The counting side: owned by one worker. */
 export class CounterWriter {
   readonly #words: Int32Array;
-  readonly #worker: number;
+  /** Word of the first counter of port 0; the others follow in the order of `#breath`. */
+  readonly #shared: number;
   /** Counts of this breath, COUNTERS_PER_PORT for each port. */
   readonly #breath = new Float64Array(MAX_PORTS * COUNTERS_PER_PORT);
-  /** Ports with a count in this breath, and whether a port is among them. */
-  readonly #touched = new Int32Array(MAX_PORTS);
-  readonly #isTouched = new Uint8Array(MAX_PORTS);
+  /** Places in `#breath` that are not zero, each once. */
+  readonly #touched = new Int32Array(MAX_PORTS * COUNTERS_PER_PORT);
   #touchedCount = 0;
 
   constructor(memory: SharedArrayBuffer, worker: number) {
     this.#words = new Int32Array(memory);
-    this.#worker = worker;
+    this.#shared = counterOffset(worker, 0, 0);
   }
 
-  /** Adds `amount` (below 2^32 in a breath) to `counter` of `port`, an index of layout.ts. */
+  /** Adds `amount` (0 .. 2^32 - 1 in a breath) to `counter` of `port`, an index of layout.ts. */
   add(port: number, counter: number, amount: number): void {
+    if (amount === 0) return;
     const index = port * COUNTERS_PER_PORT + counter;
-    this.#breath[index] = this.#breath[index]! + amount;
-    if (this.#isTouched[port] === 0) {
-      this.#isTouched[port] = 1;
-      this.#touched[this.#touchedCount++] = port;
-    }
+    const before = this.#breath[index]!;
+    if (before === 0) this.#touched[this.#touchedCount++] = index;
+    this.#breath[index] = before + amount;
   }
 
   /** Makes the counts of this breath visible to readers. */
   commit(): void {
     for (let i = 0; i < this.#touchedCount; i++) {
-      const port = this.#touched[i]!;
-      const first = port * COUNTERS_PER_PORT;
-      const shared = counterOffset(this.#worker, port, 0);
-      for (let counter = 0; counter < COUNTERS_PER_PORT; counter++) {
-        const amount = this.#breath[first + counter]!;
-        if (amount === 0) continue;
-        counterAdd(this.#words, shared + counter * COUNTER_WORDS, amount);
-        this.#breath[first + counter] = 0;
-      }
-      this.#isTouched[port] = 0;
+      const index = this.#touched[i]!;
+      counterAdd(this.#words, this.#shared + index * COUNTER_WORDS, this.#breath[index]!);
+      this.#breath[index] = 0;
     }
     this.#touchedCount = 0;
   }
