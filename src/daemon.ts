@@ -280,7 +280,7 @@ export class Daemon {
         this.#devices.handleAttachable(event.ifname);
         break;
       case 'link':
-        this.#pump.tell((system, nowMs) => system.handleLink(event.ifname, event, nowMs));
+        this.#devices.handleLink(event);
         break;
       case 'addresses':
         this.#pump.tell((system, nowMs) =>

@@ -18,7 +18,7 @@ import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
 import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
-import type { DeviceEvent } from '../host/host-event.ts';
+import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
 import type { Log } from '../host/log.ts';
 import { stableMac } from '../host/stable-mac.ts';
 import type { NicDrivers } from './driver.ts';
@@ -26,10 +26,13 @@ import type { Pump } from './pump.ts';
 
 /** What the devices are joined from. */
 export interface DevicesOptions {
-  readonly host: Host;
-  readonly pool: DatapathPool;
-  readonly pump: Pump;
-  readonly drivers: NicDrivers;
+  readonly host: Pick<
+    Host,
+    'attachInterface' | 'releaseInterface' | 'createGroupDevice' | 'removeGroupDevice' | 'refresh'
+  >;
+  readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
+  readonly pump: Pick<Pump, 'tell'>;
+  readonly drivers: Pick<NicDrivers, 'attached' | 'released'>;
   readonly machineId: string;
   readonly queues: number;
   readonly log: Log;
@@ -50,6 +53,10 @@ interface Entry {
   isWanted: boolean;
   isOpen: boolean;
   isBusy: boolean;
+  /** Given back for good: what the host suggests is not heard any more. */
+  isForgotten: boolean;
+  /** What the host said while the device was being opened; it counts when that is done. */
+  missed: (DeviceEvent | LinkEvent)[];
   /** Who waits until nothing is under way. */
   idle: (() => void)[];
 }
@@ -77,6 +84,7 @@ export class Devices {
   async remove(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
+    entry.isForgotten = true;
     entry.isWanted = false;
     await this.#settle(entry);
     this.#entries.delete(name);
@@ -90,7 +98,11 @@ export class Devices {
   /** The host says that a device changed or is gone. */
   handleDevice(event: DeviceEvent): void {
     const entry = this.#entries.get(event.ifname);
-    if (entry === undefined || !entry.isOpen) return;
+    if (entry === undefined) return;
+    if (!entry.isOpen) {
+      if (entry.isBusy) entry.missed.push(event);
+      return;
+    }
     if (event.present) {
       this.#tellDevice(event.ifname, { present: true, mac: event.mac, mtu: event.mtu });
       return;
@@ -101,10 +113,17 @@ export class Devices {
     void this.#settle(entry);
   }
 
+  /** The host says that the link of a NIC changed. */
+  handleLink(event: LinkEvent): void {
+    const entry = this.#entries.get(event.ifname);
+    if (entry !== undefined && !entry.isOpen && entry.isBusy) entry.missed.push(event);
+    else this.#options.pump.tell((system, nowMs) => system.handleLink(event.ifname, event, nowMs));
+  }
+
   /** The host says that what was absent or refused may be tried now. */
   handleAttachable(name: string): void {
     const entry = this.#entries.get(name);
-    if (entry === undefined) return;
+    if (entry === undefined || entry.isForgotten) return;
     entry.isWanted = true;
     void this.#settle(entry);
   }
@@ -121,7 +140,15 @@ export class Devices {
   }
 
   #add(device: Device): Promise<void> {
-    const entry: Entry = { device, isWanted: true, isOpen: false, isBusy: false, idle: [] };
+    const entry: Entry = {
+      device,
+      isWanted: true,
+      isOpen: false,
+      isBusy: false,
+      isForgotten: false,
+      missed: [],
+      idle: [],
+    };
     this.#entries.set(device.name, entry);
     return this.#settle(entry);
   }
@@ -145,9 +172,14 @@ export class Devices {
 
   async #open(entry: Entry): Promise<void> {
     const { name } = entry.device;
+    entry.missed = [];
     try {
       await entry.device.open();
       entry.isOpen = true;
+      for (const event of entry.missed.splice(0)) {
+        if (event.kind === 'link') this.handleLink(event);
+        else this.handleDevice(event);
+      }
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       entry.isWanted = false;
@@ -158,6 +190,7 @@ export class Devices {
 
   async #close(entry: Entry): Promise<void> {
     entry.isOpen = false;
+    this.#tellDevice(entry.device.name, ABSENT);
     await this.#options.pool.detach(entry.device.port);
     await entry.device.close();
   }
@@ -186,7 +219,6 @@ export class Devices {
         });
       },
       close: async () => {
-        this.#tellDevice(name, ABSENT);
         drivers.released(name);
         await host.releaseInterface(name);
       },
@@ -213,7 +245,6 @@ export class Devices {
         await host.refresh();
       },
       close: async () => {
-        this.#tellDevice(name, ABSENT);
         await host.removeGroupDevice(name);
       },
     };

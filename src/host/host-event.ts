@@ -25,17 +25,20 @@ export type DeviceEvent =
       readonly cause: string;
     };
 
+/** The link of an attached interface. */
+export interface LinkEvent {
+  readonly kind: 'link';
+  readonly ifname: string;
+  readonly link: LinkState;
+  /** Changes of carrier so far; it never falls while the interface is attached. */
+  readonly changes: number;
+}
+
 export type HostEvent =
   | DeviceEvent
+  | LinkEvent
   /** An interface or group device that is not attached: trying (again) may succeed now. */
   | { readonly kind: 'attachable'; readonly ifname: string }
-  | {
-      readonly kind: 'link';
-      readonly ifname: string;
-      readonly link: LinkState;
-      /** Changes of carrier so far; it never falls while the interface is attached. */
-      readonly changes: number;
-    }
   | {
       readonly kind: 'addresses';
       readonly device: string;

@@ -1,0 +1,131 @@
+/** The life of devices over a host and workers that a test plays: what comes at a bad moment. */
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import type { InterfaceConfig } from '../../src/config/types.ts';
+import { Devices } from '../../src/daemon/devices.ts';
+import type { HostEvent } from '../../src/host/host-event.ts';
+import type { System } from '../../src/system.ts';
+
+const NET0: InterfaceConfig = {
+  name: 'net0',
+  kind: 'macvtap',
+  uplink: 'eth0',
+  bridge: null,
+  standby: false,
+  testAddresses: [],
+};
+const UP = { link: 'up', changes: 0 } as const;
+
+/** Steps in their order; a step that is held goes on when it is let go. */
+class Stage {
+  readonly steps: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly devices: Devices;
+  readonly #held = new Map<string, () => void>();
+  readonly #hold = new Set<string>();
+
+  constructor() {
+    const step = (name: string): Promise<void> => this.#step(name);
+    const system = {
+      groupPortOf: () => undefined,
+      handleDevice: (_name: string, { present, mtu }: { present: boolean; mtu: number }) =>
+        this.steps.push(present ? `told present ${mtu}` : 'told absent'),
+      handleLink: (_name: string, { link }: { link: string }) => this.steps.push(`told ${link}`),
+    };
+    this.devices = new Devices({
+      host: {
+        attachInterface: async () => {
+          await step('host opens');
+          const fds = [5];
+          return { ifname: 'net0', ifindex: 7, fds, mac: 2, mtu: 1500, linkKnown: true, ...UP };
+        },
+        releaseInterface: async () => {
+          await step('host closes');
+          this.devices.handleAttachable('net0');
+        },
+        createGroupDevice: () => Promise.reject(new Error('no group here')),
+        removeGroupDevice: async () => undefined,
+        refresh: async () => undefined,
+      },
+      pool: { attach: () => step('workers take'), detach: () => step('workers let go') },
+      pump: { tell: (body) => body(system as unknown as System, 0) },
+      drivers: { attached: async () => undefined, released: () => undefined },
+      machineId: 'test',
+      queues: 1,
+      log: pino({ level: 'silent' }),
+      fail: (error) => this.failures.push(error),
+    });
+  }
+
+  hold(name: string): void {
+    this.#hold.add(name);
+  }
+
+  release(name: string): void {
+    this.#hold.delete(name);
+    this.#held.get(name)?.();
+  }
+
+  say(event: HostEvent): void {
+    if (event.kind === 'device') this.devices.handleDevice(event);
+    else if (event.kind === 'link') this.devices.handleLink(event);
+  }
+
+  /** The steps since the last time. */
+  taken(): string[] {
+    return this.steps.splice(0);
+  }
+
+  async #step(name: string): Promise<void> {
+    this.steps.push(name);
+    if (this.#hold.has(name)) {
+      await new Promise<void>((resolve) => this.#held.set(name, resolve));
+    }
+  }
+}
+
+const OPENED = ['host opens', 'workers take', 'told present 1500', 'told up'];
+const CLOSED = ['told absent', 'workers let go', 'host closes'];
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('given back for good, a device is not taken again', async () => {
+  const stage = new Stage();
+  await stage.devices.addInterface(NET0, 0);
+  deepEqual(stage.taken(), OPENED);
+  await stage.devices.remove('net0');
+  deepEqual(stage.taken(), CLOSED);
+  deepEqual(stage.failures, []);
+});
+
+test('a device that goes while the workers take it is given up, and taken when it is back', async () => {
+  const stage = new Stage();
+  stage.hold('workers take');
+  const added = stage.devices.addInterface(NET0, 0);
+  await turn();
+  stage.say({ kind: 'device', ifname: 'net0', present: false, cause: 'it is gone' });
+  stage.release('workers take');
+  await added;
+  await turn();
+  const steps = stage.taken();
+  deepEqual(steps.slice(0, OPENED.length), OPENED);
+  equal(steps.filter((step) => step === 'host closes').length, 1);
+  deepEqual(steps.slice(-OPENED.length), OPENED);
+  deepEqual(stage.failures, []);
+});
+
+test('what changes while the workers take a device is told after its appearance', async () => {
+  const stage = new Stage();
+  stage.hold('workers take');
+  const added = stage.devices.addInterface(NET0, 0);
+  await turn();
+  stage.say({ kind: 'link', ifname: 'net0', link: 'down', changes: 1 });
+  stage.say({ kind: 'device', ifname: 'net0', present: true, mac: 2, mtu: 1400 });
+  stage.release('workers take');
+  await added;
+  deepEqual(stage.taken(), [...OPENED, 'told down', 'told present 1400']);
+});
