@@ -89,7 +89,8 @@ export class Host {
   readonly #lostGroups = new Set<string>();
   /** Groups whose device was refused: when trying again is suggested. */
   readonly #refusedGroups = new Map<string, number>();
-  readonly #groupMtus = new Map<string, number>();
+  /** MAC and MTU of each group's device as they were told last. */
+  readonly #groupsTold = new Map<string, string>();
   #running: Running | undefined;
   #tick: Timer | undefined;
 
@@ -112,7 +113,7 @@ export class Host {
     const routing = new NetlinkClient(open, NETLINK_ROUTE, this.#clock);
     const rtnl = new Rtnl(routing);
     const changes = new Changes(journal, rtnl, log);
-    const takenBack = await changes.undoAll();
+    const takenBack = await changes.undoLeftovers();
     const filtering = this.#openFiltering(open);
     const table = filtering === undefined ? undefined : new SilenceTable(filtering);
     const silencer = new Silencer(rtnl, changes, table, log);
@@ -208,7 +209,7 @@ export class Host {
     const group = this.#groups.get(name);
     if (group === undefined) return;
     this.#groups.delete(name);
-    this.#groupMtus.delete(name);
+    this.#groupsTold.delete(name);
     this.#run.mirror.unwatch(name, GROUP_WATCH);
     await this.#serial.run(() => group.close());
     if (this.#lostGroups.delete(name)) this.#options.onEvent({ kind: 'attachable', ifname: name });
@@ -309,8 +310,9 @@ export class Host {
       onEvent({ kind: 'device', ifname, present: false, cause });
       return;
     }
-    if (this.#groupMtus.get(ifname) !== link.mtu) {
-      this.#groupMtus.set(ifname, link.mtu);
+    const told = `${link.mac} ${link.mtu}`;
+    if (this.#groupsTold.get(ifname) !== told) {
+      this.#groupsTold.set(ifname, told);
       onEvent({ kind: 'device', ifname, present: true, mac: link.mac, mtu: link.mtu });
     }
     const asserting = this.#serial.run(() => group.handleLink(link, hasBounced));

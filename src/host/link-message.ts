@@ -109,10 +109,13 @@ export function countersParse(body: Buffer): DeviceCounters | undefined {
   };
 }
 
-/** Asks for one device by name (ENODEV if there is none); with its counters if wanted. */
-export function linkGet(name: string, withCounters = false): Request {
-  const body = bodyEmit(formatLink({}), (out) => {
-    out.push(IFLA_IFNAME, putString(name));
+/**
+ * Asks for one device by name or index (ENODEV if there is none); with its counters if wanted.
+ */
+export function linkGet(device: string | number, withCounters = false): Request {
+  const index = typeof device === 'number' ? { index: device } : {};
+  const body = bodyEmit(formatLink(index), (out) => {
+    if (typeof device === 'string') out.push(IFLA_IFNAME, putString(device));
     out.push(IFLA_EXT_MASK, putU32(withCounters ? 0 : RTEXT_FILTER_SKIP_STATS));
   });
   return { type: MessageType.GETLINK, flags: NLM_F_ACK, body };

@@ -4,8 +4,10 @@
  *
  * Invariants
  * 1. What is not in the journal was not changed by us.
- * 2. A change is undone only on the very device (index and name) that it was made on; if that is
- *    gone, so is the change.
+ * 2. A change is undone only on the very device that it was made on; if that is gone, so is the
+ *    change. While we live a device is known by its index, whatever its name is by then. What a
+ *    predecessor left is undone only where index and name agree: its namespace may be another one
+ *    with the same number.
  * 3. Undoing goes backwards, and a change that cannot be undone is reported and does not stop the
  *    rest.
  */
@@ -117,10 +119,15 @@ export class Changes {
     for (const entry of this.#journal.entries(holder)) await this.#undoEntry(entry);
   }
 
-  /** Takes back every change in the journal; returns how many there were. */
-  async undoAll(): Promise<number> {
+  /** Takes back every change that we made. */
+  async undoAll(): Promise<void> {
+    for (const entry of this.#journal.entries()) await this.#undoEntry(entry);
+  }
+
+  /** Takes back what a dead predecessor left in the journal; returns how many changes it were. */
+  async undoLeftovers(): Promise<number> {
     const entries = this.#journal.entries();
-    for (const entry of entries) await this.#undoEntry(entry);
+    for (const entry of entries) await this.#undoEntry(entry, true);
     return entries.length;
   }
 
@@ -149,9 +156,9 @@ export class Changes {
     return added;
   }
 
-  async #undoEntry(entry: Entry): Promise<void> {
+  async #undoEntry(entry: Entry, isLeftover = false): Promise<void> {
     try {
-      await this.#undoChange(entry.change);
+      await this.#undoChange(entry.change, isLeftover);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const fields = { holder: entry.holder, change: entry.change, code: error.code };
@@ -160,22 +167,25 @@ export class Changes {
     this.#journal.forget(entry.id);
   }
 
-  async #undoChange(change: Change): Promise<void> {
-    const link = await this.#rtnl.link(change.device);
+  async #undoChange(change: Change, isLeftover: boolean): Promise<void> {
+    const { device, ifindex } = change;
+    const link = await this.#rtnl.link(isLeftover || ifindex === 0 ? device : ifindex);
     if (link === undefined) return;
     if (change.kind === 'macvtap') {
       const isOurs = link.kind === 'macvtap' && link.lower === change.lower;
-      const isSame = change.ifindex === 0 || change.ifindex === link.ifindex;
+      const isSame = ifindex === 0 || ifindex === link.ifindex;
       if (isOurs && isSame) await this.#rtnl.deleteLink(link.ifindex);
       return;
     }
-    if (link.ifindex !== change.ifindex) return;
+    if (link.ifindex !== ifindex) return;
     switch (change.kind) {
-      case 'sysctl':
-        if (change.path.startsWith(SYSCTL_ROOT)) sysctlWrite(change.path, change.before);
+      case 'sysctl': {
+        const path = change.path.replace(`/conf/${device}/`, () => `/conf/${link.name}/`);
+        if (path.startsWith(SYSCTL_ROOT)) sysctlWrite(path, change.before);
         return;
+      }
       case 'tap':
-        resetTap(change.device, change.flags);
+        resetTap(link.name, change.flags);
         return;
       case 'link':
         return this.#rtnl.setLink(link, change.before);

@@ -42,11 +42,16 @@ export class Rtnl {
     this.#client = client;
   }
 
-  /** The device of that name, or undefined. An urgent question passes those that wait. */
-  async link(name: string, options = { urgent: false }): Promise<LinkRecord | undefined> {
-    const what = `look up ${name}`;
+  /**
+   * The device of that name or index, or undefined. An urgent question passes those that wait.
+   */
+  async link(
+    device: string | number,
+    options = { urgent: false },
+  ): Promise<LinkRecord | undefined> {
+    const what = `look up ${typeof device === 'number' ? `device ${device}` : device}`;
     const replies = await absentIf(
-      this.#client.request(what, linkGet(name), options),
+      this.#client.request(what, linkGet(device), options),
       'ENODEV',
       'ENXIO',
     );
