@@ -126,8 +126,10 @@ describe('ipmpd refuses what it cannot use', () => {
     const second = join(host.workspace.folder, 'second.sock');
     const run = [process.execPath, IPMPD, '--config', config, '--socket', second];
     const namespace = host.workspace.namespaceOf('host');
-    const { status } = await execute(['ip', 'netns', 'exec', namespace, ...run]);
-    equal(status, 1);
+    const stopped = ['timeout', '--preserve-status', '5'];
+    const { stdout } = await execute(['ip', 'netns', 'exec', namespace, ...stopped, ...run]);
+    match(stdout, /"code":"EBUSY"/);
+    match(stdout, /ipmp0 is held by .*process \d+/);
     await host.daemon.waitUntilOk();
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
   });

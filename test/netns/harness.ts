@@ -23,6 +23,7 @@ export interface HostOptions
 
 /** What one side of a device says of itself. */
 interface LinkRow {
+  readonly ifindex: number;
   readonly ifname: string;
   readonly address: string;
 }
