@@ -36,8 +36,11 @@ const DUMP_ATTEMPTS = 8;
 /** Requests that may wait: more than any start-up asks, few enough to notice a runaway. */
 const QUEUE_LIMIT = 65536;
 
-/** ESRCH is what the kernel says for a route that is not there. */
-const ERRNO_SYNONYMS: Readonly<Record<string, string>> = { ESRCH: 'ENOENT' };
+/**
+ * ESRCH is what the kernel says for a route that is not there; ENOTSUP is Node's name for the
+ * kernel's EOPNOTSUPP.
+ */
+const ERRNO_SYNONYMS: Readonly<Record<string, string>> = { ESRCH: 'ENOENT', ENOTSUP: 'EOPNOTSUPP' };
 
 /** The socket beneath, as datapath/native.ts or a test provides it. */
 export interface NetlinkTransport {
@@ -207,7 +210,7 @@ export class NetlinkClient {
     if (answer.errno !== 0) {
       pending.error ??= kernelError(answer.errno, pending.what, answer.text);
     }
-    if (message.sequence !== pending.lastSequence) return;
+    if (message.sequence !== pending.lastSequence && !isWholeRefused(pending, message)) return;
     if (pending.isInterrupted && pending.error === undefined) this.#repeat(pending);
     else this.#settle(pending.error);
   }
@@ -234,6 +237,15 @@ export class NetlinkClient {
     pending.settle(error, pending.replies);
     queueMicrotask(() => this.#next());
   }
+}
+
+/**
+ * True if the kernel refuses the first message of a batch: nfnetlink does so for the whole of it
+ * (no nf_tables here, no permission, no memory) and answers none of the others.
+ */
+function isWholeRefused(pending: Pending, message: Message): boolean {
+  const isFirst = message.sequence === pending.firstSequence;
+  return isFirst && pending.error !== undefined;
 }
 
 function isDump(request: Request): boolean {

@@ -191,3 +191,11 @@ test('a socket that refuses, and one that is closed', async () => {
   await rejects(kernel.client.request('late', QUESTION), code('ECANCELED'));
   equal(kernel.isClosed, true);
 });
+
+test('a batch that is refused as a whole ends at once, though its last message is not answered', async () => {
+  const kernel = new FakeKernel();
+  const begin = { type: 16, flags: 0, body: Buffer.alloc(4) };
+  const result = kernel.client.batch('silence eth0', [begin, { ...begin, type: 1 }, QUESTION]);
+  kernel.sayErrno(0, 95);
+  await rejects(Promise.race([result, turn()]), code('EOPNOTSUPP'));
+});
