@@ -153,13 +153,19 @@ export class GroupDevice {
     }
   }
 
+  /**
+   * A link event. To be noted at once, before lists of what the device carries are told: what is
+   * missing from them after down and up was not removed by anybody.
+   */
+  noteLink(link: LinkRecord, hasBounced: boolean): void {
+    if (link.ifindex !== this.ifindex || (link.up && !hasBounced)) return;
+    this.#seenAddresses = new Set();
+    this.#seenRoutes = new Set();
+  }
+
   /** A link event: the settings are asserted; after down and up, what was wanted is put back. */
   async handleLink(link: LinkRecord, hasBounced: boolean): Promise<void> {
     if (link.ifindex !== this.ifindex) return;
-    if (!link.up || hasBounced) {
-      this.#seenAddresses = new Set();
-      this.#seenRoutes = new Set();
-    }
     this.#assertSettings(link);
     if (link.up && hasBounced) await this.#applyWanted();
   }

@@ -315,6 +315,7 @@ export class Host {
       this.#groupsTold.set(ifname, told);
       onEvent({ kind: 'device', ifname, present: true, mac: link.mac, mtu: link.mtu });
     }
+    group.noteLink(link, hasBounced);
     const asserting = this.#serial.run(() => group.handleLink(link, hasBounced));
     asserting.catch((error: unknown) => {
       if (!(error instanceof OperatorError)) throw error;
