@@ -103,15 +103,15 @@ export class Changes {
   /** Puts an address ('ADDR/LEN') on a device; false if it was there already. */
   async address(holder: string, device: DeviceName, prefix: string): Promise<boolean> {
     const { name, ifindex } = device;
-    const id = this.#journal.record(holder, { kind: 'address', device: name, ifindex, prefix });
-    return this.#addition(id, this.#rtnl.addAddress(device, prefix));
+    const change: Change = { kind: 'address', device: name, ifindex, prefix };
+    return this.#addition(holder, change, () => this.#rtnl.addAddress(device, prefix));
   }
 
   /** Puts a static route through a device; false if it was there already. */
   async route(holder: string, device: DeviceName, route: RouteSettings): Promise<boolean> {
     const { name, ifindex } = device;
-    const id = this.#journal.record(holder, { kind: 'route', device: name, ifindex, route });
-    return this.#addition(id, this.#rtnl.addRoute(device, route));
+    const change: Change = { kind: 'route', device: name, ifindex, route };
+    return this.#addition(holder, change, () => this.#rtnl.addRoute(device, route));
   }
 
   /** Takes back everything that one holder changed, newest first. */
@@ -146,10 +146,15 @@ export class Changes {
     }
   }
 
-  async #addition(id: number, change: Promise<boolean>): Promise<boolean> {
+  /** What was added before and has gone by itself is written down once. */
+  async #addition(holder: string, change: Change, add: () => Promise<boolean>): Promise<boolean> {
+    const text = JSON.stringify(change);
+    const known = this.#journal.entries(holder);
+    if (known.some((entry) => JSON.stringify(entry.change) === text)) return add();
+    const id = this.#journal.record(holder, change);
     let added = false;
     try {
-      added = await change;
+      added = await add();
     } finally {
       if (!added) this.#journal.forget(id);
     }

@@ -111,6 +111,8 @@ inNamespace(import.meta.url, {
       const hasDefault = (): boolean => world.ip('route').includes('default via 192.0.2.1');
       await until(`the route is back (round ${round})`, 1000, hasDefault);
     }
+    const journal = readFileSync(join(world.folder, 'journal'), 'utf8');
+    equal(journal.match(/"kind":"route"/g)?.length, 1, 'written down once');
     await host.stop();
   },
 });
