@@ -144,7 +144,7 @@ export class DatapathPool {
   /** Has `frame` (Ethernet header first) written to `port`; false if there is no room for it. */
   inject(port: number, frame: Uint8Array): boolean {
     const side = this.#sides[0];
-    if (side === undefined || frame.length > PUNT_LENGTH_MAX) return false;
+    if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return false;
     if (!side.injections.push(port, frame, 0, frame.length, 0)) return false;
     this.#wake(0);
     return true;

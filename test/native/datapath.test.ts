@@ -231,6 +231,25 @@ namespaceTest(import.meta.url, 'stopping takes no longer than a wake-up', async 
   ok(took < 500, `${took} ms`);
 });
 
+namespaceTest(
+  import.meta.url,
+  'a stopped pool refuses frames and touches no descriptor',
+  async () => {
+    const pool = new DatapathPool({ workers: 1 });
+    await pool.start();
+    const [wakeFd] = pool.wakeFds;
+    await pool.stop();
+    // Whoever opens something next gets the number of the bell.
+    const other = native.eventfdCreate();
+    equal(other, wakeFd);
+    equal(pool.inject(HOST, new Uint8Array(60)), false);
+    equal(native.eventfdClear(other), false, 'nothing was written to it');
+    await pool.attach(HOST, [other]);
+    await pool.detach(HOST);
+    native.deviceClose(other);
+  },
+);
+
 namespaceTest(import.meta.url, 'a worker that dies is reported with its error', async () => {
   const pool = new DatapathPool({ workers: 1 });
   let failure: Error | undefined;
