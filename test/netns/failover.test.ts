@@ -53,7 +53,7 @@ async function cutAndRepair(host: TestHost, times: number) {
 
 for (const wiring of ['macvtap', 'bridge'] satisfies Wiring[]) {
   describe(`failover, ${wiring}`, () => {
-    test(`${CUTS} cuts: median gap at most ${MEDIAN_GAP_MS} ms, repairs lose nothing`, async (t) => {
+    test(`${CUTS} cuts: median gap ${MEDIAN_GAP_MS} ms, repairs lose nothing`, async (t) => {
       const host = await TestHost.raise({ wiring, group: { 'flap-damping': 'off' } });
       try {
         const { windows, duplicates } = await cutAndRepair(host, CUTS);

@@ -82,7 +82,7 @@ describe('the lab with a plain NIC', () => {
   });
 });
 
-test('a workspace that is closed while it is built leaves nothing and refuses the rest', async () => {
+test('a workspace that is closed while it is built leaves nothing', async () => {
   const workspace = new Workspace();
   const outcome = Topology.build(workspace, { wiring: 'bridge' }).then(
     () => undefined,
@@ -99,7 +99,7 @@ test('a workspace that is closed while it is built leaves nothing and refuses th
   );
 });
 
-test('what a killed owner has left is removed, processes included; a living one is left alone', async () => {
+test('what a killed owner has left is removed; a living one is left alone', async () => {
   const owner = spawn('sleep', ['60']);
   const dead = `ipmp-${owner.pid}-${startTimeOf(owner.pid ?? 0)}-1`;
   const living = new Workspace();

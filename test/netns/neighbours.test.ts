@@ -1,4 +1,4 @@
-/** `ip neigh` on the group tells the truth: real MACs, FAILED for who is absent, MACs that change. */
+/** `ip neigh` on the group is truthful: real MACs, also after a change; FAILED for the absent. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

@@ -19,13 +19,13 @@ describe('a far network behind a link with a smaller MTU', () => {
         await workspace.addNamespace('far', { ipv6: false });
         const namespace = workspace.namespaceOf('far');
         await workspace.ip('gw', [
-          `link add name far0 mtu ${FAR_MTU} type veth peer name eth0 mtu ${FAR_MTU} netns ${namespace}`,
+          `link add name far0 mtu ${FAR_MTU} type veth peer name eth0 netns ${namespace}`,
           'address add 203.0.113.1/24 dev far0',
           'link set far0 up',
         ]);
         await workspace.ip('far', [
           `address add ${FAR}/24 dev eth0`,
-          'link set eth0 up',
+          `link set eth0 mtu ${FAR_MTU} up`,
           'route add default via 203.0.113.1',
         ]);
       },
