@@ -59,6 +59,7 @@ export class Daemon {
     this.#log = log;
     let hasFailed = false;
     this.#fail = (error) => {
+      if (this.#isStopping) log.error({ event: 'stop-troubled', err: error }, 'while stopping');
       if (hasFailed || this.#isStopping) return;
       hasFailed = true;
       fail(error);
@@ -98,16 +99,29 @@ export class Daemon {
     return this.#starting;
   }
 
-  /** Puts everything back. Also after a start that failed or is still under way. */
+  /**
+   * Puts everything back. Also after a start that failed or is still under way. A step that fails
+   * does not keep the others; its error is thrown in the end.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#starting.catch(() => undefined);
-    await this.#listener?.close();
-    await this.#server?.close();
-    await this.#devices.removeAll();
-    await this.#pool.stop();
-    await this.#host.stop();
+    const errors: unknown[] = [];
+    for (const step of [
+      () => this.#listener?.close(),
+      () => this.#server?.close(),
+      () => this.#devices.removeAll(),
+      () => this.#pool.stop(),
+      () => this.#host.stop(),
+    ]) {
+      try {
+        await step();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     this.#pump.stop();
+    if (errors.length > 0) throw errors[0];
     this.#log.info({ event: 'stopped' }, 'stopped, everything is put back');
   }
 

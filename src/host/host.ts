@@ -69,13 +69,9 @@ export interface OpenGroupDevice {
 }
 
 interface Running {
-  readonly journal: Journal;
-  readonly routing: NetlinkClient;
-  readonly filtering: NetlinkClient | undefined;
   readonly rtnl: Rtnl;
   readonly changes: Changes;
   readonly mirror: Mirror;
-  readonly carrier: CarrierMonitor | undefined;
   readonly interfaces: Interfaces;
 }
 
@@ -91,6 +87,8 @@ export class Host {
   readonly #refusedGroups = new Map<string, number>();
   /** MAC and MTU of each group's device as they were told last. */
   readonly #groupsTold = new Map<string, string>();
+  /** What has to be closed, oldest first. */
+  readonly #opened: { close(): void }[] = [];
   #running: Running | undefined;
   #tick: Timer | undefined;
 
@@ -101,23 +99,37 @@ export class Host {
 
   /**
    * Opens the journal and the sockets, and takes back what a killed predecessor left. EBUSY:
-   * another daemon is running here. Returns how many changes were taken back.
+   * another daemon is running here. Returns how many changes were taken back. After an error
+   * nothing stays open.
    */
   async start(): Promise<number> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      this.#closeAll();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<number> {
     const { log, openTransport: open = openNativeTransport } = this.#options;
     const journal = Journal.open(this.#options.journalPath);
+    this.#opened.push(journal);
     if (journal.discarded > 0) {
       const fields = { changes: journal.discarded };
       log.warn(fields, 'a killed daemon left changes in another network namespace');
     }
     const routing = new NetlinkClient(open, NETLINK_ROUTE, this.#clock);
+    this.#opened.push(routing);
     const rtnl = new Rtnl(routing);
     const changes = new Changes(journal, rtnl, log);
     const takenBack = await changes.undoLeftovers();
     const filtering = this.#openFiltering(open);
+    if (filtering !== undefined) this.#opened.push(filtering);
     const table = filtering === undefined ? undefined : new SilenceTable(filtering);
     const silencer = new Silencer(rtnl, changes, table, log);
     const carrier = this.#openCarrier();
+    if (carrier !== undefined) this.#opened.push(carrier);
     const interfaces = new Interfaces({
       context: { rtnl, changes, silencer, machineId: this.#options.machineId },
       serial: this.#serial,
@@ -134,37 +146,33 @@ export class Host {
       handleRoutes: this.#handleRoutes.bind(this),
     };
     const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener });
-    this.#running = {
-      journal,
-      routing,
-      filtering,
-      rtnl,
-      changes,
-      mirror,
-      carrier,
-      interfaces,
-    };
+    this.#opened.push(mirror);
+    this.#running = { rtnl, changes, mirror, interfaces };
     this.#scheduleTick();
     return takenBack;
   }
 
   /**
    * Puts everything back: descriptors closed, changes undone in reverse, journal and sockets
-   * closed. The workers must have let go of every descriptor.
+   * closed. The workers must have let go of every descriptor. A device that cannot be given back
+   * in order does not keep the others: its changes are undone with the rest.
    */
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     this.#tick?.cancel();
-    for (const name of [...this.#groups.keys()].reverse()) await this.removeGroupDevice(name);
-    await running.interfaces.detachAll();
-    await this.#serial.run(async () => running.changes.undoAll());
-    this.#running = undefined;
-    running.mirror.close();
-    running.carrier?.close();
-    running.filtering?.close();
-    running.routing.close();
-    running.journal.close();
+    try {
+      for (const name of [...this.#groups.keys()].reverse()) await this.removeGroupDevice(name);
+      await running.interfaces.detachAll();
+    } finally {
+      await this.#serial.run(async () => running.changes.undoAll());
+      this.#running = undefined;
+      this.#closeAll();
+    }
+  }
+
+  #closeAll(): void {
+    for (const one of this.#opened.splice(0).reverse()) one.close();
   }
 
   /**

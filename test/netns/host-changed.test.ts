@@ -1,11 +1,12 @@
 /** What others change under a running host side: names, addresses, states; and what comes of it. */
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { OperatorError } from '../../src/base/errors.ts';
 import type { Host, HostOptions } from '../../src/host/host.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
 import type { OpenTransport } from '../../src/host/netlink.ts';
@@ -113,6 +114,22 @@ inNamespace(import.meta.url, {
     }
     const journal = readFileSync(join(world.folder, 'journal'), 'utf8');
     equal(journal.match(/"kind":"route"/g)?.length, 1, 'written down once');
+    await host.stop();
+  },
+
+  'a start that fails leaves nothing open: the next one succeeds': async (world) => {
+    world.cable('eth0', 'far0');
+    const words = new Int32Array(new SharedArrayBuffer(64));
+    const open = (): never => {
+      throw new OperatorError('ENOMEM', 'no thread');
+    };
+    const before = readdirSync('/proc/self/fd').length;
+    await rejects(world.newHost({ carrier: { words, wakeFds: [], open } }).start(), /no thread/);
+    await until('the sockets are closed', 1000, () => {
+      return readdirSync('/proc/self/fd').length === before;
+    });
+    const host = world.newHost();
+    equal(await host.start(), 0);
     await host.stop();
   },
 });
