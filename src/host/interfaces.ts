@@ -192,7 +192,8 @@ export class Interfaces {
       this.#evaluate(one);
       // The kernel's own news may be a second late; asking makes it tell now.
       const mirror = this.#options.mirror();
-      for (const device of one.tracker.devices()) void mirror.refreshLink(device.name);
+      const names = one.tracker.devices().map((device) => device.name);
+      for (const name of [...names, one.spec.name]) void mirror.refreshLink(name);
     }
   }
 

@@ -2,7 +2,8 @@
  * What `link` of an interface means (contract 3), as a pure function of what the mirror and the
  * carrier watch know.
  *
- *   macvtap      up while it and the NIC beneath are up and that NIC has carrier
+ *   macvtap      up while it and the NIC beneath are up and have carrier: the macvtap's own comes
+ *                some tenths of a millisecond after the NIC's, and until then what is sent is lost
  *   bridged TAP  up while it is up and a port of the bridge that is not ours has carrier
  *   TAP alone    unknown (counts as up), down while it is administratively down
  */
@@ -34,7 +35,7 @@ export function linkStateOf(evidence: LinkEvidence): LinkState {
   if (device === undefined || !device.up) return 'down';
   if (wiring === 'tap') return 'unknown';
   if (lower === undefined || !lower.up || isCarrierLost) return 'down';
-  if (wiring === 'macvtap') return lower.carrier ? 'up' : 'down';
+  if (wiring === 'macvtap') return lower.carrier && device.carrier ? 'up' : 'down';
   if (device.master !== lower.ifindex) return 'down';
   return otherPorts.some((port) => port.up && port.carrier) ? 'up' : 'down';
 }

@@ -13,8 +13,8 @@ import type { LinkRecord } from './records.ts';
 
 /** What the tracker asks. */
 export interface LinkSources {
-  readonly carrier: CarrierMonitor | undefined;
-  readonly mirror: () => Mirror;
+  readonly carrier: Pick<CarrierMonitor, 'set' | 'isLost' | 'changes'> | undefined;
+  readonly mirror: () => Pick<Mirror, 'link' | 'ports'>;
   /** True for a TAP of ours: it always has carrier and so says nothing about a bridge. */
   readonly isInterface: (name: string) => boolean;
 }
@@ -52,12 +52,13 @@ export class LinkTracker {
     this.link = 'down';
   }
 
-  /** Asks the sources; true if the link or the number of changes is another than before. */
+  /**
+   * Asks the sources; true if the link or the number of changes is another than before. The counter
+   * may be ahead of the state: while the state is as it was, an odd change is half of one that is
+   * still to come, and is told together with it.
+   */
   update(): boolean {
-    const { link, changes } = this;
-    const count = this.#count();
-    this.changes += Math.max(0, count - this.#counted);
-    this.#counted = count;
+    const { link } = this;
     this.link = linkStateOf({
       wiring: wiringOf(this.#spec),
       device: this.#sources.mirror().link(this.#spec.name),
@@ -65,7 +66,11 @@ export class LinkTracker {
       otherPorts: this.#otherPorts(),
       isCarrierLost: this.#sources.carrier?.isLost(this.#spec.nic) ?? false,
     });
-    return link !== this.link || changes !== this.changes;
+    const fresh = Math.max(0, this.#count() - this.#counted);
+    const told = link === this.link ? fresh - (fresh % 2) : fresh;
+    this.changes += told;
+    this.#counted += told;
+    return link !== this.link || told > 0;
   }
 
   #count(): number {
