@@ -2,8 +2,9 @@
  * What `link` of an interface means (contract 3), as a pure function of what the mirror and the
  * carrier watch know.
  *
- *   macvtap      up while it and the NIC beneath are up and have carrier: the macvtap's own comes
- *                some tenths of a millisecond after the NIC's, and until then what is sent is lost
+ *   macvtap      up while it and the NIC beneath are up and have carrier. The macvtap's own comes
+ *                some tenths of a millisecond after the NIC's, and until then what is sent is lost;
+ *                one that is just attached is not waited for, lest its start look like a repair
  *   bridged TAP  up while it is up and a port of the bridge that is not ours has carrier
  *   TAP alone    unknown (counts as up), down while it is administratively down
  */
@@ -25,17 +26,19 @@ export interface LinkEvidence {
   readonly lower: LinkRecord | undefined;
   /** Bridged TAP: the bridge's ports without those that are TAPs of ours. */
   readonly otherPorts: readonly LinkRecord[];
+  /** macvtap: it has had carrier since it was attached. */
+  readonly hasCarried: boolean;
   /** The carrier watch says that no device beneath has carrier. */
   readonly isCarrierLost: boolean;
 }
 
 /** See the head of the file. Of two sources that differ, the one that reports a loss is right. */
 export function linkStateOf(evidence: LinkEvidence): LinkState {
-  const { wiring, device, lower, otherPorts, isCarrierLost } = evidence;
+  const { wiring, device, lower, otherPorts, hasCarried, isCarrierLost } = evidence;
   if (device === undefined || !device.up) return 'down';
   if (wiring === 'tap') return 'unknown';
   if (lower === undefined || !lower.up || isCarrierLost) return 'down';
-  if (wiring === 'macvtap') return lower.carrier && device.carrier ? 'up' : 'down';
+  if (wiring === 'macvtap') return lower.carrier && (device.carrier || !hasCarried) ? 'up' : 'down';
   if (device.master !== lower.ifindex) return 'down';
   return otherPorts.some((port) => port.up && port.carrier) ? 'up' : 'down';
 }

@@ -27,6 +27,7 @@ export class LinkTracker {
   readonly #spec: InterfaceSpec;
   readonly #sources: LinkSources;
   #counted = 0;
+  #hasCarried = false;
 
   constructor(spec: InterfaceSpec, sources: LinkSources) {
     this.#spec = spec;
@@ -50,6 +51,7 @@ export class LinkTracker {
   unwatch(): void {
     this.#sources.carrier?.set(this.#spec.nic, []);
     this.link = 'down';
+    this.#hasCarried = false;
   }
 
   /**
@@ -59,9 +61,12 @@ export class LinkTracker {
    */
   update(): boolean {
     const { link } = this;
+    const device = this.#sources.mirror().link(this.#spec.name);
+    if (device?.carrier === true) this.#hasCarried = true;
     this.link = linkStateOf({
       wiring: wiringOf(this.#spec),
-      device: this.#sources.mirror().link(this.#spec.name),
+      device,
+      hasCarried: this.#hasCarried,
       lower: this.#lower(),
       otherPorts: this.#otherPorts(),
       isCarrierLost: this.#sources.carrier?.isLost(this.#spec.nic) ?? false,

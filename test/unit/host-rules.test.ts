@@ -38,6 +38,7 @@ test('link of an interface (contract 3)', () => {
     device: LINK,
     lower: LINK,
     otherPorts: [],
+    hasCarried: true,
     isCarrierLost: false,
   };
   const bridged: LinkEvidence = {
@@ -56,6 +57,7 @@ test('link of an interface (contract 3)', () => {
     ['macvtap gone', { ...macvtap, device: undefined }, 'down'],
     ['NIC gone', { ...macvtap, lower: undefined }, 'down'],
     ['the watch is first', { ...macvtap, isCarrierLost: true }, 'down'],
+    ['a macvtap just attached', { ...macvtap, device: CUT, hasCarried: false }, 'up'],
     ['the macvtap’s own carrier is still to come', { ...macvtap, device: CUT }, 'down'],
     ['one of two ports has carrier', bridged, 'up'],
     ['no port has carrier', { ...bridged, otherPorts: [CUT, CUT] }, 'down'],
