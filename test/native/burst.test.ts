@@ -83,7 +83,7 @@ test('a full device stops the burst and leaves the rest untouched', () => {
   });
 });
 
-test('slots outside the slab, entries outside the arrays, lengths beyond a slot: RangeError', () => {
+test('slots, entries and lengths beyond their memory: RangeError', () => {
   const burst = new TestBurst(2, 64);
   throws(() => native.readBurst(burst.handle, 0, 1, 2), RangeError);
   throws(() => native.readBurst(burst.handle, 0, 0xffff_ffff, 2), RangeError);

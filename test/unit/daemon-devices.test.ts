@@ -102,7 +102,7 @@ test('given back for good, a device is not taken again', async () => {
   deepEqual(stage.failures, []);
 });
 
-test('a device that goes while the workers take it is given up, and taken when it is back', async () => {
+test('a device that goes while the workers take it is taken when it is back', async () => {
   const stage = new Stage();
   stage.hold('workers take');
   const added = stage.devices.addInterface(NET0, 0);

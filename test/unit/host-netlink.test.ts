@@ -192,7 +192,7 @@ test('a socket that refuses, and one that is closed', async () => {
   equal(kernel.isClosed, true);
 });
 
-test('a batch that is refused as a whole ends at once, though its last message is not answered', async () => {
+test('a batch refused as a whole ends at once, its last message unanswered', async () => {
   const kernel = new FakeKernel();
   const begin = { type: 16, flags: 0, body: Buffer.alloc(4) };
   const result = kernel.client.batch('silence eth0', [begin, { ...begin, type: 1 }, QUESTION]);
