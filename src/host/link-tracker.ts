@@ -55,9 +55,10 @@ export class LinkTracker {
   }
 
   /**
-   * Asks the sources; true if the link or the number of changes is another than before. The counter
-   * may be ahead of the state: while the state is as it was, an odd change is half of one that is
-   * still to come, and is told together with it.
+   * Asks the sources; true if the link or the number of changes is another than before. Counter and
+   * state come from two sources, of which either may be first. A state that is as it was has seen an
+   * even number of changes, another one an odd number: one too many belongs to a change of state
+   * that is still to come, or was told before it was counted, and waits.
    */
   update(): boolean {
     const { link } = this;
@@ -72,7 +73,7 @@ export class LinkTracker {
       isCarrierLost: this.#sources.carrier?.isLost(this.#spec.nic) ?? false,
     });
     const fresh = Math.max(0, this.#count() - this.#counted);
-    const told = link === this.link ? fresh - (fresh % 2) : fresh;
+    const told = Math.max(0, link === this.link ? fresh - (fresh % 2) : fresh - 1 + (fresh % 2));
     this.changes += told;
     this.#counted += told;
     return link !== this.link || told > 0;

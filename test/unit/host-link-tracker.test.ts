@@ -63,6 +63,21 @@ test('a loss and its repair are one change each, whatever source is first', () =
   );
 });
 
+test('a source that is late is not taken for a flap', () => {
+  const bench = new Bench();
+  deepEqual(
+    [
+      bench.step({ mirrored: false }),
+      bench.step({ counter: 1, isLost: true }),
+      bench.step({ isLost: false, mirrored: true }),
+      bench.step({ counter: 2 }),
+      bench.step({ counter: 3, isLost: true }),
+      bench.step({ counter: 4, isLost: false }),
+    ],
+    ['down 0', 'nothing', 'up 1', 'nothing', 'down 2', 'up 3'],
+  );
+});
+
 test('a flap that the state never showed is told as two changes', () => {
   const bench = new Bench();
   deepEqual(
