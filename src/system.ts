@@ -209,6 +209,11 @@ export class System {
     });
   }
 
+  /** The MACs of all devices of this host: what comes from them is no other station's word. */
+  handleHostMacs(macs: readonly Mac[]): void {
+    this.#ctx.hostMacs = new Set(macs);
+  }
+
   /** All addresses that a group's device has now. Unknown names are ignored. */
   handleHostAddresses(name: string, list: readonly HostAddress[], nowMs: number): void {
     this.#withGroup(name, nowMs, (group) => handleHostAddresses(this.#ctx, group, list));
@@ -322,6 +327,7 @@ export class System {
       groups: new Map(),
       groupsByPort: new Map(),
       ownMacs: new Set(),
+      hostMacs: new Set(),
       events: new Fifo(EVENTS_MAX),
       transmissions: new Fifo(TRANSMISSIONS_MAX),
       hostRequests: new Fifo(HOST_REQUESTS_MAX),

@@ -8,6 +8,9 @@ import type { Slab } from './slab.ts';
 // From asm-generic/errno-base.h.
 const EAGAIN = 11;
 
+// The addon's exports are a dictionary to V8: a call through it looks its name up each time.
+const { readBurst, writeBurst } = native;
+
 /** The addon's views of a worker's two bursts. They belong to the thread that made them. */
 export interface DeviceBursts {
   readonly receive: BurstHandle;
@@ -34,11 +37,11 @@ export class DevicePort implements PortIo {
   }
 
   receive(_burst: Burst, count: number): number {
-    return native.readBurst(this.#bursts.receive, this.fd, 0, count);
+    return readBurst(this.#bursts.receive, this.fd, 0, count);
   }
 
   transmit(burst: Burst, from: number, count: number): void {
-    const done = native.writeBurst(this.#bursts.transmit, this.fd, from, count);
+    const done = writeBurst(this.#bursts.transmit, this.fd, from, count);
     // A device without room has none for the rest of the burst either.
     if (done < count) burst.status.fill(EAGAIN, from + done, from + count);
   }

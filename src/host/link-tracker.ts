@@ -55,7 +55,7 @@ export class LinkTracker {
   }
 
   /**
-   * Asks the sources; true if the link or the number of changes is another than before. Counter and
+   * Asks the sources; true if the link or the number of changes is new. Counter and
    * state come from two sources, of which either may be first. A state that is as it was has seen an
    * even number of changes, another one an odd number: one too many belongs to a change of state
    * that is still to come, or was told before it was counted, and waits.

@@ -54,6 +54,8 @@ export interface IpmpContext {
   readonly groups: Map<string, IpmpGroup>;
   readonly groupsByPort: Map<number, IpmpGroup>;
   readonly ownMacs: Set<Mac>;
+  /** MACs of all devices of this host: its kernel may answer from them for our addresses. */
+  hostMacs: ReadonlySet<Mac>;
   readonly events: Fifo<SystemEvent>;
   readonly transmissions: Fifo<Transmission>;
   readonly hostRequests: Fifo<HostRequest>;

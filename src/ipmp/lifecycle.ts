@@ -183,7 +183,12 @@ export class Lifecycle {
 
   #makeGroup(spec: GroupSpec, index: number): IpmpGroup {
     const ctx = this.#ctx;
-    const group = new IpmpGroup(spec.name, index, spec, (mac) => ctx.ownMacs.has(mac));
+    const group = new IpmpGroup(
+      spec.name,
+      index,
+      spec,
+      (mac) => ctx.ownMacs.has(mac) || ctx.hostMacs.has(mac),
+    );
     group.lan = new Lan({
       membership: group.grp,
       output: new GroupLanOutput(ctx, group),

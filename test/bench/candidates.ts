@@ -20,7 +20,8 @@ export interface Candidate {
   readonly name: string;
   readonly what: string;
   field(): Field;
-  raise(field: Field): Promise<void>;
+  /** Returns the process that carries the frames, if it is not the kernel alone. */
+  raise(field: Field): Promise<number | undefined>;
 }
 
 /** Compiled C lies beside the compiled TypeScript. */
@@ -56,13 +57,13 @@ export function candidates(builds: readonly string[]): Candidate[] {
   ];
 }
 
-async function raiseDirect(field: Field): Promise<void> {
+async function raiseDirect(field: Field): Promise<undefined> {
   await field.build({ isBare: true });
   await field.workspace.ip('host', [`address add ${ADDRESS} dev eth0`]);
 }
 
 /** The relay has queues as long as the daemon's, and its kernel is as silent below. */
-async function raiseRelay(field: Field): Promise<void> {
+async function raiseRelay(field: Field): Promise<number | undefined> {
   const { workspace } = field;
   await field.build();
   await workspace.ip('host', [
@@ -75,13 +76,14 @@ async function raiseRelay(field: Field): Promise<void> {
   const [major = '', minor = ''] = (await shell('cat /sys/class/net/net0/tap*/dev')).split(':');
   const node = join(workspace.folder, 'net0');
   await workspace.run(['mknod', node, 'c', major, minor.trim()]);
-  workspace.start([await relayProgram(), GROUP, node], { role: 'host' });
+  const relay = workspace.start([await relayProgram(), GROUP, node], { role: 'host' });
   await until('the relay has made its TAP', 5000, () => shell(`test -e /sys/class/net/${GROUP}`));
   await workspace.ip('host', [
     `link set ${GROUP} address ${mac} txqueuelen ${TX_QUEUE_LENGTH}`,
     `address add ${ADDRESS} dev ${GROUP}`,
     `link set ${GROUP} up`,
   ]);
+  return relay.pid;
 }
 
 async function relayProgram(): Promise<string> {
@@ -102,6 +104,7 @@ function daemon(name: string, what: string, field: () => Field, build?: string):
       const text = configurationFor(ground, { socket, addresses: [ADDRESS] });
       const started = await (await daemonOf(build)).start(ground.workspace, text);
       await started.waitUntilOk();
+      return started.process.pid;
     },
   };
 }

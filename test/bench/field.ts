@@ -1,5 +1,5 @@
 /**
- * The ground on which one candidate runs: a host with its NICs, and a peer that all of them lead to.
+ * The ground on which one candidate runs: a host with its NICs, and a peer where all of them lead.
  *
  *     host ── eth0 ──┐
  *          └─ eth1 ──┴── bridge in the peer (192.0.2.1)

@@ -1,6 +1,7 @@
 /** What the figures were taken on, and how busy others keep it. */
 
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,6 +10,9 @@ export const OTHERS_SHARE_MAX = 0.2;
 export const LOAD_PER_CPU_MAX = 0.5;
 
 const SAMPLE_MS = 500;
+
+/** From linux/jiffies.h: what /proc counts in, on every architecture that Node runs on. */
+const TICK_MS = 10;
 
 /** What a reader needs to place a figure. */
 export interface Machine {
@@ -39,6 +43,13 @@ export async function shareInUse(): Promise<number> {
   await sleep(SAMPLE_MS);
   const after = ticks();
   return (after.used - before.used) / Math.max(1, after.all - before.all);
+}
+
+/** Processor time that a process has used so far, all threads, in milliseconds. */
+export function cpuTimeMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
 function ticks(): { used: number; all: number } {

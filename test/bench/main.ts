@@ -14,9 +14,9 @@ import { findGround } from '../../src/lab/ground.ts';
 import { removeLeftovers } from '../../src/lab/owner.ts';
 import { type Candidate, candidates } from './candidates.ts';
 import type { Field } from './field.ts';
-import { machineHere, shareInUse } from './machine.ts';
+import { cpuTimeMs, machineHere, shareInUse } from './machine.ts';
 import { type Results, render, toJson } from './report.ts';
-import { compareDigests, WORKLOADS, type Workload } from './workloads.ts';
+import { compareDigests, type Figure, WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--seconds S] [--only TEXT]...
                         [--row TEXT]... [--build FOLDER]... [--json FILE]
@@ -40,6 +40,8 @@ interface Options {
 interface Stand {
   readonly candidate: Candidate;
   readonly field: Field;
+  /** The process that carries the frames. */
+  pid: number | undefined;
 }
 
 function options(argv: readonly string[]): Options {
@@ -75,12 +77,17 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-async function raise(stands: Stand[], chosen: readonly Candidate[]): Promise<void> {
+async function raise(
+  stands: Stand[],
+  chosen: readonly Candidate[],
+  stop: AbortSignal,
+): Promise<void> {
   for (const candidate of chosen) {
+    stop.throwIfAborted();
     say(`building: ${candidate.name} (${candidate.what})`);
-    const stand = { candidate, field: candidate.field() };
+    const stand: Stand = { candidate, field: candidate.field(), pid: undefined };
     stands.push(stand);
-    await candidate.raise(stand.field);
+    stand.pid = await candidate.raise(stand.field);
     await stand.field.serve();
     await compareDigests(stand.field);
   }
@@ -89,7 +96,9 @@ async function raise(stands: Stand[], chosen: readonly Candidate[]): Promise<voi
 async function measure(stands: readonly Stand[], asked: Options): Promise<Results> {
   const { rounds, seconds, workloads } = asked;
   const machine = machineHere();
-  const rows = workloads.flatMap((workload) => workload.rows);
+  const rows = workloads.flatMap(({ rows, cost }) =>
+    cost === undefined ? rows : [...rows, cost.row],
+  );
   const values = new Map(rows.map((row) => [row.name, new Map<string, number[]>()]));
   const othersShare: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -97,16 +106,27 @@ async function measure(stands: readonly Stand[], asked: Options): Promise<Result
     for (const workload of workloads) {
       say(`round ${round + 1} of ${rounds}: ${workload.name}`);
       for (let turn = 0; turn < stands.length; turn++) {
-        const { candidate, field } = stands[(turn + round) % stands.length]!;
-        for (const { row, value } of await workload.measure(field, seconds)) {
-          const list = values.get(row)?.get(candidate.name) ?? [];
-          values.get(row)?.set(candidate.name, [...list, value]);
+        const stand = stands[(turn + round) % stands.length]!;
+        for (const { row, value } of await run(workload, stand, seconds)) {
+          const list = values.get(row)?.get(stand.candidate.name) ?? [];
+          values.get(row)?.set(stand.candidate.name, [...list, value]);
         }
       }
     }
   }
   const names = stands.map(({ candidate }) => candidate.name);
   return { machine, rounds, seconds, candidates: names, rows, values, othersShare };
+}
+
+/** One run of one workload, with what it cost the process that carries the frames. */
+async function run(workload: Workload, { field, pid }: Stand, seconds: number): Promise<Figure[]> {
+  const { cost } = workload;
+  const before = pid === undefined ? 0 : cpuTimeMs(pid);
+  const figures = await workload.measure(field, seconds);
+  const [first] = figures;
+  if (pid === undefined || cost === undefined || first === undefined) return figures;
+  const used = cost.of(cpuTimeMs(pid) - before, first.value, seconds);
+  return [...figures, { row: cost.row.name, value: used }];
 }
 
 /** The bench from argv to exit status. */
@@ -124,26 +144,27 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     return 1;
   }
   const stands: Stand[] = [];
-  let wasInterrupted = false;
+  const stop = new AbortController();
   const close = async (): Promise<void> => {
     await Promise.all(stands.map(({ field }) => field.workspace.close()));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      wasInterrupted = true;
+      stop.abort();
       void close();
     });
   }
   try {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
-    await raise(stands, asked.chosen);
+    await raise(stands, asked.chosen, stop.signal);
     const results = await measure(stands, asked);
     writeFileSync(asked.json, `${JSON.stringify(toJson(results), null, 2)}\n`);
     process.stdout.write(`${render(results)}the figures: ${asked.json}\n`);
     return 0;
   } catch (error) {
-    if (!wasInterrupted) say(`bench: ${(error as Error).message}`);
-    return wasInterrupted ? INTERRUPTED : 1;
+    if (stop.signal.aborted) return INTERRUPTED;
+    say(`bench: ${(error as Error).message}`);
+    return 1;
   } finally {
     await close();
   }

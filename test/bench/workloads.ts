@@ -24,8 +24,17 @@ export interface Figure {
 export interface Workload {
   readonly name: string;
   readonly rows: readonly Row[];
+  /** What its processor time is counted by. */
+  readonly cost?: Cost;
   /** Runs it for about `seconds`. @throws WrongTransfer, CommandError */
   measure(field: Field, seconds: number): Promise<Figure[]>;
+}
+
+/** Processor time of the process that carries the frames, by what arrived. */
+export interface Cost {
+  readonly row: Row;
+  /** The cost when `cpuMs` were used for `seconds` at the figure `value`. */
+  of(cpuMs: number, value: number, seconds: number): number;
 }
 
 /** A row of the table. */
@@ -50,6 +59,14 @@ export const UDP_OUT: Row = row('UDP 64 out', 'Mbit/s');
 export const UDP_IN: Row = row('UDP 64 in', 'Mbit/s');
 export const LATENCY_P50: Row = row('round trip p50', 'us', { isLessBetter: true });
 export const LATENCY_P99: Row = row('round trip p99', 'us', { isLessBetter: true });
+
+/** Milliseconds of processor time for a Gbit that arrived. */
+const TCP_COST = (cpuMs: number, gbits: number, seconds: number): number =>
+  cpuMs / (gbits * seconds);
+
+/** Microseconds of processor time for a datagram that arrived. */
+const UDP_COST = (cpuMs: number, mbits: number, seconds: number): number =>
+  (cpuMs * 1000) / ((mbits * seconds * 1e6) / (8 * UDP_LENGTH));
 
 /** In the order in which a round runs them. */
 export const WORKLOADS: readonly Workload[] = [
@@ -147,6 +164,7 @@ function tcp(of: Row, args: readonly string[]): Workload {
   return {
     name: of.name,
     rows: [of],
+    cost: { row: row(`${of.name}, CPU`, 'ms/Gbit', { isLessBetter: true }), of: TCP_COST },
     async measure(field, seconds) {
       return [{ row: of.name, value: tcpBits(await iperf(field, seconds, args)) / 1e9 }];
     },
@@ -158,6 +176,7 @@ function udp(of: Row, args: readonly string[]): Workload {
   return {
     name: of.name,
     rows: [of],
+    cost: { row: row(`${of.name}, CPU`, 'us/frame', { isLessBetter: true }), of: UDP_COST },
     async measure(field, seconds) {
       return [{ row: of.name, value: udpBits(await iperf(field, seconds, all)) / 1e6 }];
     },
