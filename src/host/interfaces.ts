@@ -113,8 +113,7 @@ export class Interfaces {
     one.isLost = false;
     one.mac = attachment.mac;
     one.mtu = mirror().link(spec.name)?.mtu ?? attachment.mtu;
-    one.tracker.watch();
-    one.tracker.update();
+    one.tracker.start();
     return attachedDevice(one, attachment);
   }
 
@@ -124,7 +123,7 @@ export class Interfaces {
     const attachment = one?.attachment;
     if (one === undefined || attachment === undefined) return;
     one.attachment = undefined;
-    one.tracker.unwatch();
+    one.tracker.stop();
     const { context, serial, mirror } = this.#options;
     await serial.run(() => detachInterface(context, attachment));
     await mirror().refresh(name, lowerNameOf(one.spec) ?? '');
@@ -167,9 +166,8 @@ export class Interfaces {
   handlePorts(bridge: string): void {
     for (const one of this.#all.values()) {
       if (one.spec.bridge !== bridge || one.attachment === undefined) continue;
-      if (!one.isLost) one.tracker.watch();
       this.#options.carrier?.refresh(one.spec.nic);
-      this.#evaluate(one);
+      if (!one.isLost) one.tracker.watchAgain();
     }
   }
 
@@ -225,6 +223,8 @@ export class Interfaces {
         carrier: this.#options.carrier,
         mirror: this.#options.mirror,
         isInterface: (name) => this.#all.has(name),
+        clock: this.#options.clock,
+        onNews: () => this.#tellLink(one),
       }),
       mac: 0,
       mtu: 0,
@@ -302,7 +302,7 @@ export class Interfaces {
     if (one.isLost) return;
     one.isLost = true;
     const wasDown = one.tracker.link === 'down';
-    one.tracker.unwatch();
+    one.tracker.stop();
     if (!wasDown) this.#tellLink(one);
     this.#options.emit({ kind: 'device', ifname: one.spec.name, present: false, cause });
   }
@@ -330,7 +330,7 @@ export class Interfaces {
 
   #evaluate(one: Interface): void {
     if (one.attachment === undefined || one.isLost) return;
-    if (one.tracker.update()) this.#tellLink(one);
+    one.tracker.evaluate();
   }
 
   #tellLink(one: Interface): void {
