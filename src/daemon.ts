@@ -28,6 +28,7 @@ import { DatapathPool } from './datapath/pool.ts';
 import { hostClock, wallTime } from './host/clock.ts';
 import { Host } from './host/host.ts';
 import type { HostEvent } from './host/host-event.ts';
+import { LinkMacs } from './host/link-macs.ts';
 import type { Log } from './host/log.ts';
 import { VERSION } from './host/version.ts';
 import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './stats/drop-reasons.ts';
@@ -45,6 +46,7 @@ export class Daemon {
   readonly #system: System;
   readonly #pump: Pump;
   readonly #host: Host;
+  readonly #linkMacs = new LinkMacs(hostClock);
   readonly #devices: Devices;
   readonly #control: Control;
   #server: ControlServer | undefined;
@@ -72,6 +74,7 @@ export class Daemon {
       publication: this.#pool.publication,
       rng: new Rng(randomInt(2 ** 32)),
       linkStatistics: (nic, ifname) => drivers.statistics(nic, ifname),
+      isHostMac: (mac) => this.#linkMacs.has(mac),
       closeGroupDevice: (name) => this.#closeGroupDevice(name),
       nowMs: hostClock.nowMs(),
       lockClock: hostClock.nowMs,

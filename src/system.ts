@@ -81,6 +81,8 @@ export interface SystemOptions {
   readonly linkStatistics: LinkStatistics;
   /** Takes a group's device from the host before the group itself goes; default: nothing to do. */
   readonly closeGroupDevice?: CloseGroupDevice;
+  /** True for the MAC of any device of this host; default: the system knows all that matter. */
+  readonly isHostMac?: (mac: Mac) => boolean;
   /** Where the clock begins, monotonic milliseconds. */
   readonly nowMs: number;
   /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
@@ -209,11 +211,6 @@ export class System {
     });
   }
 
-  /** The MACs of all devices of this host: what comes from them is no other station's word. */
-  handleHostMacs(macs: readonly Mac[]): void {
-    this.#ctx.hostMacs = new Set(macs);
-  }
-
   /** All addresses that a group's device has now. Unknown names are ignored. */
   handleHostAddresses(name: string, list: readonly HostAddress[], nowMs: number): void {
     this.#withGroup(name, nowMs, (group) => handleHostAddresses(this.#ctx, group, list));
@@ -327,7 +324,7 @@ export class System {
       groups: new Map(),
       groupsByPort: new Map(),
       ownMacs: new Set(),
-      hostMacs: new Set(),
+      isHostMac: options.isHostMac ?? (() => false),
       events: new Fifo(EVENTS_MAX),
       transmissions: new Fifo(TRANSMISSIONS_MAX),
       hostRequests: new Fifo(HOST_REQUESTS_MAX),

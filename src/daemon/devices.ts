@@ -19,7 +19,6 @@ import type { DatapathPool } from '../datapath/pool.ts';
 import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
 import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
-import { linkMacs } from '../host/link-macs.ts';
 import type { Log } from '../host/log.ts';
 import { stableMac } from '../host/stable-mac.ts';
 import type { NicDrivers } from './driver.ts';
@@ -172,8 +171,6 @@ export class Devices {
   }
 
   async #open(entry: Entry): Promise<void> {
-    // A NIC that is refused or not taken yet answers for the group's addresses: no conflict.
-    this.#options.pump.tell((system) => system.handleHostMacs(linkMacs()));
     const { name } = entry.device;
     entry.missed = [];
     try {

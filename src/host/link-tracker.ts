@@ -3,8 +3,8 @@
  * often they have changed. Joins the carrier watch (at once, carrier only) with the mirror
  * (everything, perhaps later).
  *
- *   down at once:     up -------------------------> down      both sources are asked, either is enough
- *   up after a hold:  down --> held for HOLD_MS --> up        a loss meanwhile: down, two changes
+ *   up   --------------------------> down   at once, whichever source says so
+ *   down ----> held for HOLD_MS ----> up     a loss meanwhile: still down, two changes more
  *
  * Counter and state come from two sources, of which either may be first. A state that is as it was
  * has seen an even number of changes, another one an odd number: a change too many belongs to a

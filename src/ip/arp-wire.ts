@@ -65,6 +65,7 @@ export class ArpWire {
     }
     const ipif = this.#conflicting(packet);
     if (ipif !== undefined) {
+      if (this.#membership.isHostMac(packet.senderMac)) return 'arp_reflection';
       const isOfUse = this.#claims.handleConflict(ipif, packet.senderMac, nowMs);
       return isOfUse ? undefined : 'arp_conflict';
     }

@@ -16,6 +16,8 @@ export interface LanMembership {
   ills(): Iterable<Ill>;
   /** True for the address of any of our NICs and of any group, also of other groups. */
   isOwnMac(mac: Mac): boolean;
+  /** True for the address of any other device of this host: its kernel answers for us too. */
+  isHostMac(mac: Mac): boolean;
   /** Our address `address` (data or test), in whatever state. */
   findIpif(address: Ipv4): Ipif | undefined;
   /** Address of the group's device towards the host; 0 for a lone NIC. */

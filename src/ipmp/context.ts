@@ -54,8 +54,7 @@ export interface IpmpContext {
   readonly groups: Map<string, IpmpGroup>;
   readonly groupsByPort: Map<number, IpmpGroup>;
   readonly ownMacs: Set<Mac>;
-  /** MACs of all devices of this host: its kernel may answer from them for our addresses. */
-  hostMacs: ReadonlySet<Mac>;
+  readonly isHostMac: (mac: Mac) => boolean;
   readonly events: Fifo<SystemEvent>;
   readonly transmissions: Fifo<Transmission>;
   readonly hostRequests: Fifo<HostRequest>;

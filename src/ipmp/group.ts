@@ -49,6 +49,14 @@ export interface Steered {
   readonly slots: Int32Array;
 }
 
+/** Which MACs are ours. */
+export interface HostMacs {
+  /** True for the address of one of our NICs or groups. */
+  isOwn(mac: Mac): boolean;
+  /** True for the address of any device of this host. */
+  isHost(mac: Mac): boolean;
+}
+
 /** A group. */
 export class IpmpGroup implements IllGroupOwner {
   readonly name: string;
@@ -82,18 +90,13 @@ export class IpmpGroup implements IllGroupOwner {
   /** Set once, right after construction and before the group becomes visible. */
   lan!: Lan;
   kstat!: GroupKstat;
-  readonly #isOwnMac: (mac: Mac) => boolean;
+  readonly #macs: HostMacs;
 
-  constructor(
-    name: string,
-    index: number,
-    settings: GroupSettings,
-    isOwnMac: (mac: Mac) => boolean,
-  ) {
+  constructor(name: string, index: number, settings: GroupSettings, macs: HostMacs) {
     this.name = name;
     this.index = index;
     this.settings = settings;
-    this.#isOwnMac = isOwnMac;
+    this.#macs = macs;
     this.ipsq = new WaitLock('ipsq', `ipsq ${name}`);
     this.references = new References('group', name);
     this.meta = new MetaIll(this);
@@ -125,7 +128,11 @@ export class IpmpGroup implements IllGroupOwner {
   }
 
   isOwnMac(mac: Mac): boolean {
-    return this.#isOwnMac(mac);
+    return this.#macs.isOwn(mac);
+  }
+
+  isHostMac(mac: Mac): boolean {
+    return this.#macs.isHost(mac);
   }
 
   /** Makes RUNNING and FAILED of the meta-interface follow the active list. */

@@ -51,6 +51,7 @@ export interface IllGroupOwner {
   readonly name: string;
   groupMac(): Mac;
   isOwnMac(mac: Mac): boolean;
+  isHostMac(mac: Mac): boolean;
 }
 
 /** The members of one family. */
@@ -187,6 +188,10 @@ export class IllGroup implements IllGroupReference, LanMembership {
 
   isOwnMac(mac: Mac): boolean {
     return this.owner.isOwnMac(mac);
+  }
+
+  isHostMac(mac: Mac): boolean {
+    return this.owner.isHostMac(mac);
   }
 
   findIpif(address: Ipv4): Ipif | undefined {

@@ -17,6 +17,7 @@ import type { Operation } from '../base/operation.ts';
 import { Ipif } from '../ip/ipif.ts';
 import { Lan } from '../ip/lan.ts';
 import { GroupKstat, LinkKstat } from '../stats/collector.ts';
+import type { Mac } from '../wire/addr.ts';
 import { ipv4Parse } from '../wire/addr.ts';
 import { dropAddresses } from './addresses.ts';
 import { findGroup, findInterface, type IpmpContext, post, refreshOwnMacs } from './context.ts';
@@ -183,12 +184,8 @@ export class Lifecycle {
 
   #makeGroup(spec: GroupSpec, index: number): IpmpGroup {
     const ctx = this.#ctx;
-    const group = new IpmpGroup(
-      spec.name,
-      index,
-      spec,
-      (mac) => ctx.ownMacs.has(mac) || ctx.hostMacs.has(mac),
-    );
+    const macs = { isOwn: (mac: Mac) => ctx.ownMacs.has(mac), isHost: ctx.isHostMac };
+    const group = new IpmpGroup(spec.name, index, spec, macs);
     group.lan = new Lan({
       membership: group.grp,
       output: new GroupLanOutput(ctx, group),

@@ -30,7 +30,6 @@ class Stage {
     const step = (name: string): Promise<void> => this.#step(name);
     const system = {
       groupPortOf: () => undefined,
-      handleHostMacs: () => undefined,
       handleDevice: (_name: string, { present, mtu }: { present: boolean; mtu: number }) =>
         this.steps.push(present ? `told present ${mtu}` : 'told absent'),
       handleLink: (_name: string, { link }: { link: string }) => this.steps.push(`told ${link}`),

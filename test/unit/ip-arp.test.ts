@@ -11,6 +11,7 @@ import {
   GATEWAY,
   GATEWAY_MAC,
   GROUP_MAC,
+  HOST_OTHER,
   ip,
   mac,
   OTHER_MAC,
@@ -212,6 +213,15 @@ test('our own MAC as sender is a reflection, never a conflict', () => {
   leaked.set([2, 0, 0, 0, 0, 1], 6);
   world.wire(0, leaked);
   equal(world.dropped('arp_reflection'), 7);
+  equal(ipif.state, 'up');
+  equal(world.lan.counters.conflicts, 0);
+});
+
+test('another device of this host that answers for our address is no conflict', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  world.wire(0, request(HOST_OTHER, DATA, DATA));
+  equal(world.dropped('arp_reflection'), 1);
   equal(ipif.state, 'up');
   equal(world.lan.counters.conflicts, 0);
 });

@@ -15,6 +15,8 @@ export const GROUP_MAC = mac('02:00:00:00:0f:00');
 export const GATEWAY = ip('192.0.2.1');
 export const GATEWAY_MAC = mac('52:54:00:00:00:01');
 export const OTHER_MAC = mac('52:54:00:00:00:99');
+/** Another device of the host, which is not ours. */
+export const HOST_OTHER = mac('52:54:00:00:00:77');
 export const DATA = ip('192.0.2.10');
 export const TEST = ip('192.0.2.21');
 
@@ -150,6 +152,10 @@ export class World implements LanMembership, LanOutput {
 
   ills(): Iterable<Ill> {
     return this.ifaces.map((phyint) => phyint.ill);
+  }
+
+  isHostMac(address: Mac): boolean {
+    return address === HOST_OTHER;
   }
 
   isOwnMac(address: Mac): boolean {
