@@ -14,7 +14,8 @@ export const STAGES = [
   { name: 'sim', folder: 'sim' },
   { name: 'model', folder: 'model' },
   { name: 'fuzz', folder: 'fuzz' },
-  { name: 'netns', folder: 'netns', sequential: true, needsRoot: true },
+  { name: 'netns', folder: 'netns', needsRoot: true },
+  { name: 'timing', folder: 'timing', sequential: true, needsRoot: true },
 ];
 
 /** Test files of a folder of test/: `source` and `built`, relative to the root. */

@@ -2,8 +2,8 @@
  * `npm test`: set-up, then every test, stage by stage.
  *
  *   npm test                       everything
- *   npm test -- unit sim           these stages (tidy unit prop lab native sim model fuzz netns)
- *   npm test -- netns failover     of these stages, the files whose name contains a word
+ *   npm test -- unit sim           these stages (tidy, unit, prop ...: see test-files.mjs)
+ *   npm test -- timing failover    of these stages, the files whose name contains a word
  *
  * The last line is `N passed, N failed, N skipped`; exit status 0 only if nothing failed.
  */

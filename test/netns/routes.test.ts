@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { LAN } from '../../src/lab/topology.ts';
-import { TestHost } from './harness.ts';
+import { TestHost, WIRINGS } from './harness.ts';
 import { Sniffer } from './sniffer.ts';
 import { udpSend } from './udp-traffic.ts';
 
@@ -20,94 +20,96 @@ const COUNTERS = `table inet count {
 }
 `;
 
-describe('routes through the group', () => {
-  let host: TestHost;
+for (const wiring of WIRINGS) {
+  describe(`routes through the group, ${wiring}`, () => {
+    let host: TestHost;
 
-  before(async () => {
-    host = await TestHost.raise({ gateways: 2 });
-    for (const role of ['gw', 'gw2']) await host.run(role, ['nft', '-f', '-'], COUNTERS);
-  });
-  after(() => host?.lower());
-
-  /** Echo requests for the remote address that each gateway has had since the last question. */
-  async function echoCounts(): Promise<number[]> {
-    const counts = [];
-    for (const role of ['gw', 'gw2']) {
-      const text = await host.run(role, ['nft', 'reset', 'counter', 'inet', 'count', 'echo']);
-      counts.push(Number(/packets (\d+)/.exec(text)?.[1]));
-    }
-    return counts;
-  }
-
-  test('the default route of the configuration leads through the first gateway', async () => {
-    const routes = (await host.ipJson('host', ['route', 'show', 'default'])) as object[];
-    deepEqual(
-      routes.map((route) => 'gateway' in route && route.gateway),
-      [GATEWAY],
-    );
-    await echoCounts();
-    deepEqual(await host.ping('host', LAN.remote), { answered: 3, duplicates: 0 });
-    deepEqual(await echoCounts(), [3, 0]);
-  });
-
-  test('a firewall mark chooses the other gateway', async () => {
-    await host.workspace.ip('host', [
-      `route add default via ${GATEWAY_2} table 7`,
-      'rule add fwmark 7 table 7',
-    ]);
-    equal((await host.ping('host', LAN.remote, { args: ['-m', '7'] })).answered, 3);
-    equal((await host.ping('host', LAN.remote, { count: 5 })).answered, 5);
-    deepEqual(await echoCounts(), [5, 3]);
-  });
-
-  test('of equal routes, each flow takes the one that the kernel names', async () => {
-    await host.run('host', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy']);
-    await host.workspace.ip('host', [
-      `route replace default nexthop via ${GATEWAY} nexthop via ${GATEWAY_2}`,
-    ]);
-    // A switch that has not learnt a gateway's place yet gives its frames to both.
-    const sniffers = await Promise.all(
-      ['gw', 'gw2'].map(async (role) => {
-        const mac = (await host.run(role, ['cat', '/sys/class/net/eth0/address'])).trim();
-        const filter = `udp dst port ${PORT} and ether dst ${mac}`;
-        return await Sniffer.start(host.workspace, { role, device: 'eth0', filter });
-      }),
-    );
-    const sourcePorts = Array.from({ length: 32 }, (_, index) => 20_000 + index);
-    await udpSend(host.workspace, 'host', {
-      address: LAN.remote,
-      port: PORT,
-      text: 'x',
-      sourcePorts,
+    before(async () => {
+      host = await TestHost.raise({ wiring, gateways: 2 });
+      for (const role of ['gw', 'gw2']) await host.run(role, ['nft', '-f', '-'], COUNTERS);
     });
-    const expected: number[][] = [[], []];
-    for (const port of sourcePorts) {
-      // Without `from`, as the sender's socket is unbound: the kernel hashes before it has chosen
-      // a source address, and prefers hops that match one that is given.
-      const ports = ['sport', String(port), 'dport', String(PORT)];
-      const [route] = (await host.ipJson('host', [
-        'route',
-        'get',
-        LAN.remote,
-        'ipproto',
-        'udp',
-        ...ports,
-      ])) as [{ gateway: string }];
-      expected[route.gateway === GATEWAY ? 0 : 1]?.push(port);
+    after(() => host?.lower());
+
+    /** Echo requests for the remote address that each gateway has had since the last question. */
+    async function echoCounts(): Promise<number[]> {
+      const counts = [];
+      for (const role of ['gw', 'gw2']) {
+        const text = await host.run(role, ['nft', 'reset', 'counter', 'inet', 'count', 'echo']);
+        counts.push(Number(/packets (\d+)/.exec(text)?.[1]));
+      }
+      return counts;
     }
-    ok(
-      expected.every((ports) => ports.length > 0),
-      'the kernel used both gateways',
-    );
-    for (const [index, sniffer] of sniffers.entries()) {
-      const count = expected[index]?.length ?? 0;
-      const lines = await sniffer.waitFor(/UDP/, 5000, count);
-      const ports = lines.map((line) => Number(/\.(\d+) > /.exec(line)?.[1]));
+
+    test('the default route of the configuration leads through the first gateway', async () => {
+      const routes = (await host.ipJson('host', ['route', 'show', 'default'])) as object[];
       deepEqual(
-        ports.sort((a, b) => a - b),
-        expected[index],
+        routes.map((route) => 'gateway' in route && route.gateway),
+        [GATEWAY],
       );
-      await sniffer.stop();
-    }
+      await echoCounts();
+      deepEqual(await host.ping('host', LAN.remote), { answered: 3, duplicates: 0 });
+      deepEqual(await echoCounts(), [3, 0]);
+    });
+
+    test('a firewall mark chooses the other gateway', async () => {
+      await host.workspace.ip('host', [
+        `route add default via ${GATEWAY_2} table 7`,
+        'rule add fwmark 7 table 7',
+      ]);
+      equal((await host.ping('host', LAN.remote, { args: ['-m', '7'] })).answered, 3);
+      equal((await host.ping('host', LAN.remote, { count: 5 })).answered, 5);
+      deepEqual(await echoCounts(), [5, 3]);
+    });
+
+    test('of equal routes, each flow takes the one that the kernel names', async () => {
+      await host.run('host', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy']);
+      await host.workspace.ip('host', [
+        `route replace default nexthop via ${GATEWAY} nexthop via ${GATEWAY_2}`,
+      ]);
+      // A switch that has not learnt a gateway's place yet gives its frames to both.
+      const sniffers = await Promise.all(
+        ['gw', 'gw2'].map(async (role) => {
+          const mac = (await host.run(role, ['cat', '/sys/class/net/eth0/address'])).trim();
+          const filter = `udp dst port ${PORT} and ether dst ${mac}`;
+          return await Sniffer.start(host.workspace, { role, device: 'eth0', filter });
+        }),
+      );
+      const sourcePorts = Array.from({ length: 32 }, (_, index) => 20_000 + index);
+      await udpSend(host.workspace, 'host', {
+        address: LAN.remote,
+        port: PORT,
+        text: 'x',
+        sourcePorts,
+      });
+      const expected: number[][] = [[], []];
+      for (const port of sourcePorts) {
+        // Without `from`, as the sender's socket is unbound: the kernel hashes before it has chosen
+        // a source address, and prefers hops that match one that is given.
+        const ports = ['sport', String(port), 'dport', String(PORT)];
+        const [route] = (await host.ipJson('host', [
+          'route',
+          'get',
+          LAN.remote,
+          'ipproto',
+          'udp',
+          ...ports,
+        ])) as [{ gateway: string }];
+        expected[route.gateway === GATEWAY ? 0 : 1]?.push(port);
+      }
+      ok(
+        expected.every((ports) => ports.length > 0),
+        'the kernel used both gateways',
+      );
+      for (const [index, sniffer] of sniffers.entries()) {
+        const count = expected[index]?.length ?? 0;
+        const lines = await sniffer.waitFor(/UDP/, 5000, count);
+        const ports = lines.map((line) => Number(/\.(\d+) > /.exec(line)?.[1]));
+        deepEqual(
+          ports.sort((a, b) => a - b),
+          expected[index],
+        );
+        await sniffer.stop();
+      }
+    });
   });
-});
+}

@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../../src/datapath/native.ts';
 import type { Host } from '../../src/host/host.ts';
-import { inNamespace, nic, openFakeNic, type World } from './host-world.ts';
+import { inNamespace, nic, openFakeNic, type World } from '../netns/host-world.ts';
 
 const NICS = 8;
 

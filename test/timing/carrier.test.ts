@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LAN, Topology } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { Workspace } from '../../src/lab/workspace.ts';
-import { Cable, startNoise } from './cable.ts';
+import { Cable, startNoise } from '../netns/cable.ts';
+import { TestHost } from '../netns/harness.ts';
 import { assertFailoverGaps } from './figures.ts';
-import { TestHost } from './harness.ts';
 
 const TRIALS = 7;
 /** The second loss comes while the kernel still holds back the event of the first. */

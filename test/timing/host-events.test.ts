@@ -8,7 +8,7 @@ import { NetlinkSocket } from '../../src/datapath/native.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
 import type { OpenTransport } from '../../src/host/netlink.ts';
-import { inNamespace, nic, type World } from './host-world.ts';
+import { inNamespace, nic, type World } from '../netns/host-world.ts';
 
 const GROUP = {
   name: 'ipmp0',

@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EchoWindow } from '../../src/lab/echo-record.ts';
 import { LAN, type Wiring } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
+import { TestHost } from '../netns/harness.ts';
+import { Sniffer } from '../netns/sniffer.ts';
 import { assertFailoverGaps, MEDIAN_GAP_MS, median } from './figures.ts';
-import { TestHost } from './harness.ts';
-import { Sniffer } from './sniffer.ts';
 
 const [GATEWAY] = LAN.gateways;
 const CUTS = 20;
