@@ -12,7 +12,7 @@
 
 import { assert, InvariantError } from '../base/assert.ts';
 import { DATAPATH_DROP_REASONS, type DatapathDropReason } from '../stats/drop-reasons.ts';
-import { MAX_PORTS } from './fib.ts';
+import { GROUP_PORT_BASE, MAX_PORTS } from './fib.ts';
 import {
   COUNTER_WORDS,
   COUNTERS_PER_PORT,
@@ -21,6 +21,8 @@ import {
   DROPS,
   FORWARDED,
   INJECTED,
+  INJECTED_DROPPED,
+  INJECTED_TRANSMITTED,
   PUNTED,
   RECEIVE_BROADCAST,
   RECEIVE_BYTES,
@@ -56,13 +58,34 @@ export interface PortCounters {
   /** Frames that the device of this port did not take. */
   transmitErrors: bigint;
   /**
-   * What became of the frames that came in by this port:
-   * receivePackets + injected = forwarded + punted + the drops of this port.
+   * What became of the frames read from this port:
+   * receivePackets = forwarded + punted + the drops of this port - injectedDropped.
    */
   forwarded: bigint;
   punted: bigint;
-  /** Frames that the control plane gave to this port. */
+  /** Frames that the control plane gave to this port: injectedTransmitted + injectedDropped. */
   injected: bigint;
+  injectedTransmitted: bigint;
+  /** These are among the drops of this port too. */
+  injectedDropped: bigint;
+}
+
+/** Frames of all ports: one reading of the whole datapath, exact while no frame is on its way. */
+export interface DatapathTotals {
+  /** Frames read: receivedWire + receivedHost = forwarded + punted + dropped. */
+  receivedWire: bigint;
+  receivedHost: bigint;
+  forwarded: bigint;
+  punted: bigint;
+  /** All drops except those of injected frames. */
+  dropped: bigint;
+  /** Frames of the control plane: injected = injectedTransmitted + injectedDropped. */
+  injected: bigint;
+  injectedTransmitted: bigint;
+  injectedDropped: bigint;
+  /** Frames written: transmittedWire + transmittedHost = forwarded + injectedTransmitted. */
+  transmittedWire: bigint;
+  transmittedHost: bigint;
 }
 
 /** The counting side: owned by one worker. */
@@ -153,6 +176,32 @@ export class CounterReader {
       forwarded: this.#sum(port, FORWARDED),
       punted: this.#sum(port, PUNTED),
       injected: this.#sum(port, INJECTED),
+      injectedTransmitted: this.#sum(port, INJECTED_TRANSMITTED),
+      injectedDropped: this.#sum(port, INJECTED_DROPPED),
+    };
+  }
+
+  /** What all ports counted together. */
+  totals(): DatapathTotals {
+    const ofAll = (counter: number): bigint => this.#sumOfPorts(counter, 0, MAX_PORTS);
+    const ofNics = (counter: number): bigint => this.#sumOfPorts(counter, 0, GROUP_PORT_BASE);
+    const ofGroups = (counter: number): bigint => {
+      return this.#sumOfPorts(counter, GROUP_PORT_BASE, MAX_PORTS);
+    };
+    let drops = 0n;
+    for (const count of this.drops().values()) drops += count;
+    const injectedDropped = ofAll(INJECTED_DROPPED);
+    return {
+      receivedWire: ofNics(RECEIVE_PACKETS),
+      receivedHost: ofGroups(RECEIVE_PACKETS),
+      forwarded: ofAll(FORWARDED),
+      punted: ofAll(PUNTED),
+      dropped: drops - injectedDropped,
+      injected: ofAll(INJECTED),
+      injectedTransmitted: ofAll(INJECTED_TRANSMITTED),
+      injectedDropped,
+      transmittedWire: ofNics(TRANSMIT_PACKETS),
+      transmittedHost: ofGroups(TRANSMIT_PACKETS),
     };
   }
 
@@ -167,11 +216,16 @@ export class CounterReader {
   drops(): Map<DatapathDropReason, bigint> {
     const total = new Map<DatapathDropReason, bigint>();
     for (const [index, reason] of DATAPATH_DROP_REASONS.entries()) {
-      let sum = 0n;
-      for (let port = 0; port < MAX_PORTS; port++) sum += this.#sum(port, DROPS + index);
-      total.set(reason, sum);
+      total.set(reason, this.#sumOfPorts(DROPS + index, 0, MAX_PORTS));
     }
     return total;
+  }
+
+  /** `counter` of the ports `first` .. `end` - 1. */
+  #sumOfPorts(counter: number, first: number, end: number): bigint {
+    let sum = 0n;
+    for (let port = first; port < end; port++) sum += this.#sum(port, counter);
+    return sum;
   }
 
   #sum(port: number, counter: number): bigint {

@@ -9,7 +9,9 @@
  * The same class serves the workers (worker-loop.ts) and, over ports in memory, the simulator.
  *
  * Invariants:
- * 1. Conservation: for each port, receivePackets + injected = forwarded + punted + its drops.
+ * 1. Conservation. For each port, of the frames read: receivePackets = forwarded + punted + their
+ *    drops; of those injected: injected = injectedTransmitted + injectedDropped. Over all ports,
+ *    of the frames written: transmitPackets = forwarded + injectedTransmitted.
  * 2. After construction nothing is allocated, whatever the frames (attach and detach aside).
  * 3. Only between `begin` and `end` is a table held.
  */
@@ -23,6 +25,8 @@ import {
   DROPS,
   FORWARDED,
   INJECTED,
+  INJECTED_DROPPED,
+  INJECTED_TRANSMITTED,
   PUNTED,
   RECEIVE_BROADCAST,
   RECEIVE_BYTES,
@@ -191,6 +195,7 @@ export class Forwarder {
     const size = length + VNET_HEADER_LENGTH;
     if (length < ETHERNET_HEADER_LENGTH || size >= SLOT_LENGTH) {
       this.#drop(port, size >= SLOT_LENGTH ? DROP_TRUNCATED : DROP_RUNT);
+      this.#counters.add(port, INJECTED_DROPPED, 1);
       return;
     }
     const slab = this.#transmit.bytes;
@@ -198,7 +203,9 @@ export class Forwarder {
     for (let i = 0; i < length; i++) slab[VNET_HEADER_LENGTH + i] = bytes[offset + i]!;
     this.#transmit.slots[0] = 0;
     this.#transmit.lengths[0] = size;
-    this.#write(port, port, 1);
+    const written = this.#write(port, port, 1);
+    this.#counters.add(port, INJECTED_TRANSMITTED, written);
+    this.#counters.add(port, INJECTED_DROPPED, 1 - written);
   }
 
   #decideInput(port: number, count: number): void {
@@ -250,6 +257,7 @@ export class Forwarder {
   #send(port: number, count: number): void {
     const { slots, lengths } = this.#receive;
     const out = this.#transmit;
+    let forwarded = 0;
     for (let first = 0; first < count; first++) {
       const target = this.#outPort[first]!;
       if (target === DONE) continue;
@@ -261,14 +269,16 @@ export class Forwarder {
         out.lengths[size] = lengths[i]!;
         size++;
       }
-      this.#write(port, target, size);
+      forwarded += this.#write(port, target, size);
     }
+    this.#counters.add(port, FORWARDED, forwarded);
   }
 
   /**
    * Writes the first `size` entries of the transmit burst, which came in by `port`, to `target`.
+   * Returns how many the device took; each of the others is dropped.
    */
-  #write(port: number, target: number, size: number): void {
+  #write(port: number, target: number, size: number): number {
     const io = this.#ports[target];
     const { bytes, slots, lengths, status, slotLength } = this.#transmit;
     if (io === undefined) status.fill(ENODEV, 0, size);
@@ -289,10 +299,10 @@ export class Forwarder {
         this.#counters.add(target, isBroadcast ? TRANSMIT_BROADCAST : TRANSMIT_MULTICAST, 1);
       }
     }
-    this.#counters.add(port, FORWARDED, packets);
     this.#counters.add(target, TRANSMIT_PACKETS, packets);
     this.#counters.add(target, TRANSMIT_BYTES, octets);
     this.#counters.add(target, TRANSMIT_ERRORS, size - packets);
+    return packets;
   }
 
   #countReceived(port: number, count: number): void {

@@ -133,13 +133,15 @@ export const TRANSMIT_BYTES = 5;
 export const TRANSMIT_MULTICAST = 6;
 export const TRANSMIT_BROADCAST = 7;
 export const TRANSMIT_ERRORS = 8;
-/** Frames that came in here and left by a device. */
+/** Frames read here that left by a device. */
 export const FORWARDED = 9;
-/** Frames that came in here and went to the control plane. */
+/** Frames read here that went to the control plane. */
 export const PUNTED = 10;
-/** Frames that the control plane gave to this port. */
+/** Frames that the control plane gave to this port, and how many of them left or were dropped. */
 export const INJECTED = 11;
-export const DROPS = 12;
+export const INJECTED_TRANSMITTED = 12;
+export const INJECTED_DROPPED = 13;
+export const DROPS = 14;
 
 export const COUNTERS_PER_PORT = DROPS + DATAPATH_DROP_REASONS.length;
 /** A counter: high half, low half for even and for odd high halves (counters.ts). */

@@ -14,7 +14,7 @@ import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
 import type { DatapathDropReason } from '../stats/drop-reasons.ts';
-import { CounterReader, type PortCounters } from './counters.ts';
+import { CounterReader, type DatapathTotals, type PortCounters } from './counters.ts';
 import type { Publication } from './fib.ts';
 import { PUNT_LENGTH_MAX } from './forwarder.ts';
 import {
@@ -153,6 +153,11 @@ export class DatapathPool {
   /** The counters of `port`, exact, summed over the workers. */
   portCounters(port: number): PortCounters {
     return this.#counters.port(port);
+  }
+
+  /** What all ports counted together, exact while no frame is on its way. */
+  totals(): DatapathTotals {
+    return this.#counters.totals();
   }
 
   /** Dropped frames by reason, of one port they came in by, or of all. */

@@ -146,7 +146,9 @@ test('frames of the control plane are counted to the same rule', () => {
   const counters = world.counters.port(NET0);
   const drops = world.counters.portDrops(NET0);
   equal(counters.injected, 4n);
-  equal(counters.forwarded, 1n);
+  equal(counters.injectedTransmitted, 1n);
+  equal(counters.injectedDropped, 3n);
+  equal(counters.forwarded, 0n);
   equal(counters.transmitErrors, 1n);
   equal(drops.get('runt'), 1n);
   equal(drops.get('truncated'), 1n);

@@ -5,8 +5,9 @@
  * 1. boundOnce: an address that is up is bound to exactly one active NIC, or to none while the
  *    group has failed.
  * 2. neverUnbound: no address is unbound while any NIC of the group is active.
- * 3. framesConserved: for each port, received + injected = forwarded + punted + dropped, no frame
- *    is dropped without a reason, and what the cable delivered is what the port received.
+ * 3. framesConserved: for each port, received + injected = forwarded + punted + injected and
+ *    written + dropped, no frame is dropped without a reason, and what the cable delivered is what
+ *    the port received.
  * 4. countersNeverFall: neither the counters of a port nor a published kstat.
  * 5. movesAnnounced: after an address that is up has moved, its new NIC announces it.
  * 6. announcementsBounded: an address is announced at most a full series' number of times a second.
@@ -165,7 +166,8 @@ export class Checkers {
       let dropped = 0n;
       for (const count of drops.values()) dropped += count;
       const came = counters.receivePackets + counters.injected;
-      const went = counters.forwarded + counters.punted + dropped;
+      const written = counters.forwarded + counters.injectedTransmitted;
+      const went = written + counters.punted + dropped;
       if (came !== went) this.#fail('framesConserved', `port ${port}: ${came} came, ${went} went`);
       const unclassified = drops.get('unclassified') ?? 0n;
       if (unclassified !== 0n) this.#fail('framesConserved', `${unclassified} without a reason`);
