@@ -20,6 +20,7 @@ import type { ControlServer } from './ctl/server.ts';
 import { Control } from './daemon/control.ts';
 import { Devices } from './daemon/devices.ts';
 import { NicDrivers } from './daemon/driver.ts';
+import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
 import { journalPathFor, readMachineId, workersForMachine } from './daemon/machine.ts';
 import { Pump } from './daemon/pump.ts';
 import { routeRecords } from './daemon/routes.ts';
@@ -31,9 +32,6 @@ import type { HostEvent } from './host/host-event.ts';
 import { LinkMacs } from './host/link-macs.ts';
 import type { Log } from './host/log.ts';
 import { VERSION } from './host/version.ts';
-import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './stats/drop-reasons.ts';
-import { MemoryKstat } from './stats/kstat.ts';
-import type { KstatData } from './stats/schema.ts';
 import { type HostRequest, System, type SystemEvent } from './system.ts';
 
 /** One running daemon. */
@@ -49,6 +47,7 @@ export class Daemon {
   readonly #linkMacs = new LinkMacs(hostClock);
   readonly #devices: Devices;
   readonly #control: Control;
+  readonly #kstatSources: KstatSources;
   #server: ControlServer | undefined;
   #listener: { close(): Promise<void> } | undefined;
   #starting: Promise<void> = Promise.resolve();
@@ -93,7 +92,13 @@ export class Daemon {
       fail: this.#fail,
     });
     this.#control = this.#makeControl();
-    this.#installKstats();
+    this.#kstatSources = {
+      system: this.#system,
+      datapath: { totals: () => this.#pool.totals(), drops: () => this.#pool.dropCounters() },
+      lostInjections: () => this.#pump.lostFrames,
+      nowMs: hostClock.nowMs,
+    };
+    installKstats(this.#kstatSources);
   }
 
   /** Resolves when the daemon serves; fails if it cannot. */
@@ -131,7 +136,7 @@ export class Daemon {
   /** Writes state and statistics to the log. */
   dump(): void {
     const { groups } = this.#system.describeStatus();
-    const drops = Object.fromEntries([...this.#drops()].filter(([, count]) => count > 0n));
+    const drops = [...dropsOf(this.#kstatSources)].filter(([, count]) => count > 0n);
     this.#log.info(
       {
         event: 'dump',
@@ -139,7 +144,7 @@ export class Daemon {
         interfaces: this.#system.describeInterfaces(),
         addresses: this.#system.describeAddresses(),
         neighbors: this.#system.describeNeighbors(),
-        drops: Object.fromEntries(Object.entries(drops).map(([name, n]) => [name, String(n)])),
+        drops: Object.fromEntries(drops.map(([name, count]) => [name, String(count)])),
         lost: { ...this.#system.lostCounters(), injections: String(this.#pump.lostFrames) },
         longestLockHoldMs: this.#system.longestLockHoldMs,
       },
@@ -228,17 +233,6 @@ export class Daemon {
     };
   }
 
-  #installKstats(): void {
-    const identity = { module: 'ipmpd', instance: 0, name: 'drops', class: 'misc' };
-    const { nowMs } = hostClock;
-    const copy = (): KstatData => {
-      const drops = this.#drops();
-      const reasons = [...DATAPATH_DROP_REASONS, ...IP_DROP_REASONS];
-      return Object.fromEntries(reasons.map((reason) => [reason, drops.get(reason) ?? 0n]));
-    };
-    this.#system.kstats.install(new MemoryKstat(identity, { crtimeMs: nowMs(), nowMs, copy }));
-  }
-
   #makePump(): Pump {
     return new Pump(this.#system, hostClock, {
       transmit: (port, frame) => this.#pool.inject(port, frame),
@@ -263,7 +257,7 @@ export class Daemon {
       system: this.#system,
       version: VERSION,
       run: (label, body) => this.#pump.run(label, body),
-      drops: () => this.#drops(),
+      drops: () => dropsOf(this.#kstatSources),
       readiness: () => ({
         ready: this.#isReady && !this.#isStopping,
         reason: this.#isStopping ? 'stopping' : this.#isReady ? 'ready' : 'starting',
@@ -325,13 +319,5 @@ export class Daemon {
     const detail = event.detail === null ? '' : ` (${event.detail})`;
     this.#log.info(fields, `${event.event} ${subject} ${change}${detail}: ${event.cause}`);
     this.#control.publish(event);
-  }
-
-  #drops(): ReadonlyMap<string, bigint> {
-    const drops = new Map<string, bigint>(this.#pool.dropCounters());
-    for (const [reason, count] of this.#system.dropCounters()) {
-      drops.set(reason, (drops.get(reason) ?? 0n) + count);
-    }
-    return drops;
   }
 }

@@ -16,7 +16,6 @@ import { type Operation, Scheduler } from './base/operation.ts';
 import type { Rng } from './base/rng.ts';
 import type { Publication } from './datapath/fib.ts';
 import type { RouteRecord } from './ip/ire.ts';
-import type { LanCounters } from './ip/lan-counters.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
 import {
   type CloseGroupDevice,
@@ -34,6 +33,7 @@ import {
   describeNeighbors,
 } from './ipmp/describe.ts';
 import { Fifo, type SystemEvent } from './ipmp/event.ts';
+import { type ControlCounters, FrameCounts } from './ipmp/frame-counts.ts';
 import type { HostAddress, IpmpGroup } from './ipmp/group.ts';
 import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
 import { Lifecycle } from './ipmp/lifecycle.ts';
@@ -63,6 +63,7 @@ import type { Mac } from './wire/addr.ts';
 export type { RouteRecord } from './ip/ire.ts';
 export type { HostRequest, Transmission } from './ipmp/context.ts';
 export type { SystemEvent } from './ipmp/event.ts';
+export type { ControlCounters } from './ipmp/frame-counts.ts';
 export type { HostAddress } from './ipmp/group.ts';
 export type { DeviceInfo, LinkInfo } from './ipmp/ipmp.ts';
 export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
@@ -190,6 +191,7 @@ export class System {
   /** A frame that the forwarding path handed up; `port` is where it arrived. */
   handleFrame(port: number, frame: Uint8Array, nowMs: number): void {
     this.#told(nowMs);
+    this.#ctx.frames.taken++;
     const tracked = this.#ctx.interfacesByNic.get(port);
     const group = tracked?.group ?? this.#ctx.groupsByPort.get(port);
     if (group === undefined) {
@@ -284,10 +286,9 @@ export class System {
     return new Map(this.#ctx.drops);
   }
 
-  /** What the Lan of each group has counted: flat copies by the name of the group. */
-  lanCounters(): ReadonlyMap<string, LanCounters> {
-    const all = [...this.#ctx.groups.values()];
-    return new Map(all.map((group) => [group.name, { ...group.lan.counters }]));
+  /** What the control plane counted: a flat copy. */
+  controlCounters(): ControlCounters {
+    return this.#ctx.frames.total([...this.#ctx.groups.values()].map(({ lan }) => lan));
   }
 
   /** Events and frames that did not fit their queue: 0 unless the shell does not drain. */
@@ -329,6 +330,7 @@ export class System {
       transmissions: new Fifo(TRANSMISSIONS_MAX),
       hostRequests: new Fifo(HOST_REQUESTS_MAX),
       failovers: new Map(),
+      frames: new FrameCounts(),
       drops: new Map(),
       dampingDeadlines: new DeadlineQueue(),
       steering: this.#projection,

@@ -11,7 +11,6 @@
  *   ours. An announcement makes us repeat ours, at most once a second.
  */
 
-import type { DropReason } from '../stats/drop-reasons.ts';
 import { MAC_BROADCAST } from '../wire/addr.ts';
 import {
   ARP_REPLY,
@@ -26,7 +25,7 @@ import type { ArpSideOptions } from './arp-wire.ts';
 import type { Claims } from './claims.ts';
 import type { HostProbes } from './host-probes.ts';
 import type { Ipif } from './ipif.ts';
-import type { LanCounters } from './lan-counters.ts';
+import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { Resolver } from './resolver.ts';
 
@@ -48,8 +47,8 @@ export class ArpHost {
     this.#hostProbes = options.hostProbes;
   }
 
-  /** An ARP frame of the host; undefined when it was of use, else why not. */
-  handleFrame(frame: Uint8Array, nowMs: number): DropReason | undefined {
+  /** An ARP frame of the host, carried to its end. */
+  handleFrame(frame: Uint8Array, nowMs: number): FrameEnd {
     const packet = arpGate(frame);
     if (typeof packet === 'string') return packet;
     if (arpIsAnnouncement(packet)) {
@@ -68,7 +67,7 @@ export class ArpHost {
   }
 
   /** A question about an address of ours: only a test address is not the host's own. */
-  #handleOwnTarget(packet: ArpPacket, target: Ipif): DropReason | undefined {
+  #handleOwnTarget(packet: ArpPacket, target: Ipif): FrameEnd {
     if (target.kind === 'data') {
       return arpIsProbe(packet) ? 'host_detection' : 'host_own_target';
     }
@@ -85,10 +84,10 @@ export class ArpHost {
         targetAddress: packet.senderAddress,
       }),
     );
-    return undefined;
+    return 'answered';
   }
 
-  #probe(packet: ArpPacket, nowMs: number): DropReason | undefined {
+  #probe(packet: ArpPacket, nowMs: number): FrameEnd {
     const ill = this.#membership.probeIll();
     if (ill === undefined || ill.physAddr === 0) return 'no_active_member';
     if (!this.#resolver.takeAskToken(ill, nowMs)) return 'neighbor_rate_limited';
@@ -104,6 +103,6 @@ export class ArpHost {
         targetAddress: packet.targetAddress,
       }),
     );
-    return undefined;
+    return 'consumed';
   }
 }

@@ -12,7 +12,6 @@
  *    with its MAC both in the frame and in the packet, whichever NIC heard it.
  */
 
-import type { DropReason } from '../stats/drop-reasons.ts';
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, type ArpPacket, arpFrame, arpIsProbe } from '../wire/arp.ts';
 import { ethernetDestination, ethernetIsGroup, ethernetSource } from '../wire/ethernet.ts';
@@ -21,7 +20,7 @@ import type { Claims } from './claims.ts';
 import type { HostProbes } from './host-probes.ts';
 import type { Ill } from './ill.ts';
 import type { Ipif } from './ipif.ts';
-import type { LanCounters } from './lan-counters.ts';
+import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { Resolver } from './resolver.ts';
 
@@ -52,8 +51,8 @@ export class ArpWire {
     this.#hostProbes = options.hostProbes;
   }
 
-  /** An ARP frame that `ill` received; undefined when it was of use, else why not. */
-  handleFrame(ill: Ill, frame: Uint8Array, nowMs: number): DropReason | undefined {
+  /** An ARP frame that `ill` received, carried to its end. */
+  handleFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
     const cast = this.#membership.castIll();
     const isGroup = ethernetIsGroup(frame, 0);
     if (isGroup && cast !== undefined && cast !== ill) return 'not_nominated';
@@ -67,12 +66,12 @@ export class ArpWire {
     if (ipif !== undefined) {
       if (this.#membership.isHostMac(packet.senderMac)) return 'arp_reflection';
       const isOfUse = this.#claims.handleConflict(ipif, packet.senderMac, nowMs);
-      return isOfUse ? undefined : 'arp_conflict';
+      return isOfUse ? 'consumed' : 'arp_conflict';
     }
     const isHandedUp = this.#handUp(packet, nowMs);
     const isToUs = this.#membership.isOwnMac(ethernetDestination(frame, 0));
-    const reason = this.#handlePacket(packet, isToUs, nowMs);
-    return isHandedUp ? undefined : reason;
+    const end = this.#handlePacket(packet, isToUs, nowMs);
+    return isHandedUp && end !== 'answered' ? 'consumed' : end;
   }
 
   /** The address of ours that another station uses, or wants at the same time as we. */
@@ -82,12 +81,12 @@ export class ArpWire {
     return target?.state === 'tentative' ? target : undefined;
   }
 
-  #handlePacket(packet: ArpPacket, isToUs: boolean, nowMs: number): DropReason | undefined {
+  #handlePacket(packet: ArpPacket, isToUs: boolean, nowMs: number): FrameEnd {
     const { operation, senderAddress, senderMac, targetAddress } = packet;
     const target = this.#membership.findIpif(targetAddress);
     const answerIll =
       operation === ARP_REQUEST ? this.#answering(target, targetAddress) : undefined;
-    let reason: DropReason | undefined = 'arp_other_target';
+    let end: FrameEnd = 'arp_other_target';
     if (senderAddress !== 0) {
       const claim = {
         address: senderAddress,
@@ -96,18 +95,18 @@ export class ArpWire {
         targetAddress,
         mayAdd: answerIll !== undefined,
       };
-      reason = this.#resolver.handleSender(claim, nowMs);
+      end = this.#resolver.handleSender(claim, nowMs);
     }
-    if (operation === ARP_REPLY) return reason;
+    if (operation === ARP_REPLY) return end;
     if (answerIll !== undefined) {
       this.#answer(answerIll, packet);
-      return undefined;
+      return 'answered';
     }
     if (target !== undefined) {
       return target.state === 'up' ? 'address_unbound' : 'address_tentative';
     }
-    const isStranger = reason === 'arp_unsolicited' && senderAddress !== targetAddress;
-    return isStranger ? 'arp_other_target' : reason;
+    const isStranger = end === 'arp_unsolicited' && senderAddress !== targetAddress;
+    return isStranger ? 'arp_other_target' : end;
   }
 
   /** The NIC that answers for `address`: the bound one, or the nominated one for a proxy entry. */
@@ -137,6 +136,7 @@ export class ArpWire {
     const address = isProbe ? packet.targetAddress : packet.senderAddress;
     const asker = this.#hostProbes.askerOf(address, nowMs);
     if (asker === 0) return false;
+    this.#counters.handedUp++;
     this.#output.toHost(isProbe ? rivalProbe(packet) : detectionAnswer(packet, asker));
     return true;
   }

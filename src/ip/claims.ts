@@ -189,8 +189,7 @@ export class Claims {
       return;
     }
     claim.sent++;
-    this.#counters.detectionProbes++;
-    this.#send(ill, 0, claim.ipif.address);
+    if (this.#send(ill, 0, claim.ipif.address)) this.#counters.detectionProbes++;
     const factor = this.#rng.uniform(1 - PROBE_JITTER, 1 + PROBE_JITTER);
     this.#schedule(claim, nowMs + PROBE_INTERVAL_MS * factor);
   }
@@ -239,14 +238,16 @@ export class Claims {
   #sendAnnouncement(ipif: Ipif): void {
     const ill = ipif.boundIll;
     if (ill === undefined) return;
-    this.#counters.announcements++;
-    this.#send(ill, ipif.address, ipif.address);
+    if (this.#send(ill, ipif.address, ipif.address)) this.#counters.announcements++;
   }
 
-  /** A request to everybody: a probe without sender address, an announcement with it. */
-  #send(ill: Ill, spa: Ipv4, tpa: Ipv4): void {
+  /**
+   * A request to everybody: a probe without sender address, an announcement with it. False if the
+   * NIC has no MAC to send it from.
+   */
+  #send(ill: Ill, spa: Ipv4, tpa: Ipv4): boolean {
     const mac = ill.physAddr;
-    if (mac === 0) return;
+    if (mac === 0) return false;
     this.#output.toWire(
       ill,
       arpFrame(MAC_BROADCAST, mac, {
@@ -257,6 +258,7 @@ export class Claims {
         targetAddress: tpa,
       }),
     );
+    return true;
   }
 
   #setState(claim: Claim, to: IpifState, cause: AddressCause, nowMs: number, mac: Mac): void {

@@ -45,7 +45,7 @@ import {
 } from '../wire/ipv4.ts';
 import { ipv4IsMartian } from './arp.ts';
 import type { Ill } from './ill.ts';
-import type { LanCounters } from './lan-counters.ts';
+import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -76,25 +76,25 @@ export class LocalIcmp {
     this.#counters = options.counters;
   }
 
-  /** An IPv4 frame received by `ill`; undefined when it was answered, else why not. */
-  handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): DropReason | undefined {
+  /** An IPv4 frame received by `ill`: answered, or dropped. */
+  handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
     const refusal = this.#refusal(frame, ill);
     if (refusal !== undefined) return refusal;
     if (this.#membership.findIpif(ipv4Source(frame, IP)) !== undefined) return 'local_source';
     if (!this.#rate.take(nowMs)) return 'local_rate_limited';
     this.#counters.echoReplies++;
     this.#output.toWire(ill, echoReply(frame));
-    return undefined;
+    return 'answered';
   }
 
-  /** An IPv4 frame of the host to a MAC of ours; undefined when it was answered, else why not. */
-  handleHostFrame(frame: Uint8Array, nowMs: number): DropReason | undefined {
+  /** An IPv4 frame of the host to a MAC of ours: answered, or dropped. */
+  handleHostFrame(frame: Uint8Array, nowMs: number): FrameEnd {
     const refusal = this.#refusal(frame, undefined);
     if (refusal !== undefined) return refusal;
     if (!this.#rate.take(nowMs)) return 'local_rate_limited';
     this.#counters.echoReplies++;
     this.#output.toHost(echoReply(frame));
-    return undefined;
+    return 'answered';
   }
 
   /** Why the frame is no echo request that we answer; `ill` undefined for one of the host. */

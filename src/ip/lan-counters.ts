@@ -1,12 +1,27 @@
-/** What one LAN counts; flat, read by the kstats of its owner. Frames that end here without being
- * used are counted by their reason instead (stats/drop-reasons.ts). */
+/**
+ * What one LAN counts; flat, read by the kstats of its owner.
+ *
+ * Two laws hold after every call. Of the frames given to a Lan each has one end: framesFromWire +
+ * framesFromHost = framesAnswered + framesConsumed + the drops that it reported. Of the frames that
+ * it sends each is counted under the one cause that made it: questionsSent, verificationsSent,
+ * wireAnswers, hostAnswers, hostTold, handedUp, detectionProbes, announcements, echoReplies.
+ */
+
+import type { DropReason } from '../stats/drop-reasons.ts';
+
+/**
+ * How a frame given to a Lan ended. `answered`: a reply to this very frame was sent at once.
+ * `consumed`: it was learnt from, heeded, handed up, or taken as a question that is answered when
+ * the neighbour has answered. Else dropped, for that reason.
+ */
+export type FrameEnd = 'answered' | 'consumed' | DropReason;
 
 export class LanCounters {
-  /** Frames given to the Lan; equal `used` plus the drops it reported. */
+  /** Frames given to the Lan. */
   framesFromWire = 0;
   framesFromHost = 0;
-  /** Frames that were answered, learnt from, handed on, or defended against. */
-  framesUsed = 0;
+  framesAnswered = 0;
+  framesConsumed = 0;
   /** Questions to everybody, and to one known MAC. */
   questionsSent = 0;
   verificationsSent = 0;
@@ -18,14 +33,21 @@ export class LanCounters {
   hostAnswers = 0;
   /** Replies sent to the host because a neighbour's MAC changed. */
   hostTold = 0;
+  /** Frames that let a detecting program of the host hear of its address. */
+  handedUp = 0;
   /** Neighbours that changed their MAC, and neighbours that never answered. */
   neighborMoves = 0;
   neighborFailures = 0;
-  /** Detection: probes and announcements sent, conflicts seen, defences made. */
+  /** Detection: probes and announcements sent, conflicts seen, defences (by announcement) made. */
   detectionProbes = 0;
   announcements = 0;
   conflicts = 0;
   defences = 0;
   /** Echo requests to the stack's own addresses answered. */
   echoReplies = 0;
+}
+
+/** Adds every counter of `other` to `sum`. */
+export function lanCountersAdd(sum: LanCounters, other: Readonly<LanCounters>): void {
+  for (const name of Object.keys(other) as (keyof LanCounters)[]) sum[name] += other[name];
 }

@@ -20,8 +20,8 @@
  * Sans-IO: it is told (`handle…`, `address…`), it answers through LanOutput at once, and it says
  * when it wants to be told the time (`pollAt`). LanOutput must not call back into the Lan.
  *
- * Each frame given to it is either used (answered, learnt from, defended against, handed up) or
- * ends with exactly one reason: framesFromWire + framesFromHost = framesUsed + reported drops.
+ * Each frame given to it is answered, or consumed (learnt from, heeded, handed up, kept as a
+ * question), or dropped for exactly one reason (lan-counters.ts).
  *
  * Invariants
  * 1. Nothing leaves a NIC with a MAC that is not that NIC's.
@@ -33,7 +33,6 @@
 
 import { OperatorError } from '../base/errors.ts';
 import type { Rng } from '../base/rng.ts';
-import type { DropReason } from '../stats/drop-reasons.ts';
 import { type Ipv4, ipv4Format, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ethernetIsValid, ethernetType } from '../wire/ethernet.ts';
 import { ArpHost } from './arp-host.ts';
@@ -44,7 +43,7 @@ import { LocalIcmp } from './icmp.ts';
 import type { Ill } from './ill.ts';
 import type { Ipif } from './ipif.ts';
 import { RouteTable } from './ire.ts';
-import { LanCounters } from './lan-counters.ts';
+import { type FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { NceState } from './nce.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor-cache.ts';
@@ -111,13 +110,13 @@ export class Lan {
   /** A frame that `ill` received and the datapath did not forward. */
   handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): void {
     this.counters.framesFromWire++;
-    this.#finish(this.#wireReason(ill, frame, nowMs));
+    this.#finish(this.#wireEnd(ill, frame, nowMs));
   }
 
   /** ARP of the host, or a frame of the host to a MAC of our NICs. */
   handleHostFrame(frame: Uint8Array, nowMs: number): void {
     this.counters.framesFromHost++;
-    this.#finish(this.#hostReason(frame, nowMs));
+    this.#finish(this.#hostEnd(frame, nowMs));
   }
 
   /** `ipif` is served by the NIC in its `boundIll` from now on (IPMP semantics 3.7). */
@@ -199,7 +198,7 @@ export class Lan {
     return Math.min(this.#claims.pollAt(), this.#resolver.pollAt());
   }
 
-  #wireReason(ill: Ill, frame: Uint8Array, nowMs: number): DropReason | undefined {
+  #wireEnd(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
     if (!ethernetIsValid(frame, 0, frame.length)) return 'runt';
     const type = ethernetType(frame, 0);
     if (type === ETHERTYPE_ARP) return this.#arpWire.handleFrame(ill, frame, nowMs);
@@ -207,7 +206,7 @@ export class Lan {
     return 'unknown_ethertype';
   }
 
-  #hostReason(frame: Uint8Array, nowMs: number): DropReason | undefined {
+  #hostEnd(frame: Uint8Array, nowMs: number): FrameEnd {
     if (!ethernetIsValid(frame, 0, frame.length)) return 'runt';
     const type = ethernetType(frame, 0);
     if (type === ETHERTYPE_ARP) return this.#arpHost.handleFrame(frame, nowMs);
@@ -215,9 +214,10 @@ export class Lan {
     return 'unknown_ethertype';
   }
 
-  #finish(reason: DropReason | undefined): void {
-    if (reason === undefined) this.counters.framesUsed++;
-    else this.#output.drop(reason);
+  #finish(end: FrameEnd): void {
+    if (end === 'answered') this.counters.framesAnswered++;
+    else if (end === 'consumed') this.counters.framesConsumed++;
+    else this.#output.drop(end);
   }
 
   #refuseOwn(address: Ipv4): void {

@@ -18,7 +18,7 @@ import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
 import { HostAnswers } from './host-answers.ts';
 import type { Ill } from './ill.ts';
-import type { LanCounters } from './lan-counters.ts';
+import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import {
   CHANGE_LOCK_MS,
@@ -107,8 +107,8 @@ export class Resolver {
     });
   }
 
-  /** The host asks for `address`; undefined when the question was taken, else why not. */
-  handleHostQuestion(address: Ipv4, waiter: Waiter, nowMs: number): DropReason | undefined {
+  /** The host asks for `address`: answered at once, consumed until it can be, or refused. */
+  handleHostQuestion(address: Ipv4, waiter: Waiter, nowMs: number): FrameEnd {
     const refusal = this.#refusal(address, waiter.spa, nowMs);
     if (refusal !== undefined) return refusal;
     const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
@@ -120,7 +120,7 @@ export class Resolver {
     }
     nce.askSpa = waiter.spa;
     this.#apply(nce, 'resolve', nowMs);
-    return undefined;
+    return nce.waiters.length === 0 ? 'answered' : 'consumed';
   }
 
   /**
@@ -139,21 +139,21 @@ export class Resolver {
     return nce.mac;
   }
 
-  /** A station of the wire stated its MAC; undefined when that was of use, else why not. */
-  handleSender(claim: SenderClaim, nowMs: number): DropReason | undefined {
+  /** A station of the wire stated its MAC: consumed when that was of use, else why not. */
+  handleSender(claim: SenderClaim, nowMs: number): FrameEnd {
     this.redirects.handleSeen(claim.mac, claim.address);
     const nce = this.cache.get(claim.address);
     if (nce === undefined) {
       if (!claim.mayAdd) return 'arp_unsolicited';
       const added = this.cache.add(claim.address, 'claimed' satisfies Admission);
       if (added !== undefined) this.#apply(added, 'claim', nowMs, claim.mac);
-      return undefined;
+      return 'consumed';
     }
     const isMoved = nce.mac !== 0 && nce.mac !== claim.mac;
     if (claim.isReply && nce.isAsking && claim.targetAddress === nce.sentSpa) {
       this.#cancelContest(nce);
       this.#apply(nce, isMoved ? 'replyMoved' : 'reply', nowMs, claim.mac);
-      return undefined;
+      return 'consumed';
     }
     if (isMoved && nce.state === 'PERMANENT') return 'arp_static_neighbor';
     if (isMoved && nowMs < nce.movedMs + CHANGE_LOCK_MS) {
@@ -161,7 +161,7 @@ export class Resolver {
       return 'arp_change_locked';
     }
     this.#apply(nce, isMoved ? 'claimMoved' : 'claim', nowMs, claim.mac);
-    return undefined;
+    return 'consumed';
   }
 
   /** The operator sets the MAC of `address`; false when the table has no room. */

@@ -14,6 +14,7 @@ import type { KstatChain } from '../stats/kstat.ts';
 import type { Mac } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import type { EventName, Fifo, SystemEvent } from './event.ts';
+import type { FrameCounts } from './frame-counts.ts';
 import type { IpmpGroup } from './group.ts';
 import type { Steering } from './steering.ts';
 import type { TrackedPhyint } from './tracked.ts';
@@ -59,6 +60,8 @@ export interface IpmpContext {
   readonly transmissions: Fifo<Transmission>;
   readonly hostRequests: Fifo<HostRequest>;
   readonly failovers: Map<string, FailoverCount>;
+  readonly frames: FrameCounts;
+  /** Frames taken that ended here without being answered or consumed. */
   readonly drops: Map<DropReason, bigint>;
   readonly dampingDeadlines: DeadlineQueue<TrackedPhyint>;
   readonly steering: Steering;

@@ -27,11 +27,11 @@ export class GroupLanOutput implements LanOutput {
   }
 
   toWire(ill: Ill, frame: Uint8Array): void {
-    this.#ctx.transmissions.push({ port: ill.nic, frame });
+    this.#send(ill.nic, frame);
   }
 
   toHost(frame: Uint8Array): void {
-    this.#ctx.transmissions.push({ port: this.#group.port, frame });
+    this.#send(this.#group.port, frame);
   }
 
   redirect(from: Mac, to: Mac): void {
@@ -82,6 +82,11 @@ export class GroupLanOutput implements LanOutput {
   drop(reason: DropReason): void {
     const { drops } = this.#ctx;
     drops.set(reason, (drops.get(reason) ?? 0n) + 1n);
+  }
+
+  #send(port: number, frame: Uint8Array): void {
+    this.#ctx.frames.sent++;
+    this.#ctx.transmissions.push({ port, frame });
   }
 
   #redirectCount(): number {

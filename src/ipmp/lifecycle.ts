@@ -167,6 +167,7 @@ export class Lifecycle {
       this.#ctx.groups.delete(name);
       this.#ctx.groupsByPort.delete(group.port);
     });
+    this.#ctx.frames.keep(group.lan.counters);
     refreshOwnMacs(this.#ctx);
     this.#ctx.steering.structureChanged();
     yield* this.#ctx.kstats.remove(group.kstat);

@@ -70,6 +70,7 @@ export const DROP_REASONS = {
     local_protocol: 'to an address of the stack itself, but not an ICMP echo request',
     local_checksum: 'to an address of the stack itself with a wrong IPv4 or ICMP checksum',
     local_rate_limited: 'ICMP echo request to the stack itself beyond the rate of its answers',
+    inject_full: 'from the control plane, whose queue to the forwarding path was full',
   },
 } as const;
 

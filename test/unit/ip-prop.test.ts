@@ -116,9 +116,10 @@ function check(world: World): void {
     equal(world.ipifs.has(row.address), false, 'our own address is no neighbour');
     equal(world.isOwnMac(row.mac), false, 'our own MAC is no neighbour’s');
   }
-  const { framesFromWire, framesFromHost, framesUsed } = world.lan.counters;
+  const { framesFromWire, framesFromHost, framesAnswered, framesConsumed } = world.lan.counters;
+  const used = framesAnswered + framesConsumed;
   const drops = [...world.drops.values()].reduce((sum, count) => sum + count, 0);
-  equal(framesFromWire + framesFromHost, framesUsed + drops, 'every frame ends once');
+  equal(framesFromWire + framesFromHost, used + drops, 'every frame ends once');
   for (const one of world.take()) {
     if (one.port === 'host') continue;
     const own = world.ifaces.find((phyint) => phyint.name === one.port)!.physAddr;
