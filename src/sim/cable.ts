@@ -4,7 +4,8 @@
  *   a ─────────────────────── b      cut: neither end has carrier, frames under way are lost
  *       --> latency, loss            silenced direction: carrier stays, frames vanish
  *
- * Conservation: for each direction, sent = delivered + under way + the sum of what was lost.
+ * Invariants
+ * 1. For each direction, sent + duplicated = delivered + underWay + the sum of what was lost.
  */
 
 import { assert } from '../base/assert.ts';
@@ -31,6 +32,10 @@ export interface Faults {
   lossPerMille: number;
   /** Of 1000 frames, this many come twice. */
   duplicatePerMille: number;
+  /** Of 1000 frames, this many are held back by HOLD_MS: those behind them come first. */
+  reorderPerMille: number;
+  /** Of 1000 frames, this many come with one bit turned over, as from a switch with bad memory. */
+  flipPerMille: number;
   /** Every frame vanishes, and nobody is told. */
   isSilent: boolean;
 }
@@ -41,16 +46,24 @@ export interface DirectionCounts {
   delivered: number;
   /** Frames that came once more than they were sent. */
   duplicated: number;
+  heldBack: number;
+  flipped: number;
+  underWay: number;
   lostByCut: number;
   lostByChance: number;
   lostInSilence: number;
 }
+
+/** Ours: some tens of frames of a busy stream. */
+const HOLD_MS = 2;
 
 const HEALTHY: Readonly<Faults> = {
   latencyMs: 0.05,
   jitterMs: 0,
   lossPerMille: 0,
   duplicatePerMille: 0,
+  reorderPerMille: 0,
+  flipPerMille: 0,
   isSilent: false,
 };
 
@@ -144,6 +157,11 @@ export class Cable {
       return;
     }
     const copy = frame.slice();
+    if (copy.length > 0 && this.#happens(faults.flipPerMille)) {
+      counts.flipped++;
+      const bit = this.#rng.below(copy.length * 8);
+      copy[bit >> 3]! ^= 1 << (bit & 7);
+    }
     this.#deliverLater(from, copy);
     if (this.#happens(faults.duplicatePerMille)) {
       counts.duplicated++;
@@ -152,16 +170,23 @@ export class Cable {
   }
 
   #deliverLater(from: End, frame: Uint8Array): void {
-    const { latencyMs, jitterMs } = this.faults[from];
-    const delayMs = latencyMs + (jitterMs > 0 ? this.#rng.uniform(0, jitterMs) : 0);
+    const { latencyMs, jitterMs, reorderPerMille } = this.faults[from];
+    const counts = this.counts[from];
+    let delayMs = latencyMs + (jitterMs > 0 ? this.#rng.uniform(0, jitterMs) : 0);
+    if (this.#happens(reorderPerMille)) {
+      counts.heldBack++;
+      delayMs += HOLD_MS;
+    }
     const epoch = this.#epoch;
+    counts.underWay++;
     this.#agenda.after(delayMs, () => {
+      counts.underWay--;
       const plug = this.#plugs[otherEnd(from)];
       if (epoch !== this.#epoch || plug === undefined) {
-        this.counts[from].lostByCut++;
+        counts.lostByCut++;
         return;
       }
-      this.counts[from].delivered++;
+      counts.delivered++;
       plug.handleFrame(frame);
     });
   }
@@ -185,6 +210,9 @@ function noCounts(): DirectionCounts {
     sent: 0,
     delivered: 0,
     duplicated: 0,
+    heldBack: 0,
+    flipped: 0,
+    underWay: 0,
     lostByCut: 0,
     lostByChance: 0,
     lostInSilence: 0,

@@ -25,6 +25,8 @@ interface Socket {
 /** A switch. Sockets are made by plugging cables in. */
 export class Switch {
   readonly name: string;
+  /** How long a station is remembered that is not heard; a small switch, or a hurried one. */
+  ageingMs = AGEING_MS;
   readonly #agenda: Agenda;
   readonly #sockets: Socket[] = [];
   readonly #stations = new Map<Mac, { socket: Socket; heardMs: number }>();
@@ -61,6 +63,11 @@ export class Switch {
     for (const { cable } of this.#sockets) cable.repair();
   }
 
+  /** Forgets every station at once, as after a change of topology (802.1D 17.11). */
+  forgetStations(): void {
+    this.#stations.clear();
+  }
+
   /** The cable behind which `mac` was heard last; undefined if it was not, or too long ago. */
   whereIs(mac: Mac): Cable | undefined {
     return this.#lookUp(mac)?.cable;
@@ -94,7 +101,7 @@ export class Switch {
   #lookUp(mac: Mac): Socket | undefined {
     const station = this.#stations.get(mac);
     if (station === undefined) return undefined;
-    return this.#agenda.nowMs - station.heardMs > AGEING_MS ? undefined : station.socket;
+    return this.#agenda.nowMs - station.heardMs > this.ageingMs ? undefined : station.socket;
   }
 
   #forget(socket: Socket): void {

@@ -111,6 +111,35 @@ test('cable: chance loses and doubles about as many as asked, and every frame is
   ok(b.frames.every(({ atMs }) => atMs >= 0.05 && atMs <= 3.05));
 });
 
+test('cable: what is held back comes behind what was sent later', () => {
+  const { agenda, cable, b } = cableBetweenProbes();
+  cable.faults.a.reorderPerMille = 1000;
+  cable.transmit('a', Uint8Array.of(1));
+  cable.heal();
+  cable.transmit('a', Uint8Array.of(2));
+  equal(cable.counts.a.underWay, 2);
+  agenda.advance(5);
+  deepEqual(
+    b.frames.map(({ frame }) => frame[0]),
+    [2, 1],
+  );
+  equal(cable.counts.a.underWay, 0);
+  equal(cable.counts.a.heldBack, 1);
+});
+
+test('cable: a flipped bit is one bit, and the frame of the sender keeps its own', () => {
+  const { agenda, cable, b } = cableBetweenProbes();
+  cable.faults.a.flipPerMille = 1000;
+  const sent = FRAME.slice();
+  cable.transmit('a', sent);
+  agenda.advance(1);
+  deepEqual(sent, FRAME);
+  const turned = b.frames[0]!.frame.map((byte, i) => byte ^ FRAME[i]!).filter((bits) => bits !== 0);
+  equal(turned.length, 1);
+  equal(turned[0]! & (turned[0]! - 1), 0);
+  equal(cable.counts.a.flipped, 1);
+});
+
 /** Gateway behind A, peer behind B. */
 function twoStations(): { agenda: Agenda; network: Network; gateway: Station; peer: Station } {
   const agenda = new Agenda();
@@ -149,6 +178,24 @@ test('stations: resolve, ask and answer over two switches, and the switches lear
   equal(gateway.arp.lookUp(ip('192.0.2.2'))?.mac, peer.mac);
   equal(network.switches.A.whereIs(peer.mac), network.link);
   equal(network.switches.B.whereIs(peer.mac)?.name, 'peer');
+});
+
+test('switch: a station that is silent for the time of ageing is looked for everywhere', () => {
+  const { agenda, network, peer } = twoStations();
+  const stream = peer.ping(ip('192.0.2.1'), 100);
+  run(agenda, 10);
+  stream.stop();
+  const { B } = network.switches;
+  equal(B.whereIs(peer.mac)?.name, 'peer');
+  B.ageingMs = 1000;
+  run(agenda, 900);
+  equal(B.whereIs(peer.mac)?.name, 'peer');
+  run(agenda, 200);
+  equal(B.whereIs(peer.mac), undefined);
+  B.ageingMs = 10_000;
+  equal(B.whereIs(peer.mac)?.name, 'peer');
+  B.forgetStations();
+  equal(B.whereIs(peer.mac), undefined);
 });
 
 test('stations: who is absent fails after three tries, and is found when he comes', () => {
