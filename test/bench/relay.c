@@ -19,7 +19,9 @@
 enum {
     BURST = 64,                 /* frames a device may bring before the other has its turn */
     VNET_HEADER_LENGTH = 10,    /* struct virtio_net_hdr without the merged-buffer count */
-    SLOT_LENGTH = 65536 + 128,  /* one super-frame with its headers */
+    SLOT_LENGTH = 1025 * 64,    /* one super-frame with its headers, in cache lines */
+    TSO = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+    USO = 0x20 | 0x40,          /* TUN_F_USO4 | TUN_F_USO6, newer than some headers */
 };
 
 static char slab[BURST][SLOT_LENGTH];
@@ -31,7 +33,7 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Opens `node` as `name`, non-blocking, with the vnet header and every offload of TCP. */
+/* Opens `node` as `name`, non-blocking, with the vnet header and every offload there is. */
 static int open_device(const char *node, const char *name)
 {
     struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
@@ -45,7 +47,7 @@ static int open_device(const char *node, const char *name)
         die("TUNSETIFF");
     if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
         die("TUNSETVNETHDRSZ");
-    if (ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN) < 0)
+    if (ioctl(fd, TUNSETOFFLOAD, TSO | USO) < 0 && ioctl(fd, TUNSETOFFLOAD, TSO) < 0)
         die("TUNSETOFFLOAD");
     return fd;
 }
@@ -56,13 +58,15 @@ static void relay(int in, int out)
     int count = 0;
     while (count < BURST) {
         ssize_t length = read(in, slab[count], SLOT_LENGTH);
-        if (length < 0)
+        if (length < 0 && errno == EAGAIN)
             break;
+        if (length < 0)
+            die("read");
         lengths[count++] = (int)length;
     }
     for (int i = 0; i < count; i++) {
-        if (write(out, slab[i], (size_t)lengths[i]) < 0 && errno == EBADFD)
-            die("write");
+        if (write(out, slab[i], (size_t)lengths[i]) < 0 && errno == EAGAIN)
+            break;
     }
 }
 
