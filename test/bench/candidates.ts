@@ -1,7 +1,7 @@
 /** Who is measured: the kernel's own path, the relay in C, and ipmpd in its wirings. */
 
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { TX_QUEUE_LENGTH } from '../../src/host/attach.ts';
 import { run } from '../../src/lab/command.ts';
@@ -52,7 +52,7 @@ export function candidates(builds: readonly string[]): Candidate[] {
     daemon('ipmpd 2 NICs', 'macvtap', () => new Field('macvtap', 2)),
     daemon('ipmpd bridge', 'one NIC, TAP in a bridge', () => new Field('bridge', 1)),
     ...builds.map((build) =>
-      daemon(`ipmpd ${build}`, 'another build, one NIC', () => new Field('macvtap', 1), build),
+      daemon(`build ${basename(build)}`, build, () => new Field('macvtap', 1), build),
     ),
   ];
 }

@@ -1,15 +1,18 @@
 /** What the figures were taken on, and how busy others keep it. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpus, loadavg, release } from 'node:os';
+import { cpus, release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Ours: so much of the machine others may use, and no more load than that at the start. */
-export const OTHERS_SHARE_MAX = 0.2;
-export const LOAD_PER_CPU_MAX = 0.5;
+/** Programs that the bench runs. */
+const PROGRAMS = ['ip', 'iperf3', 'ping', 'ss', 'setpriv', 'timeout', 'cc'];
 
-const SAMPLE_MS = 500;
+/** Ours: above this share of the processors in use, others disturb. */
+export const IDLE_SHARE_MAX = 0.2;
+/** Ours: how long one look at the processors takes, and how many are made for a quiet moment. */
+const SAMPLE_MS = 100;
+const SAMPLES_MAX = 30;
 
 /** From linux/jiffies.h: what /proc counts in, on every architecture that Node runs on. */
 const TICK_MS = 10;
@@ -21,8 +24,6 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly iperf3: string;
-  /** Load average of the last minute when the bench began. */
-  readonly load: number;
 }
 
 /** Describes this machine. */
@@ -33,16 +34,29 @@ export function machineHere(): Machine {
     kernel: release(),
     node: process.version,
     iperf3: execFileSync('iperf3', ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '',
-    load: loadavg()[0] ?? 0,
   };
 }
 
-/** The share of all processors (0 to 1) that is in use while nothing is measured. */
-export async function shareInUse(): Promise<number> {
-  const before = ticks();
-  await sleep(SAMPLE_MS);
-  const after = ticks();
-  return (after.used - before.used) / Math.max(1, after.all - before.all);
+/** What the bench needs and does not find. */
+export function missingPrograms(): string[] {
+  return PROGRAMS.filter(
+    (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0,
+  );
+}
+
+/**
+ * Waits for a quiet moment, at most three seconds. Returns the share of all processors (0 to 1) that
+ * was last seen in use while nothing was measured: by others, and by the candidates at rest.
+ */
+export async function quietShare(): Promise<number> {
+  let share = 1;
+  for (let i = 0; i < SAMPLES_MAX && share > IDLE_SHARE_MAX; i++) {
+    const before = ticks();
+    await sleep(SAMPLE_MS);
+    const after = ticks();
+    share = (after.used - before.used) / Math.max(1, after.all - before.all);
+  }
+  return share;
 }
 
 /** Processor time that a process has used so far, all threads, in milliseconds. */

@@ -1,9 +1,10 @@
 /**
- * `npm run bench`: ipmpd against the kernel's own path and against the smallest relay in C.
+ * `npm run bench`: ipmpd against the kernel's own path and against the smallest relay in C; before
+ * that, the forwarder alone in memory.
  *
  * All candidates are built first and then take turns: within a round each workload goes through all
  * of them before the next workload begins, and each round begins with another candidate. Only what
- * ran within one round is compared. Every transfer is checked.
+ * ran within one round is compared. Each run waits for a quiet moment; every transfer is checked.
  *
  * Exit status: 0 measured; 1 a candidate failed or a transfer was wrong; 2 usage; 130 interrupted.
  */
@@ -14,15 +15,16 @@ import { findGround } from '../../src/lab/ground.ts';
 import { removeLeftovers } from '../../src/lab/owner.ts';
 import { type Candidate, candidates } from './candidates.ts';
 import type { Field } from './field.ts';
-import { cpuTimeMs, machineHere, shareInUse } from './machine.ts';
-import { type Results, render, toJson } from './report.ts';
+import { measureForwarder } from './forwarder.ts';
+import { cpuTimeMs, machineHere, missingPrograms, quietShare } from './machine.ts';
+import { type Results, render, renderForwarder, toJson } from './report.ts';
 import { compareDigests, type Figure, WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--seconds S] [--only TEXT]...
                         [--row TEXT]... [--build FOLDER]... [--json FILE]
-  --quick    3 rounds of 1 s: under 3 minutes; else 5 rounds of 2 s
-  --only     candidates whose name contains TEXT
-  --row      workloads whose name contains TEXT
+  --quick    3 rounds of 1 s: under 3 minutes; else 9 rounds of 1 s: 6 minutes
+  --only     candidates whose name contains TEXT; no forwarder in memory
+  --row      workloads whose name contains TEXT; no forwarder in memory
   --build    another compiled checkout that joins in, with one NIC on macvtap
   --json     where the figures go (dist/bench.json)
 `;
@@ -35,6 +37,8 @@ interface Options {
   readonly json: string;
   readonly chosen: readonly Candidate[];
   readonly workloads: readonly Workload[];
+  /** A part is asked for: the forwarder in memory is left out. */
+  readonly isPart: boolean;
 }
 
 interface Stand {
@@ -59,13 +63,14 @@ function options(argv: readonly string[]): Options {
   });
   const chosen = candidates(values.build).filter(({ name }) => isAsked(name, values.only));
   const workloads = WORKLOADS.filter(({ name }) => isAsked(name, values.row));
-  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
-  const seconds = Number(values.seconds ?? (values.quick ? 1 : 2));
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 9));
+  const seconds = Number(values.seconds ?? 1);
   if (!Number.isInteger(rounds) || rounds < 1) throw new TypeError('--rounds: 1 or more');
   if (!Number.isInteger(seconds) || seconds < 1) throw new TypeError('--seconds: 1 or more');
   if (chosen.length === 0) throw new TypeError('--only: no candidate has such a name');
   if (workloads.length === 0) throw new TypeError('--row: no workload has such a name');
-  return { rounds, seconds, json: values.json, chosen, workloads };
+  const isPart = values.only.length + values.row.length > 0;
+  return { rounds, seconds, json: values.json, chosen, workloads, isPart };
 }
 
 /** True if nothing special is asked for, or a part of the name. */
@@ -100,13 +105,13 @@ async function measure(stands: readonly Stand[], asked: Options): Promise<Result
     cost === undefined ? rows : [...rows, cost.row],
   );
   const values = new Map(rows.map((row) => [row.name, new Map<string, number[]>()]));
-  const othersShare: number[] = [];
+  const idleShare: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    othersShare.push(await shareInUse());
     for (const workload of workloads) {
       say(`round ${round + 1} of ${rounds}: ${workload.name}`);
       for (let turn = 0; turn < stands.length; turn++) {
         const stand = stands[(turn + round) % stands.length]!;
+        idleShare.push(await quietShare());
         for (const { row, value } of await run(workload, stand, seconds)) {
           const list = values.get(row)?.get(stand.candidate.name) ?? [];
           values.get(row)?.set(stand.candidate.name, [...list, value]);
@@ -115,7 +120,7 @@ async function measure(stands: readonly Stand[], asked: Options): Promise<Result
     }
   }
   const names = stands.map(({ candidate }) => candidate.name);
-  return { machine, rounds, seconds, candidates: names, rows, values, othersShare };
+  return { machine, rounds, seconds, candidates: names, rows, values, idleShare };
 }
 
 /** One run of one workload, with what it cost the process that carries the frames. */
@@ -129,6 +134,16 @@ async function run(workload: Workload, { field, pid }: Stand, seconds: number): 
   return [...figures, { row: cost.row.name, value: used }];
 }
 
+/** Why devices cannot be measured here; undefined if they can. */
+async function whyNot(): Promise<string | undefined> {
+  const ground = await findGround();
+  if (ground.kind !== 'root' || ground.wiring !== 'macvtap') {
+    return 'the rest needs root, and a kernel that lets it make namespaces, TAPs and macvtaps';
+  }
+  const missing = missingPrograms();
+  return missing.length === 0 ? undefined : `the rest needs ${missing.join(', ')}`;
+}
+
 /** The bench from argv to exit status. */
 async function benchMain(argv: readonly string[]): Promise<number> {
   let asked: Options;
@@ -138,9 +153,11 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     process.stderr.write(`bench: ${(error as Error).message}\n${USAGE}`);
     return 2;
   }
-  const ground = await findGround();
-  if (ground.kind !== 'root') {
-    say('bench: needs root, and a kernel that lets it make namespaces, TAPs and macvtaps');
+  const costs = asked.isPart ? [] : measureForwarder();
+  process.stdout.write(renderForwarder(costs));
+  const refusal = await whyNot();
+  if (refusal !== undefined) {
+    say(`bench: ${refusal}`);
     return 1;
   }
   const stands: Stand[] = [];
@@ -151,14 +168,14 @@ async function benchMain(argv: readonly string[]): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       stop.abort();
-      void close();
+      void close().then(() => process.exit(INTERRUPTED));
     });
   }
   try {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
     await raise(stands, asked.chosen, stop.signal);
     const results = await measure(stands, asked);
-    writeFileSync(asked.json, `${JSON.stringify(toJson(results), null, 2)}\n`);
+    writeFileSync(asked.json, `${JSON.stringify(toJson(results, costs), null, 2)}\n`);
     process.stdout.write(`${render(results)}the figures: ${asked.json}\n`);
     return 0;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** What each candidate has to carry, and whether it all came. */
 
 import { Transfer } from '../../src/lab/measure.ts';
+import { until } from '../../src/lab/until.ts';
 import { type Field, HOST, PEER } from './field.ts';
 import { quantile } from './figures.ts';
 
@@ -13,6 +14,9 @@ const PING_INTERVAL_S = 0.001;
 /** Ours: bytes of the transfer that is compared by digest. */
 const DIGEST_BYTES = 50e6;
 const DIGEST_RATE = 200e6;
+const DIGEST_MS = 30_000;
+/** Ours: seconds that iperf3 may take beyond its run; without it a dead path would hang it. */
+const IPERF_GRACE_S = 10;
 
 /** A figure of one run. */
 export interface Figure {
@@ -97,9 +101,9 @@ export async function compareDigests({ workspace }: Field): Promise<void> {
     ['peer', 'host', HOST],
   ] as const) {
     const transfer = await Transfer.start(workspace, { from, to, address, rate: DIGEST_RATE });
-    while ((await transfer.offset()) < DIGEST_BYTES) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until('the data has come', DIGEST_MS, async () => {
+      return (await transfer.offset()) >= DIGEST_BYTES;
+    });
     const { sent, received } = await transfer.finish();
     if (sent.sha256 !== received.sha256 || sent.bytes !== received.bytes) {
       throw new WrongTransfer(
@@ -188,8 +192,10 @@ async function iperf(
   seconds: number,
   args: readonly string[],
 ): Promise<IperfReport> {
-  const fixed = ['iperf3', '-J', '-c', PEER, '-B', HOST, '-t', String(seconds)];
-  const report = JSON.parse(await workspace.runIn('host', [...fixed, ...args])) as IperfReport;
+  const limit = ['timeout', '-s', 'KILL', String(seconds + IPERF_GRACE_S)];
+  const client = ['iperf3', '-J', '-c', PEER, '-B', HOST, '-t', String(seconds), ...args];
+  const text = await workspace.runIn('host', [...limit, ...client]);
+  const report = JSON.parse(text) as IperfReport;
   if (report.error !== undefined) throw new WrongTransfer(`iperf3: ${report.error}`);
   return report;
 }
