@@ -143,8 +143,8 @@ function judgement(results: Results): string[] {
     const ratio = ratioFor(results, row, IPMPD, RELAY);
     if (ratio === undefined) return [];
     const sign = row.isLessBetter ? '<=' : '>=';
-    const said = `${row.name}: ${IPMPD} / ${RELAY} ${ratio.median.toFixed(2)}, goal ${sign} ${goal}`;
-    return [`${verdictOn(ratio, goal, row.isLessBetter)}  ${said}`];
+    const said = `${IPMPD} / ${RELAY} ${ratio.median.toFixed(2)}, goal ${sign} ${goal}`;
+    return [`${verdictOn(ratio, goal, row.isLessBetter)}  ${row.name}: ${said}`];
   });
 }
 
