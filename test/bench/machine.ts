@@ -45,8 +45,8 @@ export function missingPrograms(): string[] {
 }
 
 /**
- * Waits for a quiet moment, at most three seconds. Returns the share of all processors (0 to 1) that
- * was last seen in use while nothing was measured: by others, and by the candidates at rest.
+ * Waits for a quiet moment, at most three seconds. Returns the share of all processors (0 to 1)
+ * that was last seen in use while nothing was measured: by others, and by the candidates at rest.
  */
 export async function quietShare(): Promise<number> {
   let share = 1;
