@@ -97,18 +97,32 @@ export function post(ctx: IpmpContext, event: EventName, cause: Cause, what: Eve
   });
 }
 
-/** The group of that name; refused with ENOENT. */
+/** The group of that name; refused with ENOENT, also while it is being deleted. */
 export function findGroup(ctx: IpmpContext, name: string): IpmpGroup {
   const group = ctx.groups.get(name);
   if (group === undefined) throw new OperatorError('ENOENT', `there is no group ${name}`);
+  refuseCondemnedGroup(group);
   return group;
 }
 
-/** The interface of that name; refused with ENXIO. */
+/** For who has waited since the look-up: ENOENT if the group has been condemned meanwhile. */
+export function refuseCondemnedGroup({ name, references }: IpmpGroup): void {
+  if (references.condemned) throw new OperatorError('ENOENT', `there is no group ${name}`);
+}
+
+/** The interface of that name; refused with ENXIO, also while it is being deleted. */
 export function findInterface(ctx: IpmpContext, name: string): TrackedPhyint {
   const tracked = ctx.interfaces.get(name);
   if (tracked === undefined) throw new OperatorError('ENXIO', `there is no interface ${name}`);
+  refuseCondemnedInterface(tracked);
   return tracked;
+}
+
+/** For who has waited since the look-up: ENXIO if the interface has been condemned meanwhile. */
+export function refuseCondemnedInterface({ name, phyint }: TrackedPhyint): void {
+  if (phyint.references.condemned) {
+    throw new OperatorError('ENXIO', `there is no interface ${name}`);
+  }
 }
 
 /** Recomputes the set of MACs that are ours; after any of them changed. */

@@ -2,15 +2,23 @@
  * The life of interfaces and groups, from creation to deletion, as operations that may wait
  * (IPMP semantics 2). Refusals carry the errno of that document and change nothing.
  *
- * Order, and why
- * - *Create a group*: one region makes the meta-interface visible together with its illgrp and its
- *   kstat, so nobody finds one without the others.
- * - *Delete*: everything that can be refused first; then condemn, wait for references, cut the
- *   links in one region; the kstat goes last and with no region open, because its remover waits
- *   for its reader.
+ * *Up*: the object is made complete, with the kstat and the illgrp that its way down will need;
+ * then one region makes all of it visible. So nobody finds one part without the others.
+ *
+ * *Down*: four steps, and only the first can refuse.
+ *
+ *   condemn…   as writer on the ipsq: in use is EBUSY, and nothing was touched. From here on
+ *              whoever looks it up is refused, and no reference is given.
+ *   (waiting)  no lock held: the device of a group goes, the last reference is released. The
+ *              object is still visible and complete, and its name is taken.
+ *   unlink…    one region: out of every list, the kstat with it.
+ *   destroy…   unreachable, so nobody can meddle. Cannot fail. Waits for the kstat's reader with
+ *              no lock held and no region open.
+ *
+ * A device that cannot be closed, or a reader that never ends, therefore keeps up nothing but this
+ * one object and its name.
  */
 
-import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
 import { acquire } from '../base/lock.ts';
 import type { Operation } from '../base/operation.ts';
@@ -20,7 +28,15 @@ import { GroupKstat, LinkKstat } from '../stats/collector.ts';
 import type { Mac } from '../wire/addr.ts';
 import { ipv4Parse } from '../wire/addr.ts';
 import { dropAddresses } from './addresses.ts';
-import { findGroup, findInterface, type IpmpContext, post, refreshOwnMacs } from './context.ts';
+import {
+  findGroup,
+  findInterface,
+  type IpmpContext,
+  post,
+  refreshOwnMacs,
+  refuseCondemnedGroup,
+  refuseCondemnedInterface,
+} from './context.ts';
 import { IpmpGroup } from './group.ts';
 import { GroupLanOutput } from './group-lan.ts';
 import { alreadyIn, type MembershipOperations } from './membership.ts';
@@ -39,8 +55,6 @@ import { TrackedPhyint } from './tracked.ts';
 export class Lifecycle {
   readonly #ctx: IpmpContext;
   readonly #membership: MembershipOperations;
-  /** Kstats of interfaces, to be removed with them. */
-  readonly #linkKstats = new Map<TrackedPhyint, LinkKstat>();
 
   constructor(ctx: IpmpContext, membership: MembershipOperations) {
     this.#ctx = ctx;
@@ -62,13 +76,12 @@ export class Lifecycle {
       const ipv4 = ipv4Parse(address);
       if (ipv4 !== undefined) Ipif.test(ipv4, Number(length), tracked.ill).state = 'down';
     }
-    const kstat = this.#linkKstat(tracked);
+    tracked.kstat = this.#linkKstat(tracked);
     this.#ctx.illGlobalLock.write(() => {
       this.#ctx.interfaces.set(spec.name, tracked);
       this.#ctx.interfacesByNic.set(nic, tracked);
-      this.#ctx.kstats.install(kstat);
+      this.#ctx.kstats.install(tracked.kstat);
     });
-    this.#linkKstats.set(tracked, kstat);
     post(this.#ctx, 'interface-added', 'configured', {
       ifname: spec.name,
       to: tracked.shownState,
@@ -78,35 +91,10 @@ export class Lifecycle {
 
   /** Forgets an interface; as a member it leaves its group first (semantics 2.6). ENXIO, EBUSY. */
   *deleteInterface(name: string): Operation<void> {
-    const tracked = findInterface(this.#ctx, name);
-    using _writer = yield* this.#membership.becomeWriter(tracked);
-    if (this.#ctx.interfaces.get(name) !== tracked || tracked.isDeleted) {
-      throw new OperatorError('ENXIO', `there is no interface ${name}`);
-    }
-    if (tracked.joining !== undefined) {
-      throw new OperatorError(
-        'EBUSY',
-        `cannot delete interface ${name}: it is joining group ${tracked.joining.name}`,
-      );
-    }
-    tracked.isDeleted = true;
-    if (tracked.group !== undefined) yield* this.#membership.leave(tracked, tracked.group);
-    const kstat = this.#linkKstats.get(tracked);
-    assert(kstat !== undefined, `${name} has a kstat`);
-    this.#linkKstats.delete(tracked);
-    yield* this.#ctx.kstats.remove(kstat);
-    tracked.phyint.references.condemn();
+    const tracked = yield* this.#condemnInterface(name);
     yield* tracked.phyint.references.drained();
-    if (tracked.dampingDeadline !== undefined) {
-      this.#ctx.dampingDeadlines.cancel(tracked.dampingDeadline);
-    }
-    this.#ctx.illGlobalLock.write(() => {
-      this.#ctx.interfaces.delete(name);
-      this.#ctx.interfacesByNic.delete(tracked.nic);
-    });
-    refreshOwnMacs(this.#ctx);
-    post(this.#ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
-    this.#ctx.steering.structureChanged();
+    this.#unlinkInterface(tracked);
+    yield* this.#destroyInterface(tracked);
   }
 
   /** Creates a group with its members: all of it or nothing. Refusals of the checks and of join. */
@@ -141,37 +129,74 @@ export class Lifecycle {
 
   /** Deletes an empty group. ENOENT, EBUSY. */
   *deleteGroup(name: string): Operation<void> {
-    const group = findGroup(this.#ctx, name);
-    using _writer = yield* acquire(group.ipsq);
-    if (this.#ctx.groups.get(name) !== group || group.references.condemned) {
-      throw new OperatorError('ENOENT', `there is no group ${name}`);
-    }
-    const names = group.members.map((member) => member.name).join(', ');
-    if (names !== '') {
-      const hint = `remove them first: ipmpadm group remove ${name} ${names.replaceAll(',', '')}`;
-      throw new OperatorError(
-        'EBUSY',
-        `cannot delete group ${name}: it still has members ${names}`,
-        hint,
-      );
-    }
-    if (group.pendingJoins > 0) {
-      throw new OperatorError('EBUSY', `cannot delete group ${name}: an interface is joining it`);
-    }
-    group.references.condemn();
+    const group = yield* this.#condemnGroup(name);
     yield* this.#ctx.closeGroupDevice(name);
     yield* group.references.drained();
+    this.#unlinkGroup(group);
+    yield* this.#destroyGroup(group);
+  }
+
+  /** The leaving of a member is an operation of its own; only what is in no group is condemned. */
+  *#condemnInterface(name: string): Operation<TrackedPhyint> {
+    const tracked = findInterface(this.#ctx, name);
+    using _writer = yield* this.#membership.becomeWriter(tracked);
+    refuseCondemnedInterface(tracked);
+    const { joining } = tracked;
+    if (joining !== undefined) {
+      const message = `cannot delete interface ${name}: it is joining group ${joining.name}`;
+      throw new OperatorError('EBUSY', message);
+    }
+    if (tracked.group !== undefined) yield* this.#membership.leave(tracked, tracked.group);
+    tracked.phyint.references.condemn();
+    return tracked;
+  }
+
+  #unlinkInterface(tracked: TrackedPhyint): void {
+    const { interfaces, interfacesByNic, kstats, illGlobalLock } = this.#ctx;
+    illGlobalLock.write(() => {
+      interfaces.delete(tracked.name);
+      interfacesByNic.delete(tracked.nic);
+      kstats.unlink(tracked.kstat);
+    });
+  }
+
+  *#destroyInterface(tracked: TrackedPhyint): Operation<void> {
+    const { name, dampingDeadline } = tracked;
+    if (dampingDeadline !== undefined) this.#ctx.dampingDeadlines.cancel(dampingDeadline);
+    refreshOwnMacs(this.#ctx);
+    post(this.#ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
+    this.#ctx.steering.structureChanged();
+    yield* this.#ctx.kstats.destroy(tracked.kstat);
+  }
+
+  /** As I_PUNLINK (semantics 2.6): members and joins in flight keep a group. */
+  *#condemnGroup(name: string): Operation<IpmpGroup> {
+    const group = findGroup(this.#ctx, name);
+    using _writer = yield* acquire(group.ipsq);
+    refuseCondemnedGroup(group);
+    refuseGroupInUse(group);
+    group.references.condemn();
+    return group;
+  }
+
+  /** The meta-interface with its illgrp: neither is found without the other. */
+  #unlinkGroup(group: IpmpGroup): void {
+    const { groups, groupsByPort, kstats, illGlobalLock } = this.#ctx;
+    illGlobalLock.write(() => {
+      groups.delete(group.name);
+      groupsByPort.delete(group.port);
+      kstats.unlink(group.kstat);
+    });
+  }
+
+  *#destroyGroup(group: IpmpGroup): Operation<void> {
     dropAddresses(this.#ctx, group);
     unsteer(this.#ctx, group);
-    this.#ctx.illGlobalLock.write(() => {
-      this.#ctx.groups.delete(name);
-      this.#ctx.groupsByPort.delete(group.port);
-    });
     this.#ctx.frames.keep(group.lan.counters);
     refreshOwnMacs(this.#ctx);
     this.#ctx.steering.structureChanged();
-    yield* this.#ctx.kstats.remove(group.kstat);
-    post(this.#ctx, 'group-removed', 'configured', { group: name, from: group.state });
+    post(this.#ctx, 'group-removed', 'configured', { group: group.name, from: group.state });
+    yield* this.#ctx.kstats.destroy(group.kstat);
   }
 
   #checkNameIsFree(name: string): void {
@@ -232,7 +257,7 @@ export class Lifecycle {
         region: ctx.illGlobalLock,
         nic: tracked.nic,
         isUp: () => phyint.present && phyint.isLinkUp,
-        hold: () => phyint.references.hold('kstat'),
+        hold: () => (phyint.references.condemned ? undefined : phyint.references.hold('kstat')),
       },
     });
   }
@@ -248,6 +273,21 @@ export class Lifecycle {
       // Somebody else has given the group a member meanwhile: then it is theirs and stays.
       if (!(error instanceof OperatorError)) throw error;
     }
+  }
+}
+
+/** EBUSY while there are members, or will be; names them, and says what to do. */
+function refuseGroupInUse({ name, members, pendingJoins }: IpmpGroup): void {
+  const names = members.map((member) => member.name);
+  if (names.length > 0) {
+    throw new OperatorError(
+      'EBUSY',
+      `cannot delete group ${name}: it still has members ${names.join(', ')}`,
+      `remove them first: ipmpadm group remove ${name} ${names.join(' ')}`,
+    );
+  }
+  if (pendingJoins > 0) {
+    throw new OperatorError('EBUSY', `cannot delete group ${name}: an interface is joining it`);
   }
 }
 

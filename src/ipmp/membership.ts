@@ -19,7 +19,13 @@ import { acquire, type Held } from '../base/lock.ts';
 import { type Operation, sleepFor } from '../base/operation.ts';
 import { READ_BUDGET_MS, within } from '../stats/collector.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../stats/schema.ts';
-import { findGroup, findInterface, type IpmpContext, post } from './context.ts';
+import {
+  findGroup,
+  findInterface,
+  type IpmpContext,
+  post,
+  refuseCondemnedInterface,
+} from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import type { Ipmp } from './ipmp.ts';
 import { MAX_GROUP_MEMBERS } from './spec.ts';
@@ -86,17 +92,12 @@ export class MembershipOperations {
   /** The checks of a join, in the order of semantics 2.4; undefined: it is a member already. */
   *#acceptJoin(tracked: TrackedPhyint, groupName: string): Operation<IpmpGroup | undefined> {
     using _writer = yield* this.becomeWriter(tracked);
+    refuseCondemnedInterface(tracked);
     const { name } = tracked;
-    if (this.#ctx.interfaces.get(name) !== tracked || tracked.isDeleted) {
-      throw new OperatorError('ENXIO', `there is no interface ${name}`);
-    }
     const present = tracked.group ?? tracked.joining;
     if (present?.name === groupName) return undefined;
     if (present !== undefined) throw alreadyIn(name, present.name);
     const group = findGroup(this.#ctx, groupName);
-    if (group.references.condemned) {
-      throw new OperatorError('ENOENT', `there is no group ${groupName}`);
-    }
     if (group.members.length + group.pendingJoins >= MAX_GROUP_MEMBERS) {
       const message = `group ${groupName} has ${MAX_GROUP_MEMBERS} members already`;
       throw new OperatorError('ENOSPC', message);

@@ -10,6 +10,7 @@ import type { Deadline } from '../base/deadline.ts';
 import { WaitLock } from '../base/lock.ts';
 import type { Ill } from '../ip/ill.ts';
 import { PHYI_INACTIVE, PHYI_STANDBY, Phyint } from '../ip/phyint.ts';
+import type { LinkKstat } from '../stats/collector.ts';
 import type { MemberCounters } from '../stats/group-counters.ts';
 import type { Cause } from './cause.ts';
 import { FlapDamping } from './damping.ts';
@@ -47,10 +48,10 @@ export class TrackedPhyint implements Candidate {
   membership: Membership | undefined;
   /** A join that has been accepted but not yet done. */
   joining: IpmpGroup | undefined;
-  /** It is being deleted: no join is accepted any more. */
-  isDeleted = false;
   /** Serialises operations on it while it is alone (semantics 1.9). */
   readonly ipsq: WaitLock;
+  /** Set once, right after construction and before the interface becomes visible. */
+  kstat!: LinkKstat;
 
   constructor(spec: InterfaceSpec, nic: number) {
     this.spec = spec;

@@ -72,8 +72,8 @@ export interface LinkSource {
   readonly nic: number;
   /** Asked inside the region. */
   isUp(): boolean;
-  /** A fresh reference; asked inside the region, while the link is linked. */
-  hold(): Reference;
+  /** A fresh reference, undefined once the link is condemned; asked inside the region. */
+  hold(): Reference | undefined;
 }
 
 /** Runs `body` as a task of its own; at `deadlineMs` cancels it and fails with ETIMEDOUT. */
@@ -226,6 +226,7 @@ export class LinkKstat extends DriverKstat<LinkSource> {
   protected override *collect(deadlineMs: number): Operation<KstatReading | undefined> {
     const { region, nic } = this.source;
     const reference = region.read(() => this.source.hold());
+    if (reference === undefined) return undefined;
     try {
       const [answer] = yield* allOf([
         within(`statistics of ${this.name}`, deadlineMs, () => this.linkStatistics(nic, this.name)),

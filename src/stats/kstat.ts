@@ -82,16 +82,29 @@ export class KstatChain {
   }
 
   /**
-   * Unlinks `kstat` at once, then waits for its reader. No region may be open, no later lock be
-   * held.
+   * Makes `kstat` invisible. Synchronous, so a region may do it together with what the kstat
+   * describes; `destroy` follows.
    */
-  *remove(kstat: Kstat): Operation<void> {
+  unlink(kstat: Kstat): void {
     const key = keyOf(kstat.module, kstat.instance, kstat.name);
-    assert(this.#kstats.get(key) === kstat, `kstat ${key} is removed once`);
+    assert(this.#kstats.get(key) === kstat, `kstat ${key} is unlinked once`);
     this.#kstats.delete(key);
     this.#id++;
+  }
+
+  /**
+   * Waits until nobody reads `kstat`, which is unlinked, and retires it. No region may be open, no
+   * later lock be held.
+   */
+  *destroy(kstat: Kstat): Operation<void> {
     using _owned = yield* acquire(kstat.owner);
     kstat.retire();
+  }
+
+  /** Unlinks and destroys, for what describes nothing that could vanish meanwhile. */
+  *remove(kstat: Kstat): Operation<void> {
+    this.unlink(kstat);
+    yield* this.destroy(kstat);
   }
 
   lookup(module: string, instance: number, name: string): Kstat | undefined {
