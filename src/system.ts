@@ -11,7 +11,7 @@
  */
 
 import { DeadlineQueue } from './base/deadline.ts';
-import { acquire, Region } from './base/lock.ts';
+import { Region } from './base/lock.ts';
 import { type Operation, Scheduler } from './base/operation.ts';
 import type { Rng } from './base/rng.ts';
 import type { Publication } from './datapath/fib.ts';
@@ -19,10 +19,10 @@ import type { RouteRecord } from './ip/ire.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
 import {
   type CloseGroupDevice,
-  findGroup,
   type HostRequest,
   type IpmpContext,
   refreshOwnMacs,
+  type SetGroupForwarding,
   type Transmission,
 } from './ipmp/context.ts';
 import {
@@ -39,6 +39,7 @@ import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
 import { Lifecycle } from './ipmp/lifecycle.ts';
 import { MembershipOperations } from './ipmp/membership.ts';
 import { refreshGroupMtu } from './ipmp/mtu.ts';
+import { addNeighbor, deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/neighbors.ts';
 import type {
   AddressRow,
   FailoverRow,
@@ -47,12 +48,8 @@ import type {
   InterfaceRow,
   NeighborRow,
 } from './ipmp/rows.ts';
-import {
-  checkGroupSettings,
-  type GroupSettings,
-  type GroupSpec,
-  type InterfaceSpec,
-} from './ipmp/spec.ts';
+import { setGroup } from './ipmp/settings.ts';
+import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
 import type { TrackedPhyint } from './ipmp/tracked.ts';
 import { Projection } from './projection.ts';
 import type { LinkStatistics } from './stats/collector.ts';
@@ -66,6 +63,7 @@ export type { SystemEvent } from './ipmp/event.ts';
 export type { ControlCounters } from './ipmp/frame-counts.ts';
 export type { HostAddress } from './ipmp/group.ts';
 export type { DeviceInfo, LinkInfo } from './ipmp/ipmp.ts';
+export type { NeighborSpec } from './ipmp/neighbors.ts';
 export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
 
 // Ours: queues towards the shell. It drains them after every call, so they fill only if one call
@@ -82,6 +80,8 @@ export interface SystemOptions {
   readonly linkStatistics: LinkStatistics;
   /** Takes a group's device from the host before the group itself goes; default: nothing to do. */
   readonly closeGroupDevice?: CloseGroupDevice;
+  /** Has the host's kernel forward, or not; default: nothing to do. */
+  readonly setGroupForwarding?: SetGroupForwarding;
   /** True for the MAC of any device of this host; default: the system knows all that matter. */
   readonly isHostMac?: (mac: Mac) => boolean;
   /** Where the clock begins, monotonic milliseconds. */
@@ -159,9 +159,27 @@ export class System {
     return this.#published(this.#membership.leaveGroup(group, ifname));
   }
 
-  /** Changes settings of a living group. ENOENT, EINVAL. */
+  /** Changes settings of a living group. ENOENT, EINVAL; what the host refuses with. */
   setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
-    return this.#published(this.#setGroup(name, changes));
+    return this.#published(setGroup(this.#ctx, this.#ipmp, name, changes));
+  }
+
+  /** Adds a neighbour for good. ENOENT, EEXIST, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  addNeighbor(group: string, spec: NeighborSpec): void {
+    addNeighbor(this.#ctx, group, spec);
+    this.#flush();
+  }
+
+  /** The same, in place of what is there. ENOENT, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  setNeighbor(group: string, spec: NeighborSpec): void {
+    setNeighbor(this.#ctx, group, spec);
+    this.#flush();
+  }
+
+  /** Removes a neighbour, set or learnt. ENOENT, EINVAL, EAFNOSUPPORT. */
+  deleteNeighbor(group: string, dst: string): void {
+    deleteNeighbor(this.#ctx, group, dst);
+    this.#flush();
   }
 
   // World to us. Each of these runs at once, whatever operation is in flight.
@@ -336,29 +354,14 @@ export class System {
       steering: this.#projection,
       scheduler: this.scheduler,
       linkStatistics: options.linkStatistics,
-      closeGroupDevice: options.closeGroupDevice ?? nothingToClose,
+      closeGroupDevice: options.closeGroupDevice ?? nothingToDo,
+      setGroupForwarding: options.setGroupForwarding ?? nothingToDo,
       kstats: this.kstats,
       rng: options.rng,
       get nowMs() {
         return nowMs();
       },
     };
-  }
-
-  *#setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
-    const found = findGroup(this.#ctx, name);
-    using _writer = yield* acquire(found.ipsq);
-    const group = findGroup(this.#ctx, name);
-    const before = group.settings;
-    const settings = { ...before, ...changes };
-    checkGroupSettings(name, settings);
-    this.#ctx.illGlobalLock.write(() => {
-      group.settings = settings;
-    });
-    this.#projection.structureChanged();
-    this.#ipmp.reviewDamping(group);
-    if (settings.failback && !before.failback) this.#ipmp.failbackAllowed(group);
-    refreshGroupMtu(this.#ctx, group);
   }
 
   /** An operation after which the tables are published, however it ends. */
@@ -393,4 +396,4 @@ export class System {
   }
 }
 
-function* nothingToClose(): Operation<void> {}
+function* nothingToDo(): Operation<void> {}

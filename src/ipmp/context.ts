@@ -42,9 +42,16 @@ export interface FailoverCount {
 
 /**
  * Takes a group's device from the host, so that it is never visible without its group; ends when
- * it is gone, and is not called again for the same group.
+ * it is gone, and is not called again for the same group. It must not fail: nothing could be done
+ * about it here.
  */
 export type CloseGroupDevice = (group: string) => Operation<void>;
+
+/**
+ * Lets the host's kernel decide about frames for other hosts (true), or has it refuse them. For a
+ * group without a device it is remembered. May be refused, and then nothing was changed.
+ */
+export type SetGroupForwarding = (group: string, forwarding: boolean) => Operation<void>;
 
 /** The shared state of the group layer. */
 export interface IpmpContext {
@@ -68,6 +75,7 @@ export interface IpmpContext {
   readonly scheduler: Scheduler;
   readonly linkStatistics: LinkStatistics;
   readonly closeGroupDevice: CloseGroupDevice;
+  readonly setGroupForwarding: SetGroupForwarding;
   readonly kstats: KstatChain;
   readonly rng: Rng;
   /** Monotonic milliseconds, never back. */

@@ -203,9 +203,13 @@ export class Lifecycle {
     if (this.#ctx.interfaces.has(name)) {
       throw new OperatorError('EEXIST', `there is an interface ${name} already`);
     }
-    if (this.#ctx.groups.has(name)) {
-      throw new OperatorError('EEXIST', `there is a group ${name} already`);
-    }
+    const group = this.#ctx.groups.get(name);
+    if (group === undefined) return;
+    const isGoing = group.references.condemned;
+    throw new OperatorError(
+      'EEXIST',
+      isGoing ? `group ${name} is still being deleted` : `there is a group ${name} already`,
+    );
   }
 
   #makeGroup(spec: GroupSpec, index: number): IpmpGroup {

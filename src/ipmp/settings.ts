@@ -1,0 +1,36 @@
+/**
+ * Changing the settings of a living group, as its writer. What the host could refuse is asked of
+ * it first; after that nothing can fail, so a refused change has changed nothing.
+ */
+
+import { acquire } from '../base/lock.ts';
+import type { Operation } from '../base/operation.ts';
+import { findGroup, type IpmpContext, refuseCondemnedGroup } from './context.ts';
+import type { Ipmp } from './ipmp.ts';
+import { refreshGroupMtu } from './mtu.ts';
+import { checkGroupSettings, type GroupSettings } from './spec.ts';
+
+/** Changes what is given and leaves the rest. ENOENT, EINVAL; what the host refuses with. */
+export function* setGroup(
+  ctx: IpmpContext,
+  ipmp: Ipmp,
+  name: string,
+  changes: Partial<GroupSettings>,
+): Operation<void> {
+  const group = findGroup(ctx, name);
+  using _writer = yield* acquire(group.ipsq);
+  refuseCondemnedGroup(group);
+  const before = group.settings;
+  const settings = { ...before, ...changes };
+  checkGroupSettings(name, settings);
+  if (settings.forwarding !== before.forwarding) {
+    yield* ctx.setGroupForwarding(name, settings.forwarding);
+  }
+  ctx.illGlobalLock.write(() => {
+    group.settings = settings;
+  });
+  ctx.steering.structureChanged();
+  ipmp.reviewDamping(group);
+  if (settings.failback && !before.failback) ipmp.failbackAllowed(group);
+  refreshGroupMtu(ctx, group);
+}
