@@ -23,6 +23,18 @@ async function expectDegraded(host: TestHost, lost: string): Promise<void> {
   deepEqual(await host.ping('gw', LAN.data[0]), ALL);
 }
 
+/** Deletes a device of the host and waits for another one of its name. */
+async function deleteAndWaitForAnother(host: TestHost, ifname: string): Promise<void> {
+  const indexOf = async (): Promise<number | undefined> =>
+    (await host.links('host')).find((link) => link.ifname === ifname)?.ifindex;
+  const before = await indexOf();
+  await host.workspace.ip('host', [`link del ${ifname}`]);
+  await until(`another ${ifname}`, 10_000, async () => {
+    const index = await indexOf();
+    return index !== undefined && index !== before;
+  });
+}
+
 /** Everything is as before. */
 async function expectWhole(host: TestHost): Promise<void> {
   await host.daemon.waitUntilOk();
@@ -50,11 +62,7 @@ describe('a device is deleted while it is open', () => {
         const { ifname } = await host.boundTo(LAN.data[0]);
         const echo = await host.echo(GATEWAY);
         await echo.mark('delete');
-        await host.workspace.ip('host', [`link del ${ifname}`]);
-        await until('the group has noticed', 10_000, async () => {
-          const { state } = await host.daemon.interface(ifname);
-          return state === 'absent' || (await host.boundTo(LAN.data[0])).ifname !== ifname;
-        });
+        await deleteAndWaitForAnother(host, ifname);
         await expectWhole(host);
         const { windows } = await echo.stop();
         ok((windows[1]?.longestGapMs ?? 1e9) < 200, JSON.stringify(windows));
@@ -81,14 +89,7 @@ describe('a device is deleted while it is open', () => {
     const host = await TestHost.raise({ wiring: 'tap', group: OFF });
     try {
       const { ifname, uplink } = await host.boundTo(LAN.data[0]);
-      const indexOf = async (): Promise<number | undefined> =>
-        (await host.links('host')).find((link) => link.ifname === ifname)?.ifindex;
-      const before = await indexOf();
-      await host.workspace.ip('host', [`link del ${ifname}`]);
-      await until('another TAP of that name', 10_000, async () => {
-        const index = await indexOf();
-        return index !== undefined && index !== before;
-      });
+      await deleteAndWaitForAnother(host, ifname);
       await host.workspace.ip('host', [
         `link set ${ifname} master br${uplink.slice(3)}`,
         `link set ${ifname} up`,

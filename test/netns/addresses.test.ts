@@ -55,7 +55,7 @@ for (const wiring of WIRINGS) {
       equal(rows[0]?.lladdr, undefined);
     });
 
-    test('many are spread evenly, and the first of a subnet may go without the others', async () => {
+    test('many are spread evenly; the first of a subnet may go without the others', async () => {
       const many = Array.from({ length: 6 }, (_, index) => `192.0.2.${40 + index}`);
       for (const address of many) await ip(`address add ${address}/24 dev ipmp0`);
       for (const address of many) await waitUntilServed(address);
