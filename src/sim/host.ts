@@ -25,6 +25,8 @@ export class SimHost {
   readonly mtu = 1500;
   readonly device = new MemoryPort();
   readonly station: Station;
+  /** False while the group's device does not exist: what the host sends goes nowhere. */
+  hasDevice = false;
   /** Tells that the list of addresses has changed. */
   onAddresses: (() => void) | undefined;
   readonly #agenda: Agenda;
@@ -40,7 +42,9 @@ export class SimHost {
       addresses: [],
       send: (frame) => {
         const copy = frame.slice();
-        agenda.after(KERNEL_MS, () => this.device.deliver(copy));
+        agenda.after(KERNEL_MS, () => {
+          if (this.hasDevice) this.device.deliver(copy);
+        });
       },
     });
     this.device.onTransmit = (frame) => {

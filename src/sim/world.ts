@@ -13,14 +13,14 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { OperatorError } from '../base/errors.ts';
-import { external, type Operation, type Task } from '../base/operation.ts';
+import type { Operation, Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
-import type { LinkCounters } from '../stats/schema.ts';
 import { System, type SystemEvent } from '../system.ts';
 import { type Ipv4, ipv4Parse } from '../wire/addr.ts';
 import { frameDescribe } from '../wire/describe.ts';
 import { Agenda } from './agenda.ts';
+import { SimDevices } from './devices.ts';
+import { SimDrivers } from './drivers.ts';
 import { SimHost } from './host.ts';
 import { InlineDatapath } from './inline-datapath.ts';
 import { Network, type Side } from './network.ts';
@@ -30,16 +30,11 @@ import { Transcript } from './transcript.ts';
 /** Name of the group of every world. */
 export const GROUP = 'ipmp0';
 
-/** Locally administered addresses of the world: the last byte tells who. */
+/** Of the group's device; locally administered, as all MACs of the world. */
 export const GROUP_MAC = 0x020000001000;
-const NIC_MAC = 0x020000002000;
 
-/** The carrier watch looks once in this time, as the native one does. */
-const WATCH_MS = 1;
-/** From a kernel event to the control plane: an event loop that is not busy. */
-const NOTICE_MS = 0.2;
-/** What a driver takes to tell its counters. */
-const DRIVER_MS = 0.3;
+/** New devices have been taken by then. */
+const SETTLED_MS = 0.2;
 /** Rounds of give and take at one moment; more means that two sides answer each other for ever. */
 const ROUNDS_MAX = 10_000;
 /** Virtual time that an operation may take in `operate`. */
@@ -54,6 +49,17 @@ export interface NicSpec {
 }
 
 type Settings = Parameters<System['setGroup']>[1];
+
+/** Settings of every group of the world, unless its options say otherwise. */
+const GROUP_DEFAULTS = {
+  failureDetectionTimeMs: 1000,
+  failback: true,
+  flapDamping: null,
+  neighbors: 1024,
+  spreading: 'flow',
+  forwarding: true,
+  mtu: 'auto',
+} as const;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -78,12 +84,11 @@ export class SimWorld {
   readonly datapath: InlineDatapath;
   readonly system: System;
   readonly host: SimHost;
-  readonly nics = new Map<string, SimNic>();
+  readonly devices: SimDevices;
+  readonly drivers: SimDrivers;
   readonly checkers: Checker[] = [];
   /** Every event since the beginning. */
   readonly events: SystemEvent[] = [];
-  /** NICs whose driver does not answer when asked for its counters. */
-  readonly silentDrivers = new Set<string>();
   readonly rng: Rng;
   readonly options: WorldOptions;
   #stepsAtMoment = 0;
@@ -94,11 +99,21 @@ export class SimWorld {
     this.network = new Network(this.agenda, this.rng.fork());
     this.datapath = new InlineDatapath(this.agenda);
     this.host = new SimHost(GROUP_MAC, this.agenda);
+    const { agenda, datapath, host, network, rng } = this;
+    const system = (): System => this.system;
+    this.devices = new SimDevices({ agenda, datapath, host, network, rng, group: GROUP, system });
+    this.drivers = new SimDrivers({
+      agenda,
+      rng: rng.fork(),
+      hasDevice: (ifname) => this.nics.has(ifname),
+      portCounters: (port) => datapath.portCounters(port),
+    });
     const { choose } = options;
     this.system = new System({
       publication: this.datapath.publication,
       rng: this.rng.fork(),
-      linkStatistics: (nic, ifname) => this.#askDriver(nic, ifname),
+      linkStatistics: (nic, ifname) => this.drivers.ask(nic, ifname),
+      closeGroupDevice: (name) => this.devices.closeGroup(name),
       nowMs: this.agenda.nowMs,
       ...(choose === undefined ? {} : { choose }),
     });
@@ -114,6 +129,11 @@ export class SimWorld {
     const world = new SimWorld(options);
     world.#build();
     return world;
+  }
+
+  /** The NICs that exist, by name. */
+  get nics(): ReadonlyMap<string, SimNic> {
+    return this.devices.nics;
   }
 
   /** Virtual monotonic milliseconds. */
@@ -149,10 +169,7 @@ export class SimWorld {
 
   /** Runs an operation of the system to its end; refusals come out as they are. */
   operate<T>(label: string, body: () => Operation<T>): T {
-    const task = this.spawn(label, body);
-    this.runUntil(() => task.state !== 'running', OPERATION_MAX_MS);
-    if (task.state === 'failed') throw task.error;
-    return task.value;
+    return this.#finish(this.spawn(label, body));
   }
 
   /** Begins an operation of the system; the world must go on for it to end. */
@@ -185,36 +202,49 @@ export class SimWorld {
   /** Takes the device of a NIC away, as `ip link del` does. */
   removeDevice(name: string): void {
     this.transcript.write('world', `remove ${name}`);
-    const nic = this.nic(name);
-    const port = this.system.nicOf(name);
-    nic.onCarrier = undefined;
-    nic.remove();
-    this.nics.delete(name);
-    this.network.cables.delete(name);
-    if (port !== undefined) this.datapath.detach(port);
-    this.agenda.after(NOTICE_MS, () => {
-      const gone = { present: false, mac: 0, mtu: 0 };
-      this.system.handleDevice(name, gone, this.nowMs);
-    });
+    this.devices.removeNic(name);
   }
 
   /** Makes the device of an interface that the system knows; it appears a moment later. */
   addDevice(name: string, side: Side): SimNic {
+    this.transcript.write('world', `add ${name} at switch ${side}`);
+    return this.devices.addNic(name, side);
+  }
+
+  /** Names an interface and makes its device. */
+  plumbInterface(spec: NicSpec): Task<void> {
+    const { name, side, standby, testAddresses } = spec;
+    const fixed = { kind: 'tap' as const, uplink: null, bridge: null };
+    const task = this.spawn(`plumb ${name}`, () =>
+      this.system.createInterface({
+        name,
+        ...fixed,
+        standby: standby ?? false,
+        testAddresses: testAddresses ?? [],
+      }),
+    );
+    if (task.state === 'done') this.addDevice(name, side);
+    return task;
+  }
+
+  /** Forgets an interface, and then its device. */
+  unplumbInterface(name: string): Task<void> {
     const port = this.system.nicOf(name);
-    assert(port !== undefined, `the system knows no interface ${name}`);
-    const nic = this.network.addNic(name, NIC_MAC + port, side);
-    this.nics.set(name, nic);
-    this.datapath.setCarrier(port, nic.isUp);
-    this.agenda.after(NOTICE_MS, () => {
-      if (this.nics.get(name) !== nic) return;
-      this.datapath.attach(port, nic.device);
-      const { mac, isUp, carrierChanges } = nic;
-      const link = isUp ? ('up' as const) : ('down' as const);
-      this.system.handleDevice(name, { present: true, mac, mtu: 1500, link }, this.nowMs);
-      this.system.handleLink(name, { link, changes: carrierChanges }, this.nowMs);
-      nic.onCarrier = () => this.#watchCarrier(name, nic, port);
+    const task = this.spawn(`unplumb ${name}`, () => this.system.deleteInterface(name));
+    task.onSettled(({ state }) => {
+      if (state === 'done' && port !== undefined) this.devices.forgetNic(name, port);
     });
-    return nic;
+    return task;
+  }
+
+  /** Makes a group; that of the host gets its device. */
+  plumbGroup(name: string, interfaces: readonly string[]): Task<void> {
+    const spec = { name, interfaces, ...GROUP_DEFAULTS, ...this.options.settings };
+    const task = this.spawn(`plumb ${name}`, () => this.system.createGroup(spec));
+    task.onSettled(({ state }) => {
+      if (state === 'done') this.devices.attachGroup();
+    });
+    return task;
   }
 
   /** The NIC to which `address` (dotted decimal) is bound, as the system says; null if none. */
@@ -224,52 +254,19 @@ export class SimWorld {
   }
 
   #build(): void {
-    const { nics, addresses, settings } = this.options;
-    for (const { name, standby, testAddresses } of nics) {
-      const spec = { name, kind: 'tap' as const, uplink: null, bridge: null };
-      const more = { standby: standby ?? false, testAddresses: testAddresses ?? [] };
-      this.operate(`create ${name}`, () => this.system.createInterface({ ...spec, ...more }));
-    }
-    for (const { name, side } of nics) this.addDevice(name, side);
-    this.runFor(NOTICE_MS);
-    this.operate(`create ${GROUP}`, () =>
-      this.system.createGroup({
-        name: GROUP,
-        interfaces: nics.map(({ name }) => name),
-        failureDetectionTimeMs: 1000,
-        failback: true,
-        flapDamping: null,
-        neighbors: 1024,
-        spreading: 'flow',
-        forwarding: true,
-        mtu: 'auto',
-        ...settings,
-      }),
-    );
-    const port = this.system.groupPortOf(GROUP);
-    assert(port !== undefined, `${GROUP} has a port`);
-    this.datapath.attach(port, this.host.device);
-    const { mac, mtu } = this.host;
-    this.system.handleGroupDevice(GROUP, { present: true, mac, mtu }, this.nowMs);
-    this.host.onAddresses = () => this.#listAddressesSoon();
+    const { nics, addresses } = this.options;
+    for (const spec of nics) this.#finish(this.plumbInterface(spec));
+    this.runFor(SETTLED_MS);
+    const names = nics.map(({ name }) => name);
+    this.#finish(this.plumbGroup(GROUP, names));
     for (const address of addresses) this.host.addAddress(address);
     this.#settle();
   }
 
-  #listAddressesSoon(): void {
-    this.agenda.after(NOTICE_MS, () => {
-      this.system.handleHostAddresses(GROUP, this.host.listAddresses(), this.nowMs);
-    });
-  }
-
-  #watchCarrier(name: string, nic: SimNic, port: number): void {
-    const delayMs = this.rng.uniform(0, WATCH_MS);
-    this.agenda.after(delayMs, () => this.datapath.setCarrier(port, nic.isUp));
-    this.agenda.after(delayMs + NOTICE_MS, () => {
-      if (this.nics.get(name) !== nic) return;
-      const link = nic.isUp ? ('up' as const) : ('down' as const);
-      this.system.handleLink(name, { link, changes: nic.carrierChanges }, this.nowMs);
-    });
+  #finish<T>(task: Task<T>): T {
+    this.runUntil(() => task.state !== 'running', OPERATION_MAX_MS);
+    if (task.state === 'failed') throw task.error;
+    return task.value;
   }
 
   #goTo(nowMs: number): void {
@@ -309,11 +306,7 @@ export class SimWorld {
     for (;;) {
       const request = this.system.pollHostRequest();
       if (request === undefined) break;
-      const { mac } = this.host;
-      const device = { present: true, mac, mtu: request.mtu };
-      this.agenda.after(NOTICE_MS, () => {
-        this.system.handleGroupDevice(GROUP, device, this.nowMs);
-      });
+      this.devices.setGroupMtu(request.group, request.mtu);
       taken++;
     }
     for (;;) {
@@ -324,33 +317,6 @@ export class SimWorld {
       taken++;
     }
     return taken;
-  }
-
-  #askDriver(nic: number, ifname: string): Operation<LinkCounters> {
-    return external<LinkCounters>(`driver of ${ifname}`, (settle) => {
-      const answer = this.agenda.after(DRIVER_MS, () => {
-        if (this.silentDrivers.has(ifname)) return;
-        if (this.nics.has(ifname)) settle.resolve(this.#driverCounters(nic));
-        else settle.reject(new OperatorError('ENODEV', `${ifname} is gone`));
-      });
-      return () => this.agenda.cancel(answer);
-    });
-  }
-
-  #driverCounters(nic: number): LinkCounters {
-    const counters = this.datapath.portCounters(nic);
-    return {
-      rbytes: counters.receiveBytes,
-      obytes: counters.transmitBytes,
-      ipackets: counters.receivePackets,
-      opackets: counters.transmitPackets,
-      ierrors: 0n,
-      oerrors: counters.transmitErrors,
-      multircv: counters.receiveMulticast,
-      multixmt: counters.transmitMulticast,
-      brdcstrcv: counters.receiveBroadcast,
-      brdcstxmt: counters.transmitBroadcast,
-    };
   }
 }
 

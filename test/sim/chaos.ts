@@ -76,7 +76,7 @@ export class Chaos {
   heal(): void {
     const { world } = this;
     if (world.host.station.addresses.length === 0) world.host.addAddress(`${POOL[0]}/24`);
-    world.silentDrivers.clear();
+    world.drivers.soothe();
     for (const cable of world.network.cables.values()) {
       cable.heal();
       cable.repair();
@@ -221,8 +221,7 @@ const change: Trouble = (chaos) => {
 };
 
 const silenceDriver = withNic(({ world }, name) => {
-  if (world.silentDrivers.has(name)) world.silentDrivers.delete(name);
-  else world.silentDrivers.add(name);
+  world.drivers.setMood(name, world.drivers.mood(name) === 'hung' ? 'prompt' : 'hung');
 });
 
 /** Bytes of no meaning, from both sides, and ARP that claims what is not ours. */

@@ -108,7 +108,9 @@ class CountedWorld {
   }
 
   #isAtRest(): boolean {
-    const devices = [this.world.host.device, ...[...this.world.nics.values()].map((n) => n.device)];
+    const { host, nics } = this.world;
+    const devices = [...nics.values()].map((nic) => nic.device);
+    if (host.hasDevice) devices.push(host.device);
     return devices.every((device) => device.waiting === 0);
   }
 }

@@ -232,7 +232,7 @@ test('a member leaves and joins again while frames flow; its addresses never lie
 
 test('a silent driver delays neither failover nor the leaving of its NIC', () => {
   const { world, checkers } = scene();
-  world.silentDrivers.add('net0');
+  world.drivers.setMood('net0', 'hung');
   checkers.sampleKstats();
   const before = world.nowMs;
   world.operate('leave', () => world.system.leaveGroup(GROUP, 'net0'));

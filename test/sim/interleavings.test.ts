@@ -67,12 +67,12 @@ function runMany(seed: number): Task<unknown>[] {
     tasks.push(world.spawn(`operation ${count}`, () => body(world)));
     checkers.sampleKstats();
     if (rng.below(3) === 0) world.runFor(rng.uniform(0, 1));
-    if (rng.below(6) === 0) world.silentDrivers.add(rng.below(2) === 0 ? 'net0' : 'net1');
-    if (rng.below(4) === 0) world.silentDrivers.clear();
+    if (rng.below(6) === 0) world.drivers.setMood(rng.below(2) === 0 ? 'net0' : 'net1', 'hung');
+    if (rng.below(4) === 0) world.drivers.soothe();
   }
   const isOver = (): boolean => tasks.every(({ state }) => state !== 'running');
   ok(world.runUntil(isOver, ALL_END_WITHIN_MS), 'some operation never ends');
-  world.silentDrivers.clear();
+  world.drivers.soothe();
   finallyEmpty(world);
   return tasks;
 }
@@ -108,7 +108,7 @@ test('a NIC fails while it leaves and while the counters are read: it moves at o
   for (let seed = 1; seed <= 20; seed++) {
     const { world, checkers } = worldWithOrder(seed);
     world.runFor(2000);
-    world.silentDrivers.add('net0');
+    world.drivers.setMood('net0', 'hung');
     checkers.sampleKstats();
     const leaving = world.spawn('leave', () => world.system.leaveGroup(GROUP, 'net0'));
     world.cut('net0');
