@@ -29,7 +29,7 @@ const FOR_TEST = {
   traceroute: 'traceroute',
 };
 
-const NEEDS = { build: {}, start: FOR_START, test: FOR_TEST, bench: FOR_TEST };
+const NEEDS = { build: {}, start: FOR_START, test: FOR_TEST, bench: FOR_TEST, soak: {} };
 
 /** Where programs lie; the administrator's folders are not in everybody's PATH. */
 const FOLDERS = [
@@ -48,7 +48,7 @@ export function isProgram(name) {
   });
 }
 
-/** Missing programs of a purpose (`build`, `start`, `test`, `bench`), with their packages. */
+/** Missing programs of a purpose (a key of NEEDS), with their packages. */
 export function missingPrograms(purpose) {
   return Object.entries(NEEDS[purpose])
     .filter(([program]) => !isProgram(program))

@@ -2,7 +2,7 @@
  * Set-up of a checkout, by itself or before any other command: npm packages, the native addon,
  * TypeScript, programs of the distribution. Each step is done only when its inputs have changed.
  *
- *   node scripts/setup.mjs [build|start|test|bench]
+ *   node scripts/setup.mjs [build|start|test|bench|soak]
  */
 
 import { spawnSync } from 'node:child_process';
@@ -114,8 +114,8 @@ function steps() {
 }
 
 /**
- * Does what is still to be done for `purpose` (`build`, `start`, `test`, `bench`). Returns the
- * programs of the distribution that are missing still: the caller knows whether it can go on.
+ * Does what is still to be done for `purpose` (`build`, `start`, `test`, `bench`, `soak`). Returns
+ * the programs of the distribution that are missing still: the caller knows whether it can go on.
  *
  * @throws SetUpError when the build cannot go on
  */
@@ -152,8 +152,8 @@ export async function setUpOrExit(purpose) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const purpose = process.argv[2] ?? 'build';
-  if (!['build', 'start', 'test', 'bench'].includes(purpose)) {
-    say(`unknown purpose '${purpose}' (build, start, test, bench)`);
+  if (!['build', 'start', 'test', 'bench', 'soak'].includes(purpose)) {
+    say(`unknown purpose '${purpose}' (build, start, test, bench, soak)`);
     process.exit(2);
   }
   const missing = await setUpOrExit(purpose);

@@ -5,6 +5,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { OperatorError } from '../base/errors.ts';
 import { external, type Operation } from '../base/operation.ts';
 import type { Rng } from '../base/rng.ts';
 import type { PortCounters } from '../datapath/counters.ts';
@@ -22,6 +23,8 @@ const NIC_MAC = 0x020000002000;
 const WATCH_MS = 1;
 /** From a kernel event to the control plane: an event loop that is not busy. */
 const NOTICE_MS = 0.2;
+/** From the notice of a device to its being the datapath's: it is opened and prepared. */
+const OPEN_MS = 0.5;
 
 /** What the devices need of their world. */
 export interface DeviceGround {
@@ -40,9 +43,13 @@ export class SimDevices {
   readonly nics = new Map<string, SimNic>();
   /** What a NIC's port had counted when the NIC got it. */
   readonly countersBefore = new Map<SimNic, PortCounters>();
-  /** How long the host takes to remove a group's device, at most. */
-  closeMs = 0;
+  /** How long the host takes to do what is asked of it, at most. */
+  answerMs = 0;
+  /** Whether the host refuses what it may refuse. */
+  refuses = false;
   readonly #ground: DeviceGround;
+  /** Port of each NIC that the datapath has. */
+  readonly #portOfNic = new Map<SimNic, number>();
   /** Port of the group's device while the datapath has it. */
   #groupPort: number | undefined;
 
@@ -51,36 +58,41 @@ export class SimDevices {
     ground.host.onAddresses = () => this.#tellAddressesSoon();
   }
 
-  /** Makes the device of an interface that the system knows; it is taken a moment later. */
+  /**
+   * Makes the device of an interface that the system knows; it is taken a moment later. A device
+   * of that name that is there already goes.
+   */
   addNic(name: string, side: Side): SimNic {
     const { agenda, network, datapath } = this.#ground;
     const port = this.#system.nicOf(name);
     assert(port !== undefined, `the system knows no interface ${name}`);
+    if (this.nics.has(name)) this.#dropNic(name);
     const nic = network.addNic(name, NIC_MAC + port, side);
     this.nics.set(name, nic);
     datapath.setCarrier(port, nic.isUp);
-    agenda.after(NOTICE_MS, () => {
-      if (this.nics.get(name) === nic) this.#takeNic(name, nic, port);
+    agenda.after(NOTICE_MS + OPEN_MS, () => {
+      const isWanted = this.nics.get(name) === nic && this.#system.nicOf(name) === port;
+      if (isWanted) this.#takeNic(name, nic, port);
     });
     return nic;
   }
 
   /** Takes the device of a NIC away, as `ip link del` does. */
   removeNic(name: string): void {
-    const { agenda, datapath } = this.#ground;
-    const port = this.#system.nicOf(name);
+    const { agenda } = this.#ground;
     this.#dropNic(name);
-    if (port !== undefined) datapath.detach(port);
     agenda.after(NOTICE_MS, () => {
       const gone = { present: false, mac: 0, mtu: 0 };
       this.#system.handleDevice(name, gone, agenda.nowMs);
     });
   }
 
-  /** The interface is forgotten; its device, if there is one, is given back. `port`: it was. */
-  forgetNic(name: string, port: number): void {
-    this.#ground.datapath.detach(port);
-    if (this.nics.has(name)) this.#dropNic(name);
+  /**
+   * The interface is forgotten; its device, if there is one, is given back. Nothing to do if there
+   * is an interface of that name again: then the device is its.
+   */
+  forgetNic(name: string): void {
+    if (this.#system.nicOf(name) === undefined && this.nics.has(name)) this.#dropNic(name);
   }
 
   /** Takes the group's device, if the group is there and has none. */
@@ -89,7 +101,7 @@ export class SimDevices {
     const port = this.#system.groupPortOf(group);
     if (port === undefined || this.#groupPort !== undefined) return;
     datapath.attach(port, host.device);
-    host.hasDevice = true;
+    host.setDevice(true);
     this.#groupPort = port;
     const info = { present: true, mac: host.mac, mtu: host.mtu };
     this.#system.handleGroupDevice(group, info, agenda.nowMs);
@@ -98,15 +110,20 @@ export class SimDevices {
 
   /** Gives the group's device back, as SystemOptions.closeGroupDevice. */
   *closeGroup(name: string): Operation<void> {
-    const { agenda, datapath, group, host, rng } = this.#ground;
-    yield* external<void>(`close the device of ${name}`, (settle) => {
-      agenda.after(rng.uniform(0, this.closeMs), () => settle.resolve(undefined));
-      return undefined;
-    });
+    const { datapath, group, host } = this.#ground;
+    yield* this.#answer(`close the device of ${name}`);
     if (name !== group || this.#groupPort === undefined) return;
     datapath.detach(this.#groupPort);
-    host.hasDevice = false;
+    host.setDevice(false);
     this.#groupPort = undefined;
+  }
+
+  /** Has the host's kernel forward or not, as SystemOptions.setGroupForwarding. */
+  *setForwarding(name: string, forwarding: boolean): Operation<void> {
+    const what = `forwarding of ${name}: ${forwarding}`;
+    yield* this.#answer(what);
+    if (this.refuses) throw new OperatorError('EIO', `${what} is refused`);
+    if (name === this.#ground.group) this.#ground.host.forwards = forwarding;
   }
 
   /** The host does what the system wants of a group's device. */
@@ -122,10 +139,21 @@ export class SimDevices {
     return this.#ground.system();
   }
 
+  /** Waits as long as the host takes. */
+  *#answer(what: string): Operation<void> {
+    const { agenda, rng } = this.#ground;
+    if (this.answerMs === 0) return;
+    yield* external<void>(what, (settle) => {
+      agenda.after(rng.uniform(0, this.answerMs), () => settle.resolve(undefined));
+      return undefined;
+    });
+  }
+
   #takeNic(name: string, nic: SimNic, port: number): void {
     const { agenda, datapath } = this.#ground;
     this.countersBefore.set(nic, datapath.portCounters(port));
     datapath.attach(port, nic.device);
+    this.#portOfNic.set(nic, port);
     const { mac, isUp, carrierChanges } = nic;
     const link = isUp ? ('up' as const) : ('down' as const);
     this.#system.handleDevice(name, { present: true, mac, mtu: 1500, link }, agenda.nowMs);
@@ -136,11 +164,13 @@ export class SimDevices {
   #dropNic(name: string): void {
     const nic = this.nics.get(name);
     assert(nic !== undefined, `there is no NIC ${name}`);
+    const port = this.#portOfNic.get(nic);
+    if (port !== undefined) this.#ground.datapath.detach(port);
+    this.#portOfNic.delete(nic);
     nic.onCarrier = undefined;
-    nic.remove();
+    this.#ground.network.removeNic(nic);
     this.nics.delete(name);
     this.countersBefore.delete(nic);
-    this.#ground.network.cables.delete(name);
   }
 
   #tellAddressesSoon(): void {

@@ -25,12 +25,13 @@ export class SimHost {
   readonly mtu = 1500;
   readonly device = new MemoryPort();
   readonly station: Station;
-  /** False while the group's device does not exist: what the host sends goes nowhere. */
-  hasDevice = false;
+  /** Whether the kernel forwards; nothing here depends on it. */
+  forwards = true;
   /** Tells that the list of addresses has changed. */
   onAddresses: (() => void) | undefined;
   readonly #agenda: Agenda;
   #unserved: ListedAddress[] = [];
+  #hasDevice = false;
 
   constructor(mac: Mac, agenda: Agenda) {
     this.mac = mac;
@@ -43,13 +44,24 @@ export class SimHost {
       send: (frame) => {
         const copy = frame.slice();
         agenda.after(KERNEL_MS, () => {
-          if (this.hasDevice) this.device.deliver(copy);
+          if (this.#hasDevice) this.device.deliver(copy);
         });
       },
     });
     this.device.onTransmit = (frame) => {
       this.#agenda.after(KERNEL_MS, () => this.station.handleFrame(frame));
     };
+  }
+
+  /** False while the group's device does not exist: what the host sends goes nowhere. */
+  get hasDevice(): boolean {
+    return this.#hasDevice;
+  }
+
+  /** The group's device appears, or goes; what the kernel knows of neighbours goes with it. */
+  setDevice(isThere: boolean): void {
+    this.#hasDevice = isThere;
+    if (!isThere) this.station.arp.clear();
   }
 
   /** Adds an address such as `192.0.2.10/24`, as `ip addr add` does. */

@@ -26,6 +26,8 @@ const PUNTS_MAX = 512;
 
 /** A datapath of one worker, driven by whoever calls `breathe`. */
 export class InlineDatapath {
+  /** The control memory, as the workers of a real pool share it. */
+  readonly memory: SharedArrayBuffer;
   readonly publication: Publication;
   readonly counters: CounterReader;
   readonly #forwarder: Forwarder;
@@ -35,6 +37,7 @@ export class InlineDatapath {
 
   constructor(agenda: Agenda) {
     const memory = controlMemoryCreate(1);
+    this.memory = memory;
     this.publication = new TablePublisher(memory);
     this.counters = new CounterReader(memory);
     this.#carrierWords = carrierWords(memory);
@@ -62,6 +65,11 @@ export class InlineDatapath {
   detach(port: number): void {
     this.#forwarder.detach(port);
     this.#ports.delete(port);
+  }
+
+  /** How many ports have a device. */
+  get attached(): number {
+    return this.#ports.size;
   }
 
   /** Writes what the carrier watch writes. */

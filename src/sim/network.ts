@@ -47,12 +47,24 @@ export class Network {
     this.switches.B.connect(this.link, 'b');
   }
 
+  /** The switch that a NIC is plugged into. */
+  sideOf(nic: SimNic): Side {
+    return this.switches.A.isConnected(nic.cable) ? 'A' : 'B';
+  }
+
   /** A NIC of the host at `side`; its cable has its name. */
   addNic(name: string, mac: Mac, side: Side): SimNic {
     const cable = this.#cable(name);
     const nic = new SimNic(name, mac, cable, 'a');
     this.switches[side].connect(cable, 'b');
     return nic;
+  }
+
+  /** Takes a NIC out: both ends of its cable are free, and the cable goes. */
+  removeNic(nic: SimNic): void {
+    nic.remove();
+    this.switches[this.sideOf(nic)].disconnect(nic.cable);
+    this.cables.delete(nic.name);
   }
 
   /** A station behind a switch; its cable has its name. */

@@ -24,13 +24,13 @@ export class SimNic implements Plug {
   overflowed = 0;
   /** Tells of every carrier change. */
   onCarrier: ((nic: SimNic) => void) | undefined;
-  readonly #cable: Cable;
+  readonly cable: Cable;
   readonly #end: End;
 
   constructor(name: string, mac: Mac, cable: Cable, end: End) {
     this.name = name;
     this.mac = mac;
-    this.#cable = cable;
+    this.cable = cable;
     this.#end = end;
     this.device.onTransmit = (frame) => cable.transmit(end, frame);
     cable.plug(end, this);
@@ -50,6 +50,6 @@ export class SimNic implements Plug {
 
   /** Takes the NIC out of the world: its cable hangs loose. */
   remove(): void {
-    this.#cable.unplug(this.#end);
+    this.cable.unplug(this.#end);
   }
 }

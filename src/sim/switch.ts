@@ -28,7 +28,7 @@ export class Switch {
   /** How long a station is remembered that is not heard; a small switch, or a hurried one. */
   ageingMs = AGEING_MS;
   readonly #agenda: Agenda;
-  readonly #sockets: Socket[] = [];
+  #sockets: Socket[] = [];
   readonly #stations = new Map<Mac, { socket: Socket; heardMs: number }>();
   #isOn = true;
 
@@ -48,6 +48,22 @@ export class Switch {
       },
     };
     cable.plug(end, plug);
+  }
+
+  /** True if `cable` is plugged in. */
+  isConnected(cable: Cable): boolean {
+    return this.#sockets.some((socket) => socket.cable === cable);
+  }
+
+  /** Takes `cable` out, and forgets who was behind it. */
+  disconnect(cable: Cable): void {
+    for (const socket of this.#sockets) {
+      if (socket.cable === cable) {
+        cable.unplug(socket.end);
+        this.#forget(socket);
+      }
+    }
+    this.#sockets = this.#sockets.filter((socket) => socket.cable !== cable);
   }
 
   /** Switches the whole thing off: every cable loses its carrier and every station is forgotten. */

@@ -34,7 +34,7 @@ export const GROUP = 'ipmp0';
 export const GROUP_MAC = 0x020000001000;
 
 /** New devices have been taken by then. */
-const SETTLED_MS = 0.2;
+const SETTLED_MS = 1;
 /** Rounds of give and take at one moment; more means that two sides answer each other for ever. */
 const ROUNDS_MAX = 10_000;
 /** Virtual time that an operation may take in `operate`. */
@@ -114,6 +114,7 @@ export class SimWorld {
       rng: this.rng.fork(),
       linkStatistics: (nic, ifname) => this.drivers.ask(nic, ifname),
       closeGroupDevice: (name) => this.devices.closeGroup(name),
+      setGroupForwarding: (name, forwarding) => this.devices.setForwarding(name, forwarding),
       nowMs: this.agenda.nowMs,
       ...(choose === undefined ? {} : { choose }),
     });
@@ -129,6 +130,11 @@ export class SimWorld {
     const world = new SimWorld(options);
     world.#build();
     return world;
+  }
+
+  /** Name of the group that has the host's device. */
+  get groupName(): string {
+    return GROUP;
   }
 
   /** The NICs that exist, by name. */
@@ -205,6 +211,13 @@ export class SimWorld {
     this.devices.removeNic(name);
   }
 
+  /** Takes the device of a NIC away and makes another at the same switch. */
+  replaceDevice(name: string): void {
+    const side = this.network.sideOf(this.nic(name));
+    this.removeDevice(name);
+    this.addDevice(name, side);
+  }
+
   /** Makes the device of an interface that the system knows; it appears a moment later. */
   addDevice(name: string, side: Side): SimNic {
     this.transcript.write('world', `add ${name} at switch ${side}`);
@@ -229,21 +242,21 @@ export class SimWorld {
 
   /** Forgets an interface, and then its device. */
   unplumbInterface(name: string): Task<void> {
-    const port = this.system.nicOf(name);
     const task = this.spawn(`unplumb ${name}`, () => this.system.deleteInterface(name));
     task.onSettled(({ state }) => {
-      if (state === 'done' && port !== undefined) this.devices.forgetNic(name, port);
+      if (state === 'done') this.devices.forgetNic(name);
     });
     return task;
   }
 
-  /** Makes a group; that of the host gets its device. */
+  /**
+   * Makes a group; that of the host gets its device. Also after a refusal: a group to which
+   * somebody else has given a member meanwhile stays.
+   */
   plumbGroup(name: string, interfaces: readonly string[]): Task<void> {
     const spec = { name, interfaces, ...GROUP_DEFAULTS, ...this.options.settings };
     const task = this.spawn(`plumb ${name}`, () => this.system.createGroup(spec));
-    task.onSettled(({ state }) => {
-      if (state === 'done') this.devices.attachGroup();
-    });
+    task.onSettled(() => this.devices.attachGroup());
     return task;
   }
 
