@@ -167,6 +167,14 @@ export interface Native {
   // Peers (peer.c)
 
   peerCredentials(fd: number): PeerCredentials;
+
+  // Service manager (notify.c)
+
+  /**
+   * Sends `text` (1 to 4095 octets) as one datagram to the Unix socket at `path`; `@name` is one of
+   * the abstract namespace. Never waits. ENOENT, ECONNREFUSED: nobody listens; EAGAIN: queue full.
+   */
+  datagramSend(path: string, text: string): void;
 }
 
 declare const native: Native;

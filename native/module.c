@@ -22,7 +22,7 @@ NAPI_MODULE_INIT()
 	if (register_constants(env, exports) && device_register(env, exports) &&
 	    burst_register(env, exports) && wait_register(env, exports) &&
 	    netlink_register(env, exports) && peer_register(env, exports) &&
-	    carrier_register(env, exports))
+	    notify_register(env, exports) && carrier_register(env, exports))
 		return exports;
 	return NULL;
 }

@@ -94,6 +94,7 @@ bool burst_register(napi_env env, napi_value exports);
 bool wait_register(napi_env env, napi_value exports);
 bool netlink_register(napi_env env, napi_value exports);
 bool peer_register(napi_env env, napi_value exports);
+bool notify_register(napi_env env, napi_value exports);
 bool carrier_register(napi_env env, napi_value exports);
 
 #endif
