@@ -45,6 +45,8 @@ export class SimDevices {
   readonly countersBefore = new Map<SimNic, PortCounters>();
   /** How long the host takes to do what is asked of it, at most. */
   answerMs = 0;
+  /** What an answer of the host takes, instead of a part of `answerMs`. */
+  delayMs: ((what: string) => number) | undefined;
   /** Whether the host refuses what it may refuse. */
   refuses = false;
   readonly #ground: DeviceGround;
@@ -142,9 +144,10 @@ export class SimDevices {
   /** Waits as long as the host takes. */
   *#answer(what: string): Operation<void> {
     const { agenda, rng } = this.#ground;
-    if (this.answerMs === 0) return;
+    const delayMs = this.delayMs?.(what) ?? (this.answerMs && rng.uniform(0, this.answerMs));
+    if (delayMs === 0) return;
     yield* external<void>(what, (settle) => {
-      agenda.after(rng.uniform(0, this.answerMs), () => settle.resolve(undefined));
+      agenda.after(delayMs, () => settle.resolve(undefined));
       return undefined;
     });
   }

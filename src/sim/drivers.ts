@@ -33,6 +33,8 @@ export interface DriverGround {
 
 /** All drivers; each begins prompt. */
 export class SimDrivers {
+  /** What an answer takes, instead of what the mood says; Infinity: it never comes. */
+  delayMs: ((ifname: string) => number) | undefined;
   /** Questions so far, and those to which no answer has come and none ever will. */
   asked = 0;
   unanswered = 0;
@@ -67,18 +69,23 @@ export class SimDrivers {
 
   /** Asks a driver for its counters, as SystemOptions.linkStatistics. */
   ask(port: number, ifname: string): Operation<LinkCounters> {
-    const { agenda, rng } = this.#ground;
+    const { agenda } = this.#ground;
     const mood = this.mood(ifname);
     this.asked++;
     return external<LinkCounters>(`driver of ${ifname}`, (settle) => {
-      if (mood === 'hung') {
+      const delayMs = this.delayMs?.(ifname) ?? this.#delayOf(mood);
+      if (delayMs === Number.POSITIVE_INFINITY) {
         this.unanswered++;
         return undefined;
       }
-      const delayMs = mood === 'slow' ? rng.uniform(0, SLOW_MAX_MS) : PROMPT_MS;
       agenda.after(delayMs, () => this.#answer(port, ifname, mood, settle));
       return undefined;
     });
+  }
+
+  #delayOf(mood: DriverMood): number {
+    if (mood === 'hung') return Number.POSITIVE_INFINITY;
+    return mood === 'slow' ? this.#ground.rng.uniform(0, SLOW_MAX_MS) : PROMPT_MS;
   }
 
   #answer(port: number, ifname: string, mood: DriverMood, settle: Settle<LinkCounters>): void {

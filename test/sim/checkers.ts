@@ -41,6 +41,13 @@ const BINDINGS_EVERY = 10;
 /** Counters are compared in one of so many steps, and at the end. */
 const COUNTERS_EVERY = 25;
 
+/** A frame whose sender may have lost the address while the frame was waiting to be sent. */
+interface Suspicion {
+  readonly address: string;
+  readonly atMs: number;
+  readonly what: string;
+}
+
 interface PendingAnnouncement {
   readonly ifname: string;
   readonly movedMs: number;
@@ -58,6 +65,7 @@ export class Checkers {
   readonly #kstats = new Map<string, bigint>();
   /** What the port of a NIC had received before this NIC was there. */
   readonly #receivedBefore = new Map<SimNic, bigint>();
+  #suspicions: Suspicion[] = [];
   #eventsSeen: number;
   #steps = 0;
   #isSampling = false;
@@ -102,6 +110,7 @@ export class Checkers {
   #check(): void {
     const isEventful = this.#eventsSeen < this.#world.events.length;
     this.#noteMoves();
+    this.#settleSuspicions();
     if (isEventful || this.#steps % BINDINGS_EVERY === 0) this.#bindings();
     this.#movesAnnounced();
     if (++this.#steps % COUNTERS_EVERY !== 0) return;
@@ -143,6 +152,17 @@ export class Checkers {
         this.#pending.set(address, { ifname: name, movedMs: nowMs, carrierChanges });
       }
     }
+  }
+
+  /** answeredByOwner: who spoke for another's address had it until this very moment. */
+  #settleSuspicions(): void {
+    for (const { address, atMs, what } of this.#suspicions) {
+      const moved = this.#world.events.findLast(({ event, detail }) => {
+        return event === 'address-moved' && detail === address;
+      });
+      if (moved?.atMs !== atMs) this.#fail('answeredByOwner', what);
+    }
+    this.#suspicions = [];
   }
 
   #movesAnnounced(): void {
@@ -221,10 +241,10 @@ export class Checkers {
     const { nowMs } = this.#world;
     if (packet.senderAddress === 0 || !this.#isData(packet.senderAddress)) return;
     const address = ipv4Format(packet.senderAddress);
-    const isFresh = this.#world.events.at(-1)?.atMs === nowMs;
     const row = this.#rowOf(address);
-    if (row !== undefined && row.inbound !== ifname && !isFresh) {
-      this.#fail('answeredByOwner', `${ifname} spoke for ${address}, bound to ${row.inbound}`);
+    if (row !== undefined && row.inbound !== ifname) {
+      const what = `${ifname} spoke for ${address}, bound to ${row.inbound}`;
+      this.#suspicions.push({ address, atMs: nowMs, what });
     }
     if (!arpIsAnnouncement(packet)) return;
     this.announcements++;
