@@ -24,6 +24,7 @@ import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
 import { journalPathFor, readMachineId, workersForMachine } from './daemon/machine.ts';
 import { Pump } from './daemon/pump.ts';
 import { routeRecords } from './daemon/routes.ts';
+import { Supervision } from './daemon/supervision.ts';
 import { native } from './datapath/native.ts';
 import { DatapathPool } from './datapath/pool.ts';
 import { hostClock, wallTime } from './host/clock.ts';
@@ -31,6 +32,7 @@ import { Host } from './host/host.ts';
 import type { HostEvent } from './host/host-event.ts';
 import { LinkMacs } from './host/link-macs.ts';
 import type { Log } from './host/log.ts';
+import type { ServiceManager } from './host/service-manager.ts';
 import { VERSION } from './host/version.ts';
 import { type HostRequest, System, type SystemEvent } from './system.ts';
 
@@ -47,6 +49,7 @@ export class Daemon {
   readonly #linkMacs = new LinkMacs(hostClock);
   readonly #devices: Devices;
   readonly #control: Control;
+  readonly #supervision: Supervision;
   readonly #kstatSources: KstatSources;
   #server: ControlServer | undefined;
   #listener: { close(): Promise<void> } | undefined;
@@ -55,7 +58,7 @@ export class Daemon {
   #isStopping = false;
 
   /** `fail` is told at most once, of what makes it impossible to go on. */
-  constructor(config: Config, log: Log, fail: (error: unknown) => void) {
+  constructor(config: Config, log: Log, manager: ServiceManager, fail: (error: unknown) => void) {
     this.#config = config;
     this.#log = log;
     let hasFailed = false;
@@ -92,6 +95,14 @@ export class Daemon {
       fail: this.#fail,
     });
     this.#control = this.#makeControl();
+    this.#supervision = new Supervision({
+      manager,
+      system: this.#system,
+      pool: this.#pool,
+      pump: this.#pump,
+      clock: hostClock,
+      log,
+    });
     this.#kstatSources = {
       system: this.#system,
       datapath: { totals: () => this.#pool.totals(), drops: () => this.#pool.dropCounters() },
@@ -113,6 +124,7 @@ export class Daemon {
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#supervision.handleStopping();
     await this.#starting.catch(() => undefined);
     const errors: unknown[] = [];
     for (const step of [
@@ -128,6 +140,7 @@ export class Daemon {
         errors.push(error);
       }
     }
+    this.#supervision.stop();
     this.#pump.stop();
     if (errors.length > 0) throw errors[0];
     this.#log.info({ event: 'stopped' }, 'stopped, everything is put back');
@@ -184,6 +197,7 @@ export class Daemon {
     if (this.#isStopping) return;
     await this.#serve();
     this.#isReady = true;
+    this.#supervision.start();
     this.#log.info(
       { event: 'ready', version: VERSION, socket: this.#config.control.socket },
       `ipmpd ${VERSION} serves ${groups.length} groups with ${interfaces.length} interfaces`,
@@ -319,5 +333,6 @@ export class Daemon {
     const detail = event.detail === null ? '' : ` (${event.detail})`;
     this.#log.info(fields, `${event.event} ${subject} ${change}${detail}: ${event.cause}`);
     this.#control.publish(event);
+    this.#supervision.handleEvent(event);
   }
 }

@@ -7,6 +7,7 @@ import type { Config, LogLevel } from './config/types.ts';
 import { CONFIG_FILE, DROP_IN_DIRECTORY, loadConfig } from './config.ts';
 import { Daemon } from './daemon.ts';
 import { createLog } from './host/log.ts';
+import { ServiceManager } from './host/service-manager.ts';
 import { VERSION } from './host/version.ts';
 
 /** Exit statuses (contract 2). */
@@ -61,7 +62,8 @@ async function run(config: Config): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
-  const daemon = new Daemon(config, log, (error) => {
+  const manager = new ServiceManager(process.env, process.pid, log);
+  const daemon = new Daemon(config, log, manager, (error) => {
     log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');
     end(FAILED);
   });

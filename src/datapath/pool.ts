@@ -21,6 +21,7 @@ import {
   carrierWords,
   controlMemoryCreate,
   WORKER_BELL,
+  WORKER_BREATHS,
   WORKER_COMMANDS_DONE,
   WORKER_HELD,
   WORKER_STOP,
@@ -163,6 +164,13 @@ export class DatapathPool {
   /** Dropped frames by reason, of one port they came in by, or of all. */
   dropCounters(port?: number): Map<DatapathDropReason, bigint> {
     return port === undefined ? this.#counters.drops() : this.#counters.portDrops(port);
+  }
+
+  /** Breaths of each worker, modulo 2^32: each moves at least ten times a second. */
+  breaths(): number[] {
+    return this.#sides.map((_side, worker) => {
+      return Atomics.load(this.#words, workerOffset(worker) + WORKER_BREATHS);
+    });
   }
 
   /** Ends the workers; resolves when all have exited. The devices' descriptors stay open. */

@@ -22,6 +22,9 @@ export function socketOf(workspace: Workspace): string {
   return join(workspace.folder, 'ipmpd.sock');
 }
 
+/** Variables that the daemon gets beside those of the lab. */
+type Environment = Readonly<Record<string, string>>;
+
 /** One run of `ipmpd` in the host of a lab. */
 export class LabDaemon {
   readonly workspace: Workspace;
@@ -31,10 +34,11 @@ export class LabDaemon {
   readonly ended: Promise<number | string>;
   #log = '';
 
-  private constructor(workspace: Workspace, configFile: string) {
+  private constructor(workspace: Workspace, configFile: string, environment: Environment) {
     this.workspace = workspace;
     this.socket = socketOf(workspace);
-    const argv = [process.execPath, program('ipmpd'), '--config', configFile];
+    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const argv = ['env', ...variables, process.execPath, program('ipmpd'), '--config', configFile];
     this.process = workspace.start([...argv, '--socket', this.socket], {
       role: 'host',
       orderly: true,
@@ -50,10 +54,14 @@ export class LabDaemon {
   }
 
   /** Starts the daemon with the configuration `text` and waits until its socket answers. */
-  static async start(workspace: Workspace, text: string): Promise<LabDaemon> {
+  static async start(
+    workspace: Workspace,
+    text: string,
+    environment: Environment = {},
+  ): Promise<LabDaemon> {
     const configFile = join(workspace.folder, 'ipmpd.yaml');
     writeFileSync(configFile, text);
-    const daemon = new LabDaemon(workspace, configFile);
+    const daemon = new LabDaemon(workspace, configFile, environment);
     let exit: number | string | undefined;
     void daemon.ended.then((status) => {
       exit = status;

@@ -17,6 +17,8 @@ export interface HostOptions
     Omit<ConfigurationOptions, 'socket'> {
   /** Done after the network is built and before the daemon starts. */
   readonly prepare?: (topology: Topology) => Promise<void>;
+  /** Variables of the daemon's environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Do not wait for a working group: the test wants to see how it begins. */
   readonly isRaw?: boolean;
 }
@@ -54,7 +56,7 @@ export class TestHost {
       const topology = await Topology.build(workspace, { wiring: 'macvtap', ...options });
       await options.prepare?.(topology);
       const text = configurationFor(topology, { socket: socketOf(workspace), ...options });
-      const daemon = await LabDaemon.start(workspace, text);
+      const daemon = await LabDaemon.start(workspace, text, options.environment);
       const host = new TestHost(workspace, topology, daemon);
       if (!options.isRaw) await host.#waitOrTell();
       return host;

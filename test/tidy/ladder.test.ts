@@ -27,7 +27,14 @@ const LADDER: Record<string, readonly string[]> = {
   sim: ['system.ts', 'datapath', 'stats', 'wire', 'base'],
   lab: ['sim', 'host', 'ctl', 'config', 'wire', 'base'],
   daemon: ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config', 'wire', 'base'],
-  'ipmpd.ts': ['daemon', 'host/log.ts', 'host/version.ts', 'config', 'base'],
+  'ipmpd.ts': [
+    'daemon',
+    'host/log.ts',
+    'host/service-manager.ts',
+    'host/version.ts',
+    'config',
+    'base',
+  ],
   'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/version.ts', 'base'],
 };
 
