@@ -51,7 +51,7 @@ export interface NicSpec {
 type Settings = Parameters<System['setGroup']>[1];
 
 /** Settings of every group of the world, unless its options say otherwise. */
-const GROUP_DEFAULTS = {
+export const GROUP_DEFAULTS = {
   failureDetectionTimeMs: 1000,
   failback: true,
   flapDamping: null,

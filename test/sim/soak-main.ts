@@ -12,6 +12,7 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { contest } from './readers.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';
 import { liveOnce, liveSeed, shorten } from './soak.ts';
 
@@ -28,9 +29,15 @@ function main(): number {
       transcript: { type: 'boolean', default: false },
       shorten: { type: 'boolean', default: false },
       play: { type: 'string' },
+      cycles: { type: 'string' },
     },
   });
-  const { seed, play } = values;
+  const { seed, play, cycles } = values;
+  if (cycles !== undefined) {
+    const tally = contest(wholeNumber(cycles), wholeNumber(seed ?? values.from));
+    for (const [what, count] of Object.entries(tally)) print(`${what.padEnd(20)} ${count}`);
+    return 0;
+  }
   if (play === undefined && seed === undefined) {
     return soak(wholeNumber(values.from), wholeNumber(values.seeds));
   }
@@ -94,5 +101,5 @@ try {
   process.exitCode = main();
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
-  process.exitCode = 2;
+  process.exitCode = error instanceof TypeError ? 2 : 1;
 }
