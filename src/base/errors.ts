@@ -18,6 +18,7 @@ export const ERROR_SENTENCES = {
   EBUSY: 'it is in use',
   ECANCELED: 'the operation was cancelled',
   ECONNREFUSED: 'the daemon is not reachable',
+  EDEADLK: 'it would wait for itself',
   EEXIST: 'it exists already',
   EINVAL: 'the argument is not valid',
   EIO: 'the device does not work',

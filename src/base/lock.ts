@@ -8,15 +8,19 @@
  *   rank 1 ipsq  ──>  rank 2 kstat          waiting locks: only upwards
  *   region: everything that waits, or leaves the process, happens outside (a boundary)
  *
- * Invariants (checked always, a violation ends the process)
- * 1. A task takes waiting locks in rising rank, never one it owns, never with a region open.
+ * Invariants (checked always; the witness says what a violation leads to)
+ * 1. A task takes waiting locks in rising rank, never one it owns, never with a region open. What
+ *    is owned by a task that waits for it counts as its own.
  * 2. A region is not entered while it is open, and its body returns no generator or Promise.
  * 3. At a boundary no region is open.
  */
 
-import { assert, InvariantError } from './assert.ts';
+import { assert } from './assert.ts';
 import { OperatorError } from './errors.ts';
-import type { Operation, Task, Waker } from './operation.ts';
+import type { Operation, Task } from './operation.ts';
+import type { Blockers } from './wait-graph.ts';
+import type { Waker } from './waker.ts';
+import { captureTrace, type Place, reportViolation } from './witness.ts';
 
 /** Rank of each class of waiting lock; a task takes them in rising order. */
 const RANKS = { ipsq: 1, kstat: 2 } as const;
@@ -56,16 +60,26 @@ export class WaitLock {
 export class Held {
   readonly lock: WaitLock;
   readonly task: Task<unknown>;
+  readonly #trace: Error | undefined;
   #released = false;
 
-  constructor(lock: WaitLock, task: Task<unknown>) {
+  constructor(lock: WaitLock, task: Task<unknown>, trace: Error | undefined) {
     this.lock = lock;
     this.task = task;
+    this.#trace = trace;
+  }
+
+  /** Who took it, and where. */
+  get place(): Place {
+    return { what: `${this.task.label} takes ${this.lock.name}`, trace: this.#trace };
   }
 
   /** Gives the lock to the next waiting task, if there is one. */
   release(): void {
-    assert(!this.#released, `${this.lock.name} is released twice`);
+    if (this.#released) {
+      reportViolation('double-release', `${this.lock.name} is released twice`, [this.place]);
+      return;
+    }
     this.#released = true;
     assert(this.lock.held === this, `${this.lock.name} is owned by another task`);
     const place = this.task.held.indexOf(this);
@@ -89,11 +103,12 @@ export class Held {
  * The result is released by its owner, on every path: `using own = yield* acquire(lock)`.
  */
 export function* acquire(lock: WaitLock, deadlineMs = Number.POSITIVE_INFINITY): Operation<Held> {
+  const trace = captureTrace();
   const result = yield {
     label: `acquire ${lock.name}`,
     begin: (waker) => {
-      checkOrder(lock, waker.task);
-      const held = new Held(lock, waker.task);
+      const held = new Held(lock, waker.task, trace);
+      checkOrder(held);
       const entry = { waker, held };
       waker.onCancel(() => {
         if (lock.held === held) held.release();
@@ -105,6 +120,7 @@ export function* acquire(lock: WaitLock, deadlineMs = Number.POSITIVE_INFINITY):
         return;
       }
       lock.queue.push(entry);
+      waker.blockers = new OwnerOf(lock);
       waker.expireAt(deadlineMs, () => {
         removeFrom(lock.queue, entry);
         waker.reject(new OperatorError('ETIMEDOUT', `${lock.name} is still in use`));
@@ -125,14 +141,40 @@ function removeFrom<T>(list: T[], entry: T): void {
   list.splice(place, 1);
 }
 
-function checkOrder(lock: WaitLock, task: Task<unknown>): void {
-  for (const held of task.held) {
-    assert(held.lock !== lock, `${task.label} takes ${lock.name} twice`);
-    assert(
-      RANKS[held.lock.lockClass] < RANKS[lock.lockClass],
-      `${task.label} takes ${lock.name} (${lock.lockClass}) ` +
-        `while it owns ${held.lock.name} (${held.lock.lockClass})`,
-    );
+/** The edge of the wait graph that a queue makes. */
+class OwnerOf implements Blockers {
+  readonly #lock: WaitLock;
+
+  constructor(lock: WaitLock) {
+    this.#lock = lock;
+  }
+
+  get relation(): string {
+    return `waits for ${this.#lock.name}, owned by`;
+  }
+
+  tasks(): Task<unknown>[] {
+    return this.#lock.held === undefined ? [] : [this.#lock.held.task];
+  }
+}
+
+/** Compares what is wanted with all that the task, and whoever waits for it, owns already. */
+function checkOrder(wanted: Held): void {
+  for (let owner: Task<unknown> | undefined = wanted.task; owner; owner = owner.parent) {
+    for (const held of owner.held) checkPair(held, wanted);
+  }
+}
+
+function checkPair(held: Held, wanted: Held): void {
+  const places = [held.place, wanted.place];
+  const { lock, task } = wanted;
+  if (held.lock === lock) {
+    reportViolation('recursion', `${task.label} takes ${lock.name} twice`, places);
+  } else if (RANKS[held.lock.lockClass] >= RANKS[lock.lockClass]) {
+    const owner = held.task === task ? 'it' : `${held.task.label}, which waits for it,`;
+    const own = `${held.lock.name} (${held.lock.lockClass})`;
+    const sentence = `${task.label} takes ${lock.name} (${lock.lockClass}) while ${owner} owns`;
+    reportViolation('order', `${sentence} ${own}`, places);
   }
 }
 
@@ -171,13 +213,13 @@ export class Region {
   }
 
   #enter<T>(body: () => Settled<T>): T {
-    assert(!this.#isOpen, `${this.name} is entered again`);
+    if (this.#isOpen) reportViolation('region', `${this.name} is entered again`);
     const enteredMs = this.clock?.();
     this.#isOpen = true;
     openRegions.push(this);
     try {
       const result = body();
-      if (waits(result)) throw new InvariantError(`a body of ${this.name} wants to wait`);
+      if (waits(result)) reportViolation('region', `a body of ${this.name} wants to wait`);
       return result;
     } finally {
       openRegions.pop();
@@ -198,11 +240,11 @@ function waits(result: unknown): boolean {
 
 /** Asserts at a boundary that `region` is not open; `boundary` names what is about to happen. */
 export function assertNoRegion(region: Region, boundary: string): void {
-  assert(!region.isOpen, `${boundary} with ${region.name} held`);
+  if (region.isOpen) reportViolation('boundary', `${boundary} with ${region.name} held`);
 }
 
 /** Asserts at a boundary that this thread is in no region at all. */
 export function assertNoOpenRegion(boundary: string): void {
   const open = openRegions[0];
-  if (open !== undefined) throw new InvariantError(`${boundary} with ${open.name} held`);
+  if (open !== undefined) reportViolation('boundary', `${boundary} with ${open.name} held`);
 }

@@ -18,12 +18,16 @@
  * 2. No task runs, and no wait begins, while a region is open.
  * 3. A settled task holds no lock.
  * 4. A cancelled task's `finally` blocks and `using` releases run at once and do not wait.
+ * 5. No wait begins that closes a circle of waiting tasks.
  */
 
 import { assert } from './assert.ts';
-import { type Deadline, DeadlineQueue } from './deadline.ts';
+import { DeadlineQueue } from './deadline.ts';
 import { isMistake, OperatorError } from './errors.ts';
 import { assertNoOpenRegion, type Held } from './lock.ts';
+import { describeCycle } from './wait-graph.ts';
+import { Waker } from './waker.ts';
+import { reportViolation } from './witness.ts';
 
 /** One reason to wait. `begin` runs once, with the waiting task's waker. */
 export interface Wait {
@@ -43,66 +47,20 @@ export type TaskState = 'running' | 'done' | 'failed' | 'cancelled';
 /** Steps of one `run` after which it must be a livelock: far above any honest burst of work. */
 const RUN_STEPS_MAX = 10_000_000;
 
-/** The end of a wait, once: with a value, an error, or by cancellation. */
-export class Waker {
-  readonly task: Task<unknown>;
-  readonly scheduler: Scheduler;
-  #settled = false;
-  #deadline: Deadline<() => void> | undefined;
-  #undo: (() => void) | undefined;
+/** The task whose step runs now in this thread, of whichever scheduler. */
+let runningTask: Task<unknown> | undefined;
 
-  constructor(task: Task<unknown>, scheduler: Scheduler) {
-    this.task = task;
-    this.scheduler = scheduler;
-  }
-
-  /** True once the wait has ended in any way. */
-  get isSettled(): boolean {
-    return this.#settled;
-  }
-
-  /** Ends the wait with `value`. */
-  resolve(value: unknown): void {
-    if (this.#settle()) this.scheduler.resume(this.task, { ok: true, value });
-  }
-
-  /** Ends the wait by throwing `error` into the operation. */
-  reject(error: unknown): void {
-    if (this.#settle()) this.scheduler.resume(this.task, { ok: false, error });
-  }
-
-  /** Runs `expire` at `atMs` unless the wait has ended before; it must end the wait. */
-  expireAt(atMs: number, expire: () => void): void {
-    if (this.#settled || atMs === Number.POSITIVE_INFINITY) return;
-    assert(this.#deadline === undefined, 'a wait has one deadline');
-    this.#deadline = this.scheduler.timers.schedule(atMs, expire);
-  }
-
-  /** Runs `undo` if the task is cancelled before it has taken the wait's result. */
-  onCancel(undo: () => void): void {
-    this.#undo = undo;
-  }
-
-  /** Ends the wait because its task ends. */
-  cancel(): void {
-    this.#settle();
-    const undo = this.#undo;
-    this.#undo = undefined;
-    undo?.();
-  }
-
-  #settle(): boolean {
-    if (this.#settled) return false;
-    this.#settled = true;
-    if (this.#deadline !== undefined) this.scheduler.timers.cancel(this.#deadline);
-    return true;
-  }
+/** The task whose step runs now in this thread; undefined outside of any. */
+export function currentTask(): Task<unknown> | undefined {
+  return runningTask;
 }
 
 /** One operation on its way. Made by `Scheduler.spawn`. */
 export class Task<T> {
   readonly label: string;
   readonly scheduler: Scheduler;
+  /** The task that waits until this one has ended. */
+  readonly parent: Task<unknown> | undefined;
   /** The waiting locks this task owns, in the order of taking. Written by lock.ts. */
   readonly held: Held[] = [];
   /** The wait whose result the task has not taken yet. */
@@ -113,10 +71,16 @@ export class Task<T> {
   #body: Operation<T>;
   #callbacks: (() => void)[] = [];
 
-  constructor(scheduler: Scheduler, label: string, body: Operation<T>) {
+  constructor(
+    scheduler: Scheduler,
+    label: string,
+    body: Operation<T>,
+    parent: Task<unknown> | undefined,
+  ) {
     this.scheduler = scheduler;
     this.label = label;
     this.#body = body;
+    this.parent = parent;
   }
 
   get state(): TaskState {
@@ -172,13 +136,20 @@ export class Task<T> {
     try {
       assertNoOpenRegion(result.value.label);
       result.value.begin(waker);
+      const cycle = waker.isSettled ? undefined : describeCycle(waker);
+      if (cycle !== undefined) reportViolation('deadlock', cycle);
     } catch (error) {
-      waker.reject(error);
+      waker.refuse(error);
     }
   }
 
   #settle(state: TaskState, value: T | undefined, error: unknown): void {
-    assert(this.held.length === 0 || isMistake(error), `${this.label} ends with a lock held`);
+    for (const held of isMistake(error) ? [] : [...this.held]) {
+      reportViolation('lock-kept', `${this.label} ends with a lock held: ${held.lock.name}`, [
+        held.place,
+      ]);
+      held.release();
+    }
     this.#state = state;
     this.#value = value;
     this.#error = error;
@@ -228,9 +199,12 @@ export class Scheduler {
     return this.#ready.length;
   }
 
-  /** Makes a task of `body`; its first step runs in the next `run`. */
-  spawn<T>(label: string, body: () => Operation<T>): Task<T> {
-    const task = new Task<T>(this, label, body());
+  /**
+   * Makes a task of `body`; its first step runs in the next `run`. `parent` waits for its end, by
+   * `Waker.spawnPart`.
+   */
+  spawn<T>(label: string, body: () => Operation<T>, parent?: Task<unknown>): Task<T> {
+    const task = new Task<T>(this, label, body(), parent);
     this.resume(task as Task<unknown>, { ok: true, value: undefined });
     return task;
   }
@@ -243,6 +217,7 @@ export class Scheduler {
     if (this.#running) return 0;
     assertNoOpenRegion('run');
     this.#running = true;
+    const outer = runningTask;
     let steps = 0;
     try {
       while (this.#ready.length > 0) {
@@ -251,10 +226,12 @@ export class Scheduler {
         const next = this.#ready.splice(picked, 1)[0];
         assert(next !== undefined, `choice ${picked} of ready tasks`);
         this.#current = next.task;
+        runningTask = next.task;
         next.task.step(next.input);
         steps++;
       }
     } finally {
+      runningTask = outer;
       this.#current = undefined;
       this.#running = false;
     }
@@ -367,8 +344,9 @@ export function* allOf<T>(operations: Operation<T>[]): Operation<Outcome<T>[]> {
       let pending = operations.length;
       const parent = waker.task.label;
       const tasks = operations.map((operation, index) =>
-        waker.scheduler.spawn(`${parent}/${index}`, () => operation),
+        waker.spawnPart(`${parent}/${index}`, () => operation),
       );
+      waker.blockers = { relation: 'waits for its part', tasks: () => tasks };
       waker.onCancel(() => {
         for (const task of tasks) task.cancel();
       });
