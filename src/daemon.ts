@@ -77,7 +77,10 @@ export class Daemon {
       rng: new Rng(randomInt(2 ** 32)),
       linkStatistics: (nic, ifname) => drivers.statistics(nic, ifname),
       isHostMac: (mac) => this.#linkMacs.has(mac),
-      closeGroupDevice: (name) => this.#closeGroupDevice(name),
+      closeGroupDevice: (name) =>
+        promised(`close the device of ${name}`, () => this.#devices.remove(name)),
+      setGroupForwarding: (name, forwarding) =>
+        promised(`forwarding of ${name}`, () => this.#devices.setGroupForwarding(name, forwarding)),
       nowMs: hostClock.nowMs(),
       lockClock: hostClock.nowMs,
     });
@@ -282,13 +285,6 @@ export class Daemon {
     });
   }
 
-  *#closeGroupDevice(name: string): Operation<void> {
-    yield* external<void>(`close the device of ${name}`, (settle) => {
-      this.#devices.remove(name).then(settle.resolve, settle.reject);
-      return undefined;
-    });
-  }
-
   #handleRequest({ group, mtu }: HostRequest): void {
     this.#host.setGroupMtu(group, mtu).catch((error: unknown) => {
       if (!(error instanceof OperatorError)) return this.#fail(error);
@@ -335,4 +331,12 @@ export class Daemon {
     this.#control.publish(event);
     this.#supervision.handleEvent(event);
   }
+}
+
+/** Waits for what the host is asked to do. */
+function promised<T>(label: string, start: () => Promise<T>): Operation<T> {
+  return external<T>(label, (settle) => {
+    start().then(settle.resolve, settle.reject);
+    return undefined;
+  });
 }

@@ -28,7 +28,12 @@ import type { Pump } from './pump.ts';
 export interface DevicesOptions {
   readonly host: Pick<
     Host,
-    'attachInterface' | 'releaseInterface' | 'createGroupDevice' | 'removeGroupDevice' | 'refresh'
+    | 'attachInterface'
+    | 'releaseInterface'
+    | 'createGroupDevice'
+    | 'removeGroupDevice'
+    | 'setGroupForwarding'
+    | 'refresh'
   >;
   readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
   readonly pump: Pick<Pump, 'tell'>;
@@ -65,6 +70,8 @@ interface Entry {
 export class Devices {
   readonly #options: DevicesOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Groups that may forward, or not, by name: also for a device that comes later. */
+  readonly #forwarding = new Map<string, boolean>();
 
   constructor(options: DevicesOptions) {
     this.#options = options;
@@ -77,10 +84,25 @@ export class Devices {
 
   /** Makes a group's device; resolves when it is there or refused. */
   async addGroup(config: GroupConfig, port: number): Promise<void> {
+    this.#forwarding.set(config.name, config.forwarding);
     await this.#add(this.#group(config, port));
   }
 
-  /** Gives a device back for good. */
+  /** Whether the kernel may forward for a group. What the host refuses with: nothing changed. */
+  async setGroupForwarding(name: string, forwarding: boolean): Promise<void> {
+    const before = this.#forwarding.get(name);
+    if (before === undefined) return;
+    this.#forwarding.set(name, forwarding);
+    if (this.#entries.get(name)?.isOpen !== true) return;
+    try {
+      await this.#options.host.setGroupForwarding(name, forwarding);
+    } catch (error) {
+      this.#forwarding.set(name, before);
+      throw error;
+    }
+  }
+
+  /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
   async remove(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
@@ -88,6 +110,7 @@ export class Devices {
     entry.isWanted = false;
     await this.#settle(entry);
     this.#entries.delete(name);
+    this.#forwarding.delete(name);
   }
 
   /** Gives every device back, newest first. */
@@ -237,7 +260,15 @@ export class Devices {
         for (const { code, message } of device.problems) {
           log.warn({ event: 'group-device-problem', device: name, code }, message);
         }
-        await pool.attach(port, device.fds);
+        try {
+          await pool.attach(port, device.fds);
+          const forwarding = this.#forwards(config);
+          if (forwarding !== spec.forwarding) await host.setGroupForwarding(name, forwarding);
+        } catch (error) {
+          await pool.detach(port);
+          await host.removeGroupDevice(name);
+          throw error;
+        }
         pump.tell((system, nowMs) => {
           const info = { present: true, mac: spec.mac, mtu: device.mtu };
           system.handleGroupDevice(name, info, nowMs);
@@ -259,8 +290,13 @@ export class Devices {
       queues,
       addresses,
       routes: routes.map(({ to, via }) => (via === null ? { to } : { to, via })),
+      forwarding: this.#forwards(config),
       ...(mtu === 'auto' ? {} : { mtu }),
     };
+  }
+
+  #forwards({ name, forwarding }: GroupConfig): boolean {
+    return this.#forwarding.get(name) ?? forwarding;
   }
 
   #tellDevice(name: string, info: { present: boolean; mac: number; mtu: number }): void {

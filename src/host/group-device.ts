@@ -8,6 +8,7 @@
  *   accept_dad=1             the kernel's own duplicate detection
  *   promote_secondaries=1    deleting one address does not delete its whole subnet
  *   send_redirects=0         no redirects about traffic that leaves as it came
+ *   forwarding=0 (IPv4)      only while the group does not forward; otherwise it is the host's own
  *
  * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
@@ -30,13 +31,17 @@ import { devicePath } from './sysctl.ts';
 export const GROUP_MTU_MIN = 1280;
 
 /** Family, setting, value; see the head of the file. */
-const SETTINGS: ReadonlyArray<readonly ['ipv4' | 'ipv6', string, string]> = [
+type Setting = readonly ['ipv4' | 'ipv6', string, string];
+
+const SETTINGS: readonly Setting[] = [
   ['ipv6', 'addr_gen_mode', '1'],
   ['ipv6', 'keep_addr_on_down', '1'],
   ['ipv6', 'accept_dad', '1'],
   ['ipv4', 'promote_secondaries', '1'],
   ['ipv4', 'send_redirects', '0'],
 ];
+
+const NO_FORWARDING: Setting = ['ipv4', 'forwarding', '0'];
 
 /** A group's device as the configuration wants it. */
 export interface GroupDeviceSpec {
@@ -49,6 +54,8 @@ export interface GroupDeviceSpec {
   /** 'ADDR/LEN'. */
   readonly addresses: readonly string[];
   readonly routes: readonly RouteSettings[];
+  /** False: the kernel must not forward what comes in here; otherwise its own setting decides. */
+  readonly forwarding?: boolean;
 }
 
 /** What the device needs of the host. */
@@ -66,6 +73,7 @@ export class GroupDevice {
   /** What of the configuration the kernel refused, and why. */
   readonly problems: OperatorError[] = [];
   readonly #context: GroupContext;
+  #forwarding: boolean;
   readonly #wantedAddresses = new Set<string>();
   readonly #wantedRoutes = new Map<string, RouteSettings>();
   #seenAddresses: ReadonlySet<string> = new Set();
@@ -76,6 +84,7 @@ export class GroupDevice {
     this.spec = spec;
     this.device = device;
     this.ifindex = index;
+    this.#forwarding = spec.forwarding ?? true;
   }
 
   /**
@@ -116,6 +125,17 @@ export class GroupDevice {
     refuseSmallMtu(mtu);
     const link = await this.#link();
     await this.#context.changes.link(this.#holder, link, { mtu });
+  }
+
+  /** Changes what the specification said of forwarding. */
+  async setForwarding(forwarding: boolean): Promise<void> {
+    const link = await this.#link();
+    const [family, setting, value] = NO_FORWARDING;
+    const path = devicePath(family, link.name, setting);
+    const { changes } = this.#context;
+    if (forwarding) changes.sysctlBack(this.#holder, link, path);
+    else changes.sysctl(this.#holder, link, path, value);
+    this.#forwarding = forwarding;
   }
 
   /** Puts an address ('ADDR/LEN') on the device; EEXIST if it is there already. */
@@ -201,7 +221,8 @@ export class GroupDevice {
   }
 
   #assertSettings(link: LinkRecord): void {
-    for (const [family, setting, value] of SETTINGS) {
+    const wanted = this.#forwarding ? SETTINGS : [...SETTINGS, NO_FORWARDING];
+    for (const [family, setting, value] of wanted) {
       const path = devicePath(family, link.name, setting);
       this.#context.changes.sysctl(this.#holder, link, path, value);
     }

@@ -227,6 +227,12 @@ export class Host {
     await this.#group(name).setMtu(mtu);
   }
 
+  /** Whether the kernel may forward what comes in by the group's device. */
+  async setGroupForwarding(name: string, forwarding: boolean): Promise<void> {
+    const group = this.#group(name);
+    await this.#serial.run(() => group.setForwarding(forwarding));
+  }
+
   /** `prefix` is 'ADDR/LEN'. */
   async addAddress(group: string, prefix: string): Promise<void> {
     await this.#group(group).addAddress(prefix);

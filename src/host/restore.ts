@@ -55,6 +55,16 @@ export class Changes {
     sysctlWrite(path, value);
   }
 
+  /** Puts one setting back as the holder found it; nothing happens if it did not change it. */
+  sysctlBack(holder: string, device: DeviceName, path: string): void {
+    const { ifindex } = device;
+    for (const { id, change } of this.#journal.entries(holder)) {
+      if (change.kind !== 'sysctl' || change.path !== path || change.ifindex !== ifindex) continue;
+      sysctlWrite(path, change.before);
+      this.#journal.forget(id);
+    }
+  }
+
   /** Changes those settings of a device that differ; true if there were any. */
   async link(holder: string, link: LinkRecord, wanted: LinkSettings): Promise<boolean> {
     const before: Record<string, number | boolean> = {};
