@@ -215,7 +215,7 @@ class Traffic {
     this.#transfer = transfer;
   }
 
-  /** Ends it; answers what became of the echoes from host and gateway. @throws if TCP lost or changed a byte */
+  /** Ends it; answers what became of the echoes of host and gateway. @throws if TCP was false */
   async stop(): Promise<{ sent: number[]; lost: number[]; bytes: number }> {
     const { sent, received } = await this.#transfer.finish();
     deepEqual(received, sent, 'both ends of the transfer');
