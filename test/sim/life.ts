@@ -45,6 +45,14 @@ interface Begun {
   readonly task: NonNullable<ReturnType<typeof perform>>;
 }
 
+/** How a life is told. */
+export interface LifeOptions {
+  /** Called with each line of the transcript. */
+  readonly onLine?: (line: string) => void;
+  /** Every frame is a line as well. */
+  readonly showsFrames?: boolean;
+}
+
 /** One life. */
 export class Life {
   readonly world: SimWorld;
@@ -54,7 +62,7 @@ export class Life {
   readonly #begun: Begun[] = [];
   readonly #heldBefore = referenceCounts();
 
-  constructor(schedule: Schedule, onLine?: (line: string) => void) {
+  constructor(schedule: Schedule, { onLine, showsFrames = false }: LifeOptions = {}) {
     const { seed, settings } = schedule;
     const order = new Rng(seed ^ ORDER);
     this.#schedule = schedule;
@@ -64,6 +72,7 @@ export class Life {
       choose: (readyCount) => order.below(readyCount),
       addresses: POOL.slice(0, 4).map((text) => `${text}/24`),
       settings,
+      showsFrames,
     });
     this.world.transcript.onLine = onLine;
     this.checkers = new Checkers(this.world);

@@ -2,7 +2,7 @@
  * `npm run soak`: seeds of trouble in numbers.
  *
  *   npm run soak -- --seeds 10000 [--from 1]     that many lives, one after the other
- *   npm run soak -- --seed 7 --transcript        one life, told line by line
+ *   npm run soak -- --seed 7 --transcript        one life, told line by line (--frames: all of it)
  *   npm run soak -- --seed 7 --shorten           the steps of a failing one that matter, as JSON
  *   npm run soak -- --play FILE [--transcript]   the schedule in a file
  *   npm run soak -- --cycles 10000               plumb and unplumb against 64 readers
@@ -12,6 +12,7 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { LifeOptions } from './life.ts';
 import { contest } from './readers.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';
 import { liveOnce, liveSeed, shorten } from './soak.ts';
@@ -27,6 +28,7 @@ function main(): number {
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
       transcript: { type: 'boolean', default: false },
+      frames: { type: 'boolean', default: false },
       shorten: { type: 'boolean', default: false },
       play: { type: 'string' },
       cycles: { type: 'string' },
@@ -49,17 +51,18 @@ function main(): number {
     print(JSON.stringify(shorten(schedule), undefined, 1));
     return 0;
   }
-  return one(schedule, values.transcript);
+  const isTold = values.transcript || values.frames;
+  return one(schedule, isTold ? { onLine: print, showsFrames: values.frames } : undefined);
 }
 
-function one(schedule: Schedule, isTold: boolean): number {
+function one(schedule: Schedule, options: LifeOptions | undefined): number {
   try {
-    const { digest, durationMs } = liveOnce(schedule, isTold ? print : undefined);
+    const { digest, durationMs } = liveOnce(schedule, options);
     print(`well: ${(durationMs / 1000).toFixed(1)} s of virtual time, digest ${digest}`);
     return 0;
   } catch (error) {
     const { message } = error as Error;
-    print(isTold ? message.split('\n')[0]! : message);
+    print(options === undefined ? message : message.split('\n')[0]!);
     return 1;
   }
 }

@@ -1,6 +1,6 @@
 /** Seeds of trouble, one life each. What a failure says is enough to play it again. */
 
-import { Life } from './life.ts';
+import { Life, type LifeOptions } from './life.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';
 
 /** Lines of the story that go with a failure. */
@@ -17,10 +17,10 @@ export interface Outcome {
 }
 
 /** Lives one schedule. @throws Error that names the invariant and shows the end of the story */
-export function liveOnce(schedule: Schedule, onLine?: (line: string) => void): Outcome {
+export function liveOnce(schedule: Schedule, options: LifeOptions = {}): Outcome {
   let life: Life | undefined;
   try {
-    life = new Life(schedule, onLine);
+    life = new Life(schedule, options);
     life.live();
     const { world } = life;
     return { digest: world.transcript.digest, ends: life.ends(), durationMs: world.nowMs };
@@ -33,8 +33,8 @@ export function liveOnce(schedule: Schedule, onLine?: (line: string) => void): O
 }
 
 /** Lives the life of a seed. */
-export function liveSeed(seed: number, onLine?: (line: string) => void): Outcome {
-  return liveOnce(drawSchedule(seed), onLine);
+export function liveSeed(seed: number): Outcome {
+  return liveOnce(drawSchedule(seed));
 }
 
 /** The name of the invariant that a schedule breaks; undefined if it breaks none. */
@@ -48,17 +48,17 @@ export function brokenBy(schedule: Schedule): string | undefined {
 }
 
 /**
- * A schedule from which no step can be taken without its breaking the same invariant no more. Runs
- * of steps are tried first, half as long each time.
+ * A schedule from which no step can be taken without its breaking the same invariant no more, as
+ * `check` names it. Runs of steps are tried first, half as long each time.
  */
-export function shorten(schedule: Schedule): Schedule {
-  const broken = brokenBy(schedule);
+export function shorten(schedule: Schedule, check = brokenBy): Schedule {
+  const broken = check(schedule);
   let { steps } = schedule;
   if (broken === undefined) return schedule;
   for (let length = steps.length >> 1; length >= 1; length >>= 1) {
     for (let from = 0; from < steps.length; ) {
       const fewer = steps.toSpliced(from, length);
-      if (brokenBy({ ...schedule, steps: fewer }) === broken) steps = fewer;
+      if (check({ ...schedule, steps: fewer }) === broken) steps = fewer;
       else from += length;
     }
   }
