@@ -1,0 +1,163 @@
+/** The unit: judged by systemd-analyze, and run by a real systemd in namespaces of its own. */
+
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { until } from '../../src/lab/until.ts';
+import { root } from '../tidy/source.ts';
+
+const UNIT = join(root, 'systemd/ipmpd.service');
+const BOOT = join(root, 'test/netns/programs/systemd-root.sh');
+
+/** Tenths, as `systemd-analyze security` counts: 92 without any restriction, 21 as it is. */
+const EXPOSURE_MAX = 21;
+
+const CONFIGURATION = `
+interfaces: { net0: { uplink: eth0 }, net1: { uplink: eth1 } }
+groups: { ipmp0: { interfaces: [net0, net1], addresses: [192.0.2.10/24] } }
+`;
+
+const FILES: Readonly<Record<string, string>> = {
+  'machine-id': '0123456789abcdef0123456789abcdef\n',
+  passwd: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n',
+  group: 'root:x:0:\nnogroup:x:65534:\n',
+  'systemd/system/test.target': '[Unit]\nDefaultDependencies=no\nWants=ipmpd.service\n',
+  // Ten seconds, as in production, would be ten seconds of waiting here.
+  'systemd/system/ipmpd.service.d/test.conf': '[Service]\nWatchdogSec=2s\n',
+  'ipmpd/ipmpd.yaml': CONFIGURATION,
+};
+
+/** One boot, with short ways to ask. */
+class Machine {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'ipmpd-systemd-'));
+  #process: ChildProcess | undefined;
+  #init = '';
+
+  /** Resolves when the unit is active. */
+  async boot(): Promise<void> {
+    const unit = readFileSync(UNIT, 'utf8').replace(
+      /^ExecStart=.*$/m,
+      'ExecStart=/opt/node/node /opt/ipmpd/dist/src/ipmpd.js',
+    );
+    const files = { ...FILES, 'systemd/system/ipmpd.service': unit };
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(this.#folder, 'etc', name);
+      mkdirSync(join(path, '..'), { recursive: true });
+      writeFileSync(path, text);
+    }
+    mkdirSync(join(this.#folder, 'new'));
+    const argv = [BOOT, this.#folder, root, process.execPath];
+    const fresh = ['-m', '-p', '-u', '-i', '-n', '-C', '--fork', '--kill-child'];
+    const child = spawn('unshare', [...fresh, 'bash', ...argv], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    this.#process = child;
+    await until('the unit is active', 30_000, () => {
+      if (child.exitCode !== null) throw new Error(`the boot ended with ${child.exitCode}`);
+      this.#init = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+      return this.#init !== '' && this.show('ActiveState') === 'active';
+    });
+  }
+
+  /** Runs a command inside; its standard output. */
+  run(...argv: string[]): string {
+    return this.#enter(argv).stdout;
+  }
+
+  /** One property of the unit; empty while systemd does not answer. */
+  show(property: string): string {
+    return this.run('systemctl', 'show', 'ipmpd', '--value', '--property', property).trim();
+  }
+
+  /** What lies in the network namespace. */
+  devices(): string[] {
+    const rows = JSON.parse(this.run('ip', '-json', 'link', 'show') || '[]') as {
+      ifname: string;
+    }[];
+    return rows.map(({ ifname }) => ifname).sort();
+  }
+
+  configure(text: string): void {
+    equal(this.#enter(['tee', '/etc/ipmpd/ipmpd.yaml'], text).status, 0);
+  }
+
+  /** As a PID 1, systemd heeds no SIGTERM; with its parent gone it is killed. */
+  async close(): Promise<void> {
+    const child = this.#process;
+    if (child !== undefined && child.exitCode === null) {
+      const closed = once(child, 'close');
+      child.kill('SIGKILL');
+      await closed;
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #enter(argv: string[], input = ''): { stdout: string; status: number | null } {
+    const all = ['-t', this.#init, '-a', ...argv];
+    return spawnSync('nsenter', all, { encoding: 'utf8', input });
+  }
+}
+
+describe('the unit', () => {
+  test('systemd-analyze verify finds nothing', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ipmpd-unit-'));
+    try {
+      const path = join(folder, 'ipmpd.service');
+      const text = readFileSync(UNIT, 'utf8');
+      match(text, /^ExecStart=\/usr\/bin\/ipmpd$/m);
+      writeFileSync(path, text.replace('/usr/bin/ipmpd', process.execPath));
+      const { stderr, status } = spawnSync('systemd-analyze', ['verify', path], {
+        encoding: 'utf8',
+      });
+      const ours = stderr.split('\n').filter((line) => line.includes('ipmpd'));
+      deepEqual({ status, ours }, { status: 0, ours: [] });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test(`its exposure is at most ${EXPOSURE_MAX / 10}`, () => {
+    const argv = ['security', '--offline=yes', `--threshold=${EXPOSURE_MAX}`, '--no-pager', UNIT];
+    execFileSync('systemd-analyze', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+  });
+
+  test('readiness, watchdog, configuration and stop under a real systemd', async () => {
+    const machine = new Machine();
+    try {
+      await machine.boot();
+      const devices = machine.devices();
+      ok(devices.includes('ipmp0') && devices.includes('net0'), devices.join(' '));
+      const isWell = (): boolean => machine.show('StatusText') === 'ipmp0 ok';
+      await until('the group works', 10_000, isWell);
+
+      const before = machine.show('MainPID');
+      machine.run('kill', '-STOP', before);
+      await until('the watchdog has it started anew', 20_000, () => {
+        const now = machine.show('MainPID');
+        return now !== before && now !== '0' && machine.show('ActiveState') === 'active';
+      });
+      ok(Number(machine.show('NRestarts')) >= 1);
+      await until('the group works again', 10_000, isWell);
+      deepEqual(machine.devices(), devices);
+
+      machine.run('systemctl', 'stop', 'ipmpd');
+      deepEqual(
+        [machine.show('ActiveState'), machine.show('Result'), machine.show('ExecMainStatus')],
+        ['inactive', 'success', '0'],
+      );
+      deepEqual(machine.devices(), ['eth0', 'eth1', 'far0', 'far1', 'lo']);
+
+      machine.configure('groups: { ipmp0: { colour: red } }\n');
+      machine.run('systemctl', 'start', 'ipmpd');
+      await until('a wrong configuration is not tried again', 10_000, () => {
+        return machine.show('SubState') === 'failed' && machine.show('ExecMainStatus') === '2';
+      });
+    } finally {
+      await machine.close();
+    }
+  });
+});
