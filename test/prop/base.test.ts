@@ -16,7 +16,7 @@ test('a deadline queue behaves like a list sorted by time and coming', () => {
     fc.record({ do: fc.constant('pop' as const), at: fc.nat(20) }),
   );
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 80, size: 'max' }), (commands) => {
       const queue = new DeadlineQueue<number>();
       const handles: Deadline<number>[] = [];
       let model: { at: number; id: number }[] = [];

@@ -251,8 +251,8 @@ const happening = fc.oneof(
 test('whatever the order, what is published never falls and everything ends', () => {
   fc.assert(
     fc.property(
-      fc.array(happening, { minLength: 5, maxLength: 40 }),
-      fc.array(fc.nat(), { minLength: 1, maxLength: 50 }),
+      fc.array(happening, { minLength: 5, maxLength: 40, size: 'max' }),
+      fc.array(fc.nat(), { minLength: 1, maxLength: 50, size: 'max' }),
       (happenings, choices) => {
         let next = 0;
         const choose = (ready: number): number => (choices[next++ % choices.length] ?? 0) % ready;
