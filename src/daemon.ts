@@ -274,7 +274,6 @@ export class Daemon {
       system: this.#system,
       version: VERSION,
       run: (label, body) => this.#pump.run(label, body),
-      drops: () => dropsOf(this.#kstatSources),
       readiness: () => ({
         ready: this.#isReady && !this.#isStopping,
         reason: this.#isStopping ? 'stopping' : this.#isReady ? 'ready' : 'starting',

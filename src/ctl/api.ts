@@ -2,8 +2,10 @@
  * The routes of the API as one table: path, rights, schema of the reply, and what is asked of the
  * daemon. The server, the OpenAPI document and the tests are made from it.
  */
-import type { ErrorCode } from '../base/errors.ts';
+import { type ErrorCode, OperatorError } from '../base/errors.ts';
+import type { KstatRecord } from '../stats/kstat.ts';
 import type { ControlBackend, Credentials } from './backend.ts';
+import { kstatPatternParse } from './kstat-pattern.ts';
 
 /** Who may use a route (contract 5): everybody, members of the operators' group, root alone. */
 export type Role = 'read' | 'operate' | 'root';
@@ -15,6 +17,7 @@ export type Schema = Readonly<Record<string, unknown>>;
 export interface ApiCall {
   readonly backend: ControlBackend;
   readonly parameters: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
   readonly by: Credentials;
 }
 
@@ -24,6 +27,7 @@ export interface ApiRoute {
   readonly role: Role;
   readonly summary: string;
   readonly parameters?: Schema;
+  readonly query?: Schema;
   /** Of the reply with status 200; none: 204 without a body. */
   readonly reply?: Schema;
   handle(call: ApiCall): Promise<unknown>;
@@ -94,6 +98,7 @@ const KSTAT = record({
   class: TEXT,
   crtime: { type: 'number' },
   snaptime: { type: 'number' },
+  stale: TRUTH,
   data: { type: 'object' },
 });
 
@@ -185,11 +190,22 @@ export const ROUTES: readonly ApiRoute[] = [
     method: 'GET',
     path: '/v1/kstats',
     role: 'read',
-    summary: 'All statistics',
+    summary: 'Statistics, all or those of module:instance:name, each a glob',
+    query: { type: 'object', properties: { pattern: TEXT } },
     reply: listOf(KSTAT),
-    handle: ({ backend }) => backend.kstats(),
+    handle: ({ backend, query }) => kstats(backend, query.pattern ?? ''),
   },
 ];
+
+async function kstats(backend: ControlBackend, text: string): Promise<readonly KstatRecord[]> {
+  const pattern = kstatPatternParse(text);
+  if (pattern === undefined) {
+    throw new OperatorError('EINVAL', `"${text.slice(0, 100)}" is not module:instance:name`);
+  }
+  return await backend.kstats(({ module, instance, name }) =>
+    pattern.matchesKstat(module, instance, name),
+  );
+}
 
 /**
  * Whether `by` may use a route of `role`. `operatorGid` undefined: there is no such group, root

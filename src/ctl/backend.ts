@@ -6,7 +6,7 @@
  * on. Refusals are `OperatorError` whose message is the whole sentence ("cannot delete group
  * ipmp0: it still has members net0, net1") and whose code is an errno name.
  */
-import type { KstatRecord } from '../stats/kstat.ts';
+import type { KstatIdentity, KstatRecord } from '../stats/kstat.ts';
 
 export type GroupState = 'ok' | 'degraded' | 'failed';
 
@@ -96,7 +96,8 @@ export interface ControlBackend {
   interfaces(): Promise<readonly InterfaceRow[]>;
   addresses(): Promise<readonly AddressRow[]>;
   neighbors(): Promise<readonly NeighborRow[]>;
-  kstats(): Promise<readonly KstatRecord[]>;
+  /** Reads the kstats for which `wanted` holds, and asks the drivers of no other. */
+  kstats(wanted: (kstat: KstatIdentity) => boolean): Promise<readonly KstatRecord[]>;
   /** Refusals: ENOENT, EBUSY (ipmp-semantics 2.6). */
   deleteGroup(name: string, by: Credentials): Promise<void>;
   /** Refusals: ENOENT, ENXIO, EALREADY, ENOSPC (ipmp-semantics 2.4); a member already: done. */

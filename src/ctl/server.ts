@@ -74,6 +74,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   });
   await addDocument(app, options.version);
   addApiRoutes(app, options, clients);
+  refuseWrites(app);
   addEvents(app, options.backend, streams);
   addHealth(app, options);
   await app.listen({ path: place.temporaryPath, backlog: BACKLOG });
@@ -120,6 +121,7 @@ function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clien
         schema: {
           summary: route.summary,
           ...(route.parameters === undefined ? {} : { params: route.parameters }),
+          ...(route.query === undefined ? {} : { querystring: route.query }),
           response: {
             ...(route.reply === undefined ? {} : { 200: route.reply }),
             '4xx': ERROR_REPLY,
@@ -130,6 +132,17 @@ function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clien
       });
     }
   });
+}
+
+/** kstats cannot be written, by nobody (IPMP semantics 7.1); said before a body is read. */
+function refuseWrites(app: FastifyInstance): void {
+  const method = ['POST', 'PUT', 'PATCH', 'DELETE'];
+  const onRequest = async (): Promise<void> => {
+    throw new OperatorError('EACCES', 'kstats are read-only');
+  };
+  for (const url of ['/v1/kstats', '/v1/kstats/*']) {
+    app.route({ method, url, schema: { hide: true }, onRequest, handler: onRequest });
+  }
 }
 
 async function serve(
@@ -149,7 +162,8 @@ async function serve(
   }
   const parameters = request.params as Readonly<Record<string, string>>;
   if (route.role !== 'read') log?.info({ action, uid: by.uid, pid: by.pid }, 'asked for a change');
-  const result = await route.handle({ backend, parameters, by });
+  const query = request.query as Readonly<Record<string, string>>;
+  const result = await route.handle({ backend, parameters, query, by });
   if (route.reply === undefined) return reply.code(204).send();
   return result;
 }

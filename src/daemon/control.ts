@@ -18,7 +18,7 @@ import type {
   Readiness,
   StatusRow,
 } from '../ctl/backend.ts';
-import { collectKstats, type KstatRecord } from '../stats/kstat.ts';
+import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
 import { MetricsRenderer, type MetricsSnapshot } from '../stats/prometheus.ts';
 import type { KstatData } from '../stats/schema.ts';
 import type { System, SystemEvent } from '../system.ts';
@@ -29,8 +29,6 @@ export interface ControlOptions {
   readonly version: string;
   /** Runs an operation of the system to its end. */
   readonly run: <T>(label: string, body: () => Operation<T>) => Promise<T>;
-  /** Frames that ended anywhere in the daemon, by reason. */
-  readonly drops: () => ReadonlyMap<string, bigint>;
   readonly readiness: () => Readiness;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
@@ -75,9 +73,9 @@ export class Control implements ControlBackend {
     return this.#options.system.describeNeighbors();
   }
 
-  async kstats(): Promise<readonly KstatRecord[]> {
+  async kstats(wanted: (kstat: KstatIdentity) => boolean): Promise<readonly KstatRecord[]> {
     const { run, system } = this.#options;
-    return await run('kstat read', () => collectKstats(system.kstats));
+    return await run('kstat read', () => collectKstats(system.kstats, wanted));
   }
 
   async deleteGroup(name: string, _by: Credentials): Promise<void> {
@@ -124,8 +122,8 @@ export class Control implements ControlBackend {
 
   /** Rows are taken after the drivers have answered, so that they are of one moment. */
   async #snapshot(): Promise<MetricsSnapshot> {
-    const { system, version, drops } = this.#options;
-    const records = await this.kstats();
+    const { system, version } = this.#options;
+    const records = await this.kstats(() => true);
     const dataOf = (module: string, name: string): KstatData | undefined =>
       records.find((record) => record.module === module && record.name === name)?.data;
     return {
@@ -153,7 +151,7 @@ export class Control implements ControlBackend {
             : [{ group: row.group, address: row.address, inbound: row.inbound }],
         ),
       failovers: system.describeFailovers(),
-      drops: drops(),
+      drops: dataOf('ipmpd', 'drops') ?? {},
     };
   }
 }

@@ -55,8 +55,8 @@ export interface MetricsSnapshot {
   readonly interfaces: readonly InterfaceMetrics[];
   readonly addresses: readonly AddressMetrics[];
   readonly failovers: readonly FailoverMetrics[];
-  /** Reason -> frames; those left out are 0. */
-  readonly drops: ReadonlyMap<string, bigint>;
+  /** The statistics of `ipmpd:0:drops`: reason -> frames; those left out are 0. */
+  readonly drops: KstatData;
 }
 
 const GROUP_STATES = ['ok', 'degraded', 'failed'] as const;
@@ -111,7 +111,7 @@ export class MetricsRenderer {
       this.#count('ipmp_failovers_total', { group, interface: ifname, cause }, BigInt(count));
     }
     for (const reason of [...DATAPATH_DROP_REASONS, ...IP_DROP_REASONS]) {
-      this.#count('ipmp_drops_total', { reason }, snapshot.drops.get(reason) ?? 0n);
+      this.#count('ipmp_drops_total', { reason }, BigInt(snapshot.drops[reason] ?? 0));
     }
     return (await this.#registry.metrics()) + (await this.#process.metrics());
   }

@@ -21,7 +21,7 @@ import type {
 import { ipmpadmMain } from '../../src/ctl/main.ts';
 import { type ControlServer, startControlServer } from '../../src/ctl/server.ts';
 import { SharedText } from '../../src/ctl/shared-text.ts';
-import type { KstatRecord } from '../../src/stats/kstat.ts';
+import type { KstatIdentity, KstatRecord } from '../../src/stats/kstat.ts';
 import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../src/stats/schema.ts';
 
 /** A 64-bit counter that a double cannot hold. */
@@ -64,6 +64,8 @@ export class FakeBackend implements ControlBackend {
   /** What a failing request throws. */
   failure: Error | undefined;
   metricsMade = 0;
+  /** Each kstat that was read, as module:name. */
+  readonly kstatsRead: string[] = [];
   readonly listeners = new Set<(event: EventRow) => void>();
 
   async status(): Promise<StatusRow> {
@@ -94,7 +96,7 @@ export class FakeBackend implements ControlBackend {
     ];
   }
 
-  async kstats(): Promise<KstatRecord[]> {
+  async kstats(wanted: (kstat: KstatIdentity) => boolean): Promise<KstatRecord[]> {
     const statistics = interfaceStatistics({ ...LINK_COUNTERS_ZERO, rbytes: HUGE }, true);
     const common = {
       instance: 0,
@@ -102,10 +104,13 @@ export class FakeBackend implements ControlBackend {
       snaptime: secondsFromMs(2),
       stale: false,
     };
-    return [
+    const all = [
       { ...common, module: 'ipmp', name: 'ipmp0', class: 'net', data: statistics },
       { ...common, module: 'ipmpd', name: 'drops', class: 'misc', data: { runt: 3n } },
     ];
+    const read = all.filter(wanted);
+    this.kstatsRead.push(...read.map(({ module, name }) => `${module}:${name}`));
+    return read;
   }
 
   async deleteGroup(name: string, by: Credentials): Promise<void> {

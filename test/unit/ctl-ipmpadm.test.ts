@@ -75,15 +75,26 @@ test('JSON carries every field, and 64-bit counters as exact integers', async ()
 test('kstat speaks Solaris with -p, and takes globs', async () => {
   await using daemon = await fakeDaemon();
   const { out } = await ipmpadm(daemon.socketPath, 'kstat -p ipmp:0:ipmp*:rbytes*');
+  equal(out, `ipmp:0:ipmp0:rbytes\t1\nipmp:0:ipmp0:rbytes64\t${HUGE}\n`);
+  const whole = await ipmpadm(daemon.socketPath, 'kstat -p ipmpd:0:drops');
   equal(
-    out,
-    `ipmp:0:ipmp0:rbytes\t1\nipmp:0:ipmp0:rbytes64\t${HUGE}\nipmp:0:ipmp0:class\tnet\n` +
-      'ipmp:0:ipmp0:crtime\t0.001000000\nipmp:0:ipmp0:snaptime\t0.002000000\n',
+    whole.out,
+    'ipmpd:0:drops:runt\t3\nipmpd:0:drops:class\tmisc\nipmpd:0:drops:crtime\t0.001000000\n' +
+      'ipmpd:0:drops:snaptime\t0.002000000\nipmpd:0:drops:stale\t0\n',
   );
+  const classes = await ipmpadm(daemon.socketPath, 'kstat -p :::class');
+  equal(classes.out, 'ipmp:0:ipmp0:class\tnet\nipmpd:0:drops:class\tmisc\n');
   const table = await ipmpadm(daemon.socketPath, 'kstat ipmpd');
   match(table.out, /^module: ipmpd {2}instance: 0 {2}name: drops\n {4}runt +3\n/);
   equal((await ipmpadm(daemon.socketPath, 'kstat nosuch')).status, 1);
   equal((await ipmpadm(daemon.socketPath, 'kstat a:b:c:d:e')).status, 2);
+});
+
+test('only the kstats that are asked for are read', async () => {
+  await using daemon = await fakeDaemon();
+  equal((await ipmpadm(daemon.socketPath, 'kstat ipmp:0:ipmp0:obytes')).status, 0);
+  equal((await ipmpadm(daemon.socketPath, '-s group show')).status, 0);
+  deepEqual(daemon.backend.kstatsRead, ['ipmp:ipmp0', 'ipmp:ipmp0']);
 });
 
 test('a refusal is told with its code and hint; exit status 1', async () => {

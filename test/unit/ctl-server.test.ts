@@ -86,6 +86,26 @@ test('every reply keeps to the schema that the API shows', async () => {
   deepEqual([done.status, done.text], [204, '']);
 });
 
+test('kstats: a pattern chooses which are read, and nobody can write any', async () => {
+  await using daemon = await fakeDaemon();
+  const chosen = JSON.parse((await ask(daemon, '/v1/kstats?pattern=ipmpd:0:d*')).text);
+  deepEqual(
+    chosen.map(({ name }: { name: string }) => name),
+    ['drops'],
+  );
+  deepEqual(daemon.backend.kstatsRead, ['ipmpd:drops']);
+  for (const query of ['pattern=a:b:c:d:e', 'pattern=a&pattern=b']) {
+    const refusal = await ask(daemon, `/v1/kstats?${query}`);
+    deepEqual([refusal.status, codeOf(refusal)], [400, 'EINVAL'], query);
+  }
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+    for (const path of ['/v1/kstats', '/v1/kstats/ipmp:0:ipmp0', '/v1/kstats/a/b']) {
+      const refusal = await ask(daemon, path, { method });
+      deepEqual([refusal.status, codeOf(refusal)], [403, 'EACCES'], `${method} ${path}`);
+    }
+  }
+});
+
 test('the API describes itself', async () => {
   await using daemon = await fakeDaemon();
   const document = JSON.parse((await ask(daemon, '/v1/openapi.json')).text);

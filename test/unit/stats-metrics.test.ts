@@ -42,7 +42,7 @@ const SNAPSHOT: MetricsSnapshot = {
     { group: 'ipmp0', address: '192.0.2.11/24', inbound: null },
   ],
   failovers: [{ group: 'ipmp0', ifname: 'net1', cause: 'link-down', count: 4 }],
-  drops: new Map([['runt', 5n]]),
+  drops: { runt: 5n },
 };
 
 async function rendered(snapshot: MetricsSnapshot): Promise<string> {
@@ -139,7 +139,7 @@ test('a series that is no longer in the snapshot is gone; unknown reasons add no
       interfaces: [],
       addresses: [],
       failovers: [],
-      drops: new Map([['from_the_wire"}', 1n]]),
+      drops: { 'from_the_wire"}': 1n },
     });
     const { series } = parseExposition(text);
     const left = [...series.keys()].filter((name) => name.startsWith('ipmp_'));
