@@ -75,7 +75,7 @@ test('framesConserved: a frame that came from nowhere', () => {
   throws(() => checkers.finish(), /framesConserved/);
 });
 
-test('stateTellsTruth, neverUnbound, boundOnce: the system says one thing and does another', () => {
+test('stateTellsTruth, neverUnbound, nominationStays, boundOnce: the system says one thing and does another', () => {
   const lie = (patch: (world: SimWorld) => void) => {
     const { world, checkers } = quietWorld();
     patch(world);
@@ -91,6 +91,11 @@ test('stateTellsTruth, neverUnbound, boundOnce: the system says one thing and do
     system.describeAddresses = () => rows.map((row) => ({ ...row, inbound: null }));
   });
   throws(unbound, /neverUnbound/);
+  const usurped = lie(({ system }) => {
+    const rows = system.describeGroups();
+    system.describeGroups = () => rows.map((row) => ({ ...row, nominated: 'net1' }));
+  });
+  throws(usurped, /nominationStays/);
   const elsewhere = lie(({ system }) => {
     const rows = system.describeAddresses();
     system.describeAddresses = () => rows.map((row) => ({ ...row, inbound: 'net9' }));

@@ -14,6 +14,7 @@
  * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and the group's MAC is nowhere.
  * 8. answeredByOwner: ARP speaks for a data address only from the NIC to which it is bound.
  * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
+ * 10. nominationStays: one active NIC is nominated, and none other while it is active.
  */
 
 import type { PortCounters } from '../../src/datapath/counters.ts';
@@ -41,6 +42,8 @@ const BINDINGS_EVERY = 10;
 /** Counters are compared in one of so many steps, and at the end. */
 const COUNTERS_EVERY = 25;
 
+type GroupRow = ReturnType<SimWorld['system']['describeGroups']>[number];
+
 /** A frame whose sender may have lost the address while the frame was waiting to be sent. */
 interface Suspicion {
   readonly address: string;
@@ -66,6 +69,7 @@ export class Checkers {
   /** What the port of a NIC had received before this NIC was there. */
   readonly #receivedBefore = new Map<SimNic, bigint>();
   #suspicions: Suspicion[] = [];
+  #nominated: string | null = null;
   #eventsSeen: number;
   #steps = 0;
   #isSampling = false;
@@ -118,11 +122,35 @@ export class Checkers {
     this.#portCountersNeverFall();
   }
 
-  /** boundOnce, neverUnbound, stateTellsTruth. */
+  /** nominationStays; over the time in which the former one has been active all along. */
+  #nomination({ nominated, active }: GroupRow): void {
+    if ((nominated === null) !== (active.length === 0)) {
+      this.#fail('nominationStays', `${nominated} is nominated, active are ${active}`);
+    }
+    if (nominated !== null && !active.includes(nominated)) {
+      this.#fail('nominationStays', `${nominated} is nominated and not active`);
+    }
+    const former = this.#nominated;
+    if (former !== null && former !== nominated && active.includes(former)) {
+      const { events, nowMs } = this.#world;
+      const hasRested = events.some(
+        ({ event, ifname, atMs }) =>
+          event === 'interface-active' && ifname === former && atMs === nowMs,
+      );
+      if (!hasRested) this.#fail('nominationStays', `${nominated} takes it from ${former}`);
+    }
+    this.#nominated = nominated;
+  }
+
+  /** boundOnce, neverUnbound, stateTellsTruth, nominationStays. */
   #bindings(): void {
     const { system } = this.#world;
     const group = system.describeGroups().find((row) => row.group === GROUP);
-    if (group === undefined) return;
+    if (group === undefined) {
+      this.#nominated = null;
+      return;
+    }
+    this.#nomination(group);
     if ((group.state === 'failed') !== (group.active.length === 0)) {
       this.#fail('stateTellsTruth', `${group.state} with active ${group.active}`);
     }
