@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { configErrorFormat } from './config/document.ts';
 import type { Config, LogLevel } from './config/types.ts';
 import { CONFIG_FILE, DROP_IN_DIRECTORY, loadConfig } from './config.ts';
+import { logViolations } from './daemon/reports.ts';
 import { Daemon } from './daemon.ts';
 import { createLog } from './host/log.ts';
 import { ServiceManager } from './host/service-manager.ts';
@@ -62,6 +63,8 @@ async function run(config: Config): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
+  // With IPMPD_WITNESS=fatal, as in our labs, what the witness finds ends the daemon.
+  if (process.env.IPMPD_WITNESS !== 'fatal') logViolations(log);
   const manager = new ServiceManager(process.env, process.pid, log);
   const daemon = new Daemon(config, log, manager, (error) => {
     log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');

@@ -5,6 +5,8 @@
  *   ipmpd:0:control    the control plane, summed over groups, present and past
  *   ipmpd:0:drops      frames that ended anywhere in the daemon, by reason
  *
+ * Beside them ipmpd:0:witness: reports of the witness by kind, all 0 in a daemon without mistakes.
+ *
  * Every frame has one end, and each end is counted where it happens, apart from where the frame
  * came in. While no frame is on its way, all of these are exact:
  *
@@ -21,6 +23,7 @@
  * one side. datapath `dropped` is the one that is computed: all reasons less injected_dropped.
  */
 
+import { violationCounts } from '../base/witness.ts';
 import type { DatapathTotals } from '../datapath/counters.ts';
 import {
   DATAPATH_DROP_REASONS,
@@ -61,6 +64,14 @@ export function installKstats(sources: KstatSources): void {
     const reasons = [...DATAPATH_DROP_REASONS, ...IP_DROP_REASONS];
     return Object.fromEntries(reasons.map((reason) => [reason, drops.get(reason) ?? 0n]));
   });
+  install('witness', witnessData);
+}
+
+function witnessData(): KstatData {
+  const counts = Object.entries(violationCounts());
+  return Object.fromEntries(
+    counts.map(([kind, count]) => [kind.replaceAll('-', '_'), BigInt(count)]),
+  );
 }
 
 /** Frames that ended anywhere in the daemon, by reason; a reason without frames may be absent. */

@@ -13,6 +13,7 @@
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
+import { assertNoOpenRegion } from '../base/lock.ts';
 import type { DatapathDropReason } from '../stats/drop-reasons.ts';
 import { CounterReader, type DatapathTotals, type PortCounters } from './counters.ts';
 import type { Publication } from './fib.ts';
@@ -144,6 +145,7 @@ export class DatapathPool {
 
   /** Has `frame` (Ethernet header first) written to `port`; false if there is no room for it. */
   inject(port: number, frame: Uint8Array): boolean {
+    assertNoOpenRegion('injection');
     const side = this.#sides[0];
     if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return false;
     if (!side.injections.push(port, frame, 0, frame.length, 0)) return false;
@@ -251,6 +253,7 @@ export class DatapathPool {
   }
 
   #command(side: WorkerSide, command: Command): Promise<void> {
+    assertNoOpenRegion('command to a worker');
     if (side.hasExited) return Promise.resolve();
     const worker = this.#sides.indexOf(side);
     side.given = (side.given + 1) | 0;

@@ -11,6 +11,7 @@
 
 import { getSystemErrorName } from 'node:util';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { assertNoOpenRegion } from '../base/lock.ts';
 import type { Clock, Timer } from './clock.ts';
 import {
   type Answer,
@@ -165,6 +166,7 @@ export class NetlinkClient {
   }
 
   #send(pending: Pending): void {
+    assertNoOpenRegion(pending.what);
     pending.attempts++;
     pending.replies = [];
     pending.error = undefined;

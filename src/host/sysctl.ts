@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { assertNoOpenRegion } from '../base/lock.ts';
 
 const ROOT = '/proc/sys/net';
 
@@ -27,6 +28,7 @@ export function sysctlRead(path: string): string | undefined {
 
 /** Writes a value; false if there is no such file. */
 export function sysctlWrite(path: string, value: string): boolean {
+  assertNoOpenRegion(`write to ${path}`);
   try {
     writeFileSync(path, `${value}\n`);
     return true;
@@ -44,7 +46,7 @@ function sysctlError(path: string, error: unknown): OperatorError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const hint =
     code === 'EACCES' || code === 'EROFS' || code === 'EPERM'
-      ? 'the daemon needs a writable /proc/sys/net (no ProtectKernelTunables)'
+      ? 'the daemon needs a writable /proc/sys/net (in a unit: ReadWritePaths=/proc/sys/net)'
       : undefined;
   return new OperatorError(isErrorCode(code) ? code : 'EIO', `${path}: ${String(error)}`, hint);
 }

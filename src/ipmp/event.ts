@@ -4,6 +4,7 @@
  * delivered with a region open.
  */
 
+import { assertNoOpenRegion } from '../base/lock.ts';
 import type { Cause } from './cause.ts';
 
 /** The kinds of events. `from` and `to` mean what the comment says. */
@@ -42,14 +43,20 @@ export interface SystemEvent {
   readonly detail: string | null;
 }
 
-/** A first-in first-out queue with a limit; what does not fit is lost and counted. */
+/**
+ * A first-in first-out queue towards the shell, with a limit; what does not fit is lost and
+ * counted. It is a boundary: with a region open nothing may be put into it.
+ */
 export class Fifo<T> {
+  /** What it carries: `event`. */
+  readonly what: string;
   readonly limit: number;
   #items: T[] = [];
   #head = 0;
   #lost = 0;
 
-  constructor(limit: number) {
+  constructor(what: string, limit: number) {
+    this.what = what;
     this.limit = limit;
   }
 
@@ -64,6 +71,7 @@ export class Fifo<T> {
 
   /** Appends; answers whether there was room. */
   push(item: T): boolean {
+    assertNoOpenRegion(this.what);
     if (this.size >= this.limit) {
       this.#lost++;
       return false;

@@ -37,7 +37,9 @@ export class LabDaemon {
   private constructor(workspace: Workspace, configFile: string, environment: Environment) {
     this.workspace = workspace;
     this.socket = socketOf(workspace);
-    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    // A mistake that the witness finds ends a daemon of the lab: it must be seen.
+    const all = { IPMPD_WITNESS: 'fatal', ...environment };
+    const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
     const argv = ['env', ...variables, process.execPath, program('ipmpd'), '--config', configFile];
     this.process = workspace.start([...argv, '--socket', this.socket], {
       role: 'host',
