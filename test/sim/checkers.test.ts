@@ -75,7 +75,7 @@ test('framesConserved: a frame that came from nowhere', () => {
   throws(() => checkers.finish(), /framesConserved/);
 });
 
-test('stateTellsTruth, neverUnbound, nominationStays, boundOnce: the system says one thing and does another', () => {
+test('stateTellsTruth, neverUnbound, nominationStays, boundOnce: rows that lie', () => {
   const lie = (patch: (world: SimWorld) => void) => {
     const { world, checkers } = quietWorld();
     patch(world);

@@ -80,7 +80,7 @@ function invariantsOf(text: string): string[] {
   const from = head.search(/\bInvariants\b/);
   if (from < 0) return [];
   const plain = head.slice(from).replace(/\n \*/g, '\n');
-  return [...plain.matchAll(/(?:\n {1,2}|[\s:.])(?:(\d+)\. |\((\d+)\) )([A-Za-z`][^(\n]*)/g)].map(
+  return [...plain.matchAll(/(?<=\n {1,2}|[\s:.])(?:(\d+)\. |\((\d+)\) )([A-Za-z`][^(\n]*)/g)].map(
     ([, dotted, bracketed, sentence]) => `${dotted ?? bracketed} ${sentence}`,
   );
 }
