@@ -14,18 +14,13 @@ import { type Burst, type PortIo, VNET_HEADER_LENGTH } from '../../src/datapath/
 import { TablePublisher } from '../../src/datapath/publish.ts';
 import { BURST_MAX, slabCreate } from '../../src/datapath/slab.ts';
 import { HOST, hostFrame, ipv4Frame, NET0, NET1, worldTables } from '../unit/datapath-world.ts';
+import type { Cost } from './report.ts';
 import { WrongTransfer } from './workloads.ts';
 
 /** Rounds that only warm up (ours): the optimising compiler is done by then. */
 const COLD_ROUNDS = 4;
 /** Breaths between two looks at the clock. */
 const BREATHS_PER_LOOK = 256;
-
-/** One way through the forwarder: nanoseconds for a frame, one value a round. */
-export interface ForwarderCost {
-  readonly name: string;
-  readonly values: readonly number[];
-}
 
 /** A port whose burst is always there. */
 class StillPort implements PortIo {
@@ -122,7 +117,7 @@ class Way {
  * Measures all ways in turn, `runMs` milliseconds a round each: three seconds in all if nothing
  * else is said. @throws WrongTransfer
  */
-export function measureForwarder({ rounds = 9, runMs = 50 } = {}): ForwarderCost[] {
+export function measureForwarder({ rounds = 9, runMs = 50 } = {}): Cost[] {
   const ways = [
     new Way('out', HOST, BURST_MAX),
     new Way('in', NET0, BURST_MAX),

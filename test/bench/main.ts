@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: ipmpd against the kernel's own path and against the smallest relay in C; before
- * that, the forwarder alone in memory.
+ * that, the forwarder alone in memory, and what the rules of locks and lifetimes cost.
  *
  * All candidates are built first and then take turns: within a round each workload goes through all
  * of them before the next workload begins, and each round begins with another candidate. Only what
@@ -16,15 +16,16 @@ import { removeLeftovers } from '../../src/lab/owner.ts';
 import { type Candidate, candidates } from './candidates.ts';
 import type { Field } from './field.ts';
 import { measureForwarder } from './forwarder.ts';
+import { measureLocks } from './locks.ts';
 import { cpuTimeMs, machineHere, missingPrograms, quietShare } from './machine.ts';
-import { type Results, render, renderForwarder, toJson } from './report.ts';
+import { type Results, render, renderCosts, toJson } from './report.ts';
 import { compareDigests, type Figure, WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--seconds S] [--only TEXT]...
                         [--row TEXT]... [--build FOLDER]... [--json FILE]
   --quick    3 rounds of 1 s: under 3 minutes; else 9 rounds of 1 s: 6 minutes
-  --only     candidates whose name contains TEXT; no forwarder in memory
-  --row      workloads whose name contains TEXT; no forwarder in memory
+  --only     candidates whose name contains TEXT; nothing in memory
+  --row      workloads whose name contains TEXT; nothing in memory
   --build    another compiled checkout that joins in, with one NIC on macvtap
   --json     where the figures go (dist/bench.json)
 `;
@@ -37,7 +38,7 @@ interface Options {
   readonly json: string;
   readonly chosen: readonly Candidate[];
   readonly workloads: readonly Workload[];
-  /** A part is asked for: the forwarder in memory is left out. */
+  /** A part is asked for: what runs in memory is left out. */
   readonly isPart: boolean;
 }
 
@@ -153,8 +154,11 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     process.stderr.write(`bench: ${(error as Error).message}\n${USAGE}`);
     return 2;
   }
-  const costs = asked.isPart ? [] : measureForwarder();
-  process.stdout.write(renderForwarder(costs));
+  const costs = asked.isPart
+    ? { forwarder: [], locks: [] }
+    : { forwarder: measureForwarder(), locks: measureLocks() };
+  process.stdout.write(renderCosts(['forwarder in memory', 'ns/frame'], costs.forwarder));
+  process.stdout.write(renderCosts(['locks and lifetimes', 'ns each'], costs.locks));
   const refusal = await whyNot();
   if (refusal !== undefined) {
     say(`bench: ${refusal}`);

@@ -2,7 +2,6 @@
 
 import { DIRECT, IPMPD, RELAY } from './candidates.ts';
 import { type Rounds, ratioOf, type Spread, spreadOf } from './figures.ts';
-import type { ForwarderCost } from './forwarder.ts';
 import { IDLE_SHARE_MAX, type Machine } from './machine.ts';
 import {
   LATENCY_P50,
@@ -69,15 +68,26 @@ export function render(results: Results): string {
   ].join('\n');
 }
 
-/** The forwarder in memory as text; empty if it was not measured. */
-export function renderForwarder(costs: readonly ForwarderCost[]): string {
-  if (costs.length === 0) return '';
-  const lines = costs.map(({ name, values }) => [name, cell(spreadOf(values))]);
-  return `${columns([['forwarder in memory', 'ns/frame'], ...lines]).join('\n')}\n\n`;
+/** What something costs in memory alone: nanoseconds for one, one value a round. */
+export interface Cost {
+  readonly name: string;
+  readonly values: readonly number[];
 }
 
+/** Costs in memory as text, under their heading; empty if none were measured. */
+export function renderCosts(heading: readonly [string, string], costs: readonly Cost[]): string {
+  if (costs.length === 0) return '';
+  const lines = costs.map(({ name, values }) => [name, cell(spreadOf(values))]);
+  return `${columns([[...heading], ...lines]).join('\n')}\n\n`;
+}
+
+const costToJson = ({ name, values }: Cost): unknown => ({ name, values, ...spreadOf(values) });
+
 /** The report as a value for JSON. */
-export function toJson(results: Results, forwarder: readonly ForwarderCost[]): unknown {
+export function toJson(
+  results: Results,
+  costs: Readonly<Record<string, readonly Cost[]>>,
+): unknown {
   const { machine, rounds, seconds, idleShare } = results;
   return {
     machine,
@@ -85,7 +95,9 @@ export function toJson(results: Results, forwarder: readonly ForwarderCost[]): u
     seconds,
     idleShare,
     objections: objections(results),
-    forwarder: forwarder.map(({ name, values }) => ({ name, values, ...spreadOf(values) })),
+    ...Object.fromEntries(
+      Object.entries(costs).map(([what, rows]) => [what, rows.map(costToJson)]),
+    ),
     rows: results.rows.map((row) => ({
       row: row.name,
       unit: row.unit,
