@@ -163,6 +163,11 @@ export class DatapathPool {
     return this.#counters.totals();
   }
 
+  /** The same of each worker alone. */
+  workerTotals(): DatapathTotals[] {
+    return this.#counters.workerTotals();
+  }
+
   /** Dropped frames by reason, of one port they came in by, or of all. */
   dropCounters(port?: number): Map<DatapathDropReason, bigint> {
     return port === undefined ? this.#counters.drops() : this.#counters.portDrops(port);

@@ -76,12 +76,17 @@ test('counts appear when a breath is committed, and workers add up', () => {
   writers[0].commit();
   writers[0].commit();
   writers[1].add(3, RECEIVE_PACKETS, 5);
+  writers[1].add(515, RECEIVE_PACKETS, 4);
   writers[1].add(515, DROPS, 4);
   writers[1].commit();
   equal(reader.port(3).receivePackets, 7n);
   equal(reader.port(3).receiveBytes, 128n);
   equal([...reader.portDrops(3).values()][0], 1n);
   equal([...reader.drops().values()][0], 5n);
+  deepEqual(
+    [reader.totals(), ...reader.workerTotals()].map((totals) => totals.receivedWire),
+    [7n, 2n, 5n],
+  );
 });
 
 test('a reader in another thread sees a counter grow without tearing', async () => {
