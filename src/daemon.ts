@@ -108,7 +108,11 @@ export class Daemon {
     });
     this.#kstatSources = {
       system: this.#system,
-      datapath: { totals: () => this.#pool.totals(), drops: () => this.#pool.dropCounters() },
+      datapath: {
+        totals: () => this.#pool.totals(),
+        workerTotals: () => this.#pool.workerTotals(),
+        drops: () => this.#pool.dropCounters(),
+      },
       lostInjections: () => this.#pump.lostFrames,
       nowMs: hostClock.nowMs,
     };

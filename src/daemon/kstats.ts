@@ -5,7 +5,8 @@
  *   ipmpd:0:control    the control plane, summed over groups, present and past
  *   ipmpd:0:drops      frames that ended anywhere in the daemon, by reason
  *
- * Beside them ipmpd:0:witness: reports of the witness by kind, all 0 in a daemon without mistakes.
+ * Beside them worker<N> (datapath, of one worker), neighbors (the neighbour caches), kstats (the
+ * chain itself) and witness: its reports by kind, all 0 in a daemon without mistakes.
  *
  * Every frame has one end, and each end is counted where it happens, apart from where the frame
  * came in. While no frame is on its way, all of these are exact:
@@ -25,13 +26,14 @@
 
 import { violationCounts } from '../base/witness.ts';
 import type { DatapathTotals } from '../datapath/counters.ts';
+import { READ_BUDGET_MS } from '../stats/collector.ts';
 import {
   DATAPATH_DROP_REASONS,
   type DatapathDropReason,
   type DropReason,
   IP_DROP_REASONS,
 } from '../stats/drop-reasons.ts';
-import { MemoryKstat } from '../stats/kstat.ts';
+import { type KstatChain, MemoryKstat } from '../stats/kstat.ts';
 import type { KstatData } from '../stats/schema.ts';
 import type { ControlCounters, System } from '../system.ts';
 
@@ -40,6 +42,8 @@ export interface KstatSources {
   readonly system: System;
   readonly datapath: {
     totals(): DatapathTotals;
+    /** The same of each worker alone; their number is fixed. */
+    workerTotals(): readonly DatapathTotals[];
     drops(): ReadonlyMap<DatapathDropReason, bigint>;
   };
   /** Frames of the system for which a worker's queue had no room. */
@@ -56,6 +60,9 @@ export function installKstats(sources: KstatSources): void {
     system.kstats.install(new MemoryKstat(identity, { crtimeMs: nowMs(), nowMs, copy }));
   };
   install('datapath', () => datapathData(datapath.totals()));
+  for (const worker of datapath.workerTotals().keys()) {
+    install(`worker${worker}`, () => datapathData(datapath.workerTotals()[worker]!));
+  }
   install('control', () => {
     return controlData(system.controlCounters(), sumOf(system.dropCounters()), lostOf(sources));
   });
@@ -64,7 +71,20 @@ export function installKstats(sources: KstatSources): void {
     const reasons = [...DATAPATH_DROP_REASONS, ...IP_DROP_REASONS];
     return Object.fromEntries(reasons.map((reason) => [reason, drops.get(reason) ?? 0n]));
   });
+  install('neighbors', () => ({ ...system.controlCounters().neighbors }));
+  install('kstats', () => chainData(system.kstats));
   install('witness', witnessData);
+}
+
+/** What the chain tells of itself, and how long a driver may keep a reader waiting. */
+function chainData(chain: KstatChain): KstatData {
+  return {
+    chain_id: chain.id,
+    installed: chain.size,
+    read_limit_ms: READ_BUDGET_MS,
+    readings: chain.readings,
+    stale_readings: chain.staleReadings,
+  };
 }
 
 function witnessData(): KstatData {

@@ -47,6 +47,14 @@ export class LanCounters {
   echoReplies = 0;
 }
 
+/** How full the neighbour caches are. */
+export interface NeighborCounts {
+  readonly entries: number;
+  /** Of them, those that are being asked for the first time. */
+  readonly incomplete: number;
+  readonly limit: number;
+}
+
 /** Adds every counter of `other` to `sum`. */
 export function lanCountersAdd(sum: LanCounters, other: Readonly<LanCounters>): void {
   for (const name of Object.keys(other) as (keyof LanCounters)[]) sum[name] += other[name];

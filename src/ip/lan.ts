@@ -43,7 +43,7 @@ import { LocalIcmp } from './icmp.ts';
 import type { Ill } from './ill.ts';
 import type { Ipif } from './ipif.ts';
 import { RouteTable } from './ire.ts';
-import { type FrameEnd, LanCounters } from './lan-counters.ts';
+import { type FrameEnd, LanCounters, type NeighborCounts } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { NceState } from './nce.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor-cache.ts';
@@ -152,6 +152,12 @@ export class Lan {
    */
   neighborMac(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
     return this.#resolver.use(address, spa, nowMs);
+  }
+
+  /** How full the neighbour cache is. */
+  get neighborCounts(): NeighborCounts {
+    const { size, incompleteCount, limit } = this.#resolver.cache;
+    return { entries: size, incomplete: incompleteCount, limit };
   }
 
   /** Flat copies of all neighbours, in the order in which they became known. */

@@ -3,7 +3,7 @@
  * each is counted by the Lans (ip/lan-counters.ts) and by the drops of the context.
  */
 
-import { LanCounters, lanCountersAdd } from '../ip/lan-counters.ts';
+import { LanCounters, lanCountersAdd, type NeighborCounts } from '../ip/lan-counters.ts';
 
 /** Frames of the control plane since the start, over all groups, present and past. */
 export interface ControlCounters {
@@ -12,6 +12,14 @@ export interface ControlCounters {
   /** Frames sent, each counted in `lan` by its cause. */
   readonly sent: number;
   readonly lan: LanCounters;
+  /** Neighbours of all groups as they are now. */
+  readonly neighbors: NeighborCounts;
+}
+
+/** A Lan as far as it is counted. */
+interface CountedLan {
+  readonly counters: LanCounters;
+  readonly neighborCounts: NeighborCounts;
 }
 
 /** The counting side; its owner is the context of the group layer. */
@@ -28,10 +36,16 @@ export class FrameCounts {
   }
 
   /** A flat copy, together with what the present `lans` have counted. */
-  total(lans: Iterable<{ readonly counters: LanCounters }>): ControlCounters {
+  total(lans: Iterable<CountedLan>): ControlCounters {
     const lan = new LanCounters();
     lanCountersAdd(lan, this.#formerLans);
-    for (const { counters } of lans) lanCountersAdd(lan, counters);
-    return { taken: this.taken, sent: this.sent, lan };
+    const neighbors = { entries: 0, incomplete: 0, limit: 0 };
+    for (const { counters, neighborCounts } of lans) {
+      lanCountersAdd(lan, counters);
+      neighbors.entries += neighborCounts.entries;
+      neighbors.incomplete += neighborCounts.incomplete;
+      neighbors.limit += neighborCounts.limit;
+    }
+    return { taken: this.taken, sent: this.sent, lan, neighbors };
   }
 }

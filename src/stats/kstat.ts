@@ -63,6 +63,9 @@ const CHAIN_MAX = 4096;
 export class KstatChain {
   readonly #kstats = new Map<string, Kstat>();
   #id = 1;
+  /** Readings given, and those among them in which a last known value stood in. */
+  readings = 0n;
+  staleReadings = 0n;
 
   /** Rises with each install and remove. */
   get id(): number {
@@ -111,6 +114,10 @@ export class KstatChain {
     return this.#kstats.get(keyOf(module, instance, name));
   }
 
+  get size(): number {
+    return this.#kstats.size;
+  }
+
   /** A copy of the list. */
   list(): Kstat[] {
     return [...this.#kstats.values()];
@@ -133,7 +140,10 @@ export function* collectKstats(
   const outcomes = yield* allOf(kstats.map((kstat) => kstat.read()));
   return kstats.flatMap((kstat, index) => {
     const outcome = outcomes[index];
-    return outcome?.ok ? [recordOf(kstat, outcome.value)] : [];
+    if (!outcome?.ok) return [];
+    chain.readings++;
+    if (outcome.value.stale) chain.staleReadings++;
+    return [recordOf(kstat, outcome.value)];
   });
 }
 
