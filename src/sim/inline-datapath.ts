@@ -11,6 +11,7 @@ import { Forwarder } from '../datapath/forwarder.ts';
 import { CARRIER_WORDS_PER_NIC, carrierWords, controlMemoryCreate } from '../datapath/layout.ts';
 import type { MemoryPort } from '../datapath/memory-port.ts';
 import { TablePublisher } from '../datapath/publish.ts';
+import { slabCreate } from '../datapath/slab.ts';
 import type { DatapathDropReason } from '../stats/drop-reasons.ts';
 import type { Agenda } from './agenda.ts';
 
@@ -23,6 +24,12 @@ export interface Punt {
 
 /** Punts that wait at most; the worker's ring holds some hundred frames of ARP. */
 const PUNTS_MAX = 512;
+
+/**
+ * The frame memory of all worlds: between two bursts nobody needs what is in it, and four megabytes
+ * for each of ten thousand worlds take longer than their lives.
+ */
+const SLAB = slabCreate();
 
 /** A datapath of one worker, driven by whoever calls `breathe`. */
 export class InlineDatapath {
@@ -44,6 +51,7 @@ export class InlineDatapath {
     this.#forwarder = new Forwarder({
       memory,
       worker: 0,
+      slab: SLAB,
       nowMs: () => agenda.nowMs,
       punts: {
         punt: (port, bytes, offset, length, atMs) => {
