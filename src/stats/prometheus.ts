@@ -78,6 +78,13 @@ const TRAFFIC = [
 /** Resolution of the event loop's lag: finer costs wake-ups of an idle daemon. */
 const LAG_RESOLUTION_MS = 20;
 
+/** Gauges of prom-client with the suffix of a counter; each stands there without it as well. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
 /** Renders snapshots; made once, since it also watches the process. */
 export class MetricsRenderer {
   readonly #registry = new ExactRegistry();
@@ -88,6 +95,7 @@ export class MetricsRenderer {
 
   constructor() {
     collectDefaultMetrics({ register: this.#process });
+    for (const name of MISNAMED) this.#process.removeSingleMetric(name);
     this.#lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
     this.#lag.enable();
     this.#addOwn();

@@ -91,8 +91,8 @@ function parseExposition(text: string): {
 test('the text is well formed, and names follow the conventions', async () => {
   const { types } = parseExposition(await rendered(SNAPSHOT));
   for (const [name, type] of types) {
-    if (!name.startsWith('ipmp')) continue;
     equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`);
+    if (!name.startsWith('ipmp')) continue;
     ok(!/_(ms|us|kb|percent)(_|$)/.test(name), `${name}: base units`);
   }
   for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes']) {
