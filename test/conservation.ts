@@ -17,6 +17,15 @@ export function statisticOf(rows: readonly KstatRow[], name: string, statistic: 
   return BigInt(value);
 }
 
+/** Names of `ipmpd:0:…` that count frames: at rest while no frame is on its way. */
+const OF_FRAMES = ['datapath', 'control', 'drops'];
+
+/** The counts of frames alone, in a form that can be compared. */
+export function frameCounts(rows: readonly KstatRow[]): KstatRow['data'][] {
+  const own = rows.filter(({ module, name }) => module === 'ipmpd' && OF_FRAMES.includes(name));
+  return own.map(({ data }) => data);
+}
+
 /** Every equation that does not hold, as `name: left != right`. */
 export function lawBreaches(rows: readonly KstatRow[]): string[] {
   const sum = (name: string, statistics: readonly string[]): bigint =>

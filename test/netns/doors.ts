@@ -9,7 +9,7 @@
 import { getJson } from '../../src/lab/api.ts';
 import { GROUP } from '../../src/lab/configuration.ts';
 import { until } from '../../src/lab/until.ts';
-import { type KstatRow, statisticOf } from '../conservation.ts';
+import { frameCounts, type KstatRow, statisticOf } from '../conservation.ts';
 import type { TestHost } from './harness.ts';
 
 /** Readings that must agree before nothing is on its way any more. */
@@ -109,8 +109,8 @@ export async function readDoorsAtRest(host: TestHost): Promise<DoorReading> {
   let steady = 0;
   return await until('all counters rest', REST_WITHIN_MS, async () => {
     const reading = await read(host);
-    const own = reading.rows.filter(({ module }) => module === 'ipmpd').map(({ data }) => data);
-    const now = JSON.stringify([own, [...reading.counts], reading.overflowed]);
+    const { rows, counts, overflowed } = reading;
+    const now = JSON.stringify([frameCounts(rows), [...counts], overflowed]);
     steady = now === before ? steady + 1 : 0;
     before = now;
     return steady >= STEADY && reading;

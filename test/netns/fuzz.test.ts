@@ -17,7 +17,7 @@ import { getJson } from '../../src/lab/api.ts';
 import { GROUP } from '../../src/lab/configuration.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { type KstatRow, lawBreaches, statisticOf } from '../conservation.ts';
+import { frameCounts, type KstatRow, lawBreaches, statisticOf } from '../conservation.ts';
 import { hostileFrames, pcapOf } from './frames.ts';
 import { TestHost } from './harness.ts';
 
@@ -103,8 +103,7 @@ async function readAtRest(host: TestHost): Promise<Reading> {
   return await until('all counters rest', 30_000, async () => {
     const reading = await read(host);
     const { rows, ...outside } = reading;
-    const own = rows.filter((row) => row.module === 'ipmpd').map(({ data }) => data);
-    const now = JSON.stringify([own, outside]);
+    const now = JSON.stringify([frameCounts(rows), outside]);
     steady = now === before ? steady + 1 : 0;
     before = now;
     return steady >= STEADY && reading;
