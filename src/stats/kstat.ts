@@ -15,7 +15,7 @@ import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
 import { type Decimal, secondsFromMs } from '../base/json.ts';
 import { acquire, WaitLock } from '../base/lock.ts';
-import { allOf, type Operation } from '../base/operation.ts';
+import { allOf, type Operation, sleepFor } from '../base/operation.ts';
 import type { KstatData } from './schema.ts';
 
 /** The identity of a kstat; `instance` is 0 for all of ours. */
@@ -129,6 +129,12 @@ function keyOf(module: string, instance: number, name: string): string {
 }
 
 /**
+ * Kstats whose reading begins in one turn; the next ones begin a millisecond later, so that a large
+ * chain does not keep everything else waiting.
+ */
+const READ_A_TURN = 50;
+
+/**
  * Reads all kstats for which `wanted` holds, concurrently. A kstat that cannot be read is left
  * out.
  */
@@ -137,7 +143,9 @@ export function* collectKstats(
   wanted: (kstat: KstatIdentity) => boolean = () => true,
 ): Operation<KstatRecord[]> {
   const kstats = chain.list().filter(wanted);
-  const outcomes = yield* allOf(kstats.map((kstat) => kstat.read()));
+  const outcomes = yield* allOf(
+    kstats.map((kstat, index) => readAfter(kstat, Math.floor(index / READ_A_TURN))),
+  );
   return kstats.flatMap((kstat, index) => {
     const outcome = outcomes[index];
     if (!outcome?.ok) return [];
@@ -145,6 +153,11 @@ export function* collectKstats(
     if (outcome.value.stale) chain.staleReadings++;
     return [recordOf(kstat, outcome.value)];
   });
+}
+
+function* readAfter(kstat: Kstat, delayMs: number): Operation<KstatReading> {
+  if (delayMs > 0) yield* sleepFor(delayMs);
+  return yield* kstat.read();
 }
 
 function recordOf(kstat: Kstat, reading: KstatReading): KstatRecord {

@@ -1,19 +1,19 @@
 /**
- * The text of `/metrics` (contract 7), made by prom-client from one snapshot.
+ * The text of `/metrics` (contract 7), made from one snapshot.
  *
- * Our counters are absolute already, so nothing is incremented here: each rendering sets every
- * series from the snapshot, and a series that is no longer in it is gone. Labels come from
- * configured names and closed lists only, so what arrives from the wire adds no series (T23).
+ * Our counters are absolute already, so nothing is incremented here: a rendering shows what is in
+ * its snapshot and nothing else. What the process itself uses is told by prom-client. Labels come
+ * from configured names and closed lists only, so what arrives from the wire adds no series (T23).
  * Names follow prometheus.io/docs/practices/naming and, for groups, the shape of node_exporter's
  * bonding metrics.
  *
- * Counters are 64-bit. prom-client's own metrics hold doubles and round above 2^53; ours are
- * rendered exactly.
+ * A snapshot is a flat copy, so rendering it may take several turns: between them frames and events
+ * are handled.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './drop-reasons.ts';
-import { ExactCounter, ExactRegistry } from './exact-counter.ts';
+import { labelText, MetricFamily } from './exposition.ts';
 import type { KstatData } from './schema.ts';
 
 export interface GroupMetrics {
@@ -85,118 +85,68 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
+/** Rows in one turn: together under a millisecond. */
+const ROWS_A_TURN = 50;
+
+/** All families of ours, in the order in which they are shown: name, type, help. */
+const FAMILIES: readonly (readonly [string, 'counter' | 'gauge', string])[] = [
+  ['ipmpd_build_info', 'gauge', 'The version of ipmpd'],
+  ['ipmpd_event_loop_lag_seconds', 'gauge', 'Largest lag since the last collection'],
+  ['ipmp_group_interfaces', 'gauge', 'Interfaces of the group'],
+  ['ipmp_group_interfaces_active', 'gauge', 'Interfaces that may carry data'],
+  ['ipmp_group_failure_detection_seconds', 'gauge', 'Time to detect a failure'],
+  ['ipmp_group_state', 'gauge', '1 for the state that the group is in, else 0'],
+  ['ipmp_interface_state', 'gauge', '1 for the state that the interface is in, else 0'],
+  ['ipmp_interface_link_up', 'gauge', '1 while the link is up'],
+  [
+    'ipmp_address_bound',
+    'gauge',
+    '1 with the interface that the address is bound to, 0 while it is unbound',
+  ],
+  ['ipmp_failovers_total', 'counter', 'Times that an interface was taken out of use'],
+  ['ipmp_drops_total', 'counter', 'Frames dropped, by reason'],
+  ...trafficFamilies('group'),
+  ...trafficFamilies('interface'),
+];
+
+function trafficFamilies(what: string) {
+  return TRAFFIC.map(
+    ([name, , help]) =>
+      [`ipmp_${what}_${name}_total`, 'counter', `${help} by the ${what}`] as const,
+  );
+}
+
 /** Renders snapshots; made once, since it also watches the process. */
 export class MetricsRenderer {
-  readonly #registry = new ExactRegistry();
   readonly #process = new Registry();
   readonly #lag: IntervalHistogram;
-  readonly #gauges = new Map<string, Gauge>();
-  readonly #counters = new Map<string, ExactCounter>();
 
   constructor() {
     collectDefaultMetrics({ register: this.#process });
     for (const name of MISNAMED) this.#process.removeSingleMetric(name);
     this.#lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
     this.#lag.enable();
-    this.#addOwn();
-    this.#addTraffic('group', ['group']);
-    this.#addTraffic('interface', ['interface', 'group']);
   }
 
   /** The exposition text of one snapshot. */
   async render(snapshot: MetricsSnapshot): Promise<string> {
-    for (const gauge of this.#gauges.values()) gauge.reset();
-    for (const counter of this.#counters.values()) counter.reset();
-    this.#set('ipmpd_build_info', { version: snapshot.version }, 1);
-    this.#set('ipmpd_event_loop_lag_seconds', {}, this.#takeLagSeconds());
-    for (const row of snapshot.groups.slice(0, SERIES_MAX)) this.#setGroup(row);
-    for (const row of snapshot.interfaces.slice(0, SERIES_MAX)) this.#setInterface(row);
-    for (const { group, address, inbound } of snapshot.addresses.slice(0, SERIES_MAX)) {
-      const labels = { group, address, interface: inbound ?? '' };
-      this.#set('ipmp_address_bound', labels, inbound === null ? 0 : 1);
-    }
-    for (const { group, ifname, cause, count } of snapshot.failovers.slice(0, SERIES_MAX)) {
-      this.#count('ipmp_failovers_total', { group, interface: ifname, cause }, BigInt(count));
-    }
+    const rendering = new Rendering();
+    rendering.set('ipmpd_build_info', labelText({ version: snapshot.version }), 1);
+    rendering.set('ipmpd_event_loop_lag_seconds', '', this.#takeLagSeconds());
     for (const reason of [...DATAPATH_DROP_REASONS, ...IP_DROP_REASONS]) {
-      this.#count('ipmp_drops_total', { reason }, BigInt(snapshot.drops[reason] ?? 0));
+      const count = snapshot.drops[reason] ?? 0n;
+      rendering.set('ipmp_drops_total', labelText({ reason }), BigInt(count));
     }
-    return (await this.#registry.metrics()) + (await this.#process.metrics());
+    await inTurns(snapshot.groups, (row) => rendering.setGroup(row));
+    await inTurns(snapshot.interfaces, (row) => rendering.setInterface(row));
+    await inTurns(snapshot.addresses, (row) => rendering.setAddress(row));
+    await inTurns(snapshot.failovers, (row) => rendering.setFailovers(row));
+    return (await rendering.text()) + (await this.#process.metrics());
   }
 
   /** Stops to watch the process. */
   close(): void {
     this.#lag.disable();
-  }
-
-  #addOwn(): void {
-    const group = ['group'];
-    const stateOf = (what: string): string => `1 for the state that the ${what} is in, else 0`;
-    this.#addGauge('ipmpd_build_info', 'The version of ipmpd', ['version']);
-    this.#addGauge('ipmpd_event_loop_lag_seconds', 'Largest lag since the last collection', []);
-    this.#addGauge('ipmp_group_interfaces', 'Interfaces of the group', group);
-    this.#addGauge('ipmp_group_interfaces_active', 'Interfaces that may carry data', group);
-    this.#addGauge('ipmp_group_failure_detection_seconds', 'Time to detect a failure', group);
-    this.#addGauge('ipmp_group_state', stateOf('group'), ['group', 'state']);
-    this.#addGauge('ipmp_interface_state', stateOf('interface'), ['interface', 'group', 'state']);
-    this.#addGauge('ipmp_interface_link_up', '1 while the link is up', ['interface', 'group']);
-    const bound = '1 with the interface that the address is bound to, 0 while it is unbound';
-    this.#addGauge('ipmp_address_bound', bound, ['group', 'address', 'interface']);
-    const failovers = 'Times that an interface was taken out of use';
-    this.#addCounter('ipmp_failovers_total', failovers, ['group', 'interface', 'cause']);
-    this.#addCounter('ipmp_drops_total', 'Frames dropped, by reason', ['reason']);
-  }
-
-  #addTraffic(what: string, labelNames: string[]): void {
-    for (const [name, , help] of TRAFFIC) {
-      this.#addCounter(`ipmp_${what}_${name}_total`, `${help} by the ${what}`, labelNames);
-    }
-  }
-
-  #addGauge(name: string, help: string, labelNames: string[]): void {
-    const gauge = new Gauge({ name, help, labelNames, registers: [this.#registry] });
-    this.#gauges.set(name, gauge);
-  }
-
-  #addCounter(name: string, help: string, labelNames: string[]): void {
-    const counter = new ExactCounter(name, help, labelNames);
-    this.#registry.registerExact(counter);
-    this.#counters.set(name, counter);
-  }
-
-  #set(name: string, labels: Record<string, string>, value: number): void {
-    this.#gauges.get(name)?.set(labels, value);
-  }
-
-  #count(name: string, labels: Record<string, string>, value: bigint): void {
-    this.#counters.get(name)?.set(labels, value);
-  }
-
-  #setGroup(row: GroupMetrics): void {
-    const { group } = row;
-    this.#set('ipmp_group_interfaces', { group }, row.interfaces);
-    this.#set('ipmp_group_interfaces_active', { group }, row.active);
-    this.#set('ipmp_group_failure_detection_seconds', { group }, row.failureDetectionSeconds);
-    for (const state of GROUP_STATES) {
-      this.#set('ipmp_group_state', { group, state }, row.state === state ? 1 : 0);
-    }
-    this.#setTraffic('group', { group }, row.statistics);
-  }
-
-  #setInterface(row: InterfaceMetrics): void {
-    const labels = { interface: row.ifname, group: row.group ?? '' };
-    this.#set('ipmp_interface_link_up', labels, row.isLinkUp ? 1 : 0);
-    for (const state of INTERFACE_STATES) {
-      this.#set('ipmp_interface_state', { ...labels, state }, row.state === state ? 1 : 0);
-    }
-    this.#setTraffic('interface', labels, row.statistics);
-  }
-
-  #setTraffic(what: string, labels: Record<string, string>, data: KstatData | undefined): void {
-    if (data === undefined) return;
-    for (const [name, statistic] of TRAFFIC) {
-      this.#count(`ipmp_${what}_${name}_total`, labels, BigInt(data[statistic] ?? 0));
-    }
   }
 
   #takeLagSeconds(): number {
@@ -205,4 +155,75 @@ export class MetricsRenderer {
     const seconds = largestNs / 1e9 - LAG_RESOLUTION_MS / 1000;
     return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
   }
+}
+
+/** One text in the making. */
+class Rendering {
+  readonly #families = new Map(
+    FAMILIES.map(([name, type, help]) => [name, new MetricFamily(name, type, help)]),
+  );
+
+  set(name: string, labels: string, value: bigint | number): void {
+    this.#families.get(name)?.set(labels, value);
+  }
+
+  setGroup(row: GroupMetrics): void {
+    const { group } = row;
+    const labels = labelText({ group });
+    this.set('ipmp_group_interfaces', labels, row.interfaces);
+    this.set('ipmp_group_interfaces_active', labels, row.active);
+    this.set('ipmp_group_failure_detection_seconds', labels, row.failureDetectionSeconds);
+    for (const state of GROUP_STATES) {
+      this.set('ipmp_group_state', labelText({ group, state }), row.state === state ? 1 : 0);
+    }
+    this.#setTraffic('group', labels, row.statistics);
+  }
+
+  setInterface(row: InterfaceMetrics): void {
+    const names = { interface: row.ifname, group: row.group ?? '' };
+    const labels = labelText(names);
+    this.set('ipmp_interface_link_up', labels, row.isLinkUp ? 1 : 0);
+    for (const state of INTERFACE_STATES) {
+      const value = row.state === state ? 1 : 0;
+      this.set('ipmp_interface_state', labelText({ ...names, state }), value);
+    }
+    this.#setTraffic('interface', labels, row.statistics);
+  }
+
+  setAddress({ group, address, inbound }: AddressMetrics): void {
+    const labels = labelText({ group, address, interface: inbound ?? '' });
+    this.set('ipmp_address_bound', labels, inbound === null ? 0 : 1);
+  }
+
+  setFailovers({ group, ifname, cause, count }: FailoverMetrics): void {
+    this.set('ipmp_failovers_total', labelText({ group, interface: ifname, cause }), count);
+  }
+
+  async text(): Promise<string> {
+    let text = '';
+    for (const family of this.#families.values()) {
+      text += `${family.text()}\n`;
+      await turn();
+    }
+    return text;
+  }
+
+  #setTraffic(what: string, labels: string, data: KstatData | undefined): void {
+    if (data === undefined) return;
+    for (const [name, statistic] of TRAFFIC) {
+      this.set(`ipmp_${what}_${name}_total`, labels, BigInt(data[statistic] ?? 0));
+    }
+  }
+}
+
+/** Calls `each` for the rows that are shown; others have their turns in between. */
+async function inTurns<Item>(rows: readonly Item[], each: (row: Item) => void): Promise<void> {
+  for (const [index, row] of rows.slice(0, SERIES_MAX).entries()) {
+    each(row);
+    if ((index + 1) % ROWS_A_TURN === 0) await turn();
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
