@@ -13,12 +13,13 @@ import type { End, Faults } from './cable.ts';
 import type { DriverMood } from './drivers.ts';
 import type { Side } from './network.ts';
 import { readKstat } from './read-kstat.ts';
-import type { SimWorld } from './world.ts';
+import type { NicSpec, SimWorld } from './world.ts';
 
 /** One act. Names of NICs, groups and stations are those of the schedule. */
 export type Act =
   | { readonly kind: 'cut' | 'repair' | 'remove' | 'replace' | 'reset'; readonly nic: string }
-  | { readonly kind: 'add' | 'plumb'; readonly nic: string; readonly side: Side }
+  | { readonly kind: 'add'; readonly nic: string; readonly side: Side }
+  | { readonly kind: 'plumb'; readonly spec: NicSpec }
   | { readonly kind: 'unplumb'; readonly nic: string }
   | { readonly kind: 'join' | 'leave'; readonly group: string; readonly nic: string }
   | { readonly kind: 'plumb-group'; readonly group: string; readonly nics: readonly string[] }
@@ -131,7 +132,7 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
     if (!world.nics.has(nic) && world.system.nicOf(nic) !== undefined) world.addDevice(nic, side);
     return undefined;
   },
-  plumb: (world, { nic, side }) => world.plumbInterface({ name: nic, side }),
+  plumb: (world, { spec }) => world.plumbInterface(spec),
   unplumb: (world, { nic }) => world.unplumbInterface(nic),
   join: (world, { group, nic }) =>
     world.spawn(`join ${group} ${nic}`, () => world.system.joinGroup(group, nic)),

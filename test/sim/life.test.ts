@@ -7,7 +7,7 @@ import { sleepFor } from '../../src/base/operation.ts';
 import { type Reference, References } from '../../src/base/reference.ts';
 import { PLACEMENT } from '../../src/datapath/layout.ts';
 import { Life } from './life.ts';
-import { drawSchedule, type Schedule } from './schedule.ts';
+import { drawSchedule, NICS, type Schedule } from './schedule.ts';
 import { brokenBy, shorten } from './soak.ts';
 
 const STEPS: Schedule['steps'] = [
@@ -18,7 +18,7 @@ const STEPS: Schedule['steps'] = [
 
 /** A life of a few steps in which `lie` makes something wrong before it begins. */
 function lived(lie: (life: Life) => void): () => void {
-  const life = new Life({ seed: 1, settings: {}, steps: STEPS });
+  const life = new Life({ seed: 1, settings: {}, nics: NICS, steps: STEPS });
   lie(life);
   return () => life.live();
 }

@@ -27,7 +27,7 @@ import { address, GROUP, SimWorld } from '../../src/sim/world.ts';
 import { type Account, accountBreaches, openAccount } from './accounts.ts';
 import { Checkers } from './checkers.ts';
 import { leftovers } from './leftovers.ts';
-import { GATEWAY, GATEWAY_NAME, NICS, OTHER_GROUP, POOL, type Schedule } from './schedule.ts';
+import { GATEWAY, GATEWAY_NAME, OTHER_GROUP, POOL, type Schedule } from './schedule.ts';
 import { unwell } from './wellness.ts';
 
 /** Order of tasks; differs from the streams of the world and of the schedule. */
@@ -63,12 +63,12 @@ export class Life {
   readonly #heldBefore = referenceCounts();
 
   constructor(schedule: Schedule, { onLine, showsFrames = false }: LifeOptions = {}) {
-    const { seed, settings } = schedule;
+    const { seed, settings, nics } = schedule;
     const order = new Rng(seed ^ ORDER);
     this.#schedule = schedule;
     this.world = SimWorld.create({
       seed,
-      nics: NICS,
+      nics,
       choose: (readyCount) => order.below(readyCount),
       addresses: POOL.slice(0, 4).map((text) => `${text}/24`),
       settings,
@@ -145,7 +145,7 @@ export class Life {
     this.#heal();
     world.runFor(QUIET_MS);
     const account = openAccount(world);
-    const complaints = unwell(world, gateway);
+    const complaints = unwell(world, gateway, this.#schedule.nics);
     if (complaints.length > 0) this.#fail('wellAgain', complaints.join('; '));
     this.checkers.finish();
     this.#settleAccount(account);
@@ -164,8 +164,9 @@ export class Life {
     for (const side of ['A', 'B'] as const) network.switches[side].turnOn();
     this.#all({ kind: 'host', answerMs: 0, refuses: false });
     if (host.station.addresses.length === 0) host.addAddress(`${POOL[0]}/24`);
-    for (const { name: nic, side } of NICS) {
-      if (system.nicOf(nic) === undefined) this.#all({ kind: 'plumb', nic, side });
+    for (const spec of this.#schedule.nics) {
+      const { name: nic, side } = spec;
+      if (system.nicOf(nic) === undefined) this.#all({ kind: 'plumb', spec });
       else if (!world.nics.has(nic)) this.#all({ kind: 'add', nic, side });
       this.#all({ kind: 'leave', group: OTHER_GROUP, nic });
     }
@@ -179,7 +180,7 @@ export class Life {
       settings: { flapDamping: null, failback: true, forwarding: true },
     });
     world.runFor(1000);
-    for (const { name: nic } of NICS) this.#all({ kind: 'join', group: GROUP, nic });
+    for (const { name: nic } of this.#schedule.nics) this.#all({ kind: 'join', group: GROUP, nic });
   }
 
   #settleAccount(account: Account): void {
@@ -192,9 +193,10 @@ export class Life {
   #take(): void {
     const { world } = this;
     world.transcript.write('life', 'everything is unplumbed');
-    for (const { name: nic } of NICS) this.#all({ kind: 'leave', group: GROUP, nic });
+    for (const { name: nic } of this.#schedule.nics)
+      this.#all({ kind: 'leave', group: GROUP, nic });
     this.#all({ kind: 'unplumb-group', group: GROUP });
-    for (const { name: nic } of NICS) this.#all({ kind: 'unplumb', nic });
+    for (const { name: nic } of this.#schedule.nics) this.#all({ kind: 'unplumb', nic });
     const left = leftovers(world, this.#heldBefore);
     if (left.length > 0) this.#fail('nothingLeft', left.join('; '));
   }

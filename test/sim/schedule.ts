@@ -20,13 +20,14 @@ export const GATEWAY = '192.0.2.1';
 export const GATEWAY_NAME = 'gw';
 /** Data addresses that come and go. */
 export const POOL = [10, 11, 12, 13, 14, 15].map((last) => `192.0.2.${last}`);
-/** The interfaces at the beginning and at the end. */
+/** The interfaces at the beginning and at the end, where a schedule does not say otherwise. */
 export const NICS: readonly NicSpec[] = [
   { name: 'net0', side: 'A' },
   { name: 'net1', side: 'B' },
   { name: 'net2', side: 'A' },
 ];
 const NAMES = NICS.map(({ name }) => name);
+const TEST_ADDRESS = '192.0.2.21/24';
 /** Neighbours that the operator sets; nobody has these addresses. */
 const STRANGERS = ['192.0.2.200', '192.0.2.201'];
 
@@ -45,29 +46,42 @@ export interface Step {
 export interface Schedule {
   readonly seed: number;
   readonly settings: NonNullable<WorldOptions['settings']>;
+  readonly nics: readonly NicSpec[];
   /** In order of time. */
   readonly steps: readonly Step[];
 }
 
-type Draw = (rng: Rng) => Act | readonly Act[];
+type Draw = (rng: Rng, nics: readonly NicSpec[]) => Act | readonly Act[];
 
 /** The schedule of a seed. */
 export function drawSchedule(seed: number): Schedule {
   const rng = new Rng(seed ^ SCHEDULE);
+  const nics = drawNics(rng);
   const flapDamping = rng.below(2) === 0 ? { ups: 2, withinMs: 3000 } : null;
   // A swarm: each seed has its own mix of kinds, so that some lives are all plumbing.
   const mix = DRAWS.filter(() => rng.below(3) > 0);
   const steps: Step[] = [];
   let atMs = rng.uniform(0, 4 * LONG_MS);
   while (steps.length < ACTS && mix.length > 0) {
-    const drawn = pick(rng, mix)(rng);
+    const drawn = pick(rng, mix)(rng, nics);
     for (const act of Array.isArray(drawn) ? drawn : [drawn]) {
       steps.push({ atMs: Math.round(atMs * 1000) / 1000, act });
       if (rng.below(2) === 0) atMs += rng.uniform(0, QUICK_MS);
     }
     if (rng.below(3) === 0) atMs += rng.uniform(0, LONG_MS);
   }
-  return { seed, settings: { ...GROUP_SETTINGS, flapDamping }, steps };
+  return { seed, settings: { ...GROUP_SETTINGS, flapDamping }, nics, steps };
+}
+
+/** A standby in some lives, a test address in others. */
+function drawNics(rng: Rng): NicSpec[] {
+  const standby = rng.below(4) === 0 ? NAMES[2] : undefined;
+  const tested = rng.below(3) === 0 ? NAMES[1] : undefined;
+  return NICS.map((spec) => ({
+    ...spec,
+    standby: spec.name === standby,
+    testAddresses: spec.name === tested ? [TEST_ADDRESS] : [],
+  }));
 }
 
 const GROUP_SETTINGS = { failback: true } as const;
@@ -84,7 +98,11 @@ const onNic =
   (...kinds: readonly ('cut' | 'repair' | 'remove' | 'replace' | 'reset' | 'unplumb')[]): Draw =>
   (rng) => ({ kind: pick(rng, kinds), nic: nicOf(rng) });
 
-const plumb: Draw = (rng) => ({ kind: 'plumb', nic: nicOf(rng), side: sideOf(rng) });
+/** At either switch, otherwise as it was at the beginning. */
+const plumb: Draw = (rng, nics) => ({
+  kind: 'plumb',
+  spec: { ...pick(rng, nics), side: sideOf(rng) },
+});
 const add: Draw = (rng) => ({ kind: 'add', nic: nicOf(rng), side: sideOf(rng) });
 const membership: Draw = (rng) => ({
   kind: pick(rng, ['join', 'join', 'leave'] as const),

@@ -6,7 +6,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ACT_KINDS } from '../../src/sim/act.ts';
-import { drawSchedule, type Schedule, type Step } from './schedule.ts';
+import { drawSchedule, NICS, type Schedule, type Step } from './schedule.ts';
 import { liveOnce, liveSeed } from './soak.ts';
 
 /** Ours: a quarter of a minute of a core. */
@@ -67,7 +67,7 @@ const FOUND: readonly (readonly [string, Schedule['steps']])[] = [
 
 for (const [what, steps] of FOUND) {
   test(`found once: ${what}`, () => {
-    liveOnce({ seed: 1, settings: {}, steps });
+    liveOnce({ seed: 1, settings: {}, nics: NICS, steps });
   });
 }
 
