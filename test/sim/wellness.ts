@@ -1,4 +1,4 @@
-/** What must be true in a healthy world: every NIC at work but standbys, every address up, no echo lost. */
+/** What must be true in a healthy world: NICs work, addresses are up and level, no echo is lost. */
 
 import type { EchoStream } from '../../src/sim/echo-stream.ts';
 import type { Station } from '../../src/sim/station.ts';
