@@ -24,6 +24,7 @@ const FOR_TEST = {
   git: 'git',
   iperf3: 'iperf3',
   ps: 'procps',
+  spin: 'spin',
   'systemd-analyze': 'systemd',
   tcpdump: 'tcpdump',
   tcpreplay: 'tcpreplay',

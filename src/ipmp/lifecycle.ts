@@ -16,7 +16,7 @@
  *              no lock held and no region open.
  *
  * A device that cannot be closed, or a reader that never ends, therefore keeps up nothing but this
- * one object and its name.
+ * one object and its name. Checked in all its runs: test/model/new-order.pml.
  */
 
 import { OperatorError } from '../base/errors.ts';
