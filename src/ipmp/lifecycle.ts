@@ -157,6 +157,7 @@ export class Lifecycle {
       interfaces.delete(tracked.name);
       interfacesByNic.delete(tracked.nic);
       kstats.unlink(tracked.kstat);
+      tracked.phyint.references.unlink();
     });
   }
 
@@ -167,6 +168,7 @@ export class Lifecycle {
     post(this.#ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
     this.#ctx.steering.structureChanged();
     yield* this.#ctx.kstats.destroy(tracked.kstat);
+    tracked.phyint.references.free();
   }
 
   /** As I_PUNLINK (semantics 2.6): members and joins in flight keep a group. */
@@ -186,6 +188,7 @@ export class Lifecycle {
       groups.delete(group.name);
       groupsByPort.delete(group.port);
       kstats.unlink(group.kstat);
+      group.references.unlink();
     });
   }
 
@@ -197,6 +200,7 @@ export class Lifecycle {
     this.#ctx.steering.structureChanged();
     post(this.#ctx, 'group-removed', 'configured', { group: group.name, from: group.state });
     yield* this.#ctx.kstats.destroy(group.kstat);
+    group.references.free();
   }
 
   #checkNameIsFree(name: string): void {

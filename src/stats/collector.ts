@@ -21,11 +21,18 @@
  *
  * Checked in all their runs: test/model/new-order.pml, test/model/group-counters.pml.
  */
-import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
 import { acquire, type Region, WaitLock } from '../base/lock.ts';
-import { allOf, type Operation, type Outcome, type Scheduler, suspend } from '../base/operation.ts';
+import {
+  allOf,
+  type Operation,
+  type Outcome,
+  type Scheduler,
+  suspend,
+  type Task,
+} from '../base/operation.ts';
 import type { Reference } from '../base/reference.ts';
+import { reportViolation } from '../base/witness.ts';
 import type { GroupCounters, MemberCounters } from './group-counters.ts';
 import type { Kstat, KstatReading } from './kstat.ts';
 import {
@@ -87,7 +94,8 @@ export function* within<T>(
   return yield* suspend<T>({
     label,
     begin: (waker) => {
-      const task = waker.scheduler.spawn(label, body);
+      const task = waker.spawnPart(label, body);
+      waker.blockers = { relation: 'waits for its part', tasks: () => [task as Task<unknown>] };
       waker.onCancel(() => task.cancel());
       waker.expireAt(deadlineMs, () => {
         waker.reject(new OperatorError('ETIMEDOUT', `${label}: no answer in time`));
@@ -159,11 +167,10 @@ abstract class DriverKstat<Source> implements Kstat {
 
   /** The one place that publishes; called in the region in which the value was found consistent. */
   protected publish(counters: LinkCounters, linkUp: boolean, stale: boolean): KstatReading {
-    for (const name of LINK_COUNTER_NAMES) {
-      assert(counters[name] >= this.#counters[name], `${this.name}: ${name} would fall`);
-    }
-    this.#counters = counters;
-    const data = interfaceStatistics(counters, linkUp);
+    const fallen = LINK_COUNTER_NAMES.filter((name) => counters[name] < this.#counters[name]);
+    if (fallen.length > 0) reportViolation('fall', `${this.name}: ${fallen} would fall`);
+    this.#counters = linkCountersMax(this.#counters, counters);
+    const data = interfaceStatistics(this.#counters, linkUp);
     this.#last = { data, snaptimeMs: this.scheduler.nowMs, stale };
     return this.#last;
   }
