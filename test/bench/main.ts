@@ -19,15 +19,18 @@ import { measureForwarder } from './forwarder.ts';
 import { measureLocks } from './locks.ts';
 import { cpuTimeMs, machineHere, missingPrograms, quietShare } from './machine.ts';
 import { type Results, render, renderCosts, toJson } from './report.ts';
+import { benchKstats } from './scrape.ts';
 import { compareDigests, type Figure, WORKLOADS, type Workload } from './workloads.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--seconds S] [--only TEXT]...
                         [--row TEXT]... [--build FOLDER]... [--json FILE]
+       npm run bench -- --kstats
   --quick    3 rounds of 1 s: under 3 minutes; else 9 rounds of 1 s: 6 minutes
   --only     candidates whose name contains TEXT; nothing in memory
   --row      workloads whose name contains TEXT; nothing in memory
   --build    another compiled checkout that joins in, with one NIC on macvtap
   --json     where the figures go (dist/bench.json)
+  --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
 `;
 
 const INTERRUPTED = 130;
@@ -40,6 +43,8 @@ interface Options {
   readonly workloads: readonly Workload[];
   /** A part is asked for: what runs in memory is left out. */
   readonly isPart: boolean;
+  /** kstats and scrapes instead of everything else. */
+  readonly isKstats: boolean;
 }
 
 interface Stand {
@@ -60,6 +65,7 @@ function options(argv: readonly string[]): Options {
       row: { type: 'string', multiple: true, default: [] },
       build: { type: 'string', multiple: true, default: [] },
       json: { type: 'string', default: 'dist/bench.json' },
+      kstats: { type: 'boolean', default: false },
     },
   });
   const chosen = candidates(values.build).filter(({ name }) => isAsked(name, values.only));
@@ -70,8 +76,9 @@ function options(argv: readonly string[]): Options {
   if (!Number.isInteger(seconds) || seconds < 1) throw new TypeError('--seconds: 1 or more');
   if (chosen.length === 0) throw new TypeError('--only: no candidate has such a name');
   if (workloads.length === 0) throw new TypeError('--row: no workload has such a name');
-  const isPart = values.only.length + values.row.length > 0;
-  return { rounds, seconds, json: values.json, chosen, workloads, isPart };
+  const isPart = values.kstats || values.only.length + values.row.length > 0;
+  const { json, kstats: isKstats } = values;
+  return { rounds, seconds, json, chosen, workloads, isPart, isKstats };
 }
 
 /** True if nothing special is asked for, or a part of the name. */
@@ -165,9 +172,11 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     return 1;
   }
   const stands: Stand[] = [];
+  const fields: Field[] = [];
   const stop = new AbortController();
   const close = async (): Promise<void> => {
-    await Promise.all(stands.map(({ field }) => field.workspace.close()));
+    const all = [...fields, ...stands.map(({ field }) => field)];
+    await Promise.all(all.map(({ workspace }) => workspace.close()));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
@@ -177,6 +186,10 @@ async function benchMain(argv: readonly string[]): Promise<number> {
   }
   try {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
+    if (asked.isKstats) {
+      await benchKstats(fields, (text) => process.stdout.write(text));
+      return 0;
+    }
     await raise(stands, asked.chosen, stop.signal);
     const results = await measure(stands, asked);
     writeFileSync(asked.json, `${JSON.stringify(toJson(results, costs), null, 2)}\n`);
