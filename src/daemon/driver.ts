@@ -13,7 +13,7 @@
 
 import { OperatorError } from '../base/errors.ts';
 import { external, type Operation } from '../base/operation.ts';
-import type { DatapathPool } from '../datapath/pool.ts';
+import type { PortCounters } from '../datapath/counters.ts';
 import type { DeviceCounters } from '../host/records.ts';
 import type { LinkCounters } from '../stats/schema.ts';
 
@@ -30,18 +30,23 @@ interface AttachedNic {
   last: KernelLosses;
 }
 
+/** The datapath, as far as it counts for a port. */
+interface PortCounts {
+  portCounters(port: number): PortCounters;
+}
+
 const NO_LOSSES: KernelLosses = { receive: 0n, transmit: 0n };
 
 /** Statistics of all NICs. */
 export class NicDrivers {
-  readonly #pool: DatapathPool;
+  readonly #pool: PortCounts;
   readonly #ask: (ifname: string) => Promise<DeviceCounters>;
   readonly #attached = new Map<string, AttachedNic>();
   /** Sums over the devices that an interface had before. */
   readonly #former = new Map<string, KernelLosses>();
 
   /** `ask` gives the counters of a kernel device; it fails with ENODEV if there is none. */
-  constructor(pool: DatapathPool, ask: (ifname: string) => Promise<DeviceCounters>) {
+  constructor(pool: PortCounts, ask: (ifname: string) => Promise<DeviceCounters>) {
     this.#pool = pool;
     this.#ask = ask;
   }

@@ -1,0 +1,149 @@
+/**
+ * The driver of a NIC, as statistics see it: what the kernel's counters do to ours when a device is
+ * reset, replaced, gone, or silent.
+ */
+
+import { deepEqual, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { OperatorError } from '../../src/base/errors.ts';
+import { Scheduler } from '../../src/base/operation.ts';
+import { NicDrivers } from '../../src/daemon/driver.ts';
+import type { PortCounters } from '../../src/datapath/counters.ts';
+import type { DeviceCounters } from '../../src/host/records.ts';
+import type { LinkCounters } from '../../src/stats/schema.ts';
+
+const PORT = 3;
+
+const PORT_COUNTERS: PortCounters = {
+  receivePackets: 10n,
+  receiveBytes: 1000n,
+  receiveMulticast: 2n,
+  receiveBroadcast: 1n,
+  transmitPackets: 20n,
+  transmitBytes: 2000n,
+  transmitMulticast: 4n,
+  transmitBroadcast: 3n,
+  transmitErrors: 5n,
+  forwarded: 0n,
+  punted: 0n,
+  injected: 0n,
+  injectedTransmitted: 0n,
+  injectedDropped: 0n,
+};
+
+/** A kernel device as rtnetlink shows it; undefined: there is none. */
+class FakeKernel {
+  device: DeviceCounters | undefined;
+  readonly drivers = new NicDrivers({ portCounters: () => PORT_COUNTERS }, () => this.#ask());
+
+  /** A new device, which may have counted before anybody looked at it. */
+  create(rxDropped = 0n, txDropped = 0n): void {
+    const none = { rxPackets: 0n, txPackets: 0n, rxBytes: 0n, txBytes: 0n, multicast: 0n };
+    this.device = { ...none, rxErrors: 0n, txErrors: 0n, rxDropped, txDropped };
+  }
+
+  lose(received: bigint, sent: bigint): void {
+    const { device } = this;
+    ok(device !== undefined);
+    const rxDropped = device.rxDropped + received;
+    this.device = { ...device, rxDropped, txDropped: device.txDropped + sent };
+  }
+
+  async read(): Promise<LinkCounters> {
+    const scheduler = new Scheduler();
+    const task = scheduler.spawn('read', () => this.drivers.statistics(PORT, 'net0'));
+    scheduler.run();
+    // The fake answers in a microtask; nothing else is waited for.
+    await new Promise((resolve) => setImmediate(resolve));
+    scheduler.run();
+    return task.value;
+  }
+
+  async errors(): Promise<[bigint, bigint]> {
+    const { ierrors, oerrors } = await this.read();
+    return [ierrors, oerrors - PORT_COUNTERS.transmitErrors];
+  }
+
+  async #ask(): Promise<DeviceCounters> {
+    if (this.device === undefined) throw new OperatorError('ENODEV', 'there is no net0');
+    return this.device;
+  }
+}
+
+test('frames are those of the port, losses those of the kernel since the device was attached', async () => {
+  const kernel = new FakeKernel();
+  kernel.create(100n, 200n);
+  await kernel.drivers.attached('net0', false);
+  kernel.lose(7n, 9n);
+  deepEqual(await kernel.read(), {
+    rbytes: 1000n,
+    obytes: 2000n,
+    ipackets: 10n,
+    opackets: 20n,
+    ierrors: 7n,
+    oerrors: 14n,
+    multircv: 2n,
+    multixmt: 4n,
+    brdcstrcv: 1n,
+    brdcstxmt: 3n,
+  });
+});
+
+test('what a TAP receives is what we send', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  await kernel.drivers.attached('net0', true);
+  kernel.lose(7n, 9n);
+  deepEqual(await kernel.errors(), [9n, 7n]);
+});
+
+test('a device that is gone counts no more, and the next one is added', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  await kernel.drivers.attached('net0', false);
+  kernel.lose(7n, 9n);
+  deepEqual(await kernel.errors(), [7n, 9n]);
+  kernel.device = undefined;
+  deepEqual(await kernel.errors(), [7n, 9n], 'gone before anybody noticed');
+  kernel.drivers.released('net0');
+  deepEqual(await kernel.errors(), [7n, 9n], 'and after');
+  kernel.create(1000n, 1000n);
+  await kernel.drivers.attached('net0', false);
+  kernel.lose(1n, 2n);
+  deepEqual(await kernel.errors(), [8n, 11n]);
+});
+
+test('whatever becomes of the device, nothing falls and nothing that was read is lost', async () => {
+  const happening = fc.oneof(
+    fc.record({
+      what: fc.constant('lose' as const),
+      rx: fc.bigInt({ min: 0n, max: 99n }),
+      tx: fc.bigInt({ min: 0n, max: 99n }),
+    }),
+    fc.record({ what: fc.constantFrom('reset' as const, 'replace' as const) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(happening, { maxLength: 30 }), async (happenings) => {
+      const kernel = new FakeKernel();
+      kernel.create();
+      await kernel.drivers.attached('net0', false);
+      const lost: [bigint, bigint] = [0n, 0n];
+      for (const one of happenings) {
+        if (one.what === 'lose') {
+          kernel.lose(one.rx, one.tx);
+          lost[0] += one.rx;
+          lost[1] += one.tx;
+        } else {
+          kernel.create();
+          if (one.what === 'replace') {
+            kernel.drivers.released('net0');
+            await kernel.drivers.attached('net0', false);
+          }
+        }
+        deepEqual(await kernel.errors(), lost);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
