@@ -165,12 +165,12 @@ export function renderEvent(event: Row, withTime: boolean): string {
   return parts.filter((part) => part !== '').join(' ');
 }
 
-/** The fields that have not been shown yet, as `key value` pairs. */
+/** The fields that have not been shown yet, as `key value` pairs; without those that are null. */
 function details(row: Row, shown: readonly string[]): string {
-  return Object.entries(row)
-    .filter(([key]) => !shown.includes(key) && key !== 'statistics')
-    .map(([key, value]) => `${key} ${Array.isArray(value) ? list(value) : text(value)}`.trimEnd())
-    .join(' ');
+  const rest = Object.entries(row).filter(([key]) => !shown.includes(key) && key !== 'statistics');
+  return words(
+    ...rest.map(([key, value]) => [key, Array.isArray(value) ? list(value) : text(value)] as const),
+  );
 }
 
 /** RX and TX tables from the row's `statistics`, as `ip -s link` shows them. */

@@ -40,20 +40,24 @@ const GROUP: GroupRow & { spreading: string } = {
   spreading: 'flow',
 };
 
-const INTERFACES: InterfaceRow[] = ['net0', 'net1'].map((ifname, at) => ({
-  ifname,
-  group: 'ipmp0',
-  state: at === 0 ? 'ok' : 'failed',
-  active: at === 0,
-  standby: false,
-  link: at === 0 ? 'up' : 'down',
-  probe: 'disabled',
-  lladdr: `02:00:00:00:00:0${at}`,
-  mtu: 1500,
-  uplink: at === 0 ? 'eth0' : null,
-  flags: at === 0 ? ['RUNNING'] : ['FAILED'],
-  cause: at === 0 ? 'its link came up' : 'its link went down',
-}));
+const INTERFACES: (InterfaceRow & { bridge: null; nominated: boolean })[] = ['net0', 'net1'].map(
+  (ifname, at) => ({
+    ifname,
+    group: 'ipmp0',
+    state: at === 0 ? 'ok' : 'failed',
+    active: at === 0,
+    standby: false,
+    link: at === 0 ? 'up' : 'down',
+    probe: 'disabled',
+    lladdr: `02:00:00:00:00:0${at}`,
+    mtu: 1500,
+    uplink: at === 0 ? 'eth0' : null,
+    flags: at === 0 ? ['RUNNING'] : ['FAILED'],
+    cause: at === 0 ? 'its link came up' : 'its link went down',
+    bridge: null,
+    nominated: at === 0,
+  }),
+);
 
 /** The control port with fixed answers. */
 export class FakeBackend implements ControlBackend {

@@ -27,6 +27,7 @@ test('show prints rows as text, brief, on one line, and with details', async () 
       '    state failed link down probe disabled lladdr 02:00:00:00:00:01\n' +
       '    cause: its link went down\n',
   );
+  match(await print('-d interface show net1'), /cause: its link went down\n {4}nominated false\n$/);
   equal(await print('-br i'), 'net0  ok      up    ipmp0\nnet1  failed  down  ipmp0\n');
   equal(
     await print('address'),
