@@ -40,6 +40,7 @@ import { Lifecycle } from './ipmp/lifecycle.ts';
 import { MembershipOperations } from './ipmp/membership.ts';
 import { refreshGroupMtu } from './ipmp/mtu.ts';
 import { addNeighbor, deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/neighbors.ts';
+import { OwnMacs } from './ipmp/own-macs.ts';
 import type {
   AddressRow,
   FailoverRow,
@@ -342,7 +343,7 @@ export class System {
       interfacesByNic: new Map(),
       groups: new Map(),
       groupsByPort: new Map(),
-      ownMacs: new Set(),
+      ownMacs: new OwnMacs(),
       isHostMac: options.isHostMac ?? (() => false),
       events: new Fifo('event', EVENTS_MAX),
       transmissions: new Fifo('transmission', TRANSMISSIONS_MAX),

@@ -16,6 +16,7 @@ import type { Cause } from './cause.ts';
 import type { EventName, Fifo, SystemEvent } from './event.ts';
 import type { FrameCounts } from './frame-counts.ts';
 import type { IpmpGroup } from './group.ts';
+import type { OwnMacs } from './own-macs.ts';
 import type { Steering } from './steering.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
@@ -61,7 +62,7 @@ export interface IpmpContext {
   readonly interfacesByNic: Map<number, TrackedPhyint>;
   readonly groups: Map<string, IpmpGroup>;
   readonly groupsByPort: Map<number, IpmpGroup>;
-  readonly ownMacs: Set<Mac>;
+  readonly ownMacs: OwnMacs;
   readonly isHostMac: (mac: Mac) => boolean;
   readonly events: Fifo<SystemEvent>;
   readonly transmissions: Fifo<Transmission>;
@@ -135,9 +136,7 @@ export function refuseCondemnedInterface({ name, phyint }: TrackedPhyint): void 
 
 /** Recomputes the set of MACs that are ours; after any of them changed. */
 export function refreshOwnMacs(ctx: IpmpContext): void {
-  ctx.ownMacs.clear();
-  for (const { phyint } of ctx.interfaces.values()) {
-    if (phyint.physAddr !== 0) ctx.ownMacs.add(phyint.physAddr);
-  }
-  for (const { device } of ctx.groups.values()) if (device.mac !== 0) ctx.ownMacs.add(device.mac);
+  const nics = [...ctx.interfaces.values()].map(({ phyint }) => phyint.physAddr);
+  const groups = [...ctx.groups.values()].map(({ device }) => device.mac);
+  ctx.ownMacs.replace([...nics, ...groups], ctx.nowMs);
 }

@@ -218,7 +218,8 @@ export class Lifecycle {
 
   #makeGroup(spec: GroupSpec, index: number): IpmpGroup {
     const ctx = this.#ctx;
-    const macs = { isOwn: (mac: Mac) => ctx.ownMacs.has(mac), isHost: ctx.isHostMac };
+    const isOwn = (mac: Mac): boolean => ctx.ownMacs.has(mac, ctx.nowMs);
+    const macs = { isOwn, isHost: ctx.isHostMac };
     const group = new IpmpGroup(spec.name, index, spec, macs);
     group.lan = new Lan({
       membership: group.grp,
