@@ -10,7 +10,8 @@
  *    the port received.
  * 4. countersNeverFall: neither the counters of a port nor a published kstat.
  * 5. movesAnnounced: after an address that is up has moved, its new NIC announces it.
- * 6. announcementsBounded: an address is announced at most a full series' number of times a second.
+ * 6. announcementsBounded: an address is announced at most a full series' number of times a second,
+ *    counted from its being added.
  * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and the group's MAC is nowhere.
  * 8. answeredByOwner: ARP speaks for a data address only from the NIC to which it is bound.
  * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
@@ -169,7 +170,7 @@ export class Checkers {
     const { events, nowMs, nics } = this.#world;
     for (; this.#eventsSeen < events.length; this.#eventsSeen++) {
       const event = events[this.#eventsSeen]!;
-      if (event.event === 'address-removed') this.#pending.delete(event.from?.split('/')[0] ?? '');
+      if (event.event === 'address-removed') this.#forget(event.from?.split('/')[0] ?? '');
       if (event.event !== 'address-moved' || event.detail === null) continue;
       const { detail: address, to: ifname } = event;
       const announcedNow = this.#announcedMs.get(`${address} ${ifname}`)?.at(-1) === nowMs;
@@ -179,6 +180,14 @@ export class Checkers {
         const { name, carrierChanges } = nic;
         this.#pending.set(address, { ifname: name, movedMs: nowMs, carrierChanges });
       }
+    }
+  }
+
+  /** An address that is added again begins anew. */
+  #forget(address: string): void {
+    this.#pending.delete(address);
+    for (const key of this.#announcedMs.keys()) {
+      if (key.startsWith(`${address} `)) this.#announcedMs.delete(key);
     }
   }
 
