@@ -8,6 +8,8 @@
  *   rank 1 ipsq  ──>  rank 2 kstat          waiting locks: only upwards
  *   region: everything that waits, or leaves the process, happens outside (a boundary)
  *
+ * Modelled in test/model/new-order.pml; what must not come back: test/model/old-order.pml.
+ *
  * Invariants (checked always; the witness says what a violation leads to)
  * 1. A task takes waiting locks in rising rank, never one it owns, never with a region open. What
  *    is owned by a task that waits for it counts as its own.

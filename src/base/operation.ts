@@ -13,6 +13,8 @@
  * The scheduler owns no clock: `handleTime` moves it, `pollAt` tells when it must be called
  * next. Promises do not occur here.
  *
+ * Modelled in test/model/new-order.pml.
+ *
  * Invariants
  * 1. A wait ends exactly once: later answers are ignored.
  * 2. No task runs, and no wait begins, while a region is open.

@@ -10,6 +10,8 @@
  * dropped without being released is noticed when its memory is reclaimed: it is reported then, and
  * given back, so that whoever waits can go on.
  *
+ * Modelled in test/model/new-order.pml.
+ *
  * Invariants
  * 1. After `condemn` no new reference is made.
  * 2. `drained` ends only when the last reference has been released.

@@ -4,7 +4,7 @@
  *
  * A MetaIll is the group's own interface of that family. It has its IllGroup from its first
  * moment to its last (`grp` is never empty), and both become visible and vanish in one region; so
- * nobody who finds the meta-interface can miss its group.
+ * nobody who finds the meta-interface can miss its group (test/model/new-order.pml).
  *
  * Every method that changes something runs inside `illGlobalLock`.
  *

@@ -11,6 +11,8 @@
  *   until it is gone. Then the counters (no region open), and in one turn: the link is cut, the
  *   counters move into the group's baseline. A driver that does not answer in time costs the
  *   counts since the last reading, never the operation.
+ *
+ * Modelled in test/model/new-order.pml, the counters in test/model/group-counters.pml.
  */
 
 import { assert } from '../base/assert.ts';

@@ -3,13 +3,12 @@
  *
  * Terms are illumos': a kstat has a *class*, a creation time (`crtime`) and, in each reading, a
  * `snaptime`; the *chain id* rises with each install and remove, so a reader can tell that the
- * list has changed. A kstat has one *owner* at a time: its reader or its remover (lock rank 2,
- * locks-and-lifetimes 2).
+ * list has changed. A kstat has one *owner* at a time: its reader or its remover (lock rank 2).
  *
  * Order of removal, and why: the kstat is unlinked at once, so no look-up finds it; then the
  * remover waits for the owner; then the kstat is retired. Nobody waits for a reader with a region
- * open, so the deadlock of reader and remover that the review found (ipmp-semantics 7.4) has no
- * place to happen.
+ * open, so the deadlock of reader and remover (test/model/old-order.pml) has no place to happen.
+ * The order as it is, in all its runs: test/model/new-order.pml.
  */
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';

@@ -91,7 +91,8 @@ inline boundary() { assert(inside != _pid) }
 
 inline hold(object)
 {
-  atomic { assert(!condemned[object]); assert(!freed[object]); refs[object]++ }
+  atomic { assert(!condemned[object]); assert(!freed[object]); refs[object]++;
+           assert(refs[object] < 20) } /* as many as hold at once: one each */
 }
 
 inline give(object) { atomic { assert(refs[object] > 0); refs[object]-- } }

@@ -71,16 +71,16 @@ export function verify(model: Model, search: Search): Promise<Verdict> {
 }
 
 /** The shortest run of `model` into a mistake: the lines that the model prints on the way. */
-export function shortestTrace(model: Model): Promise<{ steps: number; lines: string[] }> {
+export function shortestTrace(model: Model): Promise<string[]> {
   return inFolder(async (folder) => {
     await build(folder, model, ['-DSAFETY', '-DNOCLAIM', '-DBFS']);
     await run('./pan', [], { cwd: folder, timeout: RUN_TIMEOUT_MS });
     const defines = model.defines.map((define) => `-D${define}`);
     const { stdout } = await run('spin', ['-t', '-T', ...defines, 'model.pml'], { cwd: folder });
-    const [told = ''] = stdout.split('spin: trail ends');
-    const steps = Number(/trail ends after (\d+) steps/.exec(stdout)?.[1]);
+    const [trail = ''] = stdout.split('spin: trail ends');
+    const told = lines(trail).filter((line) => !line.startsWith('spin:'));
     const waiting = [...stdout.matchAll(/proc\s+\d+ \((\w+):/g)].map((found) => found[1]);
-    return { steps, lines: [...lines(told), `now all wait: ${waiting.toReversed().join(', ')}`] };
+    return [...told, `now all wait: ${waiting.toReversed().join(', ')}`];
   });
 }
 
