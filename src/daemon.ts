@@ -81,6 +81,10 @@ export class Daemon {
         promised(`close the device of ${name}`, () => this.#devices.remove(name)),
       setGroupForwarding: (name, forwarding) =>
         promised(`forwarding of ${name}`, () => this.#devices.setGroupForwarding(name, forwarding)),
+      setGroupMulticast: (name, address, isMember) =>
+        promised(`multicast ${address} of ${name}`, () =>
+          this.#devices.setGroupMulticast(name, address, isMember),
+        ),
       nowMs: hostClock.nowMs(),
       lockClock: hostClock.nowMs,
     });

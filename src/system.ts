@@ -17,13 +17,13 @@ import type { Rng } from './base/rng.ts';
 import type { Publication } from './datapath/fib.ts';
 import type { RouteRecord } from './ip/ire.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
-import {
-  type CloseGroupDevice,
-  type HostRequest,
-  type IpmpContext,
-  refreshOwnMacs,
-  type SetGroupForwarding,
-  type Transmission,
+import type {
+  CloseGroupDevice,
+  HostRequest,
+  IpmpContext,
+  SetGroupForwarding,
+  SetGroupMulticast,
+  Transmission,
 } from './ipmp/context.ts';
 import {
   describeAddresses,
@@ -31,23 +31,26 @@ import {
   describeGroups,
   describeInterfaces,
   describeNeighbors,
+  describeStatus,
 } from './ipmp/describe.ts';
 import { Fifo, type SystemEvent } from './ipmp/event.ts';
 import { type ControlCounters, FrameCounts } from './ipmp/frame-counts.ts';
 import type { HostAddress, IpmpGroup } from './ipmp/group.ts';
+import { type GroupDeviceInfo, handleGroupDevice } from './ipmp/group-device.ts';
 import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
 import { Lifecycle } from './ipmp/lifecycle.ts';
 import { MembershipOperations } from './ipmp/membership.ts';
-import { refreshGroupMtu } from './ipmp/mtu.ts';
+import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/multicast.ts';
 import { addNeighbor, deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/neighbors.ts';
 import { OwnMacs } from './ipmp/own-macs.ts';
 import type {
   AddressRow,
   FailoverRow,
   GroupRow,
-  GroupState,
   InterfaceRow,
+  MulticastRow,
   NeighborRow,
+  SystemStatus,
 } from './ipmp/rows.ts';
 import { setGroup } from './ipmp/settings.ts';
 import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
@@ -83,6 +86,8 @@ export interface SystemOptions {
   readonly closeGroupDevice?: CloseGroupDevice;
   /** Has the host's kernel forward, or not; default: nothing to do. */
   readonly setGroupForwarding?: SetGroupForwarding;
+  /** Has the host's kernel listen to multicast, or not; default: nothing to do. */
+  readonly setGroupMulticast?: SetGroupMulticast;
   /** True for the MAC of any device of this host; default: the system knows all that matter. */
   readonly isHostMac?: (mac: Mac) => boolean;
   /** Where the clock begins, monotonic milliseconds. */
@@ -91,19 +96,6 @@ export interface SystemOptions {
   readonly lockClock?: () => number;
   /** Which ready task goes on next (tests); default: first come, first served. */
   readonly choose?: (readyCount: number) => number;
-}
-
-/** What is known of a group's device on the host. */
-export interface GroupDeviceInfo {
-  readonly present: boolean;
-  readonly mac: Mac;
-  readonly mtu: number;
-}
-
-/** `status`: the worst state of any group, and all of them. */
-export interface SystemStatus {
-  readonly state: GroupState;
-  readonly groups: readonly GroupRow[];
 }
 
 /** The whole system. */
@@ -165,6 +157,16 @@ export class System {
     return this.#published(setGroup(this.#ctx, this.#ipmp, name, changes));
   }
 
+  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS; what the host refuses with. */
+  joinMulticast(group: string, address: string): Operation<void> {
+    return joinMulticast(this.#ctx, group, address);
+  }
+
+  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL. */
+  leaveMulticast(group: string, address: string): Operation<void> {
+    return leaveMulticast(this.#ctx, group, address);
+  }
+
   /** Adds a neighbour for good. ENOENT, EEXIST, EINVAL, EAFNOSUPPORT, ENOBUFS. */
   addNeighbor(group: string, spec: NeighborSpec): void {
     addNeighbor(this.#ctx, group, spec);
@@ -222,14 +224,7 @@ export class System {
 
   /** The device of a group came, went or changed. Unknown names are ignored. */
   handleGroupDevice(name: string, info: GroupDeviceInfo, nowMs: number): void {
-    this.#withGroup(name, nowMs, (group) => {
-      group.device.present = info.present;
-      group.device.mac = info.mac;
-      group.device.mtu = info.mtu;
-      refreshOwnMacs(this.#ctx);
-      refreshGroupMtu(this.#ctx, group);
-      this.#projection.structureChanged();
-    });
+    this.#withGroup(name, nowMs, (group) => handleGroupDevice(this.#ctx, group, info));
   }
 
   /** All addresses that a group's device has now. Unknown names are ignored. */
@@ -288,16 +283,16 @@ export class System {
     return describeNeighbors(this.#ctx);
   }
 
+  describeMulticast(): MulticastRow[] {
+    return describeMulticast(this.#ctx);
+  }
+
   describeFailovers(): FailoverRow[] {
     return describeFailovers(this.#ctx);
   }
 
   describeStatus(): SystemStatus {
-    const groups = this.describeGroups();
-    const worst = (['failed', 'degraded'] as const).find((state) =>
-      groups.some((group) => group.state === state),
-    );
-    return { state: worst ?? 'ok', groups };
+    return describeStatus(this.#ctx);
   }
 
   /** Frames that ended in the control plane, by reason. */
@@ -357,6 +352,7 @@ export class System {
       linkStatistics: options.linkStatistics,
       closeGroupDevice: options.closeGroupDevice ?? nothingToDo,
       setGroupForwarding: options.setGroupForwarding ?? nothingToDo,
+      setGroupMulticast: options.setGroupMulticast ?? nothingToDo,
       kstats: this.kstats,
       rng: options.rng,
       get nowMs() {

@@ -33,6 +33,7 @@ export interface DevicesOptions {
     | 'createGroupDevice'
     | 'removeGroupDevice'
     | 'setGroupForwarding'
+    | 'setGroupMulticast'
     | 'refresh'
   >;
   readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
@@ -72,6 +73,8 @@ export class Devices {
   readonly #entries = new Map<string, Entry>();
   /** Groups that may forward, or not, by name: also for a device that comes later. */
   readonly #forwarding = new Map<string, boolean>();
+  /** Multicast addresses of each group: also for a device that comes later. */
+  readonly #multicast = new Map<string, Set<string>>();
 
   constructor(options: DevicesOptions) {
     this.#options = options;
@@ -85,6 +88,7 @@ export class Devices {
   /** Makes a group's device; resolves when it is there or refused. */
   async addGroup(config: GroupConfig, port: number): Promise<void> {
     this.#forwarding.set(config.name, config.forwarding);
+    this.#multicast.set(config.name, new Set());
     await this.#add(this.#group(config, port));
   }
 
@@ -102,6 +106,14 @@ export class Devices {
     }
   }
 
+  /** Has the kernel listen to multicast, or not. What the host refuses with: nothing changed. */
+  async setGroupMulticast(name: string, address: string, isMember: boolean): Promise<void> {
+    await this.#options.host.setGroupMulticast(name, address, isMember);
+    const addresses = this.#multicast.get(name);
+    if (isMember) addresses?.add(address);
+    else addresses?.delete(address);
+  }
+
   /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
   async remove(name: string): Promise<void> {
     const entry = this.#entries.get(name);
@@ -111,6 +123,7 @@ export class Devices {
     await this.#settle(entry);
     this.#entries.delete(name);
     this.#forwarding.delete(name);
+    this.#multicast.delete(name);
   }
 
   /** Gives every device back, newest first. */
@@ -274,11 +287,26 @@ export class Devices {
           system.handleGroupDevice(name, info, nowMs);
         });
         await host.refresh();
+        await this.#joinAgain(name);
       },
       close: async () => {
         await host.removeGroupDevice(name);
       },
     };
+  }
+
+  /** A device that came back listens to what it listened to. */
+  async #joinAgain(name: string): Promise<void> {
+    const { host, log } = this.#options;
+    for (const address of this.#multicast.get(name) ?? []) {
+      try {
+        await host.setGroupMulticast(name, address, true);
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        const { code, message } = error;
+        log.warn({ event: 'group-device-problem', device: name, code }, message);
+      }
+    }
   }
 
   #groupSpec(config: GroupConfig): GroupDeviceSpec {

@@ -22,6 +22,7 @@ import { OperatorError } from '../base/errors.ts';
 import { closeDevice, type Device } from '../datapath/tap.ts';
 import { type Mac, prefixParse } from '../wire/addr.ts';
 import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
+import { Memberships } from './multicast.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import type { Changes, HostLog } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
@@ -74,6 +75,7 @@ export class GroupDevice {
   readonly problems: OperatorError[] = [];
   readonly #context: GroupContext;
   #forwarding: boolean;
+  readonly #memberships = new Memberships();
   readonly #wantedAddresses = new Set<string>();
   readonly #wantedRoutes = new Map<string, RouteSettings>();
   #seenAddresses: ReadonlySet<string> = new Set();
@@ -116,6 +118,7 @@ export class GroupDevice {
 
   /** Closes the descriptors and takes back every change. No worker may be using them any more. */
   async close(): Promise<void> {
+    this.#memberships.close();
     closeDevice(this.device);
     await this.#context.changes.undo(this.#holder);
   }
@@ -136,6 +139,16 @@ export class GroupDevice {
     if (forwarding) changes.sysctlBack(this.#holder, link, path);
     else changes.sysctl(this.#holder, link, path, value);
     this.#forwarding = forwarding;
+  }
+
+  /** Listens to a multicast address, or no longer; `addresses` are those of the device. */
+  async setMulticast(
+    address: string,
+    isMember: boolean,
+    addresses: readonly HostAddress[],
+  ): Promise<void> {
+    if (isMember) await this.#memberships.join(this.spec.name, address, addresses);
+    else this.#memberships.leave(address);
   }
 
   /** Puts an address ('ADDR/LEN') on the device; EEXIST if it is there already. */

@@ -233,6 +233,14 @@ export class Host {
     await this.#serial.run(() => group.setForwarding(forwarding));
   }
 
+  /** Listens to a multicast address by the group's device, if there is one, or no longer. */
+  async setGroupMulticast(name: string, address: string, isMember: boolean): Promise<void> {
+    const { mirror } = this.#run;
+    await this.#serial.run(async () => {
+      await this.#groups.get(name)?.setMulticast(address, isMember, mirror.addresses(name));
+    });
+  }
+
   /** `prefix` is 'ADDR/LEN'. */
   async addAddress(group: string, prefix: string): Promise<void> {
     await this.#group(group).addAddress(prefix);

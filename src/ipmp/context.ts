@@ -54,6 +54,16 @@ export type CloseGroupDevice = (group: string) => Operation<void>;
  */
 export type SetGroupForwarding = (group: string, forwarding: boolean) => Operation<void>;
 
+/**
+ * Has the host's kernel listen to a multicast address by a group's device, or no longer. For a
+ * group without a device it is remembered. May be refused, and then nothing was changed.
+ */
+export type SetGroupMulticast = (
+  group: string,
+  address: string,
+  isMember: boolean,
+) => Operation<void>;
+
 /** The shared state of the group layer. */
 export interface IpmpContext {
   /** Guards the maps below, membership, links, active lists, bindings and baselines. */
@@ -77,6 +87,7 @@ export interface IpmpContext {
   readonly linkStatistics: LinkStatistics;
   readonly closeGroupDevice: CloseGroupDevice;
   readonly setGroupForwarding: SetGroupForwarding;
+  readonly setGroupMulticast: SetGroupMulticast;
   readonly kstats: KstatChain;
   readonly rng: Rng;
   /** Monotonic milliseconds, never back. */

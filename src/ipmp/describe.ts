@@ -6,12 +6,28 @@ import { causeSentence } from './cause.ts';
 import type { IpmpContext } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import { groupMtu } from './mtu.ts';
-import type { AddressRow, FailoverRow, GroupRow, InterfaceRow, NeighborRow } from './rows.ts';
+import type {
+  AddressRow,
+  FailoverRow,
+  GroupRow,
+  InterfaceRow,
+  NeighborRow,
+  SystemStatus,
+} from './rows.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** One row per group, in order of creation. */
 export function describeGroups(ctx: IpmpContext): GroupRow[] {
   return [...ctx.groups.values()].map(describeGroup);
+}
+
+/** The worst state of any group, `ok` without groups, and all of them. */
+export function describeStatus(ctx: IpmpContext): SystemStatus {
+  const groups = describeGroups(ctx);
+  const worst = (['failed', 'degraded'] as const).find((state) =>
+    groups.some((group) => group.state === state),
+  );
+  return { state: worst ?? 'ok', groups };
 }
 
 function describeGroup(group: IpmpGroup): GroupRow {

@@ -9,7 +9,7 @@ import type { Lan } from '../ip/lan.ts';
 import { PHYI_FAILED, PHYI_IPMP, PHYI_RUNNING } from '../ip/phyint.ts';
 import type { GroupKstat } from '../stats/collector.ts';
 import { GroupCounters } from '../stats/group-counters.ts';
-import type { Mac } from '../wire/addr.ts';
+import type { Ipv4, Mac } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
 import type { GroupState } from './rows.ts';
@@ -76,6 +76,8 @@ export class IpmpGroup implements IllGroupOwner {
   unserved: readonly UnservedAddress[] = [];
   /** A neighbour's former MAC -> its present one. */
   readonly redirects = new Map<Mac, Mac>();
+  /** What the operator has the host listen to, in order of joining. */
+  readonly multicast = new Set<Ipv4>();
   /** Joins accepted but not done: the group cannot be deleted meanwhile. */
   pendingJoins = 0;
   readonly ipsq: WaitLock;

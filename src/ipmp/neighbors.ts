@@ -33,7 +33,7 @@ export function addNeighbor(ctx: IpmpContext, groupName: string, spec: NeighborS
     throw new OperatorError(
       'EEXIST',
       `group ${groupName} has a neighbor ${spec.dst} that was set already`,
-      'change it: ipmpadm neighbor set',
+      `remove it first: ipmpadm neighbor delete ${spec.dst} dev ${groupName}`,
     );
   }
   setNeighbor(ctx, groupName, spec);

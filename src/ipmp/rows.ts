@@ -69,6 +69,20 @@ export interface NeighborRow {
   readonly cause: string;
 }
 
+/** A multicast address that the operator has the host listen to. */
+export interface MulticastRow {
+  readonly address: string;
+  readonly group: string;
+  /** The member by which it comes in, or null while nobody works. */
+  readonly inbound: string | null;
+}
+
+/** `status`: the worst state of any group, and all of them. */
+export interface SystemStatus {
+  readonly state: GroupState;
+  readonly groups: readonly GroupRow[];
+}
+
 /** How often a member was taken out of use, by cause. */
 export interface FailoverRow {
   readonly group: string;

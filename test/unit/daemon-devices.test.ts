@@ -48,6 +48,7 @@ class Stage {
         createGroupDevice: () => Promise.reject(new Error('no group here')),
         removeGroupDevice: async () => undefined,
         setGroupForwarding: async () => undefined,
+        setGroupMulticast: async () => undefined,
         refresh: async () => undefined,
       },
       pool: { attach: () => step('workers take'), detach: () => step('workers let go') },

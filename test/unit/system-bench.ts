@@ -106,6 +106,10 @@ export class Bench {
   readonly delaysMs = new Map<string, number>();
   /** Groups whose device the system had closed, with the groups shown at that moment. */
   readonly closed: { readonly name: string; readonly shown: readonly string[] }[] = [];
+  /** What the host was asked to do for a group, in words. */
+  readonly asked: string[] = [];
+  /** The host refuses what it is asked to do for a group. */
+  hostRefuses = false;
   nowMs = 1_000;
 
   constructor(choose?: (readyCount: number) => number) {
@@ -124,8 +128,17 @@ export class Bench {
         yield* sleepFor(0);
         closed.push({ name, shown: shown() });
       },
+      setGroupForwarding: (name, forwarding) => this.#ask(`${name} forwards: ${forwarding}`),
+      setGroupMulticast: (name, address, isMember) =>
+        this.#ask(`${name} ${isMember ? 'listens to' : 'leaves'} ${address}`),
       ...(choose === undefined ? {} : { choose }),
     });
+  }
+
+  *#ask(what: string): Operation<void> {
+    yield* sleepFor(0);
+    if (this.hostRefuses) throw new OperatorError('EIO', 'the host refuses');
+    this.asked.push(what);
   }
 
   /** Runs an operation to its end, in as much virtual time as it needs; throws its refusal. */
