@@ -13,6 +13,7 @@ export const STAGES = [
   { name: 'native', folder: 'native' },
   { name: 'sim', folder: 'sim' },
   { name: 'model', folder: 'model' },
+  { name: 'mutants', folder: 'mutants' },
   { name: 'fuzz', folder: 'fuzz' },
   { name: 'netns', folder: 'netns', needsRoot: true },
   { name: 'timing', folder: 'timing', sequential: true, needsRoot: true },

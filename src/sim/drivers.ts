@@ -38,6 +38,8 @@ export class SimDrivers {
   /** Questions so far, and those to which no answer has come and none ever will. */
   asked = 0;
   unanswered = 0;
+  /** Questions that somebody waits for, by interface. */
+  readonly #waitedFor = new Set<{ readonly ifname: string }>();
   readonly #ground: DriverGround;
   readonly #moods = new Map<string, DriverMood>();
   /** What the driver of a port had counted when its counters were reset. */
@@ -50,6 +52,11 @@ export class SimDrivers {
   /** How the driver of `ifname` answers. */
   mood(ifname: string): DriverMood {
     return this.#moods.get(ifname) ?? 'prompt';
+  }
+
+  /** True while somebody waits for an answer about `ifname`. */
+  isAsked(ifname: string): boolean {
+    return [...this.#waitedFor].some((question) => question.ifname === ifname);
   }
 
   /** How it answers the questions that are asked from now on. */
@@ -72,14 +79,18 @@ export class SimDrivers {
     const { agenda } = this.#ground;
     const mood = this.mood(ifname);
     this.asked++;
+    const question = { ifname };
     return external<LinkCounters>(`driver of ${ifname}`, (settle) => {
+      this.#waitedFor.add(question);
       const delayMs = this.delayMs?.(ifname) ?? this.#delayOf(mood);
-      if (delayMs === Number.POSITIVE_INFINITY) {
-        this.unanswered++;
-        return undefined;
+      if (delayMs === Number.POSITIVE_INFINITY) this.unanswered++;
+      else {
+        agenda.after(delayMs, () => {
+          this.#waitedFor.delete(question);
+          this.#answer(port, ifname, mood, settle);
+        });
       }
-      agenda.after(delayMs, () => this.#answer(port, ifname, mood, settle));
-      return undefined;
+      return () => this.#waitedFor.delete(question);
     });
   }
 

@@ -2,7 +2,8 @@
  * Small scenarios over the real code, in every order in which they can go. What is chosen: when
  * each operation begins, which ready task goes on, when a driver and the host answer, and whether
  * they do at all. In every order each operation ends with a result that its scenario allows, no
- * published counter falls, and afterwards everything can be taken apart without anything left.
+ * published counter falls, no NIC goes while its driver is being asked, and afterwards everything
+ * can be taken apart without anything left.
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
@@ -135,6 +136,7 @@ class Play {
   readonly #tasks: Task<unknown>[] = [];
   /** Packets that readings of the group have shown, in the order of their ends. */
   readonly #shown: bigint[] = [];
+  readonly #wrong: string[] = [];
   /** Before and after the scenario itself there is one way only. */
   #isChoosing = false;
 
@@ -190,6 +192,12 @@ class Play {
   #start({ name, body }: Actor): void {
     const task = this.world.spawn(name, () => body(this.world));
     this.#tasks.push(task);
+    if (name === unplumb.name) {
+      task.onSettled(({ state }) => {
+        const isAsked = state === 'done' && this.world.drivers.isAsked('net0');
+        if (isAsked) this.#wrong.push('net0 is gone while its driver is being asked');
+      });
+    }
     if (name !== readGroup.name) return;
     task.onSettled((settled) => {
       if (settled.state !== 'done') return;
@@ -202,6 +210,7 @@ class Play {
   }
 
   #judge(): void {
+    deepEqual(this.#wrong, []);
     for (const task of this.#tasks) {
       if (task.state === 'done') continue;
       const { refusals } = this.#scenario.actors.find(({ name }) => name === task.label)!;
