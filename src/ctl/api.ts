@@ -142,7 +142,8 @@ export const ROUTES: readonly ApiRoute[] = [
     role: 'root',
     summary: 'Delete a group without members',
     parameters: NAME_PARAMETER,
-    handle: ({ backend, parameters, by }) => backend.deleteGroup(parameters.name ?? '', by),
+    handle: ({ backend, parameters, by }) =>
+      backend.deleteGroup(parameters.name ?? '', { by, save: false }),
   },
   {
     method: 'PUT',
@@ -151,7 +152,7 @@ export const ROUTES: readonly ApiRoute[] = [
     summary: 'Make an interface a member of a group',
     parameters: MEMBER_PARAMETERS,
     handle: ({ backend, parameters, by }) =>
-      backend.addMember(parameters.name ?? '', parameters.ifname ?? '', by),
+      backend.addMember(parameters.name ?? '', parameters.ifname ?? '', { by, save: false }),
   },
   {
     method: 'DELETE',
@@ -160,7 +161,7 @@ export const ROUTES: readonly ApiRoute[] = [
     summary: 'Take an interface out of its group',
     parameters: MEMBER_PARAMETERS,
     handle: ({ backend, parameters, by }) =>
-      backend.removeMember(parameters.name ?? '', parameters.ifname ?? '', by),
+      backend.removeMember(parameters.name ?? '', parameters.ifname ?? '', { by, save: false }),
   },
   {
     method: 'GET',

@@ -6,6 +6,7 @@
  * on. Refusals are `OperatorError` whose message is the whole sentence ("cannot delete group
  * ipmp0: it still has members net0, net1") and whose code is an errno name.
  */
+import type { JsonValue } from '../base/json.ts';
 import type { KstatIdentity, KstatRecord } from '../stats/kstat.ts';
 
 export type GroupState = 'ok' | 'degraded' | 'failed';
@@ -57,6 +58,42 @@ export interface NeighborRow {
   readonly group: string | null;
 }
 
+/** A multicast address that the operator has the host listen to. */
+export interface MulticastRow {
+  readonly address: string;
+  readonly group: string;
+  /** The interface by which it comes in, or null while nobody works. */
+  readonly inbound: string | null;
+}
+
+/** A host that is probed. */
+export interface TargetRow {
+  readonly ifname: string;
+  readonly target: string;
+  readonly state: string;
+  readonly rtt_us: number | null;
+}
+
+/** One value of the configuration that is in force. */
+export interface ConfigRow {
+  /** `groups.ipmp0.mtu` */
+  readonly key: string;
+  readonly value: JsonValue;
+  /** `FILE:LINE`, `default`, `command` (an `ipmpadm` command), `argument` (of `ipmpd`). */
+  readonly origin: string;
+}
+
+/** What a reload did, one sentence each; `problems` says what could not be applied, and why. */
+export interface ReloadRow {
+  readonly changes: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** An error of a configuration file, as `ipmpd --check` prints it. */
+export interface ConfigCheckRow {
+  readonly errors: readonly string[];
+}
+
 export interface StatusRow {
   /** The worst state of any group; `ok` without groups. */
   readonly state: GroupState;
@@ -84,6 +121,30 @@ export interface Credentials {
   readonly groups: readonly number[];
 }
 
+/** Who asks for a change, and whether it is to outlive the daemon (`--save`). */
+export interface ChangeRequest {
+  readonly by: Credentials;
+  readonly save: boolean;
+}
+
+export interface NewInterface {
+  readonly name: string;
+  /** At most one of the two; neither: a TAP that somebody else wires. */
+  readonly uplink: string | null;
+  readonly bridge: string | null;
+  readonly standby: boolean;
+}
+
+export interface NewNeighbor {
+  readonly dst: string;
+  readonly lladdr: string;
+  /** We answer for it on the wire. */
+  readonly proxy: boolean;
+}
+
+/** Keys of a group's configuration; a text is read as in the file (`off`, `2s`, `[10.0.0.1]`). */
+export type Settings = Readonly<Record<string, JsonValue>>;
+
 /** Whether the daemon can do its work now; `reason` says why not. */
 export interface Readiness {
   readonly ready: boolean;
@@ -98,12 +159,57 @@ export interface ControlBackend {
   neighbors(): Promise<readonly NeighborRow[]>;
   /** Reads the kstats for which `wanted` holds, and asks the drivers of no other. */
   kstats(wanted: (kstat: KstatIdentity) => boolean): Promise<readonly KstatRecord[]>;
-  /** Refusals: ENOENT, EBUSY (ipmp-semantics 2.6). */
-  deleteGroup(name: string, by: Credentials): Promise<void>;
-  /** Refusals: ENOENT, ENXIO, EALREADY, ENOSPC (ipmp-semantics 2.4); a member already: done. */
-  addMember(group: string, ifname: string, by: Credentials): Promise<void>;
-  /** Refusals: ENOENT, ENXIO, EINVAL (ipmp-semantics 2.5); in no group: done. */
-  removeMember(group: string, ifname: string, by: Credentials): Promise<void>;
+  multicast(): Promise<readonly MulticastRow[]>;
+  targets(): Promise<readonly TargetRow[]>;
+  config(): Promise<readonly ConfigRow[]>;
+  /** Checks the text of a configuration file; `file` is its name in the errors. */
+  checkConfig(file: string, text: string): Promise<ConfigCheckRow>;
+
+  // Changes. Each is whole or nothing; the errnos are those of the IPMP semantics (2, 6.4).
+
+  /** EEXIST, EINVAL, ENAMETOOLONG, ENXIO, EALREADY (an interface is in another group). */
+  createGroup(name: string, interfaces: readonly string[], request: ChangeRequest): Promise<void>;
+  /** ENOENT, EBUSY. */
+  deleteGroup(name: string, request: ChangeRequest): Promise<void>;
+  /** ENOENT, EINVAL, EEXIST; its own name: done. The device and the kstat keep their names. */
+  renameGroup(name: string, to: string, request: ChangeRequest): Promise<void>;
+  /** ENOENT, EINVAL; what the host refuses with. */
+  setGroup(name: string, settings: Settings, request: ChangeRequest): Promise<void>;
+  /** ENOENT, ENXIO, EALREADY, ENOSPC; a member already: done. */
+  addMember(group: string, ifname: string, request: ChangeRequest): Promise<void>;
+  /** ENOENT, ENXIO, EINVAL; in no group: done. */
+  removeMember(group: string, ifname: string, request: ChangeRequest): Promise<void>;
+  /** EEXIST, EINVAL, ENAMETOOLONG. A device that is absent or refused is no error: it may come. */
+  createInterface(spec: NewInterface, request: ChangeRequest): Promise<void>;
+  /** ENXIO, EBUSY. A member leaves its group first. */
+  deleteInterface(ifname: string, request: ChangeRequest): Promise<void>;
+  /** `standby`, `test-addresses`. ENXIO, EINVAL. */
+  setInterface(ifname: string, settings: Settings, request: ChangeRequest): Promise<void>;
+  /** ENXIO; EINVAL: in no group; EALREADY; EBUSY: no other interface of the group works. */
+  offlineInterface(ifname: string, by: Credentials): Promise<void>;
+  /** ENXIO; EINVAL: it is not offline; EADDRINUSE: another interface has its MAC. */
+  onlineInterface(ifname: string, by: Credentials): Promise<void>;
+  /** ENXIO; EINVAL: in no group, or not healthy; EALREADY: it is active. */
+  activateInterface(ifname: string, by: Credentials): Promise<void>;
+  /** `address` with its prefix length. ENOENT, EINVAL, EEXIST, EADDRINUSE. */
+  addAddress(group: string, address: string, request: ChangeRequest): Promise<void>;
+  /** With or without its prefix length. ENOENT, EINVAL, EADDRNOTAVAIL. */
+  deleteAddress(group: string, address: string, request: ChangeRequest): Promise<void>;
+  /** ENXIO, EINVAL, EEXIST, EADDRINUSE. */
+  addTestAddress(ifname: string, address: string, request: ChangeRequest): Promise<void>;
+  /** ENXIO, EINVAL, EADDRNOTAVAIL. */
+  deleteTestAddress(ifname: string, address: string, request: ChangeRequest): Promise<void>;
+  /** ENOENT, EEXIST, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  addNeighbor(group: string, neighbor: NewNeighbor, request: ChangeRequest): Promise<void>;
+  /** ENOENT, EINVAL, EAFNOSUPPORT. */
+  deleteNeighbor(group: string, dst: string, request: ChangeRequest): Promise<void>;
+  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS. */
+  joinMulticast(group: string, address: string, request: ChangeRequest): Promise<void>;
+  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL. */
+  leaveMulticast(group: string, address: string, request: ChangeRequest): Promise<void>;
+  /** Reads the files anew and applies what differs. EINVAL: they are wrong; nothing changed. */
+  reload(by: Credentials): Promise<ReloadRow>;
+
   /**
    * Calls `listener` with each event until the returned function is called. The listener never
    * throws or waits.

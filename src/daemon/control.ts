@@ -6,17 +6,24 @@
  * collector, which holds nothing while drivers answer.
  */
 
+import { OperatorError } from '../base/errors.ts';
 import type { Operation } from '../base/operation.ts';
 import type {
   AddressRow,
+  ChangeRequest,
+  ConfigCheckRow,
+  ConfigRow,
   ControlBackend,
-  Credentials,
   EventRow,
   GroupRow,
   InterfaceRow,
+  MulticastRow,
   NeighborRow,
+  NewNeighbor,
   Readiness,
+  ReloadRow,
   StatusRow,
+  TargetRow,
 } from '../ctl/backend.ts';
 import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
 import { MetricsRenderer, type MetricsSnapshot } from '../stats/prometheus.ts';
@@ -78,19 +85,109 @@ export class Control implements ControlBackend {
     return await run('kstat read', () => collectKstats(system.kstats, wanted));
   }
 
-  async deleteGroup(name: string, _by: Credentials): Promise<void> {
+  async multicast(): Promise<readonly MulticastRow[]> {
+    return this.#options.system.describeMulticast();
+  }
+
+  async targets(): Promise<readonly TargetRow[]> {
+    return [];
+  }
+
+  async config(): Promise<readonly ConfigRow[]> {
+    return notYet('config show');
+  }
+
+  async checkConfig(_file: string, _text: string): Promise<ConfigCheckRow> {
+    return notYet('config check');
+  }
+
+  async createGroup(): Promise<void> {
+    return notYet('group create');
+  }
+
+  async deleteGroup(name: string, _request: ChangeRequest): Promise<void> {
     const { run, system } = this.#options;
     await run(`delete ${name}`, () => system.deleteGroup(name));
   }
 
-  async addMember(group: string, ifname: string, _by: Credentials): Promise<void> {
+  async renameGroup(): Promise<void> {
+    return notYet('group rename');
+  }
+
+  async setGroup(): Promise<void> {
+    return notYet('group set');
+  }
+
+  async addMember(group: string, ifname: string, _request: ChangeRequest): Promise<void> {
     const { run, system } = this.#options;
     await run(`join ${group} ${ifname}`, () => system.joinGroup(group, ifname));
   }
 
-  async removeMember(group: string, ifname: string, _by: Credentials): Promise<void> {
+  async removeMember(group: string, ifname: string, _request: ChangeRequest): Promise<void> {
     const { run, system } = this.#options;
     await run(`leave ${group} ${ifname}`, () => system.leaveGroup(group, ifname));
+  }
+
+  async createInterface(): Promise<void> {
+    return notYet('interface create');
+  }
+
+  async deleteInterface(): Promise<void> {
+    return notYet('interface delete');
+  }
+
+  async setInterface(): Promise<void> {
+    return notYet('interface set');
+  }
+
+  async offlineInterface(): Promise<void> {
+    return notYet('interface offline');
+  }
+
+  async onlineInterface(): Promise<void> {
+    return notYet('interface online');
+  }
+
+  async activateInterface(): Promise<void> {
+    return notYet('interface activate');
+  }
+
+  async addAddress(): Promise<void> {
+    return notYet('address add');
+  }
+
+  async deleteAddress(): Promise<void> {
+    return notYet('address delete');
+  }
+
+  async addTestAddress(): Promise<void> {
+    return notYet('test-address add');
+  }
+
+  async deleteTestAddress(): Promise<void> {
+    return notYet('test-address delete');
+  }
+
+  async addNeighbor(group: string, neighbor: NewNeighbor, _request: ChangeRequest): Promise<void> {
+    this.#options.system.addNeighbor(group, neighbor);
+  }
+
+  async deleteNeighbor(group: string, dst: string, _request: ChangeRequest): Promise<void> {
+    this.#options.system.deleteNeighbor(group, dst);
+  }
+
+  async joinMulticast(group: string, address: string, _request: ChangeRequest): Promise<void> {
+    const { run, system } = this.#options;
+    await run(`join ${address}`, () => system.joinMulticast(group, address));
+  }
+
+  async leaveMulticast(group: string, address: string, _request: ChangeRequest): Promise<void> {
+    const { run, system } = this.#options;
+    await run(`leave ${address}`, () => system.leaveMulticast(group, address));
+  }
+
+  async reload(): Promise<ReloadRow> {
+    return notYet('reload');
   }
 
   subscribe(listener: (event: EventRow) => void): () => void {
@@ -154,4 +251,8 @@ export class Control implements ControlBackend {
       drops: dataOf('ipmpd', 'drops') ?? {},
     };
   }
+}
+
+function notYet(command: string): never {
+  throw new OperatorError('EOPNOTSUPP', `${command} is not there yet`);
 }

@@ -9,6 +9,7 @@ import { OperatorError } from '../../src/base/errors.ts';
 import { secondsFromMs } from '../../src/base/json.ts';
 import type {
   AddressRow,
+  ChangeRequest,
   ControlBackend,
   Credentials,
   EventRow,
@@ -117,7 +118,7 @@ export class FakeBackend implements ControlBackend {
     return read;
   }
 
-  async deleteGroup(name: string, by: Credentials): Promise<void> {
+  async deleteGroup(name: string, { by }: ChangeRequest): Promise<void> {
     if (name !== 'empty0') {
       const members = `cannot delete group ${name}: it still has members net0, net1`;
       throw new OperatorError('EBUSY', members, 'remove them first');
@@ -125,14 +126,102 @@ export class FakeBackend implements ControlBackend {
     this.deleted.push({ name, uid: by.uid });
   }
 
-  async addMember(group: string, ifname: string, by: Credentials): Promise<void> {
+  async addMember(group: string, ifname: string, { by }: ChangeRequest): Promise<void> {
     if (group !== 'ipmp0') throw new OperatorError('ENOENT', `there is no group ${group}`);
     this.changed.push(`add ${ifname} by ${by.uid}`);
   }
 
-  async removeMember(group: string, ifname: string, by: Credentials): Promise<void> {
+  async removeMember(group: string, ifname: string, { by }: ChangeRequest): Promise<void> {
     if (group !== 'ipmp0') throw new OperatorError('ENOENT', `there is no group ${group}`);
     this.changed.push(`remove ${ifname} by ${by.uid}`);
+  }
+
+  async multicast(): Promise<never> {
+    return unexpected('multicast');
+  }
+
+  async targets(): Promise<never> {
+    return unexpected('targets');
+  }
+
+  async config(): Promise<never> {
+    return unexpected('config');
+  }
+
+  async checkConfig(): Promise<never> {
+    return unexpected('checkConfig');
+  }
+
+  async createGroup(): Promise<never> {
+    return unexpected('createGroup');
+  }
+
+  async renameGroup(): Promise<never> {
+    return unexpected('renameGroup');
+  }
+
+  async setGroup(): Promise<never> {
+    return unexpected('setGroup');
+  }
+
+  async createInterface(): Promise<never> {
+    return unexpected('createInterface');
+  }
+
+  async deleteInterface(): Promise<never> {
+    return unexpected('deleteInterface');
+  }
+
+  async setInterface(): Promise<never> {
+    return unexpected('setInterface');
+  }
+
+  async offlineInterface(): Promise<never> {
+    return unexpected('offlineInterface');
+  }
+
+  async onlineInterface(): Promise<never> {
+    return unexpected('onlineInterface');
+  }
+
+  async activateInterface(): Promise<never> {
+    return unexpected('activateInterface');
+  }
+
+  async addAddress(): Promise<never> {
+    return unexpected('addAddress');
+  }
+
+  async deleteAddress(): Promise<never> {
+    return unexpected('deleteAddress');
+  }
+
+  async addTestAddress(): Promise<never> {
+    return unexpected('addTestAddress');
+  }
+
+  async deleteTestAddress(): Promise<never> {
+    return unexpected('deleteTestAddress');
+  }
+
+  async addNeighbor(): Promise<never> {
+    return unexpected('addNeighbor');
+  }
+
+  async deleteNeighbor(): Promise<never> {
+    return unexpected('deleteNeighbor');
+  }
+
+  async joinMulticast(): Promise<never> {
+    return unexpected('joinMulticast');
+  }
+
+  async leaveMulticast(): Promise<never> {
+    return unexpected('leaveMulticast');
+  }
+
+  async reload(): Promise<never> {
+    return unexpected('reload');
   }
 
   subscribe(listener: (event: EventRow) => void): () => void {
@@ -154,6 +243,10 @@ export class FakeBackend implements ControlBackend {
   readiness(): Readiness {
     return this.ready;
   }
+}
+
+function unexpected(method: string): never {
+  throw new OperatorError('EOPNOTSUPP', `the fake has no ${method}`);
 }
 
 /** A served fake, with who its clients seem to be. */
