@@ -11,31 +11,35 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
+  fsyncSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
 import { checkConfig } from './config/checks.ts';
+import { type ConfigError, documentRead, FILE_BYTES_MAX } from './config/document.ts';
 import {
-  type ConfigDocument,
-  type ConfigError,
-  documentRead,
-  documentsMerge,
-  FILE_BYTES_MAX,
-} from './config/document.ts';
+  type ConfigLayers,
+  type EffectiveConfig,
+  type FileLayer,
+  layersMerge,
+} from './config/layers.ts';
 import { configResolve } from './config/resolve.ts';
-import type { Config } from './config/types.ts';
 import { ConfigValidator } from './config/validate.ts';
 
-export type ConfigResult = { readonly config: Config } | { readonly errors: ConfigError[] };
+export type ConfigResult = EffectiveConfig | { readonly errors: ConfigError[] };
 
-/** Where the administrator's configuration lies. */
+/** Where the administrator's configuration lies; its drop-ins in ipmpd.d beside it. */
 export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';
-export const DROP_IN_DIRECTORY = '/etc/ipmpd/ipmpd.d';
 
 /** Drop-ins that are read: a directory by mistake (/usr) must not be. */
 const DROP_INS_MAX = 256;
@@ -49,47 +53,112 @@ export interface ConfigSource {
   readonly text: string;
 }
 
-/**
- * Reads `file` and the `*.yaml` of `dropInDirectory` (may be absent), or says all that is wrong
- * with them.
- */
-export function loadConfig(file: string, dropInDirectory?: string): ConfigResult {
-  const sources: ConfigSource[] = [];
+/** Where the drop-ins of a main file lie: `x.d` beside `x.yaml`. */
+export function dropInDirectoryOf(file: string): string {
+  return `${file.replace(/\.ya?ml$/, '')}.d`;
+}
+
+/** Where `ipmpadm --save` writes. */
+export function savedFileOf(file: string): string {
+  return join(dropInDirectoryOf(file), '50-ipmpadm.yaml');
+}
+
+/** Reads `file` and its drop-ins, or says all that is wrong with them. */
+export function loadConfig(file: string): ConfigResult {
+  const layers = loadFiles(file);
+  if ('errors' in layers) return layers;
+  return effectiveConfig({ files: layers, commands: null, arguments: null });
+}
+
+/** The files of a configuration, lowest first, each with what it says; or what is wrong. */
+export function loadFiles(file: string): FileLayer[] | { readonly errors: ConfigError[] } {
   const errors: ConfigError[] = [];
-  const files = [file, ...dropInFiles(dropInDirectory, errors)];
-  for (const name of files) {
+  const layers: FileLayer[] = [];
+  for (const name of [file, ...dropInFiles(dropInDirectoryOf(file), errors)]) {
     try {
-      sources.push({ file: name, text: readText(name) });
+      const layer = fileLayer({ file: name, text: readText(name) });
+      if ('errors' in layer) errors.push(...layer.errors);
+      else layers.push(layer);
     } catch (error) {
       errors.push(unreadable(name, error));
     }
   }
-  return errors.length > 0 ? { errors } : configFromSources(sources);
+  return errors.length > 0 ? { errors } : layers;
+}
+
+/** What the text of one file says, or what is wrong with it. */
+export function fileLayer(source: ConfigSource): FileLayer | { readonly errors: ConfigError[] } {
+  const document = documentRead(source.file, source.text);
+  return 'errors' in document ? document : { ...source, document };
+}
+
+/** The configuration of `sources`, later ones on top, or all that is wrong with them. */
+export function configFromSources(sources: readonly ConfigSource[]): ConfigResult {
+  const layers = sources.map(fileLayer);
+  const errors = layers.flatMap((layer) => ('errors' in layer ? layer.errors : []));
+  if (errors.length > 0) return { errors };
+  const files = layers.filter((layer) => 'document' in layer);
+  return effectiveConfig({ files, commands: null, arguments: null });
 }
 
 let validator: ConfigValidator | undefined;
 
-/** The configuration of `sources`, later ones on top, or all that is wrong with them. */
-export function configFromSources(sources: readonly ConfigSource[]): ConfigResult {
-  const documents: ConfigDocument[] = [];
-  const errors: ConfigError[] = [];
-  for (const { file, text } of sources) {
-    const document = documentRead(file, text);
-    if ('errors' in document) errors.push(...document.errors);
-    else documents.push(document);
-  }
-  if (errors.length > 0) return { errors };
-  validator ??= new ConfigValidator(JSON.parse(readFileSync(SCHEMA_URL, 'utf8')) as object);
-  const merged = documentsMerge(documents);
-  const schemaErrors = validator.check(merged);
-  if (schemaErrors.length > 0) return { errors: sorted(schemaErrors, sources) };
-  const config = configResolve(merged.value);
-  const findings = checkConfig(config, merged);
-  return findings.length > 0 ? { errors: sorted(findings, sources) } : { config };
+/** What layers amount to, or all that is wrong with them. */
+export function effectiveConfig(layers: ConfigLayers): ConfigResult {
+  validator ??= new ConfigValidator(configSchema());
+  const document = layersMerge(layers);
+  const order = layers.files.map(({ file }) => file);
+  const schemaErrors = validator.check(document);
+  if (schemaErrors.length > 0) return { errors: sorted(schemaErrors, order) };
+  const config = configResolve(document.value);
+  const findings = checkConfig(config, document);
+  return findings.length > 0 ? { errors: sorted(findings, order) } : { config, document };
 }
 
-function dropInFiles(directory: string | undefined, errors: ConfigError[]): string[] {
-  if (directory === undefined) return [];
+/** The schema that editors use too. */
+export function configSchema(): object {
+  return JSON.parse(readFileSync(SCHEMA_URL, 'utf8')) as object;
+}
+
+/** The text of a drop-in; undefined if there is no such file. What cannot be read is thrown. */
+export function readDropIn(file: string): string | undefined {
+  try {
+    return readText(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Puts `text` in place of a drop-in: whole or not at all, also when the machine stops half-way. EIO
+ * with the reason.
+ */
+export function writeDropIn(file: string, text: string): void {
+  const directory = dirname(file);
+  const next = join(directory, `.${basename(file)}.${process.pid}`);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+    writeFileSync(next, text, { mode: 0o644, flush: true });
+    renameSync(next, file);
+    syncDirectory(directory);
+  } catch (error) {
+    if (existsSync(next)) rmSync(next);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new OperatorError('EIO', `${file} cannot be written: ${code ?? String(error)}`);
+  }
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, constants.O_RDONLY);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function dropInFiles(directory: string, errors: ConfigError[]): string[] {
   let names: string[];
   try {
     names = readdirSync(directory);
@@ -145,10 +214,7 @@ function unreadable(file: string, error: unknown): ConfigError {
 }
 
 /** In the order in which a reader meets them: by file, then by line. */
-function sorted(errors: ConfigError[], sources: readonly ConfigSource[]): ConfigError[] {
-  const order = new Map(sources.map((source, index) => [source.file, index]));
-  return errors.sort(
-    (left, right) =>
-      (order.get(left.file) ?? 0) - (order.get(right.file) ?? 0) || left.line - right.line,
-  );
+function sorted(errors: ConfigError[], files: readonly string[]): ConfigError[] {
+  const placeOf = ({ file }: ConfigError): number => Math.max(0, files.indexOf(file));
+  return errors.sort((left, right) => placeOf(left) - placeOf(right) || left.line - right.line);
 }

@@ -3,7 +3,7 @@
 /** Entry of the control CLI: the process's side of it. What it does is in ctl/main.ts. */
 
 import { configErrorFormat } from './config/document.ts';
-import { CONFIG_FILE, DROP_IN_DIRECTORY, loadConfig } from './config.ts';
+import { loadConfig } from './config.ts';
 import { ipmpadmMain } from './ctl/main.ts';
 import { VERSION } from './host/version.ts';
 
@@ -22,7 +22,7 @@ process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
   checkConfig: async (file) => {
-    const result = loadConfig(file, file === CONFIG_FILE ? DROP_IN_DIRECTORY : undefined);
+    const result = loadConfig(file);
     return 'errors' in result ? result.errors.map(configErrorFormat) : [];
   },
   lab: async (words) => {

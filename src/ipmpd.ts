@@ -4,7 +4,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { configErrorFormat } from './config/document.ts';
 import type { Config, LogLevel } from './config/types.ts';
-import { CONFIG_FILE, DROP_IN_DIRECTORY, loadConfig } from './config.ts';
+import { CONFIG_FILE, loadConfig } from './config.ts';
 import { logViolations } from './daemon/reports.ts';
 import { Daemon } from './daemon.ts';
 import { createLog } from './host/log.ts';
@@ -40,10 +40,7 @@ function parseArguments(argv: readonly string[]): Options {
 
 /** The configuration with the command line laid over it; undefined after saying what is wrong. */
 function readConfig(options: Options): Config | undefined {
-  const result =
-    options.config === undefined
-      ? loadConfig(CONFIG_FILE, DROP_IN_DIRECTORY)
-      : loadConfig(options.config);
+  const result = loadConfig(options.config ?? CONFIG_FILE);
   if ('errors' in result) {
     for (const error of result.errors) process.stderr.write(`${configErrorFormat(error)}\n`);
     return undefined;

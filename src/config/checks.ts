@@ -26,6 +26,8 @@ export function checkConfig(config: Config, document: ConfigDocument): ConfigErr
   for (const group of config.groups) {
     checkRoutes(group, report);
     checkTargets(group, report);
+    checkNeighbors(group, report);
+    checkMulticast(group, report);
   }
   return errors;
 }
@@ -46,6 +48,7 @@ function checkDevices(config: Config, report: Report): void {
     if (names.has(group.name)) {
       report(groupAt(group), 'is the name of an interface too', 'a name of its own');
     }
+    checkGroupName(config, group, names, report);
   }
   for (const nic of config.interfaces) {
     for (const [key, device] of [
@@ -59,6 +62,23 @@ function checkDevices(config: Config, report: Report): void {
       report(interfaceAt(nic, key), what, 'a device of the host');
     }
   }
+}
+
+/** A group's own name is nobody else's, neither as a name nor as that of a device. */
+function checkGroupName(
+  config: Config,
+  group: GroupConfig,
+  interfaces: ReadonlySet<string>,
+  report: Report,
+): void {
+  const { name, groupName } = group;
+  if (groupName === name) return;
+  const isTaken = config.groups.some(
+    (other) => other !== group && (other.name === groupName || other.groupName === groupName),
+  );
+  if (!isTaken && !interfaces.has(groupName)) return;
+  const owner = isTaken ? 'another group' : 'an interface';
+  report(groupAt(group, 'name'), `${groupName} is the name of ${owner}`, 'a name of its own');
 }
 
 function checkUplinks(interfaces: readonly InterfaceConfig[], report: Report): void {
@@ -169,5 +189,30 @@ function checkTargets(group: GroupConfig, report: Report): void {
       const pointer = groupAt(group, 'probe-targets', index);
       report(pointer, `${target.address} ${refusal}`, 'the address of a host');
     }
+  });
+}
+
+function checkNeighbors(group: GroupConfig, report: Report): void {
+  const seen = new Set<string>();
+  group.staticNeighbors.forEach(({ dst }, index) => {
+    const pointer = groupAt(group, 'static-neighbors', index);
+    const address = addressParse(dst);
+    if (address === undefined) return;
+    const refusal = hostAddressRefusal({ ...address, prefixLength: 32 });
+    if (address.family === 6) report(`${pointer}/dst`, `${dst} is IPv6`, 'an IPv4 address');
+    else if (refusal !== undefined) {
+      report(`${pointer}/dst`, `${dst} ${refusal}`, 'the address of a host');
+    }
+    if (seen.has(dst)) report(pointer, `${dst} stands there already`, 'each neighbour once');
+    seen.add(dst);
+  });
+}
+
+function checkMulticast(group: GroupConfig, report: Report): void {
+  group.multicast.forEach((text, index) => {
+    const first = Number(text.split('.')[0]);
+    if (!text.includes(':') && first >= 224 && first <= 239) return;
+    const pointer = groupAt(group, 'multicast', index);
+    report(pointer, `${text} is no IPv4 multicast address`, '224.0.0.0 to 239.255.255.255');
   });
 }

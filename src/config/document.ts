@@ -232,8 +232,18 @@ class Walk {
 }
 
 /**
+ * What an interface, a group, or a key of one is in a file that takes away what the files before
+ * it say of it.
+ */
+export const REMOVED = 'removed';
+
+/** Where that word has this meaning: the entries of two sections, and their keys. */
+const REMOVABLE = /^\/(?:interfaces|groups)(?:\/[^/]+)?$/;
+
+/**
  * Lays documents over each other, later ones on top: mappings merge by key, everything else is
- * replaced whole. Each part keeps the place of the document it comes from.
+ * replaced whole; what is `removed` is not there any more. Each part keeps the place of the
+ * document it comes from.
  */
 export function documentsMerge(documents: readonly ConfigDocument[]): ConfigDocument {
   let value: ConfigValue = null;
@@ -257,15 +267,27 @@ function merge(
     const merged: { [key: string]: ConfigValue } = Object.assign(Object.create(null), below);
     for (const [key, value] of Object.entries(above)) {
       const under = pointerJoin(pointer, key);
+      if (value === REMOVED && REMOVABLE.test(pointer)) {
+        delete merged[key];
+        forgetPlaces(under, places);
+        continue;
+      }
       merged[key] = merge(merged[key] ?? null, document, value, under, places);
     }
     return merged;
   }
-  // A key that stands there without a value ("groups:") adds nothing to a mapping.
-  if (above === null && isMapping(below)) return below;
+  // A key that stands there without a value ("groups:") adds nothing to a mapping, and a layer
+  // without anything adds nothing at all.
+  if (above === null && (isMapping(below) || pointer === '')) return below;
   if (place !== undefined) places.set(pointer, place);
   if (typeof above === 'object') copyPlaces(document, above, pointer, places);
   return above;
+}
+
+function forgetPlaces(pointer: string, places: Map<string, Place>): void {
+  for (const known of [...places.keys()]) {
+    if (known === pointer || known.startsWith(`${pointer}/`)) places.delete(known);
+  }
 }
 
 function copyPlaces(
@@ -280,6 +302,18 @@ function copyPlaces(
   for (const [key, item] of keys) {
     copyPlaces(document, item, pointerJoin(pointer, key), places);
   }
+}
+
+/** A value that stands in no file as a document: each of its parts has the one place. */
+export function documentOf(value: ConfigValue, place: Place): ConfigDocument {
+  const places = new Map<string, Place>();
+  const mark = (part: ConfigValue, pointer: string): void => {
+    places.set(pointer, place);
+    if (typeof part !== 'object' || part === null) return;
+    for (const [key, item] of Object.entries(part)) mark(item, pointerJoin(pointer, key));
+  };
+  mark(value, '');
+  return { value, places };
 }
 
 /** True for a mapping, as against a list, text, number, truth value or nothing. */

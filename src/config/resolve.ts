@@ -1,7 +1,14 @@
 /** From a document that has passed the schema to the explicit `Config`: every default filled in. */
 import { durationParse } from '../base/duration.ts';
 import { type ConfigValue, isMapping } from './document.ts';
-import type { Config, GroupConfig, InterfaceConfig, LogLevel, RouteConfig } from './types.ts';
+import type {
+  Config,
+  GroupConfig,
+  InterfaceConfig,
+  LogLevel,
+  NeighborConfig,
+  RouteConfig,
+} from './types.ts';
 import { addressParse, listenParse, networkParse, prefixRead } from './values.ts';
 
 /** A mapping of the document, read key by key with the key's default (those of the schema). */
@@ -64,9 +71,12 @@ function resolveInterface([name, section]: [string, Section]): InterfaceConfig {
 function resolveGroup([name, section]: [string, Section]): GroupConfig {
   return {
     name,
+    groupName: section.get<string>('name', name),
     interfaces: section.get<string[]>('interfaces', []),
     addresses: section.get<string[]>('addresses', []).map(canonicalPrefix),
     routes: section.get<{ to: string; via?: string }[]>('routes', []).map(resolveRoute),
+    staticNeighbors: section.get<Neighbor[]>('static-neighbors', []).map(resolveNeighbor),
+    multicast: section.get<string[]>('multicast', []).map(canonicalAddress),
     failureDetectionTimeMs: durationMs(section.get('failure-detection-time', '1s')),
     failback: section.get<boolean>('failback', true),
     flapDamping: resolveDamping(
@@ -79,6 +89,12 @@ function resolveGroup([name, section]: [string, Section]): GroupConfig {
     forwarding: section.get<boolean>('forwarding', true),
     mtu: section.get<number | 'auto'>('mtu', 'auto'),
   };
+}
+
+type Neighbor = { dst: string; lladdr: string; proxy?: boolean };
+
+function resolveNeighbor({ dst, lladdr, proxy }: Neighbor): NeighborConfig {
+  return { dst: canonicalAddress(dst), lladdr: lladdr.toLowerCase(), proxy: proxy ?? false };
 }
 
 type Damping = { ups: number; within: string };

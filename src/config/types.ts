@@ -28,13 +28,27 @@ export interface FlapDampingConfig {
   readonly withinMs: number;
 }
 
+/** A neighbour that stays as it is written. */
+export interface NeighborConfig {
+  /** Canonical. */
+  readonly dst: string;
+  readonly lladdr: string;
+  /** It is answered for on the wire. */
+  readonly proxy: boolean;
+}
+
 export interface GroupConfig {
-  /** The name of the group and of its kernel device. */
+  /** The name of the group's kernel device: the key in the file. */
   readonly name: string;
+  /** The name of the group; that of its device unless the file says otherwise. */
+  readonly groupName: string;
   readonly interfaces: readonly string[];
   /** Canonical, with prefix length. */
   readonly addresses: readonly string[];
   readonly routes: readonly RouteConfig[];
+  readonly staticNeighbors: readonly NeighborConfig[];
+  /** Canonical. */
+  readonly multicast: readonly string[];
   readonly failureDetectionTimeMs: number;
   readonly failback: boolean;
   /** null: none. */

@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { configErrorFormat } from '../../src/config/document.ts';
 import { configFromSources } from '../../src/config.ts';
 
-const NAME = 'a letter, then up to 14 letters, digits, ., _ or -; and not all, default or lo';
+const NAME =
+  'a letter, then up to 14 letters, digits, ., _ or -; and not all, default, lo or removed';
 const PREFIX =
   'an IPv4 or IPv6 address with its prefix length, such as 192.0.2.10/24 or 2001:db8::10/64';
 const FDT = 'a duration from 50ms to 60m, with its unit ms, s or m';
@@ -17,8 +18,9 @@ const LISTEN = 'off, or ADDRESS:PORT such as 127.0.0.1:9437 or [::1]:9437';
 const MTU = 'auto, or a whole number from 1280 to 65535';
 const SECTIONS = 'one of control, metrics, log, datapath, interfaces, groups, tracking';
 const GROUP_KEYS =
-  'one of interfaces, addresses, routes, failure-detection-time, failback, flap-damping, ' +
-  'neighbors, probe-targets, transitive-probing, spreading, forwarding, mtu';
+  'one of name, interfaces, addresses, routes, static-neighbors, multicast, ' +
+  'failure-detection-time, failback, flap-damping, neighbors, probe-targets, ' +
+  'transitive-probing, spreading, forwarding, mtu';
 const DAMPING = 'off, or { ups: 2, within: 60s }';
 const HOST = 'the address of a host';
 
@@ -121,7 +123,7 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
   [
     'interfaces: { net0: eth0 }',
     '1: interfaces.net0: "eth0" is not valid' +
-      ' (a mapping, {} for a TAP that is wired by somebody else)',
+      ' (a mapping, {} for a TAP that is wired by somebody else, or removed)',
   ],
   [
     'interfaces:\n  net0:\n    uplink: eth0\n    bridge: br0',

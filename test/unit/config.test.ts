@@ -38,9 +38,12 @@ test('a group without settings has the defaults of the contract', () => {
   const [group] = configOf('groups: { ipmp0: }').groups;
   deepEqual(group, {
     name: 'ipmp0',
+    groupName: 'ipmp0',
     interfaces: [],
     addresses: [],
     routes: [],
+    staticNeighbors: [],
+    multicast: [],
     failureDetectionTimeMs: 1000,
     failback: true,
     flapDamping: { ups: 2, withinMs: 60_000 },
@@ -106,6 +109,35 @@ test('drop-ins merge by key; lists and values are replaced whole', () => {
   equal(config.log.level, 'debug');
 });
 
+test('a drop-in can take away an interface, a group, and a key of one', () => {
+  const main = [
+    'interfaces: { net0: { uplink: eth0, standby: true }, net1: { uplink: eth1 } }',
+    'groups: { ipmp0: { interfaces: [net0], mtu: 1400 }, ipmp1: {} }',
+  ].join('\n');
+  const config = configOf(
+    main,
+    'interfaces: { net0: { uplink: removed }, net1: removed }',
+    'groups: { ipmp0: { mtu: removed }, ipmp1: removed, ipmp9: removed }',
+  );
+  deepEqual(
+    config.interfaces.map(({ name, kind, standby }) => ({ name, kind, standby })),
+    [{ name: 'net0', kind: 'tap', standby: true }],
+  );
+  deepEqual(
+    config.groups.map(({ name, mtu, interfaces }) => ({ name, mtu, interfaces })),
+    [{ name: 'ipmp0', mtu: 'auto', interfaces: ['net0'] }],
+  );
+});
+
+test('what was removed begins anew in a later drop-in', () => {
+  const config = configOf(
+    'groups: { ipmp0: { mtu: 1400 } }',
+    'groups: { ipmp0: removed }',
+    'groups: { ipmp0: { failback: false } }',
+  );
+  deepEqual([config.groups[0]?.mtu, config.groups[0]?.failback], ['auto', false]);
+});
+
 test('an error in a drop-in is told with the drop-in’s own line', () => {
   const result = configFromSources([
     { file: 'main.yaml', text: 'groups:\n  ipmp0:\n    mtu: 1400\n' },
@@ -127,11 +159,12 @@ test('drop-ins are read in name order, other files are left alone', () => {
     writeFileSync(join(dropIns, '20-b.yaml'), 'log: { level: debug }\n');
     writeFileSync(join(dropIns, '10-a.yaml'), 'log: { level: warn }\ntracking: all\n');
     writeFileSync(join(dropIns, '30-c.yaml.bak'), 'no: [');
-    const result = loadConfig(file, dropIns);
+    const result = loadConfig(file);
     ok('config' in result);
     equal(result.config.log.level, 'debug');
     equal(result.config.tracking, 'all');
-    ok('config' in loadConfig(file, join(directory, 'absent')));
+    rmSync(dropIns, { recursive: true });
+    ok('config' in loadConfig(file), 'there need be no drop-ins');
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -1,0 +1,69 @@
+/**
+ * The configuration in force, value by value, each with where it comes from. The schema says which
+ * keys there are, in which order, and what their defaults are.
+ */
+
+import { type ConfigValue, isMapping, type Place, pointerFormat, pointerJoin } from './document.ts';
+import type { EffectiveConfig } from './layers.ts';
+
+/** One value. */
+export interface ConfigEntry {
+  /** `groups.ipmp0.mtu` */
+  readonly key: string;
+  readonly value: ConfigValue;
+  /** `FILE:LINE`, `command`, `argument`, `default`. */
+  readonly origin: string;
+}
+
+/** The part of a schema that is looked at here. */
+interface SchemaNode {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly default?: ConfigValue;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: boolean | SchemaNode;
+  readonly definitions?: Readonly<Record<string, SchemaNode>>;
+}
+
+/** Every value of `effective`, in the order of the schema. */
+export function configEntries(effective: EffectiveConfig, schema: object): ConfigEntry[] {
+  const entries: ConfigEntry[] = [];
+  const root = schema as SchemaNode;
+  const { value, places } = effective.document;
+  const visit = (node: SchemaNode, here: ConfigValue | undefined, pointer: string): void => {
+    const { properties, additionalProperties } = resolve(root, node);
+    for (const [key, below] of Object.entries(properties ?? {})) {
+      const given = isMapping(here) ? here[key] : undefined;
+      const under = pointerJoin(pointer, key);
+      if (isSection(root, below)) visit(below, given, under);
+      else add(under, given ?? resolve(root, below).default, places.get(under));
+    }
+    if (typeof additionalProperties !== 'object' || !isMapping(here)) return;
+    for (const [key, entry] of Object.entries(here)) {
+      visit(additionalProperties, entry, pointerJoin(pointer, key));
+    }
+  };
+  const add = (pointer: string, given: ConfigValue | undefined, place?: Place): void => {
+    if (given === undefined) return;
+    entries.push({ key: pointerFormat(pointer, value), value: given, origin: originOf(place) });
+  };
+  visit(root, value, '');
+  return entries;
+}
+
+/** A mapping whose keys are shown one by one. `flap-damping` is one value: it may be a text. */
+function isSection(root: SchemaNode, node: SchemaNode): boolean {
+  const { type, properties, additionalProperties } = resolve(root, node);
+  const isOpen = properties !== undefined || typeof additionalProperties === 'object';
+  return isOpen && type?.includes('string') !== true;
+}
+
+function resolve(root: SchemaNode, node: SchemaNode): SchemaNode {
+  const name = node.$ref?.replace('#/definitions/', '');
+  return name === undefined ? node : (root.definitions?.[name] ?? node);
+}
+
+function originOf(place: Place | undefined): string {
+  if (place === undefined) return 'default';
+  return place.line > 0 ? `${place.file}:${place.line}` : place.file;
+}

@@ -1,0 +1,177 @@
+/**
+ * The daemon's configuration over its life: read at the start, edited by commands, saved on
+ * request, read again on reload.
+ *
+ * Everything is proposed first: a proposal is checked as a whole, may be refused or dropped, and
+ * changes nothing. Whoever has carried it out commits it; that alone touches what is remembered
+ * and the file that `--save` writes. One change at a time: whoever proposes commits or drops it
+ * before the next.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import {
+  effectiveConfig,
+  fileLayer,
+  loadFiles,
+  readDropIn,
+  savedFileOf,
+  writeDropIn,
+} from '../config.ts';
+import { type ConfigError, type ConfigValue, configErrorFormat } from './document.ts';
+import { textEdit } from './drop-in.ts';
+import {
+  type ConfigEdit,
+  type ConfigLayers,
+  creationEdit,
+  type EffectiveConfig,
+  type FileLayer,
+  valueEdit,
+  valueWithout,
+} from './layers.ts';
+import type { Config } from './types.ts';
+
+/** A configuration that could be in force. */
+export interface Proposal {
+  readonly effective: EffectiveConfig;
+  readonly layers: ConfigLayers;
+  /** The drop-in to be written with it. */
+  readonly saved: FileLayer | undefined;
+}
+
+/** Findings of a check that a message names; after these follow from each other. */
+const FINDINGS_TOLD = 3;
+
+/** See the head of the file. */
+export class ConfigStore {
+  readonly #file: string;
+  #layers: ConfigLayers;
+  #effective: EffectiveConfig;
+
+  private constructor(file: string, layers: ConfigLayers, effective: EffectiveConfig) {
+    this.#file = file;
+    this.#layers = layers;
+    this.#effective = effective;
+  }
+
+  /** Reads `file` and its drop-ins; `givenArguments` lie on top, in the form of the file. */
+  static open(
+    file: string,
+    givenArguments: ConfigValue,
+  ): ConfigStore | { readonly errors: readonly ConfigError[] } {
+    const files = loadFiles(file);
+    if ('errors' in files) return files;
+    const layers = { files, commands: null, arguments: givenArguments };
+    const effective = effectiveConfig(layers);
+    return 'errors' in effective ? effective : new ConfigStore(file, layers, effective);
+  }
+
+  get config(): Config {
+    return this.#effective.config;
+  }
+
+  get effective(): EffectiveConfig {
+    return this.#effective;
+  }
+
+  /** The edit that makes an interface or a group what `value` says and nothing else. */
+  creation(
+    section: 'interfaces' | 'groups',
+    name: string,
+    value: { readonly [key: string]: ConfigValue },
+  ): ConfigEdit {
+    return creationEdit(this.#layers, section, name, value);
+  }
+
+  /** The configuration after `edits`. EINVAL: it would be wrong; EBUSY, EIO: it cannot be saved. */
+  propose(edits: readonly ConfigEdit[], save: boolean): Proposal {
+    const layers = { ...this.#layers, commands: valueEdit(this.#layers.commands, edits) };
+    const effective = effectiveOrRefuse(layers);
+    if (!save) return { effective, layers, saved: undefined };
+    const saved = this.#savedLayer(edits);
+    const files = withLayer(layers.files, saved);
+    effectiveOrRefuse({ files, commands: null, arguments: null }, 'what is saved would be wrong: ');
+    const commands = valueWithout(
+      layers.commands,
+      edits.map(({ path }) => path),
+    );
+    const pruned = effectiveConfig({ ...layers, files, commands });
+    // Another drop-in may lie on top of the saved one: then the command counts until the end.
+    const isEnough = !('errors' in pruned) && isSame(pruned.config, effective.config);
+    if (isEnough) return { effective: pruned, layers: { ...layers, files, commands }, saved };
+    return { effective, layers: { ...layers, files }, saved };
+  }
+
+  /** The configuration as the files are now, with what commands have changed. */
+  reread(): Proposal | { readonly errors: readonly ConfigError[] } {
+    const files = loadFiles(this.#file);
+    if ('errors' in files) return files;
+    const layers = { ...this.#layers, files };
+    const effective = effectiveConfig(layers);
+    return 'errors' in effective ? effective : { effective, layers, saved: undefined };
+  }
+
+  /** Makes a proposal the configuration. EIO: it is in force, but could not be saved. */
+  commit({ effective, layers, saved }: Proposal): void {
+    this.#layers = layers;
+    this.#effective = effective;
+    if (saved !== undefined) writeDropIn(saved.file, saved.text);
+  }
+
+  #savedLayer(edits: readonly ConfigEdit[]): FileLayer {
+    const file = savedFileOf(this.#file);
+    const known = this.#layers.files.find((layer) => layer.file === file);
+    const text = readSaved(file);
+    if (text !== known?.text) {
+      const hint = 'make the daemon read it first: ipmpadm reload';
+      throw new OperatorError('EBUSY', `${file} has been changed since it was read`, hint);
+    }
+    const others = this.#layers.files.filter((layer) => layer.file !== file);
+    const layer = fileLayer({ file, text: textEdit(text ?? '', edits, others) });
+    if ('errors' in layer) throw refusalOf(layer.errors, '');
+    return layer;
+  }
+}
+
+function readSaved(file: string): string | undefined {
+  try {
+    return readDropIn(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new OperatorError('EIO', `${file} cannot be read: ${code ?? String(error)}`);
+  }
+}
+
+/** `layer` among the files, in place of what it was, else where its name puts it. */
+function withLayer(files: readonly FileLayer[], layer: FileLayer): FileLayer[] {
+  const [main, ...dropIns] = files;
+  const others = dropIns.filter(({ file }) => file !== layer.file);
+  const sorted = [...others, layer].sort((one, other) => (one.file < other.file ? -1 : 1));
+  return main === undefined ? sorted : [main, ...sorted];
+}
+
+function effectiveOrRefuse(layers: ConfigLayers, preface = ''): EffectiveConfig {
+  const effective = effectiveConfig(layers);
+  if ('errors' in effective) throw refusalOf(effective.errors, preface);
+  return effective;
+}
+
+function refusalOf(errors: readonly ConfigError[], preface: string): OperatorError {
+  const told = errors.slice(0, FINDINGS_TOLD).map((error) => {
+    const isOfCommand = error.line === 0;
+    return configErrorFormat(isOfCommand ? { ...error, file: '' } : error).replace(/^: /, '');
+  });
+  return new OperatorError('EINVAL', `${preface}${told.join('; ')}`);
+}
+
+/** The same, in whatever order it was written. */
+function isSame(one: Config, other: Config): boolean {
+  return canonical(one) === canonical(other);
+}
+
+function canonical(config: Config): string {
+  const byName = (left: { name: string }, right: { name: string }): number =>
+    left.name < right.name ? -1 : 1;
+  const interfaces = config.interfaces.toSorted(byName);
+  const groups = config.groups.toSorted(byName);
+  return JSON.stringify({ ...config, interfaces, groups });
+}
