@@ -37,7 +37,7 @@ export interface EventMessage {
   readonly data: string;
 }
 
-export type Method = 'GET' | 'PUT' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** Talks to the daemon behind one socket. */
 export class ControlClient {

@@ -36,6 +36,8 @@ const LADDER: Record<string, readonly string[]> = {
     'base',
   ],
   'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/version.ts', 'base'],
+  'ipmpstat.ts': ['ctl'],
+  'if_mpadm.ts': ['ctl'],
 };
 
 /** Rooms that may speak to the operating system through `node:*`. */
@@ -43,7 +45,7 @@ const NODE_ROOMS = [
   /^src\/host\//,
   /^src\/lab\//,
   /^src\/(ipmpd|ipmpadm|daemon|config|daemon\/machine)\.ts$/,
-  /^src\/ctl\/(server|client|socket|main|monitor)\.ts$/,
+  /^src\/ctl\/(server|client|socket|main|monitor|host-names)\.ts$/,
   /^src\/stats\/prometheus\.ts$/,
   /^src\/datapath\/(tap|worker|pool|native)\.ts$/,
 ];
