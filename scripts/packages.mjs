@@ -67,17 +67,21 @@ export function installMissing(purpose, say) {
   const wanted = [...new Set(missing.map((entry) => entry.debianPackage))];
   if (process.getuid() !== 0 || !isProgram('apt-get')) return missing;
   say(`installing Debian packages: ${wanted.join(' ')}`);
-  aptGet(['update', '-q'], say);
-  aptGet(['install', '-q', '-y', '--no-install-recommends', ...wanted], say);
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...wanted]]) {
+    const trouble = aptGet(args);
+    if (trouble !== undefined) say(trouble);
+  }
   return missingPrograms(purpose);
 }
 
-function aptGet(args, say) {
-  const done = spawnSync('apt-get', args, {
+/** Runs apt-get in `cwd`; the result is undefined, or what went wrong. */
+export function aptGet(args, cwd) {
+  const done = spawnSync('apt-get', ['-q', ...args], {
+    cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
   });
-  if (done.status !== 0) {
-    say(`apt-get ${args[0]} failed:\n${(done.stderr || done.stdout || '').trim().slice(-2000)}`);
-  }
+  if (done.status === 0) return undefined;
+  const said = (done.stderr || done.stdout || done.error?.message || '').trim().slice(-2000);
+  return `apt-get ${args[0]} failed:\n${said}`;
 }

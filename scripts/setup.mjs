@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { installMissing, isProgram } from './packages.mjs';
 import { digest, readStamps, root, withLock, writeStamp } from './stamps.mjs';
+import { extractTools } from './tools.mjs';
 
 /** Oldest Node.js with what the code uses; also `engines` in package.json. */
 const OLDEST_NODE = [20, 19];
@@ -130,7 +131,9 @@ export async function setUp(purpose) {
         step.run();
         writeStamp(step.name, step.inputs());
       }
-      return installMissing(purpose, say);
+      const missing = installMissing(purpose, say);
+      extractTools(purpose, say);
+      return missing;
     },
   );
 }

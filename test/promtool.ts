@@ -1,0 +1,52 @@
+/** Prometheus' own checker, for tests: of the system, or as set-up has taken it out of its package. */
+
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Why a test is skipped when `PROMTOOL` is undefined. */
+export const NO_PROMTOOL =
+  'promtool is not here (npm test as root takes it out of Debian package prometheus)';
+
+/** The path of promtool, undefined if there is none. */
+export const PROMTOOL = [join(ROOT, 'build/tools'), ...(process.env.PATH ?? '').split(delimiter)]
+  .map((folder) => join(folder, 'promtool'))
+  .find(isExecutable);
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** How promtool ended, and all that it said. */
+export interface Verdict {
+  readonly status: number | null;
+  readonly said: string;
+}
+
+/** Runs promtool with `args`, from the root of the repository. */
+export function promtool(args: readonly string[], input = ''): Verdict {
+  const options = { cwd: ROOT, input, encoding: 'utf8' } as const;
+  const { status, stdout, stderr } = spawnSync(PROMTOOL ?? 'promtool', args, options);
+  return { status, said: `${stdout}${stderr}` };
+}
+
+/** Runs promtool with `args` and, after them, a file that holds `text`. */
+export function promtoolOf(args: readonly string[], text: string): Verdict {
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-promtool-'));
+  try {
+    const file = join(folder, 'given.yml');
+    writeFileSync(file, text);
+    return promtool([...args, file]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
