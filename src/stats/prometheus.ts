@@ -62,6 +62,12 @@ export interface MetricsSnapshot {
 const GROUP_STATES = ['ok', 'degraded', 'failed'] as const;
 const INTERFACE_STATES = ['ok', 'failed', 'offline', 'unknown', 'absent'] as const;
 
+/**
+ * Why a member is taken out of use. Each is a series of every member from the beginning, at 0: a
+ * counter that is born at 1 hides its first step from rate() and increase().
+ */
+export const FAILOVER_CAUSES = ['link-down', 'device-vanished', 'duplicate-mac'] as const;
+
 /** Series of one metric: beyond them a snapshot is cut off (T23: 5,000 in all). */
 const SERIES_MAX = 5000;
 
@@ -140,7 +146,7 @@ export class MetricsRenderer {
     await inTurns(snapshot.groups, (row) => rendering.setGroup(row));
     await inTurns(snapshot.interfaces, (row) => rendering.setInterface(row));
     await inTurns(snapshot.addresses, (row) => rendering.setAddress(row));
-    await inTurns(snapshot.failovers, (row) => rendering.setFailovers(row));
+    await inTurns(failoversOf(snapshot), (row) => rendering.setFailovers(row));
     return (await rendering.text()) + (await this.#process.metrics());
   }
 
@@ -214,6 +220,17 @@ class Rendering {
       this.set(`ipmp_${what}_${name}_total`, labels, BigInt(data[statistic] ?? 0));
     }
   }
+}
+
+/** The counted failovers, and those of the members that have not been. */
+function failoversOf({ interfaces, failovers }: MetricsSnapshot): FailoverMetrics[] {
+  const keyOf = ({ group, ifname, cause }: FailoverMetrics): string =>
+    `${group} ${ifname} ${cause}`;
+  const counted = new Set(failovers.map(keyOf));
+  const none = interfaces.flatMap(({ group, ifname }) =>
+    group === null ? [] : FAILOVER_CAUSES.map((cause) => ({ group, ifname, cause, count: 0 })),
+  );
+  return [...failovers, ...none.filter((row) => !counted.has(keyOf(row)))];
 }
 
 /** Calls `each` for the rows that are shown; others have their turns in between. */

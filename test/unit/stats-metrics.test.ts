@@ -7,8 +7,13 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import { type MetricsListener, startMetricsListener } from '../../src/ctl/metrics-listener.ts';
 import { SharedText } from '../../src/ctl/shared-text.ts';
+import { PHYINT_TABLE } from '../../src/ipmp/phyint-state.ts';
 import { DROP_REASONS, dropReasonSentence } from '../../src/stats/drop-reasons.ts';
-import { MetricsRenderer, type MetricsSnapshot } from '../../src/stats/prometheus.ts';
+import {
+  FAILOVER_CAUSES,
+  MetricsRenderer,
+  type MetricsSnapshot,
+} from '../../src/stats/prometheus.ts';
 import {
   INTERFACE_STATISTICS,
   interfaceStatistics,
@@ -118,6 +123,7 @@ test('every metric of the contract that exists is there, with its labels and val
     'ipmp_group_transmit_packets_total{group="ipmp0"}': '0',
     'ipmp_interface_receive_bytes_total{interface="net0",group="ipmp0"}': String(HUGE),
     'ipmp_failovers_total{group="ipmp0",interface="net1",cause="link-down"}': '4',
+    'ipmp_failovers_total{group="ipmp0",interface="net0",cause="link-down"}': '0',
     'ipmp_drops_total{reason="runt"}': '5',
     'ipmp_drops_total{reason="truncated"}': '0',
     'ipmp_address_bound{group="ipmp0",address="192.0.2.10/24",interface="net0"}': '1',
@@ -127,6 +133,22 @@ test('every metric of the contract that exists is there, with its labels and val
   for (const [name, value] of Object.entries(expected)) equal(series.get(name), value, name);
   ok(series.has('ipmpd_event_loop_lag_seconds'));
   ok(!series.has('ipmp_interface_receive_bytes_total{interface="net9",group=""}'));
+});
+
+test('every member has a series for each cause of a failover, once, from the beginning', async () => {
+  const failovers = [{ group: 'ipmp0', ifname: 'net0', cause: 'link-down', count: 4 }];
+  const { series } = parseExposition(await rendered({ ...SNAPSHOT, failovers }));
+  const counted = [...series].filter(([name]) => name.startsWith('ipmp_failovers_total{'));
+  deepEqual(
+    counted,
+    FAILOVER_CAUSES.map((cause) => [
+      `ipmp_failovers_total{group="ipmp0",interface="net0",cause="${cause}"}`,
+      cause === 'link-down' ? '4' : '0',
+    ]),
+  );
+  const cells = Object.values(PHYINT_TABLE).flatMap((row) => Object.values(row));
+  const leaving = cells.filter((cell) => cell.action === 'leave').map((cell) => cell.why);
+  deepEqual([...new Set(leaving)].sort(), [...FAILOVER_CAUSES].sort());
 });
 
 test('a series that is no longer in the snapshot is gone; unknown reasons add none', async () => {
