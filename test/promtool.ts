@@ -1,4 +1,4 @@
-/** Prometheus' own checker, for tests: of the system, or as set-up has taken it out of its package. */
+/** Prometheus' own checker for tests: the system's, or what set-up has taken out of its package. */
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

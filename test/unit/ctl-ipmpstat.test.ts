@@ -217,7 +217,7 @@ test('-t: how each interface is probed', async () => {
   );
 });
 
-test('-t: a row for each family that is probed, one if none is, ? for an unknown mode', async () => {
+test('-t: a row for each family that is probed, one if none is; ? without a mode', async () => {
   const replies = {
     'GET /v1/groups': [group('front0', 'ok', 1000, 'tap0 tap1 tap2', {})],
     'GET /v1/interfaces': ['tap0', 'tap1', 'tap2'].map((name) =>

@@ -135,7 +135,7 @@ test('every metric of the contract that exists is there, with its labels and val
   ok(!series.has('ipmp_interface_receive_bytes_total{interface="net9",group=""}'));
 });
 
-test('every member has a series for each cause of a failover, once, from the beginning', async () => {
+test('every member has one series for each cause of a failover, from the beginning', async () => {
   const failovers = [{ group: 'ipmp0', ifname: 'net0', cause: 'link-down', count: 4 }];
   const { series } = parseExposition(await rendered({ ...SNAPSHOT, failovers }));
   const counted = [...series].filter(([name]) => name.startsWith('ipmp_failovers_total{'));
