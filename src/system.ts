@@ -10,21 +10,11 @@
  * tables are published by the call that changed them, at its end.
  */
 
-import { DeadlineQueue } from './base/deadline.ts';
-import { Region } from './base/lock.ts';
 import { type Operation, Scheduler } from './base/operation.ts';
-import type { Rng } from './base/rng.ts';
 import type { Publication } from './datapath/fib.ts';
 import type { RouteRecord } from './ip/ire.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
-import type {
-  CloseGroupDevice,
-  HostRequest,
-  IpmpContext,
-  SetGroupForwarding,
-  SetGroupMulticast,
-  Transmission,
-} from './ipmp/context.ts';
+import type { HostRequest, IpmpContext, Transmission } from './ipmp/context.ts';
 import {
   describeAddresses,
   describeFailovers,
@@ -33,8 +23,8 @@ import {
   describeNeighbors,
   describeStatus,
 } from './ipmp/describe.ts';
-import { Fifo, type SystemEvent } from './ipmp/event.ts';
-import { type ControlCounters, FrameCounts } from './ipmp/frame-counts.ts';
+import type { SystemEvent } from './ipmp/event.ts';
+import type { ControlCounters } from './ipmp/frame-counts.ts';
 import type { HostAddress, IpmpGroup } from './ipmp/group.ts';
 import { type GroupDeviceInfo, handleGroupDevice } from './ipmp/group-device.ts';
 import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
@@ -42,7 +32,7 @@ import { Lifecycle } from './ipmp/lifecycle.ts';
 import { MembershipOperations } from './ipmp/membership.ts';
 import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/multicast.ts';
 import { addNeighbor, deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/neighbors.ts';
-import { OwnMacs } from './ipmp/own-macs.ts';
+import { Policy } from './ipmp/policy.ts';
 import type {
   AddressRow,
   FailoverRow,
@@ -53,13 +43,12 @@ import type {
   SystemStatus,
 } from './ipmp/rows.ts';
 import { setGroup } from './ipmp/settings.ts';
+import { createContext, type ShellServices } from './ipmp/shell.ts';
 import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
 import type { TrackedPhyint } from './ipmp/tracked.ts';
 import { Projection } from './projection.ts';
-import type { LinkStatistics } from './stats/collector.ts';
 import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain } from './stats/kstat.ts';
-import type { Mac } from './wire/addr.ts';
 
 export type { RouteRecord } from './ip/ire.ts';
 export type { HostRequest, Transmission } from './ipmp/context.ts';
@@ -70,30 +59,11 @@ export type { DeviceInfo, LinkInfo } from './ipmp/ipmp.ts';
 export type { NeighborSpec } from './ipmp/neighbors.ts';
 export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
 
-// Ours: queues towards the shell. It drains them after every call, so they fill only if one call
-// makes that much; then the newest are lost and counted.
-const EVENTS_MAX = 65_536;
-const TRANSMISSIONS_MAX = 65_536;
-const HOST_REQUESTS_MAX = 1_024;
-
 /** What a system needs of its shell. */
-export interface SystemOptions {
+export interface SystemOptions extends ShellServices {
   readonly publication: Publication;
-  readonly rng: Rng;
-  /** Asks the driver of a NIC for its counters; may be late, fail, or never return. */
-  readonly linkStatistics: LinkStatistics;
-  /** Takes a group's device from the host before the group itself goes; default: nothing to do. */
-  readonly closeGroupDevice?: CloseGroupDevice;
-  /** Has the host's kernel forward, or not; default: nothing to do. */
-  readonly setGroupForwarding?: SetGroupForwarding;
-  /** Has the host's kernel listen to multicast, or not; default: nothing to do. */
-  readonly setGroupMulticast?: SetGroupMulticast;
-  /** True for the MAC of any device of this host; default: the system knows all that matter. */
-  readonly isHostMac?: (mac: Mac) => boolean;
   /** Where the clock begins, monotonic milliseconds. */
   readonly nowMs: number;
-  /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
-  readonly lockClock?: () => number;
   /** Which ready task goes on next (tests); default: first come, first served. */
   readonly choose?: (readyCount: number) => number;
 }
@@ -103,6 +73,7 @@ export class System {
   readonly scheduler: Scheduler;
   readonly kstats = new KstatChain();
   readonly #ctx: IpmpContext;
+  readonly #policy: Policy;
   readonly #ipmp: Ipmp;
   readonly #membership: MembershipOperations;
   readonly #lifecycle: Lifecycle;
@@ -114,9 +85,15 @@ export class System {
     this.#toldMs = nowMs;
     this.scheduler = new Scheduler(choose === undefined ? { nowMs } : { nowMs, choose });
     this.#projection = new Projection(options.publication);
-    this.#ctx = this.#makeContext(options);
-    this.#ipmp = new Ipmp(this.#ctx);
-    this.#membership = new MembershipOperations(this.#ctx, this.#ipmp);
+    this.#ctx = createContext(options, {
+      scheduler: this.scheduler,
+      steering: this.#projection,
+      kstats: this.kstats,
+      toldMs: () => this.#toldMs,
+    });
+    this.#policy = new Policy(this.#ctx);
+    this.#ipmp = new Ipmp(this.#ctx, this.#policy);
+    this.#membership = new MembershipOperations(this.#ctx, this.#policy);
     this.#lifecycle = new Lifecycle(this.#ctx, this.#membership);
   }
 
@@ -154,7 +131,7 @@ export class System {
 
   /** Changes settings of a living group. ENOENT, EINVAL; what the host refuses with. */
   setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
-    return this.#published(setGroup(this.#ctx, this.#ipmp, name, changes));
+    return this.#published(setGroup(this.#ctx, this.#policy, name, changes));
   }
 
   /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS; what the host refuses with. */
@@ -330,37 +307,6 @@ export class System {
     return (this.#ctx.interfacesByNic.get(port) ?? this.#ctx.groupsByPort.get(port))?.name;
   }
 
-  #makeContext(options: SystemOptions): IpmpContext {
-    const nowMs = (): number => Math.max(this.#toldMs, this.scheduler.nowMs);
-    return {
-      illGlobalLock: new Region('illGlobalLock', options.lockClock),
-      interfaces: new Map(),
-      interfacesByNic: new Map(),
-      groups: new Map(),
-      groupsByPort: new Map(),
-      ownMacs: new OwnMacs(),
-      isHostMac: options.isHostMac ?? (() => false),
-      events: new Fifo('event', EVENTS_MAX),
-      transmissions: new Fifo('transmission', TRANSMISSIONS_MAX),
-      hostRequests: new Fifo('request to the host', HOST_REQUESTS_MAX),
-      failovers: new Map(),
-      frames: new FrameCounts(),
-      drops: new Map(),
-      dampingDeadlines: new DeadlineQueue(),
-      steering: this.#projection,
-      scheduler: this.scheduler,
-      linkStatistics: options.linkStatistics,
-      closeGroupDevice: options.closeGroupDevice ?? nothingToDo,
-      setGroupForwarding: options.setGroupForwarding ?? nothingToDo,
-      setGroupMulticast: options.setGroupMulticast ?? nothingToDo,
-      kstats: this.kstats,
-      rng: options.rng,
-      get nowMs() {
-        return nowMs();
-      },
-    };
-  }
-
   /** An operation after which the tables are published, however it ends. */
   *#published<T>(operation: Operation<T>): Operation<T> {
     try {
@@ -392,5 +338,3 @@ export class System {
     this.#projection.flush(this.#ctx);
   }
 }
-
-function* nothingToDo(): Operation<void> {}

@@ -117,6 +117,17 @@ export function post(ctx: IpmpContext, event: EventName, cause: Cause, what: Eve
   });
 }
 
+/** The same for what concerns one interface. */
+export function postInterface(
+  ctx: IpmpContext,
+  event: EventName,
+  cause: Cause,
+  tracked: TrackedPhyint,
+  change: Pick<EventWhat, 'from' | 'to'>,
+): void {
+  post(ctx, event, cause, { group: tracked.group?.name, ifname: tracked.name, ...change });
+}
+
 /** The group of that name; refused with ENOENT, also while it is being deleted. */
 export function findGroup(ctx: IpmpContext, name: string): IpmpGroup {
   const group = ctx.groups.get(name);

@@ -29,7 +29,7 @@ import {
   refuseCondemnedInterface,
 } from './context.ts';
 import type { IpmpGroup } from './group.ts';
-import type { Ipmp } from './ipmp.ts';
+import type { Policy } from './policy.ts';
 import { MAX_GROUP_MEMBERS } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
@@ -39,11 +39,11 @@ const LEAVE_GRACE_MS = 50;
 /** Joins and leaves. */
 export class MembershipOperations {
   readonly #ctx: IpmpContext;
-  readonly #ipmp: Ipmp;
+  readonly #policy: Policy;
 
-  constructor(ctx: IpmpContext, ipmp: Ipmp) {
+  constructor(ctx: IpmpContext, policy: Policy) {
     this.#ctx = ctx;
-    this.#ipmp = ipmp;
+    this.#policy = policy;
   }
 
   /** Makes a NIC a member; of one nothing. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
@@ -131,7 +131,7 @@ export class MembershipOperations {
       to: tracked.shownState,
     });
     ctx.steering.structureChanged();
-    this.#ipmp.memberJoined(tracked, group);
+    this.#policy.memberJoined(tracked, group);
     if (!tracked.phyint.present) return;
     for (const ipif of tracked.ill.testIpifs) group.lan.addressBound(ipif, 'initial', ctx.nowMs);
   }
@@ -139,9 +139,9 @@ export class MembershipOperations {
   /** Leaves; the caller is writer on the group. */
   *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
     const ctx = this.#ctx;
-    if (this.#ipmp.memberLeaving(tracked, group)) yield* sleepFor(LEAVE_GRACE_MS);
+    if (this.#policy.memberLeaving(tracked, group)) yield* sleepFor(LEAVE_GRACE_MS);
     const value = yield* this.#askOrForget(tracked);
-    this.#ipmp.memberGone(tracked, group);
+    this.#policy.memberGone(tracked, group);
     for (const ipif of tracked.ill.testIpifs) {
       group.lan.addressRemoved(ipif);
       ipif.state = 'down';
@@ -160,7 +160,7 @@ export class MembershipOperations {
       from: tracked.shownState,
     });
     ctx.steering.structureChanged();
-    this.#ipmp.memberLeft(group);
+    this.#policy.memberLeft(group);
   }
 
   /** The counters at a join. What has no device has counted nothing that could be lost. */

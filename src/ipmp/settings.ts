@@ -6,14 +6,14 @@
 import { acquire } from '../base/lock.ts';
 import type { Operation } from '../base/operation.ts';
 import { findGroup, type IpmpContext, refuseCondemnedGroup } from './context.ts';
-import type { Ipmp } from './ipmp.ts';
 import { refreshGroupMtu } from './mtu.ts';
+import type { Policy } from './policy.ts';
 import { checkGroupSettings, type GroupSettings } from './spec.ts';
 
 /** Changes what is given and leaves the rest. ENOENT, EINVAL; what the host refuses with. */
 export function* setGroup(
   ctx: IpmpContext,
-  ipmp: Ipmp,
+  policy: Policy,
   name: string,
   changes: Partial<GroupSettings>,
 ): Operation<void> {
@@ -30,7 +30,7 @@ export function* setGroup(
     group.settings = settings;
   });
   ctx.steering.structureChanged();
-  ipmp.reviewDamping(group);
-  if (settings.failback && !before.failback) ipmp.failbackAllowed(group);
+  policy.reviewDamping(group);
+  if (settings.failback && !before.failback) policy.failbackAllowed(group);
   refreshGroupMtu(ctx, group);
 }
