@@ -7,6 +7,7 @@ import type { DropReason } from '../stats/drop-reasons.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
 import type { Ill } from './ill.ts';
 import type { Ipif, IpifState } from './ipif.ts';
+import type { NceState } from './nce.ts';
 
 /** Who belongs to the LAN; asked afresh each time, never remembered by the Lan. */
 export interface LanMembership {
@@ -59,7 +60,27 @@ export type LanEvent =
       readonly address: Ipv4;
       readonly from: Mac;
       readonly to: Mac;
+    }
+  | {
+      /**
+       * A neighbour was lost or found again (rate limited), or the operator's entry came or went.
+       * NONE: it is not known.
+       */
+      readonly kind: 'neighbor-state';
+      readonly atMs: number;
+      readonly address: Ipv4;
+      readonly from: NceState;
+      readonly to: NceState;
+      readonly cause: NeighborCause;
     };
+
+/** Why an event tells of the state of a neighbour. */
+export type NeighborCause =
+  | 'lost' /* it answered once and no longer does */
+  | 'answers' /* it was said to be lost */
+  | 'set' /* by the operator */
+  | 'removed' /* by the operator */
+  | 'replaced'; /* the operator's entry gives way to an address of ours */
 
 /** Where a Lan's decisions go; called synchronously from its `handle…` methods. */
 export interface LanOutput {

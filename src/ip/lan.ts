@@ -121,7 +121,7 @@ export class Lan {
 
   /** `ipif` is served by the NIC in its `boundIll` from now on (IPMP semantics 3.7). */
   addressBound(ipif: Ipif, how: BindHow, nowMs: number): void {
-    this.#resolver.delete(ipif.address); // what was known of a neighbour there is void
+    this.#resolver.delete(ipif.address, 'replaced', nowMs); // no neighbour has it
     this.#resolver.hostAnswers.forget(ipif.address);
     this.#claims.handleBound(ipif, how, nowMs);
   }
@@ -188,9 +188,9 @@ export class Lan {
   }
 
   /** Removes a neighbour; false if it is not known. Refused with EINVAL for our own addresses. */
-  deleteNeighbor(address: Ipv4): boolean {
+  deleteNeighbor(address: Ipv4, nowMs: number): boolean {
     this.#refuseOwn(address);
-    return this.#resolver.delete(address);
+    return this.#resolver.delete(address, 'removed', nowMs);
   }
 
   /** Does what is due at `nowMs`. */

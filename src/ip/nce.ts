@@ -267,6 +267,8 @@ export class Nce {
   tries = 0;
   /** It answered a question at least once. */
   everConfirmed = false;
+  /** An event told that it no longer answers. */
+  isToldLost = false;
   /** When the MAC last changed. */
   movedMs = Number.NEGATIVE_INFINITY;
   /** Set while a `contest` waits for the end of the change lock. */

@@ -19,7 +19,7 @@ import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
 import { HostAnswers } from './host-answers.ts';
 import type { Ill } from './ill.ts';
 import type { FrameEnd, LanCounters } from './lan-counters.ts';
-import type { LanMembership, LanOutput } from './lan-port.ts';
+import type { LanMembership, LanOutput, NeighborCause } from './lan-port.ts';
 import {
   CHANGE_LOCK_MS,
   DELAY_FIRST_PROBE_MS,
@@ -29,6 +29,7 @@ import {
   type Nce,
   type NceAction,
   type NceEvent,
+  type NceState,
   nceTransition,
   REACHABLE_TIME_MS,
   RETRANS_TIMER_MS,
@@ -44,6 +45,9 @@ import { TokenBucket } from './token-bucket.ts';
 export const ASK_RATE = 100;
 /** Questions to known MACs, per second and NIC: the host's own probes of its neighbours. */
 export const VERIFY_RATE = 1000;
+/** Events of lost neighbours, per second and at once: a dead switch takes all of them along. */
+export const LOST_EVENT_RATE = 1;
+export const LOST_EVENT_BURST = 50;
 
 /** What the wire said of a neighbour, after the gate of arp-wire.ts. */
 export interface SenderClaim {
@@ -86,6 +90,7 @@ export class Resolver {
   readonly #counters: LanCounters;
   readonly #deadlines = new DeadlineQueue<Nce>();
   readonly #contests = new DeadlineQueue<Nce>();
+  readonly #lostEvents = new TokenBucket(LOST_EVENT_RATE, LOST_EVENT_BURST);
   /** By NIC number; as many as there are NICs. */
   readonly #rates = new Map<number, Rates>();
 
@@ -170,15 +175,21 @@ export class Resolver {
     if (nce === undefined) return false;
     nce.isProxy = isProxy;
     this.#cancelContest(nce);
+    const from = nce.state;
     this.#apply(nce, 'pin', nowMs, mac);
+    nce.isToldLost = false;
+    if (from !== nce.state) this.#tell(nce, from, 'set', nowMs);
     return true;
   }
 
   /** Removes an entry in any state; false if there is none. */
-  delete(address: Ipv4): boolean {
+  delete(address: Ipv4, why: 'removed' | 'replaced', nowMs: number): boolean {
     const nce = this.cache.get(address);
     if (nce === undefined) return false;
     this.cache.remove(nce);
+    const from = nce.state;
+    nce.state = 'NONE';
+    if (from === 'PERMANENT') this.#tell(nce, from, why, nowMs);
     return true;
   }
 
@@ -261,6 +272,7 @@ export class Resolver {
       case 'giveUp':
         this.#counters.neighborFailures++;
         this.#stop(nce);
+        this.#tellLost(nce, nowMs);
         this.cache.setMac(nce, 0);
         this.#schedule(nce, nowMs + FAILED_KEPT_MS);
         break;
@@ -274,6 +286,8 @@ export class Resolver {
 
   #confirm(nce: Nce, nowMs: number): void {
     nce.everConfirmed = true;
+    if (nce.isToldLost) this.#tell(nce, 'FAILED', 'answers', nowMs);
+    nce.isToldLost = false;
     const factor = this.#rng.uniform(MIN_RANDOM_FACTOR, MAX_RANDOM_FACTOR);
     this.#schedule(nce, nowMs + REACHABLE_TIME_MS * factor);
     this.hostAnswers.answer(nce);
@@ -292,6 +306,17 @@ export class Resolver {
     this.#counters.neighborMoves++;
     this.redirects.handleMove(address, from, mac, this.cache.isMacUsed(from), nowMs);
     this.#output.event({ kind: 'neighbor-moved', atMs: nowMs, address, from, to: mac });
+  }
+
+  /** Once in a while that it is lost, and only of one that was there: scans tell nothing. */
+  #tellLost(nce: Nce, nowMs: number): void {
+    if (!nce.everConfirmed || nce.isToldLost || !this.#lostEvents.take(nowMs)) return;
+    nce.isToldLost = true;
+    this.#tell(nce, 'REACHABLE', 'lost', nowMs);
+  }
+
+  #tell({ address, state: to }: Nce, from: NceState, cause: NeighborCause, nowMs: number): void {
+    this.#output.event({ kind: 'neighbor-state', atMs: nowMs, address, from, to, cause });
   }
 
   #askingPoint(spa: Ipv4): AskingPoint | undefined {

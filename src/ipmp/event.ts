@@ -15,8 +15,10 @@ export type EventName =
   | 'interface-active' /* active | inactive: may it carry data now */
   | 'interface-link' /* up | down | unknown */
   | 'interface-damped' /* to: seconds until it is looked at again */
+  | 'interface-standby' /* on | off */
   | 'group-added'
   | 'group-removed'
+  | 'group-renamed' /* names; group: the new one */
   | 'group-state' /* ok degraded failed */
   | 'group-mtu' /* bytes */
   | 'member-added' /* to: state */
@@ -27,7 +29,10 @@ export type EventName =
   | 'address-moved' /* interfaces; detail: the address */
   | 'address-state' /* states of contract 4; detail: the address, and who else uses it */
   | 'address-defended' /* to: the other station; detail: the address */
-  | 'neighbor-moved'; /* MACs; detail: the neighbour */
+  | 'neighbor-moved' /* MACs; detail: the neighbour */
+  | 'neighbor-state' /* lost, found, set or removed: states of `neighbor show`; detail: as above */
+  | 'kstat-installed' /* ids of the chain; detail: module:instance:name */
+  | 'kstat-removed'; /* the same */
 
 /** One change of state. */
 export interface SystemEvent {

@@ -1,7 +1,7 @@
 /** Where the decisions of a group's Lan go: frames to ports, redirects to the tables, events. */
 
 import type { Ill } from '../ip/ill.ts';
-import type { AddressCause, LanEvent, LanOutput } from '../ip/lan-port.ts';
+import type { AddressCause, LanEvent, LanOutput, NeighborCause } from '../ip/lan-port.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
 import { ipv4Format, type Mac, macFormat } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
@@ -14,6 +14,14 @@ const ADDRESS_CAUSES: Record<AddressCause, Cause> = {
   unopposed: 'unopposed',
   conflict: 'address-conflict',
   recovered: 'conflict-over',
+};
+
+const NEIGHBOR_CAUSES: Record<NeighborCause, Cause> = {
+  lost: 'neighbor-lost',
+  answers: 'neighbor-answers',
+  set: 'configured',
+  removed: 'configured',
+  replaced: 'address-added',
 };
 
 /** The output side of one group's Lan. */
@@ -57,6 +65,15 @@ export class GroupLanOutput implements LanOutput {
         group,
         from: macFormat(event.from),
         to: macFormat(event.to),
+        detail: ipv4Format(event.address),
+      });
+      return;
+    }
+    if (event.kind === 'neighbor-state') {
+      post(this.#ctx, 'neighbor-state', NEIGHBOR_CAUSES[event.cause], {
+        group,
+        from: event.from === 'NONE' ? undefined : event.from,
+        to: event.to === 'NONE' ? undefined : event.to,
         detail: ipv4Format(event.address),
       });
       return;

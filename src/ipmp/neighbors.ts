@@ -32,8 +32,8 @@ export function addNeighbor(ctx: IpmpContext, groupName: string, spec: NeighborS
   if (isPermanent(group, address)) {
     throw new OperatorError(
       'EEXIST',
-      `group ${groupName} has a neighbor ${spec.dst} that was set already`,
-      `remove it first: ipmpadm neighbor delete ${spec.dst} dev ${groupName}`,
+      `group ${group.name} has a neighbor ${spec.dst} that was set already`,
+      `remove it first: ipmpadm neighbor delete ${spec.dst} dev ${group.name}`,
     );
   }
   setNeighbor(ctx, groupName, spec);
@@ -52,8 +52,8 @@ export function setNeighbor(ctx: IpmpContext, groupName: string, spec: NeighborS
 /** Removes an entry, set or learnt. ENOENT; EINVAL for our own addresses; EAFNOSUPPORT. */
 export function deleteNeighbor(ctx: IpmpContext, groupName: string, dst: string): void {
   const group = findGroup(ctx, groupName);
-  if (group.lan.deleteNeighbor(addressOf(dst))) return;
-  throw new OperatorError('ENOENT', `group ${groupName} has no neighbor ${dst}`);
+  if (group.lan.deleteNeighbor(addressOf(dst), ctx.nowMs)) return;
+  throw new OperatorError('ENOENT', `group ${group.name} has no neighbor ${dst}`);
 }
 
 function isPermanent(group: IpmpGroup, address: Ipv4): boolean {

@@ -67,7 +67,7 @@ test('the same when the entry has left the cache meanwhile, or the operator remo
   expectMoved(expired, GATEWAY_MAC, OTHER_MAC);
 
   const removed = silentGateway();
-  removed.lan.deleteNeighbor(GATEWAY);
+  removed.lan.deleteNeighbor(GATEWAY, removed.nowMs);
   removed.wire(0, request(OTHER_MAC, GATEWAY, DATA));
   expectMoved(removed, GATEWAY_MAC, OTHER_MAC);
 });
@@ -85,7 +85,7 @@ test('a neighbour that the host never heard of is learnt in silence', () => {
   const world = new World();
   world.addData(DATA, 0);
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
-  world.lan.deleteNeighbor(GATEWAY);
+  world.lan.deleteNeighbor(GATEWAY, world.nowMs);
   world.wire(0, request(OTHER_MAC, GATEWAY, DATA));
   deepEqual(world.take('host'), []);
   equal(world.redirects.size, 0);
@@ -143,13 +143,13 @@ test('what was told is remembered of as many neighbours as the table holds', () 
   const moves = (address: number): boolean => {
     world.wire(0, request(THIRD_MAC, address, DATA));
     const isMoved = world.redirects.size > 0;
-    world.lan.deleteNeighbor(address);
+    world.lan.deleteNeighbor(address, world.nowMs);
     return isMoved;
   };
   const first = ip('192.0.2.100');
   for (let n = 0; n < 65; n++) {
     world.confirm(first + n, mac('52:54:00:00:01:00') + n);
-    world.lan.deleteNeighbor(first + n);
+    world.lan.deleteNeighbor(first + n, world.nowMs);
     world.advance(20);
   }
   deepEqual(

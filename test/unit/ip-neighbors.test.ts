@@ -199,7 +199,7 @@ test('redirects never chain and never circle', () => {
       [third, GATEWAY_MAC],
     ],
   );
-  world.lan.deleteNeighbor(GATEWAY);
+  world.lan.deleteNeighbor(GATEWAY, world.nowMs);
   equal(world.redirects.size, 0);
 });
 
@@ -249,8 +249,8 @@ test('a static neighbour wins over every claim; the host is answered at once', (
   equal(world.take('host')[0]!.arp.senderMac, GATEWAY_MAC);
   throws(() => world.lan.addStatic(DATA, OTHER_MAC, false, world.nowMs), { code: 'EINVAL' });
   throws(() => world.lan.addStatic(GATEWAY, MAC_BROADCAST, false, world.nowMs), { code: 'EINVAL' });
-  equal(world.lan.deleteNeighbor(GATEWAY), true);
-  equal(world.lan.deleteNeighbor(GATEWAY), false);
+  equal(world.lan.deleteNeighbor(GATEWAY, world.nowMs), true);
+  equal(world.lan.deleteNeighbor(GATEWAY, world.nowMs), false);
 });
 
 test('a static entry ends when the address becomes ours', () => {

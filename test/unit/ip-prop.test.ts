@@ -99,7 +99,7 @@ function apply(world: World, data: Ipif, one: Step): void {
   else if ('address' in one && !world.ipifs.has(one.address)) {
     if (one.kind === 'static') world.lan.addStatic(one.address, OTHER_MAC, false, world.nowMs);
     else if (one.kind === 'use') world.lan.neighborMac(one.address, TEST, world.nowMs);
-    else world.lan.deleteNeighbor(one.address);
+    else world.lan.deleteNeighbor(one.address, world.nowMs);
   }
 }
 
