@@ -5,7 +5,8 @@
  * Live words pass through at once. The tables are made anew from the objects when something asked
  * for it, once for any number of changes, when the system has finished what it was told
  * (`flush`). A data address names the placement slot of the member it is bound to:
- * slot = group * 64 + ordinal of the member.
+ * slot = group * 64 + ordinal of the member. A NIC that the operator took offline is shown as one
+ * outside groups, without its addresses: what it still receives is nobody's.
  */
 
 import type {
@@ -69,10 +70,13 @@ export function project(source: ProjectionSource): ForwardingTables {
   const groups: GroupRecord[] = [];
   const addresses: AddressRecord[] = [];
   const redirects: RedirectRecord[] = [];
-  for (const { phyint, nic, ill, membership } of source.interfaces.values()) {
+  for (const tracked of source.interfaces.values()) {
+    const { phyint, nic, ill } = tracked;
     if (!phyint.present) continue;
+    const membership = tracked.isOffline ? undefined : tracked.membership;
     const group = membership?.group.index ?? -1;
     nics.push({ nic, group, member: membership?.ordinal ?? -1, mac: phyint.physAddr });
+    if (tracked.isOffline) continue;
     for (const { address } of ill.testIpifs) {
       addresses.push({ address, group, kind: 'test', slot: -1, nic });
     }

@@ -2,7 +2,8 @@
  * The assembled system without a host: IP layer, groups and the projection onto the forwarding
  * path. It owns no clock, socket, thread or timer: the world tells it (`handle…`), and it is asked
  * what to do (`poll…`) and when to be told the time next (`pollAt`). The daemon and the simulator
- * are two shells around it.
+ * are two shells around it. Of a group's two names (ipmp/names.ts) the operator may use either;
+ * towards the shell it is known by that of its device.
  *
  * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
  * errno of IPMP semantics 2. After every `handle…` and every `scheduler.run` the shell drains
@@ -14,7 +15,8 @@ import { type Operation, Scheduler } from './base/operation.ts';
 import type { Publication } from './datapath/fib.ts';
 import type { RouteRecord } from './ip/ire.ts';
 import { handleHostAddresses } from './ipmp/addresses.ts';
-import type { HostRequest, IpmpContext, Transmission } from './ipmp/context.ts';
+import { Administration, type InterfaceChanges } from './ipmp/administration.ts';
+import { type HostRequest, type IpmpContext, post, type Transmission } from './ipmp/context.ts';
 import {
   describeAddresses,
   describeFailovers,
@@ -31,6 +33,7 @@ import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
 import { Lifecycle } from './ipmp/lifecycle.ts';
 import { MembershipOperations } from './ipmp/membership.ts';
 import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/multicast.ts';
+import { renameGroup } from './ipmp/names.ts';
 import { addNeighbor, deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/neighbors.ts';
 import { Policy } from './ipmp/policy.ts';
 import type {
@@ -48,9 +51,10 @@ import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
 import type { TrackedPhyint } from './ipmp/tracked.ts';
 import { Projection } from './projection.ts';
 import type { DropReason } from './stats/drop-reasons.ts';
-import { KstatChain } from './stats/kstat.ts';
+import { KstatChain, type KstatChange } from './stats/kstat.ts';
 
 export type { RouteRecord } from './ip/ire.ts';
+export type { InterfaceChanges } from './ipmp/administration.ts';
 export type { HostRequest, Transmission } from './ipmp/context.ts';
 export type { SystemEvent } from './ipmp/event.ts';
 export type { ControlCounters } from './ipmp/frame-counts.ts';
@@ -77,7 +81,10 @@ export class System {
   readonly #ipmp: Ipmp;
   readonly #membership: MembershipOperations;
   readonly #lifecycle: Lifecycle;
+  readonly #administration: Administration;
   readonly #projection: Projection;
+  /** Changes of the kstat chain of which no event tells yet. */
+  #kstatChanges: KstatChange[] = [];
   #toldMs: number;
 
   constructor(options: SystemOptions) {
@@ -95,11 +102,16 @@ export class System {
     this.#ipmp = new Ipmp(this.#ctx, this.#policy);
     this.#membership = new MembershipOperations(this.#ctx, this.#policy);
     this.#lifecycle = new Lifecycle(this.#ctx, this.#membership);
+    this.#administration = new Administration(this.#ctx, this.#policy, this.#membership);
+    this.kstats.onChange = (change) => this.#kstatChanges.push(change);
   }
 
   // Operations
 
-  /** Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, ENOSPC. */
+  /**
+   * Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, EADDRINUSE (a test
+   * address), ENOSPC.
+   */
   createInterface(spec: InterfaceSpec): Operation<void> {
     return this.#published(this.#lifecycle.createInterface(spec));
   }
@@ -132,6 +144,31 @@ export class System {
   /** Changes settings of a living group. ENOENT, EINVAL; what the host refuses with. */
   setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
     return this.#published(setGroup(this.#ctx, this.#policy, name, changes));
+  }
+
+  /** Renames a group, not its device. ENOENT, EINVAL, ENAMETOOLONG, EEXIST. */
+  renameGroup(name: string, to: string): Operation<void> {
+    return this.#published(renameGroup(this.#ctx, name, to));
+  }
+
+  /** As `if_mpadm -d`. ENXIO; EINVAL: in no group; EALREADY; EBUSY: no other works. */
+  offlineInterface(name: string): Operation<void> {
+    return this.#published(this.#administration.offlineInterface(name));
+  }
+
+  /** As `if_mpadm -r`. ENXIO; EINVAL: not offline; EADDRINUSE: another member has its MAC. */
+  onlineInterface(name: string): Operation<void> {
+    return this.#published(this.#administration.onlineInterface(name));
+  }
+
+  /** Makes a waiting member active. ENXIO; EINVAL: in no group, or not healthy; EALREADY. */
+  activateInterface(name: string): Operation<void> {
+    return this.#published(this.#administration.activateInterface(name));
+  }
+
+  /** Changes a living interface. ENXIO, EINVAL, EADDRINUSE, ENOSPC. */
+  setInterface(name: string, changes: InterfaceChanges): Operation<void> {
+    return this.#published(this.#administration.setInterface(name, changes));
   }
 
   /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS; what the host refuses with. */
@@ -192,14 +229,14 @@ export class System {
     this.#ctx.frames.taken++;
     const tracked = this.#ctx.interfacesByNic.get(port);
     const group = tracked?.group ?? this.#ctx.groupsByPort.get(port);
-    if (group === undefined) {
+    if (group === undefined || tracked?.isOffline) {
       this.#ctx.drops.set('no_group', (this.#ctx.drops.get('no_group') ?? 0n) + 1n);
     } else if (tracked !== undefined) group.lan.handleWireFrame(tracked.ill, frame, nowMs);
     else group.lan.handleHostFrame(frame, nowMs);
     this.#flush();
   }
 
-  /** The device of a group came, went or changed. Unknown names are ignored. */
+  /** The device `name` of a group came, went or changed. Unknown names are ignored. */
   handleGroupDevice(name: string, info: GroupDeviceInfo, nowMs: number): void {
     this.#withGroup(name, nowMs, (group) => handleGroupDevice(this.#ctx, group, info));
   }
@@ -209,7 +246,7 @@ export class System {
     this.#withGroup(name, nowMs, (group) => handleHostAddresses(this.#ctx, group, list));
   }
 
-  /** All routes of the host through a group. Unknown names are ignored. */
+  /** All routes of the host through a group's device. Unknown names are ignored. */
   handleHostRoutes(name: string, routes: readonly RouteRecord[], nowMs: number): void {
     this.#withGroup(name, nowMs, (group) => group.lan.routes.replace(routes));
   }
@@ -297,14 +334,15 @@ export class System {
     return this.#ctx.interfaces.get(ifname)?.nic;
   }
 
-  /** Port of a group's device; undefined if there is no such group. */
+  /** Port of a group's device, by its name; undefined if there is no such group. */
   groupPortOf(name: string): number | undefined {
     return this.#ctx.groups.get(name)?.port;
   }
 
-  /** The interface or group whose port it is, undefined if nobody's. */
+  /** The interface, or the device of a group, whose port it is; undefined if nobody's. */
   nameOfPort(port: number): string | undefined {
-    return (this.#ctx.interfacesByNic.get(port) ?? this.#ctx.groupsByPort.get(port))?.name;
+    const { interfacesByNic, groupsByPort } = this.#ctx;
+    return interfacesByNic.get(port)?.name ?? groupsByPort.get(port)?.ifname;
   }
 
   /** An operation after which the tables are published, however it ends. */
@@ -336,5 +374,10 @@ export class System {
 
   #flush(): void {
     this.#projection.flush(this.#ctx);
+    if (this.#kstatChanges.length === 0) return;
+    for (const { kind, kstat, id } of this.#kstatChanges.splice(0)) {
+      const change = { from: String(id - 1), to: String(id), detail: kstat };
+      post(this.#ctx, `kstat-${kind}`, 'configured', change);
+    }
   }
 }

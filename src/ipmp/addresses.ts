@@ -20,10 +20,14 @@ export function handleHostAddresses(
 ): void {
   group.hostAddresses = list;
   const removed = syncAddresses(ctx, group);
-  if (!removed) return;
-  for (const other of ctx.groups.values()) {
-    const waits = other.unserved.some(({ cause }) => cause !== 'not-served');
-    if (other !== group && waits) syncAddresses(ctx, other);
+  if (removed) retryUnserved(ctx, group);
+}
+
+/** An address has become free: perhaps a group (but `except`) waits for it. */
+export function retryUnserved(ctx: IpmpContext, except?: IpmpGroup): void {
+  for (const group of ctx.groups.values()) {
+    const waits = group.unserved.some(({ cause }) => cause !== 'not-served');
+    if (group !== except && waits) syncAddresses(ctx, group);
   }
 }
 
@@ -76,7 +80,7 @@ function sortAddresses(
 }
 
 /** Addresses in the forwarding tables that are not data addresses of `except`. */
-function addressCount(ctx: IpmpContext, except: IpmpGroup): number {
+export function addressCount(ctx: IpmpContext, except?: IpmpGroup): number {
   let count = 0;
   for (const group of ctx.groups.values()) if (group !== except) count += group.grp.ipifs.size;
   for (const tracked of ctx.interfaces.values()) count += tracked.ill.testIpifs.length;

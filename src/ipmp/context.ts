@@ -29,37 +29,43 @@ export interface Transmission {
 /** Something that only the host can do. */
 export interface HostRequest {
   readonly kind: 'group-mtu';
+  /** Name of the group's device. */
   readonly group: string;
   readonly mtu: number;
 }
 
 /** How often a member was taken out of use, and why. */
 export interface FailoverCount {
-  readonly group: string;
+  /** The present name of the group, or its last one. */
+  group: string;
+  /** Name of the group's device. */
+  readonly device: string;
   readonly ifname: string;
   readonly cause: Cause;
   count: number;
 }
+
+// What the host is asked to do with a group names the group's device.
 
 /**
  * Takes a group's device from the host, so that it is never visible without its group; ends when
  * it is gone, and is not called again for the same group. It must not fail: nothing could be done
  * about it here.
  */
-export type CloseGroupDevice = (group: string) => Operation<void>;
+export type CloseGroupDevice = (device: string) => Operation<void>;
 
 /**
  * Lets the host's kernel decide about frames for other hosts (true), or has it refuse them. For a
  * group without a device it is remembered. May be refused, and then nothing was changed.
  */
-export type SetGroupForwarding = (group: string, forwarding: boolean) => Operation<void>;
+export type SetGroupForwarding = (device: string, forwarding: boolean) => Operation<void>;
 
 /**
  * Has the host's kernel listen to a multicast address by a group's device, or no longer. For a
  * group without a device it is remembered. May be refused, and then nothing was changed.
  */
 export type SetGroupMulticast = (
-  group: string,
+  device: string,
   address: string,
   isMember: boolean,
 ) => Operation<void>;
@@ -70,6 +76,7 @@ export interface IpmpContext {
   readonly illGlobalLock: Region;
   readonly interfaces: Map<string, TrackedPhyint>;
   readonly interfacesByNic: Map<number, TrackedPhyint>;
+  /** By the name of the device, which never changes. */
   readonly groups: Map<string, IpmpGroup>;
   readonly groupsByPort: Map<number, IpmpGroup>;
   readonly ownMacs: OwnMacs;
@@ -128,9 +135,15 @@ export function postInterface(
   post(ctx, event, cause, { group: tracked.group?.name, ifname: tracked.name, ...change });
 }
 
-/** The group of that name; refused with ENOENT, also while it is being deleted. */
+/** The group called so, else the one whose device is; undefined if there is neither. */
+export function lookupGroup(ctx: IpmpContext, name: string): IpmpGroup | undefined {
+  for (const group of ctx.groups.values()) if (group.name === name) return group;
+  return ctx.groups.get(name);
+}
+
+/** As `lookupGroup`; refused with ENOENT, also while it is being deleted. */
 export function findGroup(ctx: IpmpContext, name: string): IpmpGroup {
-  const group = ctx.groups.get(name);
+  const group = lookupGroup(ctx, name);
   if (group === undefined) throw new OperatorError('ENOENT', `there is no group ${name}`);
   refuseCondemnedGroup(group);
   return group;

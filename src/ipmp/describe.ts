@@ -14,6 +14,7 @@ import type {
   NeighborRow,
   SystemStatus,
 } from './rows.ts';
+import { isServing } from './test-addresses.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** One row per group, in order of creation. */
@@ -35,6 +36,7 @@ function describeGroup(group: IpmpGroup): GroupRow {
     group.members.filter(wanted).map((member) => member.name);
   return {
     group: group.name,
+    ifname: group.ifname,
     state: group.state,
     cause: causeSentence(group.stateCause),
     fdt_ms: group.settings.failureDetectionTimeMs,
@@ -42,8 +44,8 @@ function describeGroup(group: IpmpGroup): GroupRow {
     active: names((member) => group.grp.active.includes(member)),
     inactive: names((member) => member.functioning && member.inactive),
     failed: names((member) => member.state === 'failed'),
-    offline: names((member) => member.state === 'offline'),
-    absent: names((member) => member.state === 'absent'),
+    offline: names((member) => member.shownState === 'offline'),
+    absent: names((member) => member.shownState === 'absent'),
     nominated: group.grp.cast?.name ?? null,
     mtu: group.device.present ? group.device.mtu : groupMtu(group),
     lladdr: macText(group.device.mac),
@@ -88,7 +90,7 @@ export function describeAddresses(ctx: IpmpContext): AddressRow[] {
 function describeDataAddresses(group: IpmpGroup): AddressRow[] {
   const { active } = group.grp;
   const senders = group.members.filter((one) => active.includes(one)).map((one) => one.name);
-  const common = { ifname: group.name, group: group.name, type: 'data' as const };
+  const common = { ifname: group.ifname, group: group.name, type: 'data' as const };
   const served = [...group.grp.ipifs.values()].map((ipif): AddressRow => {
     const inbound = ipif.boundIll?.name ?? null;
     return {
@@ -120,7 +122,7 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
     type: 'test' as const,
   };
   const served = tracked.ill.testIpifs.map((ipif): AddressRow => {
-    const isServed = tracked.group !== undefined && tracked.phyint.present;
+    const isServed = isServing(tracked);
     return {
       ...common,
       address: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
@@ -161,7 +163,7 @@ export function describeNeighbors(ctx: IpmpContext): NeighborRow[] {
 
 /** How often members were taken out of use, for metrics. */
 export function describeFailovers(ctx: IpmpContext): FailoverRow[] {
-  return [...ctx.failovers.values()].map((row) => ({ ...row }));
+  return Array.from(ctx.failovers.values(), ({ device: _, ...row }) => row);
 }
 
 function macText(mac: Mac): string | null {

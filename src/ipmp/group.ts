@@ -13,7 +13,7 @@ import type { Ipv4, Mac } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
 import type { GroupState } from './rows.ts';
-import { GROUP_PORT_BASE, type GroupSettings, MAX_GROUP_MEMBERS } from './spec.ts';
+import { GROUP_PORT_BASE, type GroupSettings, type GroupSpec, MAX_GROUP_MEMBERS } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** The group's device on the host. */
@@ -59,7 +59,10 @@ export interface HostMacs {
 
 /** A group. */
 export class IpmpGroup implements IllGroupOwner {
-  readonly name: string;
+  /** What the group is called; may change (semantics 2.7). */
+  name: string;
+  /** Name of its device and of its kstat, for life. */
+  readonly ifname: string;
   /** Number of the group: its place in the forwarding tables. */
   readonly index: number;
   settings: GroupSettings;
@@ -94,13 +97,14 @@ export class IpmpGroup implements IllGroupOwner {
   kstat!: GroupKstat;
   readonly #macs: HostMacs;
 
-  constructor(name: string, index: number, settings: GroupSettings, macs: HostMacs) {
-    this.name = name;
+  constructor(spec: GroupSpec, index: number, macs: HostMacs) {
+    this.name = spec.groupName ?? spec.name;
+    this.ifname = spec.name;
     this.index = index;
-    this.settings = settings;
+    this.settings = spec;
     this.#macs = macs;
-    this.ipsq = new WaitLock('ipsq', `ipsq ${name}`);
-    this.references = new References('group', name);
+    this.ipsq = new WaitLock('ipsq', `ipsq ${this.ifname}`);
+    this.references = new References('group', this.ifname);
     this.meta = new MetaIll(this);
   }
 

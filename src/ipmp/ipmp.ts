@@ -7,10 +7,10 @@ import type { LinkState } from '../ip/phyint.ts';
 import type { Mac } from '../wire/addr.ts';
 import { type IpmpContext, postInterface, refreshOwnMacs } from './context.ts';
 import { hiddenUps } from './damping.ts';
-import type { IpmpGroup } from './group.ts';
 import { phyintApplyState } from './phyint-state.ts';
 import type { Policy } from './policy.ts';
 import { regroup } from './regroup.ts';
+import { bindTestAddresses } from './test-addresses.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** What is known of a device. `mac`, `mtu` and `link` count only while it is present. */
@@ -95,15 +95,14 @@ export class Ipmp {
     if (!wasPresent && info.link !== undefined && info.link !== phyint.link) {
       this.#setLink(tracked, info.link);
     }
-    if (this.#policy.clashes(tracked)) this.#policy.transit(tracked, 'mac-clash');
+    const isClash = !tracked.isOffline && this.#policy.clashes(tracked);
+    if (isClash) this.#policy.transit(tracked, 'mac-clash');
     else if (!wasPresent) this.#policy.transit(tracked, 'device-appeared');
-    if (phyint.link === 'down' && tracked.state === 'running')
-      this.#policy.transit(tracked, 'link-down');
+    const isNew = tracked.state === 'running' || tracked.state === 'offline';
+    if (phyint.link === 'down' && isNew) this.#policy.transit(tracked, 'link-down');
     this.#ctx.steering.structureChanged();
     this.#policy.settle(tracked.group);
-    if (tracked.group !== undefined && (macChanged || !wasPresent)) {
-      this.#announceAgain(tracked, tracked.group, wasPresent);
-    }
+    if (macChanged || !wasPresent) this.#announceAgain(tracked, wasPresent);
   }
 
   #deviceVanished(tracked: TrackedPhyint): void {
@@ -127,11 +126,13 @@ export class Ipmp {
   }
 
   /** The NIC has a new MAC, or is there again: whoever knows its addresses must hear of it. */
-  #announceAgain(tracked: TrackedPhyint, group: IpmpGroup, wasPresent: boolean): void {
-    const { nowMs } = this.#ctx;
-    for (const ipif of tracked.ill.testIpifs) group.lan.addressBound(ipif, 'initial', nowMs);
-    if (!wasPresent) return;
-    for (const ipif of tracked.ill.boundIpifs) group.lan.addressBound(ipif, 'rebind', nowMs);
+  #announceAgain(tracked: TrackedPhyint, wasPresent: boolean): void {
+    bindTestAddresses(this.#ctx, tracked);
+    const { group } = tracked;
+    if (group === undefined || !wasPresent) return;
+    for (const ipif of tracked.ill.boundIpifs) {
+      group.lan.addressBound(ipif, 'rebind', this.#ctx.nowMs);
+    }
   }
 
   #setLink(tracked: TrackedPhyint, link: LinkState): void {
@@ -146,6 +147,7 @@ export class Ipmp {
 
   /** Before the settling, which announces whatever the interface gets by it. */
   #tellLinkUp(tracked: TrackedPhyint): void {
+    if (tracked.isOffline) return;
     tracked.group?.lan.handleLinkUp(tracked.ill, this.#ctx.nowMs);
   }
 

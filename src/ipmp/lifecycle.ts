@@ -22,12 +22,10 @@
 import { OperatorError } from '../base/errors.ts';
 import { acquire } from '../base/lock.ts';
 import type { Operation } from '../base/operation.ts';
-import { Ipif } from '../ip/ipif.ts';
 import { Lan } from '../ip/lan.ts';
 import { GroupKstat, LinkKstat } from '../stats/collector.ts';
 import type { Mac } from '../wire/addr.ts';
-import { ipv4Parse } from '../wire/addr.ts';
-import { dropAddresses } from './addresses.ts';
+import { dropAddresses, retryUnserved } from './addresses.ts';
 import {
   findGroup,
   findInterface,
@@ -40,6 +38,7 @@ import {
 import { IpmpGroup } from './group.ts';
 import { GroupLanOutput } from './group-lan.ts';
 import { alreadyIn, type MembershipOperations } from './membership.ts';
+import { checkNameIsFree } from './names.ts';
 import { unsteer } from './regroup.ts';
 import {
   checkGroupSpec,
@@ -49,6 +48,7 @@ import {
   MAX_GROUPS,
   MAX_NICS,
 } from './spec.ts';
+import { addTestAddresses, checkTestAddresses } from './test-addresses.ts';
 import { TrackedPhyint } from './tracked.ts';
 
 /** Creates and deletes. Each method is an operation for the scheduler. */
@@ -61,21 +61,21 @@ export class Lifecycle {
     this.#membership = membership;
   }
 
-  /** Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, ENOSPC. */
+  /**
+   * Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, EADDRINUSE,
+   * ENOSPC.
+   */
   *createInterface(spec: InterfaceSpec): Operation<void> {
     checkInterfaceSpec(spec);
-    this.#checkNameIsFree(spec.name);
+    checkNameIsFree(this.#ctx, spec.name);
+    const prefixes = checkTestAddresses(this.#ctx, spec.name, spec.testAddresses);
     const nic = lowestFree(
       MAX_NICS,
       [...this.#ctx.interfaces.values()].map((one) => one.nic),
     );
     if (nic < 0) throw new OperatorError('ENOSPC', `there are ${MAX_NICS} interfaces already`);
     const tracked = new TrackedPhyint(spec, nic);
-    for (const text of spec.testAddresses) {
-      const [address = '', length = ''] = text.split('/');
-      const ipv4 = ipv4Parse(address);
-      if (ipv4 !== undefined) Ipif.test(ipv4, Number(length), tracked.ill).state = 'down';
-    }
+    addTestAddresses(tracked, prefixes);
     tracked.kstat = this.#linkKstat(tracked);
     this.#ctx.illGlobalLock.write(() => {
       this.#ctx.interfaces.set(spec.name, tracked);
@@ -100,7 +100,9 @@ export class Lifecycle {
   /** Creates a group with its members: all of it or nothing. Refusals of the checks and of join. */
   *createGroup(spec: GroupSpec): Operation<void> {
     checkGroupSpec(spec);
-    this.#checkNameIsFree(spec.name);
+    for (const name of new Set([spec.name, spec.groupName ?? spec.name])) {
+      checkNameIsFree(this.#ctx, name);
+    }
     for (const ifname of spec.interfaces) {
       const tracked = findInterface(this.#ctx, ifname);
       const other = tracked.group ?? tracked.joining;
@@ -113,14 +115,14 @@ export class Lifecycle {
     if (index < 0) throw new OperatorError('ENOSPC', `there are ${MAX_GROUPS} groups already`);
     const group = this.#makeGroup(spec, index);
     this.#ctx.illGlobalLock.write(() => {
-      this.#ctx.groups.set(group.name, group);
+      this.#ctx.groups.set(group.ifname, group);
       this.#ctx.groupsByPort.set(group.port, group);
       this.#ctx.kstats.install(group.kstat);
     });
     post(this.#ctx, 'group-added', 'configured', { group: group.name, to: group.state });
     this.#ctx.steering.structureChanged();
     try {
-      for (const ifname of spec.interfaces) yield* this.#membership.joinGroup(group.name, ifname);
+      for (const ifname of spec.interfaces) yield* this.#membership.joinGroup(spec.name, ifname);
     } catch (error) {
       yield* this.#undoCreate(group);
       throw error;
@@ -130,7 +132,7 @@ export class Lifecycle {
   /** Deletes an empty group. ENOENT, EBUSY. */
   *deleteGroup(name: string): Operation<void> {
     const group = yield* this.#condemnGroup(name);
-    yield* this.#ctx.closeGroupDevice(name);
+    yield* this.#ctx.closeGroupDevice(group.ifname);
     yield* group.references.drained();
     this.#unlinkGroup(group);
     yield* this.#destroyGroup(group);
@@ -167,6 +169,7 @@ export class Lifecycle {
     refreshOwnMacs(this.#ctx);
     post(this.#ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
     this.#ctx.steering.structureChanged();
+    if (tracked.ill.testIpifs.length > 0) retryUnserved(this.#ctx);
     yield* this.#ctx.kstats.destroy(tracked.kstat);
     tracked.phyint.references.free();
   }
@@ -185,7 +188,7 @@ export class Lifecycle {
   #unlinkGroup(group: IpmpGroup): void {
     const { groups, groupsByPort, kstats, illGlobalLock } = this.#ctx;
     illGlobalLock.write(() => {
-      groups.delete(group.name);
+      groups.delete(group.ifname);
       groupsByPort.delete(group.port);
       kstats.unlink(group.kstat);
       group.references.unlink();
@@ -203,24 +206,11 @@ export class Lifecycle {
     group.references.free();
   }
 
-  #checkNameIsFree(name: string): void {
-    if (this.#ctx.interfaces.has(name)) {
-      throw new OperatorError('EEXIST', `there is an interface ${name} already`);
-    }
-    const group = this.#ctx.groups.get(name);
-    if (group === undefined) return;
-    const isGoing = group.references.condemned;
-    throw new OperatorError(
-      'EEXIST',
-      isGoing ? `group ${name} is still being deleted` : `there is a group ${name} already`,
-    );
-  }
-
   #makeGroup(spec: GroupSpec, index: number): IpmpGroup {
     const ctx = this.#ctx;
     const isOwn = (mac: Mac): boolean => ctx.ownMacs.has(mac, ctx.nowMs);
     const macs = { isOwn, isHost: ctx.isHostMac };
-    const group = new IpmpGroup(spec.name, index, spec, macs);
+    const group = new IpmpGroup(spec, index, macs);
     group.lan = new Lan({
       membership: group.grp,
       output: new GroupLanOutput(ctx, group),
@@ -275,9 +265,9 @@ export class Lifecycle {
   *#undoCreate(group: IpmpGroup): Operation<void> {
     try {
       for (const member of [...group.members]) {
-        yield* this.#membership.leaveGroup(group.name, member.name);
+        yield* this.#membership.leaveGroup(group.ifname, member.name);
       }
-      if (this.#ctx.groups.get(group.name) === group) yield* this.deleteGroup(group.name);
+      if (this.#ctx.groups.get(group.ifname) === group) yield* this.deleteGroup(group.ifname);
     } catch (error) {
       // Somebody else has given the group a member meanwhile: then it is theirs and stays.
       if (!(error instanceof OperatorError)) throw error;

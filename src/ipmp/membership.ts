@@ -25,16 +25,18 @@ import {
   findGroup,
   findInterface,
   type IpmpContext,
+  lookupGroup,
   post,
   refuseCondemnedInterface,
 } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import type { Policy } from './policy.ts';
 import { MAX_GROUP_MEMBERS } from './spec.ts';
+import { bindTestAddresses, dropTestAddresses } from './test-addresses.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** Ours: neighbours have heard the announcements, and what they sent before has arrived. */
-const LEAVE_GRACE_MS = 50;
+export const WITHDRAWAL_GRACE_MS = 50;
 
 /** Joins and leaves. */
 export class MembershipOperations {
@@ -72,7 +74,7 @@ export class MembershipOperations {
     using _writer = yield* this.becomeWriter(tracked);
     const { group } = tracked;
     if (group === undefined) return;
-    if (group.name !== groupName) {
+    if (group !== lookupGroup(this.#ctx, groupName)) {
       throw new OperatorError(
         'EINVAL',
         `interface ${ifname} is in group ${group.name}, not in ${groupName}`,
@@ -97,11 +99,11 @@ export class MembershipOperations {
     refuseCondemnedInterface(tracked);
     const { name } = tracked;
     const present = tracked.group ?? tracked.joining;
-    if (present?.name === groupName) return undefined;
+    if (present !== undefined && present === lookupGroup(this.#ctx, groupName)) return undefined;
     if (present !== undefined) throw alreadyIn(name, present.name);
     const group = findGroup(this.#ctx, groupName);
     if (group.members.length + group.pendingJoins >= MAX_GROUP_MEMBERS) {
-      const message = `group ${groupName} has ${MAX_GROUP_MEMBERS} members already`;
+      const message = `group ${group.name} has ${MAX_GROUP_MEMBERS} members already`;
       throw new OperatorError('ENOSPC', message);
     }
     this.#ctx.illGlobalLock.write(() => {
@@ -121,7 +123,7 @@ export class MembershipOperations {
         group,
         ordinal: group.grp.freeOrdinal(),
         counters: group.counters.join(value),
-        leaving: 'no',
+        withdrawal: 'none',
       };
       group.grp.addMember(tracked);
     });
@@ -132,20 +134,16 @@ export class MembershipOperations {
     });
     ctx.steering.structureChanged();
     this.#policy.memberJoined(tracked, group);
-    if (!tracked.phyint.present) return;
-    for (const ipif of tracked.ill.testIpifs) group.lan.addressBound(ipif, 'initial', ctx.nowMs);
+    bindTestAddresses(ctx, tracked);
   }
 
   /** Leaves; the caller is writer on the group. */
   *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
     const ctx = this.#ctx;
-    if (this.#policy.memberLeaving(tracked, group)) yield* sleepFor(LEAVE_GRACE_MS);
+    if (this.#policy.memberWithdraws(tracked, group, 'leave')) yield* sleepFor(WITHDRAWAL_GRACE_MS);
     const value = yield* this.#askOrForget(tracked);
     this.#policy.memberGone(tracked, group);
-    for (const ipif of tracked.ill.testIpifs) {
-      group.lan.addressRemoved(ipif);
-      ipif.state = 'down';
-    }
+    dropTestAddresses(ctx, tracked, 'left');
     ctx.illGlobalLock.write(() => {
       const { membership } = tracked;
       assert(membership !== undefined, `${tracked.name} is a member`);
@@ -160,7 +158,7 @@ export class MembershipOperations {
       from: tracked.shownState,
     });
     ctx.steering.structureChanged();
-    this.#policy.memberLeft(group);
+    this.#policy.memberLeft(tracked, group);
   }
 
   /** The counters at a join. What has no device has counted nothing that could be lost. */

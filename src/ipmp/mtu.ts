@@ -27,7 +27,7 @@ export function refreshGroupMtu(ctx: IpmpContext, group: IpmpGroup): void {
   if (mtu === 0 || mtu === group.requestedMtu) return;
   const before = group.requestedMtu;
   group.requestedMtu = mtu;
-  ctx.hostRequests.push({ kind: 'group-mtu', group: group.name, mtu });
+  ctx.hostRequests.push({ kind: 'group-mtu', group: group.ifname, mtu });
   const cause = group.settings.mtu === 'auto' ? 'smallest-member' : 'configured';
   const from = before === 0 ? undefined : String(before);
   post(ctx, 'group-mtu', cause, { group: group.name, from, to: String(mtu) });

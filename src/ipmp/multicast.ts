@@ -27,13 +27,13 @@ export function* joinMulticast(ctx: IpmpContext, groupName: string, text: string
   using _writer = yield* acquire(group.ipsq);
   refuseCondemnedGroup(group);
   if (group.multicast.has(address)) {
-    throw new OperatorError('EADDRINUSE', `group ${groupName} has joined ${text} already`);
+    throw new OperatorError('EADDRINUSE', `group ${group.name} has joined ${text} already`);
   }
   if (group.multicast.size >= MULTICAST_MAX) {
-    const message = `group ${groupName} has joined ${MULTICAST_MAX} multicast addresses already`;
+    const message = `group ${group.name} has joined ${MULTICAST_MAX} multicast addresses already`;
     throw new OperatorError('ENOBUFS', message);
   }
-  yield* ctx.setGroupMulticast(groupName, ipv4Format(address), true);
+  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), true);
   commit(ctx, group, (addresses) => addresses.add(address));
 }
 
@@ -48,9 +48,9 @@ export function* leaveMulticast(
   using _writer = yield* acquire(group.ipsq);
   refuseCondemnedGroup(group);
   if (!group.multicast.has(address)) {
-    throw new OperatorError('EADDRNOTAVAIL', `group ${groupName} has not joined ${text}`);
+    throw new OperatorError('EADDRNOTAVAIL', `group ${group.name} has not joined ${text}`);
   }
-  yield* ctx.setGroupMulticast(groupName, ipv4Format(address), false);
+  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), false);
   commit(ctx, group, (addresses) => addresses.delete(address));
 }
 

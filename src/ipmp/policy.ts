@@ -16,11 +16,17 @@ import type { Cause } from './cause.ts';
 import { type IpmpContext, post, postInterface } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import { refreshGroupMtu } from './mtu.ts';
-import { PHYINT_TABLE, type PhyintEvent, phyintApplyState } from './phyint-state.ts';
+import {
+  PHYINT_TABLE,
+  type PhyintEvent,
+  type PhyintState,
+  phyintApplyState,
+  phyintIsNoted,
+} from './phyint-state.ts';
 import { regroup } from './regroup.ts';
 import type { GroupState } from './rows.ts';
 import { entryDecision, replacementFor, standbyCorrection } from './standby.ts';
-import type { TrackedPhyint } from './tracked.ts';
+import type { TrackedPhyint, Withdrawal } from './tracked.ts';
 
 /** Corrections of standbys in one settling: more means that the decisions contradict each other. */
 const CORRECTIONS_MAX = 64;
@@ -44,32 +50,52 @@ export class Policy {
   memberJoined(tracked: TrackedPhyint, group: IpmpGroup): void {
     if (tracked.state === 'running') {
       if (this.clashes(tracked)) this.transit(tracked, 'mac-clash');
-      else this.#enter(tracked, group, false, 'joined');
+      else this.enter(tracked, group, false, 'joined');
     }
     this.settle(group);
   }
 
   /**
-   * A member is on its way out: the others take over before it goes (semantics 2.5). Answers
-   * whether somebody took over, so that frames may still be on their way to it.
+   * A member is on its way out of its group (semantics 2.5) or of use (6.4): the others take over
+   * before it goes. Answers whether somebody took over, so that frames may still be on their way
+   * to it.
    */
-  memberLeaving(tracked: TrackedPhyint, group: IpmpGroup): boolean {
+  memberWithdraws(tracked: TrackedPhyint, group: IpmpGroup, how: 'leave' | 'offline'): boolean {
     const wasActive = tracked.isUsable;
-    this.#setLeaving(tracked, 'soon');
+    this.#setWithdrawal(tracked, how, how === 'leave' ? 'left' : 'taken-offline');
     const othersActive = group.members.some((member) => member.isUsable);
-    if (wasActive && (!othersActive || tracked.standby)) this.#replace(group);
+    const isReplaced = how === 'offline' || !othersActive || tracked.standby;
+    if (wasActive && isReplaced) this.#replace(group);
     regroup(this.#ctx, group);
     return wasActive && !group.grp.active.includes(tracked);
   }
 
+  /** A member does not go out of use after all. */
+  memberStays(tracked: TrackedPhyint, group: IpmpGroup): void {
+    const { isActivated } = tracked;
+    this.#setWithdrawal(tracked, 'none', tracked.cause);
+    if (tracked.state === 'running') this.enter(tracked, group, false);
+    if (isActivated && tracked.isUsable) this.#ctx.illGlobalLock.write(() => tracked.activate());
+    this.settle(group);
+  }
+
+  /** A member goes out of use, whether anybody can take over or not: it is offline now. */
+  memberOffline(tracked: TrackedPhyint, group: IpmpGroup): void {
+    this.transit(tracked, 'taken-offline');
+    if (tracked.phyint.link === 'down') this.transit(tracked, 'link-down');
+    this.#setWithdrawal(tracked, 'none', 'taken-offline');
+    this.settle(group);
+  }
+
   /** A member goes now, whether anybody can take over or not. */
   memberGone(tracked: TrackedPhyint, group: IpmpGroup): void {
-    this.#setLeaving(tracked, 'gone');
+    this.#setWithdrawal(tracked, 'gone', 'left');
     regroup(this.#ctx, group);
   }
 
-  /** A member has gone. */
-  memberLeft(group: IpmpGroup): void {
+  /** A member has gone. What it was offline for was its group's. */
+  memberLeft(tracked: TrackedPhyint, group: IpmpGroup): void {
+    this.#freeMac(tracked);
     this.settle(group);
   }
 
@@ -77,7 +103,7 @@ export class Policy {
   failbackAllowed(group: IpmpGroup): void {
     for (const member of group.members) {
       if (member.functioning && member.inactive && !member.standby) {
-        this.#enter(member, group, false);
+        this.enter(member, group, false);
       }
     }
     this.settle(group);
@@ -85,7 +111,8 @@ export class Policy {
 
   /** Looks again at an interface whose repair was refused. */
   judgeAgain(tracked: TrackedPhyint): void {
-    if (tracked.state !== 'failed' || !tracked.phyint.isLinkUp) return;
+    const { state, phyint } = tracked;
+    if ((state !== 'failed' && state !== 'offline-failed') || !phyint.isLinkUp) return;
     const rule = tracked.group?.settings.flapDamping ?? null;
     if (tracked.damping.believedAtMs(rule) > this.#ctx.nowMs) this.#hold(tracked);
     else {
@@ -94,40 +121,37 @@ export class Policy {
     }
   }
 
-  #setLeaving(tracked: TrackedPhyint, leaving: 'soon' | 'gone'): void {
-    this.#ctx.illGlobalLock.write(() => {
-      assert(tracked.membership !== undefined, `${tracked.name} is a member`);
-      tracked.membership.leaving = leaving;
-      tracked.activeCause = 'left';
-    });
-  }
-
   /** The one place where the state of an interface changes. */
   transit(tracked: TrackedPhyint, event: PhyintEvent): void {
     const cell = PHYINT_TABLE[tracked.state][event];
-    const { group } = tracked;
-    const from = tracked.state;
-    const shownBefore = tracked.shownState;
+    const { group, state: from, cause, shownState } = tracked;
     const wasActive = tracked.isUsable;
-    if (cell.action !== 'hold') this.#forgetDeadline(tracked);
+    if (cell.action !== 'hold' && cell.action !== 'keep') this.#forgetDeadline(tracked);
     this.#ctx.illGlobalLock.write(() => {
       tracked.state = cell.next;
-      if (cell.why !== null) tracked.cause = cell.why;
-      if (cell.why !== null && cell.next !== from) tracked.activeCause = cell.why;
+      recordCause(tracked, from, event);
+      if (cell.next !== 'running') tracked.isActivated = false;
       phyintApplyState(tracked.phyint, cell.next);
     });
-    if (cell.next !== from) {
-      postInterface(this.#ctx, 'interface-state', tracked.cause, tracked, {
-        from: shownBefore,
-        to: tracked.shownState,
-      });
+    const isShown = tracked.shownState !== shownState || tracked.cause !== cause;
+    if (cell.next !== from && isShown) {
+      const change = { from: shownState, to: tracked.shownState };
+      postInterface(this.#ctx, 'interface-state', tracked.cause, tracked, change);
     }
     if (cell.action === 'hold') this.#hold(tracked);
     if (cell.next === 'running') tracked.isDamped = false;
-    if (group === undefined || tracked.isLeaving) return;
-    if (cell.action === 'enter') this.#enter(tracked, group, false);
-    else if (cell.action === 'repair') this.#enter(tracked, group, true);
+    if (group === undefined || tracked.isWithdrawing) return;
+    if (cell.action === 'enter') this.enter(tracked, group, false);
+    else if (cell.action === 'repair') this.enter(tracked, group, true);
     else if (cell.action === 'leave' && wasActive) this.#replace(group);
+  }
+
+  #setWithdrawal(tracked: TrackedPhyint, withdrawal: Withdrawal, why: Cause): void {
+    this.#ctx.illGlobalLock.write(() => {
+      assert(tracked.membership !== undefined, `${tracked.name} is a member`);
+      tracked.membership.withdrawal = withdrawal;
+      tracked.activeCause = why;
+    });
   }
 
   #hold(tracked: TrackedPhyint): void {
@@ -149,7 +173,7 @@ export class Policy {
   }
 
   /** A member begins to work (semantics 6.2), because of `why`. */
-  #enter(tracked: TrackedPhyint, group: IpmpGroup, isRepair: boolean, why = tracked.cause): void {
+  enter(tracked: TrackedPhyint, group: IpmpGroup, isRepair: boolean, why = tracked.cause): void {
     const othersActive = group.members.some((other) => other !== tracked && other.isUsable);
     const mustWait = isRepair && !group.settings.failback && othersActive;
     const decision = entryDecision(group.staying, tracked, mustWait);
@@ -205,7 +229,8 @@ export class Policy {
       (other) =>
         other !== tracked &&
         other.phyint.present &&
-        other.state !== 'offline' &&
+        other.state !== 'clashing' &&
+        !other.isOffline &&
         !other.isLeaving &&
         other.phyint.physAddr === phyint.physAddr,
     );
@@ -213,14 +238,16 @@ export class Policy {
 
   /** Members that were offline for their MAC come online when it is theirs alone. */
   #freeMacs(group: IpmpGroup): void {
-    const freed = group.members.find(
-      (member) =>
-        member.state === 'offline' && member.cause === 'duplicate-mac' && !this.clashes(member),
-    );
-    if (freed === undefined) return;
-    this.transit(freed, 'mac-unique');
-    if (!freed.phyint.isLinkUp) this.transit(freed, 'link-down');
-    this.settle(group);
+    const freed = group.members.find((member) => this.#freeMac(member));
+    if (freed !== undefined) this.settle(group);
+  }
+
+  /** Answers whether it was offline for its MAC and is so no longer. */
+  #freeMac(tracked: TrackedPhyint): boolean {
+    if (tracked.state !== 'clashing' || this.clashes(tracked)) return false;
+    this.transit(tracked, 'mac-unique');
+    if (!tracked.phyint.isLinkUp) this.transit(tracked, 'link-down');
+    return true;
   }
 
   #refreshState(group: IpmpGroup): void {
@@ -241,3 +268,15 @@ const STATE_CAUSES: Record<GroupState, Cause> = {
   degraded: 'members-differ',
   failed: 'no-interface',
 };
+
+/** Records why an interface is in its state, or notes why it would be in another. */
+function recordCause(tracked: TrackedPhyint, from: PhyintState, event: PhyintEvent): void {
+  const { next, why } = PHYINT_TABLE[from][event];
+  if (phyintIsNoted(from, next)) {
+    tracked.notedCause = why ?? tracked.notedCause;
+    return;
+  }
+  if (event === 'taken-offline' && next !== from) tracked.notedCause = tracked.cause;
+  if (next !== from) tracked.cause = tracked.activeCause = why ?? tracked.notedCause;
+  else tracked.cause = why ?? tracked.cause;
+}

@@ -140,11 +140,12 @@ function reportActive(ctx: IpmpContext, group: IpmpGroup, change: ActiveChange):
 }
 
 function countFailover(ctx: IpmpContext, group: IpmpGroup, member: TrackedPhyint): void {
-  const key = `${group.name} ${member.name} ${member.cause}`;
+  const { name, ifname: device } = group;
+  const key = `${device} ${member.name} ${member.cause}`;
   const known = ctx.failovers.get(key);
   if (known !== undefined) known.count++;
   else {
-    const count = { group: group.name, ifname: member.name, cause: member.cause, count: 1 };
+    const count = { group: name, device, ifname: member.name, cause: member.cause, count: 1 };
     ctx.failovers.set(key, count);
   }
 }

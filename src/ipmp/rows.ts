@@ -9,6 +9,8 @@ export type GroupState = 'ok' | 'degraded' | 'failed';
 
 export interface GroupRow {
   readonly group: string;
+  /** Its device. */
+  readonly ifname: string;
   readonly state: GroupState;
   /** Why it is in this state. */
   readonly cause: string;
@@ -48,6 +50,7 @@ export interface InterfaceRow {
 
 export interface AddressRow {
   readonly address: string;
+  /** The device that has it: a group's, or an interface. */
   readonly ifname: string;
   readonly group: string | null;
   readonly type: 'data' | 'test';

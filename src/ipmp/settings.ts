@@ -22,9 +22,9 @@ export function* setGroup(
   refuseCondemnedGroup(group);
   const before = group.settings;
   const settings = { ...before, ...changes };
-  checkGroupSettings(name, settings);
+  checkGroupSettings(group.name, settings);
   if (settings.forwarding !== before.forwarding) {
-    yield* ctx.setGroupForwarding(name, settings.forwarding);
+    yield* ctx.setGroupForwarding(group.ifname, settings.forwarding);
   }
   ctx.illGlobalLock.write(() => {
     group.settings = settings;

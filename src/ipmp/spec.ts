@@ -5,7 +5,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { prefixParse } from '../wire/addr.ts';
+import { type Prefix, prefixParse } from '../wire/addr.ts';
 
 /** Outbound spreading: by flow, by destination address, or by source address. */
 export type Spreading = 'flow' | 'destination' | 'address';
@@ -48,8 +48,10 @@ export interface GroupSettings {
 
 /** One group as configured. */
 export interface GroupSpec extends GroupSettings {
-  /** Name of the group and of its device, 1..15 characters. */
+  /** Name of the group's device, 1..15 characters. */
   readonly name: string;
+  /** What the group is called, 1..31 characters; default: as its device. */
+  readonly groupName?: string;
   /** Names of its members, in order of joining. */
   readonly interfaces: readonly string[];
 }
@@ -69,14 +71,16 @@ export const MAX_REDIRECTS = 1024;
 
 /** Linux: IFNAMSIZ less the terminating zero. */
 const NAME_LENGTH_MAX = 15;
+/** IPMP semantics 1.5: LIFGRNAMSIZ less the terminating zero. */
+const GROUP_NAME_LENGTH_MAX = 31;
 const NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
 
 /** Refuses a name that cannot be a device's: EINVAL, ENAMETOOLONG. */
-export function checkName(what: string, name: string): void {
-  if (name.length > NAME_LENGTH_MAX) {
+export function checkName(what: string, name: string, lengthMax = NAME_LENGTH_MAX): void {
+  if (name.length > lengthMax) {
     throw new OperatorError(
       'ENAMETOOLONG',
-      `${what} name ${name} has ${name.length} characters (at most ${NAME_LENGTH_MAX})`,
+      `${what} name ${name} has ${name.length} characters (at most ${lengthMax})`,
     );
   }
   if (!NAME.test(name)) {
@@ -87,17 +91,33 @@ export function checkName(what: string, name: string): void {
   }
 }
 
+/** Refuses a name that cannot be a group's own: EINVAL, ENAMETOOLONG. */
+export function checkGroupName(name: string): void {
+  checkName('group', name, GROUP_NAME_LENGTH_MAX);
+}
+
 /** Refuses an interface that cannot be: EINVAL, ENAMETOOLONG. */
 export function checkInterfaceSpec(spec: InterfaceSpec): void {
   checkName('interface', spec.name);
-  for (const address of spec.testAddresses) {
-    if (prefixParse(address) === undefined) {
-      throw new OperatorError(
-        'EINVAL',
-        `interface ${spec.name}: "${address}" is not an address with prefix length`,
-      );
+  testPrefixes(spec.name, spec.testAddresses);
+}
+
+/** The test addresses of an interface; EINVAL for what is none, or stands there twice. */
+export function testPrefixes(ifname: string, testAddresses: readonly string[]): Prefix[] {
+  const prefixes: Prefix[] = [];
+  for (const text of testAddresses) {
+    const prefix = prefixParse(text);
+    if (prefix === undefined) {
+      const message = `interface ${ifname}: "${text}" is not an address with prefix length`;
+      throw new OperatorError('EINVAL', message);
     }
+    if (prefixes.some(({ address }) => address === prefix.address)) {
+      const message = `interface ${ifname}: test address ${prefix.address} is named twice`;
+      throw new OperatorError('EINVAL', message);
+    }
+    prefixes.push(prefix);
   }
+  return prefixes;
 }
 
 /** Refuses settings outside their ranges (contract 3): EINVAL. */
@@ -124,6 +144,7 @@ export const FLAP_UPS_MAX = 1000;
 /** Refuses a group that cannot be: EINVAL, ENAMETOOLONG. */
 export function checkGroupSpec(spec: GroupSpec): void {
   checkName('group', spec.name);
+  if (spec.groupName !== undefined) checkGroupName(spec.groupName);
   checkGroupSettings(spec.name, spec);
   const twice = spec.interfaces.find((name, at) => spec.interfaces.indexOf(name) !== at);
   if (twice !== undefined) {

@@ -6,6 +6,15 @@
  *
  * The goal is A = N: as many members carry data as would without any failure and without the
  * standbys. A group of standbys alone still gets one (N counts as 1).
+ *
+ * The operator may activate a standby that waits. It is then active beyond the goal: a correction
+ * neither puts it to rest nor puts another to rest for its sake, and it counts only where too few
+ * work. Its activation ends
+ * - when it ceases to function: it fails, goes offline, or leaves;
+ * - when a member that is no standby begins to work, finds A >= N, and no other standby can rest
+ *   in its favour (6.2);
+ * - when it is no longer a standby, or made one anew.
+ * A waiting member that is no standby needs no such mark: activated, it enters by rule 6.2.
  */
 
 /** What the decisions need of a member. */
@@ -15,6 +24,8 @@ export interface Candidate {
   readonly functioning: boolean;
   /** Healthy, but waiting. */
   readonly inactive: boolean;
+  /** A standby that is active because the operator activated it. */
+  readonly isActivated: boolean;
 }
 
 /** What to do with a member that begins to work. */
@@ -52,8 +63,9 @@ export function entryDecision<T extends Candidate>(
   const isFull = activeCount(others) >= wanted(members);
   if (entering.standby) return { inactive: isFull, rest: undefined };
   if (mustWait) return { inactive: true, rest: undefined };
-  const rest = isFull ? others.find((member) => member.standby && isActive(member)) : undefined;
-  return { inactive: false, rest };
+  const standbys = others.filter((member) => member.standby && isActive(member));
+  const rest = standbys.find((member) => !member.isActivated) ?? standbys[0];
+  return { inactive: false, rest: isFull ? rest : undefined };
 }
 
 /** Who takes the place of an active member that ceased to work: standbys first. */
@@ -66,14 +78,15 @@ export function replacementFor<T extends Candidate>(members: readonly T[]): T | 
 export function standbyCorrection<T extends Candidate>(
   members: readonly T[],
 ): { member: T; inactive: boolean } | undefined {
-  const surplus = activeCount(members) - wanted(members);
+  const missing = wanted(members) - activeCount(members);
   const standbys = members.filter((member) => member.standby && member.functioning);
-  if (surplus < 0) {
+  if (missing > 0) {
     const member = standbys.find((standby) => standby.inactive);
     return member && { member, inactive: false };
   }
+  const surplus = activeCount(members.filter((member) => !member.isActivated)) - wanted(members);
   if (surplus > 0) {
-    const member = standbys.findLast((standby) => !standby.inactive);
+    const member = standbys.findLast((standby) => !standby.inactive && !standby.isActivated);
     return member && { member, inactive: true };
   }
   return undefined;

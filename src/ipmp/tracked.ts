@@ -15,7 +15,12 @@ import type { MemberCounters } from '../stats/group-counters.ts';
 import type { Cause } from './cause.ts';
 import { FlapDamping } from './damping.ts';
 import type { IpmpGroup } from './group.ts';
-import { INTERFACE_STATES, type InterfaceState, type PhyintState } from './phyint-state.ts';
+import {
+  INTERFACE_STATES,
+  type InterfaceState,
+  type PhyintState,
+  phyintIsOffline,
+} from './phyint-state.ts';
 import type { InterfaceSpec } from './spec.ts';
 import type { Candidate } from './standby.ts';
 
@@ -25,17 +30,27 @@ export interface Membership {
   /** Bit in the active mask and place of the slot; lowest free at the join, for life. */
   readonly ordinal: number;
   readonly counters: MemberCounters;
-  /** On its way out: carries data only if nobody else can, until it is `gone`. */
-  leaving: 'no' | 'soon' | 'gone';
+  /** Whether it is being withdrawn from use. */
+  withdrawal: Withdrawal;
 }
+
+/**
+ * Who is being withdrawn (`leave`: to leave its group, `offline`: by the operator, to stay a
+ * member) hands over to the others and carries data only if nobody else can, until it is `gone` or
+ * offline.
+ */
+export type Withdrawal = 'none' | 'leave' | 'offline' | 'gone';
 
 /** A NIC and what is known of it. */
 export class TrackedPhyint implements Candidate {
   readonly phyint: Phyint;
-  readonly spec: InterfaceSpec;
+  /** As configured, with what the operator has changed since. */
+  spec: InterfaceSpec;
   state: PhyintState = 'absent';
   /** Why it is in this state. */
   cause: Cause = 'device-absent';
+  /** While it is offline: why it would be in the state in which it would be. */
+  notedCause: Cause = 'device-absent';
   /** Why it does or does not carry data. */
   activeCause: Cause = 'device-absent';
   readonly damping = new FlapDamping();
@@ -45,6 +60,8 @@ export class TrackedPhyint implements Candidate {
   isDamped = false;
   /** Carrier changes counted by the device at the last report, -1 unknown. */
   linkChanges = -1;
+  /** A standby that the operator made active (standby.ts). */
+  isActivated = false;
   membership: Membership | undefined;
   /** A join that has been accepted but not yet done. */
   joining: IpmpGroup | undefined;
@@ -86,16 +103,28 @@ export class TrackedPhyint implements Candidate {
   }
 
   get functioning(): boolean {
-    return this.state === 'running' && !this.isLeaving;
+    return this.state === 'running' && !this.isWithdrawing;
   }
 
+  /** No longer counted among the members: it is about to leave its group. */
   get isLeaving(): boolean {
-    return this.membership !== undefined && this.membership.leaving !== 'no';
+    const withdrawal = this.membership?.withdrawal;
+    return withdrawal === 'leave' || withdrawal === 'gone';
   }
 
-  /** On its way out, but it could still carry data. */
+  get isWithdrawing(): boolean {
+    return this.membership !== undefined && this.membership.withdrawal !== 'none';
+  }
+
+  /** On its way out of use, but it could still carry data. */
   get isLastChoice(): boolean {
-    return this.state === 'running' && this.membership?.leaving === 'soon';
+    const withdrawal = this.membership?.withdrawal;
+    return this.state === 'running' && (withdrawal === 'leave' || withdrawal === 'offline');
+  }
+
+  /** The operator took it offline: nothing of it is used, nothing that it receives is taken. */
+  get isOffline(): boolean {
+    return phyintIsOffline(this.state);
   }
 
   get inactive(): boolean {
@@ -111,9 +140,16 @@ export class TrackedPhyint implements Candidate {
     return INTERFACE_STATES[this.state];
   }
 
-  /** Sets or clears INACTIVE; inside the region. */
+  /** Sets or clears INACTIVE, as decided by rule; inside the region. */
   setInactive(inactive: boolean, cause: Cause): void {
     this.phyint.changeFlags(inactive ? PHYI_INACTIVE : 0, PHYI_INACTIVE);
     this.activeCause = cause;
+    this.isActivated = false;
+  }
+
+  /** Clears INACTIVE of a standby, as the operator decided; inside the region. */
+  activate(): void {
+    this.setInactive(false, 'activated');
+    this.isActivated = true;
   }
 }

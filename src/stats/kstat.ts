@@ -55,6 +55,13 @@ export interface KstatRecord extends KstatIdentity {
   readonly data: KstatData;
 }
 
+/** A kstat has come (`installed`) or gone; `id` is that of the chain afterwards. */
+export interface KstatChange {
+  readonly kind: 'installed' | 'removed';
+  readonly kstat: string;
+  readonly id: number;
+}
+
 /** Kstats that may be installed at once: 512 NICs, 64 groups, and our own with room to grow. */
 const CHAIN_MAX = 4096;
 
@@ -65,6 +72,8 @@ export class KstatChain {
   /** Readings given, and those among them in which a last known value stood in. */
   readings = 0n;
   staleReadings = 0n;
+  /** Called at each install and remove, perhaps with a region open: it may only take note. */
+  onChange: ((change: KstatChange) => void) | undefined;
 
   /** Rises with each install and remove. */
   get id(): number {
@@ -80,7 +89,7 @@ export class KstatChain {
     if (this.#kstats.has(key)) throw new OperatorError('EEXIST', `kstat ${key} exists already`);
     assert(this.#kstats.size < CHAIN_MAX, 'the kstat chain is bounded');
     this.#kstats.set(key, kstat);
-    this.#id++;
+    this.#changed('installed', key);
   }
 
   /**
@@ -91,7 +100,7 @@ export class KstatChain {
     const key = keyOf(kstat.module, kstat.instance, kstat.name);
     assert(this.#kstats.get(key) === kstat, `kstat ${key} is unlinked once`);
     this.#kstats.delete(key);
-    this.#id++;
+    this.#changed('removed', key);
   }
 
   /**
@@ -120,6 +129,11 @@ export class KstatChain {
   /** A copy of the list. */
   list(): Kstat[] {
     return [...this.#kstats.values()];
+  }
+
+  #changed(kind: KstatChange['kind'], kstat: string): void {
+    this.#id++;
+    this.onChange?.({ kind, kstat, id: this.#id });
   }
 }
 

@@ -182,8 +182,8 @@ const LIVES: readonly Mutant[] = [
     edits: [
       {
         file: LIFECYCLE,
-        find: 'yield* this.#ctx.closeGroupDevice(name);',
-        replace: 'this.#unlinkGroup(group); yield* this.#ctx.closeGroupDevice(name);',
+        find: 'yield* this.#ctx.closeGroupDevice(group.ifname);',
+        replace: 'this.#unlinkGroup(group); yield* this.#ctx.closeGroupDevice(group.ifname);',
       },
       {
         file: LIFECYCLE,

@@ -13,13 +13,14 @@ interface Named extends Candidate {
   readonly name: string;
 }
 
-/** `a` active, `i` waiting, `-` not functioning; upper case or `=` for a standby. */
+/** `a` active, `i` waiting, `-` not functioning; upper case, `=` or `!` (activated): a standby. */
 function members(text: string): Named[] {
   return [...text].map((letter, at) => ({
     name: `${at}`,
-    standby: letter === 'A' || letter === 'I' || letter === '=',
+    standby: 'AI=!'.includes(letter),
     functioning: letter !== '-' && letter !== '=',
     inactive: letter === 'i' || letter === 'I',
+    isActivated: letter === '!',
   }));
 }
 
@@ -40,6 +41,10 @@ const ENTRIES: readonly (readonly [
   ['-A', 0, false, false, '1', 'the standby rests when the member works'],
   ['a-A', 1, false, false, '2', 'three with one standby keep two'],
   ['a--A', 1, false, false, undefined, 'the standby stays while another member is missing'],
+  ['a-!A', 1, false, false, '3', 'of two standbys the one that nobody activated rests'],
+  ['a-!', 1, false, false, '2', 'an activated one rests when no other can'],
+  ['a--!', 1, false, false, undefined, 'but not while too few work'],
+  ['!=', 1, false, true, undefined, 'a standby waits beside an activated one'],
   ['a-', 1, true, true, undefined, 'without failback the repaired one waits'],
   ['a-A', 1, true, true, undefined, 'without failback the standby goes on'],
 ];
@@ -71,4 +76,13 @@ test('corrections wake standbys while too few work and rest them while too many 
   deepEqual([rested?.member.name, rested?.inactive], ['2', true]);
   equal(standbyCorrection(members('A')), undefined, 'a group of standbys keeps one');
   equal(standbyCorrection(members('ai')), undefined, 'a member that waits is left alone');
+});
+
+test('corrections leave an activated standby active, and the others as they are', () => {
+  equal(standbyCorrection(members('aa!')), undefined, 'it is not put to rest');
+  equal(standbyCorrection(members('a-A!')), undefined, 'nor is another for its sake');
+  equal(standbyCorrection(members('a-!I')), undefined, 'it counts where too few work');
+  equal(standbyCorrection(members('a--!I'))?.member.name, '4', 'but for one only');
+  equal(standbyCorrection(members('aaA!'))?.member.name, '2', 'a surplus without it rests');
+  equal(standbyCorrection(members('A!')), undefined, 'in a group of standbys both work');
 });

@@ -145,7 +145,7 @@ test('deleting a group takes its addresses, its words and its kstat back', () =>
   bench.run(() => bench.system.deleteGroup('ipmp0'));
   deepEqual(
     bench.told().map((line) => line.split(' ')[0]),
-    ['address-removed', 'address-removed', 'group-removed'],
+    ['address-removed', 'address-removed', 'group-removed', 'kstat-removed'],
   );
   deepEqual(bench.publication.tables.addresses, []);
   deepEqual([...bench.publication.placements.values()], [-1]);
