@@ -238,6 +238,7 @@ export class Daemon {
       operatorGid,
       peerCredentials: (fd) => native.peerCredentials(fd),
       metrics: text,
+      wallTime,
       log: this.#log,
     });
     if (metrics.listen === null) return;

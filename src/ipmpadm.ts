@@ -19,6 +19,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   version: VERSION,
   defaultSocket: DEFAULT_SOCKET,
+  isColorful: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
   checkConfig: async (file) => {

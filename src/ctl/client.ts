@@ -10,7 +10,8 @@ import { randomInt } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
-import { type JsonValue, jsonRead } from '../base/json.ts';
+import { type JsonValue, jsonRead, jsonWrite } from '../base/json.ts';
+import type { Method } from './api.ts';
 
 /** Pauses before the tries after the first, at most: together 5 s (T22). */
 const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];
@@ -37,8 +38,6 @@ export interface EventMessage {
   readonly data: string;
 }
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
-
 /** Talks to the daemon behind one socket. */
 export class ControlClient {
   readonly socketPath: string;
@@ -51,17 +50,24 @@ export class ControlClient {
    * The JSON that the daemon replies, undefined for a reply without body. Throws the daemon's
    * refusal as OperatorError, UnreachableError if there is no daemon.
    */
-  async request(method: Method, path: string): Promise<JsonValue | undefined> {
-    const response = await this.#send(method, path);
+  async request(method: Method, path: string, body?: JsonValue): Promise<JsonValue | undefined> {
+    const response = await this.#send(method, path, body);
     const text = await textOf(response, REPLY_BYTES_MAX);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return text === '' ? undefined : jsonRead(text);
     throw refusalOf(status, text);
   }
 
-  /** Calls `onEvent` with each event until the daemon ends the stream or `signal` is aborted. */
-  async events(onEvent: (message: EventMessage) => void, signal: AbortSignal): Promise<void> {
-    const response = await this.#send('GET', '/v1/events');
+  /**
+   * Calls `onEvent` with each event of `path` until the daemon ends the stream or `signal` is
+   * aborted.
+   */
+  async events(
+    onEvent: (message: EventMessage) => void,
+    signal: AbortSignal,
+    path = '/v1/events',
+  ): Promise<void> {
+    const response = await this.#send('GET', path);
     if (response.statusCode !== 200) {
       throw refusalOf(response.statusCode ?? 0, await textOf(response, REPLY_BYTES_MAX));
     }
@@ -75,11 +81,12 @@ export class ControlClient {
     }
   }
 
-  async #send(method: Method, path: string): Promise<IncomingMessage> {
+  async #send(method: Method, path: string, body?: JsonValue): Promise<IncomingMessage> {
+    const text = body === undefined ? undefined : jsonWrite(body);
     for (let attempt = 0; ; attempt++) {
       const pauseMs = PAUSES_MS[attempt];
       try {
-        const response = await this.#sendOnce(method, path);
+        const response = await this.#sendOnce(method, path, text);
         if (response.statusCode !== 503 || path === '/readyz' || pauseMs === undefined) {
           return response;
         }
@@ -93,16 +100,17 @@ export class ControlClient {
     }
   }
 
-  #sendOnce(method: Method, path: string): Promise<IncomingMessage> {
+  #sendOnce(method: Method, path: string, text: string | undefined): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const options = { socketPath: this.socketPath, path, method, agent: false as const };
-      const sent = request({ ...options, headers: { host: 'ipmpd' } }, (response) => {
+      const headers = { host: 'ipmpd', ...(text === undefined ? {} : bodyHeaders(text)) };
+      const sent = request({ ...options, headers }, (response) => {
         sent.setTimeout(0);
         resolve(response);
       });
       sent.setTimeout(REPLY_MS, () => sent.destroy(new Error('no reply came in time')));
       sent.on('error', reject);
-      sent.end();
+      sent.end(text);
     });
   }
 
@@ -118,6 +126,10 @@ export class ControlClient {
     const hint = code === 'EACCES' ? 'the socket’s directory' : 'is ipmpd running?';
     return new UnreachableError(`cannot reach ipmpd at ${this.socketPath}: ${reason}`, hint);
   }
+}
+
+function bodyHeaders(text: string): Record<string, string | number> {
+  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
 }
 
 /** A lost connection may have lost the reply to a change, so changes are not repeated then. */

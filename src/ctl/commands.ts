@@ -1,146 +1,304 @@
 /**
- * The commands of `ipmpadm`, as one table: usage, abbreviation, completion and dispatch are made
- * from it.
- *
- * The grammar is iproute2's: options, then an object, then a verb, then its parameters. Objects
- * and verbs may be shortened while that is unambiguous; `help` works wherever a word may stand.
+ * The commands of `ipmpadm`, as one table: usage, abbreviation, help, completion, requests and the
+ * documentation are made from it.
  */
+import {
+  assignments,
+  type Command,
+  mark,
+  optional,
+  type Parameter,
+  pair,
+  repeated,
+  SAVE,
+  word,
+} from './command.ts';
+import { GROUP_SETTINGS, INTERFACE_SETTINGS } from './settings.ts';
+import type { ViewName } from './views.ts';
 
-/** Everything that `ipmpadm` can do, by object and verb. */
-export type CommandName =
-  | 'status'
-  | 'group show'
-  | 'group delete'
-  | 'group add'
-  | 'group remove'
-  | 'interface show'
-  | 'address show'
-  | 'neighbor show'
-  | 'kstat'
-  | 'monitor'
-  | 'config check'
-  | 'lab run'
-  | 'lab up'
-  | 'lab down';
-
-export interface Command {
-  readonly name: CommandName;
-  readonly object: string;
-  /** Empty if the object stands alone (`status`). */
-  readonly verb: string;
-  /** As usage shows them. */
-  readonly parameters: string;
-  readonly least: number;
-  readonly most: number;
-  /** Options of this command alone, with their minus signs. */
-  readonly flags: readonly string[];
-  readonly summary: string;
-}
+type Rest = Partial<Pick<Command, 'action' | 'view' | 'isOpaque'>>;
 
 function command(
-  name: CommandName,
-  parameters: string,
-  counts: readonly [number, number],
+  name: string,
+  route: string,
   summary: string,
-  flags: readonly string[] = [],
+  parameters: readonly Parameter[],
+  example: string,
+  rest: Rest = {},
 ): Command {
   const [object = '', verb = ''] = name.split(' ');
-  return { name, object, verb, parameters, least: counts[0], most: counts[1], flags, summary };
+  const common = { name, object, verb, route, summary, parameters };
+  return { ...common, example: `${name} ${example}`.trimEnd(), action: 'change', ...rest };
 }
 
-/** Members of a group at most, and parameters handed on unseen (to the lab). */
-const ANY_NUMBER = 64;
+/** Rows of one kind, all or some. */
+function show(
+  object: string,
+  route: string,
+  view: ViewName,
+  summary: string,
+  filter: Parameter,
+): Command {
+  const parameters = [optional(filter)];
+  return command(`${object} show`, route, summary, parameters, '', { action: 'show', view });
+}
 
-export const COMMANDS: readonly Command[] = [
-  command('status', '[--check]', [0, 0], 'one line a group; --check: exit 4 degraded, 5 failed', [
-    '--check',
-  ]),
-  command('group show', '[NAME]', [0, 1], 'groups, their state and members'),
-  command('group delete', 'NAME', [1, 1], 'delete an empty group'),
-  command('group add', 'NAME IF…', [2, ANY_NUMBER], 'make interfaces members of a group'),
-  command('group remove', 'NAME IF…', [2, ANY_NUMBER], 'take interfaces out of a group'),
-  command('interface show', '[NAME]', [0, 1], 'interfaces, their state and why'),
-  command('address show', '[dev NAME]', [0, 2], 'data and test addresses and where they are bound'),
-  command('neighbor show', '[dev NAME]', [0, 2], 'the neighbour cache'),
-  command(
-    'kstat',
-    '[-p] [module:instance:name:statistic]',
-    [0, 1],
-    'statistics; globs allowed; -p: one a line',
-    ['-p'],
+/** A change of the configuration. */
+function change(
+  name: string,
+  route: string,
+  summary: string,
+  parameters: readonly Parameter[],
+  example: string,
+): Command {
+  return command(name, route, summary, [...parameters, SAVE], example);
+}
+
+const GROUP = word('NAME', 'name', 'name of the group');
+const INTERFACE = word('NAME', 'ifname', 'name of the interface');
+const MEMBERS = repeated(word('IF', 'ifname', 'interfaces'));
+const DEV_GROUP = pair('dev', 'GROUP', 'name', 'the group');
+const DEV_INTERFACE = pair('dev', 'IF', 'ifname', 'the interface');
+const DEV_ANY = pair('dev', 'NAME', 'dev', 'only those of this group or interface');
+const PREFIX = word('ADDR/LEN', 'address', 'address with its prefix length');
+const ADDRESS = word('ADDR', 'address', 'address, with or without its prefix length');
+const NEIGHBOR = word('ADDR', 'dst', 'address of the neighbour');
+const MULTICAST = word('ADDR', 'address', 'multicast address');
+
+const GROUPS: readonly Command[] = [
+  show('group', 'GET /v1/groups', 'group', 'groups, their state and members', {
+    ...GROUP,
+    key: 'wanted',
+    summary: 'only this group',
+  }),
+  change(
+    'group create',
+    'POST /v1/groups',
+    'create a group',
+    [GROUP, optional(repeated(pair('-i', 'IF', 'interfaces', 'an interface that joins it')))],
+    'ipmp1 -i net2 -i net3',
   ),
-  command('monitor', '', [0, 0], 'every event as it happens, until interrupted'),
-  command('config check', 'FILE', [1, 1], 'check a configuration file'),
-  command('lab run', '[--once]', [0, ANY_NUMBER], 'build the lab and show a failover (npm start)'),
-  command('lab up', '', [0, ANY_NUMBER], 'build the lab and leave it up'),
-  command('lab down', '', [0, ANY_NUMBER], 'take the lab down'),
+  change('group delete', 'DELETE /v1/groups/:name', 'delete an empty group', [GROUP], 'ipmp2'),
+  change(
+    'group rename',
+    'POST /v1/groups/:name/rename',
+    'give a group another name; its device keeps its own',
+    [GROUP, word('NEW', 'to', 'the new name')],
+    'ipmp2 uplinks',
+  ),
+  change(
+    'group add',
+    'PUT /v1/groups/:name/interfaces/:ifname',
+    'make interfaces members of a group',
+    [GROUP, MEMBERS],
+    'ipmp0 net2 net3',
+  ),
+  change(
+    'group remove',
+    'DELETE /v1/groups/:name/interfaces/:ifname',
+    'take interfaces out of a group',
+    [GROUP, MEMBERS],
+    'ipmp0 net1',
+  ),
+  change(
+    'group set',
+    'PATCH /v1/groups/:name',
+    'change settings of a group',
+    [GROUP, assignments(GROUP_SETTINGS)],
+    'ipmp0 failback=off spreading=destination',
+  ),
 ];
 
-/** One global option. */
-export interface OptionDescription {
-  readonly key: OptionKey;
-  /** The long name, without minus signs. */
-  readonly name: string;
-  /** The shortest form that stands for it. */
-  readonly shortest: string;
-  /** The name of its value, if it has one. */
-  readonly value?: string;
-  readonly summary: string;
+/** An operation: it lasts until the daemon stops. */
+function operation(verb: string, summary: string): Command {
+  const route = `POST /v1/interfaces/:ifname/${verb}`;
+  return command(`interface ${verb}`, route, summary, [INTERFACE], 'net1');
 }
 
-export type OptionKey =
-  | 'json'
-  | 'pretty'
-  | 'details'
-  | 'statistics'
-  | 'oneline'
-  | 'brief'
-  | 'timestamp'
-  | 'socket'
-  | 'version'
-  | 'help';
+const INTERFACES: readonly Command[] = [
+  show('interface', 'GET /v1/interfaces', 'interface', 'interfaces, their state and why', {
+    ...INTERFACE,
+    key: 'wanted',
+    summary: 'only this interface',
+  }),
+  change(
+    'interface create',
+    'POST /v1/interfaces',
+    'create an interface: a macvtap, or a TAP',
+    [
+      word('NAME', 'name', 'name of the interface and its device'),
+      {
+        ...optional(pair('--uplink', 'DEV', 'uplink', 'the NIC beneath it (macvtap)')),
+        excludes: '--bridge',
+      },
+      {
+        ...optional(pair('--bridge', 'BR', 'bridge', 'the bridge that it becomes a port of')),
+        excludes: '--uplink',
+      },
+      mark('--standby', 'standby', 'use it only while another has failed'),
+    ],
+    'net4 --uplink eth4 --standby',
+  ),
+  change(
+    'interface delete',
+    'DELETE /v1/interfaces/:ifname',
+    'delete an interface',
+    [INTERFACE],
+    'net3',
+  ),
+  change(
+    'interface set',
+    'PATCH /v1/interfaces/:ifname',
+    'change settings of an interface',
+    [INTERFACE, assignments(INTERFACE_SETTINGS)],
+    'net1 standby=on',
+  ),
+  operation('offline', 'take an interface out of use; others take over'),
+  operation('online', 'take it into use again'),
+  operation('activate', 'make an inactive interface active'),
+];
 
-export const OPTIONS: readonly OptionDescription[] = [
-  { key: 'json', name: 'json', shortest: 'j', summary: 'JSON' },
-  { key: 'pretty', name: 'pretty', shortest: 'p', summary: 'JSON over several lines' },
-  { key: 'details', name: 'details', shortest: 'd', summary: 'everything that is known' },
-  { key: 'statistics', name: 'statistics', shortest: 's', summary: 'with statistics' },
-  { key: 'oneline', name: 'oneline', shortest: 'o', summary: 'one line for each row' },
-  { key: 'brief', name: 'brief', shortest: 'br', summary: 'a short table' },
-  { key: 'timestamp', name: 'timestamp', shortest: 't', summary: 'times in monitor' },
-  { key: 'socket', name: 'socket', shortest: 'socket', value: 'PATH', summary: 'control socket' },
-  { key: 'version', name: 'Version', shortest: 'V', summary: 'version of ipmpadm' },
-  { key: 'help', name: 'help', shortest: 'h', summary: 'this text' },
+const ADDRESSES: readonly Command[] = [
+  show(
+    'address',
+    'GET /v1/addresses',
+    'address',
+    'data and test addresses and where they are bound',
+    DEV_ANY,
+  ),
+  change(
+    'address add',
+    'POST /v1/groups/:name/addresses',
+    'add a data address',
+    [PREFIX, DEV_GROUP],
+    '192.0.2.12/24 dev ipmp0',
+  ),
+  change(
+    'address delete',
+    'DELETE /v1/groups/:name/addresses/:address',
+    'delete a data address',
+    [ADDRESS, DEV_GROUP],
+    '192.0.2.12/24 dev ipmp0',
+  ),
+  show('test-address', 'GET /v1/addresses', 'test-address', 'test addresses', DEV_ANY),
+  change(
+    'test-address add',
+    'POST /v1/interfaces/:ifname/test-addresses',
+    'add a test address',
+    [PREFIX, DEV_INTERFACE],
+    '192.0.2.21/24 dev net0',
+  ),
+  change(
+    'test-address delete',
+    'DELETE /v1/interfaces/:ifname/test-addresses/:address',
+    'delete a test address',
+    [ADDRESS, DEV_INTERFACE],
+    '192.0.2.21/24 dev net0',
+  ),
+];
+
+const NEIGHBORS: readonly Command[] = [
+  show('neighbor', 'GET /v1/neighbors', 'neighbor', 'the neighbour cache', DEV_ANY),
+  change(
+    'neighbor add',
+    'POST /v1/groups/:name/neighbors',
+    'add a static neighbour',
+    [
+      NEIGHBOR,
+      pair('lladdr', 'MAC', 'lladdr', 'its MAC'),
+      mark('proxy', 'proxy', 'answer for it on the wire'),
+      DEV_GROUP,
+    ],
+    '192.0.2.9 lladdr 02:00:00:00:00:09 dev ipmp0',
+  ),
+  change(
+    'neighbor delete',
+    'DELETE /v1/groups/:name/neighbors/:dst',
+    'delete a neighbour',
+    [NEIGHBOR, DEV_GROUP],
+    '192.0.2.9 dev ipmp0',
+  ),
+  show('multicast', 'GET /v1/multicast', 'multicast', 'memberships that were asked for', DEV_ANY),
+  change(
+    'multicast join',
+    'PUT /v1/groups/:name/multicast/:address',
+    'join a multicast address',
+    [MULTICAST, DEV_GROUP],
+    '239.1.2.3 dev ipmp0',
+  ),
+  change(
+    'multicast leave',
+    'DELETE /v1/groups/:name/multicast/:address',
+    'leave a multicast address',
+    [MULTICAST, DEV_GROUP],
+    '239.1.2.3 dev ipmp0',
+  ),
+  show('target', 'GET /v1/targets', 'target', 'hosts that are probed', DEV_ANY),
+];
+
+const FILTERS: readonly Parameter[] = [
+  optional(pair('group', 'NAME', 'group', 'only events of this group')),
+  optional(pair('interface', 'NAME', 'ifname', 'only events of this interface')),
+  optional(pair('event', 'NAME', 'event', 'only events of this name')),
+];
+
+const REST: readonly Command[] = [
+  command(
+    'kstat',
+    'GET /v1/kstats',
+    'statistics; globs allowed; -p: one a line',
+    [
+      mark('-p', 'parsable', 'module:instance:name:statistic, a tab, and the value'),
+      optional(word('module:instance:name:statistic', 'pattern', 'those that match')),
+    ],
+    '-p ipmp:0:ipmp0:*packets64',
+    { action: 'kstat' },
+  ),
+  command('monitor', 'GET /v1/events', 'events as they happen, until interrupted', FILTERS, '', {
+    action: 'monitor',
+  }),
+  command('config show', 'GET /v1/config', 'the configuration in force, with origins', [], '', {
+    action: 'config',
+  }),
+  command(
+    'config check',
+    '',
+    'check a configuration file',
+    [word('FILE', 'file', 'the file')],
+    '/etc/ipmpd/ipmpd.yaml',
+    { action: 'check' },
+  ),
+  command('reload', 'POST /v1/reload', 'read the configuration anew, apply what differs', [], '', {
+    action: 'reload',
+  }),
+  lab('run', 'build the lab and show a failover (npm start)', [
+    mark('--once', 'once', 'do not stay up afterwards'),
+  ]),
+  lab('up', 'build the lab and leave it up'),
+  lab('down', 'take the lab down'),
+];
+
+function lab(verb: string, summary: string, parameters: readonly Parameter[] = []): Command {
+  return command(`lab ${verb}`, '', summary, parameters, '', { action: 'lab', isOpaque: true });
+}
+
+export const COMMANDS: readonly Command[] = [
+  command(
+    'status',
+    'GET /v1/status',
+    'one line a group; --check: exit 4 degraded, 5 failed',
+    [mark('--check', 'check', 'the exit status tells the state')],
+    '--check',
+    { action: 'status' },
+  ),
+  ...GROUPS,
+  ...INTERFACES,
+  ...ADDRESSES,
+  ...NEIGHBORS,
+  ...REST,
 ];
 
 /** The objects in table order, each once. */
 export function objectNames(): string[] {
   return [...new Set(COMMANDS.map((entry) => entry.object))];
-}
-
-/** How to use `ipmpadm`, or one of its objects, or one command. */
-export function usageText(object?: string, verb?: string): string {
-  const rows = COMMANDS.filter(
-    (entry) =>
-      (object === undefined || entry.object === object) &&
-      (verb === undefined || entry.verb === verb),
-  );
-  const width = Math.max(...rows.map((row) => commandForm(row).length));
-  const lines = rows.map((row) => `  ${commandForm(row).padEnd(width)}  ${row.summary}`);
-  const usage = ['Usage: ipmpadm [OPTIONS] OBJECT [VERB] [PARAMETERS]', '', ...lines];
-  if (object === undefined) usage.push('', 'OPTIONS', ...optionLines());
-  return `${usage.join('\n')}\n`;
-}
-
-function commandForm(entry: Command): string {
-  return [entry.object, entry.verb, entry.parameters].filter((word) => word !== '').join(' ');
-}
-
-function optionLines(): string[] {
-  const forms = OPTIONS.map((option) => {
-    const shortest = option.shortest === option.name ? '' : `-${option.shortest}, `;
-    return `${shortest}--${option.name.toLowerCase()}${option.value ? ` ${option.value}` : ''}`;
-  });
-  const width = Math.max(...forms.map((form) => form.length));
-  return OPTIONS.map((option, at) => `  ${(forms[at] ?? '').padEnd(width)}  ${option.summary}`);
 }

@@ -2,7 +2,7 @@
 
 import type { JsonValue } from '../base/json.ts';
 import type { KstatPattern } from './kstat-pattern.ts';
-import type { Row } from './render.ts';
+import type { Row } from './views.ts';
 
 /** A kstat with what a pattern asks of it. */
 export interface SelectedKstat {

@@ -3,31 +3,33 @@
  * them. Pure: nothing is connected, opened or printed here, so `help` and every usage error work
  * without a daemon.
  */
-import { suggest } from '../base/suggest.ts';
-import {
-  COMMANDS,
-  type Command,
-  OPTIONS,
-  type OptionDescription,
-  type OptionKey,
-  objectNames,
-  usageText,
-} from './commands.ts';
+import type { Command } from './command.ts';
+import { COMMANDS, objectNames } from './commands.ts';
+import { isOptionWord, OPTIONS, type OptionDescription, type OptionKey } from './options.ts';
+import { nearest, parseParameters, splitOnce, UsageError, type Values } from './parameters.ts';
+import { usageText } from './usage.ts';
 
-/** The options of a command line; `socket` is the path, if given. */
+/** The options of a command line. */
 export interface ParsedOptions {
   readonly set: ReadonlySet<OptionKey>;
+  /** The path, if given. */
   readonly socket: string | undefined;
+  /** `always`, `auto`, `never`. */
+  readonly color: string;
+}
+
+/** A command with everything that was said to it. */
+export interface ParsedCommand {
+  readonly kind: 'command';
+  readonly command: Command;
+  readonly options: ParsedOptions;
+  readonly values: Values;
+  /** The words after object and verb as they were given. */
+  readonly words: readonly string[];
 }
 
 export type Parsed =
-  | {
-      readonly kind: 'command';
-      readonly command: Command;
-      readonly options: ParsedOptions;
-      readonly parameters: readonly string[];
-      readonly flags: ReadonlySet<string>;
-    }
+  | ParsedCommand
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
   | {
@@ -37,49 +39,69 @@ export type Parsed =
       readonly json: boolean;
     };
 
-/** What is wrong with a command line; caught by `parseArguments` alone. */
-class UsageError extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.hint = hint;
-  }
+/** Options while they are collected. */
+interface OptionsInHand {
+  readonly set: Set<OptionKey>;
+  socket: string | undefined;
+  color: string;
 }
 
 /** Parses the words after the program's name. */
 export function parseArguments(words: readonly string[]): Parsed {
-  const set = new Set<OptionKey>();
+  const options: OptionsInHand = { set: new Set(), socket: undefined, color: 'auto' };
   try {
-    return parse(words, set);
+    return parse(words, options);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return { kind: 'wrong', message: error.message, hint: error.hint, json: set.has('json') };
+    const json = options.set.has('json');
+    return { kind: 'wrong', message: error.message, hint: error.hint, json };
   }
 }
 
-function parse(words: readonly string[], set: Set<OptionKey>): Parsed {
+function parse(words: readonly string[], options: OptionsInHand): Parsed {
   const rest = [...words];
-  let socket: string | undefined;
-  while (rest[0]?.startsWith('-')) {
-    const [word = '', inline] = splitOnce(rest.shift() ?? '', '=');
-    const option = findOption(word);
-    set.add(option.key);
-    if (option.value === undefined) {
-      if (inline !== undefined) throw new UsageError(`option ${word} takes no value`, seeHelp());
-      continue;
-    }
-    socket = inline ?? rest.shift();
-    if (socket === undefined || socket === '') {
-      throw new UsageError(`option ${word} needs its ${option.value}`, seeHelp());
-    }
-  }
+  while (rest[0]?.startsWith('-')) takeOption(rest, options);
+  const { set } = options;
   if (set.has('help')) return { kind: 'help', text: usageText() };
   if (set.has('version')) return { kind: 'version' };
   const object = rest.shift();
   if (object === undefined) throw new UsageError('an object is missing', oneOf(objectNames()));
-  if (isHelp(object)) return { kind: 'help', text: usageText() };
-  return parseObject(object, rest, { set, socket });
+  return isHelp(object) ? helpAbout(rest) : parseObject(object, rest, options);
+}
+
+/** Takes one option, and its value, from the beginning of `rest`. */
+function takeOption(rest: string[], options: OptionsInHand): void {
+  const [word, inline] = splitOnce(rest.shift() ?? '', '=');
+  const { key, value, choices } = findOption(word);
+  options.set.add(key);
+  if (choices !== undefined) {
+    const chosen = inline ?? choices[0] ?? '';
+    if (!choices.includes(chosen)) {
+      throw new UsageError(`option ${word} has no "${chosen}"`, nearest(chosen, choices));
+    }
+    options.color = chosen;
+    return;
+  }
+  if (value === undefined) {
+    if (inline === undefined) return;
+    throw new UsageError(`option ${word} takes no value`, seeHelp());
+  }
+  options.socket = inline ?? rest.shift();
+  if (options.socket === undefined || options.socket === '') {
+    throw new UsageError(`option ${word} needs its ${value}`, seeHelp());
+  }
+}
+
+/** `help group set`: as `group set help`. */
+function helpAbout(words: readonly string[]): Parsed {
+  const [object, verb] = words;
+  if (object === undefined || isHelp(object)) return { kind: 'help', text: usageText() };
+  const name = complete('object', object, objectNames());
+  const verbs = COMMANDS.filter((entry) => entry.object === name).map((entry) => entry.verb);
+  if (verb === undefined || isHelp(verb) || verbs.includes('')) {
+    return { kind: 'help', text: usageText(name, verbs.includes('') ? '' : undefined) };
+  }
+  return { kind: 'help', text: usageText(name, complete('verb', verb, verbs, name)) };
 }
 
 function parseObject(word: string, rest: string[], options: ParsedOptions): Parsed {
@@ -89,7 +111,7 @@ function parseObject(word: string, rest: string[], options: ParsedOptions): Pars
   let verb = '';
   if (!verbs.includes('')) {
     const given = rest.shift();
-    if (given !== undefined && isHelp(given)) return { kind: 'help', text: usageText(object) };
+    if (given !== undefined && isHelp(given)) return helpAbout([object]);
     if (given === undefined && !verbs.includes('show')) {
       throw new UsageError(`${object}: a verb is missing`, oneOf(verbs));
     }
@@ -98,40 +120,8 @@ function parseObject(word: string, rest: string[], options: ParsedOptions): Pars
   const command = commands.find((entry) => entry.verb === verb);
   if (command === undefined) throw new UsageError(`${object}: a verb is missing`, oneOf(verbs));
   if (rest.some(isHelp)) return { kind: 'help', text: usageText(object, verb) };
-  return parseParameters(command, rest, options);
-}
-
-function parseParameters(command: Command, rest: string[], options: ParsedOptions): Parsed {
-  const flags = new Set<string>();
-  const parameters: string[] = [];
-  const form = usageForm(command);
-  for (const word of rest) {
-    if (!word.startsWith('-') || command.object === 'lab') parameters.push(word);
-    else if (command.flags.includes(word)) flags.add(word);
-    else {
-      const isGlobal = OPTIONS.some((option) => matches(option, word));
-      const hint = isGlobal
-        ? `options stand before the object: ipmpadm ${word} ${command.name}`
-        : form;
-      throw new UsageError(`${command.name} has no option ${word}`, hint);
-    }
-  }
-  if (parameters.length < command.least) {
-    throw new UsageError(`${command.name}: ${command.parameters} is missing`, form);
-  }
-  if (parameters.length > command.most) {
-    const extra = parameters[command.most] ?? '';
-    throw new UsageError(`${command.name}: "${extra}" is too much`, form);
-  }
-  const isDeviceFilter = command.parameters === '[dev NAME]' && parameters.length > 0;
-  if (isDeviceFilter && (parameters[0] !== 'dev' || parameters.length !== 2)) {
-    throw new UsageError(`${command.name}: "${parameters.join(' ')}" is not dev NAME`, form);
-  }
-  return { kind: 'command', command, options, parameters, flags };
-}
-
-function usageForm(command: Command): string {
-  return `usage: ${command.name} ${command.parameters}`.trim();
+  const values = command.isOpaque === true ? new Map() : parseParameters(command, rest);
+  return { kind: 'command', command, options, values, words: rest };
 }
 
 function isHelp(word: string): boolean {
@@ -139,21 +129,13 @@ function isHelp(word: string): boolean {
 }
 
 function findOption(word: string): OptionDescription {
-  const option = OPTIONS.find((candidate) => matches(candidate, word));
+  const option = OPTIONS.find((candidate) => isOptionWord(candidate, word));
   if (option !== undefined) return option;
-  const names = OPTIONS.map((candidate) => `--${candidate.name}`);
-  const meant = suggest(word, names);
-  throw new UsageError(
-    `there is no option ${word}`,
-    meant === undefined ? seeHelp() : `did you mean ${meant}?`,
+  const hint = nearest(
+    word,
+    OPTIONS.map((candidate) => `--${candidate.name}`),
   );
-}
-
-/** As in iproute2: one minus sign or two, and any beginning of the name from its shortest form. */
-function matches(option: OptionDescription, word: string): boolean {
-  const name = word.replace(/^--?/, '');
-  if (name === 'version' && option.key === 'version') return true;
-  return name.startsWith(option.shortest) && option.name.startsWith(name);
+  throw new UsageError(`there is no option ${word}`, hint.startsWith('did you') ? hint : seeHelp());
 }
 
 function complete(what: string, word: string, names: readonly string[], object?: string): string {
@@ -165,9 +147,7 @@ function complete(what: string, word: string, names: readonly string[], object?:
   if (found.length > 1) {
     throw new UsageError(`${place}${what} "${word}" is ambiguous`, oneOf(found));
   }
-  const meant = suggest(word, names);
-  const hint = meant === undefined ? oneOf(names) : `did you mean ${meant}?`;
-  throw new UsageError(`${place}there is no ${what} "${word}"`, hint);
+  throw new UsageError(`${place}there is no ${what} "${word}"`, nearest(word, names));
 }
 
 function oneOf(names: readonly string[]): string {
@@ -176,9 +156,4 @@ function oneOf(names: readonly string[]): string {
 
 function seeHelp(): string {
   return 'see: ipmpadm help';
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -2,7 +2,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonRead } from '../../src/base/json.ts';
-import { fakeDaemon, HUGE, ipmpadm } from './ctl-fake.ts';
+import { fakeDaemon, ipmpadm, until } from './ctl-fake.ts';
+import { HUGE } from './ctl-fake-backend.ts';
 
 test('show prints rows as text, brief, on one line, and with details', async () => {
   await using daemon = await fakeDaemon();
@@ -13,14 +14,15 @@ test('show prints rows as text, brief, on one line, and with details', async () 
   };
   equal(
     await print('group show'),
-    'ipmp0: state degraded mtu 1500 fdt 1s\n    active net0 failed net1\n',
+    'ipmp0: state degraded mtu 1500 fdt 1s\n    active net0 failed net1\n' +
+      'ipmp2: state failed mtu 1280 fdt 1s\n',
   );
   equal(
-    await print('-o group'),
+    await print('-o group show ipmp0'),
     'ipmp0: state degraded mtu 1500 fdt 1s\\    active net0 failed net1\n',
   );
-  equal(await print('-br group'), 'ipmp0  degraded  net0,net1\n');
-  match(await print('-d group'), /\n {4}spreading flow\n$/);
+  equal(await print('-br group'), 'ipmp0  degraded  net0,net1\nipmp2  failed\n');
+  match(await print('-d group'), /\n {4}spreading flow\nipmp2/);
   equal(
     await print('interface show net1'),
     'net1: <FAILED> mtu 1500 group ipmp0\n' +
@@ -28,25 +30,63 @@ test('show prints rows as text, brief, on one line, and with details', async () 
       '    cause: its link went down\n',
   );
   match(await print('-d interface show net1'), /cause: its link went down\n {4}nominated false\n$/);
-  equal(await print('-br i'), 'net0  ok      up    ipmp0\nnet1  failed  down  ipmp0\n');
-  equal(
-    await print('address'),
-    '192.0.2.10/24 dev ipmp0 data up inbound net0 outbound net0\n' +
-      '192.0.2.11/24 dev ipmp0 data duplicate\n',
-  );
   equal(await print('address show dev nosuch'), '');
   equal(
     await print('n'),
-    '192.0.2.1 dev ipmp0 lladdr 02:00:00:00:00:fe REACHABLE\n' + '192.0.2.9 dev ipmp0 INCOMPLETE\n',
+    '192.0.2.9 dev ipmp0 lladdr 02:00:00:00:00:fe REACHABLE\n192.0.2.10 dev ipmp0 INCOMPLETE\n',
   );
-  equal(await print('status'), 'ipmp0: degraded active net0 failed net1\n');
-  const statistics = await print('-s group');
+  equal(await print('multicast'), '239.1.2.10 dev ipmp0 inbound net0\n239.1.2.9 dev ipmp2\n');
+  equal(await print('multicast show dev ipmp2'), '239.1.2.9 dev ipmp2\n');
+  equal(await print('target'), '192.0.2.9 dev net0 alive rtt 1.234ms\n192.0.2.10 dev net0 dead\n');
+  equal(await print('-br target'), '192.0.2.9   net0  alive  1.234ms\n192.0.2.10  net0  dead\n');
+  equal(await print('status'), 'ipmp0: degraded active net0 failed net1\nipmp2: failed\n');
+  const statistics = await print('-s group show ipmp0');
   match(statistics, new RegExp(`RX: +bytes +packets +errors.*\n +${HUGE} +0 +0`));
+});
+
+test('rows stand in the order in which people count, whatever the daemon’s is', async () => {
+  await using daemon = await fakeDaemon();
+  const print = async (words: string) => (await ipmpadm(daemon.socketPath, words)).out;
+  equal(
+    await print('-br i'),
+    'net0   ok      up    ipmp0\nnet1   failed  down  ipmp0\nnet2   ok      up\n' +
+      'net3   ok      up\nnet10  ok      up\n',
+  );
+  const addresses =
+    '192.0.2.10/24 dev ipmp0 data up inbound net0 outbound net0\n' +
+    '192.0.2.11/24 dev ipmp0 data duplicate\n' +
+    '192.0.2.100/24 dev ipmp0 data up inbound net0 outbound net0\n' +
+    '2001:db8::10/64 dev ipmp0 data down\n';
+  const tests = '192.0.2.21/24 dev net0 test up inbound net0 outbound net0\n';
+  equal(await print('address'), addresses + tests);
+  equal(await print('address show dev net0'), tests);
+  equal(await print('test-address'), tests);
+  equal(await print('test-address show dev net1'), '');
+  const json = JSON.parse(await print('-j i')) as { ifname: string }[];
+  deepEqual(
+    json.map(({ ifname }) => ifname),
+    ['net0', 'net1', 'net2', 'net3', 'net10'],
+  );
+});
+
+test('config show: key = value, and where the value comes from', async () => {
+  await using daemon = await fakeDaemon();
+  equal(
+    (await ipmpadm(daemon.socketPath, 'config show')).out,
+    `log.level                 = info                            # argument
+interfaces.net0.standby   = false                           # default
+groups.ipmp0.addresses    = [192.0.2.10/24, 192.0.2.11/24]  # /etc/ipmpd/ipmpd.yaml:9
+groups.ipmp0.flap-damping = { ups: 2, within: 60s }         # default
+groups.ipmp0.mtu          = 1500                            # command
+`,
+  );
+  const json = JSON.parse((await ipmpadm(daemon.socketPath, '-j config')).out);
+  deepEqual(json[0], { key: 'log.level', value: 'info', origin: 'argument' });
 });
 
 test('JSON carries every field, and 64-bit counters as exact integers', async () => {
   await using daemon = await fakeDaemon();
-  const plain = await ipmpadm(daemon.socketPath, '-j group');
+  const plain = await ipmpadm(daemon.socketPath, '-j group show ipmp0');
   deepEqual(JSON.parse(plain.out), [
     {
       group: 'ipmp0',
@@ -62,7 +102,7 @@ test('JSON carries every field, and 64-bit counters as exact integers', async ()
     },
   ]);
   equal(plain.out.split('\n').length, 2);
-  const pretty = await ipmpadm(daemon.socketPath, '-j -p group');
+  const pretty = await ipmpadm(daemon.socketPath, '-j -p group show ipmp0');
   equal(pretty.out, `${JSON.stringify(JSON.parse(plain.out), null, 4)}\n`);
   const kstats = await ipmpadm(daemon.socketPath, '-j kstat ipmp:::rbytes64');
   const [kstat] = jsonRead(kstats.out) as { crtime: unknown; data: unknown }[];
@@ -118,26 +158,34 @@ test('a refusal is told with its code and hint; exit status 1', async () => {
   });
   const absent = await ipmpadm(daemon.socketPath, 'group show nosuch');
   deepEqual(absent, { status: 1, out: '', error: 'ipmpadm: there is no group nosuch (ENOENT)\n' });
-  const invalid = await ipmpadm(daemon.socketPath, 'group delete ../../etc');
-  equal(invalid.status, 1);
-  match(invalid.error, /EINVAL/);
+  const missing = await ipmpadm(daemon.socketPath, 'interface show nosuch');
+  equal(missing.error, 'ipmpadm: there is no interface nosuch (ENXIO)\n');
+  deepEqual(await ipmpadm(daemon.socketPath, 'group delete ../../etc'), {
+    status: 1,
+    out: '',
+    error:
+      'ipmpadm: name "../../etc" is not valid (EINVAL)\n' +
+      '  a letter, then up to 14 letters, digits, ., _ or -\n',
+  });
 });
 
-test('a change that is done says nothing', async () => {
+test('reload tells what has changed; what could not be done is a failure', async () => {
   await using daemon = await fakeDaemon();
-  const done = await ipmpadm(daemon.socketPath, 'group delete empty0');
-  deepEqual(done, { status: 0, out: '', error: '' });
-  deepEqual(daemon.backend.deleted, [{ name: 'empty0', uid: 0 }]);
-});
-
-test('members are added and removed one by one, up to the first refusal', async () => {
-  await using daemon = await fakeDaemon();
-  equal((await ipmpadm(daemon.socketPath, 'group add ipmp0 net0 net1')).status, 0);
-  equal((await ipmpadm(daemon.socketPath, 'group remove ipmp0 net1')).status, 0);
-  deepEqual(daemon.backend.changed, ['add net0 by 0', 'add net1 by 0', 'remove net1 by 0']);
-  const refused = await ipmpadm(daemon.socketPath, 'group add nosuch net0');
-  deepEqual(refused, { status: 1, out: '', error: 'ipmpadm: there is no group nosuch (ENOENT)\n' });
-  equal((await ipmpadm(daemon.socketPath, 'group add ipmp0')).status, 2);
+  deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
+    status: 0,
+    out: 'group ipmp0: mtu is now 1400\n',
+    error: '',
+  });
+  daemon.backend.reloaded = { changes: [], problems: [] };
+  equal((await ipmpadm(daemon.socketPath, 'reload')).out, 'nothing to change\n');
+  daemon.backend.reloaded = { changes: ['a'], problems: ['net4: there is no eth4'] };
+  deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
+    status: 1,
+    out: 'a\n',
+    error: 'ipmpadm: net4: there is no eth4\n',
+  });
+  const json = await ipmpadm(daemon.socketPath, '-j reload');
+  deepEqual([json.status, JSON.parse(json.out)], [1, daemon.backend.reloaded]);
 });
 
 test('status --check tells by its exit status', async () => {
@@ -184,6 +232,28 @@ test('help, usage errors, config check and lab need no daemon', async () => {
   equal((await ipmpadm(nowhere, 'lab run --once')).status, 0);
 });
 
+test('colours: on a terminal, when asked for, never in JSON', async () => {
+  await using daemon = await fakeDaemon();
+  const print = async (words: string, isColorful: boolean): Promise<string> => {
+    const { out } = await ipmpadm(daemon.socketPath, words, { isColorful });
+    return out.replaceAll('\u001b[', '^').replaceAll('^0m', '$');
+  };
+  const colored = '^36mipmp0$: ^33mdegraded$ active ^36mnet0$ failed ^36mnet1$\n';
+  match(await print('status', true), /^\^36mipmp0\$: /);
+  equal((await print('-c status', false)).split('^36mipmp2')[0], colored);
+  for (const words of ['-c=never status', '-j status', '-c -j status']) {
+    ok(!(await print(words, true)).includes('^'), words);
+  }
+  ok(!(await print('-c=auto status', false)).includes('^'));
+  equal(
+    (await print('-br i', true)).split('\n')[1],
+    '^36mnet1$   ^31mfailed$  ^31mdown$  ^36mipmp0$',
+  );
+  match(await print('address', true), /^\^35m192\.0\.2\.10\/24\$ dev \^36mipmp0\$ data \^32mup\$/);
+  match(await print('address', true), /\^34m2001:db8::10\/64\$/);
+  match(await print('n', true), /lladdr \^33m02:00:00:00:00:fe\$ \^32mREACHABLE\$/);
+});
+
 test('monitor prints each event as it happens, until interrupted', async () => {
   await using daemon = await fakeDaemon();
   const monitor = async (words: string): Promise<string> => {
@@ -210,10 +280,32 @@ test('monitor prints each event as it happens, until interrupted', async () => {
   });
 });
 
+test('monitor shows only what it is asked for', async () => {
+  await using daemon = await fakeDaemon();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const words = 'monitor interface net2 group ipmp0';
+  const running = ipmpadm(daemon.socketPath, words, {
+    interrupted: signal,
+    onPrint: () => controller.abort(),
+  });
+  const publish = setInterval(() => {
+    daemon.backend.publish('link-down');
+    daemon.backend.publish('link-down', { ifname: 'net2', group: 'ipmp2' });
+    daemon.backend.publish('link-up', { ifname: 'net2' });
+  }, 5);
+  const { out } = await running.finally(() => clearInterval(publish));
+  equal(out.split('\n')[0], 'ipmp0 net2 interface-state from ok to failed (link-up)');
+  const wrong = await ipmpadm(daemon.socketPath, 'monitor event Wrong!');
+  deepEqual([wrong.status, wrong.error.includes('event "Wrong!" is not valid')], [1, true]);
+});
+
 test('monitor ends with status 3 when the daemon stops', async () => {
   await using daemon = await fakeDaemon();
-  const running = ipmpadm(daemon.socketPath, 'monitor');
-  while (daemon.backend.listeners.size === 0) await new Promise((done) => setTimeout(done, 5));
+  let printed = 0;
+  const running = ipmpadm(daemon.socketPath, 'monitor', { onPrint: () => printed++ });
+  const publish = setInterval(() => daemon.backend.publish('link-down'), 5);
+  await until(() => printed > 0, 'the monitor hears').finally(() => clearInterval(publish));
   await daemon.stop();
   equal((await running).status, 3);
   equal(daemon.backend.listeners.size, 0);

@@ -1,0 +1,201 @@
+/**
+ * JSON Schemas of what the API gives and takes, in one place: replies are described by them,
+ * requests checked by them, and the OpenAPI document shows them.
+ *
+ * What comes in is closed and bounded: no key that is not named, no text and no list without a
+ * limit. `x-allowed` says in words what a schema allows; a refusal repeats it. What goes out is
+ * open: all declared fields are there, others may stand beside them.
+ */
+
+/** A JSON Schema. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+const TEXT: Schema = { type: 'string' };
+const TEXT_OR_NULL: Schema = { type: ['string', 'null'] };
+const NAMES: Schema = { type: 'array', items: TEXT };
+const INTEGER: Schema = { type: 'integer' };
+const TRUTH: Schema = { type: 'boolean' };
+
+function oneOf(...values: string[]): Schema {
+  return { type: 'string', enum: values };
+}
+
+/** An object in which all `properties` are always there. */
+function record($id: string, properties: Readonly<Record<string, Schema>>): Schema {
+  return { $id, type: 'object', required: Object.keys(properties), properties };
+}
+
+/** Where a component stands instead of its text. */
+export function ref(name: string): Schema {
+  return { $ref: `${name}#` };
+}
+
+export function listOf(items: Schema): Schema {
+  return { type: 'array', items };
+}
+
+/** The rows and replies that have a name (contract 4). */
+export const COMPONENTS: readonly Schema[] = [
+  record('Group', {
+    group: TEXT,
+    state: oneOf('ok', 'degraded', 'failed'),
+    fdt_ms: { type: 'number' },
+    interfaces: NAMES,
+    active: NAMES,
+    inactive: NAMES,
+    failed: NAMES,
+    offline: NAMES,
+    mtu: INTEGER,
+  }),
+  record('Interface', {
+    ifname: TEXT,
+    group: TEXT_OR_NULL,
+    state: oneOf('ok', 'failed', 'offline', 'unknown', 'absent'),
+    active: TRUTH,
+    standby: TRUTH,
+    link: oneOf('up', 'down', 'unknown'),
+    probe: oneOf('ok', 'failed', 'unknown', 'disabled'),
+    lladdr: TEXT_OR_NULL,
+    mtu: INTEGER,
+    uplink: TEXT_OR_NULL,
+    flags: NAMES,
+    cause: TEXT,
+  }),
+  record('Address', {
+    address: TEXT,
+    ifname: TEXT,
+    group: TEXT_OR_NULL,
+    type: oneOf('data', 'test'),
+    state: oneOf('up', 'down', 'tentative', 'duplicate'),
+    inbound: TEXT_OR_NULL,
+    outbound: NAMES,
+  }),
+  record('Neighbor', { dst: TEXT, lladdr: TEXT_OR_NULL, state: TEXT, group: TEXT_OR_NULL }),
+  record('Multicast', { address: TEXT, group: TEXT, inbound: TEXT_OR_NULL }),
+  record('Target', {
+    ifname: TEXT,
+    target: TEXT,
+    state: TEXT,
+    rtt_us: { type: ['number', 'null'] },
+  }),
+  record('Kstat', {
+    module: TEXT,
+    instance: INTEGER,
+    name: TEXT,
+    class: TEXT,
+    crtime: { type: 'number' },
+    snaptime: { type: 'number' },
+    stale: TRUTH,
+    data: { type: 'object' },
+  }),
+  record('ConfigValue', { key: TEXT, value: {}, origin: TEXT }),
+  record('ConfigCheck', { errors: listOf(TEXT) }),
+  record('Reload', { changes: listOf(TEXT), problems: listOf(TEXT) }),
+  record('Status', {
+    state: oneOf('ok', 'degraded', 'failed'),
+    version: TEXT,
+    uptime_s: { type: 'number' },
+    groups: listOf(ref('Group')),
+  }),
+  record('Event', {
+    time: { type: 'string', format: 'date-time' },
+    event: TEXT,
+    group: TEXT_OR_NULL,
+    ifname: TEXT_OR_NULL,
+    from: TEXT_OR_NULL,
+    to: TEXT_OR_NULL,
+    cause: TEXT_OR_NULL,
+  }),
+  record('Health', { healthy: TRUTH }),
+  record('Readiness', { ready: TRUTH, reason: TEXT }),
+  {
+    ...record('Error', {
+      error: {
+        type: 'object',
+        required: ['code', 'message', 'hint'],
+        properties: { code: TEXT, message: TEXT, hint: TEXT_OR_NULL },
+      },
+    }),
+    description: 'The request is refused, or has failed; nothing has changed',
+  },
+];
+
+/** The longest name of a kernel device, IFNAMSIZ without its end. */
+const NAME_LENGTH_MAX = 15;
+/** Ours: a path is at most PATH_MAX. */
+const FILE_NAME_LENGTH_MAX = 4096;
+/** Members of a group at most, as in the configuration. */
+const MEMBERS_MAX = 64;
+/** Text of one setting: a list of 1024 addresses fits in, and the body's limit holds anyway. */
+const SETTING_LENGTH_MAX = 60_000;
+const SETTING_ITEMS_MAX = 1024;
+
+/** The name of a group or an interface. */
+export const NAME: Schema = {
+  type: 'string',
+  maxLength: NAME_LENGTH_MAX,
+  pattern: '^[A-Za-z][A-Za-z0-9._-]{0,14}$',
+  'x-allowed': 'a letter, then up to 14 letters, digits, ., _ or -',
+};
+
+function addressLike(pattern: string, allowed: string): Schema {
+  return { type: 'string', maxLength: 50, pattern, 'x-allowed': allowed };
+}
+
+/** An address alone. What it means is checked by whoever keeps it. */
+export const ADDRESS = addressLike('^[0-9A-Fa-f.:]+$', 'an IPv4 or IPv6 address');
+export const PREFIX = addressLike(
+  '^[0-9A-Fa-f.:]+/[0-9]{1,3}$',
+  'an address with its prefix length, such as 192.0.2.10/24',
+);
+export const ADDRESS_OR_PREFIX = addressLike(
+  '^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$',
+  'an address, with or without its prefix length',
+);
+export const LLADDR = addressLike(
+  '^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$',
+  'six pairs of hexadecimal digits, such as 02:00:00:00:00:01',
+);
+export const SWITCH: Schema = { type: 'boolean', 'x-allowed': 'true or false' };
+export const MEMBER_NAMES: Schema = {
+  type: 'array',
+  maxItems: MEMBERS_MAX,
+  items: NAME,
+  'x-allowed': `a list of at most ${MEMBERS_MAX} names of interfaces`,
+};
+export const FILE_NAME: Schema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: FILE_NAME_LENGTH_MAX,
+  pattern: '^[^\\u0000-\\u001f\\u007f]+$',
+  'x-allowed': 'the name of a file',
+};
+
+/** The text of a configuration file, at most `lengthMax` characters. */
+export function fileText(lengthMax: number): Schema {
+  const allowed = `a text of at most ${lengthMax / 1024} KiB`;
+  return { type: 'string', maxLength: lengthMax, 'x-allowed': allowed };
+}
+
+/** A value of the configuration: as JSON, or as the text that would stand in the file. */
+const SETTING: Schema = {
+  type: ['string', 'boolean', 'integer', 'array', 'object'],
+  maxLength: SETTING_LENGTH_MAX,
+  maxItems: SETTING_ITEMS_MAX,
+  maxProperties: 8,
+  'x-allowed': 'a value as in the configuration file',
+};
+
+/** An object of which all keys are known; `required` of them are there. */
+export function closed(
+  properties: Readonly<Record<string, Schema>>,
+  required: readonly string[] = Object.keys(properties),
+): Schema {
+  return { type: 'object', additionalProperties: false, required, properties };
+}
+
+/** Some of the settings `keys`, at least one. */
+export function settingsOf(keys: readonly string[]): Schema {
+  const properties = Object.fromEntries(keys.map((key) => [key, SETTING]));
+  return { ...closed(properties, []), minProperties: 1, 'x-allowed': `one of ${keys.join(', ')}` };
+}

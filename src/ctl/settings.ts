@@ -1,0 +1,50 @@
+/**
+ * What may be set of a group and of an interface: the keys of the configuration with what each
+ * allows. Help, the check of `key=value`, the API and the documentation are made from it.
+ */
+
+/** One key. */
+export interface Setting {
+  readonly key: string;
+  /** In words; those of config/ipmpd.schema.json, but `on or off` for what is true or false. */
+  readonly allowed: string;
+  /** True or false; `on` and `off` are understood too. */
+  readonly isSwitch: boolean;
+}
+
+const SWITCH_ALLOWED = 'on or off';
+
+function setting(key: string, allowed: string): Setting {
+  return { key, allowed, isSwitch: allowed === SWITCH_ALLOWED };
+}
+
+export const GROUP_SETTINGS: readonly Setting[] = [
+  setting('interfaces', 'a list of at most 64 names of interfaces'),
+  setting('addresses', 'a list of at most 1024 addresses with prefix length'),
+  setting('routes', 'a list of at most 256 routes, each { to: default, via: 192.0.2.1 }'),
+  setting('failure-detection-time', 'a duration from 50ms to 60m, with its unit ms, s or m'),
+  setting('failback', SWITCH_ALLOWED),
+  setting('flap-damping', 'off, or { ups: 2, within: 60s }'),
+  setting('neighbors', 'a whole number from 64 to 65536'),
+  setting('probe-targets', 'a list of at most 64 different addresses'),
+  setting('transitive-probing', SWITCH_ALLOWED),
+  setting('spreading', 'one of flow, destination, address'),
+  setting('forwarding', SWITCH_ALLOWED),
+  setting('mtu', 'auto, or a whole number from 1280 to 65535'),
+];
+
+export const INTERFACE_SETTINGS: readonly Setting[] = [
+  setting('standby', SWITCH_ALLOWED),
+  setting('test-addresses', 'a list of at most 16 addresses with prefix length'),
+];
+
+/** Names of the keys. */
+export function keysOf(settings: readonly Setting[]): string[] {
+  return settings.map(({ key }) => key);
+}
+
+/** The value of a key as the configuration file would have it. */
+export function settingText({ isSwitch }: Setting, value: string): string {
+  if (isSwitch && value === 'on') return 'true';
+  return isSwitch && value === 'off' ? 'false' : value;
+}
