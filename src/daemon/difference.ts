@@ -1,0 +1,211 @@
+/**
+ * What must be done to get from one configuration to another, as a list of changes in the order in
+ * which they disturb least. Pure: what a change means for the running daemon is carried out in
+ * applier.ts, what it means for a configuration is said in change.ts, and all changes of
+ * `difference(from, to)` applied to `from` are `to` again (but for the order of lists).
+ *
+ * Order, and why: newcomers exist and join before anybody leaves, so that a group whose members are
+ * exchanged is never without; whoever needs what another gives up (an interface that changes its
+ * group, an uplink that changes hands) comes after that. Devices of NICs are opened before those of
+ * groups: a NIC that is not silenced yet answers for the addresses of a group's device, and
+ * detection would take that for a conflict.
+ */
+
+import type {
+  Config,
+  GroupConfig,
+  InterfaceConfig,
+  NeighborConfig,
+  RouteConfig,
+} from '../config/types.ts';
+import { bareGroup, type Change, type GroupSettingsChange, isEqual, SETTINGS } from './change.ts';
+
+type Membership = { readonly group: string; readonly ifname: string };
+
+/** All changes from one configuration to another, in order; none if they say the same. */
+export function difference(from: Config, to: Config): Change[] {
+  const nics = compareInterfaces(from, to);
+  const removedGroups = from.groups.filter((group) => !has(to.groups, group.name));
+  const addedGroups = to.groups.filter((group) => !has(from.groups, group.name));
+  // What somebody gives up can be taken only afterwards: a name, an uplink.
+  const givenUp = new Set([
+    ...nics.ends.flatMap(({ name, uplink }) => [name, uplink ?? name]),
+    ...removedGroups.map(({ name }) => name),
+  ]);
+  const isLate = ({ name, uplink = null }: { name: string; uplink?: string | null }): boolean =>
+    givenUp.has(name) || (uplink !== null && givenUp.has(uplink));
+  const { joins, leaves } = compareMembers(from, to, nics);
+  const canJoinNow = ({ group, ifname }: Membership): boolean =>
+    groupOf(from, ifname) === undefined &&
+    !nics.begins.some((config) => config.name === ifname && isLate(config)) &&
+    !addedGroups.some((config) => config.name === group && isLate(config));
+  const begin = (wanted: boolean): Change[] => {
+    const begins = nics.begins.filter((config) => isLate(config) === wanted);
+    return [
+      ...begins.map((config): Change => ({ kind: 'add-interface', config })),
+      ...addedGroups
+        .filter((config) => isLate(config) === wanted)
+        .map((config): Change => ({ kind: 'add-group', config })),
+      ...joins
+        .filter((one) => canJoinNow(one) !== wanted)
+        .map((one): Change => ({ kind: 'join', ...one })),
+      ...begins.map(({ name }): Change => ({ kind: 'open-interface', name })),
+    ];
+  };
+  return [
+    ...topLevel(from, to),
+    ...begin(false),
+    ...leaves.map((one): Change => ({ kind: 'leave', ...one })),
+    ...removedGroups.map(({ name }): Change => ({ kind: 'remove-group', name })),
+    ...nics.ends.map(({ name }): Change => ({ kind: 'remove-interface', name })),
+    ...begin(true),
+    ...compareGroups(from, to, nics.changed),
+  ];
+}
+
+interface InterfaceComparison {
+  /** Those that go, also because they come back wired otherwise. */
+  readonly ends: readonly InterfaceConfig[];
+  readonly begins: readonly InterfaceConfig[];
+  /** Those that live on with other settings. */
+  readonly changed: readonly InterfaceConfig[];
+}
+
+function compareInterfaces(from: Config, to: Config): InterfaceComparison {
+  const staysWired = (one: InterfaceConfig, others: readonly InterfaceConfig[]): boolean =>
+    others.some(
+      ({ name, uplink, bridge }) =>
+        name === one.name && uplink === one.uplink && bridge === one.bridge,
+    );
+  return {
+    ends: from.interfaces.filter((one) => !staysWired(one, to.interfaces)),
+    begins: to.interfaces.filter((one) => !staysWired(one, from.interfaces)),
+    changed: to.interfaces.filter((one) => {
+      const before = from.interfaces.find(({ name }) => name === one.name);
+      return staysWired(one, from.interfaces) && !isEqual(before, one);
+    }),
+  };
+}
+
+function compareMembers(
+  from: Config,
+  to: Config,
+  { ends, begins }: InterfaceComparison,
+): { joins: Membership[]; leaves: Membership[] } {
+  const isIn = (list: readonly Membership[], one: Membership): boolean =>
+    list.some(({ group, ifname }) => group === one.group && ifname === one.ifname);
+  const [before, after] = [memberships(from), memberships(to)];
+  return {
+    joins: after.filter((one) => has(begins, one.ifname) || !isIn(before, one)),
+    leaves: before.filter((one) => has(ends, one.ifname) || !isIn(after, one)),
+  };
+}
+
+/** What groups carry. What one gives up comes first: another may be waiting for it. */
+function compareGroups(
+  from: Config,
+  to: Config,
+  changedInterfaces: readonly InterfaceConfig[],
+): Change[] {
+  const renames: Change[] = [];
+  const removals: Change[] = [];
+  const settings: Change[] = [];
+  const openings: Change[] = [];
+  const additions: Change[] = [];
+  for (const wanted of to.groups) {
+    const { name, groupName, addresses, routes } = wanted;
+    const known = from.groups.find((group) => group.name === name);
+    if (known === undefined) openings.push({ kind: 'open-group', name, addresses, routes });
+    const before = known ?? { ...bareGroup(wanted), addresses, routes };
+    if (before.groupName !== groupName) renames.push({ kind: 'rename-group', name, to: groupName });
+    removals.push(...contents(before, wanted, REMOVALS));
+    const changed = settingsChange(before, wanted);
+    if (changed !== undefined) settings.push({ kind: 'set-group', name, settings: changed });
+    additions.push(...contents(wanted, before, ADDITIONS));
+  }
+  const nics = changedInterfaces.map((config): Change => ({ kind: 'set-interface', config }));
+  return [...renames, ...removals, ...nics, ...settings, ...openings, ...additions];
+}
+
+/** What of a group comes or goes piece by piece: made from the group's name and the piece. */
+interface Pieces {
+  readonly neighbor: (group: string, neighbor: NeighborConfig) => Change;
+  readonly multicast: (group: string, address: string) => Change;
+  readonly route: (group: string, route: RouteConfig) => Change;
+  readonly address: (group: string, address: string) => Change;
+  /** Routes need the addresses: they come after them and go before them. */
+  readonly isAddressFirst: boolean;
+}
+
+const REMOVALS: Pieces = {
+  neighbor: (group, { dst }) => ({ kind: 'remove-neighbor', group, dst }),
+  multicast: (group, address) => ({ kind: 'leave-multicast', group, address }),
+  route: (group, route) => ({ kind: 'remove-route', group, route }),
+  address: (group, address) => ({ kind: 'remove-address', group, address }),
+  isAddressFirst: false,
+};
+
+const ADDITIONS: Pieces = {
+  neighbor: (group, neighbor) => ({ kind: 'add-neighbor', group, neighbor }),
+  multicast: (group, address) => ({ kind: 'join-multicast', group, address }),
+  route: (group, route) => ({ kind: 'add-route', group, route }),
+  address: (group, address) => ({ kind: 'add-address', group, address }),
+  isAddressFirst: true,
+};
+
+/** The pieces of `one` that `other` does not have. */
+function contents(one: GroupConfig, other: GroupConfig, pieces: Pieces): Change[] {
+  const { name } = one;
+  const of = <T>(mine: readonly T[], theirs: readonly T[], make: (g: string, p: T) => Change) =>
+    mine.filter((piece) => !includes(theirs, piece)).map((piece) => make(name, piece));
+  const addresses = of(one.addresses, other.addresses, pieces.address);
+  const routes = of(one.routes, other.routes, pieces.route);
+  return [
+    ...(pieces.isAddressFirst ? [...addresses, ...routes] : [...routes, ...addresses]),
+    ...of(one.staticNeighbors, other.staticNeighbors, pieces.neighbor),
+    ...of(one.multicast, other.multicast, pieces.multicast),
+  ];
+}
+
+function settingsChange(from: GroupConfig, to: GroupConfig): GroupSettingsChange | undefined {
+  const changed = SETTINGS.filter((key) => !isEqual(from[key], to[key]));
+  if (changed.length === 0) return undefined;
+  return Object.fromEntries(changed.map((key) => [key, to[key]])) as GroupSettingsChange;
+}
+
+function topLevel(from: Config, to: Config): Change[] {
+  const changes: Change[] = [];
+  if (!isEqual(from.log, to.log)) changes.push({ kind: 'set-log-level', log: to.log });
+  if (!isEqual(from.metrics, to.metrics)) {
+    changes.push({ kind: 'set-metrics', metrics: to.metrics });
+  }
+  if (from.control.group !== to.control.group) {
+    changes.push({ kind: 'set-operators', group: to.control.group });
+  }
+  if (from.control.socket !== to.control.socket) {
+    changes.push({ kind: 'restart', key: 'control.socket' });
+  }
+  if (!isEqual(from.datapath, to.datapath)) {
+    changes.push({ kind: 'restart', key: 'datapath.workers' });
+  }
+  if (from.tracking !== to.tracking) changes.push({ kind: 'restart', key: 'tracking' });
+  return changes;
+}
+
+function memberships({ groups }: Config): Membership[] {
+  return groups.flatMap(({ name, interfaces }) =>
+    interfaces.map((ifname) => ({ group: name, ifname })),
+  );
+}
+
+function groupOf({ groups }: Config, ifname: string): GroupConfig | undefined {
+  return groups.find(({ interfaces }) => interfaces.includes(ifname));
+}
+
+function has(list: readonly { readonly name: string }[], name: string): boolean {
+  return list.some((one) => one.name === name);
+}
+
+function includes<T>(list: readonly T[], wanted: T): boolean {
+  return list.some((one) => isEqual(one, wanted));
+}
