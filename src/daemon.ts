@@ -3,29 +3,27 @@
  * host adapters, the control plane and the control surface know of each other.
  *
  * Order of the start, and why: the workers first, since devices are given to them; then what a
- * killed predecessor left is put back; then groups and interfaces exist in the system, so that a
- * device is never visible without its object; then the NICs, then the groups' devices, because a
- * NIC that is not silenced yet answers for the addresses of a group's device, and detection would
- * take that for a conflict; and the control surface last, because its libraries take long to load
- * and packets should flow meanwhile. The stop goes backwards.
+ * killed predecessor left is put back; then the configuration is brought into force, in the order
+ * of difference.ts; and the control surface last, because its libraries take long to load and
+ * packets should flow meanwhile. The stop goes backwards.
  */
 
 import { randomInt } from 'node:crypto';
-import { assert } from './base/assert.ts';
 import { OperatorError } from './base/errors.ts';
 import { external, type Operation } from './base/operation.ts';
 import { Rng } from './base/rng.ts';
-import type { Config } from './config/types.ts';
-import type { ControlServer } from './ctl/server.ts';
+import type { ConfigStore } from './config/store.ts';
+import { Applier } from './daemon/applier.ts';
 import { Control } from './daemon/control.ts';
 import { Devices } from './daemon/devices.ts';
 import { NicDrivers } from './daemon/driver.ts';
 import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
 import { journalPathFor, readMachineId, workersForMachine } from './daemon/machine.ts';
 import { Pump } from './daemon/pump.ts';
+import { Reconfiguration } from './daemon/reconfiguration.ts';
 import { routeRecords } from './daemon/routes.ts';
 import { Supervision } from './daemon/supervision.ts';
-import { native } from './datapath/native.ts';
+import { Surface } from './daemon/surface.ts';
 import { DatapathPool } from './datapath/pool.ts';
 import { hostClock, wallTime } from './host/clock.ts';
 import { Host } from './host/host.ts';
@@ -38,7 +36,7 @@ import { type HostRequest, System, type SystemEvent } from './system.ts';
 
 /** One running daemon. */
 export class Daemon {
-  readonly #config: Config;
+  readonly #store: ConfigStore;
   readonly #log: Log;
   readonly #fail: (error: unknown) => void;
   readonly #queues: number;
@@ -48,18 +46,23 @@ export class Daemon {
   readonly #host: Host;
   readonly #linkMacs = new LinkMacs(hostClock);
   readonly #devices: Devices;
+  readonly #reconfiguration: Reconfiguration;
   readonly #control: Control;
+  readonly #surface: Surface;
   readonly #supervision: Supervision;
   readonly #kstatSources: KstatSources;
-  #server: ControlServer | undefined;
-  #listener: { close(): Promise<void> } | undefined;
   #starting: Promise<void> = Promise.resolve();
   #isReady = false;
   #isStopping = false;
 
   /** `fail` is told at most once, of what makes it impossible to go on. */
-  constructor(config: Config, log: Log, manager: ServiceManager, fail: (error: unknown) => void) {
-    this.#config = config;
+  constructor(
+    store: ConfigStore,
+    log: Log,
+    manager: ServiceManager,
+    fail: (error: unknown) => void,
+  ) {
+    this.#store = store;
     this.#log = log;
     let hasFailed = false;
     this.#fail = (error) => {
@@ -68,7 +71,7 @@ export class Daemon {
       hasFailed = true;
       fail(error);
     };
-    const { workers } = config.datapath;
+    const { workers } = store.config.datapath;
     this.#queues = workers === 'auto' ? workersForMachine() : workers;
     this.#pool = new DatapathPool({ workers: this.#queues });
     const drivers = new NicDrivers(this.#pool, (ifname) => this.#host.linkStatistics(ifname));
@@ -80,10 +83,12 @@ export class Daemon {
       closeGroupDevice: (name) =>
         promised(`close the device of ${name}`, () => this.#devices.remove(name)),
       setGroupForwarding: (name, forwarding) =>
-        promised(`forwarding of ${name}`, () => this.#devices.setGroupForwarding(name, forwarding)),
+        promised(`forwarding of ${name}`, async () =>
+          this.#devices.contentsOf(name)?.setForwarding(forwarding),
+        ),
       setGroupMulticast: (name, address, isMember) =>
-        promised(`multicast ${address} of ${name}`, () =>
-          this.#devices.setGroupMulticast(name, address, isMember),
+        promised(`multicast ${address} of ${name}`, async () =>
+          this.#devices.contentsOf(name)?.setMulticast(address, isMember),
         ),
       nowMs: hostClock.nowMs(),
       lockClock: hostClock.nowMs,
@@ -101,7 +106,9 @@ export class Daemon {
       log,
       fail: this.#fail,
     });
+    this.#reconfiguration = this.#makeReconfiguration();
     this.#control = this.#makeControl();
+    this.#surface = new Surface({ backend: this.#control, log, nowMs: hostClock.nowMs });
     this.#supervision = new Supervision({
       manager,
       system: this.#system,
@@ -139,8 +146,7 @@ export class Daemon {
     await this.#starting.catch(() => undefined);
     const errors: unknown[] = [];
     for (const step of [
-      () => this.#listener?.close(),
-      () => this.#server?.close(),
+      () => this.#surface.stop(),
       () => this.#devices.removeAll(),
       () => this.#pool.stop(),
       () => this.#host.stop(),
@@ -176,8 +182,19 @@ export class Daemon {
     );
   }
 
+  /** Reads the configuration anew; what is wrong or could not be applied is logged. */
+  async reload(): Promise<void> {
+    this.#supervision.handleReloading();
+    try {
+      await this.#reconfiguration.reload();
+    } catch (error) {
+      if (!(error instanceof OperatorError)) this.#fail(error);
+    } finally {
+      this.#supervision.handleReloaded();
+    }
+  }
+
   async #start(): Promise<void> {
-    const { interfaces, groups } = this.#config;
     this.#connectPool();
     await this.#pool.start();
     const takenBack = await this.#host.start();
@@ -187,64 +204,16 @@ export class Daemon {
         `took back ${takenBack} changes that a killed predecessor had left`,
       );
     }
-    for (const config of interfaces) {
-      await this.#pump.run(`create ${config.name}`, () => this.#system.createInterface(config));
-    }
-    for (const config of groups) {
-      await this.#pump.run(`create ${config.name}`, () => this.#system.createGroup(config));
-    }
-    for (const config of interfaces) {
-      if (this.#isStopping) return;
-      const nic = this.#system.nicOf(config.name);
-      assert(nic !== undefined, `interface ${config.name} was created`);
-      await this.#devices.addInterface(config, nic);
-    }
-    for (const config of groups) {
-      if (this.#isStopping) return;
-      const port = this.#system.groupPortOf(config.name);
-      assert(port !== undefined, `group ${config.name} was created`);
-      await this.#devices.addGroup(config, port);
-    }
+    await this.#reconfiguration.start();
     if (this.#isStopping) return;
-    await this.#serve();
+    await this.#surface.start(this.#reconfiguration.config);
     this.#isReady = true;
     this.#supervision.start();
+    const { interfaces, groups, control } = this.#reconfiguration.config;
     this.#log.info(
-      { event: 'ready', version: VERSION, socket: this.#config.control.socket },
+      { event: 'ready', version: VERSION, socket: control.socket },
       `ipmpd ${VERSION} serves ${groups.length} groups with ${interfaces.length} interfaces`,
     );
-  }
-
-  /** The control surface; imported late because its libraries take a quarter of a second. */
-  async #serve(): Promise<void> {
-    const { control, metrics } = this.#config;
-    const [{ startControlServer }, { SharedText }, { systemGroupId }] = await Promise.all([
-      import('./ctl/server.ts'),
-      import('./ctl/shared-text.ts'),
-      import('./ctl/socket.ts'),
-    ]);
-    const operatorGid = systemGroupId(control.group);
-    if (operatorGid === undefined) {
-      this.#log.info(
-        { event: 'no-operators', group: control.group },
-        `there is no group ${control.group}: only root may operate`,
-      );
-    }
-    const text = new SharedText(() => this.#control.metrics(), hostClock.nowMs);
-    this.#server = await startControlServer({
-      backend: this.#control,
-      socketPath: control.socket,
-      version: VERSION,
-      operatorGid,
-      peerCredentials: (fd) => native.peerCredentials(fd),
-      metrics: text,
-      wallTime,
-      log: this.#log,
-    });
-    if (metrics.listen === null) return;
-    const { startMetricsListener } = await import('./ctl/metrics-listener.ts');
-    const { hosts, listen } = metrics;
-    this.#listener = await startMetricsListener({ ...listen, hosts, metrics: text });
   }
 
   #connectPool(): void {
@@ -270,7 +239,7 @@ export class Daemon {
 
   #makeHost(machineId: string): Host {
     return new Host({
-      journalPath: journalPathFor(this.#config.control.socket),
+      journalPath: journalPathFor(this.#store.config.control.socket),
       machineId,
       log: this.#log,
       onEvent: (event) => this.#handleHostEvent(event),
@@ -278,9 +247,32 @@ export class Daemon {
     });
   }
 
+  #makeReconfiguration(): Reconfiguration {
+    const applier = new Applier({
+      system: this.#system,
+      devices: this.#devices,
+      run: (label, body) => this.#pump.run(label, body),
+      setLogLevel: (level) => {
+        this.#log.level = level;
+      },
+      setMetrics: (metrics) => this.#surface.setMetrics(metrics),
+      setOperators: (group) => this.#surface.setOperators(group),
+    });
+    return new Reconfiguration({
+      store: this.#store,
+      applier,
+      log: this.#log,
+      tell: (news) => this.#control.publishNews(news, hostClock.nowMs()),
+      isStopping: () => this.#isStopping,
+    });
+  }
+
   #makeControl(): Control {
     return new Control({
       system: this.#system,
+      devices: this.#devices,
+      reconfiguration: this.#reconfiguration,
+      store: this.#store,
       version: VERSION,
       run: (label, body) => this.#pump.run(label, body),
       readiness: () => ({

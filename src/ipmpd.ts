@@ -3,8 +3,9 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { configErrorFormat } from './config/document.ts';
-import type { Config, LogLevel } from './config/types.ts';
-import { CONFIG_FILE, loadConfig } from './config.ts';
+import { ConfigStore } from './config/store.ts';
+import type { LogLevel } from './config/types.ts';
+import { CONFIG_FILE } from './config.ts';
 import { logViolations } from './daemon/reports.ts';
 import { Daemon } from './daemon.ts';
 import { createLog } from './host/log.ts';
@@ -39,23 +40,23 @@ function parseArguments(argv: readonly string[]): Options {
 }
 
 /** The configuration with the command line laid over it; undefined after saying what is wrong. */
-function readConfig(options: Options): Config | undefined {
-  const result = loadConfig(options.config ?? CONFIG_FILE);
-  if ('errors' in result) {
-    for (const error of result.errors) process.stderr.write(`${configErrorFormat(error)}\n`);
-    return undefined;
-  }
-  const { config } = result;
-  return {
-    ...config,
-    control: { ...config.control, socket: options.socket ?? config.control.socket },
-    log: { level: options.logLevel ?? config.log.level },
+function openConfig({ config, socket, logLevel }: Options): ConfigStore | undefined {
+  const given = {
+    ...(socket === undefined ? {} : { control: { socket } }),
+    ...(logLevel === undefined ? {} : { log: { level: logLevel } }),
   };
+  const store = ConfigStore.open(
+    config ?? CONFIG_FILE,
+    Object.keys(given).length > 0 ? given : null,
+  );
+  if (store instanceof ConfigStore) return store;
+  for (const error of store.errors) process.stderr.write(`${configErrorFormat(error)}\n`);
+  return undefined;
 }
 
 /** Runs until a signal or a failure ends it; returns the exit status. */
-async function run(config: Config): Promise<number> {
-  const log = createLog(config.log.level);
+async function run(store: ConfigStore): Promise<number> {
+  const log = createLog(store.config.log.level);
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
@@ -63,7 +64,7 @@ async function run(config: Config): Promise<number> {
   // With IPMPD_WITNESS=fatal, as in our labs, what the witness finds ends the daemon.
   if (process.env.IPMPD_WITNESS !== 'fatal') logViolations(log);
   const manager = new ServiceManager(process.env, process.pid, log);
-  const daemon = new Daemon(config, log, manager, (error) => {
+  const daemon = new Daemon(store, log, manager, (error) => {
     log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');
     end(FAILED);
   });
@@ -74,9 +75,7 @@ async function run(config: Config): Promise<number> {
     });
   }
   process.on('SIGUSR1', () => daemon.dump());
-  process.on('SIGHUP', () => {
-    log.warn({ event: 'no-reload' }, 'SIGHUP: reload is not there yet; restart to apply changes');
-  });
+  process.on('SIGHUP', () => void daemon.reload());
   daemon.start().catch((error: unknown) => {
     log.fatal({ event: 'start-failed', err: error }, `cannot start: ${String(error)}`);
     end(FAILED);
@@ -94,9 +93,9 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : USAGE;
     throw error;
   }
-  const config = readConfig(options);
-  if (config === undefined) return USAGE;
-  return options.check === true ? DONE : await run(config);
+  const store = openConfig(options);
+  if (store === undefined) return USAGE;
+  return options.check === true ? DONE : await run(store);
 }
 
 process.exitCode = await main(process.argv);

@@ -126,6 +126,11 @@ export class System {
     return this.#published(this.#lifecycle.createGroup(spec));
   }
 
+  /** Refuses as `deleteGroup` would now. ENOENT, EBUSY. */
+  checkGroupDeletable(name: string): void {
+    this.#lifecycle.checkGroupDeletable(name);
+  }
+
   /** Deletes a group without members. ENOENT, EBUSY. */
   deleteGroup(name: string): Operation<void> {
     return this.#published(this.#lifecycle.deleteGroup(name));

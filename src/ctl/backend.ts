@@ -151,7 +151,8 @@ export interface Readiness {
   readonly reason: string;
 }
 
-export interface ControlBackend {
+/** What may be asked. */
+export interface ControlReads {
   status(): Promise<StatusRow>;
   groups(): Promise<readonly GroupRow[]>;
   interfaces(): Promise<readonly InterfaceRow[]>;
@@ -164,9 +165,18 @@ export interface ControlBackend {
   config(): Promise<readonly ConfigRow[]>;
   /** Checks the text of a configuration file; `file` is its name in the errors. */
   checkConfig(file: string, text: string): Promise<ConfigCheckRow>;
+  /**
+   * Calls `listener` with each event until the returned function is called. The listener never
+   * throws or waits.
+   */
+  subscribe(listener: (event: EventRow) => void): () => void;
+  /** The text of `/metrics`. */
+  metrics(): Promise<string>;
+  readiness(): Readiness;
+}
 
-  // Changes. Each is whole or nothing; the errnos are those of the IPMP semantics (2, 6.4).
-
+/** What may be changed. Each is whole or nothing; errnos as in the IPMP semantics (2, 6.4). */
+export interface ControlChanges {
   /** EEXIST, EINVAL, ENAMETOOLONG, ENXIO, EALREADY (an interface is in another group). */
   createGroup(name: string, interfaces: readonly string[], request: ChangeRequest): Promise<void>;
   /** ENOENT, EBUSY. */
@@ -209,13 +219,6 @@ export interface ControlBackend {
   leaveMulticast(group: string, address: string, request: ChangeRequest): Promise<void>;
   /** Reads the files anew and applies what differs. EINVAL: they are wrong; nothing changed. */
   reload(by: Credentials): Promise<ReloadRow>;
-
-  /**
-   * Calls `listener` with each event until the returned function is called. The listener never
-   * throws or waits.
-   */
-  subscribe(listener: (event: EventRow) => void): () => void;
-  /** The text of `/metrics`. */
-  metrics(): Promise<string>;
-  readiness(): Readiness;
 }
+
+export interface ControlBackend extends ControlReads, ControlChanges {}

@@ -27,6 +27,7 @@ export interface MetricsListenerOptions {
 }
 
 export interface MetricsListener {
+  readonly host: string;
   readonly port: number;
   close(): Promise<void>;
 }
@@ -48,7 +49,7 @@ export async function startMetricsListener(
   await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
-  return { port, close: () => app.close() };
+  return { host: options.host, port, close: () => app.close() };
 }
 
 function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {

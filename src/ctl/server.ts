@@ -51,8 +51,8 @@ export interface ControlServerOptions {
   readonly backend: ControlBackend;
   readonly socketPath: string;
   readonly version: string;
-  /** Members of this group may operate; undefined: root alone. */
-  readonly operatorGid: number | undefined;
+  /** Members of this group may operate; undefined: root alone. Asked at each request. */
+  readonly operatorGid: () => number | undefined;
   readonly peerCredentials: PeerCredentials;
   readonly metrics: SharedText;
   /** RFC 3339 with microseconds. */
@@ -164,7 +164,7 @@ function permit(
   request: FastifyRequest,
 ): void {
   const by = clients.credentialsOf(request.socket);
-  if (by !== undefined && isPermitted(route.role, by, operatorGid)) return;
+  if (by !== undefined && isPermitted(route.role, by, operatorGid())) return;
   const action = actionOf(route, request);
   log?.warn({ action, uid: by?.uid, pid: by?.pid }, 'refused: not permitted');
   const hint = route.role === 'operate' ? 'be root, or in the operators’ group' : 'be root';

@@ -6,11 +6,12 @@
  * collector, which holds nothing while drivers answer.
  */
 
-import { OperatorError } from '../base/errors.ts';
-import type { Operation } from '../base/operation.ts';
+import { configErrorFormat } from '../config/document.ts';
+import { configEntries } from '../config/show.ts';
+import type { ConfigStore } from '../config/store.ts';
+import { configFromSources, configSchema } from '../config.ts';
 import type {
   AddressRow,
-  ChangeRequest,
   ConfigCheckRow,
   ConfigRow,
   ControlBackend,
@@ -19,23 +20,21 @@ import type {
   InterfaceRow,
   MulticastRow,
   NeighborRow,
-  NewNeighbor,
   Readiness,
-  ReloadRow,
   StatusRow,
   TargetRow,
 } from '../ctl/backend.ts';
 import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
 import { MetricsRenderer, type MetricsSnapshot } from '../stats/prometheus.ts';
 import type { KstatData } from '../stats/schema.ts';
-import type { System, SystemEvent } from '../system.ts';
+import type { SystemEvent } from '../system.ts';
+import { Commands, type CommandsOptions } from './commands.ts';
+import type { ConfigurationNews } from './reconfiguration.ts';
 
 /** What the control surface may ask of the composition root. */
-export interface ControlOptions {
-  readonly system: System;
+export interface ControlOptions extends CommandsOptions {
+  readonly store: ConfigStore;
   readonly version: string;
-  /** Runs an operation of the system to its end. */
-  readonly run: <T>(label: string, body: () => Operation<T>) => Promise<T>;
   readonly readiness: () => Readiness;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
@@ -46,13 +45,14 @@ export interface ControlOptions {
 }
 
 /** The backend of the control server. */
-export class Control implements ControlBackend {
+export class Control extends Commands implements ControlBackend {
   readonly #options: ControlOptions;
   readonly #startedMs: number;
   readonly #listeners = new Set<(event: EventRow) => void>();
   #renderer: MetricsRenderer | undefined;
 
   constructor(options: ControlOptions) {
+    super(options);
     this.#options = options;
     this.#startedMs = options.nowMs();
   }
@@ -94,100 +94,12 @@ export class Control implements ControlBackend {
   }
 
   async config(): Promise<readonly ConfigRow[]> {
-    return notYet('config show');
+    return configEntries(this.#options.store.effective, configSchema());
   }
 
-  async checkConfig(_file: string, _text: string): Promise<ConfigCheckRow> {
-    return notYet('config check');
-  }
-
-  async createGroup(): Promise<void> {
-    return notYet('group create');
-  }
-
-  async deleteGroup(name: string, _request: ChangeRequest): Promise<void> {
-    const { run, system } = this.#options;
-    await run(`delete ${name}`, () => system.deleteGroup(name));
-  }
-
-  async renameGroup(): Promise<void> {
-    return notYet('group rename');
-  }
-
-  async setGroup(): Promise<void> {
-    return notYet('group set');
-  }
-
-  async addMember(group: string, ifname: string, _request: ChangeRequest): Promise<void> {
-    const { run, system } = this.#options;
-    await run(`join ${group} ${ifname}`, () => system.joinGroup(group, ifname));
-  }
-
-  async removeMember(group: string, ifname: string, _request: ChangeRequest): Promise<void> {
-    const { run, system } = this.#options;
-    await run(`leave ${group} ${ifname}`, () => system.leaveGroup(group, ifname));
-  }
-
-  async createInterface(): Promise<void> {
-    return notYet('interface create');
-  }
-
-  async deleteInterface(): Promise<void> {
-    return notYet('interface delete');
-  }
-
-  async setInterface(): Promise<void> {
-    return notYet('interface set');
-  }
-
-  async offlineInterface(): Promise<void> {
-    return notYet('interface offline');
-  }
-
-  async onlineInterface(): Promise<void> {
-    return notYet('interface online');
-  }
-
-  async activateInterface(): Promise<void> {
-    return notYet('interface activate');
-  }
-
-  async addAddress(): Promise<void> {
-    return notYet('address add');
-  }
-
-  async deleteAddress(): Promise<void> {
-    return notYet('address delete');
-  }
-
-  async addTestAddress(): Promise<void> {
-    return notYet('test-address add');
-  }
-
-  async deleteTestAddress(): Promise<void> {
-    return notYet('test-address delete');
-  }
-
-  async addNeighbor(group: string, neighbor: NewNeighbor, _request: ChangeRequest): Promise<void> {
-    this.#options.system.addNeighbor(group, neighbor);
-  }
-
-  async deleteNeighbor(group: string, dst: string, _request: ChangeRequest): Promise<void> {
-    this.#options.system.deleteNeighbor(group, dst);
-  }
-
-  async joinMulticast(group: string, address: string, _request: ChangeRequest): Promise<void> {
-    const { run, system } = this.#options;
-    await run(`join ${address}`, () => system.joinMulticast(group, address));
-  }
-
-  async leaveMulticast(group: string, address: string, _request: ChangeRequest): Promise<void> {
-    const { run, system } = this.#options;
-    await run(`leave ${address}`, () => system.leaveMulticast(group, address));
-  }
-
-  async reload(): Promise<ReloadRow> {
-    return notYet('reload');
+  async checkConfig(file: string, text: string): Promise<ConfigCheckRow> {
+    const result = configFromSources([{ file, text }]);
+    return { errors: 'errors' in result ? result.errors.map(configErrorFormat) : [] };
   }
 
   subscribe(listener: (event: EventRow) => void): () => void {
@@ -204,10 +116,20 @@ export class Control implements ControlBackend {
     return this.#options.readiness();
   }
 
-  /** Tells everybody who listens. */
+  /** Tells everybody who listens of a change of state. */
   publish(event: SystemEvent): void {
     const { atMs, ...rest } = event;
-    const row: EventRow = { time: this.#options.wallTime(atMs), ...rest };
+    this.#tellListeners({ time: this.#options.wallTime(atMs), ...rest });
+  }
+
+  /** Tells everybody who listens of a change of the configuration. */
+  publishNews({ event, cause, detail }: ConfigurationNews, atMs: number): void {
+    const time = this.#options.wallTime(atMs);
+    const nothing = { group: null, ifname: null, from: null, to: null };
+    this.#tellListeners({ time, event, ...nothing, cause, detail });
+  }
+
+  #tellListeners(row: EventRow & { readonly detail: string | null }): void {
     for (const listener of this.#listeners) {
       try {
         listener(row);
@@ -251,8 +173,4 @@ export class Control implements ControlBackend {
       drops: dataOf('ipmpd', 'drops') ?? {},
     };
   }
-}
-
-function notYet(command: string): never {
-  throw new OperatorError('EOPNOTSUPP', `${command} is not there yet`);
 }

@@ -16,26 +16,26 @@
 import { OperatorError } from '../base/errors.ts';
 import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
-import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
 import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
 import type { Log } from '../host/log.ts';
 import { stableMac } from '../host/stable-mac.ts';
 import type { NicDrivers } from './driver.ts';
+import { type ContentsHost, GroupContents } from './group-contents.ts';
 import type { Pump } from './pump.ts';
 
 /** What the devices are joined from. */
 export interface DevicesOptions {
-  readonly host: Pick<
-    Host,
-    | 'attachInterface'
-    | 'releaseInterface'
-    | 'createGroupDevice'
-    | 'removeGroupDevice'
-    | 'setGroupForwarding'
-    | 'setGroupMulticast'
-    | 'refresh'
-  >;
+  readonly host: ContentsHost &
+    Pick<
+      Host,
+      | 'attachInterface'
+      | 'releaseInterface'
+      | 'detachInterface'
+      | 'createGroupDevice'
+      | 'removeGroupDevice'
+      | 'refresh'
+    >;
   readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
   readonly pump: Pick<Pump, 'tell'>;
   readonly drivers: Pick<NicDrivers, 'attached' | 'released'>;
@@ -51,6 +51,8 @@ interface Device {
   readonly port: number;
   open(): Promise<void>;
   close(): Promise<void>;
+  /** After the last close: the host need not look out for it any more. */
+  forget(): Promise<void>;
 }
 
 interface Entry {
@@ -71,10 +73,7 @@ interface Entry {
 export class Devices {
   readonly #options: DevicesOptions;
   readonly #entries = new Map<string, Entry>();
-  /** Groups that may forward, or not, by name: also for a device that comes later. */
-  readonly #forwarding = new Map<string, boolean>();
-  /** Multicast addresses of each group: also for a device that comes later. */
-  readonly #multicast = new Map<string, Set<string>>();
+  readonly #groups = new Map<string, GroupContents>();
 
   constructor(options: DevicesOptions) {
     this.#options = options;
@@ -87,31 +86,16 @@ export class Devices {
 
   /** Makes a group's device; resolves when it is there or refused. */
   async addGroup(config: GroupConfig, port: number): Promise<void> {
-    this.#forwarding.set(config.name, config.forwarding);
-    this.#multicast.set(config.name, new Set());
-    await this.#add(this.#group(config, port));
+    const { name } = config;
+    const isOpen = (): boolean => this.#entries.get(name)?.isOpen === true;
+    const contents = new GroupContents(config, this.#options.host, isOpen);
+    this.#groups.set(name, contents);
+    await this.#add(this.#group(contents, port));
   }
 
-  /** Whether the kernel may forward for a group. What the host refuses with: nothing changed. */
-  async setGroupForwarding(name: string, forwarding: boolean): Promise<void> {
-    const before = this.#forwarding.get(name);
-    if (before === undefined) return;
-    this.#forwarding.set(name, forwarding);
-    if (this.#entries.get(name)?.isOpen !== true) return;
-    try {
-      await this.#options.host.setGroupForwarding(name, forwarding);
-    } catch (error) {
-      this.#forwarding.set(name, before);
-      throw error;
-    }
-  }
-
-  /** Has the kernel listen to multicast, or not. What the host refuses with: nothing changed. */
-  async setGroupMulticast(name: string, address: string, isMember: boolean): Promise<void> {
-    await this.#options.host.setGroupMulticast(name, address, isMember);
-    const addresses = this.#multicast.get(name);
-    if (isMember) addresses?.add(address);
-    else addresses?.delete(address);
+  /** What a group's device carries; undefined if there is no such group. */
+  contentsOf(name: string): GroupContents | undefined {
+    return this.#groups.get(name);
   }
 
   /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
@@ -121,9 +105,9 @@ export class Devices {
     entry.isForgotten = true;
     entry.isWanted = false;
     await this.#settle(entry);
+    await entry.device.forget();
     this.#entries.delete(name);
-    this.#forwarding.delete(name);
-    this.#multicast.delete(name);
+    this.#groups.delete(name);
   }
 
   /** Gives every device back, newest first. */
@@ -258,73 +242,41 @@ export class Devices {
         drivers.released(name);
         await host.releaseInterface(name);
       },
+      forget: () => host.detachInterface(name),
     };
   }
 
-  #group(config: GroupConfig, port: number): Device {
-    const { host, pool, pump, log } = this.#options;
-    const { name } = config;
+  #group(contents: GroupContents, port: number): Device {
+    const { host, pool, pump, log, machineId, queues } = this.#options;
+    const { name } = contents;
+    const mac = stableMac(machineId, name, 'group');
     return {
       name,
       port,
       open: async () => {
-        const spec = this.#groupSpec(config);
+        const spec = { ...contents.deviceSpec(), mac, queues };
         const device = await host.createGroupDevice(spec);
         for (const { code, message } of device.problems) {
           log.warn({ event: 'group-device-problem', device: name, code }, message);
         }
         try {
           await pool.attach(port, device.fds);
-          const forwarding = this.#forwards(config);
-          if (forwarding !== spec.forwarding) await host.setGroupForwarding(name, forwarding);
+          await contents.catchUp(spec);
         } catch (error) {
           await pool.detach(port);
           await host.removeGroupDevice(name);
           throw error;
         }
         pump.tell((system, nowMs) => {
-          const info = { present: true, mac: spec.mac, mtu: device.mtu };
+          const info = { present: true, mac, mtu: device.mtu };
           system.handleGroupDevice(name, info, nowMs);
         });
         await host.refresh();
-        await this.#joinAgain(name);
+        await contents.joinAgain(log);
       },
-      close: async () => {
-        await host.removeGroupDevice(name);
-      },
+      close: () => host.removeGroupDevice(name),
+      forget: async () => undefined,
     };
-  }
-
-  /** A device that came back listens to what it listened to. */
-  async #joinAgain(name: string): Promise<void> {
-    const { host, log } = this.#options;
-    for (const address of this.#multicast.get(name) ?? []) {
-      try {
-        await host.setGroupMulticast(name, address, true);
-      } catch (error) {
-        if (!(error instanceof OperatorError)) throw error;
-        const { code, message } = error;
-        log.warn({ event: 'group-device-problem', device: name, code }, message);
-      }
-    }
-  }
-
-  #groupSpec(config: GroupConfig): GroupDeviceSpec {
-    const { machineId, queues } = this.#options;
-    const { name, addresses, routes, mtu } = config;
-    return {
-      name,
-      mac: stableMac(machineId, name, 'group'),
-      queues,
-      addresses,
-      routes: routes.map(({ to, via }) => (via === null ? { to } : { to, via })),
-      forwarding: this.#forwards(config),
-      ...(mtu === 'auto' ? {} : { mtu }),
-    };
-  }
-
-  #forwards({ name, forwarding }: GroupConfig): boolean {
-    return this.#forwarding.get(name) ?? forwarding;
   }
 
   #tellDevice(name: string, info: { present: boolean; mac: number; mtu: number }): void {

@@ -48,6 +48,16 @@ export class Supervision {
     if (event === 'group-state') this.#options.manager.notify({ STATUS: this.#status() });
   }
 
+  /** The configuration is being read anew. */
+  handleReloading(): void {
+    this.#options.manager.notify({ RELOADING: '1', STATUS: 'reloading' });
+  }
+
+  /** It has been read, whatever came of it. */
+  handleReloaded(): void {
+    this.#options.manager.notify({ READY: '1', STATUS: this.#status() });
+  }
+
   /** An orderly stop begins; the watchdog still looks on. */
   handleStopping(): void {
     this.#options.manager.notify({ STOPPING: '1', STATUS: 'stopping' });

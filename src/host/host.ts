@@ -224,7 +224,7 @@ export class Host {
   }
 
   async setGroupMtu(name: string, mtu: number): Promise<void> {
-    await this.#group(name).setMtu(mtu);
+    await this.#serial.run(() => this.#group(name).setMtu(mtu));
   }
 
   /** Whether the kernel may forward what comes in by the group's device. */
@@ -243,19 +243,19 @@ export class Host {
 
   /** `prefix` is 'ADDR/LEN'. */
   async addAddress(group: string, prefix: string): Promise<void> {
-    await this.#group(group).addAddress(prefix);
+    await this.#serial.run(() => this.#group(group).addAddress(prefix));
   }
 
   async deleteAddress(group: string, prefix: string): Promise<void> {
-    await this.#group(group).deleteAddress(prefix);
+    await this.#serial.run(() => this.#group(group).deleteAddress(prefix));
   }
 
   async addRoute(group: string, route: RouteSettings): Promise<void> {
-    await this.#group(group).addRoute(route);
+    await this.#serial.run(() => this.#group(group).addRoute(route));
   }
 
   async deleteRoute(group: string, route: RouteSettings): Promise<void> {
-    await this.#group(group).deleteRoute(route);
+    await this.#serial.run(() => this.#group(group).deleteRoute(route));
   }
 
   /** Counters that the kernel's driver keeps of a device; ENODEV if it is absent. */

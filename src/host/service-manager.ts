@@ -11,6 +11,7 @@ import type { Log } from './log.ts';
 export interface ServiceState {
   readonly READY?: '1';
   readonly STOPPING?: '1';
+  readonly RELOADING?: '1';
   readonly WATCHDOG?: '1';
   /** One line for `systemctl status`. */
   readonly STATUS?: string;

@@ -129,6 +129,11 @@ export class Lifecycle {
     }
   }
 
+  /** Whether a group could be deleted now. ENOENT, EBUSY. */
+  checkGroupDeletable(name: string): void {
+    refuseGroupInUse(findGroup(this.#ctx, name));
+  }
+
   /** Deletes an empty group. ENOENT, EBUSY. */
   *deleteGroup(name: string): Operation<void> {
     const group = yield* this.#condemnGroup(name);

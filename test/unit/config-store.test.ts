@@ -93,7 +93,7 @@ test('what is saved is there after a restart; a comment in the file outlives the
   const store = files.open();
   store.commit(store.propose([MTU], true));
   const written = files.savedText();
-  ok(written.startsWith('# Written by "ipmpadm --save".'), written);
+  ok(written.startsWith('# Written by "ipmpadm --save"'), written);
   equal(originOf(store, 'groups.ipmp0.mtu'), `${files.saved}:4`);
   equal(group(files.open()).mtu, 1300);
 

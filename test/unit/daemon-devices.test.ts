@@ -45,10 +45,15 @@ class Stage {
           await step('host closes');
           this.devices.handleAttachable('net0');
         },
+        detachInterface: async () => undefined,
         createGroupDevice: () => Promise.reject(new Error('no group here')),
         removeGroupDevice: async () => undefined,
         setGroupForwarding: async () => undefined,
         setGroupMulticast: async () => undefined,
+        addAddress: async () => undefined,
+        deleteAddress: async () => undefined,
+        addRoute: async () => undefined,
+        deleteRoute: async () => undefined,
         refresh: async () => undefined,
       },
       pool: { attach: () => step('workers take'), detach: () => step('workers let go') },

@@ -1,0 +1,174 @@
+/**
+ * The configuration over the daemon's life: at the start, by commands, on reload. All three are
+ * the same thing: a configuration that is wanted, the difference to what is in force, and the
+ * changes of that difference carried out one by one.
+ *
+ * What is in force is kept apart from what is wanted: a change that could not be made is missing
+ * from it, and so it is in the next difference again.
+ *
+ *   start    the first change that fails ends it
+ *   command  whole or nothing: a change that fails is followed by the way back
+ *   reload   what can be applied is applied, the rest is reported
+ *
+ * Invariants
+ * 1. One configuration change at a time, in the order of asking.
+ * 2. A wrong file, and a refused command, change nothing.
+ * 3. What is the same in both configurations is not touched.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import { configErrorFormat } from '../config/document.ts';
+import type { ConfigEdit } from '../config/layers.ts';
+import type { ConfigStore, Proposal } from '../config/store.ts';
+import type { Config } from '../config/types.ts';
+import type { ReloadRow } from '../ctl/backend.ts';
+import type { Log } from '../host/log.ts';
+import { Serial } from '../host/serial.ts';
+import type { Applier } from './applier.ts';
+import { type Change, changeApply, changeSentence } from './change.ts';
+import { difference } from './difference.ts';
+
+/** What of a change of the configuration is told to those who listen to events. */
+export interface ConfigurationNews {
+  readonly event: 'configuration-changed' | 'configuration-reloaded' | 'configuration-refused';
+  readonly cause: 'configured' | 'configuration-invalid';
+  /** What was done, or what is wrong. */
+  readonly detail: string;
+}
+
+/** What it needs. */
+export interface ReconfigurationOptions {
+  readonly store: ConfigStore;
+  readonly applier: Pick<Applier, 'apply'>;
+  readonly log: Log;
+  readonly tell: (news: ConfigurationNews) => void;
+  readonly isStopping: () => boolean;
+}
+
+/** See the head of the file. */
+export class Reconfiguration {
+  readonly #options: ReconfigurationOptions;
+  readonly #serial = new Serial();
+  /** What is in force. */
+  #config: Config;
+
+  constructor(options: ReconfigurationOptions) {
+    this.#options = options;
+    // What the daemon is built with; interfaces and groups are made by `start`.
+    this.#config = { ...options.store.config, interfaces: [], groups: [] };
+  }
+
+  /** What is in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Makes the configuration that was read the one in force. The first refusal is thrown. */
+  async start(): Promise<void> {
+    await this.#serial.run(async () => {
+      for (const change of difference(this.#config, this.#options.store.config)) {
+        if (this.#options.isStopping()) return;
+        await this.#apply(change);
+      }
+    });
+  }
+
+  /**
+   * Makes the edits that `prepare` finds right for what is in force by then, whole or not at all;
+   * with `save` they are written down too. What refuses is thrown. EIO: done, but not saved.
+   */
+  change(
+    label: string,
+    save: boolean,
+    prepare: (config: Config, store: ConfigStore) => readonly ConfigEdit[],
+  ): Promise<void> {
+    return this.#serial.run(async () => {
+      const { store } = this.#options;
+      const edits = prepare(this.#config, store);
+      if (edits.length === 0) return;
+      const proposal = store.propose(edits, save);
+      await this.#applyWhole(proposal);
+      store.commit(proposal);
+      this.#options.tell({
+        event: 'configuration-changed',
+        cause: 'configured',
+        detail: label,
+      });
+    });
+  }
+
+  /** Reads the files anew and applies what differs. EINVAL: they are wrong, nothing changed. */
+  reload(): Promise<ReloadRow> {
+    return this.#serial.run(async () => {
+      const { store, log, tell } = this.#options;
+      const proposal = store.reread();
+      if ('errors' in proposal) {
+        const errors = proposal.errors.map(configErrorFormat);
+        log.error({ event: 'reload-refused', errors }, 'the configuration is wrong: not reloaded');
+        tell({
+          event: 'configuration-refused',
+          cause: 'configuration-invalid',
+          detail: errors[0] ?? '',
+        });
+        const hint = 'nothing was changed; see ipmpd --check';
+        throw new OperatorError('EINVAL', errors.join('; '), hint);
+      }
+      store.commit(proposal);
+      const row = await this.#applyAll(proposal);
+      log.info({ event: 'reloaded', ...row }, `reloaded: ${countOf(row)}`);
+      tell({ event: 'configuration-reloaded', cause: 'configured', detail: countOf(row) });
+      return row;
+    });
+  }
+
+  async #applyAll({ effective }: Proposal): Promise<ReloadRow> {
+    const changes: string[] = [];
+    const problems: string[] = [];
+    for (const change of difference(this.#config, effective.config)) {
+      if (this.#options.isStopping()) break;
+      const sentence = changeSentence(change);
+      try {
+        await this.#apply(change);
+        (change.kind === 'restart' ? problems : changes).push(sentence);
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        problems.push(`${sentence}: ${error.message} (${error.code})`);
+      }
+    }
+    return { changes, problems };
+  }
+
+  async #applyWhole({ effective }: Proposal): Promise<void> {
+    const before = this.#config;
+    try {
+      for (const change of difference(before, effective.config)) await this.#apply(change);
+    } catch (error) {
+      if (error instanceof OperatorError) await this.#goBack(before);
+      throw error;
+    }
+  }
+
+  /** The way back should not fail, since it leads to where everything was; if it does, say so. */
+  async #goBack(before: Config): Promise<void> {
+    for (const change of difference(this.#config, before)) {
+      try {
+        await this.#apply(change);
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        const { code, message } = error;
+        const what = changeSentence(change);
+        this.#options.log.error({ event: 'not-undone', code }, `could not ${what}: ${message}`);
+      }
+    }
+  }
+
+  async #apply(change: Change): Promise<void> {
+    const next = changeApply(this.#config, change);
+    await this.#options.applier.apply(change, next);
+    this.#config = next;
+  }
+}
+
+function countOf({ changes, problems }: ReloadRow): string {
+  return `${changes.length} changes, ${problems.length} problems`;
+}

@@ -1,0 +1,104 @@
+/**
+ * Where the daemon is spoken to: the control socket, the listener for scrapers, and who may
+ * operate. Its libraries take a quarter of a second to load, so they are loaded when packets flow.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import type { Config } from '../config/types.ts';
+import type { ControlBackend } from '../ctl/backend.ts';
+import type { MetricsListener } from '../ctl/metrics-listener.ts';
+import type { ControlServer } from '../ctl/server.ts';
+import type { SharedText } from '../ctl/shared-text.ts';
+import { native } from '../datapath/native.ts';
+import { wallTime } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import { VERSION } from '../host/version.ts';
+
+/** What it needs of the rest of the daemon. */
+export interface SurfaceOptions {
+  readonly backend: ControlBackend;
+  readonly log: Log;
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+}
+
+/** See the head of the file. */
+export class Surface {
+  readonly #options: SurfaceOptions;
+  #server: ControlServer | undefined;
+  #listener: MetricsListener | undefined;
+  #metrics: SharedText | undefined;
+  #operatorGid: number | undefined;
+
+  constructor(options: SurfaceOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to serve. EPERM, EEXIST, EBUSY: the socket; EADDRINUSE and others: the listener. */
+  async start({ control, metrics }: Config): Promise<void> {
+    const { backend, log, nowMs } = this.#options;
+    const [{ startControlServer }, { SharedText }] = await Promise.all([
+      import('../ctl/server.ts'),
+      import('../ctl/shared-text.ts'),
+    ]);
+    this.#metrics = new SharedText(() => backend.metrics(), nowMs);
+    await this.setOperators(control.group);
+    this.#server = await startControlServer({
+      backend,
+      socketPath: control.socket,
+      version: VERSION,
+      operatorGid: () => this.#operatorGid,
+      peerCredentials: (fd) => native.peerCredentials(fd),
+      metrics: this.#metrics,
+      wallTime,
+      log,
+    });
+    await this.setMetrics(metrics);
+  }
+
+  /** Members of `group` may operate from now on; if there is no such group, root alone. */
+  async setOperators(group: string): Promise<void> {
+    const { systemGroupId } = await import('../ctl/socket.ts');
+    this.#operatorGid = systemGroupId(group);
+    if (this.#operatorGid !== undefined) return;
+    const message = `there is no group ${group}: only root may operate`;
+    this.#options.log.info({ event: 'no-operators', group }, message);
+  }
+
+  /** Listens for scrapers where `metrics` says, and nowhere else; as before if that fails. */
+  async setMetrics({ listen, hosts }: Config['metrics']): Promise<void> {
+    const shared = this.#metrics;
+    if (shared === undefined) return;
+    const { startMetricsListener } = await import('../ctl/metrics-listener.ts');
+    const before = this.#listener;
+    const isSamePlace = before?.host === listen?.host && before?.port === listen?.port;
+    if (isSamePlace) await this.#closeListener();
+    if (listen !== null) {
+      try {
+        this.#listener = await startMetricsListener({ ...listen, hosts, metrics: shared });
+      } catch (error) {
+        throw listenRefusal(`${listen.host}:${listen.port}`, error);
+      }
+    } else this.#listener = undefined;
+    if (!isSamePlace) await before?.close();
+  }
+
+  /** Serves nobody any more, and removes the socket. */
+  async stop(): Promise<void> {
+    await this.#closeListener();
+    await this.#server?.close();
+    this.#server = undefined;
+  }
+
+  async #closeListener(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    await listener?.close();
+  }
+}
+
+function listenRefusal(place: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) return error;
+  return new OperatorError('EADDRINUSE', `metrics.listen: cannot listen on ${place}: ${code}`);
+}

@@ -1,0 +1,198 @@
+/** Changes of the configuration on a daemon that a test plays: order, refusals, the way back. */
+
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import { OperatorError } from '../../src/base/errors.ts';
+import { ConfigStore } from '../../src/config/store.ts';
+import { changeSentence } from '../../src/daemon/change.ts';
+import { type ConfigurationNews, Reconfiguration } from '../../src/daemon/reconfiguration.ts';
+
+const MAIN = `interfaces: { net0: {}, net1: {} }
+groups:
+  ipmp0: { interfaces: [net0], addresses: [192.0.2.10/24] }
+`;
+
+const WITH_NET1 = { path: ['groups', 'ipmp0', 'interfaces'], value: ['net0', 'net1'] };
+const WITH_11 = {
+  path: ['groups', 'ipmp0', 'addresses'],
+  value: ['192.0.2.10/24', '192.0.2.11/24'],
+};
+
+/** A reconfiguration over a file; changes are written down, and refused where a test says. */
+class Stage {
+  readonly folder = mkdtempSync(join(tmpdir(), 'ipmpd-reconfiguration-'));
+  readonly file = join(this.folder, 'ipmpd.yaml');
+  readonly done: string[] = [];
+  readonly news: ConfigurationNews[] = [];
+  /** Sentences of changes that are refused. */
+  readonly refused = new Set<string>();
+  /** Resolved before a change is made; none: at once. */
+  gate: Promise<void> | undefined;
+  isStopping = false;
+  readonly reconfiguration: Reconfiguration;
+  readonly store: ConfigStore;
+
+  constructor() {
+    writeFileSync(this.file, MAIN);
+    const store = ConfigStore.open(this.file, null);
+    ok(store instanceof ConfigStore);
+    this.store = store;
+    this.reconfiguration = new Reconfiguration({
+      store,
+      applier: {
+        apply: async (change) => {
+          await this.gate;
+          const sentence = changeSentence(change);
+          if (this.refused.has(sentence)) throw new OperatorError('ENOBUFS', 'no');
+          this.done.push(sentence);
+        },
+      },
+      log: pino({ level: 'silent' }),
+      tell: (news) => this.news.push(news),
+      isStopping: () => this.isStopping,
+    });
+  }
+
+  write(text: string): void {
+    writeFileSync(this.file, text);
+  }
+
+  /** What was done since the last time. */
+  taken(): string[] {
+    return this.done.splice(0);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+async function started(): Promise<Stage> {
+  const stage = new Stage();
+  await stage.reconfiguration.start();
+  deepEqual(stage.taken(), [
+    'add interface net0',
+    'add interface net1',
+    'add group ipmp0',
+    'add net0 to ipmp0',
+    'open net0',
+    'open net1',
+    'open ipmp0',
+  ]);
+  return stage;
+}
+
+test('the start ends with the first refusal', async () => {
+  using stage = new Stage();
+  stage.refused.add('add net0 to ipmp0');
+  await rejects(stage.reconfiguration.start(), { code: 'ENOBUFS' });
+  deepEqual(stage.taken(), ['add interface net0', 'add interface net1', 'add group ipmp0']);
+});
+
+test('a stop ends a start between two changes', async () => {
+  using stage = new Stage();
+  stage.isStopping = true;
+  await stage.reconfiguration.start();
+  deepEqual(stage.taken(), []);
+});
+
+test('a command makes the difference of its edits, and tells of it', async () => {
+  using stage = await started();
+  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  deepEqual(stage.taken(), ['add net1 to ipmp0']);
+  deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0', 'net1']);
+  deepEqual(stage.news, [
+    { event: 'configuration-changed', cause: 'configured', detail: 'add net1' },
+  ]);
+});
+
+test('a refused command is undone, and nothing is told, remembered or saved', async () => {
+  using stage = await started();
+  stage.refused.add('add address 192.0.2.11/24 to ipmp0');
+  const both = stage.reconfiguration.change('both', true, () => [WITH_NET1, WITH_11]);
+  await rejects(both, { code: 'ENOBUFS' });
+  deepEqual(stage.taken(), ['add net1 to ipmp0', 'take net1 out of ipmp0']);
+  deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0']);
+  deepEqual(stage.store.config.groups[0]?.interfaces, ['net0']);
+  deepEqual(stage.news, []);
+  const after = ConfigStore.open(stage.file, null);
+  ok(after instanceof ConfigStore);
+  deepEqual(after.config.groups[0]?.interfaces, ['net0']);
+});
+
+test('a wrong edit reaches nobody', async () => {
+  using stage = await started();
+  const edit = { path: ['groups', 'ipmp0', 'mtu'], value: 3 };
+  await rejects(
+    stage.reconfiguration.change('x', false, () => [edit]),
+    { code: 'EINVAL' },
+  );
+  deepEqual(stage.taken(), []);
+});
+
+test('commands are carried out one after another, each on what the one before left', async () => {
+  using stage = await started();
+  let open = (): void => undefined;
+  stage.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const seen: string[][] = [];
+  const first = stage.reconfiguration.change('first', false, (config) => {
+    seen.push([...(config.groups[0]?.interfaces ?? [])]);
+    return [WITH_NET1];
+  });
+  const second = stage.reconfiguration.change('second', false, (config) => {
+    seen.push([...(config.groups[0]?.interfaces ?? [])]);
+    return [];
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  deepEqual(seen, [['net0']], 'the second waits');
+  open();
+  await Promise.all([first, second]);
+  deepEqual(seen, [['net0'], ['net0', 'net1']]);
+});
+
+test('a reload applies what differs, and reports what could not be applied', async () => {
+  using stage = await started();
+  stage.refused.add('add address 192.0.2.11/24 to ipmp0');
+  stage.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24], failback: false'));
+  deepEqual(await stage.reconfiguration.reload(), {
+    changes: ['change ipmp0: failback'],
+    problems: ['add address 192.0.2.11/24 to ipmp0: no (ENOBUFS)'],
+  });
+  stage.refused.clear();
+  const again = await stage.reconfiguration.reload();
+  deepEqual(again, { changes: ['add address 192.0.2.11/24 to ipmp0'], problems: [] });
+  deepEqual(await stage.reconfiguration.reload(), { changes: [], problems: [] });
+});
+
+test('a broken file changes nothing, and a command afterwards works', async () => {
+  using stage = await started();
+  stage.write('groups: [');
+  await rejects(stage.reconfiguration.reload(), { code: 'EINVAL' });
+  deepEqual(stage.taken(), []);
+  equal(stage.news.at(-1)?.event, 'configuration-refused');
+  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  deepEqual(stage.taken(), ['add net1 to ipmp0']);
+});
+
+test('what commands have changed outlives a reload', async () => {
+  using stage = await started();
+  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  stage.taken();
+  stage.write(MAIN.replace('net1: {}', 'net1: {}, net2: {}'));
+  await stage.reconfiguration.reload();
+  deepEqual(stage.taken(), ['add interface net2', 'open net2']);
+});
+
+test('what needs a restart is said at every reload until then', async () => {
+  using stage = await started();
+  stage.write(`${MAIN}datapath: { workers: 3 }\n`);
+  const expected = { changes: [], problems: ['datapath.workers takes effect at the next start'] };
+  deepEqual(await stage.reconfiguration.reload(), expected);
+  deepEqual(await stage.reconfiguration.reload(), expected);
+});
