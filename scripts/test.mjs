@@ -94,27 +94,32 @@ function runStage(stage, files) {
       detached: true,
     });
     running = child;
-    let tail = '';
-    child.stdout.on('data', (chunk) => {
+    const counts = new Map();
+    let rest = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
       process.stdout.write(chunk);
-      tail = (tail + chunk).slice(-4000);
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop();
+      for (const line of lines) {
+        const [, name, count] = /^\S+ (pass|fail|cancelled|skipped|todo) (\d+)$/.exec(line) ?? [];
+        if (name !== undefined) counts.set(name, Number(count));
+      }
     });
     child.on('close', (status) => {
       running = undefined;
-      resolve(countsOf(tail, status));
+      resolve(countsOf(counts, status));
     });
   });
 }
 
-/** Counts by the summary lines; a run that ended otherwise than by failing tests has failed too. */
-function countsOf(output, status) {
-  const count = (name) => {
-    const found = [...output.matchAll(new RegExp(`^\\S+ ${name} (\\d+)$`, 'gm'))].at(-1);
-    return found === undefined ? undefined : Number(found[1]);
-  };
-  const passed = count('pass');
-  if (passed === undefined) return { passed: 0, failed: 1, skipped: 0 };
-  const failed = (count('fail') ?? 0) + (count('cancelled') ?? 0);
-  const skipped = (count('skipped') ?? 0) + (count('todo') ?? 0);
-  return { passed, failed: status !== 0 && failed === 0 ? 1 : failed, skipped };
+/**
+ * What the summary lines say, by their names; a run that ended otherwise than by failing tests has
+ * failed too.
+ */
+function countsOf(counts, status) {
+  const count = (name) => counts.get(name) ?? 0;
+  if (!counts.has('pass')) return { passed: 0, failed: 1, skipped: 0 };
+  const failed = count('fail') + count('cancelled');
+  const skipped = count('skipped') + count('todo');
+  return { passed: count('pass'), failed: status !== 0 && failed === 0 ? 1 : failed, skipped };
 }

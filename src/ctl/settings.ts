@@ -23,10 +23,7 @@ export const GROUP_SETTINGS: readonly Setting[] = [
   setting('interfaces', 'a list of at most 64 names of interfaces'),
   setting('addresses', 'a list of at most 1024 addresses with prefix length'),
   setting('routes', 'a list of at most 256 routes, each { to: default, via: 192.0.2.1 }'),
-  setting(
-    'static-neighbors',
-    'a list of at most 1024 neighbours, each { dst: 192.0.2.1, lladdr: "02:00:00:00:00:01" }',
-  ),
+  setting('static-neighbors', 'a list of at most 1024 neighbours, each { dst, lladdr, proxy }'),
   setting('multicast', 'a list of at most 64 different multicast addresses'),
   setting('failure-detection-time', 'a duration from 50ms to 60m, with its unit ms, s or m'),
   setting('failback', SWITCH_ALLOWED),
