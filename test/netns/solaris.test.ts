@@ -65,6 +65,26 @@ describe('the faces of Solaris', () => {
     equal((await execute(argv)).stdout, '0\n');
   });
 
+  test('[contract 2.8] if_mpadm -d and -r, and what they refuse', async () => {
+    const mpadm = async (...words: string[]): Promise<{ status: number; stderr: string }> => {
+      const { status, stderr } = await run('if_mpadm', ['--socket', host.daemon.socket, ...words]);
+      return { status: Number(status), stderr };
+    };
+    const refused = async (fragment: string, ...words: string[]): Promise<void> => {
+      const { status, stderr } = await mpadm(...words);
+      equal(status, 1);
+      match(stderr, new RegExp(`^if_mpadm: fatal: .*${fragment}`));
+    };
+    deepEqual(await mpadm('-d', 'net0'), { status: 0, stderr: '' });
+    equal((await host.daemon.interface('net0')).state, 'offline');
+    await refused('already offline', '-d', 'net0');
+    await refused('no other functioning interfaces', '-d', 'net1');
+    deepEqual(await mpadm('-r', 'net0'), { status: 0, stderr: '' });
+    await host.daemon.waitUntilOk();
+    await refused('not offline', '-r', 'net0');
+    await refused('', '-d', 'nosuch');
+  });
+
   test('if_mpadm refuses what is no member', async () => {
     const result = await run('if_mpadm', ['--socket', host.daemon.socket, '-d', 'ipmp0']);
     equal(result.status, 1);
