@@ -3,8 +3,9 @@
  * socket.
  *
  * A busy daemon is waited for: a full backlog (EAGAIN), a refusal for want of room (503) and a
- * connection lost before the reply are tried again, with a random pause so that many clients do
- * not come back together (T22). A daemon that is not there is said at once.
+ * lost connection are tried again, with a random pause so that many clients do not come back
+ * together (T22); a change only if it cannot have arrived whole. A daemon that is not there is
+ * said at once.
  */
 import { randomInt } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
@@ -92,8 +93,9 @@ export class ControlClient {
         }
         response.destroy();
       } catch (error) {
+        if (!(error instanceof LostRequest)) throw error;
         if (pauseMs === undefined || !isWorthAnotherTry(error, method)) {
-          throw this.#unreachable(error);
+          throw this.#unreachable(error.reason);
         }
       }
       await delay(randomInt(Math.ceil((pauseMs ?? 1) / 2), (pauseMs ?? 1) + 1));
@@ -109,13 +111,17 @@ export class ControlClient {
         resolve(response);
       });
       sent.setTimeout(REPLY_MS, () => sent.destroy(new Error('no reply came in time')));
-      sent.on('error', reject);
+      let isSent = false;
+      sent.on('finish', () => {
+        // It is also the end of writing that has failed.
+        isSent = (sent.socket?.errored ?? null) === null;
+      });
+      sent.on('error', (reason) => reject(new LostRequest(reason, isSent)));
       sent.end(text);
     });
   }
 
-  #unreachable(error: unknown): UnreachableError {
-    const { code, message } = error as NodeJS.ErrnoException;
+  #unreachable({ code, message }: NodeJS.ErrnoException): UnreachableError {
     const why: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such socket',
       ECONNREFUSED: 'nobody listens there',
@@ -132,11 +138,24 @@ function bodyHeaders(text: string): Record<string, string | number> {
   return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
 }
 
-/** A lost connection may have lost the reply to a change, so changes are not repeated then. */
-function isWorthAnotherTry(error: unknown, method: Method): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EAGAIN') return true;
-  return method === 'GET' && (code === 'ECONNRESET' || code === 'EPIPE');
+/** A request to which no reply has come. */
+class LostRequest extends Error {
+  readonly reason: NodeJS.ErrnoException;
+  /** All of it has left: the daemon may have done what it asks for. */
+  readonly isSent: boolean;
+
+  constructor(reason: NodeJS.ErrnoException, isSent: boolean) {
+    super(reason.message);
+    this.reason = reason;
+    this.isSent = isSent;
+  }
+}
+
+/** Codes of a daemon that is there but has no room. */
+const BUSY = ['EAGAIN', 'ECONNRESET', 'EPIPE'];
+
+function isWorthAnotherTry({ reason, isSent }: LostRequest, method: Method): boolean {
+  return BUSY.includes(reason.code ?? '') && (method === 'GET' || !isSent);
 }
 
 async function textOf(response: IncomingMessage, limitBytes: number): Promise<string> {

@@ -76,6 +76,10 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const clients = new Clients(options.peerCredentials);
   const app = makeApp(log);
   app.server.on('connection', (socket: Socket) => clients.admit(socket));
+  // Who was not let in has had its reply, whatever it has sent meanwhile.
+  app.addHook('onRequest', async (request, reply) => {
+    if (clients.credentialsOf(request.socket) === undefined) reply.hijack();
+  });
   app.setReplySerializer((payload) => jsonWrite(payload));
   app.setSerializerCompiler(() => jsonWrite);
   app.setErrorHandler((error: FastifyError, request, reply) => refuse(error, request, reply, log));
