@@ -56,7 +56,7 @@ describe('ipmpadm against the daemon', () => {
   }
 
   test('objects and verbs may be abbreviated', async () => {
-    equal((await host.daemon.ipmpadm(['g', 's'])).status, 0);
+    equal((await host.daemon.ipmpadm(['g', 'sh'])).status, 0);
   });
 
   test('a group with members is not deleted, and the refusal says why', async () => {

@@ -34,7 +34,7 @@ class MoodyServer {
 }
 
 const BUSY =
-  'HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: application/json\r\n\r\n' +
+  'HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n' +
   '{"error":{"code":"EAGAIN","message":"too many clients at one time","hint":"try again"}}';
 
 /** No room: said before anything is read. */
@@ -79,7 +79,7 @@ test('a refusal for want of room is tried again, a change too: nothing was done'
   deepEqual([{ ...(patch[0] as object) }, patch[1]], [DONE, 3]);
 });
 
-test('a lost connection: reading is tried again, a change that may have arrived never', async () => {
+test('a lost connection: reading is tried again, a change that may have come is not', async () => {
   const get = await outcome([readAndDie, reply], (client) => client.request('GET', '/'));
   deepEqual([{ ...(get[0] as object) }, get[1]], [DONE, 2]);
   const change = (client: ControlClient) => client.request('PATCH', '/', { a: 1 });

@@ -28,8 +28,9 @@ const COMMANDS_HEAD = `# Commands of ipmpadm
 
     ipmpadm [OPTIONS] OBJECT [VERB] [PARAMETERS]
 
-Objects and verbs may be shortened while that is unambiguous; without a verb, \`show\` is meant. \`help\`
-works in the place of any word. Keywords (\`dev GROUP\`) and options of a command stand in any order.
+Objects and verbs may be shortened while that is unambiguous; without a verb, \`show\` is meant.
+\`help\` works in the place of any word. Keywords (\`dev GROUP\`) and options of a command stand in
+any order.
 
 Changes last until the daemon stops, unless \`--save\` is given: then they are also written to
 \`/etc/ipmpd/ipmpd.d/50-ipmpadm.yaml\`.
@@ -42,8 +43,8 @@ Changes last until the daemon stops, unless \`--save\` is given: then they are a
 | 3 | the daemon cannot be reached |
 | 4, 5 | \`status --check\`: degraded, failed |
 
-A refusal goes to stderr as \`ipmpadm: sentence (CODE)\`, with a hint beneath it where one helps; with
-\`-j\` as \`{"error":{"code","message","hint"}}\`.
+A refusal goes to stderr as \`ipmpadm: sentence (CODE)\`, with a hint beneath it where one helps;
+with \`-j\` as \`{"error":{"code","message","hint"}}\`.
 
 This page is made from the table of commands; so is \`help\`.
 
