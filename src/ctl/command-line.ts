@@ -40,9 +40,9 @@ export interface Call extends ParsedCommand {
   readonly paint: Paint;
 }
 
-/** Colours are for people who look on: never in JSON. */
-export function paintFor(line: CommandLine, { set, color }: ParsedOptions): Paint {
-  if (set.has('json') || color === 'never') return PLAIN;
+/** Colours for people who look on, or who ask for them; JSON is never painted. */
+export function paintFor(line: CommandLine, { color }: ParsedOptions): Paint {
+  if (color === 'never') return PLAIN;
   return color === 'always' || line.isColorful ? COLOR : PLAIN;
 }
 
