@@ -4,6 +4,8 @@
  *
  * The gap of an event is the longest time between two successive answers of which the later one
  * came after the mark; silence at the end counts up to the last moment of the record.
+ *
+ * Memory and the time for a summary do not grow with the stream: it may run for days.
  */
 
 /** Counts and gaps of one window of time. Times in milliseconds. */
@@ -19,102 +21,130 @@ export interface EchoSummary {
   readonly sent: number;
   readonly received: number;
   readonly lost: number;
+  /** Of those lost, how many may still be answered: they are younger than a straggler. */
+  readonly underWay: number;
   readonly duplicates: number;
   readonly longestGapMs: number;
-  /** From one mark to the next; the first window, before any mark, is called `start`. */
+  /**
+   * From one mark to the next; the first window, before any mark, is called `start`. The oldest are
+   * forgotten when there are too many.
+   */
   readonly windows: readonly EchoWindow[];
 }
 
-interface Mark {
+/** A window that counts while time goes by. */
+interface Count {
   readonly label: string;
-  readonly atMs: number;
+  sent: number;
+  answered: number;
+  longestGapMs: number;
 }
 
-/** Ours: an hour at a thousand requests a second; memory stays below 60 MB. */
-export const MAX_REQUESTS = 3_600_000;
+/** Ours: an answer that comes later than this after its request counts as lost by all programs. */
+export const STRAGGLERS_MS = 500;
+
+/** Ours: a minute at a thousand requests a second; no answer is that late. */
+const REMEMBERED = 1 << 16;
+const MAX_WINDOWS = 256;
 
 /** The record of one stream; sequence numbers count from 0 without gaps. */
 export class EchoRecord {
-  readonly #sentAtMs: number[] = [];
-  readonly #answeredAtMs: number[] = [];
-  readonly #arrivalsMs: number[] = [];
-  readonly #marks: Mark[];
+  /** By number modulo REMEMBERED: the window of a request without answer, and when it left. */
+  readonly #unanswered: (Count | undefined)[] = new Array(REMEMBERED).fill(undefined);
+  readonly #sentAtMs = new Float64Array(REMEMBERED);
+  readonly #windows: Count[];
+  #window: Count;
+  /** The last answer; before the first one, when the present window began. */
+  #quietSinceMs: number;
+  #sent = 0;
+  #received = 0;
   #duplicates = 0;
+  #longestGapMs = 0;
 
   constructor(startMs: number) {
-    this.#marks = [{ label: 'start', atMs: startMs }];
+    this.#window = newCount('start');
+    this.#windows = [this.#window];
+    this.#quietSinceMs = startMs;
   }
 
   /** Number of the next request. */
   get nextSequence(): number {
-    return this.#sentAtMs.length;
-  }
-
-  get isFull(): boolean {
-    return this.nextSequence >= MAX_REQUESTS;
+    return this.#sent;
   }
 
   /** The request `nextSequence` leaves now. */
   addSent(nowMs: number): void {
-    this.#sentAtMs.push(nowMs);
+    const slot = this.#sent % REMEMBERED;
+    this.#unanswered[slot] = this.#window;
+    this.#sentAtMs[slot] = nowMs;
+    this.#window.sent += 1;
+    this.#sent += 1;
   }
 
-  /** An answer has come; one for a request that was never sent is ignored. */
+  /** An answer has come; one for a request that was never sent, or long ago, is ignored. */
   addAnswer(sequence: number, nowMs: number): void {
-    if (sequence < 0 || sequence >= this.nextSequence) return;
-    if (this.#answeredAtMs[sequence] !== undefined) {
+    if (sequence < Math.max(0, this.#sent - REMEMBERED) || sequence >= this.#sent) return;
+    const slot = sequence % REMEMBERED;
+    const window = this.#unanswered[slot];
+    if (window === undefined) {
       this.#duplicates += 1;
       return;
     }
-    this.#answeredAtMs[sequence] = nowMs;
-    this.#arrivalsMs.push(nowMs);
+    this.#unanswered[slot] = undefined;
+    window.answered += 1;
+    this.#received += 1;
+    this.#endGap(nowMs);
+    this.#quietSinceMs = nowMs;
   }
 
   /** An event begins now; what follows belongs to it until the next mark. */
   mark(label: string, nowMs: number): void {
-    this.#marks.push({ label, atMs: nowMs });
+    this.#endGap(nowMs);
+    if (this.#received === 0) this.#quietSinceMs = nowMs;
+    this.#window = newCount(label);
+    this.#windows.push(this.#window);
+    if (this.#windows.length > MAX_WINDOWS) this.#windows.shift();
   }
 
   /** The summary as of `nowMs`; requests not answered by then count as lost. */
   summary(nowMs: number): EchoSummary {
-    const windows = this.#marks.map((mark, index) =>
-      this.#window(mark, this.#marks[index + 1]?.atMs ?? nowMs),
-    );
-    const sent = this.nextSequence;
-    const received = this.#arrivalsMs.length;
+    const silenceMs = nowMs - this.#quietSinceMs;
+    const windows = this.#windows.map((window) => ({
+      label: window.label,
+      sent: window.sent,
+      lost: window.sent - window.answered,
+      longestGapMs:
+        window === this.#window ? Math.max(window.longestGapMs, silenceMs) : window.longestGapMs,
+    }));
     return {
-      sent,
-      received,
-      lost: sent - received,
+      sent: this.#sent,
+      received: this.#received,
+      lost: this.#sent - this.#received,
+      underWay: this.#countUnderWay(nowMs),
       duplicates: this.#duplicates,
-      longestGapMs: Math.max(...windows.map((window) => window.longestGapMs)),
+      longestGapMs: Math.max(this.#longestGapMs, silenceMs),
       windows,
     };
   }
 
-  #window(mark: Mark, endMs: number): EchoWindow {
-    let sent = 0;
-    let lost = 0;
-    for (const [sequence, atMs] of this.#sentAtMs.entries()) {
-      if (atMs < mark.atMs || atMs >= endMs) continue;
-      sent += 1;
-      if (this.#answeredAtMs[sequence] === undefined) lost += 1;
-    }
-    return { label: mark.label, sent, lost, longestGapMs: this.#longestGap(mark.atMs, endMs) };
+  #endGap(nowMs: number): void {
+    const gapMs = nowMs - this.#quietSinceMs;
+    this.#window.longestGapMs = Math.max(this.#window.longestGapMs, gapMs);
+    this.#longestGapMs = Math.max(this.#longestGapMs, gapMs);
   }
 
-  #longestGap(fromMs: number, endMs: number): number {
-    let longest = 0;
-    let previous = fromMs;
-    for (const atMs of this.#arrivalsMs) {
-      if (atMs < fromMs) {
-        previous = atMs;
-        continue;
-      }
-      longest = Math.max(longest, Math.min(atMs, endMs) - previous);
-      if (atMs >= endMs) return longest;
-      previous = atMs;
+  #countUnderWay(nowMs: number): number {
+    let count = 0;
+    const oldest = Math.max(0, this.#sent - REMEMBERED);
+    for (let sequence = this.#sent - 1; sequence >= oldest; sequence -= 1) {
+      const slot = sequence % REMEMBERED;
+      if (nowMs - (this.#sentAtMs[slot] ?? 0) > STRAGGLERS_MS) break;
+      if (this.#unanswered[slot] !== undefined) count += 1;
     }
-    return Math.max(longest, endMs - previous);
+    return count;
   }
+}
+
+function newCount(label: string): Count {
+  return { label, sent: 0, answered: 0, longestGapMs: 0 };
 }
