@@ -7,6 +7,7 @@ import { environment } from './command.ts';
 import { demonstrate, type Lab, raiseLab, type Say, stopDaemon } from './demonstration.ts';
 import { findGround, INSIDE, userNamespaceCommand } from './ground.ts';
 import { keep, leaveUp, lowerLabs } from './keep.ts';
+import { EventHistory } from './live/history.ts';
 import { showLive } from './live.ts';
 import { removeLeftovers } from './owner.ts';
 import { simulate } from './simulated.ts';
@@ -53,13 +54,37 @@ function isOnTerminal(): boolean {
 }
 
 async function runLab(lab: Lab, isOnce: boolean): Promise<number> {
-  const wasRight = await demonstrate(lab, say);
-  if (!isOnce) {
-    await sleep(READING_MS);
-    await showLive(lab, say, () => lab.workspace.isClosed);
+  const history = isOnce ? undefined : new EventHistory(lab.daemon.socket);
+  try {
+    const wasRight = await demonstrate(lab, say);
+    if (history !== undefined) await stay(lab, history);
+    const isPutBack = await stopDaemon(lab, say);
+    return wasRight && isPutBack ? 0 : 1;
+  } finally {
+    history?.stop();
   }
-  const isPutBack = await stopDaemon(lab, say);
-  return wasRight && isPutBack ? 0 : 1;
+}
+
+/** The summary for a while, then the live view until it is left. */
+async function stay(lab: Lab, history: EventHistory): Promise<void> {
+  const isOver = (): boolean => lab.workspace.isClosed;
+  say('');
+  say(`the live view follows in ${READING_MS / 1000} s; q leaves it, ? explains it`);
+  const goOnAt = performance.now() + READING_MS;
+  while (performance.now() < goOnAt && !isOver()) await sleep(50);
+  await showLive(lab, { history, hints: hintsFor(lab), say, isOver });
+}
+
+/** How a lab is used from another terminal. */
+function hintsFor({ workspace, daemon }: Lab): string[] {
+  const enter = `nsenter --preserve-credentials -U -m -n -t ${process.pid} bash`;
+  const isInside = process.env[INSIDE] !== undefined;
+  return [
+    ...(isInside ? [`${enter}    # first: the lab's user namespace`] : []),
+    `ip netns exec ${workspace.namespaceOf('host')} bash`,
+    `ipmpadm --socket ${daemon.socket} status`,
+    `ip -n ${workspace.namespaceOf('swA')} link set p0 down    # cuts eth0`,
+  ];
 }
 
 /** Runs the same command as root of a user namespace of its own. */

@@ -85,6 +85,14 @@ export class Topology {
     await this.#setFarEnd(link, 'up');
   }
 
+  /** Whether a link is cut at its far end, whoever has done that. */
+  async isCut(link: string): Promise<boolean> {
+    const { farRole, farDevice } = this.#link(link);
+    const argv = ['ip', '-json', 'link', 'show', 'dev', farDevice];
+    const [row] = JSON.parse(await this.workspace.runIn(farRole, argv)) as { flags: string[] }[];
+    return row?.flags.includes('UP') !== true;
+  }
+
   /** The switch that a NIC of the host is plugged into, and the name of the port there. */
   portOf(uplink: string): { role: string; device: string } {
     const link = this.#link(uplink);
