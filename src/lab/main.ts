@@ -103,7 +103,10 @@ async function runInUserNamespace(argv: readonly string[]): Promise<number> {
   return status ?? 1;
 }
 
-/** Runs `body` with a workspace that is removed whatever happens, signals included. */
+/**
+ * Runs `body` with a workspace that is removed whatever happens: signals, and a reader of our
+ * output that goes away (`| head`, a terminal that is closed), included.
+ */
 async function own(body: (workspace: Workspace) => Promise<number>): Promise<number> {
   const workspace = new Workspace();
   let wasInterrupted = false;
@@ -113,6 +116,7 @@ async function own(body: (workspace: Workspace) => Promise<number>): Promise<num
   };
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of names) process.on(name, stop);
+  process.stdout.on('error', stop);
   try {
     const status = await body(workspace);
     return wasInterrupted ? INTERRUPTED : status;
