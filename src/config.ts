@@ -8,6 +8,7 @@
  * No file, however broken, makes this throw: it becomes errors, each with file, line, key, what
  * is wrong, what is allowed.
  */
+import { isUtf8 } from 'node:buffer';
 import {
   closeSync,
   constants,
@@ -26,7 +27,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
 import { checkConfig } from './config/checks.ts';
-import { type ConfigError, documentRead, FILE_BYTES_MAX } from './config/document.ts';
+import { type ConfigError, documentRead, FILE_BYTES_MAX, tooLarge } from './config/document.ts';
 import {
   type ConfigLayers,
   type EffectiveConfig,
@@ -43,6 +44,9 @@ export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';
 
 /** Drop-ins that are read: a directory by mistake (/usr) must not be. */
 const DROP_INS_MAX = 256;
+
+/** Mistakes that are told: more come from a file that is something else altogether. */
+const ERRORS_MAX = 500;
 
 /** From dist/src as from src: two levels above this file. */
 const SCHEMA_URL = new URL('../../config/ipmpd.schema.json', import.meta.url);
@@ -74,16 +78,20 @@ export function loadConfig(file: string): ConfigResult {
 export function loadFiles(file: string): FileLayer[] | { readonly errors: ConfigError[] } {
   const errors: ConfigError[] = [];
   const layers: FileLayer[] = [];
-  for (const name of [file, ...dropInFiles(dropInDirectoryOf(file), errors)]) {
+  const files = [file, ...dropInFiles(dropInDirectoryOf(file), errors)];
+  for (const name of files) {
     try {
-      const layer = fileLayer({ file: name, text: readText(name) });
-      if ('errors' in layer) errors.push(...layer.errors);
-      else layers.push(layer);
+      const bytes = readBytes(name);
+      if (isUtf8(bytes)) {
+        const layer = fileLayer({ file: name, text: bytes.toString('utf8') });
+        if ('errors' in layer) errors.push(...layer.errors);
+        else layers.push(layer);
+      } else errors.push(notUtf8(name, bytes));
     } catch (error) {
       errors.push(unreadable(name, error));
     }
   }
-  return errors.length > 0 ? { errors } : layers;
+  return errors.length > 0 ? { errors: sorted(errors, files) } : layers;
 }
 
 /** What the text of one file says, or what is wrong with it. */
@@ -96,7 +104,13 @@ export function fileLayer(source: ConfigSource): FileLayer | { readonly errors: 
 export function configFromSources(sources: readonly ConfigSource[]): ConfigResult {
   const layers = sources.map(fileLayer);
   const errors = layers.flatMap((layer) => ('errors' in layer ? layer.errors : []));
-  if (errors.length > 0) return { errors };
+  if (errors.length > 0)
+    return {
+      errors: sorted(
+        errors,
+        sources.map(({ file }) => file),
+      ),
+    };
   const files = layers.filter((layer) => 'document' in layer);
   return effectiveConfig({ files, commands: null, arguments: null });
 }
@@ -123,7 +137,7 @@ export function configSchema(): object {
 /** The text of a drop-in; undefined if there is no such file. What cannot be read is thrown. */
 export function readDropIn(file: string): string | undefined {
   try {
-    return readText(file);
+    return readBytes(file).toString('utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -183,10 +197,10 @@ function dropInFiles(directory: string, errors: ConfigError[]): string[] {
 }
 
 /**
- * The file's text, at most a little more than may be accepted: enough to notice that it is too
+ * The file's bytes, at most a little more than may be accepted: enough to notice that it is too
  * large.
  */
-function readText(file: string): string {
+function readBytes(file: string): Buffer {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(descriptor).isFile()) throw new OperatorError('EINVAL');
@@ -194,12 +208,24 @@ function readText(file: string): string {
     let length = 0;
     for (;;) {
       const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) return bytes.toString('utf8', 0, length);
+      if (count === 0) return bytes.subarray(0, length);
       length += count;
     }
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** The first line that is none; a file that was cut off because of its size is too large. */
+function notUtf8(file: string, bytes: Buffer): ConfigError {
+  if (bytes.length > FILE_BYTES_MAX) return tooLarge(file);
+  let line = 1;
+  for (let start = 0; ; line += 1) {
+    const end = bytes.indexOf('\n', start);
+    if (end < 0 || !isUtf8(bytes.subarray(start, end))) break;
+    start = end + 1;
+  }
+  return { file, line, keyPath: '', what: 'is not UTF-8', allowed: 'text in UTF-8' };
 }
 
 function unreadable(file: string, error: unknown): ConfigError {
@@ -213,8 +239,12 @@ function unreadable(file: string, error: unknown): ConfigError {
   };
 }
 
-/** In the order in which a reader meets them: by file, then by line. */
+/** In the order in which a reader meets them, by file, then by line; very many are cut short. */
 function sorted(errors: ConfigError[], files: readonly string[]): ConfigError[] {
   const placeOf = ({ file }: ConfigError): number => Math.max(0, files.indexOf(file));
-  return errors.sort((left, right) => placeOf(left) - placeOf(right) || left.line - right.line);
+  errors.sort((left, right) => placeOf(left) - placeOf(right) || left.line - right.line);
+  const [next] = errors.slice(ERRORS_MAX);
+  if (next === undefined) return errors;
+  const what = `and ${errors.length - ERRORS_MAX} more mistakes`;
+  return [...errors.slice(0, ERRORS_MAX), { ...next, line: 0, keyPath: '', what, allowed: '' }];
 }

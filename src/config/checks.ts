@@ -19,6 +19,7 @@ export function checkConfig(config: Config, document: ConfigDocument): ConfigErr
   const report: Report = (pointer, what, allowed) => {
     errors.push(errorAt(document, pointer, what, allowed));
   };
+  checkSocket(config, report);
   checkDevices(config, report);
   checkUplinks(config.interfaces, report);
   checkMembership(config, report);
@@ -38,6 +39,15 @@ function interfaceAt(nic: InterfaceConfig, ...keys: (string | number)[]): string
 
 function groupAt(group: GroupConfig, ...keys: (string | number)[]): string {
   return keys.reduce<string>(pointerJoin, pointerJoin('/groups', group.name));
+}
+
+/** Bytes of the path of a Unix socket: 108 with its end (unix(7)), and room for a name beside it. */
+const SOCKET_PATH_MAX = 90;
+
+function checkSocket({ control }: Config, report: Report): void {
+  const length = Buffer.byteLength(control.socket);
+  if (length <= SOCKET_PATH_MAX) return;
+  report('/control/socket', `has ${length} bytes`, `at most ${SOCKET_PATH_MAX}`);
 }
 
 /** Each device has one role: an interface, a group, an uplink or a bridge. */
@@ -102,14 +112,19 @@ function checkUplinks(interfaces: readonly InterfaceConfig[], report: Report): v
   }
 }
 
+/** Unknown names for which a similar one is looked for: each is compared with all that exist. */
+const SUGGESTIONS_MAX = 64;
+
 function checkMembership(config: Config, report: Report): void {
   const names = config.interfaces.map((nic) => nic.name);
   const owners = new Map<string, string>();
+  let unknown = 0;
   for (const group of config.groups) {
     group.interfaces.forEach((name, index) => {
       const pointer = groupAt(group, 'interfaces', index);
       if (!names.includes(name)) {
-        const meant = suggest(name, names);
+        unknown += 1;
+        const meant = unknown > SUGGESTIONS_MAX ? undefined : suggest(name, names);
         const question = meant === undefined ? '' : `, did you mean ${meant}?`;
         const allowed = names.length === 0 ? 'a key of interfaces' : `one of ${listOf(names)}`;
         report(pointer, `there is no interface ${name}${question}`, allowed);

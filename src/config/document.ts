@@ -10,6 +10,7 @@
  * findings.
  */
 import {
+  type Alias,
   isAlias,
   isMap,
   isScalar,
@@ -32,6 +33,10 @@ const YAML_ERRORS_MAX = 8;
 
 /** Nesting in one file: the schema needs five levels. */
 const DEPTH_MAX = 16;
+
+/** Characters of one text or key: a host name, the longest that is allowed, has 253. */
+const TEXT_MAX = 1024;
+const TEXT_ALLOWED = `at most ${TEXT_MAX} characters`;
 
 export type ConfigValue =
   | null
@@ -104,10 +109,13 @@ function keyPathOf(pointer: string): string {
 
 /** Text from a file as it may appear in a message: no control characters, at most 60 characters. */
 export function printable(text: string): string {
-  const escaped = text.replace(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? '?'}}`,
-  );
+  // What is cut off is not looked at: the same long text may be named again and again.
+  const escaped = text
+    .slice(0, 61)
+    .replace(
+      /[\p{C}\p{Zl}\p{Zp}]/gu,
+      (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? '?'}}`,
+    );
   return escaped.length > 60 ? `${escaped.slice(0, 57)}...` : escaped;
 }
 
@@ -116,14 +124,17 @@ export function documentRead(
   file: string,
   text: string,
 ): ConfigDocument | { errors: ConfigError[] } {
-  if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
-    const allowed = `at most ${FILE_BYTES_MAX / 1024} KiB`;
-    return { errors: [{ file, line: 0, keyPath: '', what: 'the file is too large', allowed }] };
-  }
+  if (Buffer.byteLength(text) > FILE_BYTES_MAX) return { errors: [tooLarge(file)] };
   const lines = new LineCounter();
   let document: YamlDocument.Parsed;
   try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+    document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      logLevel: 'error',
+      // The parser compares each key with all others; the walk does it in one look.
+      uniqueKeys: false,
+    });
   } catch {
     // The parser recurses; its only own exception is an exhausted stack.
     return { errors: [wholeFile(file, 'is not YAML that can be read', 'less nesting')] };
@@ -140,9 +151,14 @@ export function documentRead(
     });
     return { errors };
   }
-  const walk = new Walk(file, lines, document);
+  const walk = new Walk(file, lines, aliasTargets(document.contents));
   const value = walk.convert(document.contents, '', 0, 1);
   return walk.errors.length > 0 ? { errors: walk.errors } : { value, places: walk.places };
+}
+
+/** What is said of a file that is larger than FILE_BYTES_MAX. */
+export function tooLarge(file: string): ConfigError {
+  return wholeFile(file, 'the file is too large', `at most ${FILE_BYTES_MAX / 1024} KiB`);
 }
 
 function wholeFile(file: string, what: string, allowed: string): ConfigError {
@@ -153,19 +169,45 @@ function firstLine(text: string): string {
   return text.split('\n')[0] ?? '';
 }
 
+/**
+ * What each alias stands for: the last part with that anchor before it. One pass for all of them,
+ * since the parser's own way goes over the whole file for each.
+ */
+function aliasTargets(root: unknown): Map<Alias, unknown> {
+  const anchors = new Map<string, unknown>();
+  const targets = new Map<Alias, unknown>();
+  const visit = (node: unknown, depth: number): void => {
+    if (depth > DEPTH_MAX) return;
+    if (isAlias(node)) {
+      targets.set(node, anchors.get(node.source));
+      return;
+    }
+    const anchor = (node as { anchor?: string } | null)?.anchor;
+    if (anchor !== undefined) anchors.set(anchor, node);
+    if (isSeq(node)) for (const item of node.items) visit(item, depth + 1);
+    if (!isMap(node)) return;
+    for (const { key, value } of node.items) {
+      visit(key, depth + 1);
+      visit(value, depth + 1);
+    }
+  };
+  visit(root, 0);
+  return targets;
+}
+
 /** One pass over a parsed file. */
 class Walk {
   readonly errors: ConfigError[] = [];
   readonly places = new Map<string, Place>();
   readonly #file: string;
   readonly #lines: LineCounter;
-  readonly #document: YamlDocument.Parsed;
+  readonly #targets: ReadonlyMap<Alias, unknown>;
   #values = 0;
 
-  constructor(file: string, lines: LineCounter, document: YamlDocument.Parsed) {
+  constructor(file: string, lines: LineCounter, targets: ReadonlyMap<Alias, unknown>) {
     this.#file = file;
     this.#lines = lines;
-    this.#document = document;
+    this.#targets = targets;
   }
 
   convert(node: unknown, pointer: string, depth: number, parentLine: number): ConfigValue {
@@ -178,7 +220,11 @@ class Walk {
     }
     if (node === null || node === undefined) return null;
     if (isAlias(node)) {
-      const target = node.resolve(this.#document);
+      const target = this.#targets.get(node);
+      if (target === undefined) {
+        this.#refuse(pointer, line, 'is an alias', 'one whose anchor stands before it');
+        return null;
+      }
       return this.convert(target, pointer, depth + 1, line);
     }
     if (isScalar(node)) return this.#scalar(node.value, pointer, line);
@@ -196,7 +242,15 @@ class Walk {
         this.#refuse(pointer, keyLine, 'has a key that is not text', 'a name');
         continue;
       }
+      if (name.length > TEXT_MAX) {
+        this.#refuse(pointer, keyLine, 'has a key that is too long', TEXT_ALLOWED);
+        continue;
+      }
       const below = pointerJoin(pointer, name);
+      if (name in object) {
+        this.#refuse(below, keyLine, 'stands there twice', 'each key once');
+        continue;
+      }
       this.places.set(below, { file: this.#file, line: keyLine });
       object[name] = this.convert(value, below, depth + 1, keyLine);
     }
@@ -206,6 +260,9 @@ class Walk {
   #scalar(value: unknown, pointer: string, line: number): ConfigValue {
     switch (typeof value) {
       case 'string':
+        if (value.length <= TEXT_MAX) return value;
+        this.#refuse(pointer, line, 'is too long', TEXT_ALLOWED);
+        return null;
       case 'boolean':
       case 'number':
         return value;

@@ -77,10 +77,10 @@ async function stay(lab: Lab, history: EventHistory): Promise<void> {
 
 /** How a lab is used from another terminal. */
 function hintsFor({ workspace, daemon }: Lab): string[] {
-  const enter = `nsenter --preserve-credentials -U -m -n -t ${process.pid} bash`;
+  const enter = `nsenter -U -m -n --preserve-credentials -t ${process.pid} bash`;
   const isInside = process.env[INSIDE] !== undefined;
   return [
-    ...(isInside ? [`${enter}    # first: the lab's user namespace`] : []),
+    ...(isInside ? [`${enter}    # first`] : []),
     `ip netns exec ${workspace.namespaceOf('host')} bash`,
     `ipmpadm --socket ${daemon.socket} status`,
     `ip -n ${workspace.namespaceOf('swA')} link set p0 down    # cuts eth0`,

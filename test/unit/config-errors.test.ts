@@ -32,13 +32,17 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
   // The file as a whole.
   ['just words', '1: "just words" is not valid (a mapping of sections)'],
   ['- a\n- b', '1: a list is not valid (a mapping of sections)'],
-  ['a: 1\na: 2', '2: is not valid YAML: Map keys must be unique'],
+  ['a: 1\na: 2', '2: a: stands there twice (each key once)'],
   [
     '--- {}\n--- {}',
     '2: is not valid YAML: Source contains multiple documents; please use' + ' YAML.parse...',
   ],
   ['log: !secret x', '1: is not valid YAML: Unresolved tag: !secret'],
   ['? [a]\n: b', '1: has a key that is not text (a name)'],
+  ['log: &a { level: *b }', '1: log.level: is an alias (one whose anchor stands before it)'],
+  [`tracking: ${'x'.repeat(1025)}`, '1: tracking: is too long (at most 1024 characters)'],
+  [`? ${'x'.repeat(1025)}\n: 1`, '1: has a key that is too long (at most 1024 characters)'],
+  ['groups:\n  a:\n  b:\n  a:', '4: groups.a: stands there twice (each key once)'],
   ['log: !!binary aGk=', '1: log: is of a kind that a configuration has not (text or a number)'],
   // Unknown keys.
   ['grups: {}', `1: grups: unknown key, did you mean groups? (${SECTIONS})`],
@@ -65,6 +69,11 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
     `control: { socket: /${'x'.repeat(90)} }`,
     `1: control.socket: "/${'x'.repeat(56)}..." is not valid ` +
       '(an absolute path of at most 90 characters)',
+  ],
+  [`control: { socket: /${'ä'.repeat(45)} }`, '1: control.socket: has 91 bytes (at most 90)'],
+  [
+    'control: { socket: "/run/\\x85" }',
+    '1: control.socket: "/run/\\u{85}" is not valid (an absolute path of at most 90 characters)',
   ],
   ['control: { group: 7 }', '1: control.group: 7 is not valid (the name of a system group)'],
   ['control: here', '1: control: "here" is not valid (a mapping)'],
