@@ -126,6 +126,17 @@ test('a repair that finds enough at work puts an activated standby to rest', () 
   equal(bench.members(), 'ok: net0 net1 (net2)');
 });
 
+test('an activation that has ended is forgotten: the next turn is by rule', () => {
+  const bench = quiet(3, [2]);
+  activate(bench, 'net2');
+  bench.link('net1', 'down');
+  bench.link('net1', 'up');
+  bench.link('net1', 'down');
+  equal(bench.members(), 'degraded: net0 net2 [net1]');
+  bench.run(() => bench.system.leaveGroup('ipmp0', 'net1'));
+  equal(bench.members(), 'ok: net0 (net2)');
+});
+
 test('an attempt to take it offline that is refused leaves the activation', () => {
   const bench = quiet(3, [2]);
   activate(bench, 'net2');

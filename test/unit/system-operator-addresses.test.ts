@@ -171,6 +171,19 @@ test('a data address that waited for a test address is served when that goes', (
   equal(bench.bindings().at(-1), '192.0.2.22 net0');
 });
 
+test('a member that leaves takes its test addresses down, and says so', () => {
+  const bench = quiet();
+  set(bench, 'net0', '192.0.2.21/24');
+  bench.advance(SETTLED_MS);
+  bench.drain();
+  bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
+  deepEqual(tests(bench), ['net0 192.0.2.21/24 down']);
+  deepEqual(
+    bench.told().filter((line) => line.startsWith('address-state')),
+    ['address-state net0 up>down left 192.0.2.21'],
+  );
+});
+
 test('without a group, or offline, they wait; they are served when that ends', () => {
   const bench = quiet();
   bench.run(() => bench.system.offlineInterface('net0'));

@@ -236,6 +236,16 @@ test('a repair of its link while it hands over puts nobody to rest', () => {
   equal(bench.members(), 'degraded: net1 <net0>');
 });
 
+test('nor does it with an activated standby and one that stands in', () => {
+  const bench = settledBench(4, 2, {}, [2, 3]);
+  bench.run(() => bench.system.activateInterface('net2'));
+  beginOffline(bench, 'net0');
+  bench.link('net0', 'down');
+  bench.link('net0', 'up');
+  bench.advance(GRACE_MS);
+  equal(bench.members(), 'degraded: net1 net2 net3 <net0>');
+});
+
 test('cancelled while it hands over: as before', () => {
   const bench = settledBench(3, 3, {}, [2]);
   const task = beginOffline(bench, 'net0');

@@ -162,6 +162,17 @@ test('a clashing interface can be taken offline, and then the clash does not fre
   equal(bench.members(), 'ok: net0 net1 net2');
 });
 
+test('a clashing interface whose link is down, taken offline and brought back: failed', () => {
+  const bench = settledBench(3, 3);
+  bench.appear('net2', macOf(0));
+  bench.link('net2', 'down');
+  equal(offline(bench, 'net2'), 'done');
+  bench.appear('net2', macOf(2));
+  equal(online(bench, 'net2'), 'done');
+  equal(bench.members(), 'degraded: net0 net1 [net2]');
+  equal(interfaceRow(bench, 'net2')?.cause, 'its link went down');
+});
+
 test('a NIC that is offline changes its MAC: no clash before it comes back', () => {
   const bench = settledBench(2, 2);
   offline(bench, 'net0');
