@@ -7,7 +7,7 @@
 import { isMistake, OperatorError } from '../base/errors.ts';
 import type { Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
-import type { GroupSettings } from '../system.ts';
+import type { GroupSettings, InterfaceChanges } from '../system.ts';
 import { ipv4Parse, macParse } from '../wire/addr.ts';
 import type { End, Faults } from './cable.ts';
 import type { DriverMood } from './drivers.ts';
@@ -25,6 +25,9 @@ export type Act =
   | { readonly kind: 'plumb-group'; readonly group: string; readonly nics: readonly string[] }
   | { readonly kind: 'unplumb-group'; readonly group: string }
   | { readonly kind: 'set'; readonly group: string; readonly settings: Partial<GroupSettings> }
+  | { readonly kind: 'rename'; readonly group: string; readonly to: string }
+  | { readonly kind: 'offline' | 'online' | 'activate'; readonly nic: string }
+  | { readonly kind: 'set-interface'; readonly nic: string; readonly changes: InterfaceChanges }
   | { readonly kind: 'add-address' | 'delete-address'; readonly address: string }
   | { readonly kind: 'set-neighbor'; readonly dst: string; readonly lladdr: string }
   | { readonly kind: 'delete-neighbor'; readonly dst: string }
@@ -74,6 +77,11 @@ export const ACT_KINDS = [
   'plumb-group',
   'unplumb-group',
   'set',
+  'rename',
+  'offline',
+  'online',
+  'activate',
+  'set-interface',
   'add-address',
   'delete-address',
   'set-neighbor',
@@ -143,6 +151,15 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
     world.spawn(`unplumb ${group}`, () => world.system.deleteGroup(group)),
   set: (world, { group, settings }) =>
     world.spawn(`set ${group}`, () => world.system.setGroup(group, settings)),
+  rename: (world, { group, to }) =>
+    world.spawn(`rename ${group} ${to}`, () => world.system.renameGroup(group, to)),
+  offline: (world, { nic }) =>
+    world.spawn(`offline ${nic}`, () => world.system.offlineInterface(nic)),
+  online: (world, { nic }) => world.spawn(`online ${nic}`, () => world.system.onlineInterface(nic)),
+  activate: (world, { nic }) =>
+    world.spawn(`activate ${nic}`, () => world.system.activateInterface(nic)),
+  'set-interface': (world, { nic, changes }) =>
+    world.spawn(`set ${nic}`, () => world.system.setInterface(nic, changes)),
   'add-address': (world, { address }) => {
     const plain = ipv4Parse(address.split('/')[0] ?? '') ?? 0;
     if (!world.host.station.hasAddress(plain)) world.host.addAddress(address);

@@ -160,7 +160,7 @@ function altogether(streams: readonly EchoStream[]): Claim {
 }
 
 function groupAtEnd(world: SimWorld): Claim {
-  const group = world.system.describeGroups().find((row) => row.group === GROUP);
+  const group = world.system.describeGroups().find((row) => row.ifname === GROUP);
   const active = group?.active ?? [];
   return {
     isRight: group?.state === 'ok' && active.length === world.nics.size,

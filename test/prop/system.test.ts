@@ -16,11 +16,17 @@ import { Bench, groupSpec, interfaceSpec } from '../unit/system-bench.ts';
 const MEMBERS = 4;
 const member = fc.nat(MEMBERS - 1).map((n) => `net${n}`);
 
+const ON_NIC = [
+  ...(['appear', 'vanish', 'join', 'leave', 'silent', 'late'] as const),
+  ...(['offline', 'offline', 'online', 'activate'] as const),
+];
+
 type Step =
   | { readonly kind: 'link'; readonly name: string; readonly link: 'up' | 'down' | 'unknown' }
-  | { readonly kind: 'appear' | 'vanish' | 'join' | 'leave' | 'silent' | 'late'; name: string }
+  | { readonly kind: (typeof ON_NIC)[number]; readonly name: string }
+  | { readonly kind: 'standby'; readonly name: string; readonly on: boolean }
   | { readonly kind: 'addresses' | 'advance'; readonly count: number }
-  | { readonly kind: 'read' | 'delete' | 'create' }
+  | { readonly kind: 'read' | 'delete' | 'create' | 'rename' }
   | { readonly kind: 'failback'; readonly on: boolean };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -33,9 +39,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 4,
+    weight: 6,
     arbitrary: fc.record({
-      kind: fc.constantFrom('appear', 'vanish', 'join', 'leave', 'silent', 'late'),
+      kind: fc.constantFrom(...ON_NIC),
       name: member,
     }),
   },
@@ -46,7 +52,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       count: fc.nat(12),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('read', 'delete', 'create') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('read', 'delete', 'create', 'rename') }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('standby' as const), name: member, on: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('failback' as const), on: fc.boolean() }) },
 );
 
@@ -90,6 +103,21 @@ function take(bench: Bench, { damped }: Life, now: Step): void {
       break;
     case 'leave':
       start(bench, 'leave', () => system.leaveGroup('ipmp0', now.name));
+      break;
+    case 'offline':
+      start(bench, 'offline', () => system.offlineInterface(now.name));
+      break;
+    case 'online':
+      start(bench, 'online', () => system.onlineInterface(now.name));
+      break;
+    case 'activate':
+      start(bench, 'activate', () => system.activateInterface(now.name));
+      break;
+    case 'standby':
+      start(bench, 'standby', () => system.setInterface(now.name, { standby: now.on }));
+      break;
+    case 'rename':
+      start(bench, 'rename', () => system.renameGroup('ipmp0', 'blue'));
       break;
     case 'silent':
       bench.delaysMs.set(now.name, Number.POSITIVE_INFINITY);
@@ -151,6 +179,7 @@ function check(bench: Bench): void {
     if (slot >= 0) ok(nics.includes(placements.get(slot) ?? -1));
     else equal(nics.length, 0);
   }
+  ok(!group.active.some((name) => group.offline.includes(name)), 'who is offline is not active');
   equal(group.state === 'failed', group.active.length + group.inactive.length === 0);
   ok(group.inactive.length === 0 || group.active.length > 0, 'nobody waits while nobody works');
 }

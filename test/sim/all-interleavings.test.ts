@@ -39,6 +39,8 @@ interface Scenario {
   /** Interfaces that are members at the beginning; there is always one more in no group. */
   readonly members: readonly string[];
   readonly actors: readonly Actor[];
+  /** Somebody carries at the end. */
+  readonly isCarried?: boolean;
 }
 
 const readGroup: Actor = {
@@ -103,6 +105,17 @@ const setForwarding: Actor = {
   refusals: ['ENOENT'],
 };
 
+const offline = (nic: string, refusals: readonly string[]): Actor => ({
+  name: `offline ${nic}`,
+  body: ({ system }) => system.offlineInterface(nic),
+  refusals,
+});
+const rename: Actor = {
+  name: 'rename',
+  body: ({ system }) => system.renameGroup(GROUP, 'blue'),
+  refusals: ['ENOENT'],
+};
+
 const SCENARIOS: readonly Scenario[] = [
   { title: 'kstat read, unplumb', members: ['net0'], actors: [readGroup, unplumb] },
   { title: 'link kstat read, unplumb', members: [], actors: [readLink, unplumb] },
@@ -115,6 +128,30 @@ const SCENARIOS: readonly Scenario[] = [
   { title: 'forwarding, unplumb', members: ['net0'], actors: [unplumbGroup, setForwarding] },
   { title: 'two readers, unplumb', members: [], actors: [readLink, readLink, unplumb] },
   { title: 'kstat read, group unplumb', members: ['net0'], actors: [readGroup, unplumbGroup] },
+  { title: 'rename, group unplumb', members: ['net0'], actors: [rename, unplumbGroup] },
+  {
+    title: 'offline, offline of the other',
+    members: ['net0', 'net1'],
+    actors: [offline('net0', ['EBUSY']), offline('net1', ['EBUSY'])],
+    isCarried: true,
+  },
+  {
+    title: 'offline, leave',
+    members: ['net0', 'net1'],
+    actors: [offline('net0', ['EINVAL']), leave],
+    isCarried: true,
+  },
+  {
+    title: 'offline, unplumb',
+    members: ['net0', 'net1'],
+    actors: [offline('net0', ['EINVAL', 'ENXIO']), unplumb],
+    isCarried: true,
+  },
+  {
+    title: 'offline, leave of the other',
+    members: ['net0', 'net1'],
+    actors: [offline('net1', ['EBUSY']), leave],
+  },
   {
     title: 'group plumb, unplumb',
     members: [],
@@ -216,6 +253,10 @@ class Play {
       const { refusals } = this.#scenario.actors.find(({ name }) => name === task.label)!;
       const code = task.error instanceof OperatorError ? task.error.code : `${task.error}`;
       ok(refusals.includes(code), `${task.label} ends with ${code}`);
+    }
+    if (this.#scenario.isCarried) {
+      const active = this.world.system.describeGroups().map((row) => row.active.length);
+      ok(active[0]! > 0, 'nobody carries');
     }
     const fell = this.#shown.findIndex((value, at) => at > 0 && value < this.#shown[at - 1]!);
     equal(fell, -1, `a published counter falls: ${this.#shown}`);

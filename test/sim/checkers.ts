@@ -16,6 +16,8 @@
  * 8. answeredByOwner: ARP speaks for a data address only from the NIC to which it is bound.
  * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
  * 10. nominationStays: one active NIC is nominated, and none other while it is active.
+ *
+ * What holds for the operator's wishes stands in operator-checkers.ts.
  */
 
 import type { PortCounters } from '../../src/datapath/counters.ts';
@@ -146,7 +148,7 @@ export class Checkers {
   /** boundOnce, neverUnbound, stateTellsTruth, nominationStays. */
   #bindings(): void {
     const { system } = this.#world;
-    const group = system.describeGroups().find((row) => row.group === GROUP);
+    const group = system.describeGroups().find((row) => row.ifname === GROUP);
     if (group === undefined) {
       this.#nominated = null;
       return;

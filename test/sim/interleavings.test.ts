@@ -42,6 +42,9 @@ const BODIES: readonly Body[] = [
   ({ system }) => system.deleteGroup(GROUP),
   ({ system }) => system.createGroup(GROUP_SPEC),
   ({ system }) => system.setGroup(GROUP, { failback: false }),
+  ({ system }) => system.offlineInterface('net0'),
+  ({ system }) => system.onlineInterface('net0'),
+  ({ system }) => system.renameGroup(GROUP, 'blue'),
 ];
 
 function worldWithOrder(seed: number): { world: SimWorld; checkers: Checkers; rng: Rng } {

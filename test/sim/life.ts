@@ -27,6 +27,7 @@ import { address, GROUP, SimWorld } from '../../src/sim/world.ts';
 import { type Account, accountBreaches, openAccount } from './accounts.ts';
 import { Checkers } from './checkers.ts';
 import { leftovers } from './leftovers.ts';
+import { OperatorCheckers } from './operator-checkers.ts';
 import { GATEWAY, GATEWAY_NAME, OTHER_GROUP, POOL, type Schedule } from './schedule.ts';
 import { unwell } from './wellness.ts';
 
@@ -76,6 +77,7 @@ export class Life {
     });
     this.world.transcript.onLine = onLine;
     this.checkers = new Checkers(this.world);
+    new OperatorCheckers(this.world);
     const { system, datapath } = this.world;
     installKstats({
       system,
@@ -163,6 +165,7 @@ export class Life {
     }
     for (const side of ['A', 'B'] as const) network.switches[side].turnOn();
     this.#all({ kind: 'host', answerMs: 0, refuses: false });
+    this.#withdrawWishes();
     if (host.station.addresses.length === 0) host.addAddress(`${POOL[0]}/24`);
     for (const spec of this.#schedule.nics) {
       const { name: nic, side } = spec;
@@ -174,6 +177,9 @@ export class Life {
     if (system.groupPortOf(GROUP) === undefined) {
       this.#all({ kind: 'plumb-group', group: GROUP, nics: [] });
     }
+    for (const { name: nic, standby = false, testAddresses = [] } of this.#schedule.nics) {
+      this.#all({ kind: 'set-interface', nic, changes: { standby, testAddresses } });
+    }
     this.#all({
       kind: 'set',
       group: GROUP,
@@ -181,6 +187,16 @@ export class Life {
     });
     world.runFor(1000);
     for (const { name: nic } of this.#schedule.nics) this.#all({ kind: 'join', group: GROUP, nic });
+  }
+
+  /** What the operator wanted is over, activations with it. */
+  #withdrawWishes(): void {
+    this.#all({ kind: 'rename', group: GROUP, to: GROUP });
+    for (const { name: nic } of this.#schedule.nics) {
+      this.#all({ kind: 'online', nic });
+      const changes = { standby: false, testAddresses: [] };
+      this.#all({ kind: 'set-interface', nic, changes });
+    }
   }
 
   #settleAccount(account: Account): void {

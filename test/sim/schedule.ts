@@ -28,6 +28,9 @@ export const NICS: readonly NicSpec[] = [
 ];
 const NAMES = NICS.map(({ name }) => name);
 const TEST_ADDRESS = '192.0.2.21/24';
+const TEST_ADDRESSES = [TEST_ADDRESS, '192.0.2.22/24', '192.0.2.22/25', '2001:db8::21/64'];
+/** Names for groups: also some that are taken. */
+const GROUP_NAMES = ['blue', 'green', GROUP, OTHER_GROUP, 'net0'];
 /** Neighbours that the operator sets; nobody has these addresses. */
 const STRANGERS = ['192.0.2.200', '192.0.2.201'];
 
@@ -94,8 +97,18 @@ const nicOf = (rng: Rng): string => pick(rng, NAMES);
 const sideOf = (rng: Rng): Side => pick(rng, ['A', 'B'] as const);
 /** Mostly the group that has a device. */
 const groupOf = (rng: Rng): string => (rng.below(4) === 0 ? OTHER_GROUP : GROUP);
+type NicKind =
+  | 'cut'
+  | 'repair'
+  | 'remove'
+  | 'replace'
+  | 'reset'
+  | 'unplumb'
+  | 'offline'
+  | 'online'
+  | 'activate';
 const onNic =
-  (...kinds: readonly ('cut' | 'repair' | 'remove' | 'replace' | 'reset' | 'unplumb')[]): Draw =>
+  (...kinds: readonly NicKind[]): Draw =>
   (rng) => ({ kind: pick(rng, kinds), nic: nicOf(rng) });
 
 /** At either switch, otherwise as it was at the beginning. */
@@ -129,6 +142,28 @@ const set: Draw = (rng) => ({
     { failback: rng.below(2) === 0 },
     { forwarding: rng.below(2) === 0 },
   ]),
+});
+const setInterface: Draw = (rng) => {
+  const standby = rng.below(2) === 0;
+  const testAddresses = TEST_ADDRESSES.filter(() => rng.below(3) === 0);
+  return {
+    kind: 'set-interface',
+    nic: nicOf(rng),
+    changes: pick(rng, [{ standby }, { standby }, { testAddresses }, { standby, testAddresses }]),
+  };
+};
+/** A standby rests, as a rule, and is woken. */
+const activation: Draw = (rng) => {
+  const nic = nicOf(rng);
+  return [
+    { kind: 'set-interface', nic, changes: { standby: true } },
+    { kind: 'activate', nic },
+  ];
+};
+const rename: Draw = (rng) => ({
+  kind: 'rename',
+  group: groupOf(rng),
+  to: pick(rng, GROUP_NAMES),
 });
 const addresses: Draw = (rng) => ({
   kind: pick(rng, ['add-address', 'delete-address'] as const),
@@ -188,6 +223,14 @@ const DRAWS: readonly Draw[] = [
   onNic('remove', 'replace', 'reset'),
   onNic('unplumb'),
   onNic('unplumb'),
+  onNic('offline'),
+  onNic('offline', 'online'),
+  onNic('online', 'activate'),
+  onNic('activate'),
+  setInterface,
+  setInterface,
+  activation,
+  rename,
   plumb,
   plumb,
   add,

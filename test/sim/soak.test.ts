@@ -44,6 +44,19 @@ test(`seeds 1 to ${SEEDS}: nothing is ever wrong, all is well at the end, nothin
     'read done',
     'read ENOENT',
     'set EIO',
+    'offline done',
+    'offline EBUSY',
+    'offline EALREADY',
+    'offline EINVAL',
+    'online done',
+    'online EINVAL',
+    'activate done',
+    'activate EALREADY',
+    'activate EINVAL',
+    'set-interface done',
+    'set-interface EADDRINUSE',
+    'rename done',
+    'rename EEXIST',
   ]) {
     ok(ends.has(end), `no ${end}`);
   }

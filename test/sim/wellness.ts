@@ -2,7 +2,7 @@
 
 import type { EchoStream } from '../../src/sim/echo-stream.ts';
 import type { Station } from '../../src/sim/station.ts';
-import { address, type NicSpec, type SimWorld } from '../../src/sim/world.ts';
+import { address, GROUP, type NicSpec, type SimWorld } from '../../src/sim/world.ts';
 import { ipv4Format } from '../../src/wire/addr.ts';
 import { GATEWAY } from './schedule.ts';
 
@@ -15,7 +15,7 @@ const STRAGGLERS_MS = 100;
 export function unwell(world: SimWorld, gateway: Station, nics: readonly NicSpec[]): string[] {
   const working = nics.filter(({ standby }) => standby !== true).map(({ name }) => name);
   const found: string[] = [];
-  const group = world.system.describeGroups()[0];
+  const group = world.system.describeGroups().find(({ ifname }) => ifname === GROUP);
   if (group?.state !== 'ok' || group.active.toSorted().join() !== working.join()) {
     found.push(`group ${group?.state}, active ${group?.active}`);
   }
