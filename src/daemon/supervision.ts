@@ -1,8 +1,11 @@
-/** What the service manager hears of a daemon: ready, its groups in a line, alive, stopping. */
+/**
+ * What the service manager hears of a daemon: ready, its groups in a line, alive, reloading,
+ * stopping.
+ */
 
 import { sleepFor } from '../base/operation.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
-import type { Clock } from '../host/clock.ts';
+import { type Clock, monotonicUs } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import type { ServiceManager } from '../host/service-manager.ts';
 import type { System, SystemEvent } from '../system.ts';
@@ -50,10 +53,11 @@ export class Supervision {
 
   /** The configuration is being read anew. */
   handleReloading(): void {
-    this.#options.manager.notify({ RELOADING: '1', STATUS: 'reloading' });
+    const MONOTONIC_USEC = String(monotonicUs());
+    this.#options.manager.notify({ RELOADING: '1', MONOTONIC_USEC, STATUS: 'reloading' });
   }
 
-  /** It has been read, whatever came of it. */
+  /** The reload is over, whether it was applied or refused: we serve as before. */
   handleReloaded(): void {
     this.#options.manager.notify({ READY: '1', STATUS: this.#status() });
   }

@@ -26,6 +26,11 @@ export const hostClock: Clock = {
   },
 };
 
+/** The kernel's CLOCK_MONOTONIC in microseconds, for those who share it with us. */
+export function monotonicUs(): bigint {
+  return process.hrtime.bigint() / 1000n;
+}
+
 /** Wall-clock time as RFC 3339 with microseconds, for output only (contract 4). */
 export function wallTime(nowMs: number = hostClock.nowMs()): string {
   const microseconds = Math.round((performance.timeOrigin + nowMs) * 1000);

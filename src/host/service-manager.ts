@@ -1,7 +1,7 @@
 /**
- * Words with the service manager that started us, sd_notify(3): ready, stopping, alive. Without one
- * (NOTIFY_SOCKET is not set) nothing is said. What it cannot be told is logged once and changes
- * nothing else: the network matters more than who supervises it.
+ * Words with the service manager that started us, sd_notify(3): ready, reloading, stopping, alive.
+ * Without one (NOTIFY_SOCKET is not set) nothing is said. What it cannot be told is logged once and
+ * changes nothing else: the network matters more than who supervises it.
  */
 
 import { native } from '../datapath/native.ts';
@@ -10,8 +10,11 @@ import type { Log } from './log.ts';
 /** Fields of sd_notify(3) that we use. */
 export interface ServiceState {
   readonly READY?: '1';
-  readonly STOPPING?: '1';
+  /** READY ends it. */
   readonly RELOADING?: '1';
+  /** Belongs to RELOADING since systemd 253; older ones pass over it. */
+  readonly MONOTONIC_USEC?: string;
+  readonly STOPPING?: '1';
   readonly WATCHDOG?: '1';
   /** One line for `systemctl status`. */
   readonly STATUS?: string;

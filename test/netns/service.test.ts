@@ -1,47 +1,26 @@
 /** What a service manager hears, on a notify socket of the test's own. */
 
-import { equal, ok } from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
+import { Supervision, type SupervisionOptions } from '../../src/daemon/supervision.ts';
+import { hostClock } from '../../src/host/clock.ts';
+import { ServiceManager } from '../../src/host/service-manager.ts';
 import { until } from '../../src/lab/until.ts';
 import { TestHost } from './harness.ts';
-
-/** Prints each datagram that comes to the path sys.argv[1] as one line of JSON. */
-const MANAGER = `
-import json, socket, sys
-receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-receiver.bind(sys.argv[1])
-print('[]', flush=True)
-while True:
-    print(json.dumps(receiver.recv(4096).decode().split('\\n')), flush=True)
-`;
+import { NotifySocket } from './notify-socket.ts';
 
 /** Looks of the watchdog come every quarter of this. */
 const WATCHDOG_MS = 1000;
 
 test('ready, alive, how the groups are, stopping', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-service-'));
-  const socket = join(folder, 'notify');
-  const manager = spawn('python3', ['-c', MANAGER, socket], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const heard: string[][] = [];
-  let rest = '';
-  manager.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) heard.push(JSON.parse(line) as string[]);
-  });
-  const count = (field: string): number => heard.filter((state) => state.includes(field)).length;
+  const manager = new NotifySocket();
+  const count = (field: string): number => manager.count(field);
   try {
-    await until('the manager listens', 5000, () => heard.length === 1);
+    await manager.listen();
     const host = await TestHost.raise({
       group: { 'flap-damping': 'off' },
-      environment: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: String(WATCHDOG_MS * 1000) },
+      environment: { NOTIFY_SOCKET: manager.path, WATCHDOG_USEC: String(WATCHDOG_MS * 1000) },
     });
     try {
       await until('it is ready', 5000, () => count('READY=1') === 1);
@@ -54,10 +33,37 @@ test('ready, alive, how the groups are, stopping', async () => {
     }
     await until('it stops', 5000, () => count('STOPPING=1') === 1);
     equal(count('READY=1'), 1);
-    ok(heard.findIndex((state) => state.includes('WATCHDOG=1')) > 1);
+    ok(manager.heard.findIndex((message) => message.includes('WATCHDOG=1')) > 0);
   } finally {
-    manager.kill();
-    await once(manager, 'close');
-    rmSync(folder, { recursive: true });
+    await manager.close();
+  }
+});
+
+test('reloading, with the time since boot, and ready again', async () => {
+  const socket = new NotifySocket();
+  try {
+    await socket.listen();
+    const log = pino({ level: 'silent' });
+    const groups = [{ group: 'ipmp0', state: 'degraded' }];
+    // No watchdog: of the rest of the daemon only its status is asked.
+    const supervision = new Supervision({
+      manager: new ServiceManager({ NOTIFY_SOCKET: socket.path }, process.pid, log),
+      system: { describeStatus: () => ({ state: 'degraded', groups }) },
+      clock: hostClock,
+      log,
+    } as unknown as SupervisionOptions);
+    const before = process.hrtime.bigint() / 1000n;
+    supervision.handleReloading();
+    supervision.handleReloaded();
+    await until('both are heard', 5000, () => socket.heard.length === 2);
+    const [reloading = [], ready] = socket.heard;
+    const [word, time = '', status] = reloading;
+    deepEqual([word, status], ['RELOADING=1', 'STATUS=reloading']);
+    const [, microseconds = '0'] = /^MONOTONIC_USEC=(\d+)$/.exec(time) ?? [];
+    ok(BigInt(microseconds) >= before, time);
+    ok(BigInt(microseconds) <= process.hrtime.bigint() / 1000n, time);
+    deepEqual(ready, ['READY=1', 'STATUS=ipmp0 degraded']);
+  } finally {
+    await socket.close();
   }
 });
