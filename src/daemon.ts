@@ -182,8 +182,13 @@ export class Daemon {
     );
   }
 
-  /** Reads the configuration anew; what is wrong or could not be applied is logged. */
+  /**
+   * Reads the configuration anew, as soon as the daemon serves; what is wrong or could not be
+   * applied is logged.
+   */
   async reload(): Promise<void> {
+    await this.#starting.catch(() => undefined);
+    if (!this.#isReady || this.#isStopping) return;
     this.#supervision.handleReloading();
     try {
       await this.#reconfiguration.reload();

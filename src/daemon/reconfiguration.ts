@@ -24,14 +24,15 @@ import type { Config } from '../config/types.ts';
 import type { ReloadRow } from '../ctl/backend.ts';
 import type { Log } from '../host/log.ts';
 import { Serial } from '../host/serial.ts';
+import type { SystemEvent } from '../system.ts';
 import type { Applier } from './applier.ts';
 import { type Change, changeApply, changeSentence } from './change.ts';
 import { difference } from './difference.ts';
 
 /** What of a change of the configuration is told to those who listen to events. */
 export interface ConfigurationNews {
-  readonly event: 'configuration-changed' | 'configuration-reloaded' | 'configuration-refused';
-  readonly cause: 'configured' | 'configuration-invalid';
+  readonly event: Extract<SystemEvent['event'], `configuration-${string}`>;
+  readonly cause: Extract<SystemEvent['cause'], 'configured' | 'configuration-invalid'>;
   /** What was done, or what is wrong. */
   readonly detail: string;
 }

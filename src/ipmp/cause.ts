@@ -45,6 +45,7 @@ export const CAUSES = {
   'smallest-member': 'the smallest MTU among the interfaces of the group',
   'not-served': 'IPv6 is not served yet',
   'used-elsewhere': 'the address is already served by another group or interface',
+  'configuration-invalid': 'the configuration has mistakes, and the old one stays in force',
   'too-many': 'there are more addresses than can be served',
 } as const;
 

@@ -32,7 +32,10 @@ export type EventName =
   | 'neighbor-moved' /* MACs; detail: the neighbour */
   | 'neighbor-state' /* lost, found, set or removed: states of `neighbor show`; detail: as above */
   | 'kstat-installed' /* ids of the chain; detail: module:instance:name */
-  | 'kstat-removed'; /* the same */
+  | 'kstat-removed' /* the same */
+  | 'configuration-changed' /* detail: by which command */
+  | 'configuration-reloaded' /* detail: how many changes */
+  | 'configuration-refused'; /* detail: the first mistake */
 
 /** One change of state. */
 export interface SystemEvent {

@@ -147,7 +147,10 @@ test('every member has one series for each cause of a failover, from the beginni
     ]),
   );
   const cells = Object.values(PHYINT_TABLE).flatMap((row) => Object.values(row));
-  const leaving = cells.filter((cell) => cell.action === 'leave').map((cell) => cell.why);
+  // What an operator takes offline has not failed: the others have taken over before it goes.
+  const leaving = cells
+    .filter(({ action, why }) => action === 'leave' && why !== 'taken-offline')
+    .map(({ why }) => why);
   deepEqual([...new Set(leaving)].sort(), [...FAILOVER_CAUSES].sort());
 });
 
