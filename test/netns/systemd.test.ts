@@ -1,4 +1,7 @@
-/** The unit: judged by systemd-analyze, and run by a real systemd in namespaces of its own. */
+/**
+ * The unit: judged by systemd-analyze; installed by the commands of docs/operations.md, and run by a
+ * real systemd in namespaces of its own.
+ */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -13,7 +16,7 @@ import { root } from '../tidy/source.ts';
 const UNIT = join(root, 'systemd/ipmpd.service');
 const BOOT = join(root, 'test/netns/programs/systemd-root.sh');
 
-/** Tenths, as `systemd-analyze security` counts: 92 without any restriction, 21 as it is. */
+/** Tenths, as `systemd-analyze security` counts: 96 without any restriction, 21 as it is. */
 const EXPOSURE_MAX = 21;
 
 const CONFIGURATION = `
@@ -25,11 +28,20 @@ const FILES: Readonly<Record<string, string>> = {
   'machine-id': '0123456789abcdef0123456789abcdef\n',
   passwd: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n',
   group: 'root:x:0:\nnogroup:x:65534:\n',
-  'systemd/system/test.target': '[Unit]\nDefaultDependencies=no\nWants=ipmpd.service\n',
+  'systemd/system/test.target': '[Unit]\nDefaultDependencies=no\n',
   // Ten seconds, as in production, would be ten seconds of waiting here.
   'systemd/system/ipmpd.service.d/test.conf': '[Service]\nWatchdogSec=2s\n',
   'ipmpd/ipmpd.yaml': CONFIGURATION,
 };
+
+/** The shell commands that the page gives under a heading. */
+function commandsOf(heading: string): string {
+  const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const section = page.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
+  const blocks = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map((match) => match[1] ?? '');
+  equal(blocks.length, 1, `one block under ${heading}`);
+  return blocks[0] ?? '';
+}
 
 /** One boot, with short ways to ask. */
 class Machine {
@@ -37,14 +49,9 @@ class Machine {
   #process: ChildProcess | undefined;
   #init = '';
 
-  /** Resolves when the unit is active. */
+  /** Resolves when systemd answers. */
   async boot(): Promise<void> {
-    const unit = readFileSync(UNIT, 'utf8').replace(
-      /^ExecStart=.*$/m,
-      'ExecStart=/opt/node/node /opt/ipmpd/dist/src/ipmpd.js',
-    );
-    const files = { ...FILES, 'systemd/system/ipmpd.service': unit };
-    for (const [name, text] of Object.entries(files)) {
+    for (const [name, text] of Object.entries(FILES)) {
       const path = join(this.#folder, 'etc', name);
       mkdirSync(join(path, '..'), { recursive: true });
       writeFileSync(path, text);
@@ -56,11 +63,18 @@ class Machine {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     this.#process = child;
-    await until('the unit is active', 30_000, () => {
+    await until('systemd answers', 30_000, () => {
       if (child.exitCode !== null) throw new Error(`the boot ended with ${child.exitCode}`);
       this.#init = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
-      return this.#init !== '' && this.show('ActiveState') === 'active';
+      return this.#init !== '' && this.run('systemctl', 'is-active', 'test.target') === 'active\n';
     });
+  }
+
+  /** Runs the commands of a section of the page, in the checkout; each must do. */
+  follow(heading: string): void {
+    const shell = ['bash', '-exc', `cd /checkout\n${commandsOf(heading)}`];
+    const { status, stdout, stderr } = this.#enter(shell);
+    equal(status, 0, `${heading}: ${stdout}${stderr}`);
   }
 
   /** Runs a command inside; its standard output. */
@@ -96,9 +110,10 @@ class Machine {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #enter(argv: string[], input = ''): { stdout: string; status: number | null } {
+  #enter(argv: string[], input = ''): { stdout: string; stderr: string; status: number | null } {
     const all = ['-t', this.#init, '-a', ...argv];
-    return spawnSync('nsenter', all, { encoding: 'utf8', input });
+    const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin', HOME: '/root' };
+    return spawnSync('nsenter', all, { encoding: 'utf8', input, env });
   }
 }
 
@@ -123,12 +138,17 @@ describe('the unit', () => {
   test(`its exposure is at most ${EXPOSURE_MAX / 10}`, () => {
     const argv = ['security', '--offline=yes', `--threshold=${EXPOSURE_MAX}`, '--no-pager', UNIT];
     execFileSync('systemd-analyze', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+    ok(page.includes(`an exposure of ${EXPOSURE_MAX / 10} `), 'the page tells the same');
   });
 
-  test('readiness, watchdog, configuration and stop under a real systemd', async () => {
+  test('installed, started, killed, reloaded, upgraded and stopped as the page says', async () => {
     const machine = new Machine();
     try {
       await machine.boot();
+      machine.follow('Install');
+      machine.follow('Start');
+      equal(machine.show('ActiveState'), 'active');
       const devices = machine.devices();
       ok(devices.includes('ipmp0') && devices.includes('net0'), devices.join(' '));
       const isWell = (): boolean => machine.show('StatusText') === 'ipmp0 ok';
@@ -144,6 +164,23 @@ describe('the unit', () => {
       await until('the group works again', 10_000, isWell);
       deepEqual(machine.devices(), devices);
 
+      const reloaded = machine.show('MainPID');
+      machine.run('systemctl', 'reload', 'ipmpd');
+      await until('the reload is over', 10_000, () => machine.show('ActiveState') === 'active');
+      equal(machine.show('MainPID'), reloaded);
+      machine.run('systemctl', 'kill', '-s', 'KILL', 'ipmpd');
+      await until('killed, it comes again', 20_000, () => {
+        return machine.show('MainPID') !== reloaded && machine.show('ActiveState') === 'active';
+      });
+      await until('the group works after a kill', 10_000, isWell);
+      deepEqual(machine.devices(), devices);
+
+      machine.follow('Install');
+      machine.follow('Crash and upgrade');
+      equal(machine.show('ActiveState'), 'active');
+      await until('the group works after an upgrade', 10_000, isWell);
+      deepEqual(machine.devices(), devices);
+
       machine.run('systemctl', 'stop', 'ipmpd');
       deepEqual(
         [machine.show('ActiveState'), machine.show('Result'), machine.show('ExecMainStatus')],
@@ -156,6 +193,7 @@ describe('the unit', () => {
       await until('a wrong configuration is not tried again', 10_000, () => {
         return machine.show('SubState') === 'failed' && machine.show('ExecMainStatus') === '2';
       });
+      equal(machine.show('NRestarts'), '0');
     } finally {
       await machine.close();
     }

@@ -4,18 +4,32 @@
 #
 #   systemd-root.sh ROOT REPOSITORY NODE     ROOT: an empty folder with the subfolder `etc` to be
 #                                            copied; NODE: the node that runs ipmpd
+#
+# The repository lies at /checkout; whatever is installed from it into /opt, /etc and /usr/bin goes
+# with the namespaces.
 set -eu
 root=$1 repository=$2 node=$3
 
 mount -t tmpfs tmpfs "$root/new"
 cd "$root/new"
-mkdir -p usr proc sys dev run tmp var root opt/ipmpd opt/node old
+mkdir -p usr/bin hostusr checkout proc sys dev run tmp var root opt old
 cp -r "$root/etc" etc
-mount --rbind /usr usr
+# A /usr in which programs can be installed: the host's, by links.
+mount --rbind /usr hostusr
+for entry in hostusr/*; do
+	[ "$entry" = hostusr/bin ] || ln -s "/$entry" usr/
+done
+find hostusr/bin -mindepth 1 -maxdepth 1 -printf '/%p\0' | xargs -0 ln -s -t usr/bin
 for folder in bin sbin lib lib64; do ln -s usr/$folder $folder; done
-mount --bind "$repository" opt/ipmpd
-touch opt/node/node
-mount --bind "$node" opt/node/node
+case $node in
+/usr/*) ;;
+*)
+	mkdir opt/nodejs
+	mount --rbind "$(dirname "$(dirname "$node")")" opt/nodejs
+	ln -sf /opt/nodejs/bin/node /opt/nodejs/bin/npm usr/bin/
+	;;
+esac
+mount --bind "$repository" checkout
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
