@@ -71,7 +71,8 @@ async function withStatistics(
   const kstats = rowsOf(await client.request('GET', kstatsPath(module)));
   const byName = new Map(kstats.map((kstat) => [kstat.name, kstat.data]));
   return rows.map((row) => {
-    const statistics = byName.get(row[key] ?? null);
+    // The kstat of a group bears the name of its device, whatever the group is called.
+    const statistics = byName.get(row.ifname ?? row[key] ?? null);
     return statistics === undefined ? row : { ...row, statistics };
   });
 }

@@ -153,7 +153,8 @@ export class Control extends Commands implements ControlBackend {
         interfaces: row.interfaces.length,
         active: row.active.length,
         failureDetectionSeconds: row.fdt_ms / 1000,
-        statistics: dataOf('ipmp', row.group),
+        // The kstat of a group bears the name of its device, whatever the group is called.
+        statistics: dataOf('ipmp', row.ifname),
       })),
       interfaces: system.describeInterfaces().map((row) => ({
         ifname: row.ifname,

@@ -99,6 +99,12 @@ describe('groups and interfaces made by command', () => {
     const [row] = await rows('group', 'show', 'storage');
     equal(row?.ifname, GROUP);
     ok((await does('kstat', '-p', `ipmp:0:${GROUP}:link_up`)).endsWith('\t1\n'));
+    match(await does('-s', 'group', 'show', 'storage'), /RX: +bytes +packets/);
+    const curl = ['curl', '-sS', '--unix-socket', host.daemon.socket, 'http://ipmpd/metrics'];
+    match(
+      await host.run('host', curl),
+      /^ipmp_group_receive_packets_total\{group="storage"\} [1-9]\d*$/m,
+    );
     await refuses('EEXIST', /ipmp0/, 'group', 'create', GROUP);
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
     await does('group', 'rename', 'storage', GROUP);
