@@ -27,7 +27,7 @@ export class HostAnswers {
   readonly #membership: LanMembership;
   readonly #output: LanOutput;
   readonly #counters: LanCounters;
-  readonly #limit: number;
+  #limit: number;
   /** Oldest first. */
   readonly #told = new Map<Ipv4, Mac>();
 
@@ -36,6 +36,12 @@ export class HostAnswers {
     this.#output = options.output;
     this.#counters = options.counters;
     this.#limit = options.limit;
+  }
+
+  /** Another limit; of those beyond it the oldest are forgotten. */
+  setLimit(limit: number): void {
+    this.#limit = limit;
+    this.#forgetBeyond(limit);
   }
 
   /** The MAC that the host was told last of `address`, 0 for none that is remembered. */
@@ -84,12 +90,14 @@ export class HostAnswers {
 
   #remember(address: Ipv4, mac: Mac): void {
     this.#told.delete(address);
-    if (this.#told.size >= this.#limit) {
-      for (const oldest of this.#told.keys()) {
-        this.#told.delete(oldest);
-        break;
-      }
-    }
+    this.#forgetBeyond(this.#limit - 1);
     this.#told.set(address, mac);
+  }
+
+  #forgetBeyond(limit: number): void {
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= limit) return;
+      this.#told.delete(oldest);
+    }
   }
 }

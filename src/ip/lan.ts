@@ -107,6 +107,12 @@ export class Lan {
     this.#icmp = new LocalIcmp({ membership, output, counters });
   }
 
+  /** Another limit of the neighbour cache, 64 .. 65536. */
+  setNeighborLimit(limit: number): void {
+    this.#resolver.cache.setLimit(limit);
+    this.#resolver.hostAnswers.setLimit(limit);
+  }
+
   /** A frame that `ill` received and the datapath did not forward. */
   handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): void {
     this.counters.framesFromWire++;

@@ -9,7 +9,8 @@
  * passed over.
  *
  * Invariants
- * 1. At most `limit` entries; at most `incompleteLimit` of them new ones being asked.
+ * 1. At most `limit` entries; at most `incompleteLimit` of them new ones being asked. When the limit
+ *    is lowered, those in use beyond it stay, and nobody is added until they have made room.
  * 2. An entry stands in the queue that its state names, or in none.
  * 3. The count of a MAC is the number of entries that have it.
  */
@@ -33,8 +34,7 @@ export type Admission = 'needed' | 'claimed';
 
 /** The entries of one LAN. */
 export class NeighborCache {
-  readonly limit: number;
-  readonly incompleteLimit: number;
+  #limit = 0;
   readonly #isGateway: (address: Ipv4) => boolean;
   readonly #entries = new Map<Ipv4, Nce>();
   readonly #macUsers = new Map<Mac, number>();
@@ -46,11 +46,24 @@ export class NeighborCache {
   readonly #onRemoved: (nce: Nce) => void;
 
   constructor(limit: number, isGateway: (address: Ipv4) => boolean, onRemoved: (nce: Nce) => void) {
-    assert(limit >= NEIGHBOR_LIMIT_MIN && limit <= NEIGHBOR_LIMIT_MAX, `neighbor limit ${limit}`);
-    this.limit = limit;
-    this.incompleteLimit = Math.min(INCOMPLETE_LIMIT, limit >> 2);
     this.#isGateway = isGateway;
     this.#onRemoved = onRemoved;
+    this.setLimit(limit);
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  get incompleteLimit(): number {
+    return Math.min(INCOMPLETE_LIMIT, this.#limit >> 2);
+  }
+
+  /** Another limit; who may make room does so at once. */
+  setLimit(limit: number): void {
+    assert(limit >= NEIGHBOR_LIMIT_MIN && limit <= NEIGHBOR_LIMIT_MAX, `neighbor limit ${limit}`);
+    this.#limit = limit;
+    while (this.#entries.size > limit) if (!this.#makeRoom('needed')) return;
   }
 
   get size(): number {
@@ -83,7 +96,7 @@ export class NeighborCache {
   /** A new entry in state NONE, or undefined when no other may give way. */
   add(address: Ipv4, admission: Admission): Nce | undefined {
     assert(!this.#entries.has(address), 'the neighbour is in the table');
-    if (this.#entries.size >= this.limit && !this.#makeRoom(admission)) return undefined;
+    while (this.#entries.size >= this.limit) if (!this.#makeRoom(admission)) return undefined;
     const nce = new Nce(address);
     this.#entries.set(address, nce);
     return nce;

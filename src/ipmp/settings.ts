@@ -29,6 +29,7 @@ export function* setGroup(
   ctx.illGlobalLock.write(() => {
     group.settings = settings;
   });
+  group.lan.setNeighborLimit(settings.neighbors);
   ctx.steering.structureChanged();
   policy.reviewDamping(group);
   if (settings.failback && !before.failback) policy.failbackAllowed(group);

@@ -147,6 +147,33 @@ test('at most 256 are being asked at a time, however large the table', () => {
   equal(world.dropped('neighbor_incomplete_limit') > 0, true);
 });
 
+test('[contract 3.10] another limit holds at once; those in use beyond it stay', () => {
+  const world = new World({ neighborLimit: 64 });
+  world.addData(DATA, 0);
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  const claim = (count: number): void => {
+    for (let i = 0; i < count; i++) world.wire(0, request(OTHER_MAC, BASE + i, DATA));
+  };
+  claim(200);
+  equal(world.lan.neighbors().length, 64);
+  world.lan.setNeighborLimit(128);
+  claim(200);
+  equal(world.lan.neighbors().length, 128);
+  world.lan.setNeighborLimit(64);
+  equal(world.lan.neighbors().length, 64);
+  equal(world.stateOf(GATEWAY), 'REACHABLE');
+
+  world.lan.setNeighborLimit(100);
+  for (let i = 0; i < 99; i++) world.lan.addStatic(BASE + i, OTHER_MAC, false, world.nowMs);
+  world.lan.setNeighborLimit(64);
+  equal(world.lan.neighbors().length, 100, 'in use');
+  world.hostAsks(ip('192.0.2.5'));
+  equal(world.dropped('neighbor_table_full'), 1);
+  for (let i = 0; i < 50; i++) world.lan.deleteNeighbor(BASE + i, world.nowMs);
+  world.hostAsks(ip('192.0.2.5'));
+  equal(world.lan.neighbors().length, 51);
+});
+
 test('askers of one neighbour are bounded', () => {
   const world = new World();
   world.addData(DATA, 0);
