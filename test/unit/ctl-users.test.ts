@@ -1,0 +1,40 @@
+/** Eight users and all verbs of the API: every cell of the matrix, against the served fake. */
+import { deepEqual, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { judgeCell } from '../siege/matrix.ts';
+import { exchange, requestBytes } from '../siege/raw-http.ts';
+import { usersWith } from '../siege/users.ts';
+import { type Verb, verbsOf } from '../siege/verbs.ts';
+import { FakeDaemon } from './ctl-fake.ts';
+
+const OPERATORS = 977;
+
+async function answerOf(daemon: FakeDaemon, { method, sample }: Verb) {
+  const bytes = requestBytes(method, sample.path, { body: sample.body });
+  const { reply } = await exchange(daemon.socketPath, bytes, { patienceMs: 10_000 });
+  ok(reply !== undefined, `${method} ${sample.path} is answered`);
+  return { status: reply.status, text: Buffer.from(reply.body, 'latin1').toString('utf8') };
+}
+
+async function verbsServed(daemon: FakeDaemon): Promise<Verb[]> {
+  const { reply } = await exchange(daemon.socketPath, requestBytes('GET', '/v1/openapi.json'));
+  const { present, unlisted } = verbsOf(JSON.parse(reply?.body ?? ''));
+  deepEqual(unlisted, [], 'every verb that is served has its row in the list');
+  return present;
+}
+
+test('the matrix of users and verbs', async (t) => {
+  let cells = 0;
+  for (const user of usersWith(OPERATORS)) {
+    await using daemon = new FakeDaemon();
+    await daemon.start(user.withoutOperators ? undefined : OPERATORS);
+    const { uid, gid, groups } = user;
+    const verbs = await verbsServed(daemon);
+    daemon.credentials = { pid: 1, uid, gid, groups };
+    for (const verb of verbs) {
+      judgeCell(user, verb, await answerOf(daemon, verb));
+      cells++;
+    }
+  }
+  t.diagnostic(`${cells} cells`);
+});
