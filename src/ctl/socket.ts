@@ -4,7 +4,7 @@
  *
  * The server binds a name of its own beside the final one, sets its rights, and renames it over
  * the final one: so the socket appears complete, and a stale one is replaced in one step.
- * Refused: a directory that others may write to, and anything at that place that is not a socket
+ * Refused: a directory that others may write to, and anything at either place that is not a socket
  * of ours. A socket on which somebody listens is left alone.
  */
 import {
@@ -17,7 +17,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { OperatorError } from '../base/errors.ts';
 import type { Credentials } from './backend.ts';
 
@@ -26,6 +26,8 @@ export type PeerCredentials = (fd: number) => Credentials;
 
 /** Group or others may write. */
 const WRITABLE_BY_OTHERS = 0o022;
+/** Of a socket's address on Linux; Node cuts a longer path short without a word. */
+const PATH_BYTES_MAX = 107;
 
 /** The place of one control socket. */
 export class SocketPlace {
@@ -40,24 +42,22 @@ export class SocketPlace {
   }
 
   /**
-   * Makes sure that the place may be taken. Refusals: EPERM (directory), EEXIST (something else
-   * is there), EBUSY (a daemon listens there).
+   * Makes sure that the place may be taken. Refusals: ENAMETOOLONG, EPERM (directory), EEXIST
+   * (something else is there), EBUSY (a daemon listens there).
    */
   async prepare(peerCredentials: PeerCredentials): Promise<void> {
+    const excess = Buffer.byteLength(this.temporaryPath) - PATH_BYTES_MAX;
+    if (excess > 0) throw refusal('ENAMETOOLONG', `${this.path} is too long by ${excess} bytes`);
     prepareDirectory(dirname(this.path));
-    const found = statOf(this.path);
-    if (found !== undefined) {
-      if (!found.isSocket()) throw refusal('EEXIST', `${this.path} exists and is not a socket`);
-      if (found.uid !== process.geteuid?.()) {
-        throw refusal('EEXIST', `${this.path} belongs to user ${found.uid}`);
-      }
+    if (isOwnSocket(this.path)) {
       const pid = await listenerOf(this.path, peerCredentials);
       if (pid !== undefined) {
         const who = pid > 0 ? `process ${pid}` : 'a daemon';
         throw refusal('EBUSY', `${who} listens on ${this.path} already`, 'stop it first');
       }
     }
-    if (statOf(this.temporaryPath) !== undefined) unlinkSync(this.temporaryPath);
+    // What a killed predecessor that had our process id left.
+    if (isOwnSocket(this.temporaryPath)) unlinkSync(this.temporaryPath);
   }
 
   /** Moves the bound socket to its final name, with its final rights. */
@@ -78,15 +78,26 @@ export class SocketPlace {
 }
 
 function refusal(
-  code: 'EPERM' | 'EEXIST' | 'EBUSY',
+  code: 'ENAMETOOLONG' | 'EPERM' | 'EEXIST' | 'EBUSY',
   sentence: string,
   hint?: string,
 ): OperatorError {
   return new OperatorError(code, `cannot open the control socket: ${sentence}`, hint);
 }
 
+/** Whether there is a socket of ours at `path`. Refuses with EEXIST if something else is there. */
+function isOwnSocket(path: string): boolean {
+  const found = statOf(path);
+  if (found === undefined) return false;
+  if (!found.isSocket()) throw refusal('EEXIST', `${path} exists and is not a socket`);
+  if (found.uid !== process.geteuid?.()) {
+    throw refusal('EEXIST', `${path} belongs to user ${found.uid}`);
+  }
+  return true;
+}
+
 function prepareDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  makeDirectory(resolve(directory));
   const found = lstatSync(directory);
   if (!found.isDirectory()) throw refusal('EPERM', `${directory} is not a directory`);
   if (found.uid !== process.geteuid?.() && found.uid !== 0) {
@@ -94,6 +105,20 @@ function prepareDirectory(directory: string): void {
   }
   if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
     throw refusal('EPERM', `${directory} may be written by others`, `chmod go-w ${directory}`);
+  }
+}
+
+/** Everybody may come through what is made, whatever our umask is. */
+function makeDirectory(directory: string): void {
+  let first: string | undefined;
+  try {
+    first = mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw refusal('EPERM', `${directory} cannot be made: ${(error as Error).message}`);
+  }
+  if (first === undefined) return;
+  for (let made = directory; made.length >= first.length; made = dirname(made)) {
+    chmodSync(made, 0o755);
   }
 }
 
