@@ -75,7 +75,12 @@ function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {
   });
 }
 
+/** One Host header that is ours; and no host in the request's target, which would overrule it. */
 function isOurHost(request: FastifyRequest, hosts: readonly string[]): boolean {
+  const { url = '', rawHeaders } = request.raw;
+  const isHost = (_: string, at: number): boolean =>
+    at % 2 === 0 && rawHeaders[at]?.toLowerCase() === 'host';
+  if (!url.startsWith('/') || rawHeaders.filter(isHost).length !== 1) return false;
   const { localAddress = '', localPort = 0 } = request.socket;
   const local = localAddress.replace(/^::ffff:(?=\d+\.)/, '');
   const names = ['localhost', local.includes(':') ? `[${local}]` : local, ...hosts];
