@@ -66,12 +66,7 @@ const INTERFACE_STATES = ['ok', 'failed', 'offline', 'unknown', 'absent'] as con
  * Why a member is taken out of use. Each is a series of every member from the beginning, at 0: a
  * counter that is born at 1 hides its first step from rate() and increase().
  */
-export const FAILOVER_CAUSES = [
-  'link-down',
-  'device-vanished',
-  'duplicate-mac',
-  'taken-offline',
-] as const;
+export const FAILOVER_CAUSES = ['link-down', 'device-vanished', 'duplicate-mac'] as const;
 
 /** Series of one metric: beyond them a snapshot is cut off (T23: 5,000 in all). */
 const SERIES_MAX = 5000;
