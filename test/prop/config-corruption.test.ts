@@ -14,7 +14,7 @@ import { after, test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
 import { type ConfigError, configErrorFormat } from '../../src/config/document.ts';
 import { configFromSources, loadConfig } from '../../src/config.ts';
-import { CORRUPTIONS, corrupted, LARGE, SMALL } from './config-corruption.ts';
+import { CORRUPTIONS, corrupted, LARGE, SMALL, wordsExchanged } from './config-corruption.ts';
 import { violations } from './config-invariants.ts';
 
 const COUNT = Number(process.env.IPMPD_CORRUPTIONS ?? 1500);
@@ -106,6 +106,17 @@ test('every byte flipped', () => {
       mustHold(bytes, `byte ${at} of ${index}`);
     }
   }
+});
+
+test('every word in the place of every other of its kind: what agreed does so no more', () => {
+  let count = 0;
+  for (const text of SMALL) {
+    for (const changed of wordsExchanged(text)) {
+      mustHold(Buffer.from(changed), 'a word in the place of another');
+      count += 1;
+    }
+  }
+  ok(count > 300, `${count} files`);
 });
 
 /** A file of the largest size, made of one thing again and again. */

@@ -15,7 +15,7 @@ interfaces:
   net1: { bridge: br1 }
   net2:
     standby: true  # waits
-  net3:
+  net3: { uplink: eth3 }
 groups:
   ipmp0:
     interfaces: [net0, net1, net2]
@@ -140,6 +140,12 @@ export const CORRUPTIONS: Readonly<Record<string, Corruption>> = {
     }),
   'a value replaced': (text, rng) => atColon(text, rng, (_, rest) => rest.replace(/[^,}\n]*/, '')),
   'a value before another': (text, rng) => atColon(text, rng, (_, rest) => rest),
+  'a word in the place of another': (text, rng) => {
+    const all = text.toString('latin1');
+    const words = wordsOf(all);
+    if (words.length === 0) return text;
+    return Buffer.from(withWord(all, pick(words, rng), pick(words, rng).text), 'latin1');
+  },
   'a control character': (text, rng) => insert(text, rng, pick(CONTROLS, rng)),
   'an odd character': (text, rng) => insert(text, rng, pick(ODD, rng)),
   'bytes that are no UTF-8': (text, rng) => {
@@ -166,6 +172,34 @@ export const CORRUPTIONS: Readonly<Record<string, Corruption>> = {
   'lines that end in CR': (text) =>
     Buffer.from(text.toString('latin1').replaceAll('\n', '\r'), 'latin1'),
 };
+
+/** A name, a number, an address as it stands in a text. */
+interface Word {
+  readonly text: string;
+  readonly at: number;
+  /** Words of one kind can stand for each other: `net0` and `eth0`, `192.0.2.1` and `10.0.0.1`. */
+  readonly kind: string;
+}
+
+function wordsOf(text: string): Word[] {
+  return [...text.matchAll(/[\w.:/-]{3,}/g)].map((match) => {
+    const kind = match[0].replaceAll(/\d+/g, '0').replaceAll(/[a-z]+/gi, 'a');
+    return { text: match[0], at: match.index, kind };
+  });
+}
+
+function withWord(text: string, word: Word, other: string): string {
+  return text.slice(0, word.at) + other + text.slice(word.at + word.text.length);
+}
+
+/** The text with each word in the place of each other one of its kind. */
+export function* wordsExchanged(text: string): Generator<string> {
+  const words = wordsOf(text);
+  for (const word of words) {
+    const others = words.filter((each) => each.kind === word.kind && each.text !== word.text);
+    for (const other of new Set(others.map((each) => each.text))) yield withWord(text, word, other);
+  }
+}
 
 /** A corrupted configuration, and the names of what happened to it. */
 export interface Corrupted {
