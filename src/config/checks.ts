@@ -41,7 +41,7 @@ function groupAt(group: GroupConfig, ...keys: (string | number)[]): string {
   return keys.reduce<string>(pointerJoin, pointerJoin('/groups', group.name));
 }
 
-/** Bytes of the path of a Unix socket: 108 with its end (unix(7)), and room for a name beside it. */
+/** Bytes of the socket's path: unix(7) has 108 with the end, and a name beside it must fit too. */
 const SOCKET_PATH_MAX = 90;
 
 function checkSocket({ control }: Config, report: Report): void {

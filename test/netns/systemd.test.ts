@@ -1,6 +1,6 @@
 /**
- * The unit: judged by systemd-analyze; installed by the commands of docs/operations.md, and run by a
- * real systemd in namespaces of its own.
+ * The unit: judged by systemd-analyze; installed by the commands of docs/operations.md, and run by
+ * a real systemd in namespaces of its own.
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';

@@ -20,7 +20,7 @@ import { violations } from './config-invariants.ts';
 const COUNT = Number(process.env.IPMPD_CORRUPTIONS ?? 1500);
 const SEED = Number(process.env.IPMPD_CORRUPTION_SEED ?? 20_260_101);
 
-/** Bounds of what a broken file makes us say: a terminal's worth of screens, no line without end. */
+/** Bounds of what a broken file makes us say: some screens of errors, no line without end. */
 const ERRORS_MAX = 501;
 const LINE_MAX = 2000;
 /** Far from what is usual (a second), near to what work without bound takes (minutes). */
@@ -204,7 +204,7 @@ test('an alias without an anchor before it is no empty value', () => {
   equal(text, `${file}:2: groups: is an alias (one whose anchor stands before it)`);
 });
 
-test('an alias means the last anchor before it, also where it stands in a part with an alias', () => {
+test('an alias means the last anchor before it, in parts that an alias repeats too', () => {
   const text = `
 interfaces: { a0: &x { standby: &s true }, b0: { standby: *s }, c0: *x }
 groups: { g0: { failback: &s false, forwarding: *s } }

@@ -1,4 +1,4 @@
-/** Valid configurations, and what chance and malice make of them. Everything follows from a seed. */
+/** Valid configurations, and what chance and malice make of them; all follows from a seed. */
 
 import type { Rng } from '../../src/base/rng.ts';
 

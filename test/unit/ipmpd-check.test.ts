@@ -1,4 +1,4 @@
-/** `ipmpd` and `ipmpd --check` with files that cannot be used: what they say, and status 2 at once. */
+/** `ipmpd` and `ipmpd --check` with files that cannot be used: what is said, and status 2. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -17,7 +17,8 @@ const BROKEN: Readonly<Record<string, readonly [content: string | Buffer, ...lin
   mistakes: [
     'groups:\n  ipmp0:\n    mtu: 12\ncolour: red\n',
     ':3: groups.ipmp0.mtu: 12 is not valid (auto, or a whole number from 1280 to 65535)',
-    ':4: colour: unknown key (one of control, metrics, log, datapath, interfaces, groups, tracking)',
+    ':4: colour: unknown key ' +
+      '(one of control, metrics, log, datapath, interfaces, groups, tracking)',
   ],
   'no YAML': [
     'log: {}\ngroups: [\n',
