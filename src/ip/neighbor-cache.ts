@@ -9,8 +9,8 @@
  * passed over.
  *
  * Invariants
- * 1. At most `limit` entries; at most `incompleteLimit` of them new ones being asked. When the limit
- *    is lowered, those in use beyond it stay, and nobody is added until they have made room.
+ * 1. At most `limit` entries; at most `incompleteLimit` of them new ones being asked. When the
+ *    limit is lowered, those in use beyond it stay, and nobody is added until they made room.
  * 2. An entry stands in the queue that its state names, or in none.
  * 3. The count of a MAC is the number of entries that have it.
  */

@@ -17,8 +17,9 @@ test('[contract 5.1, 5.2, 5.3] the examples of docs/api.md do what they say', as
       // A stream does not end by itself; its status is there when curl gives up.
       const ends = command.includes('/v1/events') ? '-m 1' : '-m 20';
       const asked = command.replace(/^curl /, `curl -o /dev/null -w '%{http_code}' ${ends} `);
-      const script = `sock=${host.daemon.socket}\njson='content-type: application/json'\n${asked} || true`;
-      equal(await host.workspace.run(['bash', '-c', script]), status, command);
+      const variables = `sock=${host.daemon.socket}\njson='content-type: application/json'\n`;
+      const printed = await host.workspace.run(['bash', '-c', `${variables}${asked} || true`]);
+      equal(printed, status, command);
     }
     await host.daemon.waitUntilOk();
   } finally {

@@ -25,6 +25,11 @@ groups:
       - to: "2001:db8:1::/48"
         via: 2001:db8::1
       - { to: 198.51.100.0/24 }
+    name: storage
+    static-neighbors:
+      - { dst: 192.0.2.1, lladdr: "02:00:00:00:00:01" }
+      - { dst: 192.0.2.2, lladdr: "02:00:00:00:00:02", proxy: true }
+    multicast: [239.1.2.3, 224.0.0.251]
     failure-detection-time: 500ms
     failback: false
     flap-damping: { ups: 3, within: 2m }

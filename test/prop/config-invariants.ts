@@ -22,7 +22,7 @@ export function violations(config: Config): string[] {
 type Must = (holds: boolean, what: string) => void;
 
 const NAME = /^[A-Za-z][A-Za-z0-9._-]{0,14}$/;
-const RESERVED: readonly string[] = ['all', 'default', 'lo'];
+const RESERVED: readonly string[] = ['all', 'default', 'lo', 'removed'];
 
 function isDeviceName(name: string): boolean {
   return NAME.test(name) && !RESERVED.includes(name);
@@ -91,8 +91,9 @@ function groupHolds(group: GroupConfig, must: Must): void {
   const { name, flapDamping } = group;
   const keys = ['name', 'interfaces', 'addresses', 'routes', 'failureDetectionTimeMs', 'failback'];
   const more = ['flapDamping', 'neighbors', 'probeTargets', 'transitiveProbing', 'spreading'];
-  must(isComplete(group, [...keys, ...more, 'forwarding', 'mtu']), `${name} is complete`);
-  must(isDeviceName(name), `${name} is a device name`);
+  const rest = ['groupName', 'staticNeighbors', 'multicast', 'forwarding', 'mtu'];
+  must(isComplete(group, [...keys, ...more, ...rest]), `${name} is complete`);
+  must(isDeviceName(name) && isDeviceName(group.groupName), `${name} is a device name`);
   must(group.interfaces.length <= 64 && isUnique(group.interfaces), `the members of ${name}`);
   must(group.addresses.length <= 1024, `the number of addresses of ${name}`);
   for (const text of group.addresses) must(isHostPrefix(text), `${name}: ${text} is a host's`);
@@ -114,6 +115,22 @@ function groupHolds(group: GroupConfig, must: Must): void {
     must(isCanonical(target) && isHost(target), `${name}: ${target} can be probed`);
   }
   routesHold(group, must);
+  neighborsHold(group, must);
+}
+
+function neighborsHold({ name, staticNeighbors, multicast }: GroupConfig, must: Must): void {
+  must(staticNeighbors.length <= 1024, `the number of neighbours of ${name}`);
+  must(isUnique(staticNeighbors.map(({ dst }) => dst)), `the neighbours of ${name} differ`);
+  for (const { dst, lladdr, proxy } of staticNeighbors) {
+    must(isIP(dst) === 4 && isCanonical(dst) && isHost(dst), `${name}: ${dst} is a neighbour's`);
+    must(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(lladdr), `${name}: ${lladdr} is a MAC`);
+    must(typeof proxy === 'boolean', `${name} proxy`);
+  }
+  must(multicast.length <= 64 && isUnique(multicast), `the memberships of ${name} differ`);
+  for (const address of multicast) {
+    const isMulticast = isIP(address) === 4 && bitsOf(address).startsWith('1110');
+    must(isMulticast && isCanonical(address), `${name}: ${address} is multicast`);
+  }
 }
 
 function routesHold({ name, routes }: GroupConfig, must: Must): void {
@@ -141,6 +158,8 @@ function together({ interfaces, groups }: Config, must: Must): void {
   const names = interfaces.map((nic) => nic.name);
   const groupNames = groups.map((group) => group.name);
   must(isUnique([...names, ...groupNames]), 'a name is that of one interface or group');
+  const others = groups.flatMap(({ name, groupName }) => (groupName === name ? [] : groupName));
+  must(isUnique([...names, ...groupNames, ...others]), 'a group has a name of its own');
   const uplinks = interfaces.flatMap((nic) => nic.uplink ?? []);
   const bridges = interfaces.flatMap((nic) => nic.bridge ?? []);
   must(isUnique(uplinks), 'an uplink has one interface');
