@@ -92,6 +92,22 @@ export class TestHost {
     return this.daemon.log.trimEnd().split('\n').slice(-lines).join('\n');
   }
 
+  /** Where frames and fragments were lost, as the daemon and the kernels count it: for a failure. */
+  async losses(): Promise<string> {
+    const { stdout } = await this.daemon.ipmpadm(['kstat', '-p', 'ipmpd:0:*:*']);
+    const ours = stdout.split('\n').filter((line) => /drop|lost/.test(line) && !/\t0$/.test(line));
+    const kernels = ['host', 'gw'].map(async (role) => {
+      const counters = await this.run(role, [
+        'sh',
+        '-c',
+        'nstat -asz | grep -E "Reasm|Drop|Discard"',
+      ]);
+      const links = await this.run(role, ['ip', '-s', 'link']);
+      return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}`;
+    });
+    return [...ours, ...(await Promise.all(kernels))].join('\n');
+  }
+
   /** What a stopped daemon should have removed: its group, what it made, its nft tables. */
   async leftInHost(): Promise<string[]> {
     const made = this.topology.options.wiring === 'tap' ? [] : this.topology.members;
