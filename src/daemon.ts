@@ -2,10 +2,11 @@
  * The composition root: joins the system to the machine. Here and nowhere else do the datapath, the
  * host adapters, the control plane and the control surface know of each other.
  *
- * Order of the start, and why: the workers first, since devices are given to them; then what a
- * killed predecessor left is put back; then the configuration is brought into force, in the order
- * of difference.ts; and the control surface last, because its libraries take long to load and
- * packets should flow meanwhile. The stop goes backwards.
+ * Order of the start, and why: the directory of the socket, where changes to the host are written
+ * down too; the workers, since devices are given to them; then what a killed predecessor left is
+ * put back; then the configuration is brought into force, in the order of difference.ts; and the
+ * control surface last, because its libraries take long to load and packets should flow meanwhile.
+ * The stop goes backwards.
  */
 
 import { randomInt } from 'node:crypto';
@@ -13,6 +14,7 @@ import { OperatorError } from './base/errors.ts';
 import { external, type Operation } from './base/operation.ts';
 import { Rng } from './base/rng.ts';
 import type { ConfigStore } from './config/store.ts';
+import { prepareDirectory } from './ctl/socket.ts';
 import { Applier } from './daemon/applier.ts';
 import { Control } from './daemon/control.ts';
 import { Devices } from './daemon/devices.ts';
@@ -200,6 +202,7 @@ export class Daemon {
   }
 
   async #start(): Promise<void> {
+    prepareDirectory(this.#store.config.control.socket);
     this.#connectPool();
     await this.#pool.start();
     const takenBack = await this.#host.start();

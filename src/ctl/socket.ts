@@ -48,7 +48,7 @@ export class SocketPlace {
   async prepare(peerCredentials: PeerCredentials): Promise<void> {
     const excess = Buffer.byteLength(this.temporaryPath) - PATH_BYTES_MAX;
     if (excess > 0) throw refusal('ENAMETOOLONG', `${this.path} is too long by ${excess} bytes`);
-    prepareDirectory(dirname(this.path));
+    prepareDirectory(this.path);
     if (isOwnSocket(this.path)) {
       const pid = await listenerOf(this.path, peerCredentials);
       if (pid !== undefined) {
@@ -96,7 +96,9 @@ function isOwnSocket(path: string): boolean {
   return true;
 }
 
-function prepareDirectory(directory: string): void {
+/** Makes sure of the directory of a control socket. EPERM: it is not one to trust. */
+export function prepareDirectory(socketPath: string): void {
+  const directory = dirname(socketPath);
   makeDirectory(resolve(directory));
   const found = lstatSync(directory);
   if (!found.isDirectory()) throw refusal('EPERM', `${directory} is not a directory`);
