@@ -165,8 +165,8 @@ export class Daemon {
     this.#log.info({ event: 'stopped' }, 'stopped, everything is put back');
   }
 
-  /** Writes state and statistics to the log. */
-  dump(): void {
+  /** Writes state and statistics to the log: the state at once, kstats when drivers have answered. */
+  async dump(): Promise<void> {
     const { groups } = this.#system.describeStatus();
     const drops = [...dropsOf(this.#kstatSources)].filter(([, count]) => count > 0n);
     this.#log.info(
@@ -180,8 +180,15 @@ export class Daemon {
         lost: { ...this.#system.lostCounters(), injections: String(this.#pump.lostFrames) },
         longestLockHoldMs: this.#system.longestLockHoldMs,
       },
-      'state and statistics',
+      'state',
     );
+    const records = await this.#control.kstats(() => true);
+    const kstats = records.map(({ module, instance, name, data }) => [
+      `${module}:${instance}:${name}`,
+      data,
+    ]);
+    const fields = { event: 'dump-statistics', kstats: Object.fromEntries(kstats) };
+    this.#log.info(fields, 'statistics');
   }
 
   /**

@@ -74,7 +74,7 @@ async function run(store: ConfigStore): Promise<number> {
       end(DONE);
     });
   }
-  process.on('SIGUSR1', () => daemon.dump());
+  process.on('SIGUSR1', () => void daemon.dump());
   process.on('SIGHUP', () => void daemon.reload());
   daemon.start().catch((error: unknown) => {
     log.fatal({ event: 'start-failed', err: error }, `cannot start: ${String(error)}`);
