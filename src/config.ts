@@ -27,7 +27,13 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
 import { checkConfig } from './config/checks.ts';
-import { type ConfigError, documentRead, FILE_BYTES_MAX, tooLarge } from './config/document.ts';
+import {
+  type ConfigError,
+  documentRead,
+  documentsMerge,
+  FILE_BYTES_MAX,
+  tooLarge,
+} from './config/document.ts';
 import {
   type ConfigLayers,
   type EffectiveConfig,
@@ -120,13 +126,28 @@ let validator: ConfigValidator | undefined;
 /** What layers amount to, or all that is wrong with them. */
 export function effectiveConfig(layers: ConfigLayers): ConfigResult {
   validator ??= new ConfigValidator(configSchema());
+  const schema = validator;
   const document = layersMerge(layers);
   const order = layers.files.map(({ file }) => file);
-  const schemaErrors = validator.check(document);
-  if (schemaErrors.length > 0) return { errors: sorted(schemaErrors, order) };
+  const schemaErrors = [
+    // What is wrong in one file is so too where another one lies over it.
+    ...layers.files.flatMap((layer) => schema.checkPart(documentsMerge([layer.document]))),
+    ...schema.check(document),
+  ];
+  if (schemaErrors.length > 0) return { errors: sorted(eachOnce(schemaErrors), order) };
   const config = configResolve(document.value);
   const findings = checkConfig(config, document);
   return findings.length > 0 ? { errors: sorted(findings, order) } : { config, document };
+}
+
+/** The first of those that are about the same place. */
+function eachOnce(errors: readonly ConfigError[]): ConfigError[] {
+  const byPlace = new Map<string, ConfigError>();
+  for (const error of errors) {
+    const place = `${error.file}:${error.line}:${error.keyPath}`;
+    if (!byPlace.has(place)) byPlace.set(place, error);
+  }
+  return [...byPlace.values()];
 }
 
 /** The schema that editors use too. */

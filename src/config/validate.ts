@@ -44,9 +44,18 @@ export class ConfigValidator {
 
   /** All errors, at most one for each place; none if the document keeps to the schema. */
   check(document: ConfigDocument): ConfigError[] {
+    return this.#check(document, () => true);
+  }
+
+  /** The same of a document that others are laid over: what is missing in it may be theirs. */
+  checkPart(document: ConfigDocument): ConfigError[] {
+    return this.#check(document, ({ keyword }) => keyword !== 'required');
+  }
+
+  #check(document: ConfigDocument, isMeant: (finding: ErrorObject) => boolean): ConfigError[] {
     if (this.#validate(document.value)) return [];
     const errors = new Map<string, ConfigError>();
-    for (const finding of this.#validate.errors ?? []) {
+    for (const finding of this.#validate.errors?.filter(isMeant) ?? []) {
       const error = errorOf(finding, document);
       const key = `${error.line}:${error.keyPath}`;
       if (!errors.has(key)) errors.set(key, error);

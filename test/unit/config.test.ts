@@ -149,6 +149,26 @@ test('an error in a drop-in is told with the drop-in’s own line', () => {
   ]);
 });
 
+test('[contract 2.6, 8.1] what is wrong in a file is told, whatever lies over it', () => {
+  const sources = [
+    { file: 'main.yaml', text: 'groups: 7\nlog:\n  level: loud\n' },
+    { file: '1.yaml', text: 'groups:\n  ipmp0: { mtu: 9, flap-damping: { ups: 3 } }\n' },
+    { file: '2.yaml', text: 'groups:\n  ipmp0: { mtu: 1400, flap-damping: { within: 9s } }\n' },
+    { file: '3.yaml', text: 'log: { level: info }\n' },
+  ];
+  const result = configFromSources(sources);
+  ok('errors' in result);
+  deepEqual(result.errors.map(configErrorFormat), [
+    'main.yaml:1: groups: 7 is not valid (a mapping from at most 64 device names to groups)',
+    'main.yaml:3: log.level: "loud" is not valid ' +
+      '(one of trace, debug, info, warn, error, fatal)',
+    '1.yaml:2: groups.ipmp0.mtu: 9 is not valid (auto, or a whole number from 1280 to 65535)',
+  ]);
+  const parts = ['flap-damping: { ups: 3 }', 'flap-damping: { within: 9s }'];
+  const [group] = configOf(...parts.map((part) => `groups: { ipmp0: { ${part} } }`)).groups;
+  deepEqual(group?.flapDamping, { ups: 3, withinMs: 9000 }, 'what is missing may be in another');
+});
+
 test('drop-ins are read in name order, other files are left alone', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
   try {
