@@ -19,6 +19,7 @@ import { Applier } from './daemon/applier.ts';
 import { Control } from './daemon/control.ts';
 import { Devices } from './daemon/devices.ts';
 import { NicDrivers } from './daemon/driver.ts';
+import { EventLog } from './daemon/event-log.ts';
 import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
 import { journalPathFor, readMachineId, workersForMachine } from './daemon/machine.ts';
 import { Pump } from './daemon/pump.ts';
@@ -40,6 +41,7 @@ import { type HostRequest, System, type SystemEvent } from './system.ts';
 export class Daemon {
   readonly #store: ConfigStore;
   readonly #log: Log;
+  readonly #eventLog: EventLog;
   readonly #fail: (error: unknown) => void;
   readonly #queues: number;
   readonly #pool: DatapathPool;
@@ -66,6 +68,7 @@ export class Daemon {
   ) {
     this.#store = store;
     this.#log = log;
+    this.#eventLog = new EventLog(log, hostClock);
     let hasFailed = false;
     this.#fail = (error) => {
       if (this.#isStopping) log.error({ event: 'stop-troubled', err: error }, 'while stopping');
@@ -338,11 +341,7 @@ export class Daemon {
   }
 
   #handleSystemEvent(event: SystemEvent): void {
-    const { atMs: _, ...fields } = event;
-    const subject = [event.group, event.ifname].filter((name) => name !== null).join(' ');
-    const change = [event.from, event.to].filter((state) => state !== null).join(' -> ');
-    const detail = event.detail === null ? '' : ` (${event.detail})`;
-    this.#log.info(fields, `${event.event} ${subject} ${change}${detail}: ${event.cause}`);
+    this.#eventLog.handleEvent(event);
     this.#control.publish(event);
     this.#supervision.handleEvent(event);
   }
