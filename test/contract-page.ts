@@ -1,0 +1,62 @@
+/** What docs/contract.md and docs/events.md say in their tables, for tests that hold us to it. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './tidy/source.ts';
+
+/** One field of a `show`, and the words that it may say; none: any value. */
+export interface ContractField {
+  readonly name: string;
+  readonly words: readonly string[];
+}
+
+/** One metric as the page names it. */
+export interface ContractMetric {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+}
+
+/** The rows of the table whose first column is called `head`. */
+function tableOf(page: string, head: string): string[][] {
+  const lines = readFileSync(join(root, 'docs', page), 'utf8').split('\n');
+  const from = lines.findIndex((line) => line.startsWith(`| ${head} |`));
+  if (from < 0) throw new Error(`docs/${page} has no table of ${head}`);
+  const rest = lines.slice(from + 2);
+  const rows = rest.slice(
+    0,
+    rest.findIndex((line) => !line.startsWith('|')),
+  );
+  return rows.map((row) => row.split('|').slice(1, -1)).map((row) => row.map((c) => c.trim()));
+}
+
+function quoted(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
+}
+
+/** show -> the fields that it always has. */
+export function contractFields(): Map<string, ContractField[]> {
+  return new Map(
+    tableOf('contract.md', 'show').map(([show = '', fields = '']) => [
+      show,
+      [...fields.matchAll(/`(\w+)`(?: \(([^)]*)\))?/g)].map(([, name = '', words = '']) => ({
+        name,
+        words: quoted(words),
+      })),
+    ]),
+  );
+}
+
+/** The metrics, in the order of the page. */
+export function contractMetrics(): ContractMetric[] {
+  return tableOf('contract.md', 'metric').map(([name = '', type = '', labels = '']) => ({
+    name: quoted(name)[0] ?? '',
+    type,
+    labels: labels === '' ? [] : labels.split(', '),
+  }));
+}
+
+/** The first column of a table of docs/events.md: `event`, `cause`. */
+export function documentedNames(head: 'event' | 'cause'): string[] {
+  return tableOf('events.md', head).flatMap(([name = '']) => quoted(name));
+}
