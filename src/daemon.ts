@@ -168,7 +168,7 @@ export class Daemon {
     this.#log.info({ event: 'stopped' }, 'stopped, everything is put back');
   }
 
-  /** Writes state and statistics to the log: the state at once, kstats when drivers have answered. */
+  /** Writes the state to the log, and in a second line kstats, when drivers have answered. */
   async dump(): Promise<void> {
     const { groups } = this.#system.describeStatus();
     const drops = [...dropsOf(this.#kstatSources)].filter(([, count]) => count > 0n);

@@ -1,4 +1,4 @@
-/** What the configuration promises of interfaces and groups, seen by the kernel and from outside. */
+/** What a configuration promises of interfaces and groups, seen by the kernel and from outside. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -90,7 +90,7 @@ async function waitForMtu(mtu: number): Promise<void> {
 }
 
 describe('what an interface lies on', () => {
-  test('[contract 3.18] a macvtap in passthru mode, a TAP in its bridge, a TAP as it is', async () => {
+  test('[contract 3.18] a macvtap in passthru mode, a TAP in its bridge, a TAP alone', async () => {
     type Detail = { ifname: string; master?: string; link?: string; linkinfo?: Linkinfo };
     type Linkinfo = { info_kind: string; info_data: { mode?: string; type?: string } };
     const details = (await host.ipJson('host', ['-d', 'link', 'show'])) as Detail[];
@@ -170,7 +170,7 @@ describe('what is configured', () => {
     match(await does('config', 'show'), /^tracking +.= all /m);
   });
 
-  test('[contract 3.4, 3.13] the MTU is the smallest of the members, or what a tool sets', async () => {
+  test('[contract 3.4, 3.13] the MTU is the smallest of the members, or a tool’s', async () => {
     await waitForMtu(1500);
     await host.workspace.ip('host', ['link set eth1 mtu 1450']);
     await waitForMtu(1450);
@@ -277,7 +277,7 @@ describe('frames', () => {
     await until('the path is back', 10_000, reaches);
   });
 
-  test('[contract 3.10, 8.4, 8.5] of many neighbours no more are kept, or told, than allowed', async () => {
+  test('[contract 3.10, 8.4, 8.5] of many neighbours some are kept, and few told', async () => {
     const { workspace } = host;
     const claims = async (mac: number): Promise<void> => {
       const frames = Array.from({ length: STRANGERS }, (_, at) => {
