@@ -27,7 +27,7 @@ for (const wiring of WIRINGS) {
         return state === 'up' && inbound !== null;
       });
 
-    test('the configured ones are on the device', async () => {
+    test('[contract 3.19] the configured ones are on the device', async () => {
       const [device] = (await host.ipJson('host', ['-4', 'addr', 'show', 'dev', 'ipmp0'])) as [
         { addr_info: { local: string; prefixlen: number }[] },
       ];
@@ -37,7 +37,7 @@ for (const wiring of WIRINGS) {
       );
     });
 
-    test('an added one is served', async () => {
+    test('[contract 3.4] an added one is served', async () => {
       await ip(`address add ${ADDED}/24 dev ipmp0`);
       await waitUntilServed(ADDED);
       const row = await host.daemon.address(ADDED);
@@ -46,7 +46,7 @@ for (const wiring of WIRINGS) {
       deepEqual(await host.ping('gw', ADDED), { answered: 3, duplicates: 0 });
     });
 
-    test('a deleted one is gone from the wire', async () => {
+    test('[contract 3.4] a deleted one is gone from the wire', async () => {
       await ip(`address del ${ADDED}/24 dev ipmp0`);
       await until('the address is gone', 5000, async () => !(await has(ADDED)));
       await host.run('gw', ['ip', 'neigh', 'flush', 'dev', 'eth0']);
@@ -99,7 +99,7 @@ for (const wiring of WIRINGS) {
   });
 }
 
-test('IPv6 data addresses are accepted, put on the device, and said to be not served', async () => {
+test('[contract 3.7] IPv6 data addresses are accepted, and said to be not served', async () => {
   const addresses = ['192.0.2.10/24', '2001:db8::10/64'];
   const host = await TestHost.raise({ ipv6: true, addresses, isRaw: true });
   try {

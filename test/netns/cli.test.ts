@@ -20,7 +20,7 @@ describe('ipmpadm against the daemon', () => {
   });
   after(() => host?.lower());
 
-  test('status --check follows the group', async () => {
+  test('[contract 4.12, 4.21] status --check follows the group', async () => {
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 0);
     await host.topology.cut('eth0');
     await host.waitForState('net0', 'failed');
@@ -39,7 +39,7 @@ describe('ipmpadm against the daemon', () => {
     ['address', 'address ifname group type state inbound outbound'],
     ['neighbor', 'dst lladdr state group'],
   ] as const) {
-    test(`-j ${object} show carries its fields`, async () => {
+    test(`[contract 4.18] -j ${object} show carries its fields`, async () => {
       await host.ping('host', LAN.gateways[0]);
       const { status, stdout } = await host.daemon.ipmpadm(['-j', object, 'show']);
       equal(status, 0);
@@ -55,11 +55,11 @@ describe('ipmpadm against the daemon', () => {
     });
   }
 
-  test('objects and verbs may be abbreviated', async () => {
+  test('[contract 4.2] objects and verbs may be abbreviated', async () => {
     equal((await host.daemon.ipmpadm(['g', 'sh'])).status, 0);
   });
 
-  test('a group with members is not deleted, and the refusal says why', async () => {
+  test('[contract 4.3, 4.22, 4.23] a group with members stays, and it says why', async () => {
     const { status, stderr } = await host.daemon.ipmpadm(['group', 'delete', 'ipmp0']);
     equal(status, 1);
     match(stderr, /^ipmpadm: cannot delete group ipmp0: it still has members net0, net1 \(EBUSY\)/);
@@ -69,19 +69,19 @@ describe('ipmpadm against the daemon', () => {
     equal((await host.daemon.group()).state, 'ok');
   });
 
-  test('a group that is not there: ENOENT', async () => {
+  test('[contract 4.23] a group that is not there: ENOENT', async () => {
     const { status, stderr } = await host.daemon.ipmpadm(['group', 'delete', 'nosuch']);
     equal(status, 1);
     match(stderr, /nosuch.*ENOENT/);
   });
 
-  test('usage errors: 2', async () => {
+  test('[contract 4.21] usage errors: 2', async () => {
     for (const words of [['nonsense'], ['group', 'explode'], ['group', 'delete'], ['--nonsense']]) {
       equal((await host.daemon.ipmpadm(words)).status, 2, words.join(' '));
     }
   });
 
-  test('metrics follow the state', async () => {
+  test('[contract 5.3, 7.1] metrics follow the state', async () => {
     const argv = ['curl', '-s', '--unix-socket', host.daemon.socket, 'http://ipmpd/metrics'];
     const text = await host.workspace.run(argv);
     match(text, /^ipmp_group_state\{.*state="ok".*\} 1$/m);
@@ -90,7 +90,7 @@ describe('ipmpadm against the daemon', () => {
   });
 });
 
-test('no daemon: 3', async () => {
+test('[contract 4.21] no daemon: 3', async () => {
   const argv = [process.execPath, IPMPADM, '--socket', '/nonexistent/socket', 'status'];
   equal((await execute(argv)).status, 3);
 });
@@ -103,7 +103,7 @@ describe('ipmpd refuses what it cannot use', () => {
   });
   after(() => host?.lower());
 
-  test('a configuration with errors: 2, and each error with file, line and key', async () => {
+  test('[contract 2.2, 2.4, 8.1] a wrong configuration: 2, by file, line and key', async () => {
     const file = join(host.workspace.folder, 'bad.yaml');
     writeFileSync(file, 'groups:\n  ipmp0:\n    interfaces: [net9]\n    mtu: 12\ncolour: red\n');
     for (const args of [
@@ -117,7 +117,7 @@ describe('ipmpd refuses what it cannot use', () => {
     }
   });
 
-  test('unknown options: 2', async () => {
+  test('[contract 2.3, 2.4] unknown options: 2', async () => {
     equal((await execute([process.execPath, IPMPD, '--nonsense'])).status, 2);
   });
 

@@ -64,7 +64,7 @@ async function restart(host: TestHost, group: string): Promise<void> {
   host.daemon = await LabDaemon.start(host.workspace, JSON.stringify(changed));
 }
 
-test('the matrix of users and verbs', async (t) => {
+test('[contract 5.4] the matrix of users and verbs', async (t) => {
   const operators = systemGroupId(OPERATORS);
   if (operators === undefined) return t.skip(`this machine has no group ${OPERATORS}`);
   const host = await TestHost.raise({ top: { control: { group: OPERATORS } } });

@@ -155,7 +155,7 @@ async function works(host: TestHost): Promise<void> {
 }
 
 for (const side of ['wire', 'host'] as const) {
-  test(`${FRAMES} hostile frames from the ${side}`, async (t) => {
+  test(`[contract 8.3] ${FRAMES} hostile frames from the ${side}`, async (t) => {
     const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
     try {
       const { pid } = host.daemon.process;

@@ -78,7 +78,7 @@ async function kstatsOf(host: TestHost): Promise<KstatRow[]> {
   return (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
 }
 
-test('every metric equals its kstat, and there is no other from a kstat', async () => {
+test('[contract 7.5] every metric equals its kstat, and no other comes from a kstat', async () => {
   const host = await TestHost.raise();
   try {
     deepEqual(await host.ping('host', LAN.gateways[0], { count: 20 }), {
@@ -112,7 +112,7 @@ test('every metric equals its kstat, and there is no other from a kstat', async 
   }
 });
 
-test('promtool finds nothing', async (t) => {
+test('[contract 7.5] promtool finds nothing', async (t) => {
   if (PROMTOOL === undefined) return t.skip(NO_PROMTOOL);
   const host = await TestHost.raise();
   try {

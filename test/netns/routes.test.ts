@@ -40,7 +40,7 @@ for (const wiring of WIRINGS) {
       return counts;
     }
 
-    test('the default route of the configuration leads through the first gateway', async () => {
+    test('[contract 3.19] the configured default route leads to the first gateway', async () => {
       const routes = (await host.ipJson('host', ['route', 'show', 'default'])) as object[];
       deepEqual(
         routes.map((route) => 'gateway' in route && route.gateway),
@@ -61,7 +61,7 @@ for (const wiring of WIRINGS) {
       deepEqual(await echoCounts(), [5, 3]);
     });
 
-    test('of equal routes, each flow takes the one that the kernel names', async () => {
+    test('[contract 3.4] of equal routes, each flow takes the one the kernel names', async () => {
       await host.run('host', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy']);
       await host.workspace.ip('host', [
         `route replace default nexthop via ${GATEWAY} nexthop via ${GATEWAY_2}`,

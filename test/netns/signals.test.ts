@@ -59,7 +59,7 @@ test(`what SIGKILL at ${MOMENTS / 2} random moments leaves, the next run removes
   }
 });
 
-test('the demonstration itself is right, says so, and leaves nothing', async () => {
+test('[contract 4.16] the demonstration itself is right, says so, and leaves nothing', async () => {
   const child = startDemonstration();
   let text = '';
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {

@@ -117,7 +117,7 @@ test('when the last NIC dies the group fails, and the first one back carries eve
   checkers.finish();
 });
 
-test('a standby works only while another NIC does not', () => {
+test('[contract 3.9] a standby works only while another NIC does not', () => {
   const nics: NicSpec[] = [...TWO, { name: 'net2', side: 'B', standby: true }];
   const { world, checkers } = scene({ nics });
   deepEqual(groupOf(world).active, ['net0', 'net1']);
@@ -132,7 +132,7 @@ test('a standby works only while another NIC does not', () => {
   checkers.finish();
 });
 
-test('without failback a repaired NIC waits until it is needed', () => {
+test('[contract 3.9] without failback a repaired NIC waits until it is needed', () => {
   const { world, checkers } = scene({ settings: { failback: false } });
   world.cut('net0');
   world.runFor(50);

@@ -146,7 +146,7 @@ function attackedWorld(): { world: SimWorld; checkers: Checkers } {
   return { world, checkers };
 }
 
-test(`${FRAMES} hostile frames: conserved, bounded, and the group lives on`, () => {
+test(`[contract 8.3, 8.4] ${FRAMES} hostile frames: conserved, bounded, the group lives on`, () => {
   const { world, checkers } = attackedWorld();
   const rng = new Rng(99);
   const nicMacs = [...world.nics.values()].map((nic) => nic.mac);

@@ -68,7 +68,7 @@ for (const wiring of ['macvtap', 'bridge'] satisfies Wiring[]) {
       }
     });
 
-    test('with the default damping, two repairs are believed and the third is not', async () => {
+    test('[contract 3.9] with the default damping two repairs are believed, no third', async () => {
       const host = await TestHost.raise({ wiring });
       try {
         const { windows } = await cutAndRepair(host, 2);
@@ -105,7 +105,7 @@ async function watchEvents(host: TestHost): Promise<Record<string, unknown>[]> {
 }
 
 describe('announcements of a failover', () => {
-  test('the monitor tells it, and the wire hears the new owner of every address', async () => {
+  test('[contract 4.13] the monitor tells it, the wire hears the new owners', async () => {
     const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
     try {
       const { ifname, uplink } = await host.boundTo(LAN.data[0]);
