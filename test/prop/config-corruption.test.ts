@@ -75,7 +75,7 @@ test('what is corrupted is valid before', () => {
   }
 });
 
-test(`${COUNT} corrupted files, seed ${SEED}`, () => {
+test(`[contract 8.1] ${COUNT} corrupted files, seed ${SEED}`, () => {
   let refused = 0;
   const seen = new Set<string>();
   for (let n = 0; n < COUNT; n += 1) {

@@ -77,7 +77,7 @@ function checkReply(reply: Reply): void {
   ok(String(error.message).length < 400 && !/\p{Cc}/u.test(String(error.message)), reply.text);
 }
 
-test('arbitrary changes: done, or refused with one code; the server lives on', async () => {
+test('[contract 8.2] arbitrary changes: done, or refused with one code; it lives on', async () => {
   await using daemon = await fakeDaemon();
   let done = 0;
   await fc.assert(

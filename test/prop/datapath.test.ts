@@ -88,7 +88,7 @@ function header(rng: Rng): Uint8Array | undefined {
 /** Errnos that devices give: full, out of memory, down, malformed, gone. */
 const ERRORS = [0, 0, 0, 0, 11, 105, 5, 22, 77];
 
-test('100,000 random and mutated frames: none is lost or counted twice', () => {
+test('[contract 8.3] 100,000 random and mutated frames: none is lost or counted twice', () => {
   const rng = new Rng(20_240_607);
   const world = new World();
   const injected = new Map(PORTS.map((port) => [port as number, 0]));
@@ -243,7 +243,7 @@ class EndlessPort implements PortIo {
   }
 }
 
-test('a million frames leave nothing on the heap', () => {
+test('[contract 8.4] a million frames leave nothing on the heap', () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const world = new World();

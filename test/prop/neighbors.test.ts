@@ -23,7 +23,7 @@ const change = fc.record({
 const isRoom = (nce: Nce, isNeeded: boolean): boolean =>
   nce.state === 'FAILED' || (nce.state === 'STALE' && (isNeeded || !nce.everConfirmed));
 
-test('neighbour cache: limits, queues by state, users of each MAC', () => {
+test('[contract 3.10, 8.4] neighbour cache: limits, queues by state, users of each MAC', () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 400, size: 'max' }), (changes) => {
       let isNeeded = false;

@@ -226,7 +226,7 @@ test('any life of a group keeps its words, tables and rows in agreement', () => 
   );
 });
 
-test('readers racing with joins, leaves and silent drivers: totals never fall, all end', () => {
+test('[contract 6.2] readers racing with joins, leaves and silent drivers: no total falls', () => {
   fc.assert(
     fc.property(fc.nat(), fc.array(fc.nat(5), { maxLength: 40, size: 'max' }), (seed, script) => {
       const rng = new Rng(seed);

@@ -6,7 +6,7 @@ import { durationFormat, durationParse } from '../../src/base/duration.ts';
 import { Decimal, jsonRead, jsonWrite, secondsFromMs } from '../../src/base/json.ts';
 import { editDistance, suggest } from '../../src/base/suggest.ts';
 
-test('64-bit integers and nine decimals survive writing and reading', () => {
+test('[contract 4.19] 64-bit integers and nine decimals survive writing and reading', () => {
   const text = '{"a":18446744073709551615,"b":12.500000000,"c":9007199254740993,"d":1.5,"e":-0}';
   const value = jsonRead(text) as Record<string, unknown>;
   equal(value.a, 18446744073709551615n);
@@ -57,7 +57,7 @@ test('keys are never special, nesting is bounded, indentation is the usual one',
   equal(jsonWrite({ a: undefined, b: Number.NaN }), '{"b":null}');
 });
 
-test('durations: whole numbers with a unit, and back', () => {
+test('[contract 3.2] durations: whole numbers with a unit, and back', () => {
   const good: [string, number][] = [
     ['50ms', 50],
     ['1s', 1000],

@@ -344,7 +344,7 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
 
 for (const [text, ...messages] of BAD) {
   const title = text.length > 70 ? `${text.slice(0, 67)}...` : text;
-  test(`refused: ${title.replaceAll('\n', '; ')}`, () => {
+  test(`[contract 3.2, 8.1] refused: ${title.replaceAll('\n', '; ')}`, () => {
     const result = configFromSources([{ file: 'ipmpd.yaml', text }]);
     ok('errors' in result, 'it was accepted');
     deepEqual(

@@ -76,7 +76,7 @@ test('a proposal changes nothing; a committed one lasts as long as the store', (
   equal(group(files.open()).mtu, 1400);
 });
 
-test('what is wrong is refused by name, value and what is allowed; nothing is changed', () => {
+test('[contract 8.1] a wrong edit is refused by name, value and what is allowed', () => {
   using files = new Files();
   const store = files.open();
   const wrong = { path: ['groups', 'ipmp0', 'mtu'], value: 9 };
@@ -88,7 +88,7 @@ test('what is wrong is refused by name, value and what is allowed; nothing is ch
   deepEqual(readdirSync(files.folder), ['ipmpd.yaml']);
 });
 
-test('what is saved is there after a restart; a comment in the file outlives the next edit', () => {
+test('[contract 4.17] what is saved is there after a restart; comments outlive edits', () => {
   using files = new Files();
   const store = files.open();
   store.commit(store.propose([MTU], true));
@@ -200,7 +200,7 @@ test('reading again keeps what commands have changed, and refuses broken files',
   equal(group(store).mtu, 1300);
 });
 
-test('every value is shown with where it comes from', () => {
+test('[contract 4.14] every value is shown with where it comes from', () => {
   using files = new Files();
   const entries = configEntries(files.open().effective, configSchema());
   const shown = entries.map(({ key, value, origin }) => [key, value, origin]);

@@ -18,7 +18,7 @@ function configOf(...texts: string[]): Config {
   return result.config;
 }
 
-test('an empty file is a configuration: every default is filled in', () => {
+test('[contract 3.3] an empty file is a configuration: every default is filled in', () => {
   deepEqual(configOf(''), {
     control: { socket: '/run/ipmpd/ipmpd.sock', group: 'ipmp' },
     metrics: { listen: { host: '127.0.0.1', port: 9437 }, hosts: [] },
@@ -34,7 +34,7 @@ test('empty sections are sections: "groups:" alone is no error', () => {
   deepEqual(configOf('groups:\ninterfaces:\nlog:\ncontrol:\nmetrics:\ndatapath:\n'), configOf(''));
 });
 
-test('a group without settings has the defaults of the contract', () => {
+test('[contract 3.3] a group without settings has the defaults of the contract', () => {
   const [group] = configOf('groups: { ipmp0: }').groups;
   deepEqual(group, {
     name: 'ipmp0',
@@ -97,7 +97,7 @@ groups:
   equal(group?.mtu, 9000);
 });
 
-test('drop-ins merge by key; lists and values are replaced whole', () => {
+test('[contract 3.1] drop-ins merge by key; lists and values are replaced whole', () => {
   const config = configOf(
     'interfaces: { net0: , net1: }\ngroups: { ipmp0: { interfaces: [net0, net1], mtu: 1400 } }',
     'groups: { ipmp0: { interfaces: [net1], failback: false }, ipmp1: { interfaces: [net0] } }',
@@ -109,7 +109,7 @@ test('drop-ins merge by key; lists and values are replaced whole', () => {
   equal(config.log.level, 'debug');
 });
 
-test('a drop-in can take away an interface, a group, and a key of one', () => {
+test('[contract 3.15] a drop-in can take away an interface, a group, and a key of one', () => {
   const main = [
     'interfaces: { net0: { uplink: eth0, standby: true }, net1: { uplink: eth1 } }',
     'groups: { ipmp0: { interfaces: [net0], mtu: 1400 }, ipmp1: {} }',
@@ -138,7 +138,7 @@ test('what was removed begins anew in a later drop-in', () => {
   deepEqual([config.groups[0]?.mtu, config.groups[0]?.failback], ['auto', false]);
 });
 
-test('an error in a drop-in is told with the drop-in’s own line', () => {
+test('[contract 8.1] an error in a drop-in is told with the drop-in’s own line', () => {
   const result = configFromSources([
     { file: 'main.yaml', text: 'groups:\n  ipmp0:\n    mtu: 1400\n' },
     { file: 'drop.yaml', text: '# one\n# two\ngroups:\n  ipmp0:\n    mtu: 9\n' },
@@ -169,7 +169,7 @@ test('[contract 2.6, 8.1] what is wrong in a file is told, whatever lies over it
   deepEqual(group?.flapDamping, { ups: 3, withinMs: 9000 }, 'what is missing may be in another');
 });
 
-test('drop-ins are read in name order, other files are left alone', () => {
+test('[contract 3.1] drop-ins are read in name order, other files are left alone', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
   try {
     const file = join(directory, 'ipmpd.yaml');
@@ -198,7 +198,7 @@ test('what cannot be read is an error, not an exception', () => {
   }
 });
 
-test('the shipped example is good, and shows every key of the schema', () => {
+test('[contract 3.3] the shipped example is good, and shows every key of the schema', () => {
   const result = loadConfig(EXAMPLE);
   ok('config' in result);
   const text = readFileSync(EXAMPLE, 'utf8');
@@ -216,7 +216,7 @@ test('the shipped example is good, and shows every key of the schema', () => {
   );
 });
 
-test('the defaults in the schema are those that are filled in', () => {
+test('[contract 3.3] the defaults in the schema are those that are filled in', () => {
   const schema = JSON.parse(readFileSync('config/ipmpd.schema.json', 'utf8'));
   const written: Record<string, Record<string, unknown>> = {};
   for (const name of ['control', 'metrics', 'log', 'datapath']) {
@@ -246,7 +246,7 @@ test('JSON is YAML: what parses alike configures alike', () => {
   deepEqual(configOf(JSON.stringify(parse(text))), configOf(text));
 });
 
-test('no mutation of the example throws; each is accepted or refused with file and reason', () => {
+test('[contract 8.1] no mutation of the example throws: it is accepted, or refused', () => {
   const bytes = readFileSync(EXAMPLE);
   const edit = fc.record({
     at: fc.nat(bytes.length - 1),

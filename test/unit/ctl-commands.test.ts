@@ -83,7 +83,7 @@ const CHANGES: readonly (readonly [words: string, done: readonly string[]])[] = 
   ['multicast leave 239.1.2.3 dev ipmp0', ['leaveMulticast ipmp0 239.1.2.3']],
 ];
 
-test('a change asks for exactly that, with --save and without, and says nothing', async () => {
+test('[contract 4.3, 4.5, 4.7, 4.8, 4.9, 4.17] a change asks for just that', async () => {
   await using daemon = await fakeDaemon();
   const asked = async (words: string): Promise<string[]> => {
     daemon.backend.done.splice(0);
@@ -135,7 +135,7 @@ const REFUSALS: readonly (readonly [words: string, error: string])[] = [
   ],
 ];
 
-test('a refusal has its code, its sentence and its hint, and changes nothing', async () => {
+test('[contract 4.22, 8.2] a refusal has code, sentence and hint; nothing changes', async () => {
   await using daemon = await fakeDaemon();
   for (const [words, error] of REFUSALS) {
     const outcome = await ipmpadm(daemon.socketPath, words);

@@ -25,7 +25,7 @@ test('docs/commands.md is made from the table of commands', () => {
   equal(pageText('docs/commands.md', made), made, HOW);
 });
 
-test('docs/events.md names exactly the events and the causes that there are', () => {
+test('[contract 4.20] docs/events.md names exactly the events and causes that there are', () => {
   const made = eventsPage(fileText('docs/events.md'));
   const page = pageText('docs/events.md', made);
   equal(page, made, HOW);

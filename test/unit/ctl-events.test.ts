@@ -213,7 +213,7 @@ class Listener {
   }
 }
 
-test('over HTTP: resume by header and by query, filters, and ids that are none', async () => {
+test('[contract 5.2] over HTTP: resume by header and by query, filters, wrong ids', async () => {
   await using daemon = await fakeDaemon();
   const first = await Listener.open(daemon);
   match(first.text, /content-type: text\/event-stream\r\n/i);
@@ -295,7 +295,7 @@ test('silence is tested by a comment, and the stream is not idle for it', async 
   stream.socket.destroy();
 });
 
-test('a slow subscriber loses its stream with a notice; others hear everything', async () => {
+test('[contract 5.7] a slow subscriber loses its stream, told so; others hear all', async () => {
   await using daemon = await fakeDaemon();
   const slow = await Listener.open(daemon);
   const quick = await Listener.open(daemon);

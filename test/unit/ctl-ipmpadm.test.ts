@@ -5,7 +5,7 @@ import { jsonRead } from '../../src/base/json.ts';
 import { fakeDaemon, ipmpadm, until } from './ctl-fake.ts';
 import { HUGE } from './ctl-fake-backend.ts';
 
-test('show prints rows as text, brief, on one line, and with details', async () => {
+test('[contract 4.1, 4.10] show prints rows as text, brief, on a line, with details', async () => {
   await using daemon = await fakeDaemon();
   const print = async (words: string): Promise<string> => {
     const { status, out, error } = await ipmpadm(daemon.socketPath, words);
@@ -69,7 +69,7 @@ test('rows stand in the order in which people count, whatever the daemon’s is'
   );
 });
 
-test('config show: key = value, and where the value comes from', async () => {
+test('[contract 4.14] config show: key = value, and where the value comes from', async () => {
   await using daemon = await fakeDaemon();
   equal(
     (await ipmpadm(daemon.socketPath, 'config show')).out,
@@ -84,7 +84,7 @@ groups.ipmp0.mtu          = 1500                            # command
   deepEqual(json[0], { key: 'log.level', value: 'info', origin: 'argument' });
 });
 
-test('JSON carries every field, and 64-bit counters as exact integers', async () => {
+test('[contract 4.18, 4.19] JSON carries every field, 64-bit counters exactly', async () => {
   await using daemon = await fakeDaemon();
   const plain = await ipmpadm(daemon.socketPath, '-j group show ipmp0');
   deepEqual(JSON.parse(plain.out), [
@@ -113,7 +113,7 @@ test('JSON carries every field, and 64-bit counters as exact integers', async ()
   equal(empty.out, '[]\n');
 });
 
-test('kstat speaks Solaris with -p, and takes globs', async () => {
+test('[contract 4.11] kstat speaks Solaris with -p, and takes globs', async () => {
   await using daemon = await fakeDaemon();
   const { out } = await ipmpadm(daemon.socketPath, 'kstat -p ipmp:0:ipmp*:rbytes*');
   equal(out, `ipmp:0:ipmp0:rbytes\t1\nipmp:0:ipmp0:rbytes64\t${HUGE}\n`);
@@ -138,7 +138,7 @@ test('only the kstats that are asked for are read', async () => {
   deepEqual(daemon.backend.kstatsRead, ['ipmp:ipmp0', 'ipmp:ipmp0']);
 });
 
-test('a refusal is told with its code and hint; exit status 1', async () => {
+test('[contract 4.22] a refusal is told with its code and hint; exit status 1', async () => {
   await using daemon = await fakeDaemon();
   deepEqual(await ipmpadm(daemon.socketPath, 'group delete ipmp0'), {
     status: 1,
@@ -169,7 +169,7 @@ test('a refusal is told with its code and hint; exit status 1', async () => {
   });
 });
 
-test('reload tells what has changed; what could not be done is a failure', async () => {
+test('[contract 4.15] reload tells what has changed; what was not done is a failure', async () => {
   await using daemon = await fakeDaemon();
   deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
     status: 0,
@@ -188,7 +188,7 @@ test('reload tells what has changed; what could not be done is a failure', async
   deepEqual([json.status, JSON.parse(json.out)], [1, daemon.backend.reloaded]);
 });
 
-test('status --check tells by its exit status', async () => {
+test('[contract 4.12] status --check tells by its exit status', async () => {
   await using daemon = await fakeDaemon();
   const check = async (): Promise<number> =>
     (await ipmpadm(daemon.socketPath, 'status --check')).status;
@@ -200,7 +200,7 @@ test('status --check tells by its exit status', async () => {
   equal(await check(), 0);
 });
 
-test('no daemon: exit status 3, and what to look at', async () => {
+test('[contract 4.21] no daemon: exit status 3, and what to look at', async () => {
   const outcome = await ipmpadm('/nonexistent/ipmpd.sock', 'status');
   equal(outcome.status, 3);
   equal(
@@ -212,7 +212,7 @@ test('no daemon: exit status 3, and what to look at', async () => {
   equal(JSON.parse(json.error).error.code, 'ECONNREFUSED');
 });
 
-test('help, usage errors, config check and lab need no daemon', async () => {
+test('[contract 4.2, 4.21] help, usage errors, config check and lab need no daemon', async () => {
   const nowhere = '/nonexistent/ipmpd.sock';
   const help = await ipmpadm(nowhere, 'help');
   deepEqual([help.status, help.error], [0, '']);
@@ -254,7 +254,7 @@ test('colours: on a terminal, when asked for, never in JSON', async () => {
   match(await print('n', true), /lladdr \^33m02:00:00:00:00:fe\$ \^32mREACHABLE\$/);
 });
 
-test('monitor prints each event as it happens, until interrupted', async () => {
+test('[contract 4.1, 4.13] monitor prints events as they happen, until interrupted', async () => {
   await using daemon = await fakeDaemon();
   const monitor = async (words: string): Promise<string> => {
     const controller = new AbortController();

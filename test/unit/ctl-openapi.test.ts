@@ -78,7 +78,7 @@ function compiler(document: Document): (schema: object) => (value: unknown) => b
   return (schema) => ajv.compile(local(schema));
 }
 
-test('the document has every route, and what is no route', async () => {
+test('[contract 5.1] the document has every route, and what is no route', async () => {
   const document = await documentOf();
   deepEqual([document.openapi, document.info.title], ['3.1.0', 'ipmpd']);
   const shown = operationsOf(document).map(({ path, method }) => `${method} ${path}`);
@@ -157,7 +157,7 @@ test('bodies, queries and statuses are those of the routes', async () => {
   equal(byId.get('events')?.parameters?.length, 5);
 });
 
-test('what the daemon replies is what the document promises', async () => {
+test('[contract 5.1] what the daemon replies is what the document promises', async () => {
   await using daemon = await fakeDaemon();
   const document: Document = JSON.parse((await ask(daemon, '/v1/openapi.json')).text);
   const compile = compiler(document);

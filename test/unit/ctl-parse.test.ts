@@ -203,7 +203,7 @@ const TABLE: readonly (readonly [words: string, meaning: string])[] = [
 ];
 
 for (const [words, expected] of TABLE) {
-  test(`ipmpadm ${words}`, () => equal(meaning(words), expected));
+  test(`[contract 4.1, 4.2] ipmpadm ${words}`, () => equal(meaning(words), expected));
 }
 
 test('a mistake after -j is known to want JSON', () => {
@@ -232,7 +232,7 @@ test('usage names every command and every option, in lines of a terminal', () =>
   }
 });
 
-test('help of a command tells its parameters, keys, who may, the API call and an example', () => {
+test('[contract 4.2] help of a command tells parameters, keys, who may, the API call', () => {
   equal(
     usageText('interface', 'set'),
     `Usage: ipmpadm [OPTIONS] interface set NAME KEY=VALUE… [--save]
@@ -255,7 +255,7 @@ KEYS
   );
 });
 
-test('the keys and what they allow are those of the configuration', () => {
+test('[contract 4.4] the keys and what they allow are those of the configuration', () => {
   const url = new URL('../../../config/ipmpd.schema.json', import.meta.url);
   const { definitions } = JSON.parse(readFileSync(url, 'utf8'));
   const keys: Record<string, { 'x-allowed'?: string }> = definitions.group.properties;

@@ -106,7 +106,7 @@ test('requests that are right: status, Location, and what is asked of the daemon
   }
 });
 
-test('config/check and reload reply with their row', async () => {
+test('[contract 5.6] config/check and reload reply with their row', async () => {
   await using daemon = await fakeDaemon();
   const check = (text: string) => send(daemon, 'POST', '/v1/config/check', { file: 'f', text });
   const good = await check('log: {}\n');
@@ -220,7 +220,7 @@ const REFUSED: readonly (readonly [
   ],
 ];
 
-test('requests that are wrong: the key, what was given, what is allowed', async () => {
+test('[contract 5.6, 8.2] wrong requests: the key, what was given, what is allowed', async () => {
   await using daemon = await fakeDaemon();
   for (const [request, body, outcome, hint = ''] of REFUSED) {
     const [method = '', path = ''] = request.split(' ');

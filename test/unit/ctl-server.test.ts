@@ -20,7 +20,7 @@ async function connectTo(daemon: FakeDaemon): Promise<Socket> {
   return socket;
 }
 
-test('every reply keeps to the schema that the API shows', async () => {
+test('[contract 4.18, 4.24] every reply keeps to the schema that the API shows', async () => {
   await using daemon = await fakeDaemon();
   const ajv = newAjv();
   for (const route of ROUTES.filter((entry) => entry.method === 'GET')) {
@@ -46,7 +46,7 @@ function newAjv(): Ajv {
   return ajv;
 }
 
-test('kstats: a pattern chooses which are read, and nobody can write any', async () => {
+test('[contract 6.5] kstats: a pattern chooses which are read, nobody writes any', async () => {
   await using daemon = await fakeDaemon();
   const chosen = JSON.parse((await ask(daemon, '/v1/kstats?pattern=ipmpd:0:d*')).text);
   deepEqual(
@@ -66,7 +66,7 @@ test('kstats: a pattern chooses which are read, and nobody can write any', async
   }
 });
 
-test('health, readiness and metrics', async () => {
+test('[contract 5.3] health, readiness and metrics', async () => {
   await using daemon = await fakeDaemon();
   equal((await ask(daemon, '/healthz')).status, 200);
   equal((await ask(daemon, '/readyz')).status, 200);
@@ -97,7 +97,7 @@ function who(uid: number, gid: number, groups: number[] = []): Credentials {
   return { pid: 1, uid, gid, groups };
 }
 
-test('rights: every user and every route, before anything else is looked at', async () => {
+test('[contract 5.4] rights: every user and route, before anything else is looked at', async () => {
   await using daemon = new FakeDaemon();
   await daemon.start(77);
   let cells = 0;
@@ -117,7 +117,7 @@ test('rights: every user and every route, before anything else is looked at', as
   match(refused.text, /"DELETE \/v1\/groups\/ipmp2\?save=true is not permitted to user 77"/);
 });
 
-test('without an operators’ group only root operates', () => {
+test('[contract 5.4] without an operators’ group only root operates', () => {
   deepEqual(
     USERS.map(([by]) => isPermitted('operate', by, undefined)),
     USERS.map(([by]) => by.uid === 0),
@@ -156,7 +156,7 @@ test('garbage on the socket ends that connection alone', async () => {
   equal((await ask(daemon, '/v1/groups')).status, 200);
 });
 
-test('a request that never ends is ended', { timeout: 20_000 }, async () => {
+test('[contract 5.7] a request that never ends is ended', { timeout: 20_000 }, async () => {
   await using daemon = await fakeDaemon();
   const socket = await connectTo(daemon);
   let text = '';
@@ -168,7 +168,7 @@ test('a request that never ends is ended', { timeout: 20_000 }, async () => {
   match(text, /^HTTP\/1\.1 408 /);
 });
 
-test('clients are limited for each user; root has room of its own', async () => {
+test('[contract 5.7] clients are limited for each user; root has room of its own', async () => {
   await using daemon = await fakeDaemon();
   const held: Socket[] = [];
   const hold = async (uid: number, count: number): Promise<void> => {

@@ -135,7 +135,7 @@ test('found: a symlink as directory', async () => {
   });
 });
 
-test('the socket appears complete: directory 0755, socket 0666, nothing else', async () => {
+test('[contract 5.5] the socket appears complete: directory 0755, socket 0666', async () => {
   await using daemon = await fakeDaemon();
   const directory = dirname(daemon.socketPath);
   equal(lstatSync(directory).mode & 0o777, 0o755);

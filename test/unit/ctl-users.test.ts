@@ -23,7 +23,7 @@ async function verbsServed(daemon: FakeDaemon): Promise<Verb[]> {
   return present;
 }
 
-test('the matrix of users and verbs', async (t) => {
+test('[contract 5.4] the matrix of users and verbs', async (t) => {
   let cells = 0;
   for (const user of usersWith(OPERATORS)) {
     await using daemon = new FakeDaemon();

@@ -71,7 +71,7 @@ class FakeKernel {
   }
 }
 
-test('frames are the port’s, losses the kernel’s since the device was attached', async () => {
+test('[contract 6.3] frames are the port’s, losses the kernel’s since the attach', async () => {
   const kernel = new FakeKernel();
   kernel.create(100n, 200n);
   await kernel.drivers.attached('net0', false);
@@ -114,7 +114,7 @@ test('a device that is gone counts no more, and the next one is added', async ()
   deepEqual(await kernel.errors(), [8n, 11n]);
 });
 
-test('whatever becomes of the device, nothing falls, nothing is lost', async () => {
+test('[contract 6.2, 6.3] whatever becomes of a device, nothing falls or is lost', async () => {
   const happening = fc.oneof(
     fc.record({
       what: fc.constant('lose' as const),

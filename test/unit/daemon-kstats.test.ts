@@ -40,7 +40,7 @@ function cellsUnder(heading: string, column = 0): string[] {
 
 const namesOf = (row: KstatRecord | undefined): string[] => Object.keys(row?.data ?? {}).sort();
 
-test('the page names exactly the statistics that there are', () => {
+test('[contract 6.4] the page names exactly the statistics that there are', () => {
   const kstats = read(newWorld());
   for (const name of ['ipmp:0:ipmp0', 'link:0:net0']) {
     deepEqual(cellsUnder('Groups and NICs').sort(), namesOf(kstats.get(name)), name);

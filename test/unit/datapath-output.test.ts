@@ -109,7 +109,7 @@ const fates = (world: World, frames: readonly Uint8Array[]): string[] =>
   frames.map((frame) => world.fate(HOST, frame));
 const FLOWS = Array.from({ length: 64 }, (_, i) => flow(i + 1024));
 
-test('flows use all active members and no other', () => {
+test('[contract 3.11] flows use all active members and no other', () => {
   const used = new Set(fates(new World(), FLOWS));
   deepEqual([...used].sort(), ['net0', 'net1']);
 });
@@ -153,14 +153,14 @@ test('fragments of a datagram take one NIC, ports or not', () => {
   }
 });
 
-test('spreading by destination ignores the ports', () => {
+test('[contract 3.11] spreading by destination ignores the ports', () => {
   const world = new World('destination');
   equal(new Set(fates(world, FLOWS)).size, 1);
   const peers = Array.from({ length: 32 }, (_, i) => hostFrame({ to: `203.0.113.${i}` }));
   equal(new Set(fates(world, peers)).size, 2);
 });
 
-test('spreading by address follows the placement of the source, as long as it carries', () => {
+test('[contract 3.11] spreading by address follows the place of the source', () => {
   const world = new World('address');
   deepEqual([...new Set(fates(world, FLOWS))], ['net0']);
   equal(world.fate(HOST, hostFrame({ from: '192.0.2.11' })), 'net1');

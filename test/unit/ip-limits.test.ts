@@ -21,7 +21,7 @@ import {
 const NET0 = mac('02:00:00:00:00:01');
 const BASE = ip('10.0.0.1');
 
-test('T2: a hundred thousand unsolicited claims of 256 addresses add nothing', () => {
+test('[contract 8.4] T2: 100,000 unsolicited claims of 256 addresses add nothing', () => {
   const world = new World();
   world.addData(DATA, 0);
   world.lan.addStatic(GATEWAY, GATEWAY_MAC, false, world.nowMs);
@@ -54,7 +54,7 @@ test('a reply answers only our own question: asked of that address, to the NIC, 
   equal(world.stateOf(GATEWAY), 'REACHABLE');
 });
 
-test('T6: a scan through the host stays within the limits, and the neighbours in use stay', () => {
+test('[contract 3.10, 8.4] T6: a scan by the host keeps to the limits; those in use stay', () => {
   const world = new World({ neighborLimit: 256 });
   world.addData(DATA, 0);
   const used = [GATEWAY, ip('192.0.2.2'), ip('192.0.2.3')];

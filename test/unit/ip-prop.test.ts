@@ -127,7 +127,7 @@ function check(world: World): void {
   }
 }
 
-test('arbitrary frames, moves and times: nothing throws, everything is bounded', () => {
+test('[contract 8.4] arbitrary frames, moves and times: nothing throws, all is bounded', () => {
   fc.assert(
     fc.property(
       fc.array(step, { minLength: 1, maxLength: 150, size: 'max' }),

@@ -36,7 +36,7 @@ function run(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-describe('a file that cannot be used', () => {
+describe('[contract 2.2, 2.4, 8.1] a file that cannot be used', () => {
   for (const [name, [content, ...lines]] of Object.entries(BROKEN)) {
     test(name, () => {
       const file = join(folder, `${name.replaceAll(' ', '-')}.yaml`);

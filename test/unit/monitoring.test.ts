@@ -68,7 +68,7 @@ function expressions(): Map<string, string> {
   ]);
 }
 
-test('every metric, label and value that rules and dashboard name exists', async () => {
+test('[contract 7.6] every metric, label and value of rules and dashboard exists', async () => {
   const metrics = await exported();
   const records = new Set(monitoring.rules().map((rule) => rule.record));
   const allLabels = new Set([
@@ -119,7 +119,7 @@ test('the reader of expressions overlooks nothing', () => {
   );
 });
 
-test('promtool accepts the rules, and their tests pass', { skip }, () => {
+test('[contract 7.6] promtool accepts the rules, and their tests pass', { skip }, () => {
   const checked = promtool(['check', 'rules', '--lint=all', monitoring.RULES_FILE]);
   equal(checked.status, 0, checked.said);
   const tested = promtool(['test', 'rules', monitoring.RULE_TESTS_FILE]);
@@ -154,7 +154,7 @@ test('every alert says what it is, what it means and what to do', () => {
   }
 });
 
-test('the dashboard can be provisioned: its own id, its data source a variable', () => {
+test('[contract 7.6] the dashboard can be provisioned: own id, data source a variable', () => {
   const { uid, schemaVersion, panels, templating } = monitoring.dashboard();
   ok(!/"__inputs"|"id": null/.test(monitoring.textOf(monitoring.DASHBOARD_FILE)));
   deepEqual([uid, schemaVersion], ['ipmpd', 38]);

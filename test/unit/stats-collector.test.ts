@@ -134,7 +134,7 @@ class FakeGroup {
   }
 }
 
-test('a group counts from the join on, keeps what a leaver counted, and joins anew', () => {
+test('[contract 6.1] a group counts from the join on and keeps what a leaver counted', () => {
   const group = new FakeGroup(2);
   const [first, second] = group.nics;
   ok(first !== undefined && second !== undefined);
@@ -161,7 +161,7 @@ test('a group counts from the join on, keeps what a leaver counted, and joins an
   group.check();
 });
 
-test('a device whose counters fall does not make the group fall', () => {
+test('[contract 6.2] a device whose counters fall does not make the group fall', () => {
   const group = new FakeGroup(1);
   const nic = group.nics[0];
   ok(nic !== undefined);
@@ -248,7 +248,7 @@ const happening = fc.oneof(
   fc.record({ what: fc.constantFrom('hung', 'slow', 'quick'), nic: fc.nat(2) }),
 );
 
-test('whatever the order, what is published never falls and everything ends', () => {
+test('[contract 6.2] whatever the order, what is published never falls and everything ends', () => {
   fc.assert(
     fc.property(
       fc.array(happening, { minLength: 5, maxLength: 40, size: 'max' }),

@@ -105,7 +105,7 @@ test('the text is well formed, and names follow the conventions', async () => {
   }
 });
 
-test('every metric of the contract that exists is there, with its labels and values', async () => {
+test('[contract 7.1, 7.2, 7.3, 7.4] every metric is there, with labels and values', async () => {
   const { series } = parseExposition(await rendered(SNAPSHOT));
   const expected: Record<string, string> = {
     'ipmp_group_interfaces{group="ipmp0"}': '3',
@@ -178,7 +178,7 @@ test('a series that is no longer in the snapshot is gone; unknown reasons add no
   }
 });
 
-test('the statistics are the fifteen of the original, in its order and widths', () => {
+test('[contract 6.1] the statistics are the fifteen, in order and width', () => {
   deepEqual(
     INTERFACE_STATISTICS.map(({ name, width }) => `${name}:${width}`).join(' '),
     'obytes:32 obytes64:64 rbytes:32 rbytes64:64 opackets:32 opackets64:64 oerrors:32 ' +

@@ -251,7 +251,7 @@ test('failovers are counted by interface and cause', () => {
   ]);
 });
 
-test('the MTU of the group is the smallest of its present members', () => {
+test('[contract 3.13] the MTU of the group is the smallest of its present members', () => {
   const bench = new Bench();
   bench.build(2);
   const requests = (): unknown[] => {
