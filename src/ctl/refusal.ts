@@ -171,6 +171,13 @@ export function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Refusa
   refuseRaw(socket, line, '', { code, message, hint: null });
 }
 
+/** The header `expect` asks for something else than a leave to go on. */
+export function refuseExpectation(response: FastifyReply['raw']): void {
+  const error = { code: 'EINVAL', message: 'expect: 100-continue alone is known', hint: null };
+  response.writeHead(417, { 'content-type': 'application/json', connection: 'close' });
+  response.end(jsonWrite({ error }));
+}
+
 /** There is no room for one more client. */
 export function refuseFull(socket: RefusableSocket): void {
   const error = { code: 'EAGAIN', message: 'too many clients at one time', hint: 'try again' };

@@ -29,7 +29,13 @@ import { EventHub } from './events.ts';
 import { METRICS_TYPE } from './metrics-listener.ts';
 import { addDocument, routeSchema, successStatus } from './openapi.ts';
 import { HEALTHZ, METRICS, READYZ } from './plain-routes.ts';
-import { refusalOfFindings, refuse, refuseBrokenRequest, type SchemaFinding } from './refusal.ts';
+import {
+  refusalOfFindings,
+  refuse,
+  refuseBrokenRequest,
+  refuseExpectation,
+  type SchemaFinding,
+} from './refusal.ts';
 import { ROUTES } from './routes.ts';
 import type { SharedText } from './shared-text.ts';
 import { type PeerCredentials, SocketPlace } from './socket.ts';
@@ -76,6 +82,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const clients = new Clients(options.peerCredentials);
   const app = makeApp(log);
   app.server.on('connection', (socket: Socket) => clients.admit(socket));
+  app.server.on('checkExpectation', (_, response) => refuseExpectation(response));
   // Who was not let in has had its reply, whatever it has sent meanwhile.
   app.addHook('onRequest', async (request, reply) => {
     if (clients.credentialsOf(request.socket) === undefined) reply.hijack();
@@ -114,7 +121,12 @@ function makeApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
-    http: { headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
+    // There is one host behind a Unix socket: who names none means it too.
+    http: {
+      headersTimeout: REQUEST_MS,
+      connectionsCheckingInterval: 1000,
+      requireHostHeader: false,
+    },
     clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket),
     frameworkErrors: (error, request, reply) => refuse(error, request, reply, log),
     schemaErrorFormatter: (findings, where) =>
