@@ -119,15 +119,16 @@ export const VERBS: readonly Verb[] = [
 /** What is served beside the documented API and need not stand in its document. */
 const BESIDE: readonly string[] = ['/v1/openapi.json', '/metrics', '/healthz', '/readyz'];
 
-/** The verbs that a program with this OpenAPI document must have; and those without a row here. */
-export function verbsOf(document: unknown): { present: Verb[]; unlisted: string[] } {
+/** Verbs that a program with this OpenAPI document lacks, and those that have no row here. */
+export function unlikeTheList(document: unknown): { absent: string[]; unlisted: string[] } {
   const { paths } = document as { paths: Readonly<Record<string, object>> };
   const served = Object.entries(paths).flatMap(([path, verbs]) =>
     Object.keys(verbs).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const present = VERBS.filter(
-    ({ method, path }) => BESIDE.includes(path) || served.includes(`${method} ${path}`),
-  );
   const listed = VERBS.map(({ method, path }) => `${method} ${path}`);
-  return { present, unlisted: served.filter((verb) => !listed.includes(verb)) };
+  const beside = BESIDE.map((path) => `GET ${path}`);
+  return {
+    absent: listed.filter((verb) => !served.includes(verb) && !beside.includes(verb)),
+    unlisted: served.filter((verb) => !listed.includes(verb)),
+  };
 }

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { judgeCell } from '../siege/matrix.ts';
 import { exchange, requestBytes } from '../siege/raw-http.ts';
 import { usersWith } from '../siege/users.ts';
-import { type Verb, verbsOf } from '../siege/verbs.ts';
-import { FakeDaemon } from './ctl-fake.ts';
+import { unlikeTheList, VERBS, type Verb } from '../siege/verbs.ts';
+import { FakeDaemon, fakeDaemon } from './ctl-fake.ts';
 
 const OPERATORS = 977;
 
@@ -16,12 +16,11 @@ async function answerOf(daemon: FakeDaemon, { method, sample }: Verb) {
   return { status: reply.status, text: Buffer.from(reply.body, 'latin1').toString('utf8') };
 }
 
-async function verbsServed(daemon: FakeDaemon): Promise<Verb[]> {
+test('what is served is what the list says', async () => {
+  await using daemon = await fakeDaemon();
   const { reply } = await exchange(daemon.socketPath, requestBytes('GET', '/v1/openapi.json'));
-  const { present, unlisted } = verbsOf(JSON.parse(reply?.body ?? ''));
-  deepEqual(unlisted, [], 'every verb that is served has its row in the list');
-  return present;
-}
+  deepEqual(unlikeTheList(JSON.parse(reply?.body ?? '')), { absent: [], unlisted: [] });
+});
 
 test('[contract 5.4] the matrix of users and verbs', async (t) => {
   let cells = 0;
@@ -29,12 +28,12 @@ test('[contract 5.4] the matrix of users and verbs', async (t) => {
     await using daemon = new FakeDaemon();
     await daemon.start(user.withoutOperators ? undefined : OPERATORS);
     const { uid, gid, groups } = user;
-    const verbs = await verbsServed(daemon);
     daemon.credentials = { pid: 1, uid, gid, groups };
-    for (const verb of verbs) {
+    for (const verb of VERBS) {
       judgeCell(user, verb, await answerOf(daemon, verb));
       cells++;
     }
   }
   t.diagnostic(`${cells} cells`);
+  ok(cells >= 240);
 });
