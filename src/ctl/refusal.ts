@@ -154,7 +154,7 @@ function shown(data: unknown): string {
 /** A connection as far as it is needed to refuse it. */
 export interface RefusableSocket {
   readonly writable: boolean;
-  end(text: string, callback: () => void): unknown;
+  end(text: string, callback?: () => void): unknown;
   destroy(): unknown;
 }
 
@@ -168,7 +168,7 @@ export function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Refusa
   const line = isLate ? '408 Request Timeout' : '400 Bad Request';
   const code = isLate ? 'ETIMEDOUT' : 'EINVAL';
   const message = isLate ? 'the request did not arrive in time' : 'the request is not HTTP';
-  refuseRaw(socket, line, '', { code, message, hint: null });
+  socket.end(rawReply(line, '', { code, message, hint: null }), () => socket.destroy());
 }
 
 /** The header `expect` asks for something else than a leave to go on. */
@@ -178,15 +178,15 @@ export function refuseExpectation(response: FastifyReply['raw']): void {
   response.end(jsonWrite({ error }));
 }
 
-/** There is no room for one more client. */
+/** There is no room for one more client. The connection stays for who has to read this. */
 export function refuseFull(socket: RefusableSocket): void {
   const error = { code: 'EAGAIN', message: 'too many clients at one time', hint: 'try again' };
-  refuseRaw(socket, '503 Service Unavailable', 'retry-after: 1\r\n', error);
+  socket.end(rawReply('503 Service Unavailable', 'retry-after: 1\r\n', error));
 }
 
-function refuseRaw(socket: RefusableSocket, line: string, headers: string, error: object): void {
+function rawReply(line: string, headers: string, error: object): string {
   const body = jsonWrite({ error });
   const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: application/json\r\n`;
   const length = `content-length: ${Buffer.byteLength(body)}\r\n`;
-  socket.end(`${head}${headers}${length}\r\n${body}`, () => socket.destroy());
+  return `${head}${headers}${length}\r\n${body}`;
 }

@@ -23,7 +23,7 @@ import { OperatorError } from '../base/errors.ts';
 import { jsonWrite } from '../base/json.ts';
 import { type ApiCall, type ApiRoute, isPermitted } from './api.ts';
 import type { ControlBackend } from './backend.ts';
-import { Clients } from './clients.ts';
+import { type After, Clients } from './clients.ts';
 import { addEvents, HEARTBEAT_MS } from './event-route.ts';
 import { EventHub } from './events.ts';
 import { METRICS_TYPE } from './metrics-listener.ts';
@@ -63,6 +63,7 @@ export interface ControlServerOptions {
   readonly metrics: SharedText;
   /** RFC 3339 with microseconds. */
   readonly wallTime: () => string;
+  readonly after: After;
   /** Each change is logged with who asked for it. */
   readonly log?: FastifyBaseLogger;
   /** Silence on a stream of events before it is tested; 15 s. */
@@ -79,14 +80,9 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const { backend, wallTime, log, heartbeatMs = HEARTBEAT_MS } = options;
   const place = new SocketPlace(options.socketPath);
   await place.prepare(options.peerCredentials);
-  const clients = new Clients(options.peerCredentials);
   const app = makeApp(log);
-  app.server.on('connection', (socket: Socket) => clients.admit(socket));
+  const clients = holdConnections(app, options);
   app.server.on('checkExpectation', (_, response) => refuseExpectation(response));
-  // Who was not let in has had its reply, whatever it has sent meanwhile.
-  app.addHook('onRequest', async (request, reply) => {
-    if (clients.credentialsOf(request.socket) === undefined) reply.hijack();
-  });
   app.setReplySerializer((payload) => jsonWrite(payload));
   app.setSerializerCompiler(() => jsonWrite);
   app.setErrorHandler((error: FastifyError, request, reply) => refuse(error, request, reply, log));
@@ -107,8 +103,37 @@ export async function startControlServer(options: ControlServerOptions): Promise
     close: async () => {
       place.remove();
       hub.close();
-      await app.close();
+      const closing = app.close();
+      clients.close();
+      await closing;
     },
+  };
+}
+
+/** New connections and requests go to the clients first, and from there to the HTTP server. */
+function holdConnections({ server }: FastifyInstance, options: ControlServerOptions): Clients {
+  const serveConnection = takeListeners(server, 'connection');
+  const serveRequest = takeListeners(server, 'request');
+  // An option of net.createServer that http.createServer does not pass on: nothing is read yet.
+  (server as unknown as { pauseOnConnect: boolean }).pauseOnConnect = true;
+  const clients = new Clients(options.peerCredentials, options.after, {
+    serve: (socket) => {
+      serveConnection(socket);
+      socket.resume();
+    },
+    answer: serveRequest,
+  });
+  server.on('connection', (socket: Socket) => clients.admit(socket));
+  server.on('request', (request, response) => clients.handleRequest(request, response));
+  return clients;
+}
+
+/** What `server` has listened to `event` with so far; it does not any more. */
+function takeListeners(server: FastifyInstance['server'], event: string) {
+  const listeners = server.listeners(event);
+  server.removeAllListeners(event);
+  return (...values: unknown[]): void => {
+    for (const listener of listeners) listener.apply(server, values);
   };
 }
 

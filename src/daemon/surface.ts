@@ -10,7 +10,7 @@ import type { MetricsListener } from '../ctl/metrics-listener.ts';
 import type { ControlServer } from '../ctl/server.ts';
 import type { SharedText } from '../ctl/shared-text.ts';
 import { native } from '../datapath/native.ts';
-import { wallTime } from '../host/clock.ts';
+import { hostClock, wallTime } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { VERSION } from '../host/version.ts';
 
@@ -51,6 +51,7 @@ export class Surface {
       peerCredentials: (fd) => native.peerCredentials(fd),
       metrics: this.#metrics,
       wallTime,
+      after: hostClock.after,
       log,
     });
     await this.setMetrics(metrics);

@@ -23,7 +23,7 @@ import type { ServedReport } from '../siege/served-fake.ts';
 import { connectAs } from '../siege/users.ts';
 import { VERBS, type Verb } from '../siege/verbs.ts';
 
-const COUNT = Number(process.env.IPMPD_MUTATIONS ?? 12_000);
+const COUNT = Number(process.env.IPMPD_MUTATIONS ?? 10_000);
 const SEED = Number(process.env.IPMPD_MUTATIONS_SEED ?? 1);
 /** Below the limit of clients. */
 const PARALLEL = 32;

@@ -8,6 +8,7 @@ import type { Credentials } from '../../src/ctl/backend.ts';
 import { ipmpadmMain } from '../../src/ctl/main.ts';
 import { type ControlServer, startControlServer } from '../../src/ctl/server.ts';
 import { SharedText } from '../../src/ctl/shared-text.ts';
+import { hostClock } from '../../src/host/clock.ts';
 import { FakeBackend } from './ctl-fake-backend.ts';
 
 /** The time of what the server itself tells. */
@@ -36,6 +37,7 @@ export class FakeDaemon {
         () => this.nowMs,
       ),
       wallTime: () => WALL_TIME,
+      after: hostClock.after,
       heartbeatMs: this.heartbeatMs,
     });
   }

@@ -3,7 +3,6 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Ajv } from 'ajv';
 import { OperatorError } from '../../src/base/errors.ts';
 import { isPermitted, type Role } from '../../src/ctl/api.ts';
@@ -166,26 +165,4 @@ test('[contract 5.7] a request that never ends is ended', { timeout: 20_000 }, a
   socket.write('GET /v1/groups HTTP/1.1\r\nhost: x\r\nx: ');
   await once(socket, 'close');
   match(text, /^HTTP\/1\.1 408 /);
-});
-
-test('[contract 5.7] clients are limited for each user; root has room of its own', async () => {
-  await using daemon = await fakeDaemon();
-  const held: Socket[] = [];
-  const hold = async (uid: number, count: number): Promise<void> => {
-    daemon.credentials = { pid: 1, uid, gid: uid, groups: [] };
-    for (let at = 0; at < count; at++) held.push(await connectTo(daemon));
-    await delay(20);
-  };
-  const status = async (uid: number): Promise<number> => {
-    daemon.credentials = { pid: 1, uid, gid: uid, groups: [] };
-    return (await ask(daemon, '/v1/groups')).status;
-  };
-  await hold(1001, 16);
-  deepEqual([await status(1001), await status(1002)], [503, 200]);
-  await hold(1002, 16);
-  await hold(1003, 16);
-  deepEqual([await status(1004), await status(0)], [503, 200]);
-  for (const socket of held) socket.destroy();
-  await delay(50);
-  equal(await status(1001), 200);
 });
