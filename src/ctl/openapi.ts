@@ -1,5 +1,6 @@
 /** The API as OpenAPI: what of each route the framework is told, and the document made of it. */
 import type { FastifyInstance } from 'fastify';
+import { jsonWrite } from '../base/json.ts';
 import { type ApiRoute, pathParameters } from './api.ts';
 import { OPENAPI } from './plain-routes.ts';
 import {
@@ -82,6 +83,11 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
     },
   });
   app.after(() => {
-    app.get(OPENAPI.path, { schema: OPENAPI.schema }, async () => app.swagger());
+    // Written once: all who ask at one time would wait for each other's writing.
+    let document: string | undefined;
+    app.get(OPENAPI.path, { schema: OPENAPI.schema }, async (_, reply) => {
+      document ??= jsonWrite(app.swagger());
+      return reply.type('application/json').send(document);
+    });
   });
 }
