@@ -1,0 +1,60 @@
+/**
+ * Round trips through the group, a thousand a second, as the host's own ping times them: by stamps
+ * of the kernel, so that a late reader does not make a late answer.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import type { TestHost } from '../netns/harness.ts';
+
+export interface RoundTrips {
+  readonly sent: number;
+  readonly lost: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** The value below which the given share of `values` lies. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** A running ping from the host. */
+export class PingStream {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+  #text = '';
+
+  constructor(host: TestHost, target: string) {
+    // The measure must not be what waits for a processor.
+    const argv = ['nice', '-n', '-15', 'ping', '-n', '-i', '0.001', target];
+    this.#child = host.workspace.start(argv, { role: 'host' });
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#text += text;
+    });
+    this.#ended = new Promise((resolve) => this.#child.once('close', () => resolve()));
+  }
+
+  /** Stops it as Ctrl-C would, and reads what it has printed. */
+  async stop(): Promise<RoundTrips> {
+    this.#child.kill('SIGINT');
+    await this.#ended;
+    const times = [...this.#text.matchAll(/ time=([\d.]+) ms/g)].map(([, time]) => Number(time));
+    const [, sent = Number.NaN, received = Number.NaN] =
+      /(\d+) packets transmitted, (\d+) received/.exec(this.#text)?.map(Number) ?? [];
+    return {
+      sent,
+      // The last one may be on its way when the signal comes.
+      lost: Math.max(0, sent - received - 1),
+      p50Ms: percentile(times, 0.5),
+      p99Ms: percentile(times, 0.99),
+      maxMs: Math.max(...times),
+    };
+  }
+}
+
+/** The limit for a p99 under siege: twice the calm one, or some milliseconds more. */
+export function limitOf(calmMs: number, moreMs: number): number {
+  return Math.max(2 * calmMs, calmMs + moreMs);
+}
