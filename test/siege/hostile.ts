@@ -243,6 +243,9 @@ const KEYS: readonly string[] = [
   ...['', ' ', '\\u0000', 'a.b', '$ref', '$id', 'then', 'length', '\xff'],
 ];
 
+/** Characters of a JSON string, as they may stand there. */
+const CHARACTERS = ['x', '\\n', '\\u0041', '\xe9'];
+
 /** A body in place of the valid JSON text `body`. */
 export function hostileBody(rng: Rng, body: string): string {
   switch (rng.below(14)) {
@@ -259,7 +262,7 @@ export function hostileBody(rng: Rng, body: string): string {
     case 3:
       return `{${Array.from({ length: size(rng, 13) }, (_, at) => `"k${at}":1`).join()}}`;
     case 4:
-      return `{"${pick(rng, KEYS)}":"${pick(rng, ['x', '\\n', '\\u0041', '\xe9']).repeat(size(rng, 14))}"}`;
+      return `{"${pick(rng, KEYS)}":"${pick(rng, CHARACTERS).repeat(size(rng, 14))}"}`;
     case 5:
       return `{"${pick(rng, KEYS)}":${'9'.repeat(size(rng, 15))}}`;
     case 6:

@@ -18,7 +18,7 @@ export interface Judgement {
   readonly code?: string;
 }
 
-/** The first final reply in `received` to a request of `method`; undefined before its head's end. */
+/** The first final reply in `received` to a `method` request; undefined before its head's end. */
 export function readReply(received: string, method: string): Reply | undefined {
   const end = received.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

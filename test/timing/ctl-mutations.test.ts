@@ -4,7 +4,8 @@
  * for long. Against the served fake as root, where every verb is open; and against the real daemon
  * as a user who may only read.
  *
- * `IPMPD_MUTATIONS=1000000 npm test -- timing mutations` for more; `IPMPD_MUTATIONS_SEED` for others.
+ * `IPMPD_MUTATIONS=1000000 npm test -- timing mutations` for more,
+ * `IPMPD_MUTATIONS_SEED=2` for others.
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';

@@ -294,7 +294,7 @@ test('planted: a stale socket, and that of a killed predecessor of our process i
   });
 });
 
-test('a path that is too long for a socket is refused, and nothing is bound elsewhere', async () => {
+test('a path too long for a socket is refused, and nothing is bound elsewhere', async () => {
   await onGround(async ({ run }) => {
     const path = join(run, `${'x'.repeat(100)}.sock`);
     await rejects(refusalOf(path), { code: 'ENAMETOOLONG', message: /is too long by \d+ bytes$/ });

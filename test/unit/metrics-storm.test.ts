@@ -108,7 +108,8 @@ const WRONG_PATHS = `
   /api/v1/query /favicon.ico /robots.txt /index.html /.git/config /.env /etc/passwd
   /../../etc/passwd /..%2f..%2fetc%2fpasswd /%c0%ae%c0%ae/metrics /%ff /% /%zz /? /?/metrics
   /*  * metrics http:/metrics http://evil.example/metrics http://localhost/metrics
-  /-/healthy /-/ready /-/quit /actuator/prometheus /metrics.json /metrics;x /admin /status /api /ping
+  /-/healthy /-/ready /-/quit /actuator/prometheus /metrics.json /metrics;x /admin /status
+  /api /ping
   https://localhost/metrics /__proto__ /constructor /metrics/__proto__ /metrics/metrics
 `;
 
