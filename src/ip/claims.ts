@@ -134,6 +134,19 @@ export class Claims {
     return this.#queue.nextAtMs();
   }
 
+  /**
+   * When the last of the moves whose announcement has to wait (see the head of dad.ts) will have
+   * been announced; -Infinity if peers have been told of all.
+   */
+  movesToldAtMs(): number {
+    let atMs = Number.NEGATIVE_INFINITY;
+    for (const { state, sent, deadline } of this.#claims.values()) {
+      const isWaiting = state === 'announcing' && sent === 0 && deadline !== undefined;
+      if (isWaiting) atMs = Math.max(atMs, deadline.atMs);
+    }
+    return atMs;
+  }
+
   #apply(claim: Claim, event: ClaimEvent, nowMs: number, mac: Mac): void {
     const before = claim.state;
     const cell = claimTransition(claim, event);

@@ -142,6 +142,11 @@ export class Lan {
     this.#claims.handleRemoved(ipif);
   }
 
+  /** When peers will have been told of every move; -Infinity if they have been. */
+  movesToldAtMs(): number {
+    return this.#claims.movesToldAtMs();
+  }
+
   /** The link of `ill` came up (IPMP semantics 3.8). */
   handleLinkUp(ill: Ill, nowMs: number): void {
     this.#claims.handleLinkUp(ill, nowMs);

@@ -10,7 +10,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { type Operation, sleepFor } from '../base/operation.ts';
+import type { Operation } from '../base/operation.ts';
 import { PHYI_STANDBY } from '../ip/phyint.ts';
 import { causeSentence } from './cause.ts';
 import {
@@ -20,7 +20,7 @@ import {
   refuseCondemnedInterface,
 } from './context.ts';
 import type { IpmpGroup } from './group.ts';
-import { type MembershipOperations, WITHDRAWAL_GRACE_MS } from './membership.ts';
+import { type MembershipOperations, untilUnused } from './membership.ts';
 import type { Policy } from './policy.ts';
 import {
   bindTestAddresses,
@@ -126,7 +126,7 @@ export class Administration {
     let isDone = false;
     try {
       const isCarrying = this.#policy.memberWithdraws(tracked, group, 'offline');
-      if (isCarrying) yield* sleepFor(WITHDRAWAL_GRACE_MS);
+      if (isCarrying) yield* untilUnused(this.#ctx, group);
       isDone = canSpare(tracked, group);
     } finally {
       if (!isDone) this.#policy.memberStays(tracked, group);

@@ -7,7 +7,7 @@
  *   group cannot be deleted (`pendingJoins`). The driver is asked for the counters with no region
  *   open; the join itself is one turn. Without an honest baseline the join is refused.
  * - *Leave*: the others take over and announce what they took; frames that are on their way to
- *   the leaver are still accepted for a moment; if nobody else can carry data, the leaver goes on
+ *   the leaver are accepted until a moment after the announcements; if nobody else can carry data, the leaver goes on
  *   until it is gone. Then the counters (no region open), and in one turn: the link is cut, the
  *   counters move into the group's baseline. A driver that does not answer in time costs the
  *   counts since the last reading, never the operation.
@@ -35,8 +35,18 @@ import { MAX_GROUP_MEMBERS } from './spec.ts';
 import { bindTestAddresses, dropTestAddresses } from './test-addresses.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
-/** Ours: neighbours have heard the announcements, and what they sent before has arrived. */
-export const WITHDRAWAL_GRACE_MS = 50;
+/** Ours: after an announcement neighbours have heard it, and what they sent before has arrived. */
+const WITHDRAWAL_GRACE_MS = 50;
+
+/**
+ * Waits until neighbours send nothing to a member that withdraws: they have been told of every
+ * move, which takes up to a second when addresses move often, and then the grace is over.
+ */
+export function* untilUnused(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
+  const { nowMs } = ctx;
+  const toldAtMs = Math.max(nowMs, group.lan.movesToldAtMs());
+  yield* sleepFor(toldAtMs - nowMs + WITHDRAWAL_GRACE_MS);
+}
 
 /** Joins and leaves. */
 export class MembershipOperations {
@@ -140,7 +150,7 @@ export class MembershipOperations {
   /** Leaves; the caller is writer on the group. */
   *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
     const ctx = this.#ctx;
-    if (this.#policy.memberWithdraws(tracked, group, 'leave')) yield* sleepFor(WITHDRAWAL_GRACE_MS);
+    if (this.#policy.memberWithdraws(tracked, group, 'leave')) yield* untilUnused(ctx, group);
     const value = yield* this.#askOrForget(tracked);
     this.#policy.memberGone(tracked, group);
     dropTestAddresses(ctx, tracked, 'left');

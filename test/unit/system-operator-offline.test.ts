@@ -301,3 +301,26 @@ test('broadcast that a NIC hears while it is offline is not heeded', () => {
   deepEqual(bench.frames(), []);
   deepEqual(bench.system.describeNeighbors(), []);
 });
+
+test('what peers have not been told of yet is waited for: the grace begins with the announcement', () => {
+  const bench = settledBench(2, 2);
+  const offlineUntilDone = (): number => {
+    const beganMs = bench.nowMs;
+    const task = beginOffline(bench, 'net0');
+    while (task.state === 'running') bench.advance(1);
+    equal(task.state, 'done');
+    return bench.nowMs - beganMs;
+  };
+  const waits: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    bench.drain();
+    const beganMs = bench.nowMs;
+    waits.push(offlineUntilDone());
+    const heard = bench.arps().filter(({ port, spa, tpa }) => port === 'net1' && spa === tpa);
+    deepEqual([...new Set(heard.map(({ spa }) => spa))], ['192.0.2.10'], 'peers know who has it');
+    ok(bench.nowMs - beganMs >= GRACE_MS);
+    equal(online(bench, 'net0'), 'done');
+  }
+  deepEqual(waits.slice(0, 2), [GRACE_MS, GRACE_MS]);
+  ok((waits[2] ?? 0) > GRACE_MS, `the third move of an address within a second: ${waits}`);
+});
