@@ -1,4 +1,4 @@
-/** Programs that a run needs beside Node, the Debian package that brings each, and how to get it. */
+/** Programs that a run needs beside Node, the Debian package of each, and how to get it. */
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';

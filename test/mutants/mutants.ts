@@ -302,7 +302,7 @@ const COUNTING: readonly Mutant[] = [
       },
     ],
     check: collector(
-      'a group counts from the join on, keeps what a leaver counted, and joins anew',
+      '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
     ),
     caughtBy: 'checker',
   },
@@ -316,7 +316,7 @@ const COUNTING: readonly Mutant[] = [
       },
     ],
     check: collector(
-      'a group counts from the join on, keeps what a leaver counted, and joins anew',
+      '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
     ),
     caughtBy: 'checker',
   },
@@ -330,7 +330,7 @@ const COUNTING: readonly Mutant[] = [
       },
     ],
     check: collector(
-      'a group counts from the join on, keeps what a leaver counted, and joins anew',
+      '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
     ),
     caughtBy: 'checker',
   },

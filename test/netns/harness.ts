@@ -92,7 +92,7 @@ export class TestHost {
     return this.daemon.log.trimEnd().split('\n').slice(-lines).join('\n');
   }
 
-  /** Where frames and fragments were lost, as the daemon and the kernels count it: for a failure. */
+  /** Where frames were lost, as the daemon and the kernels count it: for a failing test. */
   async losses(): Promise<string> {
     const { stdout } = await this.daemon.ipmpadm(['kstat', '-p', 'ipmpd:0:*:*']);
     const ours = stdout.split('\n').filter((line) => /drop|lost/.test(line) && !/\t0$/.test(line));

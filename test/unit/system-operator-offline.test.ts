@@ -302,7 +302,7 @@ test('broadcast that a NIC hears while it is offline is not heeded', () => {
   deepEqual(bench.system.describeNeighbors(), []);
 });
 
-test('what peers have not been told of yet is waited for: the grace begins with the announcement', () => {
+test('the grace begins when peers have been told of the moves', () => {
   const bench = settledBench(2, 2);
   const offlineUntilDone = (): number => {
     const beganMs = bench.nowMs;
