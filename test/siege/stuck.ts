@@ -5,6 +5,8 @@ import { connectAs, type User } from './users.ts';
 
 /** Between the bytes of a request that never ends. */
 const DRIP_MS = 200;
+/** Between the arrivals of two: they are a crowd, not a storm. */
+const APART_MS = 10;
 /** Before one that was thrown out comes back. */
 const RETURN_MS = 250;
 /** A reply of some size, so often that no socket's buffer holds all of them. */
@@ -58,8 +60,9 @@ export class StuckClients {
   ) {
     this.#socketPath = socketPath;
     const habits = Object.values(HABITS);
-    for (const user of users) {
-      for (let at = 0; at < ofEach; at++) this.#stick(user, habits[at % habits.length]!);
+    for (let at = 0; at < ofEach * users.length; at++) {
+      const user = users[at % users.length]!;
+      this.#later(at * APART_MS, () => this.#stick(user, habits[at % habits.length]!));
     }
   }
 
@@ -91,11 +94,15 @@ export class StuckClients {
       this.#sockets.delete(socket);
       if (this.#isOver) return;
       this.#thrownOut++;
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        this.#stick(user, habit);
-      }, RETURN_MS);
-      this.#timers.add(timer);
+      this.#later(RETURN_MS, () => this.#stick(user, habit));
     });
+  }
+
+  #later(delayMs: number, body: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      body();
+    }, delayMs);
+    this.#timers.add(timer);
   }
 }
