@@ -5,7 +5,6 @@ import { type ApiRoute, type Method, pathParameters } from './api.ts';
 import type { Command } from './command.ts';
 import { splitOnce, type Values } from './parameters.ts';
 import { routeOf } from './routes.ts';
-import { type Setting, settingText } from './settings.ts';
 
 /** One request to the API. */
 export interface ApiRequest {
@@ -51,7 +50,7 @@ function bodyOf(route: ApiRoute, command: Command, values: Values): JsonValue | 
   if (route.body === undefined) return undefined;
   const settings = command.parameters.find((parameter) => parameter.settings !== undefined);
   if (settings?.settings !== undefined) {
-    return settingsBody(settings.settings, values.get(settings.key) ?? []);
+    return settingsBody(values.get(settings.key) ?? []);
   }
   const properties = route.body.properties as Properties;
   const pairs = Object.entries(properties).flatMap(([key, { type }]): [string, JsonValue][] => {
@@ -63,11 +62,11 @@ function bodyOf(route: ApiRoute, command: Command, values: Values): JsonValue | 
   return Object.fromEntries(pairs);
 }
 
-function settingsBody(settings: readonly Setting[], given: readonly string[]): JsonValue {
-  const pairs = given.map((text): [string, JsonValue] => {
+/** As given: the daemon reads values as they would stand in the file. */
+function settingsBody(given: readonly string[]): JsonValue {
+  const pairs = given.map((text) => {
     const [key, value = ''] = splitOnce(text, '=');
-    const setting = settings.find((candidate) => candidate.key === key);
-    return [key, setting === undefined ? value : settingText(setting, value)];
+    return [key, value] as const;
   });
   return Object.fromEntries(pairs);
 }

@@ -8,14 +8,12 @@ export interface Setting {
   readonly key: string;
   /** In words; those of config/ipmpd.schema.json, but `on or off` for what is true or false. */
   readonly allowed: string;
-  /** True or false; `on` and `off` are understood too. */
-  readonly isSwitch: boolean;
 }
 
 const SWITCH_ALLOWED = 'on or off';
 
 function setting(key: string, allowed: string): Setting {
-  return { key, allowed, isSwitch: allowed === SWITCH_ALLOWED };
+  return { key, allowed };
 }
 
 export const GROUP_SETTINGS: readonly Setting[] = [
@@ -44,10 +42,4 @@ export const INTERFACE_SETTINGS: readonly Setting[] = [
 /** Names of the keys. */
 export function keysOf(settings: readonly Setting[]): string[] {
   return settings.map(({ key }) => key);
-}
-
-/** The value of a key as the configuration file would have it. */
-export function settingText({ isSwitch }: Setting, value: string): string {
-  if (isSwitch && value === 'on') return 'true';
-  return isSwitch && value === 'off' ? 'false' : value;
 }

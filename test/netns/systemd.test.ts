@@ -124,7 +124,7 @@ describe('the unit', () => {
       const path = join(folder, 'ipmpd.service');
       const text = readFileSync(UNIT, 'utf8');
       match(text, /^ExecStart=\/usr\/bin\/ipmpd$/m);
-      writeFileSync(path, text.replace('/usr/bin/ipmpd', process.execPath));
+      writeFileSync(path, text.replaceAll(/\/usr\/bin\/ipmp(d|adm)/g, process.execPath));
       const { stderr, status } = spawnSync('systemd-analyze', ['verify', path], {
         encoding: 'utf8',
       });
@@ -165,9 +165,14 @@ describe('the unit', () => {
       deepEqual(machine.devices(), devices);
 
       const reloaded = machine.show('MainPID');
-      machine.run('systemctl', 'reload', 'ipmpd');
-      await until('the reload is over', 10_000, () => machine.show('ActiveState') === 'active');
-      equal(machine.show('MainPID'), reloaded);
+      const reload = ['bash', '-c', 'systemctl reload ipmpd 2>/dev/null; echo $?'];
+      equal(machine.run(...reload), '0\n');
+      machine.run('cp', '/etc/ipmpd/ipmpd.yaml', '/root/good.yaml');
+      machine.configure('groups: [\n');
+      equal(machine.run(...reload), '1\n', 'a broken file fails the reload');
+      machine.run('cp', '/root/good.yaml', '/etc/ipmpd/ipmpd.yaml');
+      equal(machine.run(...reload), '0\n');
+      deepEqual([machine.show('ActiveState'), machine.show('MainPID')], ['active', reloaded]);
       machine.run('systemctl', 'kill', '-s', 'KILL', 'ipmpd');
       await until('killed, it comes again', 20_000, () => {
         return machine.show('MainPID') !== reloaded && machine.show('ActiveState') === 'active';

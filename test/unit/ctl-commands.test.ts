@@ -53,14 +53,14 @@ const CHANGES: readonly (readonly [words: string, done: readonly string[]])[] = 
     'group set ipmp0 forwarding=off flap-damping=off probe-targets=[192.0.2.1]',
     [
       'setGroup ipmp0 ' +
-        '{"forwarding":"false","flap-damping":"off","probe-targets":"[192.0.2.1]"}',
+        '{"forwarding":"off","flap-damping":"off","probe-targets":"[192.0.2.1]"}',
     ],
   ],
   ['interface create net4', ['createInterface net4 null null false']],
   ['interface create net4 --uplink eth4', ['createInterface net4 eth4 null false']],
   ['interface create net4 --standby --bridge br0', ['createInterface net4 null br0 true']],
   ['interface delete net3', ['deleteInterface net3']],
-  ['interface set net1 standby=on', ['setInterface net1 {"standby":"true"}']],
+  ['interface set net1 standby=on', ['setInterface net1 {"standby":"on"}']],
   ['interface offline net1', ['offlineInterface net1']],
   ['interface online net1', ['onlineInterface net1']],
   ['interface activate net1', ['activateInterface net1']],
