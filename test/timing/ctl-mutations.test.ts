@@ -13,6 +13,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Rng } from '../../src/base/rng.ts';
 import { getJson } from '../../src/lab/api.ts';
 import { LAN } from '../../src/lab/topology.ts';
@@ -20,6 +21,7 @@ import { TestHost } from '../netns/harness.ts';
 import { metricsOf } from '../netns/scrape.ts';
 import { KINDS, type Mutant, Mutator } from '../siege/mutate.ts';
 import { type Outcome, onslaught } from '../siege/onslaught.ts';
+import { percentile } from '../siege/round-trips.ts';
 import type { ServedReport } from '../siege/served-fake.ts';
 import { connectAs } from '../siege/users.ts';
 import { VERBS, type Verb } from '../siege/verbs.ts';
@@ -32,9 +34,10 @@ const PARALLEL = 32;
 const PARALLEL_OF_ONE_USER = 12;
 const WARM_UP = 2000;
 const STALL_MS = 20;
-const GROWTH_MIB = 16;
-/** Ours: a loop on a machine with two processors and others at work gets its turn this late. */
-const NOISE_MS = 30;
+/** Ours: a heap breathes by half of that; a kilobyte left by each of 100,000 would show. */
+const GROWTH_MIB = 64;
+/** Collections are shared for a quarter of a second. */
+const SCRAPE_MS = 300;
 const NOBODY = { uid: 65534, gid: 65534, groups: [] };
 
 function described({ tally, codes }: Outcome): string {
@@ -113,16 +116,30 @@ test(`${COUNT / 10} mutated requests of nobody to the real daemon, seed ${SEED}`
     const { next } = mutationsOf(SEED, verbs);
     const common = { socketPath, next, open, parallel: PARALLEL_OF_ONE_USER };
     const configured = await getJson(socketPath, '/v1/groups');
-    await onslaught({ ...common, count: WARM_UP / 4 });
+    await onslaught({ ...common, count: WARM_UP / 2 });
     const before = await lagOf(host);
+    const lagsMs: number[] = [];
+    let isOver = false;
+    const scraping = (async () => {
+      for (; !isOver; await sleep(SCRAPE_MS)) lagsMs.push((await lagOf(host)).lagMs);
+    })();
     const outcome = await onslaught({ ...common, count: COUNT / 10 });
+    isOver = true;
+    await scraping;
     const after = await lagOf(host);
-    t.diagnostic(`${JSON.stringify({ before, after })}; ${described(outcome)}`);
+    lagsMs.push(after.lagMs);
+    const grownMib = after.residentMib - before.residentMib;
+    const [usualMs = 0, mostMs = 0] = [0.5, 1].map((share) => percentile(lagsMs, share));
+    t.diagnostic(
+      `largest lag in ${SCRAPE_MS} ms: usually ${usualMs.toFixed(1)} ms, at most ` +
+        `${mostMs.toFixed(1)} ms; resident ${grownMib.toFixed(1)} MiB more; ${described(outcome)}`,
+    );
     judge(outcome, COUNT / 10);
     deepEqual(await getJson(socketPath, '/v1/groups'), configured, 'nothing has changed');
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
-    ok(after.lagMs <= Math.max(STALL_MS, before.lagMs) + NOISE_MS, `lag of ${after.lagMs} ms`);
-    ok(after.residentMib <= before.residentMib + GROWTH_MIB, 'memory');
+    // The clock on the wall also counts what the machine gives to others, now and then.
+    ok(usualMs <= STALL_MS, `lag of ${usualMs} ms`);
+    ok(grownMib <= GROWTH_MIB, `${grownMib} MiB more`);
   } finally {
     await host.lower();
   }
