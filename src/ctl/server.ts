@@ -21,6 +21,7 @@ import {
 } from 'fastify';
 import { OperatorError } from '../base/errors.ts';
 import { jsonWrite } from '../base/json.ts';
+import { LineLimit } from '../base/line-limit.ts';
 import { type ApiCall, type ApiRoute, isPermitted } from './api.ts';
 import type { ControlBackend } from './backend.ts';
 import { type After, Clients } from './clients.ts';
@@ -173,13 +174,17 @@ function makeApp(log: FastifyBaseLogger | undefined): FastifyInstance {
 
 function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clients: Clients): void {
   app.after(() => {
+    const { log } = options;
+    const lines = new LineLimit<number | undefined>(options.after, (uid, more) =>
+      log?.warn({ uid, more }, `refused: not permitted, ${more} times more`),
+    );
     for (const route of ROUTES) {
       app.route({
         method: route.method,
         url: route.path,
         schema: routeSchema(route),
         ...(route.bodyBytesMax === undefined ? {} : { bodyLimit: route.bodyBytesMax }),
-        onRequest: async (request) => permit(route, options, clients, request),
+        onRequest: async (request) => permit(route, { ...options, lines }, clients, request),
         handler: (request, reply) => serve(route, options, clients, request, reply),
       });
     }
@@ -200,14 +205,16 @@ function refuseWrites(app: FastifyInstance): void {
 /** Refuses who may not use the route; the body has not been read yet. */
 function permit(
   route: ApiRoute,
-  { operatorGid, log }: ControlServerOptions,
+  { operatorGid, log, lines }: ControlServerOptions & { lines: LineLimit<number | undefined> },
   clients: Clients,
   request: FastifyRequest,
 ): void {
   const by = clients.credentialsOf(request.socket);
   if (by !== undefined && isPermitted(route.role, by, operatorGid())) return;
   const action = actionOf(route, request);
-  log?.warn({ action, uid: by?.uid, pid: by?.pid }, 'refused: not permitted');
+  if (lines.admits(by?.uid)) {
+    log?.warn({ action, uid: by?.uid, pid: by?.pid }, 'refused: not permitted');
+  }
   const hint = route.role === 'operate' ? 'be root, or in the operators’ group' : 'be root';
   throw new OperatorError('EPERM', `${action} is not permitted to user ${by?.uid ?? '?'}`, hint);
 }

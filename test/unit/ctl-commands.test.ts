@@ -51,10 +51,7 @@ const CHANGES: readonly (readonly [words: string, done: readonly string[]])[] = 
   ['group set ipmp0 mtu=1400', ['setGroup ipmp0 {"mtu":"1400"}']],
   [
     'group set ipmp0 forwarding=off flap-damping=off probe-targets=[192.0.2.1]',
-    [
-      'setGroup ipmp0 ' +
-        '{"forwarding":"off","flap-damping":"off","probe-targets":"[192.0.2.1]"}',
-    ],
+    ['setGroup ipmp0 ' + '{"forwarding":"off","flap-damping":"off","probe-targets":"[192.0.2.1]"}'],
   ],
   ['interface create net4', ['createInterface net4 null null false']],
   ['interface create net4 --uplink eth4', ['createInterface net4 eth4 null false']],

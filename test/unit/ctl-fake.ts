@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, pino } from 'pino';
 import type { Credentials } from '../../src/ctl/backend.ts';
 import { ipmpadmMain } from '../../src/ctl/main.ts';
 import { type ControlServer, startControlServer } from '../../src/ctl/server.ts';
@@ -23,6 +24,8 @@ export class FakeDaemon {
   nowMs = 0;
   /** Set it before the start. */
   heartbeatMs = 15_000;
+  /** Lines of the server's log, if a test reads them. Set it before the start. */
+  lines: string[] | undefined;
   #server: ControlServer | undefined;
 
   async start(operatorGid?: number): Promise<void> {
@@ -39,6 +42,7 @@ export class FakeDaemon {
       wallTime: () => WALL_TIME,
       after: hostClock.after,
       heartbeatMs: this.heartbeatMs,
+      ...(this.lines === undefined ? {} : { log: logInto(this.lines) }),
     });
   }
 
@@ -51,6 +55,10 @@ export class FakeDaemon {
     await this.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+function logInto(lines: string[]): Logger {
+  return pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
 }
 
 /** Starts a fake; released by `await using`. */

@@ -116,6 +116,21 @@ test('[contract 5.4] rights: every user and route, before anything else is looke
   match(refused.text, /"DELETE \/v1\/groups\/ipmp2\?save=true is not permitted to user 77"/);
 });
 
+test('who is refused again and again does not fill the log', async () => {
+  await using daemon = new FakeDaemon();
+  daemon.lines = [];
+  await daemon.start();
+  daemon.credentials = { pid: 1, uid: 1001, gid: 1001, groups: [] };
+  const began = performance.now();
+  for (let at = 0; at < 100; at++) {
+    const { status } = await ask(daemon, '/v1/groups/ipmp0', { method: 'DELETE' });
+    equal(status, 403);
+  }
+  const seconds = Math.ceil((performance.now() - began) / 1000);
+  const told = daemon.lines.filter((line) => line.includes('refused: not permitted'));
+  ok(told.length >= 20 && told.length <= 21 * (seconds + 1), `${told.length}`);
+});
+
 test('[contract 5.4] without an operators’ group only root operates', () => {
   deepEqual(
     USERS.map(([by]) => isPermitted('operate', by, undefined)),
