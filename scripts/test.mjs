@@ -79,7 +79,7 @@ function whyNoDevices() {
 
 /** Runs the files of one stage with node:test and counts by its closing summary. */
 function runStage(stage, files) {
-  const concurrency = stage.sequential ? 1 : availableParallelism();
+  const concurrency = stage.sequential ? 1 : availableParallelism() + (stage.waiting ?? 0);
   const args = [
     '--test',
     '--test-reporter=spec',
