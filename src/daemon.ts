@@ -151,6 +151,7 @@ export class Daemon {
     await this.#starting.catch(() => undefined);
     const errors: unknown[] = [];
     for (const step of [
+      () => this.#reconfiguration.idle(),
       () => this.#surface.stop(),
       () => this.#devices.removeAll(),
       () => this.#pool.stop(),

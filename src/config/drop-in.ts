@@ -3,23 +3,37 @@
  * commented there stays.
  */
 
-import { isMap, parseDocument } from 'yaml';
+import { isMap, isScalar, parseDocument, visit } from 'yaml';
+import { OperatorError } from '../base/errors.ts';
 import { isMapping, REMOVED } from './document.ts';
 import type { ConfigEdit, FileLayer } from './layers.ts';
+
+/** A file as text. */
+interface ConfigSource {
+  readonly file: string;
+  readonly text: string;
+}
 
 const HEAD = `# Written by "ipmpadm --save", on top of the files before it. Edit it as you like.
 `;
 
 /**
- * `text` after `edits`; `others` are the other files, which say what has to be taken away there.
- * `text` must be YAML that `documentRead` accepts.
+ * `text` of `file` after `edits`; `others` are the other files, which say what has to be taken
+ * away there. `text` must be YAML that `documentRead` accepts. EINVAL: it has aliases, and an edit
+ * of one part would change others.
  */
 export function textEdit(
-  text: string,
+  { file, text }: ConfigSource,
   edits: readonly ConfigEdit[],
   others: readonly FileLayer[],
 ): string {
   const document = parseDocument(text);
+  if (isScalar(document.contents)) document.contents = null;
+  visit(document, {
+    Alias: () => {
+      throw new OperatorError('EINVAL', `${file} has aliases`, 'edit it by hand, then reload');
+    },
+  });
   for (const { path, value } of edits) {
     for (let depth = 1; depth < path.length; depth++) {
       const above = path.slice(0, depth);

@@ -12,7 +12,12 @@ interface SchemaPart {
   >;
 }
 
-const TRUTHS: Readonly<Record<string, boolean>> = { on: true, yes: true, off: false, no: false };
+const TRUTHS = new Map([
+  ['on', true],
+  ['yes', true],
+  ['off', false],
+  ['no', false],
+]);
 
 /**
  * The value of `key` of a group or an interface. What cannot be read stays as it was given: the
@@ -26,7 +31,7 @@ export function settingValue(
 ): ConfigValue {
   if (typeof given !== 'string') return plain(given);
   const type = (schema as SchemaPart).definitions?.[definition]?.properties?.[key]?.type;
-  if (type === 'boolean') return TRUTHS[given] ?? readText(given);
+  if (type === 'boolean') return TRUTHS.get(given) ?? readText(given);
   if (type === 'array' && !given.trimStart().startsWith('[')) {
     const words = given.split(',').map((word) => word.trim());
     return words.filter((word) => word !== '');

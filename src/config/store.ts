@@ -34,8 +34,10 @@ import type { Config } from './types.ts';
 export interface Proposal {
   readonly effective: EffectiveConfig;
   readonly layers: ConfigLayers;
-  /** The drop-in to be written with it. */
-  readonly saved: FileLayer | undefined;
+  /** It says the same as what is wanted already. */
+  readonly isSame: boolean;
+  /** The drop-in to be written with it, and the layers that count if that fails. */
+  readonly saved: { readonly layer: FileLayer; readonly otherwise: ConfigLayers } | undefined;
 }
 
 /** Findings of a check that a message names; after these follow from each other. */
@@ -86,19 +88,20 @@ export class ConfigStore {
   propose(edits: readonly ConfigEdit[], save: boolean): Proposal {
     const layers = { ...this.#layers, commands: valueEdit(this.#layers.commands, edits) };
     const effective = effectiveOrRefuse(layers);
-    if (!save) return { effective, layers, saved: undefined };
-    const saved = this.#savedLayer(edits);
-    const files = withLayer(layers.files, saved);
+    const isSame = isSameConfig(effective.config, this.config);
+    if (!save) return { effective, layers, isSame, saved: undefined };
+    const layer = this.#savedLayer(edits);
+    const saved = { layer, otherwise: layers };
+    const files = withLayer(layers.files, layer);
     effectiveOrRefuse({ files, commands: null, arguments: null }, 'what is saved would be wrong: ');
-    const commands = valueWithout(
-      layers.commands,
-      edits.map(({ path }) => path),
-    );
-    const pruned = effectiveConfig({ ...layers, files, commands });
+    const paths = edits.map(({ path }) => path);
+    const pruned = { ...layers, files, commands: valueWithout(layers.commands, paths) };
+    const result = effectiveConfig(pruned);
     // Another drop-in may lie on top of the saved one: then the command counts until the end.
-    const isEnough = !('errors' in pruned) && isSame(pruned.config, effective.config);
-    if (isEnough) return { effective: pruned, layers: { ...layers, files, commands }, saved };
-    return { effective, layers: { ...layers, files }, saved };
+    const isEnough = !('errors' in result) && isSameConfig(result.config, effective.config);
+    if (isEnough) return { effective: result, layers: pruned, isSame, saved };
+    const whole = { ...layers, files };
+    return { effective: effectiveOrRefuse(whole), layers: whole, isSame, saved };
   }
 
   /** The configuration as the files are now, with what commands have changed. */
@@ -107,14 +110,17 @@ export class ConfigStore {
     if ('errors' in files) return files;
     const layers = { ...this.#layers, files };
     const effective = effectiveConfig(layers);
-    return 'errors' in effective ? effective : { effective, layers, saved: undefined };
+    if ('errors' in effective) return effective;
+    const isSame = isSameConfig(effective.config, this.config);
+    return { effective, layers, isSame, saved: undefined };
   }
 
   /** Makes a proposal the configuration. EIO: it is in force, but could not be saved. */
   commit({ effective, layers, saved }: Proposal): void {
-    this.#layers = layers;
     this.#effective = effective;
-    if (saved !== undefined) writeDropIn(saved.file, saved.text);
+    this.#layers = saved?.otherwise ?? layers;
+    if (saved !== undefined) writeDropIn(saved.layer.file, saved.layer.text);
+    this.#layers = layers;
   }
 
   #savedLayer(edits: readonly ConfigEdit[]): FileLayer {
@@ -126,7 +132,7 @@ export class ConfigStore {
       throw new OperatorError('EBUSY', `${file} has been changed since it was read`, hint);
     }
     const others = this.#layers.files.filter((layer) => layer.file !== file);
-    const layer = fileLayer({ file, text: textEdit(text ?? '', edits, others) });
+    const layer = fileLayer({ file, text: textEdit({ file, text: text ?? '' }, edits, others) });
     if ('errors' in layer) throw refusalOf(layer.errors, '');
     return layer;
   }
@@ -164,7 +170,7 @@ function refusalOf(errors: readonly ConfigError[], preface: string): OperatorErr
 }
 
 /** The same, in whatever order it was written. */
-function isSame(one: Config, other: Config): boolean {
+function isSameConfig(one: Config, other: Config): boolean {
   return canonical(one) === canonical(other);
 }
 

@@ -74,7 +74,7 @@ export interface TargetRow {
   readonly rtt_us: number | null;
 }
 
-/** One value of the configuration that is in force. */
+/** One value of the configuration, as it is wanted. */
 export interface ConfigRow {
   /** `groups.ipmp0.mtu` */
   readonly key: string;

@@ -257,9 +257,16 @@ const REST: readonly Command[] = [
   command('monitor', 'GET /v1/events', 'events as they happen, until interrupted', FILTERS, '', {
     action: 'monitor',
   }),
-  command('config show', 'GET /v1/config', 'the configuration in force, with origins', [], '', {
-    action: 'config',
-  }),
+  command(
+    'config show',
+    'GET /v1/config',
+    'the configuration, with the origin of each value',
+    [],
+    '',
+    {
+      action: 'config',
+    },
+  ),
   command(
     'config check',
     '',

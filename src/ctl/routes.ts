@@ -86,7 +86,7 @@ const READS: readonly ApiRoute[] = [
   read(
     'config',
     '/v1/config',
-    'The configuration in force, each value with its origin',
+    'The configuration, each value with its origin',
     listOf(ref('ConfigValue')),
     ({ backend }) => backend.config(),
   ),

@@ -9,6 +9,7 @@
  */
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -162,7 +163,7 @@ export function credentialsOf(
 
 /** The number of a system group, undefined if there is none of that name. `file` is for tests. */
 export function systemGroupId(name: string, file = '/etc/group'): number | undefined {
-  const lines = readFileSync(file, 'utf8').split('\n');
+  const lines = (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n');
   const fields = lines.map((line) => line.split(':')).find((entry) => entry[0] === name);
   const gid = fields?.[2] ?? '';
   return /^\d{1,10}$/.test(gid) ? Number(gid) : undefined;

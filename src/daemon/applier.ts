@@ -11,7 +11,7 @@ import { assert } from '../base/assert.ts';
 import type { Operation } from '../base/operation.ts';
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { System } from '../system.ts';
-import type { Change, GroupChange } from './change.ts';
+import { bareGroup, bareInterface, type Change, type GroupChange } from './change.ts';
 import type { Devices } from './devices.ts';
 
 /** What the applier needs of the rest of the daemon. */
@@ -39,7 +39,7 @@ export class Applier {
     switch (change.kind) {
       case 'add-interface':
         return await run(`create ${change.config.name}`, () =>
-          system.createInterface(change.config),
+          system.createInterface(bareInterface(change.config)),
         );
       case 'open-interface':
         return await this.#openInterface(interfaceOf(config, change.name));
@@ -53,7 +53,7 @@ export class Applier {
         return await run(`delete ${change.name}`, () => system.deleteInterface(change.name));
       case 'add-group':
         return await run(`create ${change.config.name}`, () =>
-          system.createGroup({ ...change.config, interfaces: [] }),
+          system.createGroup(bareGroup(change.config)),
         );
       case 'remove-group':
         return await run(`delete ${change.name}`, () => system.deleteGroup(change.name));
@@ -109,9 +109,13 @@ export class Applier {
       case 'remove-route':
         return await contents?.removeRoute(change.route);
       case 'add-neighbor':
-        return system.setNeighbor(device, change.neighbor);
+        return await run(`neighbor ${change.neighbor.dst}`, () =>
+          inOneTurn(() => system.setNeighbor(device, change.neighbor)),
+        );
       case 'remove-neighbor':
-        return system.deleteNeighbor(device, change.dst);
+        return await run(`no neighbor ${change.dst}`, () =>
+          inOneTurn(() => system.deleteNeighbor(device, change.dst)),
+        );
       case 'join-multicast':
         return await run(`join ${change.address}`, () =>
           system.joinMulticast(device, change.address),
@@ -137,3 +141,11 @@ function groupOf(config: Config, name: string): GroupConfig {
   assert(found !== undefined, `group ${name} is configured`);
   return found;
 }
+
+/** What needs no waiting, as an operation: what follows from it is carried out with it. */
+export function* inOneTurn(body: () => void): Operation<void> {
+  yield* nothing();
+  body();
+}
+
+function* nothing(): Operation<void> {}

@@ -66,7 +66,7 @@ export type Change =
 export function changeApply(from: Config, change: Change): Config {
   switch (change.kind) {
     case 'add-interface':
-      return { ...from, interfaces: [...from.interfaces, change.config] };
+      return { ...from, interfaces: [...from.interfaces, bareInterface(change.config)] };
     case 'set-interface':
       return { ...from, interfaces: from.interfaces.map((one) => ifSame(one, change.config)) };
     case 'remove-interface':
@@ -144,6 +144,26 @@ function groupAfter(one: GroupConfig, change: GroupChange): Partial<GroupConfig>
   }
 }
 
+/** The interfaces and groups (by their devices) without which a change cannot be made. */
+export function changeNames(change: Change): string[] {
+  switch (change.kind) {
+    case 'add-interface':
+    case 'set-interface':
+    case 'add-group':
+      return [change.config.name];
+    case 'join':
+    case 'leave':
+      return [change.group, change.ifname];
+    case 'set-log-level':
+    case 'set-metrics':
+    case 'set-operators':
+    case 'restart':
+      return [];
+    default:
+      return ['group' in change ? change.group : change.name];
+  }
+}
+
 /** What was or is to be done, in words for operators. */
 export function changeSentence(change: Change): string {
   switch (change.kind) {
@@ -157,7 +177,7 @@ export function changeSentence(change: Change): string {
     case 'remove-interface':
       return `remove interface ${change.name}`;
     case 'add-group':
-      return `add group ${change.config.groupName}`;
+      return `add group ${change.config.name}`;
     case 'remove-group':
       return `remove group ${change.name}`;
     case 'rename-group':
@@ -204,10 +224,16 @@ function routeText({ to, via }: RouteConfig): string {
   return via === null ? to : `${to} via ${via}`;
 }
 
+/** A new interface as `add-interface` leaves it: test addresses come when others gave them up. */
+export function bareInterface(config: InterfaceConfig): InterfaceConfig {
+  return { ...config, testAddresses: [] };
+}
+
 /** A new group as `add-group` leaves it; its device brings addresses and routes. */
 export function bareGroup(config: GroupConfig): GroupConfig {
   return {
     ...config,
+    groupName: config.name,
     interfaces: [],
     addresses: [],
     routes: [],

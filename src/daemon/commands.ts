@@ -23,6 +23,7 @@ import type {
   Settings,
 } from '../ctl/backend.ts';
 import type { System } from '../system.ts';
+import { inOneTurn } from './applier.ts';
 import type { Devices } from './devices.ts';
 import type { Reconfiguration } from './reconfiguration.ts';
 import {
@@ -67,7 +68,9 @@ export class Commands implements ControlChanges {
   deleteGroup(name: string, request: ChangeRequest): Promise<void> {
     return this.#change(`delete group ${name}`, request, (config) => {
       const group = findGroup(config, name);
-      this.#options.system.checkGroupDeletable(group.name);
+      const { system, reconfiguration } = this.#options;
+      const isThere = reconfiguration.config.groups.some((one) => one.name === group.name);
+      if (isThere) system.checkGroupDeletable(group.name);
       return [{ path: ['groups', group.name], value: REMOVED }];
     });
   }
@@ -75,9 +78,8 @@ export class Commands implements ControlChanges {
   renameGroup(name: string, to: string, request: ChangeRequest): Promise<void> {
     return this.#change(`rename group ${name} to ${to}`, request, (config) => {
       const group = findGroup(config, name);
-      if (to === group.groupName) return [];
       if (to === group.name) return [edit(group, 'name', REMOVED)];
-      refuseName(config, 'group', to);
+      if (to !== group.groupName) refuseName(config, 'group', to);
       return [edit(group, 'name', to)];
     });
   }
@@ -94,7 +96,7 @@ export class Commands implements ControlChanges {
       const group = findGroup(config, name);
       findInterface(config, ifname);
       const owner = ownerOf(config, ifname);
-      if (owner === group) return [];
+      if (owner === group) return [edit(group, 'interfaces', [...group.interfaces])];
       if (owner !== undefined) throw alreadyMember(ifname, owner);
       return [edit(group, 'interfaces', [...group.interfaces, ifname])];
     });
@@ -105,8 +107,7 @@ export class Commands implements ControlChanges {
       const group = findGroup(config, name);
       findInterface(config, ifname);
       const owner = ownerOf(config, ifname);
-      if (owner === undefined) return [];
-      if (owner !== group) {
+      if (owner !== undefined && owner !== group) {
         const message = `interface ${ifname} is in group ${owner.groupName}, not in ${name}`;
         throw new OperatorError('EINVAL', message);
       }
@@ -160,23 +161,27 @@ export class Commands implements ControlChanges {
 
   async addAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
     const prefix = readPrefix(text);
+    const again: { device?: string } = {};
     await this.#change(`add ${prefix} to ${name}`, request, (config) => {
       const group = findGroup(config, name);
       const holder = this.#holderOf(config, prefix);
       const isConfigured = group.addresses.includes(prefix);
-      if (holder === group && isConfigured) {
+      const isPresent = this.#presentAddresses(group).includes(prefix);
+      if (isConfigured && isPresent && !request.save) {
         throw new OperatorError('EEXIST', `group ${name} has ${prefix} already`);
       }
       if (holder !== undefined && holder !== group) {
-        const owner =
-          'groupName' in holder ? `group ${holder.groupName}` : `interface ${holder.name}`;
+        const isGroup = 'groupName' in holder;
+        const owner = isGroup ? `group ${holder.groupName}` : `interface ${holder.name}`;
         throw new OperatorError('EADDRINUSE', `${prefix} is an address of ${owner} already`);
       }
-      return isConfigured ? [] : [edit(group, 'addresses', [...group.addresses, prefix])];
+      if (isConfigured && !isPresent) again.device = group.name;
+      const others = group.addresses.filter((one) => one !== prefix);
+      return [edit(group, 'addresses', [...others, prefix])];
     });
     // Configured, but taken off the device by somebody: it is put there again.
-    const group = findGroup(this.#options.reconfiguration.config, name);
-    await this.#options.devices.contentsOf(group.name)?.addAddress(prefix);
+    if (again.device === undefined) return;
+    await this.#options.devices.contentsOf(again.device)?.addAddress(prefix);
   }
 
   async deleteAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
@@ -202,13 +207,13 @@ export class Commands implements ControlChanges {
     return this.#change(`add ${prefix} to ${ifname}`, request, (config) => {
       const nic = findInterface(config, ifname);
       const holder = this.#holderOf(config, prefix);
-      if (holder === nic) {
+      if (holder === nic && !request.save) {
         throw new OperatorError('EEXIST', `interface ${ifname} has ${prefix} already`);
       }
-      if (holder !== undefined) {
+      if (holder !== undefined && holder !== nic) {
         throw new OperatorError('EADDRINUSE', `${prefix} is an address of ${holder.name} already`);
       }
-      return [editTests(nic, [...nic.testAddresses, prefix])];
+      return [editTests(nic, [...nic.testAddresses.filter((one) => one !== prefix), prefix])];
     });
   }
 
@@ -234,11 +239,14 @@ export class Commands implements ControlChanges {
       const group = findGroup(config, name);
       if (isIpv6(dst))
         throw new OperatorError('EAFNOSUPPORT', `neighbor ${dst}: IPv6 is not served`);
-      if (group.staticNeighbors.some((one) => one.dst === dst)) {
+      const others = group.staticNeighbors.filter((one) => one.dst !== dst);
+      const known = group.staticNeighbors.find((one) => one.dst === dst);
+      const isSame = known?.lladdr === lladdr.toLowerCase() && known.proxy === proxy;
+      if (known !== undefined && !(request.save && isSame)) {
         const hint = `remove it first: ipmpadm neighbor delete ${dst} dev ${name}`;
         throw new OperatorError('EEXIST', `group ${name} has a neighbor ${dst} already`, hint);
       }
-      const all = [...group.staticNeighbors, { dst, lladdr, proxy }];
+      const all = [...others, { dst, lladdr, proxy }];
       return [
         edit(
           group,
@@ -250,31 +258,29 @@ export class Commands implements ControlChanges {
   }
 
   async deleteNeighbor(name: string, dst: string, request: ChangeRequest): Promise<void> {
+    const learnt: { device?: string } = {};
     await this.#change(`remove neighbor ${dst} from ${name}`, request, (config) => {
       const group = findGroup(config, name);
       const rest = group.staticNeighbors.filter((one) => one.dst !== dst);
-      if (rest.length < group.staticNeighbors.length) {
-        return [
-          edit(
-            group,
-            'static-neighbors',
-            rest.map((one) => ({ ...one })),
-          ),
-        ];
-      }
-      this.#options.system.deleteNeighbor(group.name, dst);
-      return [];
+      if (rest.length === group.staticNeighbors.length) learnt.device = group.name;
+      const values = rest.map((one) => ({ ...one }));
+      return learnt.device === undefined ? [edit(group, 'static-neighbors', values)] : [];
     });
+    const { device } = learnt;
+    if (device === undefined) return;
+    const { system, run } = this.#options;
+    await run(`forget ${dst}`, () => inOneTurn(() => system.deleteNeighbor(device, dst)));
   }
 
   joinMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
     return this.#change(`join ${address} on ${name}`, request, (config) => {
       const group = findGroup(config, name);
       refuseIpv6Multicast(address);
-      if (group.multicast.includes(address)) {
+      if (group.multicast.includes(address) && !request.save) {
         throw new OperatorError('EADDRINUSE', `group ${name} has joined ${address} already`);
       }
-      return [edit(group, 'multicast', [...group.multicast, address])];
+      const others = group.multicast.filter((one) => one !== address);
+      return [edit(group, 'multicast', [...others, address])];
     });
   }
 

@@ -18,7 +18,14 @@ import type {
   NeighborConfig,
   RouteConfig,
 } from '../config/types.ts';
-import { bareGroup, type Change, type GroupSettingsChange, isEqual, SETTINGS } from './change.ts';
+import {
+  bareGroup,
+  bareInterface,
+  type Change,
+  type GroupSettingsChange,
+  isEqual,
+  SETTINGS,
+} from './change.ts';
 
 type Membership = { readonly group: string; readonly ifname: string };
 
@@ -30,7 +37,7 @@ export function difference(from: Config, to: Config): Change[] {
   // What somebody gives up can be taken only afterwards: a name, an uplink.
   const givenUp = new Set([
     ...nics.ends.flatMap(({ name, uplink }) => [name, uplink ?? name]),
-    ...removedGroups.map(({ name }) => name),
+    ...removedGroups.flatMap(({ name, groupName }) => [name, groupName]),
   ]);
   const isLate = ({ name, uplink = null }: { name: string; uplink?: string | null }): boolean =>
     givenUp.has(name) || (uplink !== null && givenUp.has(uplink));
@@ -54,12 +61,13 @@ export function difference(from: Config, to: Config): Change[] {
   };
   return [
     ...topLevel(from, to),
+    ...namesGivenUp(from, to),
     ...begin(false),
     ...leaves.map((one): Change => ({ kind: 'leave', ...one })),
     ...removedGroups.map(({ name }): Change => ({ kind: 'remove-group', name })),
     ...nics.ends.map(({ name }): Change => ({ kind: 'remove-interface', name })),
     ...begin(true),
-    ...compareGroups(from, to, nics.changed),
+    ...compareGroups(from, to, nics.settings),
   ];
 }
 
@@ -67,8 +75,14 @@ interface InterfaceComparison {
   /** Those that go, also because they come back wired otherwise. */
   readonly ends: readonly InterfaceConfig[];
   readonly begins: readonly InterfaceConfig[];
-  /** Those that live on with other settings. */
-  readonly changed: readonly InterfaceConfig[];
+  /** Those that are to have other settings than they live on or begin with. */
+  readonly settings: readonly SettingsPair[];
+}
+
+/** Settings of one interface in two steps: another may be waiting for what it gives up. */
+interface SettingsPair {
+  readonly givesUp: InterfaceConfig | undefined;
+  readonly takes: InterfaceConfig | undefined;
 }
 
 function compareInterfaces(from: Config, to: Config): InterfaceComparison {
@@ -80,11 +94,32 @@ function compareInterfaces(from: Config, to: Config): InterfaceComparison {
   return {
     ends: from.interfaces.filter((one) => !staysWired(one, to.interfaces)),
     begins: to.interfaces.filter((one) => !staysWired(one, from.interfaces)),
-    changed: to.interfaces.filter((one) => {
+    settings: to.interfaces.flatMap((one) => {
+      const isThere = staysWired(one, from.interfaces);
       const before = from.interfaces.find(({ name }) => name === one.name);
-      return staysWired(one, from.interfaces) && !isEqual(before, one);
+      return interfaceSettings(isThere && before ? before : bareInterface(one), one);
     }),
   };
+}
+
+/** Test addresses that go, and then all the rest: `[gives up, takes]`. */
+function interfaceSettings(before: InterfaceConfig, wanted: InterfaceConfig): SettingsPair[] {
+  const testAddresses = before.testAddresses.filter((one) => wanted.testAddresses.includes(one));
+  const less = { ...before, testAddresses };
+  const isLess = !isEqual(less, before);
+  if (isEqual(before, wanted)) return [];
+  return [
+    { givesUp: isLess ? less : undefined, takes: isEqual(less, wanted) ? undefined : wanted },
+  ];
+}
+
+/** A group's own name goes back to that of its device before anybody takes it. */
+function namesGivenUp(from: Config, to: Config): Change[] {
+  return from.groups.flatMap(({ name, groupName }): Change[] => {
+    const wanted = to.groups.find((group) => group.name === name);
+    const isKept = wanted === undefined || wanted.groupName === groupName || groupName === name;
+    return isKept ? [] : [{ kind: 'rename-group', name, to: name }];
+  });
 }
 
 function compareMembers(
@@ -102,11 +137,7 @@ function compareMembers(
 }
 
 /** What groups carry. What one gives up comes first: another may be waiting for it. */
-function compareGroups(
-  from: Config,
-  to: Config,
-  changedInterfaces: readonly InterfaceConfig[],
-): Change[] {
+function compareGroups(from: Config, to: Config, nics: readonly SettingsPair[]): Change[] {
   const renames: Change[] = [];
   const removals: Change[] = [];
   const settings: Change[] = [];
@@ -117,14 +148,20 @@ function compareGroups(
     const known = from.groups.find((group) => group.name === name);
     if (known === undefined) openings.push({ kind: 'open-group', name, addresses, routes });
     const before = known ?? { ...bareGroup(wanted), addresses, routes };
-    if (before.groupName !== groupName) renames.push({ kind: 'rename-group', name, to: groupName });
+    const isRenamed = before.groupName !== groupName && groupName !== name;
+    if (isRenamed) renames.push({ kind: 'rename-group', name, to: groupName });
     removals.push(...contents(before, wanted, REMOVALS));
     const changed = settingsChange(before, wanted);
     if (changed !== undefined) settings.push({ kind: 'set-group', name, settings: changed });
     additions.push(...contents(wanted, before, ADDITIONS));
   }
-  const nics = changedInterfaces.map((config): Change => ({ kind: 'set-interface', config }));
-  return [...renames, ...removals, ...nics, ...settings, ...openings, ...additions];
+  const given = nics.flatMap(({ givesUp }) => givesUp ?? []).map(setInterface);
+  const taken = nics.flatMap(({ takes }) => takes ?? []).map(setInterface);
+  return [...renames, ...removals, ...given, ...taken, ...settings, ...openings, ...additions];
+}
+
+function setInterface(config: InterfaceConfig): Change {
+  return { kind: 'set-interface', config };
 }
 
 /** What of a group comes or goes piece by piece: made from the group's name and the piece. */

@@ -26,7 +26,7 @@ import type { Log } from '../host/log.ts';
 import { Serial } from '../host/serial.ts';
 import type { SystemEvent } from '../system.ts';
 import type { Applier } from './applier.ts';
-import { type Change, changeApply, changeSentence } from './change.ts';
+import { type Change, changeApply, changeNames, changeSentence, isEqual } from './change.ts';
 import { difference } from './difference.ts';
 
 /** What of a change of the configuration is told to those who listen to events. */
@@ -75,7 +75,7 @@ export class Reconfiguration {
   }
 
   /**
-   * Makes the edits that `prepare` finds right for what is in force by then, whole or not at all;
+   * Makes the edits that `prepare` finds right for what is wanted by then, whole or not at all;
    * with `save` they are written down too. What refuses is thrown. EIO: done, but not saved.
    */
   change(
@@ -84,18 +84,24 @@ export class Reconfiguration {
     prepare: (config: Config, store: ConfigStore) => readonly ConfigEdit[],
   ): Promise<void> {
     return this.#serial.run(async () => {
-      const { store } = this.#options;
-      const edits = prepare(this.#config, store);
+      const { store, tell, isStopping } = this.#options;
+      if (isStopping()) throw new OperatorError('EAGAIN', 'ipmpd is stopping');
+      const edits = prepare(store.config, store);
       if (edits.length === 0) return;
       const proposal = store.propose(edits, save);
-      await this.#applyWhole(proposal);
-      store.commit(proposal);
-      this.#options.tell({
-        event: 'configuration-changed',
-        cause: 'configured',
-        detail: label,
-      });
+      await this.#applyWhole(proposal, edits);
+      if (proposal.isSame && !save) return;
+      try {
+        store.commit(proposal);
+      } finally {
+        tell({ event: 'configuration-changed', cause: 'configured', detail: label });
+      }
     });
+  }
+
+  /** Resolves when no change is under way any more. */
+  async idle(): Promise<void> {
+    await this.#serial.run(async () => undefined);
   }
 
   /** Reads the files anew and applies what differs. EINVAL: they are wrong, nothing changed. */
@@ -125,24 +131,54 @@ export class Reconfiguration {
   async #applyAll({ effective }: Proposal): Promise<ReloadRow> {
     const changes: string[] = [];
     const problems: string[] = [];
+    const missing = new Set<string>();
     for (const change of difference(this.#config, effective.config)) {
       if (this.#options.isStopping()) break;
       const sentence = changeSentence(change);
-      try {
-        await this.#apply(change);
-        (change.kind === 'restart' ? problems : changes).push(sentence);
-      } catch (error) {
-        if (!(error instanceof OperatorError)) throw error;
-        problems.push(`${sentence}: ${error.message} (${error.code})`);
-      }
+      const problem = await this.#try(change, missing);
+      if (problem !== undefined) problems.push(problem);
+      else (change.kind === 'restart' ? problems : changes).push(sentence);
     }
     return { changes, problems };
   }
 
-  async #applyWhole({ effective }: Proposal): Promise<void> {
-    const before = this.#config;
+  /** Makes one change, or says what kept it; what could not be added is `missing` to the rest. */
+  async #try(change: Change, missing: Set<string>): Promise<string | undefined> {
+    const sentence = changeSentence(change);
+    const absent = changeNames(change).find((name) => missing.has(name));
+    if (absent !== undefined) return `${sentence}: there is no ${absent}`;
     try {
-      for (const change of difference(before, effective.config)) await this.#apply(change);
+      await this.#apply(change);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const isAddition = change.kind === 'add-interface' || change.kind === 'add-group';
+      if (isAddition) missing.add(change.config.name);
+      return `${sentence}: ${error.message} (${error.code})`;
+    }
+  }
+
+  /**
+   * All that the edits change, or nothing. What is still missing from an earlier reload is tried
+   * too, but does not keep a command that is about something else; a command that only says again
+   * what is wanted already is about what is missing.
+   */
+  async #applyWhole({ effective, isSame }: Proposal, edits: readonly ConfigEdit[]): Promise<void> {
+    const { store, log } = this.#options;
+    const before = this.#config;
+    const about = new Set(isSame ? edits.flatMap(({ path }) => path.slice(1, 2)) : []);
+    const pending = difference(before, store.config).filter(
+      (change) => !changeNames(change).some((name) => about.has(name)),
+    );
+    const missing = new Set<string>();
+    try {
+      for (const change of difference(before, effective.config)) {
+        if (!pending.some((one) => isEqual(one, change))) await this.#apply(change);
+        else {
+          const problem = await this.#try(change, missing);
+          if (problem !== undefined) log.warn({ event: 'still-not-applied' }, problem);
+        }
+      }
     } catch (error) {
       if (error instanceof OperatorError) await this.#goBack(before);
       throw error;

@@ -28,7 +28,8 @@ export class Surface {
   #server: ControlServer | undefined;
   #listener: MetricsListener | undefined;
   #metrics: SharedText | undefined;
-  #operatorGid: number | undefined;
+  #listening: Config['metrics'] = { listen: null, hosts: [] };
+  #operators = '';
 
   constructor(options: SurfaceOptions) {
     this.#options = options;
@@ -42,12 +43,13 @@ export class Surface {
       import('../ctl/shared-text.ts'),
     ]);
     this.#metrics = new SharedText(() => backend.metrics(), nowMs);
+    const { systemGroupId } = await import('../ctl/socket.ts');
     await this.setOperators(control.group);
     this.#server = await startControlServer({
       backend,
       socketPath: control.socket,
       version: VERSION,
-      operatorGid: () => this.#operatorGid,
+      operatorGid: () => systemGroupId(this.#operators),
       peerCredentials: (fd) => native.peerCredentials(fd),
       metrics: this.#metrics,
       wallTime,
@@ -57,31 +59,40 @@ export class Surface {
     await this.setMetrics(metrics);
   }
 
-  /** Members of `group` may operate from now on; if there is no such group, root alone. */
+  /** Members of `group` may operate from now on; while there is no such group, root alone. */
   async setOperators(group: string): Promise<void> {
     const { systemGroupId } = await import('../ctl/socket.ts');
-    this.#operatorGid = systemGroupId(group);
-    if (this.#operatorGid !== undefined) return;
+    this.#operators = group;
+    if (systemGroupId(group) !== undefined) return;
     const message = `there is no group ${group}: only root may operate`;
     this.#options.log.info({ event: 'no-operators', group }, message);
   }
 
   /** Listens for scrapers where `metrics` says, and nowhere else; as before if that fails. */
-  async setMetrics({ listen, hosts }: Config['metrics']): Promise<void> {
-    const shared = this.#metrics;
-    if (shared === undefined) return;
-    const { startMetricsListener } = await import('../ctl/metrics-listener.ts');
+  async setMetrics(metrics: Config['metrics']): Promise<void> {
     const before = this.#listener;
+    const { listen } = metrics;
     const isSamePlace = before?.host === listen?.host && before?.port === listen?.port;
     if (isSamePlace) await this.#closeListener();
-    if (listen !== null) {
-      try {
-        this.#listener = await startMetricsListener({ ...listen, hosts, metrics: shared });
-      } catch (error) {
-        throw listenRefusal(`${listen.host}:${listen.port}`, error);
-      }
-    } else this.#listener = undefined;
+    try {
+      this.#listener = await this.#listen(metrics);
+    } catch (error) {
+      if (isSamePlace) this.#listener = await this.#listen(this.#listening);
+      throw error;
+    }
+    this.#listening = metrics;
     if (!isSamePlace) await before?.close();
+  }
+
+  async #listen({ listen, hosts }: Config['metrics']): Promise<MetricsListener | undefined> {
+    const metrics = this.#metrics;
+    if (listen === null || metrics === undefined) return undefined;
+    const { startMetricsListener } = await import('../ctl/metrics-listener.ts');
+    try {
+      return await startMetricsListener({ ...listen, hosts, metrics });
+    } catch (error) {
+      throw listenRefusal(`${listen.host}:${listen.port}`, error);
+    }
   }
 
   /** Serves nobody any more, and removes the socket. */

@@ -17,13 +17,13 @@ const nic = fc.option(
     uplink: fc.option(fc.constantFrom('eth0', 'eth1', 'eth2'), { nil: undefined }),
     standby: fc.boolean(),
     home: fc.integer({ min: -1, max: GROUPS.length - 1 }),
-    test: fc.boolean(),
+    test: fc.option(fc.integer({ min: 1, max: 9 })),
   }),
 );
 
 const group = fc.option(
   fc.record({
-    name: fc.option(fc.constantFrom('blue', 'green'), { nil: undefined }),
+    name: fc.option(fc.constantFrom('blue', 'green', 'ipmp2', 'net4'), { nil: undefined }),
     addresses: fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 }),
     routes: fc.boolean(),
     neighbors: fc.uniqueArray(fc.integer({ min: 60, max: 62 })),
@@ -45,6 +45,7 @@ const configuration = fc
     const uplinks = new Set<string>();
     const names = new Set<string>();
     const interfaces: Record<string, unknown> = {};
+    const used = new Set<number>();
     nics.forEach((one, at) => {
       if (one === null) return;
       const isFree = one.uplink !== undefined && !uplinks.has(one.uplink);
@@ -52,14 +53,14 @@ const configuration = fc
       interfaces[NICS[at] ?? ''] = {
         ...(isFree ? { uplink: one.uplink } : {}),
         standby: one.standby,
-        'test-addresses': one.test ? [`198.51.100.${at + 1}/24`] : [],
+        'test-addresses': testsOf(one.test, used),
       };
     });
-    const used = new Set<number>();
     const sections: Record<string, unknown> = {};
     groups.forEach((one, at) => {
       if (one === null) return;
-      const isFree = one.name !== undefined && !names.has(one.name);
+      const devices = [...Object.keys(interfaces), ...GROUPS.filter((_, index) => groups[index])];
+      const isFree = one.name !== undefined && !names.has(one.name) && !devices.includes(one.name);
       if (isFree) names.add(one.name ?? '');
       const addresses = one.addresses.filter((last) => !used.has(last));
       for (const last of addresses) used.add(last);
@@ -82,6 +83,13 @@ const configuration = fc
     ok('config' in result, JSON.stringify(result));
     return result.config;
   });
+
+/** The same few addresses as the groups have, so that they change hands. */
+function testsOf(last: number | null, used: Set<number>): string[] {
+  if (last === null || used.has(last)) return [];
+  used.add(last);
+  return [`192.0.2.${last}/24`];
+}
 
 function walk(from: Config, changes: readonly Change[]): Config[] {
   const steps = [from];
@@ -156,16 +164,24 @@ test('at no moment is a name, an uplink, a membership or an address held twice',
       for (const step of walk(from, difference(from, to))) {
         const devices = [...step.interfaces, ...step.groups].map(({ name }) => name);
         equal(new Set(devices).size, devices.length, `names ${devices}`);
+        const groupNames = step.groups.flatMap((one) =>
+          one.groupName === one.name ? [] : [one.groupName],
+        );
+        const names = [...devices, ...groupNames];
+        equal(new Set(names).size, names.length, `own names ${names}`);
         const uplinks = step.interfaces.flatMap(({ uplink }) => (uplink === null ? [] : [uplink]));
         equal(new Set(uplinks).size, uplinks.length, `uplinks ${uplinks}`);
         const members = step.groups.flatMap(({ interfaces }) => interfaces);
         equal(new Set(members).size, members.length, `members ${members}`);
-        const names = step.interfaces.map(({ name }) => name);
+        const there = step.interfaces.map(({ name }) => name);
         ok(
-          members.every((name) => names.includes(name)),
-          `${members} of ${names}`,
+          members.every((name) => there.includes(name)),
+          `${members} of ${there}`,
         );
-        const addresses = step.groups.flatMap((one) => one.addresses);
+        const addresses = [
+          ...step.groups.flatMap((one) => one.addresses),
+          ...step.interfaces.flatMap((one) => one.testAddresses),
+        ].map((prefix) => prefix.split('/')[0]);
         equal(new Set(addresses).size, addresses.length, `addresses ${addresses}`);
       }
     }),

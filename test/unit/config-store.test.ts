@@ -180,6 +180,23 @@ test('EIO: in force, but not saved; the old file stays whole', () => {
   throws(() => store.commit(next), { code: 'EIO' });
   equal(group(store).mtu, 1350);
   ok(before.includes('1300'));
+  rmSync(files.dropIns);
+  const proposal = store.reread();
+  ok(!('errors' in proposal));
+  equal(proposal.effective.config.groups[0]?.mtu, 1350, 'a reload does not undo it');
+});
+
+test('a drop-in of somebody’s own making: empty is as good as absent, aliases are refused', () => {
+  using files = new Files();
+  files.dropIn('50-ipmpadm.yaml', '---\n');
+  const store = files.open();
+  store.commit(store.propose([MTU], true));
+  equal(group(files.open()).mtu, 1300);
+  const text = 'groups: { ipmp0: &base { mtu: 1400 }, ipmp1: *base }\n';
+  files.dropIn('50-ipmpadm.yaml', text);
+  const other = files.open();
+  throws(() => other.propose([MTU], true), { code: 'EINVAL', message: /has aliases/ });
+  equal(files.savedText(), text);
 });
 
 test('reading again keeps what commands have changed, and refuses broken files', () => {

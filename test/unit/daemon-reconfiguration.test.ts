@@ -196,3 +196,56 @@ test('what needs a restart is said at every reload until then', async () => {
   deepEqual(await stage.reconfiguration.reload(), expected);
   deepEqual(await stage.reconfiguration.reload(), expected);
 });
+
+test('what could not be added takes with it what needs it, and nothing else', async () => {
+  using stage = await started();
+  stage.refused.add('add interface net2');
+  const members = MAIN.replace('net1: {}', 'net1: {}, net2: {}').replace('[net0]', '[net0, net2]');
+  stage.write(members.replace('192.0.2.10/24]', '192.0.2.10/24], failback: false'));
+  deepEqual(await stage.reconfiguration.reload(), {
+    changes: ['change ipmp0: failback'],
+    problems: [
+      'add interface net2: no (ENOBUFS)',
+      'add net2 to ipmp0: there is no net2',
+      'open net2: there is no net2',
+    ],
+  });
+});
+
+test('what a reload could not apply keeps no command about something else', async () => {
+  using stage = await started();
+  stage.refused.add('add address 192.0.2.11/24 to ipmp0');
+  stage.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24]'));
+  await stage.reconfiguration.reload();
+  stage.taken();
+  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  deepEqual(stage.taken(), ['add net1 to ipmp0']);
+  // Said again, what is wanted already is what is missing.
+  const again = stage.reconfiguration.change('again', false, () => [WITH_11]);
+  await rejects(again, { code: 'ENOBUFS' });
+  stage.refused.clear();
+  await stage.reconfiguration.change('again', false, () => [WITH_11]);
+  deepEqual(stage.taken(), ['add address 192.0.2.11/24 to ipmp0']);
+});
+
+test('a command that says what is so already changes nothing, but can be saved', async () => {
+  using stage = await started();
+  const same = { path: ['groups', 'ipmp0', 'interfaces'], value: ['net0'] };
+  await stage.reconfiguration.change('same', false, () => [same]);
+  deepEqual([stage.taken(), stage.news], [[], []]);
+  await stage.reconfiguration.change('same', true, () => [same]);
+  stage.write(MAIN.replace('[net0]', '[]'));
+  const after = ConfigStore.open(stage.file, null);
+  ok(after instanceof ConfigStore);
+  deepEqual(after.config.groups[0]?.interfaces, ['net0']);
+});
+
+test('who asks while the daemon stops is refused', async () => {
+  using stage = await started();
+  stage.isStopping = true;
+  await rejects(
+    stage.reconfiguration.change('x', false, () => [WITH_NET1]),
+    { code: 'EAGAIN' },
+  );
+  await stage.reconfiguration.idle();
+});
