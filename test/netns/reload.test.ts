@@ -127,6 +127,33 @@ describe('reload', () => {
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
   });
 
+  test('addresses and names change hands within one reload', async () => {
+    const text = configurationFor(host.topology, { socket: socketOf(host.workspace) });
+    const { groups, interfaces } = JSON.parse(text) as Record<string, Record<string, object>>;
+    const [first = ''] = host.topology.members;
+    const before = { ...interfaces?.[first], 'test-addresses': ['192.0.2.61/24'] };
+    write(host, {
+      top: {
+        interfaces: { ...interfaces, [first]: before },
+        groups: { [GROUP]: { ...groups?.[GROUP], name: 'front' } },
+      },
+    });
+    deepEqual((await reload(host)).problems, []);
+    const tests = { 'test-addresses': ['192.0.2.61/24'] };
+    write(host, {
+      top: {
+        interfaces: { ...interfaces, net8: tests },
+        groups: { ...groups, front: { interfaces: ['net8'] } },
+      },
+    });
+    deepEqual((await reload(host)).problems, []);
+    equal((await host.daemon.interface('net8')).group, 'front');
+    equal((await host.daemon.group()).group, GROUP);
+    write(host);
+    deepEqual((await reload(host)).problems, []);
+    await host.daemon.waitUntilOk();
+  });
+
   test('an interface moves from one group to another, and back', async () => {
     const text = configurationFor(host.topology, { socket: socketOf(host.workspace) });
     const { groups } = JSON.parse(text) as { groups: Record<string, object> };
