@@ -191,7 +191,8 @@ export class Life {
 
   /** What the operator wanted is over, activations with it. */
   #withdrawWishes(): void {
-    this.#all({ kind: 'rename', group: GROUP, to: GROUP });
+    // A group may have the name that an interface or the other group is to have.
+    for (const group of [OTHER_GROUP, GROUP]) this.#all({ kind: 'rename', group, to: group });
     for (const { name: nic } of this.#schedule.nics) {
       this.#all({ kind: 'online', nic });
       const changes = { standby: false, testAddresses: [] };
