@@ -4,9 +4,10 @@
  *
  * A shared counter is three words: its high half, and two low halves of which the one with the high
  * half's parity is valid. The worker, its only writer, stores the valid low half alone while that
- * does not overflow. On a carry it stores the other low half, then the high half, which is one
- * more: so a single store makes both valid, and a writer that is stopped anywhere leaves the value
- * of before. A reader takes the high half, the low half that belongs to it, and the high half
+ * does not overflow: plainly, since a word is stored whole and one that is seen late is a value
+ * that the counter had; the atomic store that ends a breath makes it seen. On a carry it stores the
+ * other low half, then the high half, which is one more: so a single store makes both valid, and a
+ * writer that is stopped anywhere leaves the value of before. A reader takes the high half, the low half that belongs to it, and the high half
  * again; if that has not moved, the value is one that the counter had.
  */
 
@@ -132,7 +133,7 @@ export function counterAdd(words: Int32Array, at: number, amount: number): void 
   const high = words[at]!;
   const sum = (words[at + 1 + (high & 1)]! >>> 0) + amount;
   if (sum < HALF) {
-    Atomics.store(words, at + 1 + (high & 1), sum | 0);
+    words[at + 1 + (high & 1)] = sum | 0;
     return;
   }
   assert(sum < 2 * HALF, 'a counter grows by less than 2^32 at a time');

@@ -60,14 +60,17 @@ export const CARRIER_WORDS_PER_NIC = 4;
 
 // Live words. Written by the publisher.
 
-/** Members 0..31 of each group that may carry frames. */
-export const ACTIVE_LOW = CARRIER + MAX_NICS * CARRIER_WORDS_PER_NIC;
+/** Four words per group, on one line of the cache: two masks of members, a NIC, spare. */
+const LIVE_GROUPS = CARRIER + MAX_NICS * CARRIER_WORDS_PER_NIC;
+export const LIVE_GROUP_WORDS = 4;
+/** Members 0..31 of a group that may carry frames. */
+export const ACTIVE_LOW = LIVE_GROUPS;
 /** Members 32..63. */
-export const ACTIVE_HIGH = ACTIVE_LOW + MAX_GROUPS;
-/** NIC for broadcast and multicast of each group, plus one. */
-export const CAST = ACTIVE_HIGH + MAX_GROUPS;
+export const ACTIVE_HIGH = LIVE_GROUPS + 1;
+/** NIC for broadcast and multicast of a group, plus one. */
+export const CAST = LIVE_GROUPS + 2;
 /** NIC of each placement slot, plus one. */
-export const PLACEMENT = CAST + MAX_GROUPS;
+export const PLACEMENT = LIVE_GROUPS + MAX_GROUPS * LIVE_GROUP_WORDS;
 
 // Signs of use. Set to 1 by any worker, taken back to 0 by the publisher.
 
@@ -112,8 +115,13 @@ const TABLES = lines(REDIRECTS_USED + REDIRECT_SLOTS);
 
 /** Generation held, 0 for none. Written by the worker, read by the publisher and by producers. */
 export const WORKER_HELD = 0;
+/**
+ * 1: the main thread has put something into a ring of this worker, or asks it to stop. Set after
+ * that, cleared by the worker before it looks.
+ */
+export const WORKER_CALLED = LINE;
 /** 1: leave the loop. Written by the main thread, read by the worker. */
-export const WORKER_STOP = LINE;
+export const WORKER_STOP = LINE + 1;
 /** 1: a message to the main thread is under way. Set by the worker, cleared by the main thread. */
 export const WORKER_BELL = 2 * LINE;
 /** Commands carried out, modulo 2^32. Written by the worker, read by the main thread. */

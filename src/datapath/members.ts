@@ -18,6 +18,7 @@ import {
   CAST,
   GROUP_PRESENT,
   GROUP_WORDS,
+  LIVE_GROUP_WORDS,
   TABLE_GROUPS,
 } from './layout.ts';
 import { memberNic, nicEntry } from './lookup.ts';
@@ -96,8 +97,9 @@ function visitGroup(visit: Visit, words: Int32Array, table: number, group: numbe
   visit.groupMacHigh = words[entry + 1]!;
   visit.groupMacLow = words[entry + 2]!;
   visit.hasRedirects = words[entry + 3] !== 0;
-  const low = presentMembers(words, table, group, Atomics.load(words, ACTIVE_LOW + group), 0);
-  const high = presentMembers(words, table, group, Atomics.load(words, ACTIVE_HIGH + group), 32);
+  const live = group * LIVE_GROUP_WORDS;
+  const low = presentMembers(words, table, group, Atomics.load(words, ACTIVE_LOW + live), 0);
+  const high = presentMembers(words, table, group, Atomics.load(words, ACTIVE_HIGH + live), 32);
   const upLow = upMembers(words, table, group, low, 0);
   const upHigh = upMembers(words, table, group, high, 32);
   const isAnyUp = (upLow | upHigh) !== 0;
@@ -141,7 +143,7 @@ function upMembers(
 }
 
 function castNic(visit: Visit, words: Int32Array, table: number, isAnyUp: boolean): number {
-  const nominated = Atomics.load(words, CAST + visit.group) - 1;
+  const nominated = Atomics.load(words, CAST + visit.group * LIVE_GROUP_WORDS) - 1;
   if (nominated < 0) return -1;
   const isMember = words[nicEntry(table, nominated)] === visit.group + 2;
   if (isMember && (!isAnyUp || !linkIsDown(words, nominated))) return nominated;

@@ -24,14 +24,13 @@ import {
   WORKER_BELL,
   WORKER_BREATHS,
   WORKER_COMMANDS_DONE,
-  WORKER_HELD,
   WORKER_STOP,
   workerOffset,
 } from './layout.ts';
 import { native } from './native.ts';
 import { TablePublisher } from './publish.ts';
 import { CommandRing, commandRingCreate, FrameRing, frameRingCreate } from './ring.ts';
-import { COMMAND_ATTACH, COMMAND_DETACH } from './worker-loop.ts';
+import { COMMAND_ATTACH, COMMAND_DETACH, workerCall } from './worker-loop.ts';
 import { clockOffset, type WorkerMessage, type WorkerStart } from './worker-start.ts';
 
 /** Bytes of a punt or injection ring: some thousand frames of ARP, or 28 jumbo frames (ours). */
@@ -149,7 +148,7 @@ export class DatapathPool {
     const side = this.#sides[0];
     if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return false;
     if (!side.injections.push(port, frame, 0, frame.length, 0)) return false;
-    this.#wake(0);
+    this.#call(0);
     return true;
   }
 
@@ -186,7 +185,7 @@ export class DatapathPool {
     this.#isStopping = true;
     const exits = this.#sides.map((side, worker) => {
       Atomics.store(this.#words, workerOffset(worker) + WORKER_STOP, 1);
-      native.eventfdRing(side.wakeFd);
+      this.#call(worker);
       if (side.hasExited) return undefined;
       return new Promise((resolve) => side.thread.once('exit', resolve));
     });
@@ -277,7 +276,7 @@ export class DatapathPool {
       side.waiting.shift();
       hasPushed = true;
     }
-    if (hasPushed) this.#wake(worker);
+    if (hasPushed) this.#call(worker);
   }
 
   #settleWaiters(worker: number, side: WorkerSide): void {
@@ -301,9 +300,7 @@ export class DatapathPool {
     setImmediate(() => this.#drainPunts(side));
   }
 
-  /** Ends the wait of a worker; one that holds a table does not wait. */
-  #wake(worker: number): void {
-    if (Atomics.load(this.#words, workerOffset(worker) + WORKER_HELD) !== 0) return;
-    native.eventfdRing(this.wakeFds[worker]!);
+  #call(worker: number): void {
+    workerCall(this.#words, worker, () => native.eventfdRing(this.wakeFds[worker]!));
   }
 }

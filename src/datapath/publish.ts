@@ -40,6 +40,7 @@ import {
   GROUP_PRESENT,
   GROUP_WORDS,
   HASH_ENTRY_WORDS,
+  LIVE_GROUP_WORDS,
   MAC_SLOTS,
   NIC_WORDS,
   PLACEMENT,
@@ -111,14 +112,15 @@ export class TablePublisher implements Publication {
 
   setActiveMembers(group: number, low: number, high: number): void {
     assert(group >= 0 && group < MAX_GROUPS, `group ${group} out of range`);
-    Atomics.store(this.#words, ACTIVE_LOW + group, low | 0);
-    Atomics.store(this.#words, ACTIVE_HIGH + group, high | 0);
+    const live = group * LIVE_GROUP_WORDS;
+    Atomics.store(this.#words, ACTIVE_LOW + live, low | 0);
+    Atomics.store(this.#words, ACTIVE_HIGH + live, high | 0);
   }
 
   setCastMember(group: number, nic: number): void {
     assert(group >= 0 && group < MAX_GROUPS, `group ${group} out of range`);
     assert(nic >= -1 && nic < MAX_NICS, `nic ${nic} out of range`);
-    Atomics.store(this.#words, CAST + group, nic + 1);
+    Atomics.store(this.#words, CAST + group * LIVE_GROUP_WORDS, nic + 1);
   }
 
   setPlacement(slot: number, nic: number): void {

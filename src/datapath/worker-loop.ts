@@ -6,10 +6,10 @@
  * by one burst at most. A port that gives a full burst stays ready; every WAIT_EVERY breaths the
  * others are asked too.
  *
- * With nothing to do the worker lets go of the table, looks once more at its rings and its stop
- * word, and waits. A producer puts its data down first and then rings if HELD is 0; so either the
- * worker sees the data or the producer sees that it has to ring. The wait ends after WAIT_MAX_MS in
- * any case.
+ * The main thread calls a worker by workerCall: it puts its data down, sets CALLED, and rings if
+ * HELD is 0. With nothing to do the worker lets go of the table, looks once more at CALLED, and
+ * waits; so either it sees the call or the caller sees that it has to ring. The wait ends after
+ * WAIT_MAX_MS in any case.
  *
  * The loop knows neither threads nor descriptors: what it needs of them is WorkerPark, so it runs
  * in tests as it runs in a worker.
@@ -21,7 +21,9 @@ import {
   WORD_PENDING,
   WORKER_BELL,
   WORKER_BREATHS,
+  WORKER_CALLED,
   WORKER_COMMANDS_DONE,
+  WORKER_HELD,
   WORKER_STOP,
   workerOffset,
 } from './layout.ts';
@@ -73,6 +75,16 @@ export interface WorkerLoopOptions {
   busyPollMs: number;
 }
 
+/**
+ * Has `worker` look at its rings and its stop word, after they were filled: it is called, and its
+ * wait is ended by `ring` if it may be waiting.
+ */
+export function workerCall(words: Int32Array, worker: number, ring: () => void): void {
+  const own = workerOffset(worker);
+  Atomics.store(words, own + WORKER_CALLED, 1);
+  if (Atomics.load(words, own + WORKER_HELD) === 0) ring();
+}
+
 /** The punt sink of a worker: its ring to the main thread, and whether that must be rung. */
 export class RingPunts implements PuntSink {
   readonly #ring: FrameRing;
@@ -104,6 +116,9 @@ export class WorkerLoop {
   readonly #isWatched = new Uint8Array(MAX_PORTS);
   #breaths = 0;
   #busyUntilMs = 0;
+  #isStopped = false;
+  /** Injections were left in their ring by the last breath. */
+  #hasInjections = false;
 
   constructor(options: WorkerLoopOptions) {
     this.#options = options;
@@ -111,10 +126,12 @@ export class WorkerLoop {
     this.#own = workerOffset(options.worker);
   }
 
-  /** Breathes and waits until the stop word is set. */
+  /** Breathes and waits until a call finds the stop word set. */
   run(): void {
-    while (Atomics.load(this.#words, this.#own + WORKER_STOP) === 0) {
-      this.breathe();
+    this.#isStopped = false;
+    for (;;) {
+      this.#breathe();
+      if (this.#isStopped) break;
       if (this.#readyCount === 0) this.#sleep();
       else if (this.#breaths % WAIT_EVERY === 0) this.#look(0);
     }
@@ -122,11 +139,10 @@ export class WorkerLoop {
   }
 
   /** One breath. The table stays held until the worker sleeps. */
-  breathe(): void {
+  #breathe(): void {
     const { forwarder, punts } = this.#options;
     forwarder.begin();
-    let mustRing = this.#takeCommands();
-    this.#takeInjections();
+    let mustRing = this.#isCalled() && this.#answerCall();
     for (let i = this.#readyCount - 1; i >= 0; i--) this.#visit(this.#ready[i]!, i);
     forwarder.commit();
     this.#breaths = (this.#breaths + 1) | 0;
@@ -136,6 +152,20 @@ export class WorkerLoop {
       mustRing = true;
     }
     if (mustRing || this.#isAwaited()) this.#ring();
+  }
+
+  #isCalled(): boolean {
+    return this.#hasInjections || Atomics.load(this.#words, this.#own + WORKER_CALLED) !== 0;
+  }
+
+  /** Does what the main thread has asked for; true if it is to be told. */
+  #answerCall(): boolean {
+    // Before looking: what comes later calls again.
+    Atomics.store(this.#words, this.#own + WORKER_CALLED, 0);
+    this.#isStopped = Atomics.load(this.#words, this.#own + WORKER_STOP) !== 0;
+    const hasCommands = this.#takeCommands();
+    this.#takeInjections();
+    return hasCommands;
   }
 
   /** The publisher waits until a worker lets go, which this one has just done. */
@@ -158,18 +188,14 @@ export class WorkerLoop {
   }
 
   #sleep(): void {
-    const { forwarder, commands, injections, park, busyPollMs } = this.#options;
+    const { forwarder, park, busyPollMs } = this.#options;
     if (busyPollMs > 0 && park.nowMs() < this.#busyUntilMs) {
       this.#look(0);
       return;
     }
     forwarder.end();
     if (this.#isAwaited()) this.#ring();
-    const mustStay =
-      !commands.isEmpty ||
-      !injections.isEmpty ||
-      Atomics.load(this.#words, this.#own + WORKER_STOP) !== 0;
-    this.#look(mustStay ? 0 : WAIT_MAX_MS);
+    this.#look(this.#isCalled() ? 0 : WAIT_MAX_MS);
   }
 
   /** Adds the ports that have frames to those that are ready. */
@@ -222,6 +248,7 @@ export class WorkerLoop {
       forwarder.inject(injections.port, injections.bytes, injections.offset, injections.length);
       injections.release();
     }
+    this.#hasInjections = !injections.isEmpty;
   }
 
   #ring(): void {

@@ -3,9 +3,8 @@
 import { referenceCounts } from '../../src/base/reference.ts';
 import { MAX_GROUPS, MAX_SLOTS } from '../../src/datapath/fib.ts';
 import {
-  ACTIVE_HIGH,
   ACTIVE_LOW,
-  CAST,
+  LIVE_GROUP_WORDS,
   PLACEMENT,
   TABLE_WORDS,
   tableOffset,
@@ -15,9 +14,7 @@ import type { SimWorld } from '../../src/sim/world.ts';
 
 /** Live words of the forwarding path: where they begin, and how many there are. */
 const LIVE_WORDS: readonly (readonly [string, number, number])[] = [
-  ['active members', ACTIVE_LOW, MAX_GROUPS],
-  ['active members above 32', ACTIVE_HIGH, MAX_GROUPS],
-  ['members for multicast', CAST, MAX_GROUPS],
+  ['active and nominated members', ACTIVE_LOW, MAX_GROUPS * LIVE_GROUP_WORDS],
   ['placement slots', PLACEMENT, MAX_SLOTS],
 ];
 

@@ -28,6 +28,7 @@ import {
   WAIT_MAX_MS,
   WorkerLoop,
   type WorkerPark,
+  workerCall,
 } from '../../src/datapath/worker-loop.ts';
 import { arpFrame } from '../../src/wire/arp.ts';
 import { BROADCAST, HOST, ipv4Frame, NET0, PEER, worldTables } from './datapath-world.ts';
@@ -55,6 +56,8 @@ class LoopWorld implements WorkerPark {
   readonly said: string[] = [];
   readonly timeouts: number[] = [];
   clockMs = 0;
+  /** Calls that found the worker holding nothing, so that its wait had to be ended. */
+  rings = 0;
   steps: (() => void)[] = [];
 
   constructor(busyPollMs = 0) {
@@ -112,7 +115,7 @@ class LoopWorld implements WorkerPark {
   wait(timeoutMs: number, ready: Int32Array): number {
     this.timeouts.push(timeoutMs);
     const step = this.steps.shift();
-    if (step === undefined) Atomics.store(this.words, workerOffset(0) + WORKER_STOP, 1);
+    if (step === undefined) this.stop();
     step?.();
     let count = 0;
     for (const [fd, port] of this.watched) {
@@ -135,8 +138,29 @@ class LoopWorld implements WorkerPark {
   }
 
   attachBoth(): void {
-    this.commands.push(COMMAND_ATTACH, NET0, 10, 1);
-    this.commands.push(COMMAND_ATTACH, HOST, 20, 1);
+    this.command(COMMAND_ATTACH, NET0, 10, 1);
+    this.command(COMMAND_ATTACH, HOST, 20, 1);
+  }
+
+  command(what: number, port: number, fd: number, option: number): void {
+    ok(this.commands.push(what, port, fd, option));
+    this.#call();
+  }
+
+  inject(frame: Uint8Array, length = frame.length): void {
+    ok(this.injections.push(NET0, frame, 0, length, 0));
+    this.#call();
+  }
+
+  stop(): void {
+    Atomics.store(this.words, workerOffset(0) + WORKER_STOP, 1);
+    this.#call();
+  }
+
+  #call(): void {
+    workerCall(this.words, 0, () => {
+      this.rings++;
+    });
   }
 }
 
@@ -163,16 +187,28 @@ test('a worker with something in its rings does not sleep', () => {
   const world = new LoopWorld();
   world.attachBoth();
   world.run(() => {
-    world.injections.push(NET0, arp, 0, arp.length, 0);
+    world.inject(arp);
   });
   equal(world.device(10).sent.length, 1);
   deepEqual(world.device(10).sent[0], arp);
   world.timeouts.length = 0;
-  world.injections.push(NET0, arp, 0, arp.length, 0);
-  for (let i = 0; i < 70; i++) world.injections.push(NET0, arp, 0, 20, 0);
+  world.inject(arp);
+  for (let i = 0; i < 70; i++) world.inject(arp, 20);
   world.run(() => undefined);
   equal(world.timeouts[0], 0);
   equal(world.counters.port(NET0).injected, 72n);
+});
+
+test('a call ends the wait of a worker, and rings none that carries frames', () => {
+  const world = new LoopWorld();
+  world.attachBoth();
+  world.run(() => world.inject(arp));
+  equal(world.rings, 4, 'two devices, a frame and the stop found it waiting');
+  world.rings = 0;
+  world.device(20).onTransmit = () => world.inject(arp);
+  world.run(() => world.device(10).deliver(ipv4Frame()));
+  equal(world.rings, 1, 'the stop alone');
+  equal(world.device(10).sent.length, 2);
 });
 
 test('punts carry the time of the worker, and ring once until they are looked at', () => {
@@ -197,14 +233,14 @@ test('a detached device is not touched again', () => {
   const world = new LoopWorld();
   world.attachBoth();
   world.run(() => {
-    world.commands.push(COMMAND_DETACH, NET0, -1, 0);
+    world.command(COMMAND_DETACH, NET0, -1, 0);
     world.device(10).deliver(ipv4Frame());
   });
   equal(world.device(10).waiting, 1);
   equal(world.watched.has(10), false);
   equal(world.word(WORKER_COMMANDS_DONE), 3);
-  world.commands.push(COMMAND_DETACH, NET0, -1, 0);
-  world.commands.push(COMMAND_ATTACH, NET0, 11, 0);
+  world.command(COMMAND_DETACH, NET0, -1, 0);
+  world.command(COMMAND_ATTACH, NET0, 11, 0);
   world.device(11).deliver(ipv4Frame());
   world.run();
   equal(world.device(11).waiting, 1, 'a queue that another worker reads');
@@ -226,7 +262,7 @@ test('a device that cannot be read is reported once and left alone', () => {
   );
   equal(world.watched.has(10), false);
   world.device(12).deliver(ipv4Frame());
-  world.commands.push(COMMAND_ATTACH, NET0, 12, 1);
+  world.command(COMMAND_ATTACH, NET0, 12, 1);
   world.run(() => undefined);
   equal(world.device(20).sent.length, 1);
 });
