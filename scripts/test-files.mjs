@@ -15,8 +15,8 @@ export const STAGES = [
   { name: 'model', folder: 'model' },
   { name: 'mutants', folder: 'mutants' },
   { name: 'fuzz', folder: 'fuzz' },
-  // These wait for the world more than they work: one more at a time than there are processors.
-  { name: 'netns', folder: 'netns', needsRoot: true, waiting: 1 },
+  // These wait for the world as long as they work: two more at a time than there are processors.
+  { name: 'netns', folder: 'netns', needsRoot: true, waiting: 2 },
   { name: 'timing', folder: 'timing', sequential: true, needsRoot: true },
 ];
 
