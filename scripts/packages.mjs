@@ -76,12 +76,17 @@ export function installMissing(purpose, say) {
 
 /** Runs apt-get in `cwd`; the result is undefined, or what went wrong. */
 export function aptGet(args, cwd) {
+  return aptGetAnswer(args, cwd).trouble;
+}
+
+/** Runs apt-get in `cwd`: what it said, and what went wrong (undefined: nothing). */
+export function aptGetAnswer(args, cwd) {
   const done = spawnSync('apt-get', ['-q', ...args], {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
   });
-  if (done.status === 0) return undefined;
+  if (done.status === 0) return { said: done.stdout, trouble: undefined };
   const said = (done.stderr || done.stdout || done.error?.message || '').trim().slice(-2000);
-  return `apt-get ${args[0]} failed:\n${said}`;
+  return { said, trouble: `apt-get ${args[0]} failed:\n${said}` };
 }

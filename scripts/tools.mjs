@@ -1,17 +1,37 @@
 /**
  * Programs whose Debian packages would start a service when installed: they are taken out of the
- * package into build/tools/, and nothing is installed. Without them some tests are skipped.
+ * package into build/tools/, and nothing is installed. Without them some tests are skipped, and the
+ * bench leaves a candidate out.
  */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { aptGet, isProgram } from './packages.mjs';
+import { aptGet, aptGetAnswer, isProgram } from './packages.mjs';
 import { readStamps, root, writeStamp } from './stamps.mjs';
 
-/** Debian package, and the file of it that is wanted; by purpose. */
-const FOR_TEST = [{ debianPackage: 'prometheus', file: 'usr/bin/promtool' }];
-const NEEDS = { test: FOR_TEST };
+/**
+ * The program, its Debian package, and what of that goes to build/tools/: one file, or a whole
+ * folder together with what its programs load and what is not installed here.
+ */
+const FOR_TEST = [
+  {
+    program: 'promtool',
+    debianPackage: 'prometheus',
+    file: 'usr/bin/promtool',
+    without: 'its tests skip',
+  },
+];
+const FOR_BENCH = [
+  {
+    program: 'ovs-vswitchd',
+    debianPackage: 'openvswitch-switch',
+    folder: 'openvswitch',
+    loads: /^(openvswitch-common|lib.*)$/,
+    without: 'Open vSwitch is left out',
+  },
+];
+const NEEDS = { test: FOR_TEST, bench: FOR_BENCH };
 
 const TOOLS = join(root, 'build/tools');
 /** Where a package is taken apart; what a killed run has left there is removed by the next. */
@@ -19,36 +39,44 @@ const WORK = join(root, 'build/tools.next');
 
 /** Brings what is missing for `purpose` if we are root on Debian; says what it does by `say`. */
 export function extractTools(purpose, say) {
-  for (const { debianPackage, file } of NEEDS[purpose] ?? []) {
-    const program = basename(file);
-    const stamp = `${debianPackage} ${file} ${process.arch}`;
-    const isThere = existsSync(join(TOOLS, program)) && readStamps()[program] === stamp;
+  for (const tool of NEEDS[purpose] ?? []) {
+    const { program, debianPackage, without } = tool;
+    const stamp = `${debianPackage} ${tool.file ?? tool.folder} ${process.arch}`;
+    const isThere = existsSync(placeOf(tool)) && readStamps()[program] === stamp;
     if (isThere || isProgram(program)) continue;
     if (process.getuid() !== 0 || !isProgram('apt-get') || !isProgram('dpkg-deb')) {
       const how = 'set-up brings it as root on Debian';
-      say(`${program} is missing (of Debian package ${debianPackage}; ${how}): its tests skip`);
+      say(`${program} is missing (of Debian package ${debianPackage}; ${how}): ${without}`);
       continue;
     }
     say(`taking ${program} out of Debian package ${debianPackage}, which is not installed`);
-    const trouble = extract(debianPackage, file);
+    const trouble = extract(tool);
     if (trouble === undefined) writeStamp(program, stamp);
-    else say(`${program} could not be brought, its tests skip: ${trouble}`);
+    else say(`${program} could not be brought, ${without}: ${trouble}`);
   }
 }
 
-/** Puts `file` of a package into build/tools/. The result is undefined, or what went wrong. */
-function extract(debianPackage, file) {
+/** Where a tool goes in the end. */
+function placeOf({ file, folder }) {
+  return join(TOOLS, folder ?? basename(file));
+}
+
+/** Puts a tool into build/tools/. The result is undefined, or what went wrong. */
+function extract(tool) {
   rmSync(WORK, { recursive: true, force: true });
-  mkdirSync(WORK, { recursive: true });
+  mkdirSync(join(WORK, 'root'), { recursive: true });
   try {
-    const trouble = download(debianPackage);
+    const trouble = download(tool);
     if (trouble !== undefined) return trouble;
-    const [archive = ''] = readdirSync(WORK).filter((name) => name.endsWith('.deb'));
-    const done = spawnSync('dpkg-deb', ['-x', archive, '.'], { cwd: WORK, encoding: 'utf8' });
-    if (done.status !== 0) return `dpkg-deb failed: ${done.stderr ?? done.error?.message}`;
-    if (!existsSync(join(WORK, file))) return `there is no ${file} in ${archive}`;
+    for (const archive of readdirSync(WORK).filter((name) => name.endsWith('.deb'))) {
+      const done = spawnSync('dpkg-deb', ['-x', archive, 'root'], { cwd: WORK, encoding: 'utf8' });
+      if (done.status !== 0) return `dpkg-deb failed: ${done.stderr ?? done.error?.message}`;
+    }
+    const wanted = join(WORK, 'root', tool.file ?? '');
+    if (!existsSync(wanted)) return `there is no ${tool.file} in ${tool.debianPackage}`;
     mkdirSync(TOOLS, { recursive: true });
-    renameSync(join(WORK, file), join(TOOLS, basename(file)));
+    rmSync(placeOf(tool), { recursive: true, force: true });
+    renameSync(wanted, placeOf(tool));
     return undefined;
   } finally {
     rmSync(WORK, { recursive: true, force: true });
@@ -56,9 +84,21 @@ function extract(debianPackage, file) {
 }
 
 /** The lists of packages may be absent or old; they are fetched only then. */
-function download(debianPackage) {
+function download(tool) {
+  if (tryDownload(tool) === undefined) return undefined;
+  return aptGet(['update'], WORK) ?? tryDownload(tool);
+}
+
+function tryDownload({ debianPackage, loads }) {
+  const packages = [debianPackage];
+  if (loads !== undefined) {
+    // What would be installed with it is what is missing here.
+    const args = ['install', '--simulate', '--no-install-recommends', debianPackage];
+    const { trouble, said } = aptGetAnswer(args, WORK);
+    if (trouble !== undefined) return trouble;
+    const names = [...said.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]);
+    packages.push(...names.filter((name) => loads.test(name)));
+  }
   // As root: the folder is ours alone, and apt's own user could not write there.
-  const args = ['download', '-o', 'APT::Sandbox::User=root', debianPackage];
-  if (aptGet(args, WORK) === undefined) return undefined;
-  return aptGet(['update'], WORK) ?? aptGet(args, WORK);
+  return aptGet(['download', '-o', 'APT::Sandbox::User=root', ...packages], WORK);
 }
