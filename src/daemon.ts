@@ -3,10 +3,10 @@
  * host adapters, the control plane and the control surface know of each other.
  *
  * Order of the start, and why: the directory of the socket, where changes to the host are written
- * down too; the workers, since devices are given to them; then what a killed predecessor left is
- * put back; then the configuration is brought into force, in the order of difference.ts; and the
- * control surface last, because its libraries take long to load and packets should flow meanwhile.
- * The stop goes backwards.
+ * down too; the workers, since devices are given to them (they begin before this file is loaded);
+ * then what a killed predecessor left is put back; then the configuration is brought into force, in
+ * the order of difference.ts; and the control surface last, because its libraries take long to load
+ * and packets should flow meanwhile. The stop goes backwards.
  */
 
 import { randomInt } from 'node:crypto';
@@ -21,13 +21,14 @@ import { Devices } from './daemon/devices.ts';
 import { NicDrivers } from './daemon/driver.ts';
 import { EventLog } from './daemon/event-log.ts';
 import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
-import { journalPathFor, readMachineId, workersForMachine } from './daemon/machine.ts';
+import { journalPathFor, readMachineId } from './daemon/machine.ts';
 import { Pump } from './daemon/pump.ts';
 import { Reconfiguration } from './daemon/reconfiguration.ts';
 import { routeRecords } from './daemon/routes.ts';
 import { Supervision } from './daemon/supervision.ts';
 import { Surface } from './daemon/surface.ts';
-import { DatapathPool } from './datapath/pool.ts';
+import type { Workers } from './daemon/workers.ts';
+import type { DatapathPool } from './datapath/pool.ts';
 import { hostClock, wallTime } from './host/clock.ts';
 import { Host } from './host/host.ts';
 import type { HostEvent } from './host/host-event.ts';
@@ -43,7 +44,7 @@ export class Daemon {
   readonly #log: Log;
   readonly #eventLog: EventLog;
   readonly #fail: (error: unknown) => void;
-  readonly #queues: number;
+  readonly #workers: Workers;
   readonly #pool: DatapathPool;
   readonly #system: System;
   readonly #pump: Pump;
@@ -55,6 +56,8 @@ export class Daemon {
   readonly #surface: Surface;
   readonly #supervision: Supervision;
   readonly #kstatSources: KstatSources;
+  /** Milliseconds since the process began, by what was done by then. */
+  readonly #startMs: Record<string, number> = {};
   #starting: Promise<void> = Promise.resolve();
   #isReady = false;
   #isStopping = false;
@@ -62,11 +65,15 @@ export class Daemon {
   /** `fail` is told at most once, of what makes it impossible to go on. */
   constructor(
     store: ConfigStore,
+    workers: Workers,
     log: Log,
     manager: ServiceManager,
     fail: (error: unknown) => void,
   ) {
+    this.#mark('loaded');
     this.#store = store;
+    this.#workers = workers;
+    this.#pool = workers.pool;
     this.#log = log;
     this.#eventLog = new EventLog(log, hostClock);
     let hasFailed = false;
@@ -76,9 +83,6 @@ export class Daemon {
       hasFailed = true;
       fail(error);
     };
-    const { workers } = store.config.datapath;
-    this.#queues = workers === 'auto' ? workersForMachine() : workers;
-    this.#pool = new DatapathPool({ workers: this.#queues });
     const drivers = new NicDrivers(this.#pool, (ifname) => this.#host.linkStatistics(ifname));
     this.#system = new System({
       publication: this.#pool.publication,
@@ -107,7 +111,7 @@ export class Daemon {
       pump: this.#pump,
       drivers,
       machineId,
-      queues: this.#queues,
+      queues: workers.count,
       log,
       fail: this.#fail,
     });
@@ -215,7 +219,8 @@ export class Daemon {
   async #start(): Promise<void> {
     prepareDirectory(this.#store.config.control.socket);
     this.#connectPool();
-    await this.#pool.start();
+    await this.#workers.ready;
+    this.#mark('workers');
     const takenBack = await this.#host.start();
     if (takenBack > 0) {
       this.#log.warn(
@@ -223,16 +228,23 @@ export class Daemon {
         `took back ${takenBack} changes that a killed predecessor had left`,
       );
     }
+    this.#mark('host');
     await this.#reconfiguration.start();
+    this.#mark('devices');
     if (this.#isStopping) return;
     await this.#surface.start(this.#reconfiguration.config);
+    this.#mark('surface');
     this.#isReady = true;
     this.#supervision.start();
     const { interfaces, groups, control } = this.#reconfiguration.config;
     this.#log.info(
-      { event: 'ready', version: VERSION, socket: control.socket },
+      { event: 'ready', version: VERSION, socket: control.socket, startMs: this.#startMs },
       `ipmpd ${VERSION} serves ${groups.length} groups with ${interfaces.length} interfaces`,
     );
+  }
+
+  #mark(done: string): void {
+    this.#startMs[done] = Math.round(hostClock.nowMs());
   }
 
   #connectPool(): void {

@@ -7,7 +7,7 @@ import { ConfigStore } from './config/store.ts';
 import type { LogLevel } from './config/types.ts';
 import { CONFIG_FILE } from './config.ts';
 import { logViolations } from './daemon/reports.ts';
-import { Daemon } from './daemon.ts';
+import { startWorkers } from './daemon/workers.ts';
 import { createLog } from './host/log.ts';
 import { ServiceManager } from './host/service-manager.ts';
 import { VERSION } from './host/version.ts';
@@ -56,7 +56,12 @@ function openConfig({ config, socket, logLevel }: Options): ConfigStore | undefi
 
 /** Runs until a signal or a failure ends it; returns the exit status. */
 async function run(store: ConfigStore): Promise<number> {
-  const log = createLog(store.config.log.level);
+  // They start on other processors while this one loads the rest of the daemon.
+  const workers = startWorkers(store.config.datapath);
+  const [log, { Daemon }] = await Promise.all([
+    createLog(store.config.log.level),
+    import('./daemon.ts'),
+  ]);
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
@@ -64,7 +69,7 @@ async function run(store: ConfigStore): Promise<number> {
   // With IPMPD_WITNESS=fatal, as in our labs, what the witness finds ends the daemon.
   if (process.env.IPMPD_WITNESS !== 'fatal') logViolations(log);
   const manager = new ServiceManager(process.env, process.pid, log);
-  const daemon = new Daemon(store, log, manager, (error) => {
+  const daemon = new Daemon(store, workers, log, manager, (error) => {
     log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');
     end(FAILED);
   });

@@ -25,7 +25,7 @@ import type {
   TargetRow,
 } from '../ctl/backend.ts';
 import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
-import { MetricsRenderer, type MetricsSnapshot } from '../stats/prometheus.ts';
+import type { MetricsRenderer, MetricsSnapshot } from '../stats/prometheus.ts';
 import type { KstatData } from '../stats/schema.ts';
 import type { SystemEvent } from '../system.ts';
 import { Commands, type CommandsOptions } from './commands.ts';
@@ -49,7 +49,7 @@ export class Control extends Commands implements ControlBackend {
   readonly #options: ControlOptions;
   readonly #startedMs: number;
   readonly #listeners = new Set<(event: EventRow) => void>();
-  #renderer: MetricsRenderer | undefined;
+  #renderer: Promise<MetricsRenderer> | undefined;
 
   constructor(options: ControlOptions) {
     super(options);
@@ -108,8 +108,9 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async metrics(): Promise<string> {
-    this.#renderer ??= new MetricsRenderer();
-    return await this.#renderer.render(await this.#snapshot());
+    this.#renderer ??= loadRenderer();
+    const renderer = await this.#renderer;
+    return await renderer.render(await this.#snapshot());
   }
 
   readiness(): Readiness {
@@ -174,4 +175,10 @@ export class Control extends Commands implements ControlBackend {
       drops: dataOf('ipmpd', 'drops') ?? {},
     };
   }
+}
+
+/** Its package takes long to load, and whoever is never scraped does not need it. */
+async function loadRenderer(): Promise<MetricsRenderer> {
+  const { MetricsRenderer: Renderer } = await import('../stats/prometheus.ts');
+  return new Renderer();
 }

@@ -16,7 +16,9 @@ export interface Clock {
   after(delayMs: number, body: () => void): Timer;
 }
 
-/** The kernel's monotonic clock, and timers of the main thread's event loop. */
+/**
+ * The kernel's monotonic clock since the process began, and timers of the main thread's event loop.
+ */
 export const hostClock: Clock = {
   nowMs: () => performance.now(),
   after: (delayMs, body) => {

@@ -164,8 +164,21 @@ describe('ipmpd as a process', () => {
     await daemon.answers();
     equal(await daemon.end('SIGTERM'), 0);
     const lines = daemon.output.trimEnd().split('\n');
-    const events = lines.map((line) => (JSON.parse(line) as { event?: string }).event);
-    ok(events.includes('ready') && events.includes('stopped'), daemon.output);
+    const logged = lines.map((line) => JSON.parse(line) as { event?: string; startMs?: object });
+    ok(
+      logged.some(({ event }) => event === 'stopped'),
+      daemon.output,
+    );
+    const ready = logged.find(({ event }) => event === 'ready');
+    const stages = Object.entries(ready?.startMs ?? {});
+    deepEqual(
+      stages.map(([stage]) => stage),
+      ['loaded', 'workers', 'host', 'devices', 'surface'],
+    );
+    ok(
+      stages.every(([, atMs], i) => atMs >= (stages[i - 1]?.[1] ?? 1)),
+      daemon.output,
+    );
 
     const place = join(workspace.folder, 'text.sock');
     const pidFile = join(workspace.folder, 'text.pid');

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { configErrorFormat } from '../../src/config/document.ts';
@@ -214,6 +215,13 @@ test('[contract 3.3] the shipped example is good, and shows every key of the sch
     keys.filter((key) => !new RegExp(`^\\s*${key}:`, 'm').test(text)),
     [],
   );
+});
+
+test('[contract 3.3] the schema is one by the draft that it names', () => {
+  const schema = JSON.parse(readFileSync('config/ipmpd.schema.json', 'utf8'));
+  const ajv = new Ajv({ strict: false });
+  equal(ajv.validateSchema(schema), true, ajv.errorsText());
+  equal(ajv.validateSchema({ ...schema, properties: { control: { type: 'text' } } }), false);
 });
 
 test('[contract 3.3] the defaults in the schema are those that are filled in', () => {
