@@ -1,34 +1,31 @@
 /** Who is measured: the kernel's own path, the relay in C, and ipmpd in its wirings. */
 
-import { mkdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { TX_QUEUE_LENGTH } from '../../src/host/attach.ts';
-import { run } from '../../src/lab/command.ts';
 import { configurationFor, GROUP } from '../../src/lab/configuration.ts';
 import { LabDaemon, socketOf } from '../../src/lab/daemon-process.ts';
-import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { Field, HOST } from './field.ts';
+import { compiled } from './compile.ts';
+import { Field, HOST_PREFIX } from './field.ts';
+import { openVSwitch } from './open-vswitch.ts';
 
 export const DIRECT = 'direct';
 export const RELAY = 'C relay';
 export const IPMPD = 'ipmpd 1 NIC';
+export const IPMPD_TWO = 'ipmpd 2 NICs';
+export const OPEN_VSWITCH = 'Open vSwitch';
 
 /** A candidate: how its field is made, and what is started in it. */
 export interface Candidate {
   readonly name: string;
   readonly what: string;
+  /** Why it cannot take part on this machine; undefined if it can. */
+  whyNot?(): Promise<string | undefined>;
   field(): Field;
   /** Returns the process that carries the frames, if it is not the kernel alone. */
   raise(field: Field): Promise<number | undefined>;
 }
-
-/** Compiled C lies beside the compiled TypeScript. */
-const FOLDER = fileURLToPath(new URL('.', import.meta.url));
-const RELAY_SOURCE = fileURLToPath(new URL('../../../test/bench/relay.c', import.meta.url));
-
-const ADDRESS = `${HOST}/${LAN.prefixLength}`;
 
 /**
  * All candidates, in the order of their first round. `builds` are folders of other checkouts,
@@ -49,8 +46,15 @@ export function candidates(builds: readonly string[]): Candidate[] {
       raise: raiseRelay,
     },
     daemon(IPMPD, 'macvtap', () => new Field('macvtap', 1)),
-    daemon('ipmpd 2 NICs', 'macvtap', () => new Field('macvtap', 2)),
+    daemon(IPMPD_TWO, 'macvtap', () => new Field('macvtap', 2)),
     daemon('ipmpd bridge', 'one NIC, TAP in a bridge', () => new Field('bridge', 1)),
+    {
+      name: OPEN_VSWITCH,
+      what: 'userspace datapath, active-backup bond of two NICs, address on its own port',
+      whyNot: () => openVSwitch.whyNot(),
+      field: () => new Field('none', 2),
+      raise: (field) => openVSwitch.raise(field),
+    },
     ...builds.map((build) =>
       daemon(`build ${basename(build)}`, build, () => new Field('macvtap', 1), build),
     ),
@@ -59,7 +63,7 @@ export function candidates(builds: readonly string[]): Candidate[] {
 
 async function raiseDirect(field: Field): Promise<undefined> {
   await field.build({ isBare: true });
-  await field.workspace.ip('host', [`address add ${ADDRESS} dev eth0`]);
+  await field.workspace.ip('host', [`address add ${HOST_PREFIX} dev eth0`]);
 }
 
 /** The relay has queues as long as the daemon's, and its kernel is as silent below. */
@@ -76,21 +80,14 @@ async function raiseRelay(field: Field): Promise<number | undefined> {
   const [major = '', minor = ''] = (await shell('cat /sys/class/net/net0/tap*/dev')).split(':');
   const node = join(workspace.folder, 'net0');
   await workspace.run(['mknod', node, 'c', major, minor.trim()]);
-  const relay = workspace.start([await relayProgram(), GROUP, node], { role: 'host' });
+  const relay = workspace.start([await compiled('relay'), GROUP, node], { role: 'host' });
   await until('the relay has made its TAP', 5000, () => shell(`test -e /sys/class/net/${GROUP}`));
   await workspace.ip('host', [
     `link set ${GROUP} address ${mac} txqueuelen ${TX_QUEUE_LENGTH}`,
-    `address add ${ADDRESS} dev ${GROUP}`,
+    `address add ${HOST_PREFIX} dev ${GROUP}`,
     `link set ${GROUP} up`,
   ]);
   return relay.pid;
-}
-
-async function relayProgram(): Promise<string> {
-  const program = join(FOLDER, 'relay');
-  mkdirSync(FOLDER, { recursive: true });
-  await run(['cc', '-O2', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-o', program, RELAY_SOURCE]);
-  return program;
 }
 
 function daemon(name: string, what: string, field: () => Field, build?: string): Candidate {
@@ -101,7 +98,7 @@ function daemon(name: string, what: string, field: () => Field, build?: string):
     async raise(ground) {
       await ground.build();
       const socket = socketOf(ground.workspace);
-      const text = configurationFor(ground, { socket, addresses: [ADDRESS] });
+      const text = configurationFor(ground, { socket, addresses: [HOST_PREFIX] });
       const started = await (await daemonOf(build)).start(ground.workspace, text);
       await started.waitUntilOk();
       return started.process.pid;

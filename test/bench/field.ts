@@ -16,6 +16,10 @@ import { Workspace } from '../../src/lab/workspace.ts';
 /** Where every candidate's traffic goes, and where it comes from. */
 export const PEER = LAN.gateways[0];
 export const [HOST] = LAN.data;
+export const HOST_PREFIX = `${HOST}/${LAN.prefixLength}`;
+
+/** Devices that carry nothing: the loopback, and the handle of Open vSwitch's datapath. */
+const IDLE_DEVICES = ['lo', 'ovs-netdev'];
 
 const BRIDGE = 'type bridge forward_delay 0 stp_state 0 mcast_snooping 0';
 
@@ -24,6 +28,7 @@ export class Field {
   readonly workspace = new Workspace();
   readonly options: { readonly wiring: Wiring };
   readonly members: readonly string[];
+  #mtu = 1500;
 
   constructor(wiring: Wiring, nics: number) {
     this.options = { wiring };
@@ -49,6 +54,30 @@ export class Field {
       const argv = ['ss', '-Hltn', 'sport', '=', ':5201'];
       return (await this.workspace.runIn('peer', argv)) !== '';
     });
+  }
+
+  /**
+   * Gives every device of both ends this MTU; whoever makes the group's follow the NICs wants the
+   * same. @throws CommandError, WaitedTooLong
+   */
+  async setMtu(mtu: number): Promise<void> {
+    if (mtu === this.#mtu) return;
+    for (const role of ['peer', 'host']) {
+      // In the order in which they were made: what lies below comes first.
+      const lines = (await this.#links(role)).map(({ ifname }) => `link set ${ifname} mtu ${mtu}`);
+      await this.workspace.ip(role, lines);
+    }
+    await until(`all devices have MTU ${mtu}`, 5000, async () => {
+      const links = [...(await this.#links('host')), ...(await this.#links('peer'))];
+      return links.every((link) => link.mtu === mtu);
+    });
+    this.#mtu = mtu;
+  }
+
+  async #links(role: string): Promise<readonly { ifname: string; mtu: number }[]> {
+    const text = await this.workspace.runIn(role, ['ip', '-j', 'link']);
+    const links = JSON.parse(text) as { ifname: string; mtu: number }[];
+    return links.filter(({ ifname }) => !IDLE_DEVICES.includes(ifname));
   }
 
   async #plug(): Promise<void> {

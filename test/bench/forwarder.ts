@@ -15,7 +15,7 @@ import { TablePublisher } from '../../src/datapath/publish.ts';
 import { BURST_MAX, slabCreate } from '../../src/datapath/slab.ts';
 import { HOST, hostFrame, ipv4Frame, NET0, NET1, worldTables } from '../unit/datapath-world.ts';
 import type { Cost } from './report.ts';
-import { WrongTransfer } from './workloads.ts';
+import { WrongTransfer } from './transfers.ts';
 
 /** Rounds that only warm up (ours): the optimising compiler is done by then. */
 const COLD_ROUNDS = 4;

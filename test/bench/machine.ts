@@ -12,7 +12,7 @@ const PROGRAMS = ['ip', 'iperf3', 'ping', 'ss', 'setpriv', 'timeout', 'cc'];
 export const IDLE_SHARE_MAX = 0.2;
 /** Ours: how long one look at the processors takes, and how many are made for a quiet moment. */
 const SAMPLE_MS = 100;
-const SAMPLES_MAX = 30;
+const SAMPLES_MAX = 15;
 
 /** From linux/jiffies.h: what /proc counts in, on every architecture that Node runs on. */
 const TICK_MS = 10;
@@ -45,8 +45,8 @@ export function missingPrograms(): string[] {
 }
 
 /**
- * Waits for a quiet moment, at most three seconds. Returns the share of all processors (0 to 1)
- * that was last seen in use while nothing was measured: by others, and by the candidates at rest.
+ * Waits for a quiet moment, at most a second and a half. Returns the share of all processors (0 to
+ * 1) last seen in use while nothing was measured: by others, and by the candidates at rest.
  */
 export async function quietShare(): Promise<number> {
   let share = 1;

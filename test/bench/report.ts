@@ -1,30 +1,13 @@
 /** The table, the ratios, and whether they may be judged. */
 
-import { DIRECT, IPMPD, RELAY } from './candidates.ts';
-import { type Rounds, ratioOf, type Spread, spreadOf } from './figures.ts';
+import { DIRECT, IPMPD, OPEN_VSWITCH, RELAY } from './candidates.ts';
+import { ratioOf, type Spread, spreadOf } from './figures.ts';
+import { judge, judgementLine, type Values } from './goals.ts';
 import { IDLE_SHARE_MAX, type Machine } from './machine.ts';
-import {
-  LATENCY_P50,
-  LATENCY_P99,
-  type Row,
-  TCP_IN,
-  TCP_OUT,
-  UDP_IN,
-  UDP_OUT,
-} from './workloads.ts';
+import type { Row } from './workloads.ts';
 
 /** Ours: below this share of the kernel's own path the yardstick itself is broken. */
 const RELAY_SHARE_MIN = 0.5;
-
-/** What ipmpd with one NIC on macvtap is to reach, as a ratio to the relay in C (ours). */
-const GOALS: readonly { readonly row: Row; readonly ratio: number }[] = [
-  { row: TCP_OUT, ratio: 0.95 },
-  { row: TCP_IN, ratio: 0.95 },
-  { row: UDP_OUT, ratio: 0.9 },
-  { row: UDP_IN, ratio: 0.9 },
-  { row: LATENCY_P50, ratio: 1.15 },
-  { row: LATENCY_P99, ratio: 1.5 },
-];
 
 /** All that was measured. */
 export interface Results {
@@ -33,8 +16,7 @@ export interface Results {
   readonly seconds: number;
   readonly candidates: readonly string[];
   readonly rows: readonly Row[];
-  /** By name of the row. */
-  readonly values: ReadonlyMap<string, Rounds>;
+  readonly values: Values;
   /** Share of the processors in use before each run, while nothing was measured. */
   readonly idleShare: readonly number[];
 }
@@ -46,7 +28,7 @@ export function objections(results: Results): string[] {
   if (share > IDLE_SHARE_MAX) {
     found.push(`others used ${percent(share)} of the processors between the runs (median)`);
   }
-  for (const row of results.rows.filter(({ isTcp }) => isTcp)) {
+  for (const row of results.rows.filter(({ isYardstick }) => isYardstick)) {
     const ratio = ratioFor(results, row, RELAY, DIRECT)?.median;
     if (ratio === undefined || ratio >= RELAY_SHARE_MIN) continue;
     found.push(`${row.name}: the relay in C reaches ${ratio.toFixed(2)} of the direct path only`);
@@ -95,6 +77,12 @@ export function toJson(
     seconds,
     idleShare,
     objections: objections(results),
+    goals: judge(results.values).map(({ goal, spread, ...judgement }) => ({
+      ...judgement,
+      ...goal,
+      row: goal.row.name,
+      ...spread,
+    })),
     ...Object.fromEntries(
       Object.entries(costs).map(([what, rows]) => [what, rows.map(costToJson)]),
     ),
@@ -143,7 +131,9 @@ function ratioTable(results: Results): string[] {
     row.name,
     ...all.map(([over, under]) => cell(ratioFor(results, row, over, under), 2)),
   ]);
-  return columns([['ratio', ...all.map(([over, under]) => `${over} / ${under}`)], ...lines]);
+  const told = lines.filter(([, ...ratios]) => ratios.some((ratio) => ratio !== '-'));
+  if (told.length === 0) return [];
+  return columns([['ratio', ...all.map(([over, under]) => `${over} / ${under}`)], ...told]);
 }
 
 function judgement(results: Results): string[] {
@@ -151,30 +141,20 @@ function judgement(results: Results): string[] {
   if (found.length > 0) {
     return ['no judgement:', ...found.map((objection) => `  ${objection}`)];
   }
-  return GOALS.flatMap(({ row, ratio: goal }) => {
-    const ratio = ratioFor(results, row, IPMPD, RELAY);
-    if (ratio === undefined) return [];
-    const sign = row.isLessBetter ? '<=' : '>=';
-    const said = `${IPMPD} / ${RELAY} ${ratio.median.toFixed(2)}, goal ${sign} ${goal}`;
-    return [`${verdictOn(ratio, goal, row.isLessBetter)}  ${row.name}: ${said}`];
-  });
+  return judge(results.values).map(judgementLine);
 }
 
-/** A goal that the median misses but some round reached is not decided. */
-function verdictOn({ median, least, most }: Spread, goal: number, isLessBetter: boolean): string {
-  if (isLessBetter ? median <= goal : median >= goal) return 'met   ';
-  return (isLessBetter ? least <= goal : most >= goal) ? 'open  ' : 'missed';
-}
-
-/** Every ipmpd to the relay, and every candidate but the direct one to that, as far as they ran. */
+/** The yardsticks to the direct path, ipmpd to each of them, other wirings and builds to it. */
 function pairs({ candidates }: Results): [string, string][] {
-  const others = candidates.filter((name) => name !== DIRECT);
-  const daemons = others.filter((name) => name !== RELAY);
-  const all = [
-    ...daemons.map((name): [string, string] => [name, RELAY]),
-    ...others.map((name): [string, string] => [name, DIRECT]),
+  const yardsticks = [DIRECT, RELAY, OPEN_VSWITCH];
+  const others = candidates.filter((name) => name !== IPMPD && !yardsticks.includes(name));
+  const all: [string, string][] = [
+    [RELAY, DIRECT],
+    [OPEN_VSWITCH, DIRECT],
+    ...yardsticks.map((under): [string, string] => [IPMPD, under]),
+    ...others.map((over): [string, string] => [over, IPMPD]),
   ];
-  return all.filter(([, under]) => candidates.includes(under));
+  return all.filter((pair) => pair.every((name) => candidates.includes(name)));
 }
 
 function ratioFor(results: Results, row: Row, over: string, under: string): Spread | undefined {
@@ -191,7 +171,7 @@ function cell(spread: Spread | undefined, digits?: number): string {
   const [median, least, most] = [spread.median, spread.least, spread.most].map((value) =>
     value.toFixed(places),
   );
-  return `${median} [${least} .. ${most}]`;
+  return least === most ? `${median}` : `${median} [${least} .. ${most}]`;
 }
 
 function columns(lines: readonly (readonly string[])[]): string[] {

@@ -13,7 +13,7 @@ import { quantile, type Rounds, ratioOf, spreadOf } from './figures.ts';
 import { measureKstats } from './kstats.ts';
 import { quietShare } from './machine.ts';
 import { type Cost, renderCosts } from './report.ts';
-import { pingTimes } from './workloads.ts';
+import { pingTimes } from './transfers.ts';
 
 const SCRAPE_MS = 100;
 const PATHS = ['/metrics', '/v1/kstats'];

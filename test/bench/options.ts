@@ -1,0 +1,101 @@
+/** What a run of the bench is asked for. */
+
+import { parseArgs } from 'node:util';
+import { type Candidate, candidates, IPMPD_TWO } from './candidates.ts';
+import { FULL_WORKLOADS } from './full.ts';
+import { FIRST_PACKET } from './start.ts';
+import { WORKLOADS, type Workload } from './workloads.ts';
+
+export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
+                        [--only TEXT]... [--row TEXT]... [--build FOLDER]... [--json FILE]
+       npm run bench -- --kstats
+  (nothing)  5 rounds of 1 s, at most 15 minutes
+  --quick    2 rounds, at most 3 minutes: does everything work?
+  --full     one more round with UDP 512 and 1400, connections per second, round trips while TCP
+             runs, and an MTU of 9000: 2 minutes more
+  --rounds   as many as asked for, however long they take
+  --only     candidates whose name contains TEXT; nothing in memory
+  --row      workloads whose name contains TEXT, of --full too; nothing in memory
+  --build    another compiled checkout that joins in, with one NIC on macvtap
+  --json     where the figures go (dist/bench.json)
+  --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
+Everything is IPv4: ipmpd does not serve IPv6 yet.
+`;
+
+/** Rounds and starts of the daemon, and when no further round may begin. */
+const DEFAULT = { rounds: 5, starts: 5, limitMs: 15 * 60_000 };
+const QUICK = { rounds: 2, starts: 3, limitMs: 3 * 60_000 };
+
+/** See the usage. */
+export interface Options {
+  readonly rounds: number;
+  readonly seconds: number;
+  /** When the last round must be over, since the bench began. */
+  readonly limitMs: number;
+  /** How often the daemon's start is measured. */
+  readonly starts: number;
+  readonly json: string;
+  readonly chosen: readonly Candidate[];
+  readonly workloads: readonly Workload[];
+  /** What runs one round after the others. */
+  readonly rare: readonly Workload[];
+  /** A part is asked for: what runs in memory is left out. */
+  readonly isPart: boolean;
+  /** kstats and scrapes instead of everything else. */
+  readonly isKstats: boolean;
+}
+
+/** Reads the arguments. @throws TypeError */
+export function options(argv: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      seconds: { type: 'string', default: '1' },
+      only: { type: 'string', multiple: true, default: [] },
+      row: { type: 'string', multiple: true, default: [] },
+      build: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string', default: 'dist/bench.json' },
+      kstats: { type: 'boolean', default: false },
+    },
+  });
+  const { only, row, json, full, kstats: isKstats } = values;
+  if (values.quick && full) throw new TypeError('--quick and --full: one of them');
+  const extent = values.quick ? QUICK : DEFAULT;
+  const rounds = values.rounds === undefined ? extent.rounds : natural('--rounds', values.rounds);
+  const limitMs = values.rounds === undefined ? extent.limitMs : Number.POSITIVE_INFINITY;
+  const chosen = candidates(values.build).filter(({ name }) => isAsked(name, only));
+  const workloads = WORKLOADS.filter(({ name }) => isAsked(name, row));
+  const isRareAsked = full || row.length > 0;
+  const rare = isRareAsked ? FULL_WORKLOADS.filter(({ name }) => isAsked(name, row)) : [];
+  const isStartAsked = isAsked(FIRST_PACKET.name, row) && isAsked(IPMPD_TWO, only);
+  if (chosen.length === 0) throw new TypeError('--only: no candidate has such a name');
+  if (workloads.length + rare.length === 0 && !isStartAsked) {
+    throw new TypeError('--row: no workload has such a name');
+  }
+  return {
+    rounds,
+    seconds: natural('--seconds', values.seconds),
+    limitMs,
+    starts: isStartAsked ? extent.starts : 0,
+    json,
+    chosen,
+    workloads,
+    rare,
+    isPart: isKstats || only.length + row.length > 0,
+    isKstats,
+  };
+}
+
+/** True if nothing special is asked for, or a part of the name. */
+function isAsked(name: string, parts: readonly string[]): boolean {
+  return parts.length === 0 || parts.some((part) => name.includes(part));
+}
+
+function natural(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new TypeError(`${option}: 1 or more`);
+  return value;
+}
