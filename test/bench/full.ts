@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../src/lab/until.ts';
 import { compiled } from './compile.ts';
 import { type Field, PEER } from './field.ts';
-import { iperf, ping, pingTimes, tcpBits, WrongTransfer } from './transfers.ts';
+import { iperf, ping, pingTimes, tcpBits, tcpBuffered, WrongTransfer } from './transfers.ts';
 import { percentiles, type Row, row, tcp, udp, type Workload } from './workloads.ts';
 
 const MTU = 9000;
@@ -59,7 +59,7 @@ async function loaded(field: Field, seconds: number) {
     filling,
     sleep(LEAD_MS).then(() => ping(field, count)),
   ]);
-  tcpBits(report);
+  tcpBits(report, tcpBuffered());
   const times = pingTimes(text, count, { lostMax: count * LOST_SHARE_MAX });
   return percentiles([LOADED_P50, LOADED_P99], times);
 }

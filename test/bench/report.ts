@@ -112,7 +112,7 @@ function describe({ machine, rounds, seconds, idleShare }: Results): string[] {
   return [
     `${machine.cpus} x ${machine.cpuModel}, Linux ${machine.kernel}, Node ${machine.node}, ` +
       `${machine.iperf3}`,
-    `${rounds} rounds of ${seconds} s each, candidates in turn; median [least .. most]`,
+    `rounds of ${seconds} s: ${rounds}, candidates in turn; median [least .. most]`,
     `processors in use while nothing was measured: ${idle}`,
   ];
 }

@@ -1,11 +1,12 @@
 /** Single transfers over the path of a candidate, and whether everything came. */
 
+import { readFileSync } from 'node:fs';
 import { Transfer } from '../../src/lab/measure.ts';
 import { until } from '../../src/lab/until.ts';
 import { type Field, HOST, PEER } from './field.ts';
 
-/** Ours: more than the buffers of both ends hold when iperf3 ends a run by its clock. */
-const TCP_IN_FLIGHT_MAX = 16 << 20;
+/** From ip-sysctl of the kernel: least, default and most of a socket buffer, in bytes. */
+const TCP_BUFFERS = ['/proc/sys/net/ipv4/tcp_rmem', '/proc/sys/net/ipv4/tcp_wmem'];
 /** Ours: a thousandth of a second between requests, so that workers fall asleep in between. */
 const PING_INTERVAL_S = 0.001;
 /** Ours: bytes of the transfer that is compared by digest. */
@@ -59,11 +60,17 @@ interface IperfSum {
   readonly lost_packets?: number;
 }
 
-/** Bits per second that arrived over TCP, by `streams` together. @throws WrongTransfer */
-export function tcpBits(report: IperfReport, streams = 1): number {
+/** What the buffers of both ends of one stream hold at most when iperf3 ends it by its clock. */
+export function tcpBuffered(): number {
+  const most = TCP_BUFFERS.map((file) => Number(readFileSync(file, 'utf8').split(/\s+/)[2]));
+  return most.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Bits per second that arrived over TCP; `buffered` bytes may be missing. @throws WrongTransfer */
+export function tcpBits(report: IperfReport, buffered: number): number {
   const { sent, received } = sumsOf(report);
   const missing = sent.bytes - received.bytes;
-  if (missing < 0 || missing > streams * TCP_IN_FLIGHT_MAX || received.bytes === 0) {
+  if (missing < 0 || missing > buffered || received.bytes === 0) {
     throw new WrongTransfer(`TCP: ${sent.bytes} bytes sent, ${received.bytes} received`);
   }
   return (received.bytes * 8) / received.seconds;

@@ -2,7 +2,7 @@
 
 import type { Field } from './field.ts';
 import { quantile } from './figures.ts';
-import { iperf, ping, pingTimes, tcpBits, udpBits } from './transfers.ts';
+import { iperf, ping, pingTimes, tcpBits, tcpBuffered, udpBits } from './transfers.ts';
 
 /** Bytes of a small UDP datagram. */
 const UDP_LENGTH = 64;
@@ -93,7 +93,8 @@ export function tcp(
     rows: [of],
     cost: { row: row(`${of.name}, CPU`, 'ms/Gbit', { isLessBetter: true }), of: TCP_COST },
     async measure(field, seconds) {
-      return [{ row: of.name, value: tcpBits(await iperf(field, seconds, all), streams) / 1e9 }];
+      const report = await iperf(field, seconds, all);
+      return [{ row: of.name, value: tcpBits(report, streams * tcpBuffered()) / 1e9 }];
     },
   };
 }
