@@ -60,6 +60,7 @@ export class Run {
       const pid = await candidate.raise(field);
       this.#stands.push({ candidate, field, pid });
     }
+    if (this.#stands.length === 0) throw new Error('no candidate can take part here');
     await calm();
     this.#recordMemory(RSS_IDLE);
     for (const { field } of this.#stands) {
