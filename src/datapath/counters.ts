@@ -4,11 +4,12 @@
  *
  * A shared counter is three words: its high half, and two low halves of which the one with the high
  * half's parity is valid. The worker, its only writer, stores the valid low half alone while that
- * does not overflow: plainly, since a word is stored whole and one that is seen late is a value
- * that the counter had; the atomic store that ends a breath makes it seen. On a carry it stores the
- * other low half, then the high half, which is one more: so a single store makes both valid, and a
- * writer that is stopped anywhere leaves the value of before. A reader takes the high half, the low half that belongs to it, and the high half
- * again; if that has not moved, the value is one that the counter had.
+ * does not overflow: plainly, since a word is stored whole, and one that is seen late is a value
+ * that the counter had; the atomic store that ends a breath makes it seen. On a carry it stores
+ * the other low half, then the high half, which is one more: so a single store makes both valid,
+ * and a writer that is stopped anywhere leaves the value of before. A reader takes the high half,
+ * the low half that belongs to it, and the high half again; if that has not moved, the value is
+ * one that the counter had.
  */
 
 import { assert, InvariantError } from '../base/assert.ts';

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { TX_QUEUE_LENGTH } from '../../src/host/attach.ts';
 import { configurationFor, GROUP } from '../../src/lab/configuration.ts';
 import { LabDaemon, socketOf } from '../../src/lab/daemon-process.ts';
+import type { Wiring } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { compiled } from './compile.ts';
 import { Field, HOST_PREFIX } from './field.ts';
@@ -27,11 +28,16 @@ export interface Candidate {
   raise(field: Field): Promise<number | undefined>;
 }
 
-/**
- * All candidates, in the order of their first round. `builds` are folders of other checkouts,
- * compiled: each joins in with one NIC on macvtap, to be compared with this one.
- */
-export function candidates(builds: readonly string[]): Candidate[] {
+/** Who joins in beside the usual ones. */
+export interface Guests {
+  /** Folders of other checkouts, compiled, to be compared with this one. */
+  readonly builds?: readonly string[];
+  /** Other ways to carry frames, of which docs/performance.md says why they were not taken. */
+  readonly hasAlternatives?: boolean;
+}
+
+/** All candidates, in the order of their first round. */
+export function candidates({ builds = [], hasAlternatives = false }: Guests): Candidate[] {
   return [
     {
       name: DIRECT,
@@ -43,11 +49,11 @@ export function candidates(builds: readonly string[]): Candidate[] {
       name: RELAY,
       what: 'TAP <-> macvtap, the smallest relay in C (test/bench/relay.c, -O2)',
       field: () => new Field('macvtap', 1),
-      raise: raiseRelay,
+      raise: (field) => raiseRelay(field, 'relay'),
     },
-    daemon(IPMPD, 'macvtap', () => new Field('macvtap', 1)),
-    daemon(IPMPD_TWO, 'macvtap', () => new Field('macvtap', 2)),
-    daemon('ipmpd bridge', 'one NIC, TAP in a bridge', () => new Field('bridge', 1)),
+    daemon(IPMPD, { what: 'macvtap' }),
+    daemon(IPMPD_TWO, { what: 'macvtap', nics: 2 }),
+    daemon('ipmpd bridge', { what: 'one NIC, TAP in a bridge', wiring: 'bridge' }),
     {
       name: OPEN_VSWITCH,
       what: 'userspace datapath, active-backup bond of two NICs, address on its own port',
@@ -55,9 +61,20 @@ export function candidates(builds: readonly string[]): Candidate[] {
       field: () => new Field('none', 2),
       raise: (field) => openVSwitch.raise(field),
     },
-    ...builds.map((build) =>
-      daemon(`build ${basename(build)}`, build, () => new Field('macvtap', 1), build),
-    ),
+    ...(hasAlternatives ? alternatives() : []),
+    ...builds.map((build) => daemon(`build ${basename(build)}`, { what: build, build })),
+  ];
+}
+
+function alternatives(): Candidate[] {
+  return [
+    {
+      name: 'C relay, io_uring',
+      what: 'TAP <-> macvtap (test/bench/relay-uring.c, -O2)',
+      field: () => new Field('macvtap', 1),
+      raise: (field) => raiseRelay(field, 'relay-uring'),
+    },
+    daemon('ipmpd 2 workers', { what: 'macvtap, one NIC', workers: 2 }),
   ];
 }
 
@@ -67,7 +84,7 @@ async function raiseDirect(field: Field): Promise<undefined> {
 }
 
 /** The relay has queues as long as the daemon's, and its kernel is as silent below. */
-async function raiseRelay(field: Field): Promise<number | undefined> {
+async function raiseRelay(field: Field, program: string): Promise<number | undefined> {
   const { workspace } = field;
   await field.build();
   await workspace.ip('host', [
@@ -80,7 +97,7 @@ async function raiseRelay(field: Field): Promise<number | undefined> {
   const [major = '', minor = ''] = (await shell('cat /sys/class/net/net0/tap*/dev')).split(':');
   const node = join(workspace.folder, 'net0');
   await workspace.run(['mknod', node, 'c', major, minor.trim()]);
-  const relay = workspace.start([await compiled('relay'), GROUP, node], { role: 'host' });
+  const relay = workspace.start([await compiled(program), GROUP, node], { role: 'host' });
   await until('the relay has made its TAP', 5000, () => shell(`test -e /sys/class/net/${GROUP}`));
   await workspace.ip('host', [
     `link set ${GROUP} address ${mac} txqueuelen ${TX_QUEUE_LENGTH}`,
@@ -90,15 +107,26 @@ async function raiseRelay(field: Field): Promise<number | undefined> {
   return relay.pid;
 }
 
-function daemon(name: string, what: string, field: () => Field, build?: string): Candidate {
+/** How a daemon is wired, and whose it is. */
+interface DaemonOptions {
+  readonly what: string;
+  readonly wiring?: Wiring;
+  readonly nics?: number;
+  readonly workers?: number;
+  readonly build?: string;
+}
+
+function daemon(name: string, options: DaemonOptions): Candidate {
+  const { what, wiring = 'macvtap', nics = 1, workers, build } = options;
+  const top = workers === undefined ? {} : { datapath: { workers } };
   return {
     name,
     what,
-    field,
+    field: () => new Field(wiring, nics),
     async raise(ground) {
       await ground.build();
       const socket = socketOf(ground.workspace);
-      const text = configurationFor(ground, { socket, addresses: [HOST_PREFIX] });
+      const text = configurationFor(ground, { socket, addresses: [HOST_PREFIX], top });
       const started = await (await daemonOf(build)).start(ground.workspace, text);
       await started.waitUntilOk();
       return started.process.pid;

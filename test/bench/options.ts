@@ -7,7 +7,8 @@ import { FIRST_PACKET } from './start.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
-                        [--only TEXT]... [--row TEXT]... [--build FOLDER]... [--json FILE]
+                        [--only TEXT]... [--row TEXT]... [--build FOLDER]...
+                        [--alternatives] [--json FILE]
        npm run bench -- --kstats
   (nothing)  5 rounds of 1 s, at most 15 minutes
   --quick    2 rounds, at most 3 minutes: does everything work?
@@ -17,6 +18,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [-
   --only     candidates whose name contains TEXT; nothing in memory
   --row      workloads whose name contains TEXT, of --full too; nothing in memory
   --build    another compiled checkout that joins in, with one NIC on macvtap
+  --alternatives   what was not chosen joins in: io_uring in the relay, two workers in ipmpd
   --json     where the figures go (dist/bench.json)
   --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
 Everything is IPv4: ipmpd does not serve IPv6 yet.
@@ -57,6 +59,7 @@ export function options(argv: readonly string[]): Options {
       only: { type: 'string', multiple: true, default: [] },
       row: { type: 'string', multiple: true, default: [] },
       build: { type: 'string', multiple: true, default: [] },
+      alternatives: { type: 'boolean', default: false },
       json: { type: 'string', default: 'dist/bench.json' },
       kstats: { type: 'boolean', default: false },
     },
@@ -66,7 +69,10 @@ export function options(argv: readonly string[]): Options {
   const extent = values.quick ? QUICK : DEFAULT;
   const rounds = values.rounds === undefined ? extent.rounds : natural('--rounds', values.rounds);
   const limitMs = values.rounds === undefined ? extent.limitMs : Number.POSITIVE_INFINITY;
-  const chosen = candidates(values.build).filter(({ name }) => isAsked(name, only));
+  const chosen = candidates({
+    builds: values.build,
+    hasAlternatives: values.alternatives,
+  }).filter(({ name }) => isAsked(name, only));
   const workloads = WORKLOADS.filter(({ name }) => isAsked(name, row));
   const isRareAsked = full || row.length > 0;
   const rare = isRareAsked ? FULL_WORKLOADS.filter(({ name }) => isAsked(name, row)) : [];

@@ -28,7 +28,7 @@ const GOAL = 1.1;
 /** Runs both parts and prints them. @throws WrongTransfer, CommandError */
 export async function benchKstats(fields: Field[], print: (text: string) => void): Promise<void> {
   print(renderCosts(['1,000 kstats', 'ms'], await measureKstats()));
-  const candidate = candidates([]).find(({ name }) => name === IPMPD)!;
+  const candidate = candidates({}).find(({ name }) => name === IPMPD)!;
   const field = candidate.field();
   fields.push(field);
   await candidate.raise(field);

@@ -70,7 +70,7 @@ describe('failover', { concurrency: true }, () => {
         }
       });
 
-      test('[contract 3.9] with the default damping two repairs are believed, no third', async () => {
+      test('[contract 3.9] by default two repairs are believed, no third', async () => {
         const host = await TestHost.raise({ wiring });
         try {
           const { windows } = await cutAndRepair(host, 2);
