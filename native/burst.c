@@ -3,7 +3,7 @@
  *
  * A burst handle binds four views once: the slab, and per position of the burst a slot number,
  * a length and a status. A call then costs one crossing whatever the number of frames, and
- * allocates nothing. The typed arrays are kept alive by the handle; none of their buffers may
+ * allocates nothing; several frames are written by one system call where ring.c can. The typed arrays are kept alive by the handle; none of their buffers may
  * be transferred away (a SharedArrayBuffer cannot be).
  */
 #include "native.h"
@@ -15,6 +15,9 @@
 /* Typed arrays that a burst keeps alive. */
 #define MEMORY_COUNT 4
 
+/* Frames that are handed to the kernel at once; a longer burst takes several turns. */
+#define FRAMES_PER_TURN 64
+
 struct burst {
 	struct handle head;
 	struct bytes slab;
@@ -23,6 +26,8 @@ struct burst {
 	struct words status;  /* of each written position: 0, or a positive errno */
 	size_t slot_length;
 	napi_ref memory[MEMORY_COUNT];
+	struct ring *ring; /* opened by the first write of several frames */
+	bool is_ring_tried;
 };
 
 static void burst_finalize(napi_env env, void *data, void *hint)
@@ -34,6 +39,7 @@ static void burst_finalize(napi_env env, void *data, void *hint)
 		if (burst->memory[i] != NULL)
 			check_status(env, napi_delete_reference(env, burst->memory[i]));
 	}
+	ring_close(burst->ring);
 	burst->head.kind = 0;
 	free(burst);
 }
@@ -138,38 +144,88 @@ static napi_value read_burst(napi_env env, napi_callback_info info)
 	return give_int32(env, (int32_t)done);
 }
 
-/* -> frames consumed, each with its status: 0, or the errno for which the device refused it.
- * One frame's error never stops the burst; only EAGAIN does, and leaves the status of the rest
- * as it was. A device takes a frame whole, so a short write is reported as EIO. */
+/* The frame of a position, or false with a RangeError. */
+static bool frame_at(napi_env env, const struct burst *burst, uint32_t position,
+		     struct ring_frame *frame)
+{
+	int32_t length = burst->lengths.data[position];
+
+	frame->data = slot_at(env, burst, position);
+	if (frame->data == NULL)
+		return false;
+	if (length < 0 || (size_t)length > burst->slot_length) {
+		napi_throw_range_error(env, "ERR_OUT_OF_RANGE",
+				       "burst: length does not fit the slot");
+		return false;
+	}
+	frame->length = (uint32_t)length;
+	return true;
+}
+
+/* The ring for `count` frames, NULL if one call for each is as good or all there is. */
+static struct ring *ring_for(struct burst *burst, uint32_t count)
+{
+	if (count < 2)
+		return NULL;
+	if (!burst->is_ring_tried) {
+		burst->is_ring_tried = true;
+		burst->ring = ring_open();
+	}
+	return burst->ring;
+}
+
+static void write_one(int fd, struct ring_frame *frame)
+{
+	ssize_t written;
+
+	do {
+		written = write(fd, frame->data, frame->length);
+	} while (written < 0 && errno == EINTR);
+	frame->result = written < 0 ? -errno : (int32_t)written;
+}
+
+/* Writes frames in their order, each with its result. */
+static void write_frames(struct burst *burst, int fd, struct ring_frame *frames, uint32_t count)
+{
+	struct ring *ring = ring_for(burst, count);
+	uint32_t tried = ring == NULL ? 0 : ring_write(ring, fd, frames, count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		/* A driver that knows no RWF_NOWAIT refuses all of the burst. */
+		if (i >= tried || frames[i].result == -EOPNOTSUPP)
+			write_one(fd, &frames[i]);
+	}
+}
+
+/* Every position gets its status: 0, or the errno for which the device refused the frame. One
+ * frame's error never stops the others. A device takes a frame whole, so a short write is reported
+ * as EIO. */
 static napi_value write_burst(napi_env env, napi_callback_info info)
 {
+	struct ring_frame frames[FRAMES_PER_TURN];
 	struct burst_call call;
-	uint32_t done = 0;
 
 	if (!take_call(env, info, &call))
 		return NULL;
-	while (done < call.count) {
-		uint32_t position = call.from + done;
-		int32_t length = call.burst->lengths.data[position];
-		const uint8_t *slot = slot_at(env, call.burst, position);
+	while (call.count > 0) {
+		uint32_t count = call.count < FRAMES_PER_TURN ? call.count : FRAMES_PER_TURN;
 
-		if (slot == NULL)
-			return NULL;
-		if (length < 0 || (size_t)length > call.burst->slot_length) {
-			napi_throw_range_error(env, "ERR_OUT_OF_RANGE",
-					       "burst: length does not fit the slot");
-			return NULL;
+		for (uint32_t i = 0; i < count; i++) {
+			if (!frame_at(env, call.burst, call.from + i, &frames[i]))
+				return NULL;
 		}
-		ssize_t written = write(call.fd, slot, (size_t)length);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0 && errno == EAGAIN)
-			break;
-		int error = written < 0 ? errno : EIO;
-		call.burst->status.data[position] = written == length ? 0 : error;
-		done++;
+		write_frames(call.burst, call.fd, frames, count);
+		for (uint32_t i = 0; i < count; i++) {
+			int32_t result = frames[i].result;
+			int32_t error = result < 0 ? -result : EIO;
+
+			call.burst->status.data[call.from + i] =
+				result == (int32_t)frames[i].length ? 0 : error;
+		}
+		call.from += count;
+		call.count -= count;
 	}
-	return give_int32(env, (int32_t)done);
+	return give_undefined(env);
 }
 
 static const struct function functions[] = {

@@ -110,10 +110,10 @@ export interface Native {
    */
   readBurst(burst: BurstHandle, fd: number, from: number, count: number): number;
   /**
-   * Writes these entries, each with status 0 or the errno it met; returns how many were consumed.
-   * Fewer than `count` only at EAGAIN: the rest keeps its status and may be written again.
+   * Writes these entries in their order, each with status 0 or the errno it met (EAGAIN: no room).
+   * Several are written by one system call where the kernel offers io_uring.
    */
-  writeBurst(burst: BurstHandle, fd: number, from: number, count: number): number;
+  writeBurst(burst: BurstHandle, fd: number, from: number, count: number): void;
 
   // Waiting (wait.c)
 

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* Raised whenever a function changes its arguments or its result; native.ts compares it. */
-#define IPMPD_NATIVE_ABI 1
+#define IPMPD_NATIVE_ABI 2
 
 /* struct virtio_net_hdr as TUN/TAP and macvtap put it before each frame (legacy layout). */
 #define VNET_HEADER_LENGTH 10
@@ -78,6 +78,19 @@ napi_value throw_errno(napi_env env, int error, const char *syscall);
 const char *errno_name(int error);
 /* An object NAME -> number of every errno in the table. */
 napi_value errno_numbers(napi_env env);
+
+/* ring.c: several writes by one system call. NULL: the kernel does not offer it. */
+struct ring;
+struct ring_frame {
+	const uint8_t *data;
+	uint32_t length;
+	int32_t result; /* octets taken, or -errno */
+};
+struct ring *ring_open(void);
+void ring_close(struct ring *ring);
+/* Writes frames to `fd`, in their order; returns how many were tried, from the first on. 0: the
+ * kernel cannot now. */
+uint32_t ring_write(struct ring *ring, int fd, struct ring_frame *frames, uint32_t count);
 
 struct function {
 	const char *name;

@@ -17,7 +17,7 @@ import { assert } from '../base/assert.ts';
 export type { BurstHandle, NativeError, PeerCredentials };
 
 /** The interface version this file was written against (IPMPD_NATIVE_ABI in native.h). */
-const NATIVE_ABI = 1;
+const NATIVE_ABI = 2;
 
 assert(
   addon.abi === NATIVE_ABI,

@@ -1,8 +1,8 @@
 /** Bursts over a FIFO: what does not need a device. */
 
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -35,7 +35,7 @@ test('an entry is written from its slot and read into the slot its number names'
     const burst = new TestBurst(3, 100);
     burst.slots.set([2, 0, 1]);
     burst.put(0, new Uint8Array(20).fill(0x5a));
-    strictEqual(native.writeBurst(burst.handle, fd, 0, 1), 1);
+    native.writeBurst(burst.handle, fd, 0, 1);
     strictEqual(burst.status[0], 0);
     strictEqual(burst.lengths[0], 30);
     strictEqual(burst.slab[2 * 100 + 10], 0x5a);
@@ -51,7 +51,7 @@ test('a read that fills its slot has the length of the slot', () => {
     const burst = new TestBurst(2, 64);
     burst.lengths[0] = 64;
     burst.lengths[1] = 20;
-    strictEqual(native.writeBurst(burst.handle, fd, 0, 2), 2);
+    native.writeBurst(burst.handle, fd, 0, 2);
     strictEqual(native.readBurst(burst.handle, fd, 0, 2), 2);
     deepStrictEqual([...burst.lengths], [64, 20]);
   });
@@ -66,21 +66,70 @@ test('nothing waiting is 0, a broken descriptor a negative errno, for reading', 
 test('a broken descriptor is the status of every entry, for writing', () => {
   const burst = new TestBurst(2, 64);
   burst.lengths.fill(40);
-  strictEqual(native.writeBurst(burst.handle, -1, 0, 2), 2);
+  native.writeBurst(burst.handle, -1, 0, 2);
   deepStrictEqual([...burst.status], [native.errno.EBADF, native.errno.EBADF]);
 });
 
-test('a full device stops the burst and leaves the rest untouched', () => {
+test('a device without room is the status of every entry that it did not take', () => {
   withFifo((fd) => {
     const burst = new TestBurst(40, 4096);
     burst.lengths.fill(4096);
-    const consumed = native.writeBurst(burst.handle, fd, 0, 40);
-    strictEqual(consumed, 16);
-    strictEqual(burst.status[15], 0);
-    strictEqual(burst.status[16], -1);
-    strictEqual(burst.lengths[16], 4096);
-    strictEqual(native.writeBurst(burst.handle, fd, 16, 24), 0);
+    native.writeBurst(burst.handle, fd, 0, 40);
+    const full = native.errno.EAGAIN;
+    deepStrictEqual([...burst.status], [...Array(16).fill(0), ...Array(24).fill(full)]);
+    native.writeBurst(burst.handle, fd, 0, 1);
+    strictEqual(burst.status[0], full, 'a single one is told so too');
   });
+});
+
+test('a burst longer than the kernel takes at once keeps its order', () => {
+  withFifo((fd) => {
+    const burst = new TestBurst(150, 64);
+    for (let i = 0; i < 150; i++) burst.slab[i * 64] = i;
+    burst.lengths.fill(64);
+    native.writeBurst(burst.handle, fd, 0, 150);
+    deepStrictEqual([...burst.status], Array(150).fill(0));
+    burst.slab.fill(0);
+    strictEqual(native.readBurst(burst.handle, fd, 0, 150), 150);
+    deepStrictEqual(
+      Array.from({ length: 150 }, (_, i) => burst.slab[i * 64]),
+      Array.from({ length: 150 }, (_, i) => i),
+    );
+  });
+});
+
+/** Program: writes bursts of 1 and of 3 frames of 64 octets to its standard output. */
+const RING_PROGRAM = `
+  import { openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
+  const { default: native } = await import(process.argv[1]);
+  const burst = native.burstCreate(new Uint8Array(192), Int32Array.of(0, 1, 2),
+    new Int32Array(3).fill(64), new Int32Array(3).fill(-1), 64);
+  const rings = () => readdirSync('/proc/self/fd').filter((fd) => {
+    try { return readlinkSync('/proc/self/fd/' + fd).includes('io_uring'); } catch { return false; }
+  }).length;
+  const before = rings();
+  native.writeBurst(burst, 1, 0, 1);
+  const afterOne = rings();
+  if (process.argv[2] === 'full') try { for (;;) openSync('/dev/null'); } catch {}
+  native.writeBurst(burst, 1, 0, 3);
+  if (process.argv[2] === 'full') process.exit(0);
+  writeSync(2, JSON.stringify([afterOne - before, rings() - before]));`;
+
+/** Since Linux 6.6 the administrator may forbid it. */
+function isRingOffered(): boolean {
+  const file = '/proc/sys/kernel/io_uring_disabled';
+  return !existsSync(file) || readFileSync(file, 'latin1').trim() === '0';
+}
+
+test('several frames take a ring, one does not; without a ring they are written all the same', () => {
+  const addon = import.meta.resolve('#native');
+  const script = 'ulimit -n 64; exec "$@"';
+  for (const how of ['ring', 'full']) {
+    const argv = [process.execPath, '--input-type=module', '-e', RING_PROGRAM, addon, how];
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', script, '-', ...argv]);
+    deepStrictEqual([status, stdout.length], [0, 4 * 64], String(stderr));
+    if (how === 'ring') strictEqual(String(stderr), `[0,${isRingOffered() ? 1 : 0}]`);
+  }
 });
 
 test('slots, entries and lengths beyond their memory: RangeError', () => {

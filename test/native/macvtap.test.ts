@@ -43,7 +43,7 @@ namespaceTest(url, 'frames pass both ways between two macvtaps, with their heade
   const back = new TestBurst(32);
   const frames = [testFrame(address, PEER, 3), testFrame(BROADCAST, PEER, 4)];
   frames.forEach((frame, i) => void out.put(i, frame));
-  strictEqual(native.writeBurst(out.handle, far.fds[0] ?? -1, 0, 2), 2);
+  native.writeBurst(out.handle, far.fds[0] ?? -1, 0, 2);
   deepStrictEqual([...out.status], [0, 0]);
   const received: Uint8Array[] = [];
   await until('both frames', () => {
@@ -87,7 +87,7 @@ namespaceTest(url, 'deleted: reading and writing show nothing, asking does', () 
   strictEqual(deviceIsAlive(fd), true);
   run('ip link delete net0');
   burst.put(0, testFrame(BROADCAST, PEER, 1));
-  strictEqual(native.writeBurst(burst.handle, fd, 0, 1), 1);
+  native.writeBurst(burst.handle, fd, 0, 1);
   strictEqual(burst.status[0], 0);
   strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0);
   throws(

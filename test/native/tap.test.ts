@@ -64,11 +64,11 @@ namespaceTest(url, 'frames cross a bridge with their header, in bursts and in or
   const out = new TestBurst(64);
   const back = new TestBurst(128);
   out.put(0, testFrame(ALICE, BOB, 0));
-  strictEqual(native.writeBurst(out.handle, bob, 0, 1), 1);
+  native.writeBurst(out.handle, bob, 0, 1);
   await until('the bridge to learn', () => back.receive(alice).length === 1);
 
   for (let i = 0; i < 64; i++) out.put(i, testFrame(BOB, ALICE, i, 60 + i));
-  strictEqual(native.writeBurst(out.handle, alice, 0, 64), 64);
+  native.writeBurst(out.handle, alice, 0, 64);
   deepStrictEqual([...new Set(out.status)], [0]);
   const received: Uint8Array[] = [];
   await until('all frames', () => {
@@ -90,7 +90,7 @@ namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', as
   out.put(1, testFrame(BOB, ALICE, 2));
   out.put(2, testFrame(BOB, ALICE, 3));
   out.entry(1)[1] = 0x7f; // gso_type that nobody knows
-  strictEqual(native.writeBurst(out.handle, alice, 0, 3), 3);
+  native.writeBurst(out.handle, alice, 0, 3);
   deepStrictEqual([...out.status], [0, native.errno.EINVAL, 0]);
   const fills: (number | undefined)[] = [];
   await until('the other two', () => {
@@ -117,7 +117,7 @@ namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBA
   const fd = device.fds[0] ?? -1;
   const burst = new TestBurst(2);
   burst.put(0, testFrame(BOB, ALICE, 1));
-  strictEqual(native.writeBurst(burst.handle, fd, 0, 1), 1);
+  native.writeBurst(burst.handle, fd, 0, 1);
   strictEqual(burst.status[0], native.errno.EIO);
   strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0);
   strictEqual(deviceIsAlive(fd), true);
