@@ -1,6 +1,6 @@
 /**
- * Mutants: the faults that the rules of locks and lifetimes exclude, each as an edit of the real
- * code, with the test that must fail and what in it notices.
+ * Mutants: the faults that the rules of locks and lifetimes exclude, and an object for each frame;
+ * each as an edit of the real code, with the test that must fail and what in it notices.
  *
  * Edits of `.js` are made in the compiled code, and a test runs over it. Edits of `.ts` are made
  * in the source, and the compiler must refuse it. What an edit looks for occurs exactly once.
@@ -336,5 +336,21 @@ const COUNTING: readonly Mutant[] = [
   },
 ];
 
+/** What would cost time instead of truth. */
+const SPEED: readonly Mutant[] = [
+  {
+    fault: 'the forwarder makes an object for each frame',
+    edits: [
+      {
+        file: 'src/datapath/forwarder.js',
+        find: 'this.#outPort[i] = verdict >= 0 ? verdict : DONE;',
+        replace: 'this.#outPort[i] = verdict >= 0 ? verdict : DONE; this.last = { i, verdict };',
+      },
+    ],
+    check: { file: 'unit/datapath-heap', title: 'no way through the forwarder allocates' },
+    caughtBy: 'checker',
+  },
+];
+
 /** All mutants. */
-export const MUTANTS: readonly Mutant[] = [...UNDER_THE_LOCK, ...LIVES, ...COUNTING];
+export const MUTANTS: readonly Mutant[] = [...UNDER_THE_LOCK, ...LIVES, ...COUNTING, ...SPEED];
