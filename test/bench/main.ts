@@ -19,6 +19,7 @@ import { type Options, options, USAGE } from './options.ts';
 import { type Cost, render, renderCosts, toJson } from './report.ts';
 import { Run, type Surroundings } from './run.ts';
 import { benchKstats } from './scrape.ts';
+import { benchShapes } from './shapes.ts';
 import { FIRST_PACKET, firstPacketMs, measureStarts, startCosts } from './start.ts';
 
 const INTERRUPTED = 130;
@@ -104,4 +105,7 @@ async function benchMain(argv: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await benchMain(process.argv.slice(2));
+const argv = process.argv.slice(2);
+process.exitCode = argv.includes('--shapes')
+  ? Number(!(await benchShapes((text) => process.stdout.write(text))))
+  : await benchMain(argv);

@@ -9,7 +9,7 @@ import { WORKLOADS, type Workload } from './workloads.ts';
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
                         [--only TEXT]... [--row TEXT]... [--build FOLDER]...
                         [--alternatives] [--json FILE]
-       npm run bench -- --kstats
+       npm run bench -- --kstats | --shapes
   (nothing)  5 rounds of 1 s, at most 15 minutes
   --quick    2 rounds, at most 3 minutes: does everything work?
   --full     one more round with UDP 512 and 1400, connections per second, round trips while TCP
@@ -21,6 +21,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [-
   --alternatives   what was not chosen joins in: io_uring in the relay, two workers in ipmpd
   --json     where the figures go (dist/bench.json)
   --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
+  --shapes   only whether call sites of the hot path stay monomorphic: 10 seconds
 Everything is IPv4: ipmpd does not serve IPv6 yet.
 `;
 

@@ -69,7 +69,7 @@ const NO_VNET = new Uint8Array(VNET_HEADER_LENGTH);
 const GSO_TCPV4 = 1;
 const GSO_UDP_L4 = 5;
 
-/** A virtio net header that leaves the checksum, and with a size the segmentation, to the device. */
+/** A virtio net header that leaves the checksum, and the segmentation too, to the device. */
 function vnet(gsoType: number, gsoSize: number, headers: number, field: number): Uint8Array {
   const header = new Uint8Array(VNET_HEADER_LENGTH);
   const view = new DataView(header.buffer);
