@@ -121,7 +121,7 @@ function isRingOffered(): boolean {
   return !existsSync(file) || readFileSync(file, 'latin1').trim() === '0';
 }
 
-test('several frames take a ring, one does not; without a ring they are written all the same', () => {
+test('several frames take a ring, one takes none; all are written without one too', () => {
   const addon = import.meta.resolve('#native');
   const script = 'ulimit -n 64; exec "$@"';
   for (const how of ['ring', 'full']) {
