@@ -27,6 +27,7 @@ import {
   RingPunts,
   WorkerLoop,
   type WorkerPark,
+  workerCall,
 } from '../../src/datapath/worker-loop.ts';
 import { type Kind, TRAFFIC_PORTS, trafficTables } from './datapath-traffic.ts';
 import { BROADCAST, etherFrame, NET0, NET1, NET4, NIC_MACS } from './datapath-world.ts';
@@ -127,6 +128,7 @@ export class Engine implements WorkerPark {
     });
     const giver = new CommandRing(commands);
     for (const port of TRAFFIC_PORTS) giver.push(COMMAND_ATTACH, port, port, 1);
+    this.#call();
   }
 
   /** Runs the loop for `waits` waits: some hundred frames each. */
@@ -157,6 +159,7 @@ export class Engine implements WorkerPark {
     this.#nowMs++;
     if (this.#waits === this.#endWaits) {
       Atomics.store(this.#words, workerOffset(0) + WORKER_STOP, 1);
+      this.#call();
     }
     if (this.#waits % CARRIER_EVERY === 0) {
       const isDown = (this.#waits / CARRIER_EVERY) & 1;
@@ -164,6 +167,7 @@ export class Engine implements WorkerPark {
     }
     if (this.#waits % INJECT_EVERY === 0) {
       this.#injections.push(NET0, this.#injected, 0, this.#injected.length, 0);
+      this.#call();
     }
     for (let i = 0; i < this.#ready.length; i++) ready[i] = this.#ready[i]!;
     return this.#ready.length;
@@ -179,10 +183,17 @@ export class Engine implements WorkerPark {
     Atomics.store(this.#words, workerOffset(0) + WORKER_BELL, 0);
   }
 
+  /** The main thread's part of a call: the loop stands in `wait`, which ends by itself. */
+  #call(): void {
+    workerCall(this.#words, 0, noRing);
+  }
+
   portError(port: number, errno: number): void {
     throw new Error(`port ${port} failed with ${errno}`);
   }
 }
+
+const noRing = (): void => undefined;
 
 /** A counter of bytes carries once in 4 GiB: code that has not seen it is compiled anew then. */
 function showCarries(): void {
