@@ -26,10 +26,11 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
+import { atOnce, type Steps } from './base/turns.ts';
 import { checkConfig } from './config/checks.ts';
 import {
   type ConfigError,
-  documentRead,
+  documentSteps,
   documentsMerge,
   FILE_BYTES_MAX,
   tooLarge,
@@ -80,8 +81,19 @@ export function loadConfig(file: string): ConfigResult {
   return effectiveConfig({ files: layers, commands: null, arguments: null });
 }
 
-/** The files of a configuration, lowest first, each with what it says; or what is wrong. */
-export function loadFiles(file: string): FileLayer[] | { readonly errors: ConfigError[] } {
+/**
+ * The files of a configuration, lowest first, each with what it says; or what is wrong. Of those
+ * that are `known` and say the same as before nothing is parsed again: that takes most of the time.
+ */
+export function loadFiles(file: string, known: readonly FileLayer[] = []): FilesResult {
+  return atOnce(loadSteps(file, known));
+}
+
+/** What reading the files gives. */
+type FilesResult = FileLayer[] | { readonly errors: ConfigError[] };
+
+/** The same in steps. */
+export function* loadSteps(file: string, known: readonly FileLayer[]): Steps<FilesResult> {
   const errors: ConfigError[] = [];
   const layers: FileLayer[] = [];
   const files = [file, ...dropInFiles(dropInDirectoryOf(file), errors)];
@@ -89,7 +101,9 @@ export function loadFiles(file: string): FileLayer[] | { readonly errors: Config
     try {
       const bytes = readBytes(name);
       if (isUtf8(bytes)) {
-        const layer = fileLayer({ file: name, text: bytes.toString('utf8') });
+        const text = bytes.toString('utf8');
+        const before = known.find((layer) => layer.file === name && layer.text === text);
+        const layer = before ?? (yield* layerSteps({ file: name, text }));
         if ('errors' in layer) errors.push(...layer.errors);
         else layers.push(layer);
       } else errors.push(notUtf8(name, bytes));
@@ -102,7 +116,11 @@ export function loadFiles(file: string): FileLayer[] | { readonly errors: Config
 
 /** What the text of one file says, or what is wrong with it. */
 export function fileLayer(source: ConfigSource): FileLayer | { readonly errors: ConfigError[] } {
-  const document = documentRead(source.file, source.text);
+  return atOnce(layerSteps(source));
+}
+
+function* layerSteps(source: ConfigSource): Steps<FileLayer | { readonly errors: ConfigError[] }> {
+  const document = yield* documentSteps(source.file, source.text);
   return 'errors' in document ? document : { ...source, document };
 }
 
@@ -125,17 +143,27 @@ let validator: ConfigValidator | undefined;
 
 /** What layers amount to, or all that is wrong with them. */
 export function effectiveConfig(layers: ConfigLayers): ConfigResult {
+  return atOnce(effectiveSteps(layers));
+}
+
+/** The same in steps. */
+export function* effectiveSteps(layers: ConfigLayers): Steps<ConfigResult> {
   validator ??= new ConfigValidator(configSchema());
   const schema = validator;
   const document = layersMerge(layers);
   const order = layers.files.map(({ file }) => file);
-  const schemaErrors = [
-    // What is wrong in one file is so too where another one lies over it.
-    ...layers.files.flatMap((layer) => schema.checkPart(documentsMerge([layer.document]))),
-    ...schema.check(document),
-  ];
+  const schemaErrors: ConfigError[] = [];
+  // What is wrong in one file is so too where another one lies over it.
+  for (const layer of layers.files) {
+    yield;
+    schemaErrors.push(...schema.checkPart(documentsMerge([layer.document])));
+  }
+  yield;
+  schemaErrors.push(...schema.check(document));
   if (schemaErrors.length > 0) return { errors: sorted(eachOnce(schemaErrors), order) };
+  yield;
   const config = configResolve(document.value);
+  yield;
   const findings = checkConfig(config, document);
   return findings.length > 0 ? { errors: sorted(findings, order) } : { config, document };
 }

@@ -16,9 +16,10 @@ import {
   isScalar,
   isSeq,
   LineCounter,
-  parseDocument,
   type Document as YamlDocument,
 } from 'yaml';
+import { atOnce, type Steps } from '../base/turns.ts';
+import { yamlSteps } from './yaml-steps.ts';
 
 /** A configuration file's size (T26). */
 export const FILE_BYTES_MAX = 256 * 1024;
@@ -119,26 +120,26 @@ export function printable(text: string): string {
   return escaped.length > 60 ? `${escaped.slice(0, 57)}...` : escaped;
 }
 
+/** What reading a file's text gives. */
+export type DocumentResult = ConfigDocument | { errors: ConfigError[] };
+
 /** Reads one file's text. */
-export function documentRead(
-  file: string,
-  text: string,
-): ConfigDocument | { errors: ConfigError[] } {
+export function documentRead(file: string, text: string): DocumentResult {
+  return atOnce(documentSteps(file, text));
+}
+
+/** The same in steps of some milliseconds: a large file takes a hundred. */
+export function* documentSteps(file: string, text: string): Steps<DocumentResult> {
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) return { errors: [tooLarge(file)] };
   const lines = new LineCounter();
   let document: YamlDocument.Parsed;
   try {
-    document = parseDocument(text, {
-      lineCounter: lines,
-      prettyErrors: false,
-      logLevel: 'error',
-      // The parser compares each key with all others; the walk does it in one look.
-      uniqueKeys: false,
-    });
+    document = yield* yamlSteps(text, lines);
   } catch {
     // The parser recurses; its only own exception is an exhausted stack.
     return { errors: [wholeFile(file, 'is not YAML that can be read', 'less nesting')] };
   }
+  yield;
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
     if (problems.some((problem) => problem.message.includes('call stack'))) {

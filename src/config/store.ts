@@ -9,10 +9,13 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import type { Steps } from '../base/turns.ts';
 import {
   effectiveConfig,
+  effectiveSteps,
   fileLayer,
   loadFiles,
+  loadSteps,
   readDropIn,
   savedFileOf,
   writeDropIn,
@@ -104,13 +107,17 @@ export class ConfigStore {
     return { effective: effectiveOrRefuse(whole), layers: whole, isSame, saved };
   }
 
-  /** The configuration as the files are now, with what commands have changed. */
-  reread(): Proposal | { readonly errors: readonly ConfigError[] } {
-    const files = loadFiles(this.#file);
+  /**
+   * The configuration as the files are now, with what commands have changed. In steps: files may be
+   * large, and the daemon has other things to do.
+   */
+  *reread(): Steps<Proposal | { readonly errors: readonly ConfigError[] }> {
+    const files = yield* loadSteps(this.#file, this.#layers.files);
     if ('errors' in files) return files;
     const layers = { ...this.#layers, files };
-    const effective = effectiveConfig(layers);
+    const effective = yield* effectiveSteps(layers);
     if ('errors' in effective) return effective;
+    yield;
     const isSame = isSameConfig(effective.config, this.config);
     return { effective, layers, isSame, saved: undefined };
   }

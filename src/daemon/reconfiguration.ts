@@ -17,6 +17,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { nextTurn, stepByStep } from '../base/turns.ts';
 import { configErrorFormat } from '../config/document.ts';
 import type { ConfigEdit } from '../config/layers.ts';
 import type { ConfigStore, Proposal } from '../config/store.ts';
@@ -108,7 +109,7 @@ export class Reconfiguration {
   reload(): Promise<ReloadRow> {
     return this.#serial.run(async () => {
       const { store, log, tell } = this.#options;
-      const proposal = store.reread();
+      const proposal = await stepByStep(store.reread());
       if ('errors' in proposal) {
         const errors = proposal.errors.map(configErrorFormat);
         log.error({ event: 'reload-refused', errors }, 'the configuration is wrong: not reloaded');
@@ -132,6 +133,7 @@ export class Reconfiguration {
     const changes: string[] = [];
     const problems: string[] = [];
     const missing = new Set<string>();
+    await nextTurn();
     for (const change of difference(this.#config, effective.config)) {
       if (this.#options.isStopping()) break;
       const sentence = changeSentence(change);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
+import { atOnce } from '../../src/base/turns.ts';
 import type { ConfigValue } from '../../src/config/document.ts';
 import { settingValue } from '../../src/config/setting.ts';
 import { configEntries } from '../../src/config/show.ts';
@@ -162,11 +163,30 @@ test('a saved file that was changed meanwhile is not written over', () => {
   writeFileSync(files.saved, 'log: { level: debug }\n');
   throws(() => store.propose([MTU], true), { code: 'EBUSY' });
   equal(files.savedText(), 'log: { level: debug }\n');
-  const proposal = store.reread();
+  const proposal = atOnce(store.reread());
   ok(!('errors' in proposal));
   store.commit(proposal);
   store.commit(store.propose([MTU], true));
   equal(files.open().config.log.level, 'debug');
+});
+
+test('of files that say the same as before nothing is parsed again', () => {
+  using files = new Files();
+  files.dropIn('10-site.yaml', 'log: { level: debug }\n');
+  const store = files.open();
+  const read = () => {
+    const proposal = atOnce(store.reread());
+    ok(!('errors' in proposal));
+    store.commit(proposal);
+    return proposal.layers.files.map(({ document }) => document);
+  };
+  const [main, dropIn] = read();
+  equal(read()[0], main);
+  files.dropIn('10-site.yaml', 'log: { level: warn }\n');
+  const after = read();
+  equal(after[0], main);
+  ok(after[1] !== dropIn);
+  equal(store.config.log.level, 'warn');
 });
 
 test('EIO: in force, but not saved; the old file stays whole', () => {
@@ -181,7 +201,7 @@ test('EIO: in force, but not saved; the old file stays whole', () => {
   equal(group(store).mtu, 1350);
   ok(before.includes('1300'));
   rmSync(files.dropIns);
-  const proposal = store.reread();
+  const proposal = atOnce(store.reread());
   ok(!('errors' in proposal));
   equal(proposal.effective.config.groups[0]?.mtu, 1350, 'a reload does not undo it');
 });
@@ -204,7 +224,7 @@ test('reading again keeps what commands have changed, and refuses broken files',
   const store = files.open({ log: { level: 'trace' } });
   store.commit(store.propose([MTU], false));
   writeFileSync(files.main, MAIN.replace('192.0.2.10', '192.0.2.11').replace('warn', 'error'));
-  const proposal = store.reread();
+  const proposal = atOnce(store.reread());
   ok(!('errors' in proposal));
   store.commit(proposal);
   const { mtu, addresses } = group(store);
@@ -213,7 +233,7 @@ test('reading again keeps what commands have changed, and refuses broken files',
   equal(originOf(store, 'log.level'), 'argument');
 
   writeFileSync(files.main, 'groups: [');
-  ok('errors' in store.reread());
+  ok('errors' in atOnce(store.reread()));
   equal(group(store).mtu, 1300);
 });
 

@@ -1,0 +1,51 @@
+/**
+ * Long work in turns: a number of rows in each, and between two of them whatever else waits for
+ * the thread. Who works in turns works on a copy: what it was made of may change meanwhile.
+ */
+
+/** Rows in one turn: together under a millisecond (ours). */
+export const ROWS_A_TURN = 50;
+
+/** Ends this turn; resolves in the next. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Work that may be interrupted where it yields; what it returns is its result. */
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** Does all of it in this turn. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** Does each step in a turn of its own. */
+export async function stepByStep<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await nextTurn();
+  }
+}
+
+/** Calls `each` for every row, in order. */
+export async function inTurns<Row>(rows: Iterable<Row>, each: (row: Row) => void): Promise<void> {
+  let count = 0;
+  for (const row of rows) {
+    each(row);
+    if (++count % ROWS_A_TURN === 0) await nextTurn();
+  }
+}
+
+/** What `make` makes of every row, in order. */
+export async function mapInTurns<Row, Made>(
+  rows: Iterable<Row>,
+  make: (row: Row) => Made,
+): Promise<Made[]> {
+  const made: Made[] = [];
+  await inTurns(rows, (row) => made.push(make(row)));
+  return made;
+}

@@ -1,0 +1,66 @@
+/** Long work in turns: all of it is done, in order, and others have the thread in between. */
+
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  atOnce,
+  inTurns,
+  mapInTurns,
+  ROWS_A_TURN,
+  type Steps,
+  stepByStep,
+} from '../../src/base/turns.ts';
+
+/** Turns of the event loop that pass while `work` is done. */
+async function turnsOf(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  await work();
+  isOver = true;
+  return turns;
+}
+
+test('rows come in order, so many in a turn', async () => {
+  const rows = Array.from({ length: 10 * ROWS_A_TURN }, (_, at) => at);
+  const seen: number[] = [];
+  const turns = await turnsOf(() => inTurns(rows, (row) => seen.push(row)));
+  deepEqual(seen, rows);
+  equal(turns, 10);
+  deepEqual(
+    await mapInTurns(rows, (row) => row * 2),
+    rows.map((row) => row * 2),
+  );
+  equal(await turnsOf(() => inTurns(rows.slice(1, ROWS_A_TURN), () => undefined)), 0);
+});
+
+function* counted(steps: number): Steps<string> {
+  for (let step = 0; step < steps; step++) yield;
+  return `${steps} steps`;
+}
+
+test('steps give the same at once and one by one', async () => {
+  equal(atOnce(counted(7)), '7 steps');
+  const turns = await turnsOf(async () => equal(await stepByStep(counted(7)), '7 steps'));
+  equal(turns, 7);
+});
+
+test('what a step or a row throws is thrown', async () => {
+  const refuse = (): never => {
+    throw new RangeError('no');
+  };
+  await rejects(inTurns([1], refuse), RangeError);
+  await rejects(
+    stepByStep(
+      (function* (): Steps<void> {
+        yield;
+        refuse();
+      })(),
+    ),
+    RangeError,
+  );
+});
