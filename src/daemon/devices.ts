@@ -271,7 +271,7 @@ export class Devices {
           const info = { present: true, mac, mtu: device.mtu };
           system.handleGroupDevice(name, info, nowMs);
         });
-        await host.refresh();
+        await host.refresh(name);
         await contents.joinAgain(log);
       },
       close: () => host.removeGroupDevice(name),

@@ -263,9 +263,9 @@ export class Host {
     return this.#run.rtnl.counters(ifname);
   }
 
-  /** Looks at the host now instead of waiting for a notification. */
-  refresh(): Promise<void> {
-    return this.#run.mirror.refresh();
+  /** Looks at these devices (or all) now instead of waiting for a notification. */
+  refresh(...names: readonly string[]): Promise<void> {
+    return this.#run.mirror.refresh(...names);
   }
 
   get #run(): Running {

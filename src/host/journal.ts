@@ -77,6 +77,9 @@ export class Journal {
   readonly #path: string;
   readonly #owner: Owner;
   readonly #entries = new Map<number, Entry>();
+  /** The same by holder, and how many entries of a holder say the same. */
+  readonly #byHolder = new Map<string, Map<number, Entry>>();
+  readonly #texts = new Map<string, number>();
   /** Lines about another network namespace that were given up. */
   discarded = 0;
   #fd = -1;
@@ -110,7 +113,7 @@ export class Journal {
   /** Writes `change` down; call it before the change is made. */
   record(holder: string, change: Change): number {
     const entry = { id: this.#nextId++, holder, change };
-    this.#entries.set(entry.id, entry);
+    this.#put(entry);
     this.#append(entry);
     return entry.id;
   }
@@ -120,21 +123,27 @@ export class Journal {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     const amended = { ...entry, change };
-    this.#entries.set(id, amended);
+    this.#take(id);
+    this.#put(amended);
     this.#append(amended);
   }
 
   /** The change is undone, or there is nothing left to undo. */
   forget(id: number): void {
-    if (!this.#entries.delete(id)) return;
+    if (!this.#take(id)) return;
     this.#append({ done: id });
     if (this.#lines > COMPACT_AT_LINES && this.#lines > 2 * this.#entries.size) this.#rewrite();
   }
 
   /** What is not undone yet, newest first: of one holder, or all. */
   entries(holder?: string): Entry[] {
-    const all = [...this.#entries.values()].reverse();
-    return holder === undefined ? all : all.filter((entry) => entry.holder === holder);
+    const wanted = holder === undefined ? this.#entries : this.#byHolder.get(holder);
+    return wanted === undefined ? [] : [...wanted.values()].sort((one, other) => other.id - one.id);
+  }
+
+  /** Whether `holder` has an entry of this very change: there may be thousands of others. */
+  has(holder: string, change: Change): boolean {
+    return this.#texts.has(textOf({ holder, change }));
   }
 
   /** Closes the journal; the file goes if nothing is left to undo. */
@@ -147,11 +156,36 @@ export class Journal {
 
   #load(lines: readonly Line[]): void {
     for (const line of lines) {
-      if (line.done !== undefined) this.#entries.delete(line.done);
+      if (line.done !== undefined) this.#take(line.done);
       if (line.id === undefined || line.holder === undefined || line.change === undefined) continue;
-      this.#entries.set(line.id, { id: line.id, holder: line.holder, change: line.change });
+      this.#take(line.id);
+      this.#put({ id: line.id, holder: line.holder, change: line.change });
       this.#nextId = Math.max(this.#nextId, line.id + 1);
     }
+  }
+
+  #put(entry: Entry): void {
+    const { id, holder } = entry;
+    this.#entries.set(id, entry);
+    const own = this.#byHolder.get(holder) ?? new Map<number, Entry>();
+    this.#byHolder.set(holder, own.set(id, entry));
+    const text = textOf(entry);
+    this.#texts.set(text, (this.#texts.get(text) ?? 0) + 1);
+  }
+
+  /** Answers whether it was there. */
+  #take(id: number): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    this.#entries.delete(id);
+    const own = this.#byHolder.get(entry.holder);
+    own?.delete(id);
+    if (own?.size === 0) this.#byHolder.delete(entry.holder);
+    const text = textOf(entry);
+    const left = (this.#texts.get(text) ?? 1) - 1;
+    if (left > 0) this.#texts.set(text, left);
+    else this.#texts.delete(text);
+    return true;
   }
 
   #append(line: Line): void {
@@ -163,13 +197,17 @@ export class Journal {
   #rewrite(): void {
     const path = `${this.#path}.new`;
     const fd = openSync(path, WRITE_ANEW, 0o600);
-    const lines: Line[] = [{ owner: this.#owner }, ...this.#entries.values()];
+    const lines: Line[] = [{ owner: this.#owner }, ...this.entries().reverse()];
     writeSync(fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     renameSync(path, this.#path);
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = fd;
     this.#lines = lines.length;
   }
+}
+
+function textOf({ holder, change }: Pick<Entry, 'holder' | 'change'>): string {
+  return `${holder} ${JSON.stringify(change)}`;
 }
 
 function readLines(path: string): Line[] {

@@ -72,6 +72,8 @@ export class Mirror {
   readonly #log: HostLog;
   readonly #listener: MirrorListener;
   readonly #watched = new Map<string, Watched>();
+  /** Those that are there, by index: rings come in thousands. */
+  readonly #byIndex = new Map<number, Set<Watched>>();
   readonly #transport: NetlinkTransport;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
@@ -112,7 +114,9 @@ export class Mirror {
     const watched = this.#watched.get(name);
     if (watched === undefined) return;
     for (const want of wantsOf(options)) watched.wants[want]--;
-    if (--watched.users === 0) this.#watched.delete(name);
+    if (--watched.users > 0) return;
+    this.#watched.delete(name);
+    this.#noteIndex(watched, watched.link?.ifindex, undefined);
   }
 
   /** The device as last seen; undefined if it is absent or not watched. */
@@ -201,8 +205,7 @@ export class Mirror {
   }
 
   #handleAddressRing(ifindex: number): void {
-    for (const watched of this.#watched.values()) {
-      if (watched.link?.ifindex !== ifindex) continue;
+    for (const watched of this.#byIndex.get(ifindex) ?? []) {
       watched.isStale.addresses = true;
       watched.isStale.routes = true;
       this.#ring();
@@ -210,9 +213,12 @@ export class Mirror {
   }
 
   #handleRouteRing(ifindexes: readonly number[] | undefined): void {
-    for (const watched of this.#watched.values()) {
+    const concerned =
+      ifindexes === undefined
+        ? this.#watched.values()
+        : ifindexes.flatMap((ifindex) => [...(this.#byIndex.get(ifindex) ?? [])]);
+    for (const watched of concerned) {
       if (watched.wants.routes === 0 || watched.link === undefined) continue;
-      if (ifindexes !== undefined && !ifindexes.includes(watched.link.ifindex)) continue;
       watched.isStale.routes = true;
       this.#ring();
     }
@@ -259,8 +265,18 @@ export class Mirror {
     if (link?.up) watched.hasBounced = false;
     if (before?.ifindex !== link?.ifindex) markStale(watched, false);
     if (isSame(before, link) && !hasBounced) return;
+    this.#noteIndex(watched, before?.ifindex, link?.ifindex);
     watched.link = link;
     this.#listener.handleLink(watched.name, link, hasBounced);
+  }
+
+  #noteIndex(watched: Watched, before: number | undefined, after: number | undefined): void {
+    if (before === after) return;
+    const those = before === undefined ? undefined : this.#byIndex.get(before);
+    those?.delete(watched);
+    if (before !== undefined && those?.size === 0) this.#byIndex.delete(before);
+    if (after === undefined) return;
+    this.#byIndex.set(after, (this.#byIndex.get(after) ?? new Set()).add(watched));
   }
 
   #setPorts(watched: Watched, ports: readonly LinkRecord[]): void {
@@ -340,5 +356,7 @@ function isNewPort(watched: Watched, heard: LinkRecord): boolean {
 
 /** Flat records in a fixed order of fields: their text tells whether they are equal. */
 function isSame(left: unknown, right: unknown): boolean {
+  // Of thousands of addresses some come or go: that needs no text.
+  if (Array.isArray(left) && Array.isArray(right) && left.length !== right.length) return false;
   return JSON.stringify(left) === JSON.stringify(right);
 }

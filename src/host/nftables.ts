@@ -90,10 +90,12 @@ export class SilenceTable {
 
   /** Drops what arrives on `device`. EBUSY: the table belongs to another daemon. */
   async add(device: string, kind: SilencedKind): Promise<void> {
-    if (this.#devices.get(device) === kind) return;
+    const before = this.#devices.get(device);
+    if (before === kind) return;
     this.#devices.set(device, kind);
     try {
-      await this.#publish();
+      if (this.#isMade && before === undefined) await this.#append(device, kind);
+      else await this.#publish();
     } catch (error) {
       this.#devices.delete(device);
       throw error;
@@ -106,6 +108,11 @@ export class SilenceTable {
     if (this.#devices.size > 0) return this.#publish();
     await this.#client.batch(`remove table ${TABLE}`, batchOf([tableDelete()]));
     this.#isMade = false;
+  }
+
+  /** Adds the rules of one more device behind the others: with hundreds, all are many. */
+  async #append(device: string, kind: SilencedKind): Promise<void> {
+    await this.#client.batch(`silence ${device}`, batchOf(rulesFor(device, kind)));
   }
 
   /** Replaces all rules in one transaction. */

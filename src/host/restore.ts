@@ -158,9 +158,7 @@ export class Changes {
 
   /** What was added before and has gone by itself is written down once. */
   async #addition(holder: string, change: Change, add: () => Promise<boolean>): Promise<boolean> {
-    const text = JSON.stringify(change);
-    const known = this.#journal.entries(holder);
-    if (known.some((entry) => JSON.stringify(entry.change) === text)) return add();
+    if (this.#journal.has(holder, change)) return add();
     const id = this.#journal.record(holder, change);
     let added = false;
     try {

@@ -61,6 +61,21 @@ test('what was written down is there after a crash, newest first', (context) => 
   ok(next.record('c', CHANGE) > third);
 });
 
+test('a change of a holder is found as long as one entry tells of it', (context) => {
+  const journal = Journal.open(pathIn(context));
+  const first = journal.record('a', CHANGE);
+  const second = journal.record('a', CHANGE);
+  equal(journal.has('a', { ...CHANGE }), true);
+  equal(journal.has('b', CHANGE), false);
+  journal.forget(first);
+  equal(journal.has('a', CHANGE), true);
+  journal.amend(second, { ...CHANGE, ifindex: 9 });
+  deepEqual([journal.has('a', CHANGE), journal.has('a', { ...CHANGE, ifindex: 9 })], [false, true]);
+  journal.forget(second);
+  equal(journal.has('a', { ...CHANGE, ifindex: 9 }), false);
+  deepEqual(journal.entries('a'), []);
+});
+
 test('nothing left to undo: the file goes', (context) => {
   const path = pathIn(context);
   const journal = Journal.open(path);
