@@ -78,6 +78,7 @@ export class DatapathPool {
   readonly #counters: CounterReader;
   readonly #sides: WorkerSide[] = [];
   #isStopping = false;
+  #isCalling = false;
 
   /** Four words per NIC, to be written by the carrier watch alone. */
   readonly carrierWords: Int32Array;
@@ -148,7 +149,7 @@ export class DatapathPool {
     const side = this.#sides[0];
     if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return false;
     if (!side.injections.push(port, frame, 0, frame.length, 0)) return false;
-    this.#call(0);
+    this.#callSoon();
     return true;
   }
 
@@ -298,6 +299,16 @@ export class DatapathPool {
     }
     side.isDraining = true;
     setImmediate(() => this.#drainPunts(side));
+  }
+
+  /** Calls the first worker when the present turn is over: once for all that is injected. */
+  #callSoon(): void {
+    if (this.#isCalling) return;
+    this.#isCalling = true;
+    queueMicrotask(() => {
+      this.#isCalling = false;
+      if (!this.#isStopping) this.#call(0);
+    });
   }
 
   #call(worker: number): void {
