@@ -14,7 +14,7 @@
 import { type Operation, Scheduler } from './base/operation.ts';
 import type { Publication } from './datapath/fib.ts';
 import type { RouteRecord } from './ip/ire.ts';
-import { handleHostAddresses } from './ipmp/addresses.ts';
+import { handleAddressTime, handleHostAddresses } from './ipmp/addresses.ts';
 import { Administration, type InterfaceChanges } from './ipmp/administration.ts';
 import { type HostRequest, type IpmpContext, post, type Transmission } from './ipmp/context.ts';
 import {
@@ -24,6 +24,8 @@ import {
   describeInterfaces,
   describeNeighbors,
   describeStatus,
+  takeAddresses,
+  takeNeighbors,
 } from './ipmp/describe.ts';
 import type { SystemEvent } from './ipmp/event.ts';
 import type { ControlCounters } from './ipmp/frame-counts.ts';
@@ -211,6 +213,7 @@ export class System {
     this.#told(nowMs);
     this.scheduler.handleTime(nowMs);
     this.#ipmp.handleTime();
+    handleAddressTime(this.#ctx);
     for (const group of this.#ctx.groups.values()) group.lan.handleTime(this.#ctx.nowMs);
     this.#flush();
   }
@@ -220,10 +223,7 @@ export class System {
     this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleDevice(tracked, info));
   }
 
-  /**
-   * What the device of an interface says about its link. Ignored for unknown names and absent
-   * devices: a link is told with `handleDevice` or after it.
-   */
+  /** What a device says about its link. Ignored for unknown names and absent devices. */
   handleLink(ifname: string, info: LinkInfo, nowMs: number): void {
     this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleLink(tracked, info));
   }
@@ -279,6 +279,7 @@ export class System {
   /** When `handleTime` must be called next; Infinity while nothing waits. */
   pollAt(): number {
     this.#flush();
+    if (this.#ctx.incompleteGroups.size > 0) return this.#ctx.nowMs;
     let atMs = Math.min(this.scheduler.pollAt(), this.#ctx.dampingDeadlines.nextAtMs());
     for (const group of this.#ctx.groups.values()) atMs = Math.min(atMs, group.lan.pollAt());
     return atMs;
@@ -300,6 +301,15 @@ export class System {
 
   describeNeighbors(): NeighborRow[] {
     return describeNeighbors(this.#ctx);
+  }
+
+  /** The same of what may be many: copied now, made into rows as they are taken. */
+  takeAddresses(): Iterable<AddressRow> {
+    return takeAddresses(this.#ctx);
+  }
+
+  takeNeighbors(): Iterable<NeighborRow> {
+    return takeNeighbors(this.#ctx);
   }
 
   describeMulticast(): MulticastRow[] {

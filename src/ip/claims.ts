@@ -6,6 +6,9 @@
  * Ethernet source and as sender, so that switches and peers learn the same thing. A duplicate that
  * its owner has unbound is probed from any active member.
  *
+ * Series that begin together are paced: so many in a millisecond, the next ones after it. The death
+ * of a NIC with thousands of addresses neither floods the LAN nor holds anything else up.
+ *
  * As many claims as the owner has addresses; the owner limits those.
  */
 
@@ -36,6 +39,12 @@ import type { Ipif, IpifState } from './ipif.ts';
 import type { LanCounters } from './lan-counters.ts';
 import type { AddressCause, LanMembership, LanOutput } from './lan-port.ts';
 
+/** Series that begin in one millisecond (ours): a full NIC of a large group, at once. */
+export const SERIES_A_MS = 64;
+
+/** Deadlines that are met in one turn (ours): who comes late has thousands before it. */
+export const CLAIMS_A_TURN = 256;
+
 export interface ClaimsOptions {
   readonly membership: LanMembership;
   readonly output: LanOutput;
@@ -51,6 +60,9 @@ export class Claims {
   readonly #counters: LanCounters;
   readonly #claims = new Map<Ipif, Claim>();
   readonly #queue = new DeadlineQueue<Claim>();
+  /** The millisecond in which series begin at present, and how many do. */
+  #paceMs = Number.NEGATIVE_INFINITY;
+  #paced = 0;
 
   constructor(options: ClaimsOptions) {
     this.#membership = options.membership;
@@ -124,7 +136,9 @@ export class Claims {
   }
 
   handleTime(nowMs: number): void {
-    for (let claim = this.#queue.popDue(nowMs); claim; claim = this.#queue.popDue(nowMs)) {
+    for (let met = 0; met < CLAIMS_A_TURN; met++) {
+      const claim = this.#queue.popDue(nowMs);
+      if (claim === undefined) return;
       claim.deadline = undefined;
       this.#apply(claim, claim.dueEvent, nowMs, 0);
     }
@@ -215,7 +229,23 @@ export class Claims {
       this.#schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
       return;
     }
-    this.#announce(claim, nowMs);
+    const atMs = this.#pace(nowMs);
+    if (atMs > nowMs) this.#schedule(claim, atMs);
+    else this.#announce(claim, nowMs);
+  }
+
+  /** When another series may begin. */
+  #pace(nowMs: number): number {
+    if (this.#paceMs < nowMs) {
+      this.#paceMs = nowMs;
+      this.#paced = 0;
+    }
+    if (this.#paced >= SERIES_A_MS) {
+      this.#paceMs++;
+      this.#paced = 0;
+    }
+    this.#paced++;
+    return this.#paceMs;
   }
 
   #announce(claim: Claim, nowMs: number): void {

@@ -22,8 +22,8 @@
  * A duplicate waits for its recovery time or for the link, whatever happens to its binding, so that
  * flapping does not make it probe without end (RFC 5227 2.1.1 limits the tries).
  *
- * Announcements at most begin once a second (reliability T17). A move within that second is
- * announced at once as part of the running series, up to MOVES_PER_SERIES times: when two NICs die
+ * Series of an address begin at most once a second (reliability T17). A move within it is announced
+ * at once as part of the running series, up to MOVES_PER_SERIES times: when two NICs die
  * one after the other, peers must not wait. Further moves wait until the second is over; the
  * announcement then tells of the last one, because the NIC is looked up when it is sent.
  *

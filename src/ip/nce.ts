@@ -269,6 +269,8 @@ export class Nce {
   everConfirmed = false;
   /** An event told that it no longer answers. */
   isToldLost = false;
+  /** A member went away since it was confirmed, and `doubt` has not been told yet (resolver.ts). */
+  isDoubted = false;
   /** When the MAC last changed. */
   movedMs = Number.NEGATIVE_INFINITY;
   /** Set while a `contest` waits for the end of the change lock. */

@@ -16,6 +16,7 @@ import type { Rng } from '../base/rng.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import { Doubts } from './doubts.ts';
 import { HostAnswers } from './host-answers.ts';
 import type { Ill } from './ill.ts';
 import type { FrameEnd, LanCounters } from './lan-counters.ts';
@@ -91,6 +92,7 @@ export class Resolver {
   readonly #deadlines = new DeadlineQueue<Nce>();
   readonly #contests = new DeadlineQueue<Nce>();
   readonly #lostEvents = new TokenBucket(LOST_EVENT_RATE, LOST_EVENT_BURST);
+  readonly #doubts: Doubts;
   /** By NIC number; as many as there are NICs. */
   readonly #rates = new Map<number, Rates>();
 
@@ -104,6 +106,9 @@ export class Resolver {
       this.redirects.forget(nce.address);
     });
     this.hostAnswers = new HostAnswers({ ...options, limit: options.neighborLimit });
+    this.#doubts = new Doubts((nce, nowMs) => {
+      if (this.cache.get(nce.address) === nce) this.#apply(nce, 'doubt', nowMs);
+    });
     this.redirects = new Redirects({
       redirect: (from, to) => this.#output.redirect(from, to),
       unredirect: (from) => this.#output.unredirect(from),
@@ -114,6 +119,7 @@ export class Resolver {
 
   /** The host asks for `address`: answered at once, consumed until it can be, or refused. */
   handleHostQuestion(address: Ipv4, waiter: Waiter, nowMs: number): FrameEnd {
+    this.#doubts.settle(this.cache.get(address), nowMs);
     const refusal = this.#refusal(address, waiter.spa, nowMs);
     if (refusal !== undefined) return refusal;
     const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
@@ -128,12 +134,10 @@ export class Resolver {
     return nce.waiters.length === 0 ? 'answered' : 'consumed';
   }
 
-  /**
-   * The MAC for a frame of the stack itself from `spa` to `address`, 0 while it is unknown. A
-   * stale MAC is given, and verified soon.
-   */
+  /** The MAC for a frame of the stack itself, 0 while unknown; a stale one is verified soon. */
   use(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
     let nce = this.cache.get(address);
+    this.#doubts.settle(nce, nowMs);
     if (nce === undefined || nce.state === 'FAILED') {
       if (this.#refusal(address, spa, nowMs) !== undefined) return 0;
       nce ??= this.cache.add(address, 'needed');
@@ -148,6 +152,7 @@ export class Resolver {
   handleSender(claim: SenderClaim, nowMs: number): FrameEnd {
     this.redirects.handleSeen(claim.mac, claim.address);
     const nce = this.cache.get(claim.address);
+    this.#doubts.settle(nce, nowMs);
     if (nce === undefined) {
       if (!claim.mayAdd) return 'arp_unsolicited';
       const added = this.cache.add(claim.address, 'claimed' satisfies Admission);
@@ -195,10 +200,11 @@ export class Resolver {
 
   /** A member of the group went away: nothing confirmed is believed any longer. */
   doubt(nowMs: number): void {
-    for (const nce of this.cache.entries()) this.#apply(nce, 'doubt', nowMs);
+    this.#doubts.begin(this.cache.entries(), nowMs);
   }
 
   handleTime(nowMs: number): void {
+    this.#doubts.handleTime(nowMs);
     for (let nce = this.#deadlines.popDue(nowMs); nce; nce = this.#deadlines.popDue(nowMs)) {
       nce.deadline = undefined;
       this.#apply(nce, nce.dueEvent, nowMs);
@@ -211,7 +217,8 @@ export class Resolver {
   }
 
   pollAt(): number {
-    return Math.min(this.#deadlines.nextAtMs(), this.#contests.nextAtMs(), this.redirects.pollAt());
+    const [entries, contests] = [this.#deadlines.nextAtMs(), this.#contests.nextAtMs()];
+    return Math.min(this.#doubts.pollAt(), entries, contests, this.redirects.pollAt());
   }
 
   /** Room in the rate of `ill` for a question to everybody; takes it. */

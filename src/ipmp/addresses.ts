@@ -12,7 +12,10 @@ import type { HostAddress, IpmpGroup, UnservedAddress } from './group.ts';
 import { announce } from './regroup.ts';
 import { MAX_ADDRESSES } from './spec.ts';
 
-/** The host's present list for `group`. */
+/** Addresses that are added in one turn (ours): together some milliseconds. */
+export const ADDED_A_TURN = 256;
+
+/** The host's present list for `group`. Of many new addresses the rest follows in later turns. */
 export function handleHostAddresses(
   ctx: IpmpContext,
   group: IpmpGroup,
@@ -21,6 +24,11 @@ export function handleHostAddresses(
   group.hostAddresses = list;
   const removed = syncAddresses(ctx, group);
   if (removed) retryUnserved(ctx, group);
+}
+
+/** Adds more of the addresses that groups wait for. */
+export function handleAddressTime(ctx: IpmpContext): void {
+  for (const group of [...ctx.incompleteGroups]) syncAddresses(ctx, group);
 }
 
 /** An address has become free: perhaps a group (but `except`) waits for it. */
@@ -40,6 +48,7 @@ export function dropAddresses(ctx: IpmpContext, group: IpmpGroup): void {
 function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
   const { ipifs } = group.grp;
   const { wanted, unserved } = sortAddresses(ctx, group);
+  ctx.incompleteGroups.delete(group);
   let isRemoved = false;
   for (const ipif of [...ipifs.values()]) {
     const prefixLength = wanted.get(ipif.address);
@@ -51,8 +60,14 @@ function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
     removeAddress(ctx, group, ipif);
     isRemoved = true;
   }
+  let added = 0;
   for (const [address, prefixLength] of wanted) {
-    if (!ipifs.has(address)) addAddress(ctx, group, Ipif.data(address, prefixLength));
+    if (ipifs.has(address)) continue;
+    if (++added > ADDED_A_TURN) {
+      ctx.incompleteGroups.add(group);
+      break;
+    }
+    addAddress(ctx, group, Ipif.data(address, prefixLength));
   }
   reportUnserved(ctx, group, group.unserved, unserved);
   group.unserved = unserved;
@@ -67,12 +82,13 @@ function sortAddresses(
   const wanted = new Map<Ipv4, number>();
   const unserved: UnservedAddress[] = [];
   const room = MAX_ADDRESSES - addressCount(ctx, group);
+  const isUsedElsewhere = usersElsewhere(ctx, group);
   for (const { address, prefixLength, family } of group.hostAddresses) {
     const refuse = (cause: Cause): number => unserved.push({ address, prefixLength, cause });
     const ipv4 = family === 4 ? ipv4Parse(address) : undefined;
     if (ipv4 === undefined) refuse('not-served');
     else if (ipv4 === 0 || wanted.has(ipv4)) continue;
-    else if (isUsedElsewhere(ctx, group, ipv4)) refuse('used-elsewhere');
+    else if (isUsedElsewhere(ipv4)) refuse('used-elsewhere');
     else if (wanted.size >= room) refuse('too-many');
     else wanted.set(ipv4, prefixLength);
   }
@@ -87,14 +103,14 @@ export function addressCount(ctx: IpmpContext, except?: IpmpGroup): number {
   return count;
 }
 
-function isUsedElsewhere(ctx: IpmpContext, group: IpmpGroup, address: Ipv4): boolean {
-  for (const other of ctx.groups.values()) {
-    if (other !== group && other.grp.ipifs.has(address)) return true;
+/** Tells whether an address is another group's or an interface's: to be asked of many. */
+function usersElsewhere(ctx: IpmpContext, group: IpmpGroup): (address: Ipv4) => boolean {
+  const others = [...ctx.groups.values()].filter((other) => other !== group);
+  const test = new Set<Ipv4>();
+  for (const { ill } of ctx.interfaces.values()) {
+    for (const { address } of ill.testIpifs) test.add(address);
   }
-  for (const tracked of ctx.interfaces.values()) {
-    if (tracked.ill.testIpifs.some((ipif) => ipif.address === address)) return true;
-  }
-  return false;
+  return (address) => test.has(address) || others.some(({ grp }) => grp.ipifs.has(address));
 }
 
 function addAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {

@@ -79,6 +79,8 @@ export interface IpmpContext {
   /** By the name of the device, which never changes. */
   readonly groups: Map<string, IpmpGroup>;
   readonly groupsByPort: Map<number, IpmpGroup>;
+  /** Groups of whose addresses on the host some are still to be added. */
+  readonly incompleteGroups: Set<IpmpGroup>;
   readonly ownMacs: OwnMacs;
   readonly isHostMac: (mac: Mac) => boolean;
   readonly events: Fifo<SystemEvent>;

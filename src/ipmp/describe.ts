@@ -1,10 +1,12 @@
 /** Makes the flat rows of `show` out of the live objects. Called in one turn; nothing is kept. */
 
+import type { Ipif } from '../ip/ipif.ts';
+import type { NeighborRow as LanNeighborRow } from '../ip/lan.ts';
 import { phyintFlagNames } from '../ip/phyint.ts';
 import { ipv4Format, type Mac, macFormat } from '../wire/addr.ts';
 import { causeSentence } from './cause.ts';
 import type { IpmpContext } from './context.ts';
-import type { IpmpGroup } from './group.ts';
+import type { IpmpGroup, UnservedAddress } from './group.ts';
 import { groupMtu } from './mtu.ts';
 import type {
   AddressRow,
@@ -34,6 +36,7 @@ export function describeStatus(ctx: IpmpContext): SystemStatus {
 function describeGroup(group: IpmpGroup): GroupRow {
   const names = (wanted: (member: TrackedPhyint) => boolean): string[] =>
     group.members.filter(wanted).map((member) => member.name);
+  const active = new Set(group.grp.active);
   return {
     group: group.name,
     ifname: group.ifname,
@@ -41,7 +44,7 @@ function describeGroup(group: IpmpGroup): GroupRow {
     cause: causeSentence(group.stateCause),
     fdt_ms: group.settings.failureDetectionTimeMs,
     interfaces: names(() => true),
-    active: names((member) => group.grp.active.includes(member)),
+    active: names((member) => active.has(member)),
     inactive: names((member) => member.functioning && member.inactive),
     failed: names((member) => member.state === 'failed'),
     offline: names((member) => member.shownState === 'offline'),
@@ -81,38 +84,68 @@ export function describeInterfaces(ctx: IpmpContext): InterfaceRow[] {
 
 /** One row per address: data addresses by group, then test addresses by interface. */
 export function describeAddresses(ctx: IpmpContext): AddressRow[] {
-  const rows: AddressRow[] = [];
-  for (const group of ctx.groups.values()) rows.push(...describeDataAddresses(group));
-  for (const tracked of ctx.interfaces.values()) rows.push(...describeTestAddresses(tracked));
-  return rows;
+  return [...takeAddresses(ctx)];
 }
 
-function describeDataAddresses(group: IpmpGroup): AddressRow[] {
-  const { active } = group.grp;
-  const senders = group.members.filter((one) => active.includes(one)).map((one) => one.name);
-  const common = { ifname: group.ifname, group: group.name, type: 'data' as const };
-  const served = [...group.grp.ipifs.values()].map((ipif): AddressRow => {
-    const inbound = ipif.boundIll?.name ?? null;
-    return {
-      ...common,
-      address: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
+/** The same, copied now and made into rows as they are taken: there may be thousands. */
+export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
+  const data = [...ctx.groups.values()].map(copyDataAddresses);
+  const test = [...ctx.interfaces.values()].flatMap(describeTestAddresses);
+  return (function* () {
+    for (const copy of data) yield* dataAddressRows(copy);
+    yield* test;
+  })();
+}
+
+/** What a row says of one data address, as it was when it was copied. */
+type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> & {
+  readonly inbound: string | null;
+};
+
+interface DataAddressesCopy {
+  readonly common: Pick<AddressRow, 'ifname' | 'group' | 'type'>;
+  readonly senders: string[];
+  readonly served: readonly DataAddressCopy[];
+  readonly unserved: readonly UnservedAddress[];
+}
+
+function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
+  const active = new Set(group.grp.active);
+  return {
+    common: { ifname: group.ifname, group: group.name, type: 'data' },
+    senders: group.members.filter((one) => active.has(one)).map((one) => one.name),
+    served: Array.from(group.grp.ipifs.values(), (ipif) => ({
+      address: ipif.address,
+      prefixLength: ipif.prefixLength,
       state: ipif.state,
+      inbound: ipif.boundIll?.name ?? null,
+    })),
+    unserved: group.unserved,
+  };
+}
+
+function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
+  const { common, senders, served, unserved } = copy;
+  for (const { address, prefixLength, state, inbound } of served) {
+    yield {
+      ...common,
+      address: `${ipv4Format(address)}/${prefixLength}`,
+      state,
       inbound,
       outbound: inbound === null ? [] : senders,
       note: inbound === null ? causeSentence('no-interface') : null,
     };
-  });
-  const unserved = group.unserved.map(
-    ({ address, prefixLength, cause }): AddressRow => ({
+  }
+  for (const { address, prefixLength, cause } of unserved) {
+    yield {
       ...common,
       address: `${address}/${prefixLength}`,
       state: cause === 'not-served' ? 'up' : 'down',
       inbound: null,
       outbound: [],
       note: causeSentence(cause),
-    }),
-  );
-  return [...served, ...unserved];
+    };
+  }
 }
 
 function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
@@ -149,16 +182,31 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
 
 /** The neighbours of all groups. */
 export function describeNeighbors(ctx: IpmpContext): NeighborRow[] {
-  return [...ctx.groups.values()].flatMap((group) =>
-    group.lan.neighbors().map((row) => ({
-      dst: ipv4Format(row.address),
-      lladdr: macText(row.mac),
-      state: row.state,
-      group: group.name,
-      proxy: row.isProxy,
-      cause: row.why,
-    })),
-  );
+  return [...takeNeighbors(ctx)];
+}
+
+/** The same, copied now and made into rows as they are taken: there may be tens of thousands. */
+export function takeNeighbors(ctx: IpmpContext): Iterable<NeighborRow> {
+  const copies = Array.from(ctx.groups.values(), ({ name, lan }) => ({
+    name,
+    neighbors: lan.neighbors(),
+  }));
+  return (function* () {
+    for (const { name, neighbors } of copies) {
+      for (const row of neighbors) yield neighborRow(name, row);
+    }
+  })();
+}
+
+function neighborRow(group: string, row: LanNeighborRow): NeighborRow {
+  return {
+    dst: ipv4Format(row.address),
+    lladdr: macText(row.mac),
+    state: row.state,
+    group,
+    proxy: row.isProxy,
+    cause: row.why,
+  };
 }
 
 /** How often members were taken out of use, for metrics. */

@@ -62,6 +62,7 @@ export function createContext(services: ShellServices, parts: SystemParts): Ipmp
     interfacesByNic: new Map(),
     groups: new Map(),
     groupsByPort: new Map(),
+    incompleteGroups: new Set(),
     ownMacs: new OwnMacs(),
     isHostMac: services.isHostMac ?? (() => false),
     events: new Fifo('event', EVENTS_MAX),

@@ -1,6 +1,6 @@
 /** What the host learns of its neighbours, and when. */
 
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ipif } from '../../src/ip/ipif.ts';
 import { REACHABLE_TIME_MS } from '../../src/ip/nce.ts';
@@ -18,13 +18,14 @@ import {
   request,
   TEST,
   World,
+  type WorldOptions,
 } from './ip-harness.ts';
 
 const NET0 = mac('02:00:00:00:00:01');
 const SECOND = ip('192.0.2.11');
 
-function worldWithData(): World {
-  const world = new World();
+function worldWithData(options: WorldOptions = {}): World {
+  const world = new World(options);
   world.addData(DATA, 0);
   return world;
 }
@@ -341,4 +342,34 @@ test('doubt: a confirmed neighbour is verified before the host hears of it again
     world.take().map((one) => one.port),
     ['net0'],
   );
+});
+
+test('doubt: of thousands some in each turn, whoever is asked for before the rest', () => {
+  const count = 3000;
+  const world = worldWithData({ neighborLimit: 4096 });
+  const addresses = Array.from({ length: count }, (_, at) => ip('10.0.0.1') + at);
+  for (const address of addresses) {
+    world.wire(0, request(GATEWAY_MAC, address, DATA));
+    world.confirm(address, GATEWAY_MAC);
+    world.advance(1);
+  }
+  const confirmed = (): number =>
+    world.lan.neighbors().filter(({ state }) => state === 'REACHABLE').length;
+  equal(confirmed(), count);
+  world.lan.doubtNeighbors(world.nowMs);
+  equal(confirmed(), count - 1000);
+  equal(world.lan.pollAt(), world.nowMs);
+  const last = addresses.at(-1)!;
+  world.take();
+  world.hostAsks(last);
+  deepEqual(
+    world.take().map((one) => [one.port, one.arp.targetAddress]),
+    [['net0', last]],
+    'the host hears nothing that is not verified',
+  );
+  world.lan.handleTime(world.nowMs);
+  world.lan.handleTime(world.nowMs);
+  world.lan.handleTime(world.nowMs);
+  equal(confirmed(), 0);
+  ok(world.lan.pollAt() > world.nowMs);
 });
