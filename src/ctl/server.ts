@@ -22,6 +22,7 @@ import {
 import { OperatorError } from '../base/errors.ts';
 import { jsonWrite } from '../base/json.ts';
 import { LineLimit } from '../base/line-limit.ts';
+import { mapInTurns } from '../base/turns.ts';
 import { type ApiCall, type ApiRoute, isPermitted } from './api.ts';
 import type { ControlBackend } from './backend.ts';
 import { type After, Clients } from './clients.ts';
@@ -49,6 +50,9 @@ const PARAMETER_LENGTH_MAX = 256;
 const REQUEST_MS = 5000;
 /** Without a byte in either direction, while no events are subscribed. */
 const IDLE_MS = 10_000;
+/** Rows that are written in one turn (ours); of a longer list a part in each. */
+const ROWS_AT_ONCE = 100;
+const JSON_TYPE = 'application/json; charset=utf-8';
 /** The kernel's own limit, usually; a short backlog refuses most of a burst of clients (T22). */
 const BACKLOG = 4096;
 /** Of the id of this run in the ids of events: no two runs of a machine have the same. */
@@ -244,11 +248,21 @@ async function serve(
     body: bodyOf(route, request),
     by,
   };
-  const result = await route.handle(call);
+  // A large change takes its time, in which nobody says anything: the client is not idle.
+  if (route.role === 'root') request.socket.setTimeout(0);
+  const result = await route.handle(call).finally(() => request.socket.setTimeout(IDLE_MS));
   const status = successStatus(route);
+  if (status === 200 && Array.isArray(result) && result.length > ROWS_AT_ONCE) {
+    return reply.type(JSON_TYPE).send(await rowsWrite(result));
+  }
   if (status === 200) return result;
   if (route.location !== undefined) void reply.header('location', route.location(call));
   return reply.code(status).send();
+}
+
+/** A list as JSON, made in turns: the text is that of `jsonWrite`. */
+async function rowsWrite(rows: readonly unknown[]): Promise<string> {
+  return `[${(await mapInTurns(rows, (row) => jsonWrite(row))).join(',')}]`;
 }
 
 /** What is sent without need must be empty: a body that is ignored would look as if it counted. */

@@ -248,5 +248,10 @@ function ifSame(one: InterfaceConfig, config: InterfaceConfig): InterfaceConfig 
 
 /** Plain values made by one function, so their text is the same if they are. */
 export function isEqual(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  return textOf(one) === textOf(other);
+}
+
+/** By which such values are told apart, where there are many. */
+export function textOf(one: unknown): string {
+  return JSON.stringify(one);
 }

@@ -6,6 +6,7 @@
  * collector, which holds nothing while drivers answer.
  */
 
+import { mapInTurns } from '../base/turns.ts';
 import { configErrorFormat } from '../config/document.ts';
 import { configEntries } from '../config/show.ts';
 import type { ConfigStore } from '../config/store.ts';
@@ -73,11 +74,11 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async addresses(): Promise<readonly AddressRow[]> {
-    return this.#options.system.describeAddresses();
+    return await mapInTurns(this.#options.system.takeAddresses(), (row) => row);
   }
 
   async neighbors(): Promise<readonly NeighborRow[]> {
-    return this.#options.system.describeNeighbors();
+    return await mapInTurns(this.#options.system.takeNeighbors(), (row) => row);
   }
 
   async kstats(wanted: (kstat: KstatIdentity) => boolean): Promise<readonly KstatRecord[]> {
@@ -144,9 +145,11 @@ export class Control extends Commands implements ControlBackend {
   async #snapshot(): Promise<MetricsSnapshot> {
     const { system, version } = this.#options;
     const records = await this.kstats(() => true);
+    const data = new Map(records.map((record) => [`${record.module}:${record.name}`, record.data]));
     const dataOf = (module: string, name: string): KstatData | undefined =>
-      records.find((record) => record.module === module && record.name === name)?.data;
-    return {
+      data.get(`${module}:${name}`);
+    const addresses = system.takeAddresses();
+    const rest = {
       version,
       groups: system.describeGroups().map((row) => ({
         group: row.group,
@@ -164,16 +167,10 @@ export class Control extends Commands implements ControlBackend {
         isLinkUp: row.link !== 'down' && row.state !== 'absent',
         statistics: dataOf('link', row.ifname),
       })),
-      addresses: system
-        .describeAddresses()
-        .flatMap((row) =>
-          row.group === null || row.type !== 'data'
-            ? []
-            : [{ group: row.group, address: row.address, inbound: row.inbound }],
-        ),
       failovers: system.describeFailovers(),
       drops: dataOf('ipmpd', 'drops') ?? {},
     };
+    return { ...rest, addresses: await addressesOf(addresses) };
   }
 }
 
@@ -181,4 +178,12 @@ export class Control extends Commands implements ControlBackend {
 async function loadRenderer(): Promise<MetricsRenderer> {
   const { MetricsRenderer: Renderer } = await import('../stats/prometheus.ts');
   return new Renderer();
+}
+
+/** The data addresses among `rows`, which were copied together with everything else. */
+async function addressesOf(rows: Iterable<AddressRow>): Promise<MetricsSnapshot['addresses']> {
+  const made = await mapInTurns(rows, ({ group, type, address, inbound }) =>
+    group === null || type !== 'data' ? [] : [{ group, address, inbound }],
+  );
+  return made.flat();
 }

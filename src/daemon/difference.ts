@@ -25,6 +25,7 @@ import {
   type GroupSettingsChange,
   isEqual,
   SETTINGS,
+  textOf,
 } from './change.ts';
 
 type Membership = { readonly group: string; readonly ifname: string };
@@ -32,8 +33,9 @@ type Membership = { readonly group: string; readonly ifname: string };
 /** All changes from one configuration to another, in order; none if they say the same. */
 export function difference(from: Config, to: Config): Change[] {
   const nics = compareInterfaces(from, to);
-  const removedGroups = from.groups.filter((group) => !has(to.groups, group.name));
-  const addedGroups = to.groups.filter((group) => !has(from.groups, group.name));
+  const [groupsBefore, groupsAfter] = [byName(from.groups), byName(to.groups)];
+  const removedGroups = from.groups.filter(({ name }) => !groupsAfter.has(name));
+  const addedGroups = to.groups.filter(({ name }) => !groupsBefore.has(name));
   // What somebody gives up can be taken only afterwards: a name, an uplink.
   const givenUp = new Set([
     ...nics.ends.flatMap(({ name, uplink }) => [name, uplink ?? name]),
@@ -42,10 +44,10 @@ export function difference(from: Config, to: Config): Change[] {
   const isLate = ({ name, uplink = null }: { name: string; uplink?: string | null }): boolean =>
     givenUp.has(name) || (uplink !== null && givenUp.has(uplink));
   const { joins, leaves } = compareMembers(from, to, nics);
+  const taken = new Set(from.groups.flatMap(({ interfaces }) => interfaces));
+  const late = new Set([...nics.begins, ...addedGroups].filter(isLate).map(({ name }) => name));
   const canJoinNow = ({ group, ifname }: Membership): boolean =>
-    groupOf(from, ifname) === undefined &&
-    !nics.begins.some((config) => config.name === ifname && isLate(config)) &&
-    !addedGroups.some((config) => config.name === group && isLate(config));
+    !taken.has(ifname) && !late.has(ifname) && !late.has(group);
   const begin = (wanted: boolean): Change[] => {
     const begins = nics.begins.filter((config) => isLate(config) === wanted);
     return [
@@ -86,18 +88,18 @@ interface SettingsPair {
 }
 
 function compareInterfaces(from: Config, to: Config): InterfaceComparison {
-  const staysWired = (one: InterfaceConfig, others: readonly InterfaceConfig[]): boolean =>
-    others.some(
-      ({ name, uplink, bridge }) =>
-        name === one.name && uplink === one.uplink && bridge === one.bridge,
-    );
+  const [before, after] = [byName(from.interfaces), byName(to.interfaces)];
+  const staysWired = (one: InterfaceConfig, others: typeof before): boolean => {
+    const other = others.get(one.name);
+    return other !== undefined && one.uplink === other.uplink && one.bridge === other.bridge;
+  };
   return {
-    ends: from.interfaces.filter((one) => !staysWired(one, to.interfaces)),
-    begins: to.interfaces.filter((one) => !staysWired(one, from.interfaces)),
+    ends: from.interfaces.filter((one) => !staysWired(one, after)),
+    begins: to.interfaces.filter((one) => !staysWired(one, before)),
     settings: to.interfaces.flatMap((one) => {
-      const isThere = staysWired(one, from.interfaces);
-      const before = from.interfaces.find(({ name }) => name === one.name);
-      return interfaceSettings(isThere && before ? before : bareInterface(one), one);
+      const known = before.get(one.name);
+      const isThere = known !== undefined && staysWired(one, before);
+      return interfaceSettings(isThere ? known : bareInterface(one), one);
     }),
   };
 }
@@ -127,12 +129,12 @@ function compareMembers(
   to: Config,
   { ends, begins }: InterfaceComparison,
 ): { joins: Membership[]; leaves: Membership[] } {
-  const isIn = (list: readonly Membership[], one: Membership): boolean =>
-    list.some(({ group, ifname }) => group === one.group && ifname === one.ifname);
   const [before, after] = [memberships(from), memberships(to)];
+  const [wasIn, isIn] = [new Set(before.map(memberKey)), new Set(after.map(memberKey))];
+  const [began, ended] = [byName(begins), byName(ends)];
   return {
-    joins: after.filter((one) => has(begins, one.ifname) || !isIn(before, one)),
-    leaves: before.filter((one) => has(ends, one.ifname) || !isIn(after, one)),
+    joins: after.filter((one) => began.has(one.ifname) || !wasIn.has(memberKey(one))),
+    leaves: before.filter((one) => ended.has(one.ifname) || !isIn.has(memberKey(one))),
   };
 }
 
@@ -193,8 +195,10 @@ const ADDITIONS: Pieces = {
 /** The pieces of `one` that `other` does not have. */
 function contents(one: GroupConfig, other: GroupConfig, pieces: Pieces): Change[] {
   const { name } = one;
-  const of = <T>(mine: readonly T[], theirs: readonly T[], make: (g: string, p: T) => Change) =>
-    mine.filter((piece) => !includes(theirs, piece)).map((piece) => make(name, piece));
+  const of = <T>(mine: readonly T[], theirs: readonly T[], make: (g: string, p: T) => Change) => {
+    const known = new Set(theirs.map(textOf));
+    return mine.filter((piece) => !known.has(textOf(piece))).map((piece) => make(name, piece));
+  };
   const addresses = of(one.addresses, other.addresses, pieces.address);
   const routes = of(one.routes, other.routes, pieces.route);
   return [
@@ -235,14 +239,10 @@ function memberships({ groups }: Config): Membership[] {
   );
 }
 
-function groupOf({ groups }: Config, ifname: string): GroupConfig | undefined {
-  return groups.find(({ interfaces }) => interfaces.includes(ifname));
+function memberKey({ group, ifname }: Membership): string {
+  return `${group} ${ifname}`;
 }
 
-function has(list: readonly { readonly name: string }[], name: string): boolean {
-  return list.some((one) => one.name === name);
-}
-
-function includes<T>(list: readonly T[], wanted: T): boolean {
-  return list.some((one) => isEqual(one, wanted));
+function byName<T extends { readonly name: string }>(list: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(list.map((one) => [one.name, one]));
 }

@@ -11,6 +11,7 @@ import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { RouteSettings } from '../host/records.ts';
+import { textOf } from './change.ts';
 
 /** The part of the host that changes what a group's device carries. */
 export type ContentsHost = Pick<
@@ -106,21 +107,19 @@ export class GroupContents {
   async catchUp(spec: ReturnType<GroupContents['deviceSpec']>): Promise<void> {
     const { name } = this;
     const wanted = this.deviceSpec();
-    const isNew = <T>(one: T, others: readonly T[]): boolean =>
-      !others.some((other) => JSON.stringify(other) === JSON.stringify(one));
     if (wanted.forwarding !== spec.forwarding) {
       await this.#host.setGroupForwarding(name, wanted.forwarding === true);
     }
-    for (const route of spec.routes.filter((one) => isNew(one, wanted.routes))) {
+    for (const route of newIn(spec.routes, wanted.routes)) {
       await unless('ENOENT', this.#host.deleteRoute(name, route));
     }
-    for (const address of spec.addresses.filter((one) => isNew(one, wanted.addresses))) {
+    for (const address of newIn(spec.addresses, wanted.addresses)) {
       await unless('EADDRNOTAVAIL', this.#host.deleteAddress(name, address));
     }
-    for (const address of wanted.addresses.filter((one) => isNew(one, spec.addresses))) {
+    for (const address of newIn(wanted.addresses, spec.addresses)) {
       await unless('EEXIST', this.#host.addAddress(name, address));
     }
-    for (const route of wanted.routes.filter((one) => isNew(one, spec.routes))) {
+    for (const route of newIn(wanted.routes, spec.routes)) {
       await unless('EEXIST', this.#host.addRoute(name, route));
     }
   }
@@ -149,6 +148,12 @@ export class GroupContents {
       throw error;
     }
   }
+}
+
+/** Those of `list` that are not among `others`. */
+function newIn<T>(list: readonly T[], others: readonly T[]): T[] {
+  const known = new Set(others.map(textOf));
+  return list.filter((one) => !known.has(textOf(one)));
 }
 
 function routeSettings({ to, via }: RouteConfig): RouteSettings {

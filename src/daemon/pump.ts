@@ -1,7 +1,8 @@
 /**
  * The turn of the system: after anything has been told to it, what it decided is carried out in
  * the order of urgency: frames, requests to the host, events. Then a timer is set for the moment
- * at which it wants to be told the time.
+ * at which it wants to be told the time. Of many events a number is told in each turn: whoever
+ * hears of them writes them down, and that takes longer than all the rest.
  *
  * Everything that tells the system something goes through `tell`, so no decision is left lying.
  */
@@ -20,6 +21,9 @@ export interface PumpOutlets {
   readonly fail: (error: unknown) => void;
 }
 
+/** Events told in one turn: together about a millisecond (ours). */
+const EVENTS_A_TURN = 50;
+
 /** Ours: longer waits are cut, so that a timer never overflows (setTimeout takes 31 bits). */
 const WAIT_MAX_MS = 3_600_000;
 
@@ -31,6 +35,8 @@ export class Pump {
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #isTurning = false;
+  /** Events are left; a turn for them has been asked for. */
+  #isTelling = false;
   #isStopped = false;
   #lostFrames = 0n;
 
@@ -78,9 +84,11 @@ export class Pump {
     });
   }
 
-  /** Nothing is told and nothing comes out any more. */
+  /** Nothing is told and nothing comes out any more, but for the events that are left. */
   stop(): void {
     this.#isStopped = true;
+    const { event } = this.#outlets;
+    for (let next = this.#system.pollEvent(); next; next = this.#system.pollEvent()) event(next);
     this.#timer?.cancel();
   }
 
@@ -92,7 +100,17 @@ export class Pump {
     for (let next = this.#system.pollHostRequest(); next; next = this.#system.pollHostRequest()) {
       request(next);
     }
-    for (let next = this.#system.pollEvent(); next; next = this.#system.pollEvent()) event(next);
+    for (let told = 0; told < EVENTS_A_TURN; told++) {
+      const next = this.#system.pollEvent();
+      if (next === undefined) return;
+      event(next);
+    }
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    setImmediate(() => {
+      this.#isTelling = false;
+      this.tell(() => undefined);
+    });
   }
 
   #arm(): void {

@@ -1,15 +1,35 @@
-/** The daemon's log: JSON lines on stdout for the journal, readable text on a terminal. */
+/**
+ * The daemon's log: JSON lines on stdout for the journal, readable text on a terminal.
+ *
+ * Lines are written in order, by a thread of Node's own: a reader that is slow (a pipe that is
+ * full, a journal that compresses) must not keep the daemon from its work. What waits is bounded,
+ * and written before the process exits.
+ */
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
-/** A log that shows `level` and what is more severe. Lines are written at once, in order. */
+/** Bytes that wait for the reader: some ten thousand lines; what does not fit is lost (ours). */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A log that shows `level` and what is more severe. */
 export async function createLog(level: string): Promise<Log> {
-  const stream = process.stdout.isTTY
-    ? await openTerminal()
-    : pino.destination({ fd: 1, sync: true });
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  if (process.stdout.isTTY) return pino(options, await openTerminal());
+  const stream = pino.destination({ fd: 1, sync: false, maxLength: WAITING_BYTES_MAX });
+  const log = pino(options, stream);
+  let lost = 0;
+  stream.on('drop', () => {
+    lost++;
+  });
+  stream.on('drain', () => {
+    if (lost === 0) return;
+    const lines = lost;
+    lost = 0;
+    log.warn({ event: 'log-lost', lines }, `${lines} lines of the log found no room`);
+  });
+  return log;
 }
 
 /** What makes text of the lines is loaded for a terminal only: it takes part of each start. */

@@ -60,6 +60,7 @@ export class LabDaemon {
     workspace: Workspace,
     text: string,
     environment: Environment = {},
+    withinMs = START_MS,
   ): Promise<LabDaemon> {
     const configFile = join(workspace.folder, 'ipmpd.yaml');
     writeFileSync(configFile, text);
@@ -68,7 +69,7 @@ export class LabDaemon {
     void daemon.ended.then((status) => {
       exit = status;
     });
-    await until('the daemon answers on its socket', START_MS, async () => {
+    await until('the daemon answers on its socket', withinMs, async () => {
       if (exit !== undefined) return 'ended';
       await daemon.groups();
       return 'answers';

@@ -142,10 +142,10 @@ function keyOf(module: string, instance: number, name: string): string {
 }
 
 /**
- * Kstats whose reading begins in one turn; the next ones begin a millisecond later, so that a large
- * chain does not keep everything else waiting.
+ * Kstats whose reading begins in one turn; the next ones begin a millisecond after these have, so
+ * that a large chain does not keep everything else waiting.
  */
-const READ_A_TURN = 50;
+const READ_A_TURN = 20;
 
 /**
  * Reads all kstats for which `wanted` holds, concurrently. A kstat that cannot be read is left
@@ -156,21 +156,34 @@ export function* collectKstats(
   wanted: (kstat: KstatIdentity) => boolean = () => true,
 ): Operation<KstatRecord[]> {
   const kstats = chain.list().filter(wanted);
-  const outcomes = yield* allOf(
-    kstats.map((kstat, index) => readAfter(kstat, Math.floor(index / READ_A_TURN))),
-  );
+  const readings: (KstatReading | undefined)[] = new Array(kstats.length);
+  yield* readFrom(kstats, 0, readings);
   return kstats.flatMap((kstat, index) => {
-    const outcome = outcomes[index];
-    if (!outcome?.ok) return [];
+    const reading = readings[index];
+    if (reading === undefined) return [];
     chain.readings++;
-    if (outcome.value.stale) chain.staleReadings++;
-    return [recordOf(kstat, outcome.value)];
+    if (reading.stale) chain.staleReadings++;
+    return [recordOf(kstat, reading)];
   });
 }
 
-function* readAfter(kstat: Kstat, delayMs: number): Operation<KstatReading> {
-  if (delayMs > 0) yield* sleepFor(delayMs);
-  return yield* kstat.read();
+/** Reads those from `first` on: some now, beside them the rest a little later. */
+function* readFrom(
+  kstats: readonly Kstat[],
+  first: number,
+  readings: (KstatReading | undefined)[],
+): Operation<void> {
+  const parts = kstats.slice(first, first + READ_A_TURN).map(function* (kstat, at) {
+    readings[first + at] = yield* kstat.read();
+  });
+  const next = first + READ_A_TURN;
+  if (next < kstats.length) parts.push(readLater(kstats, next, readings));
+  yield* allOf(parts);
+}
+
+function* readLater(...[kstats, first, readings]: Parameters<typeof readFrom>): Operation<void> {
+  yield* sleepFor(1);
+  yield* readFrom(kstats, first, readings);
 }
 
 function recordOf(kstat: Kstat, reading: KstatReading): KstatRecord {

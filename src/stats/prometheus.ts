@@ -12,6 +12,7 @@
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { inTurns, nextTurn } from '../base/turns.ts';
 import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './drop-reasons.ts';
 import { labelText, MetricFamily } from './exposition.ts';
 import type { KstatData } from './schema.ts';
@@ -91,9 +92,6 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
-/** Rows in one turn: together under a millisecond. */
-const ROWS_A_TURN = 50;
-
 /** All families of ours, in the order in which they are shown: name, type, help. */
 const FAMILIES: readonly (readonly [string, 'counter' | 'gauge', string])[] = [
   ['ipmpd_build_info', 'gauge', 'The version of ipmpd'],
@@ -143,10 +141,10 @@ export class MetricsRenderer {
       const count = snapshot.drops[reason] ?? 0n;
       rendering.set('ipmp_drops_total', labelText({ reason }), BigInt(count));
     }
-    await inTurns(snapshot.groups, (row) => rendering.setGroup(row));
-    await inTurns(snapshot.interfaces, (row) => rendering.setInterface(row));
-    await inTurns(snapshot.addresses, (row) => rendering.setAddress(row));
-    await inTurns(failoversOf(snapshot), (row) => rendering.setFailovers(row));
+    await inTurns(shown(snapshot.groups), (row) => rendering.setGroup(row));
+    await inTurns(shown(snapshot.interfaces), (row) => rendering.setInterface(row));
+    await inTurns(shown(snapshot.addresses), (row) => rendering.setAddress(row));
+    await inTurns(shown(failoversOf(snapshot)), (row) => rendering.setFailovers(row));
     return (await rendering.text()) + (await this.#process.metrics());
   }
 
@@ -209,7 +207,7 @@ class Rendering {
     let text = '';
     for (const family of this.#families.values()) {
       text += `${family.text()}\n`;
-      await turn();
+      await nextTurn();
     }
     return text;
   }
@@ -233,14 +231,7 @@ function failoversOf({ interfaces, failovers }: MetricsSnapshot): FailoverMetric
   return [...failovers, ...none.filter((row) => !counted.has(keyOf(row)))];
 }
 
-/** Calls `each` for the rows that are shown; others have their turns in between. */
-async function inTurns<Item>(rows: readonly Item[], each: (row: Item) => void): Promise<void> {
-  for (const [index, row] of rows.slice(0, SERIES_MAX).entries()) {
-    each(row);
-    if ((index + 1) % ROWS_A_TURN === 0) await turn();
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** The rows that have a place in a snapshot. */
+function shown<Row>(rows: readonly Row[]): readonly Row[] {
+  return rows.slice(0, SERIES_MAX);
 }
