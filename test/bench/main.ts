@@ -15,14 +15,28 @@ import type { Field } from './field.ts';
 import { measureForwarder } from './forwarder.ts';
 import { measureLocks } from './locks.ts';
 import { missingPrograms } from './machine.ts';
-import { type Options, options, USAGE } from './options.ts';
+import { type Options, options, type Special, USAGE } from './options.ts';
 import { type Cost, render, renderCosts, toJson } from './report.ts';
 import { Run, type Surroundings } from './run.ts';
+import { benchFailover, benchScale } from './scale.ts';
 import { benchKstats } from './scrape.ts';
 import { benchShapes } from './shapes.ts';
 import { FIRST_PACKET, firstPacketMs, measureStarts, startCosts } from './start.ts';
 
 const INTERRUPTED = 130;
+
+/** Whatever is to be closed at the end. */
+type Fields = Pick<Field, 'workspace'>[];
+
+/** What is measured instead of everything else. */
+const SPECIALS: Readonly<
+  Record<Special, (fields: Fields, print: (text: string) => void) => Promise<void>>
+> = {
+  kstats: benchKstats,
+  scale: benchScale,
+  failover: benchFailover,
+  shapes: (_fields, print) => benchShapes(print),
+};
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -75,12 +89,12 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     : { forwarder: measureForwarder(), locks: measureLocks() };
   process.stdout.write(renderCosts(['forwarder in memory', 'ns/frame'], costs.forwarder));
   process.stdout.write(renderCosts(['locks and lifetimes', 'ns each'], costs.locks));
-  const refusal = await whyNot();
+  const refusal = asked.special === 'shapes' ? undefined : await whyNot();
   if (refusal !== undefined) {
     say(`bench: ${refusal}`);
     return 1;
   }
-  const fields: Field[] = [];
+  const fields: Fields = [];
   const stop = new AbortController();
   const close = async (): Promise<void> => {
     await Promise.all(fields.map(({ workspace }) => workspace.close()));
@@ -93,8 +107,11 @@ async function benchMain(argv: readonly string[]): Promise<number> {
   }
   try {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
-    if (asked.isKstats) await benchKstats(fields, (text) => process.stdout.write(text));
-    else await benchDevices(asked, { fields, stop: stop.signal, say }, costs);
+    if (asked.special === undefined) {
+      await benchDevices(asked, { fields, stop: stop.signal, say }, costs);
+    } else {
+      await SPECIALS[asked.special](fields, (text) => process.stdout.write(text));
+    }
     return 0;
   } catch (error) {
     if (stop.signal.aborted) return INTERRUPTED;
@@ -105,7 +122,4 @@ async function benchMain(argv: readonly string[]): Promise<number> {
   }
 }
 
-const argv = process.argv.slice(2);
-process.exitCode = argv.includes('--shapes')
-  ? Number(!(await benchShapes((text) => process.stdout.write(text))))
-  : await benchMain(argv);
+process.exitCode = await benchMain(process.argv.slice(2));

@@ -9,7 +9,7 @@ import { WORKLOADS, type Workload } from './workloads.ts';
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
                         [--only TEXT]... [--row TEXT]... [--build FOLDER]...
                         [--alternatives] [--json FILE]
-       npm run bench -- --kstats | --shapes
+       npm run bench -- --kstats | --scale | --failover | --shapes
   (nothing)  5 rounds of 1 s, at most 15 minutes
   --quick    2 rounds, at most 3 minutes: does everything work?
   --full     one more round with UDP 512 and 1400, connections per second, round trips while TCP
@@ -21,6 +21,8 @@ export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [-
   --alternatives   what was not chosen joins in: io_uring in the relay, two workers in ipmpd
   --json     where the figures go (dist/bench.json)
   --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
+  --scale    only large hosts: 64 NICs in a group, 512 in all: 3 minutes
+  --failover only 50 cuts on each wiring: 8 minutes
   --shapes   only whether call sites of the hot path stay monomorphic: 10 seconds
 Everything is IPv4: ipmpd does not serve IPv6 yet.
 `;
@@ -44,9 +46,12 @@ export interface Options {
   readonly rare: readonly Workload[];
   /** A part is asked for: what runs in memory is left out. */
   readonly isPart: boolean;
-  /** kstats and scrapes instead of everything else. */
-  readonly isKstats: boolean;
+  /** One of these instead of everything else. */
+  readonly special: Special | undefined;
 }
+
+const SPECIALS = ['kstats', 'scale', 'failover', 'shapes'] as const;
+export type Special = (typeof SPECIALS)[number];
 
 /** Reads the arguments. @throws TypeError */
 export function options(argv: readonly string[]): Options {
@@ -63,9 +68,14 @@ export function options(argv: readonly string[]): Options {
       alternatives: { type: 'boolean', default: false },
       json: { type: 'string', default: 'dist/bench.json' },
       kstats: { type: 'boolean', default: false },
+      scale: { type: 'boolean', default: false },
+      failover: { type: 'boolean', default: false },
+      shapes: { type: 'boolean', default: false },
     },
   });
-  const { only, row, json, full, kstats: isKstats } = values;
+  const { only, row, json, full } = values;
+  const [special, ...others] = SPECIALS.filter((name) => values[name]);
+  if (others.length > 0) throw new TypeError(`--${special} and --${others[0]}: one of them`);
   if (values.quick && full) throw new TypeError('--quick and --full: one of them');
   const extent = values.quick ? QUICK : DEFAULT;
   const rounds = values.rounds === undefined ? extent.rounds : natural('--rounds', values.rounds);
@@ -91,8 +101,8 @@ export function options(argv: readonly string[]): Options {
     chosen,
     workloads,
     rare,
-    isPart: isKstats || only.length + row.length > 0,
-    isKstats,
+    isPart: special !== undefined || only.length + row.length > 0,
+    special,
   };
 }
 

@@ -24,7 +24,7 @@ interface Stand {
 /** What a run needs of the program around it. */
 export interface Surroundings {
   /** Every field that is begun, for whoever closes them. */
-  readonly fields: Field[];
+  readonly fields: Pick<Field, 'workspace'>[];
   readonly stop: AbortSignal;
   readonly say: (line: string) => void;
 }

@@ -26,7 +26,10 @@ const WITH = 'with scrapes';
 const GOAL = 1.1;
 
 /** Runs both parts and prints them. @throws WrongTransfer, CommandError */
-export async function benchKstats(fields: Field[], print: (text: string) => void): Promise<void> {
+export async function benchKstats(
+  fields: Pick<Field, 'workspace'>[],
+  print: (text: string) => void,
+): Promise<void> {
   print(renderCosts(['1,000 kstats', 'ms'], await measureKstats()));
   const candidate = candidates({}).find(({ name }) => name === IPMPD)!;
   const field = candidate.field();

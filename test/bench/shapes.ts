@@ -67,9 +67,9 @@ export function renderShapes(shapes: Shapes, frames: string): string {
   ].join('\n');
 }
 
-/** Measures and prints; false if something is wrong. */
-export async function benchShapes(print: (text: string) => void): Promise<boolean> {
+/** Measures and prints. @throws Error if a site is megamorphic or code is thrown away again */
+export async function benchShapes(print: (text: string) => void): Promise<void> {
   const { shapes, output } = await traceShapes(PROGRAM, HOT_PATH);
   print(renderShapes(shapes, output));
-  return shapesAreGood(shapes);
+  if (!shapesAreGood(shapes)) throw new Error('the hot path does not keep its shapes');
 }

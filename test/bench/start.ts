@@ -29,7 +29,7 @@ export type Start = ReadonlyMap<string, number>;
 
 /** Starts the daemon `times` times in a field that `fields` gets, for whoever closes them. */
 export async function measureStarts(
-  fields: Field[],
+  fields: Pick<Field, 'workspace'>[],
   times: number,
   say: (line: string) => void,
 ): Promise<Start[]> {
