@@ -176,9 +176,11 @@ test('a large file is read in steps', () => {
   ok(steps >= 5, `${steps} steps`);
 });
 
+/** A log that waits for its reader would wait for ever. */
+const LOG_PATIENCE_MS = 20_000;
 const LOG = import.meta.resolve('../../src/host/log.js');
 
-test('a log that nobody reads keeps nobody waiting, and loses nothing that has room', async () => {
+test('a log that nobody reads keeps nobody waiting, and loses nothing that has room', async (t) => {
   const script = `
     const { createLog } = await import(${JSON.stringify(LOG)});
     const log = createLog('info');
@@ -188,7 +190,11 @@ test('a log that nobody reads keeps nobody waiting, and loses nothing that has r
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  await once(child.stderr, 'data');
+  t.after(() => child.kill('SIGKILL'));
+  const patience = setTimeout(() => child.kill('SIGKILL'), LOG_PATIENCE_MS);
+  const [word] = await Promise.race([once(child.stderr, 'data'), once(child, 'exit')]);
+  clearTimeout(patience);
+  equal(String(word), 'done');
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
