@@ -57,7 +57,10 @@ async function ask(fd: number, first: number, count: number, targets: Target[]):
       slab.set(frame, at + VNET_HEADER_LENGTH);
       lengths[i] = VNET_HEADER_LENGTH + frame.length;
     }
-    done += native.writeBurst(burst, fd, 0, now);
+    native.writeBurst(burst, fd, 0, now);
+    // What found no room is asked again; a question that comes twice does no harm.
+    const refused = status.subarray(0, now).findIndex((error) => error !== 0);
+    done += refused < 0 ? now : refused;
     await sleep(PAUSE_MS);
   }
 }
