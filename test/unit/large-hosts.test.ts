@@ -183,7 +183,7 @@ const LOG = import.meta.resolve('../../src/host/log.js');
 test('a log that nobody reads keeps nobody waiting, and loses nothing that has room', async (t) => {
   const script = `
     const { createLog } = await import(${JSON.stringify(LOG)});
-    const log = createLog('info');
+    const log = await createLog('info');
     for (let line = 0; line < 5000; line++) log.info({ line }, 'x'.repeat(100));
     process.stderr.write('done');
   `;
