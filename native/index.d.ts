@@ -121,8 +121,11 @@ export interface Native {
   /** Reports `token` while `fd` is readable or broken (level-triggered). */
   epollAdd(epoll: number, fd: number, token: number): void;
   epollDelete(epoll: number, fd: number): void;
-  /** Waits at most `timeoutMs` (-1: for ever); fills `tokens`, returns how many (at most 128). */
-  epollWait(epoll: number, timeoutMs: number, tokens: Int32Array): number;
+  /**
+   * Stays awake for `spinUs` microseconds, then sleeps for at most `timeoutMs` (-1: for ever; 0: no
+   * wait at all), until a descriptor is ready; fills `tokens`, returns how many (at most 128).
+   */
+  epollWait(epoll: number, spinUs: number, timeoutMs: number, tokens: Int32Array): number;
   eventfdCreate(): number;
   eventfdRing(fd: number): void;
   /** True if it had been rung since it was last cleared. */

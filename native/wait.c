@@ -1,12 +1,14 @@
 /*
  * Waiting in a worker: epoll with a token per descriptor, and eventfds to end the wait.
- * Level-triggered: what a breath leaves unread is reported again.
+ * Level-triggered: what a breath leaves unread is reported again. A wait may ask again and again
+ * for some microseconds before it sleeps: to be woken costs more than that.
  */
 #include "native.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A worker waits for its queues of at most 512 NICs and 64 groups; the rest comes next time. */
@@ -51,20 +53,44 @@ static napi_value epoll_delete(napi_env env, napi_callback_info info)
 	return give_undefined(env);
 }
 
-/* (epoll, timeoutMs, tokens) -> how many tokens were filled; 0 on time-out or signal. */
+static int64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* As epoll_wait, but awake for the first `spin_us`. */
+static int wait_awake(int epoll, struct epoll_event *events, int room, int32_t spin_us,
+		      int timeout_ms)
+{
+	int64_t end = monotonic_ns() + spin_us * INT64_C(1000);
+	int ready;
+
+	do {
+		ready = epoll_wait(epoll, events, room, 0);
+	} while (ready == 0 && monotonic_ns() < end);
+	return ready == 0 ? epoll_wait(epoll, events, room, timeout_ms) : ready;
+}
+
+/* (epoll, spinUs, timeoutMs, tokens) -> how many tokens were filled; 0 on time-out or signal. */
 static napi_value epoll_wait_js(napi_env env, napi_callback_info info)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
-	napi_value values[3];
-	int32_t epoll, timeout_ms;
+	napi_value values[4];
+	int32_t epoll, spin_us, timeout_ms;
 	struct words tokens;
 
-	if (!take_arguments(env, info, 3, values) || !take_int32(env, values[0], "epoll", &epoll) ||
-	    !take_int32(env, values[1], "timeoutMs", &timeout_ms) ||
-	    !take_words(env, values[2], "tokens", &tokens))
+	if (!take_arguments(env, info, 4, values) || !take_int32(env, values[0], "epoll", &epoll) ||
+	    !take_int32(env, values[1], "spinUs", &spin_us) ||
+	    !take_int32(env, values[2], "timeoutMs", &timeout_ms) ||
+	    !take_words(env, values[3], "tokens", &tokens))
 		return NULL;
 	int room = tokens.length < EVENTS_PER_WAIT ? (int)tokens.length : EVENTS_PER_WAIT;
-	int ready = epoll_wait(epoll, events, room, timeout_ms);
+	int ready = spin_us > 0 && timeout_ms != 0 ?
+			    wait_awake(epoll, events, room, spin_us, timeout_ms) :
+			    epoll_wait(epoll, events, room, timeout_ms);
 	if (ready < 0 && errno != EINTR)
 		return throw_errno(env, errno, "epoll_wait");
 	for (int i = 0; i < ready; i++)

@@ -41,8 +41,6 @@ const PUNTS_PER_TURN = 64;
 export interface DatapathPoolOptions {
   /** Number of workers, 1 to MAX_WORKERS. */
   workers: number;
-  /** How long a worker asks its devices again before it sleeps, in milliseconds. Default 0. */
-  busyPollMs?: number;
 }
 
 interface Command {
@@ -71,7 +69,6 @@ interface WorkerSide {
 
 /** The datapath of a daemon. */
 export class DatapathPool {
-  readonly #options: DatapathPoolOptions;
   readonly #memory: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #publisher: TablePublisher;
@@ -93,14 +90,13 @@ export class DatapathPool {
     throw error;
   };
 
-  constructor(options: DatapathPoolOptions) {
-    this.#options = options;
-    this.#memory = controlMemoryCreate(options.workers);
+  constructor({ workers }: DatapathPoolOptions) {
+    this.#memory = controlMemoryCreate(workers);
     this.#words = new Int32Array(this.#memory);
     this.#publisher = new TablePublisher(this.#memory);
     this.#counters = new CounterReader(this.#memory);
     this.carrierWords = carrierWords(this.#memory);
-    this.wakeFds = Array.from({ length: options.workers }, () => native.eventfdCreate());
+    this.wakeFds = Array.from({ length: workers }, () => native.eventfdCreate());
   }
 
   /** Starts the workers; resolves when all are in their loops. */
@@ -205,7 +201,6 @@ export class DatapathPool {
       injections,
       commands,
       wakeFd,
-      busyPollMs: this.#options.busyPollMs ?? 0,
       clockOffsetMs: clockOffset(),
     };
     const thread = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });

@@ -71,8 +71,6 @@ export interface WorkerLoopOptions {
   commands: CommandRing;
   injections: FrameRing;
   punts: RingPunts;
-  /** After the last frame the worker asks its devices for this long before it sleeps; 0: not. */
-  busyPollMs: number;
 }
 
 /**
@@ -115,7 +113,6 @@ export class WorkerLoop {
   readonly #fds = new Int32Array(MAX_PORTS).fill(-1);
   readonly #isWatched = new Uint8Array(MAX_PORTS);
   #breaths = 0;
-  #busyUntilMs = 0;
   #isStopped = false;
   /** Injections were left in their ring by the last breath. */
   #hasInjections = false;
@@ -174,7 +171,7 @@ export class WorkerLoop {
   }
 
   #visit(port: number, index: number): void {
-    const { forwarder, park, busyPollMs } = this.#options;
+    const { forwarder, park } = this.#options;
     const count = forwarder.visit(port, BURST_MAX);
     if (count === BURST_MAX) return;
     this.#ready[index] = this.#ready[--this.#readyCount]!;
@@ -182,17 +179,11 @@ export class WorkerLoop {
     if (count < 0) {
       this.#unwatch(port);
       park.portError(port, -count);
-    } else if (count > 0 && busyPollMs > 0) {
-      this.#busyUntilMs = park.nowMs() + busyPollMs;
     }
   }
 
   #sleep(): void {
-    const { forwarder, park, busyPollMs } = this.#options;
-    if (busyPollMs > 0 && park.nowMs() < this.#busyUntilMs) {
-      this.#look(0);
-      return;
-    }
+    const { forwarder } = this.#options;
     forwarder.end();
     if (this.#isAwaited()) this.#ring();
     this.#look(this.#isCalled() ? 0 : WAIT_MAX_MS);

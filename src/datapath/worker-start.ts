@@ -16,7 +16,6 @@ export interface WorkerStart {
   readonly commands: SharedArrayBuffer;
   /** Eventfd that ends a wait. */
   readonly wakeFd: number;
-  readonly busyPollMs: number;
   /** clockOffset() of the main thread. */
   readonly clockOffsetMs: number;
 }

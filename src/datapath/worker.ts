@@ -7,6 +7,7 @@
  * devices never throw.
  */
 
+import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { type DeviceBursts, DevicePort, deviceBurstsCreate } from './device-port.ts';
@@ -20,6 +21,13 @@ import { clockOffset, type WorkerMessage, type WorkerStart } from './worker-star
 
 /** The token of the wake descriptor among the ports. */
 const WAKE_TOKEN = -1;
+
+/**
+ * A worker stays awake for so long before it sleeps (docs/performance.md has what other times
+ * gave): the next burst of a flow comes sooner than a sleeper gets up. With one processor whoever
+ * is to send it could not run.
+ */
+const SPIN_US = availableParallelism() > 1 ? 20 : 0;
 
 // Called at each wake-up: taken out of the addon once, as in device-port.ts.
 const { epollWait, eventfdClear } = native;
@@ -53,7 +61,7 @@ class NativePark implements WorkerPark {
   }
 
   wait(timeoutMs: number, ready: Int32Array): number {
-    const count = epollWait(this.#epoll, timeoutMs, ready);
+    const count = epollWait(this.#epoll, SPIN_US, timeoutMs, ready);
     let ports = 0;
     for (let i = 0; i < count; i++) {
       const token = ready[i]!;
@@ -84,7 +92,7 @@ function workerRun(start: WorkerStart, say: (message: WorkerMessage) => void): v
   const slab = slabCreate();
   const park = new NativePark(start, deviceBurstsCreate(slab), say);
   const punts = new RingPunts(new FrameRing(start.punts));
-  const { memory, worker, busyPollMs } = start;
+  const { memory, worker } = start;
   const forwarder = new Forwarder({ memory, worker, punts, nowMs: () => park.nowMs(), slab });
   const loop = new WorkerLoop({
     memory,
@@ -94,7 +102,6 @@ function workerRun(start: WorkerStart, say: (message: WorkerMessage) => void): v
     commands: new CommandRing(start.commands),
     injections: new FrameRing(start.injections),
     punts,
-    busyPollMs,
   });
   say({ kind: 'ready' });
   loop.run();

@@ -34,7 +34,7 @@ function round(port: DevicePort, epoll: number): number {
   let arrived = 0;
   for (let i = 0; i < FRAMES; i++) {
     port.transmit(SLAB.transmit, 0, 1);
-    if (epollWait(epoll, WAIT_MS, READY) !== 1) break;
+    if (epollWait(epoll, 0, WAIT_MS, READY) !== 1) break;
     arrived += port.receive(SLAB.receive, BURST_MAX);
   }
   const grown = process.memoryUsage().heapUsed - before;

@@ -124,7 +124,6 @@ export class Engine implements WorkerPark {
       commands: new CommandRing(commands),
       injections: new FrameRing(injections),
       punts: sink,
-      busyPollMs: 0.5,
     });
     const giver = new CommandRing(commands);
     for (const port of TRAFFIC_PORTS) giver.push(COMMAND_ATTACH, port, port, 1);

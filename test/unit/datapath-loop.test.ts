@@ -60,7 +60,7 @@ class LoopWorld implements WorkerPark {
   rings = 0;
   steps: (() => void)[] = [];
 
-  constructor(busyPollMs = 0) {
+  constructor() {
     const [commands, injections] = [commandRingCreate(), frameRingCreate(4096)];
     const punts = frameRingCreate(4096);
     this.commands = new CommandRing(commands);
@@ -76,7 +76,6 @@ class LoopWorld implements WorkerPark {
       commands: new CommandRing(commands),
       injections: new FrameRing(injections),
       punts: sink,
-      busyPollMs,
     });
     this.publisher.replace(worldTables());
     this.publisher.setActiveMembers(0, 1, 0);
@@ -292,21 +291,4 @@ test('a publication that waits makes the worker ring when it lets go', () => {
     Atomics.store(world.words, WORD_PENDING, 1);
   });
   deepEqual(world.said, ['bell']);
-});
-
-test('with busy polling the worker asks again before it sleeps', () => {
-  const world = new LoopWorld(1);
-  world.attachBoth();
-  world.run(
-    () => world.device(10).deliver(ipv4Frame()),
-    () => {
-      world.clockMs += 0.5;
-    },
-    () => {
-      world.clockMs += 0.6;
-    },
-    () => undefined,
-  );
-  // The end of the wait that found the frame, two looks, and the wait after the time is over.
-  deepEqual(world.timeouts.slice(-4), [0, 0, WAIT_MAX_MS, WAIT_MAX_MS]);
 });

@@ -49,7 +49,7 @@ function carry(fds: readonly [number, number]): void {
   });
 
   const turn = (): void => {
-    const ready = native.epollWait(epoll, TURN_MS, tokens);
+    const ready = native.epollWait(epoll, 0, TURN_MS, tokens);
     for (let index = 0; index < ready; index += 1) {
       const from = tokens[index] === 0 ? 0 : 1;
       const count = native.readBurst(burst, fds[from], 0, BURST);
