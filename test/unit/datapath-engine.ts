@@ -39,7 +39,7 @@ const FULL_EVERY = 1009;
 const EAGAIN = 11;
 /** Waits between two changes of a carrier, and between two injections. */
 const CARRIER_EVERY = 64;
-const INJECT_EVERY = 4;
+const INJECT_EVERY = 2;
 
 /** A port that hands out its kinds for ever and takes what is written. */
 class TrafficPort implements PortIo {

@@ -44,7 +44,7 @@ const PARTS: Readonly<Record<string, (kind: Kind) => boolean>> = {
 const ROUND = 128;
 const ROUNDS_MAX = 120;
 /** Rounds in a row that allocate nothing: then the compilers are done. */
-const CALM_ROUNDS = 8;
+const CALM_ROUNDS = 16;
 /** Ours: more than the question costs, less than an object for each hundred frames. */
 const CALM_BYTES = 1024;
 /** Ours: by then the observer has been told of collections. */
