@@ -189,11 +189,20 @@ static void write_frames(struct burst *burst, int fd, struct ring_frame *frames,
 {
 	struct ring *ring = ring_for(burst, count);
 	uint32_t tried = ring == NULL ? 0 : ring_write(ring, fd, frames, count);
+	uint32_t refused = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		/* A driver that knows no RWF_NOWAIT refuses all of the burst. */
-		if (i >= tried || frames[i].result == -EOPNOTSUPP)
+		bool is_refused = i < tried && frames[i].result == -EOPNOTSUPP;
+
+		if (is_refused)
+			refused++;
+		if (is_refused || i >= tried)
 			write_one(fd, &frames[i]);
+	}
+	/* A driver that knows no RWF_NOWAIT (before Linux 6.4) will not learn it. */
+	if (refused > 0 && refused == tried) {
+		ring_close(ring);
+		burst->ring = NULL;
 	}
 }
 

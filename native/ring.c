@@ -5,8 +5,9 @@
  * woken; between two calls of write(2) the scheduler may let him run at once, frame by frame. One
  * call for the burst lets him find all of it. The writes are made in their order, while the call
  * lasts: RWF_NOWAIT leaves none of them to a poll or to a thread of the kernel, and no request is
- * under way when ring_write returns. A kernel that refuses the ring (io_uring_disabled, a system
- * call filter, before Linux 5.6) costs only the speed.
+ * under way when ring_write returns. Where the kernel refuses the ring (io_uring_disabled, a
+ * system call filter) or the driver such a write (TUN and TAP before Linux 6.4), burst.c writes
+ * frame by frame.
  */
 #include "native.h"
 

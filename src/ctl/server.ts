@@ -250,7 +250,12 @@ async function serve(
   };
   // A large change takes its time, in which nobody says anything: the client is not idle.
   if (route.role === 'root') request.socket.setTimeout(0);
-  const result = await route.handle(call).finally(() => request.socket.setTimeout(IDLE_MS));
+  let result: unknown;
+  try {
+    result = await route.handle(call);
+  } finally {
+    request.socket.setTimeout(IDLE_MS);
+  }
   const status = successStatus(route);
   if (status === 200 && Array.isArray(result) && result.length > ROWS_AT_ONCE) {
     return reply.type(JSON_TYPE).send(await rowsWrite(result));

@@ -109,7 +109,10 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async metrics(): Promise<string> {
-    this.#renderer ??= loadRenderer();
+    this.#renderer ??= loadRenderer().catch((error: unknown) => {
+      this.#renderer = undefined;
+      throw error;
+    });
     const renderer = await this.#renderer;
     return await renderer.render(await this.#snapshot());
   }

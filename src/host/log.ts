@@ -3,15 +3,16 @@
  *
  * Lines are written in order, by a thread of Node's own: a reader that is slow (a pipe that is
  * full, a journal that compresses) must not keep the daemon from its work. What waits is bounded,
- * and written before the process exits.
+ * and written before an orderly end; a killed process loses it. A fatal line is the exception: it
+ * is written at once, before lines that are under way, and waits for its reader.
  */
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
-/** Bytes that wait for the reader: some ten thousand lines; what does not fit is lost (ours). */
-const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that wait for the reader (ours): what SIGUSR1 tells of the largest host has room. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A log that shows `level` and what is more severe. */
 export async function createLog(level: string): Promise<Log> {
@@ -20,9 +21,12 @@ export async function createLog(level: string): Promise<Log> {
   const stream = pino.destination({ fd: 1, sync: false, maxLength: WAITING_BYTES_MAX });
   const log = pino(options, stream);
   let lost = 0;
-  stream.on('drop', () => {
-    lost++;
-  });
+  // A line that finds no room, or a reader that takes no line any more.
+  for (const event of ['drop', 'error']) {
+    stream.on(event, () => {
+      lost++;
+    });
+  }
   stream.on('drain', () => {
     if (lost === 0) return;
     const lines = lost;

@@ -260,6 +260,8 @@ export class Mirror {
   }
 
   #setLink(watched: Watched, link: LinkRecord | undefined): void {
+    // Nobody may be left who watches it when the kernel's answer comes.
+    if (this.#watched.get(watched.name) !== watched) return;
     const before = watched.link;
     const hasBounced = watched.hasBounced && link?.up === true;
     if (link?.up) watched.hasBounced = false;

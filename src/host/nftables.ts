@@ -83,6 +83,8 @@ export class SilenceTable {
   readonly #client: NetlinkClient;
   readonly #devices = new Map<string, SilencedKind>();
   #isMade = false;
+  /** An addition failed: what became of it is not known, so all rules are replaced. */
+  #isDoubtful = false;
 
   constructor(client: NetlinkClient) {
     this.#client = client;
@@ -94,10 +96,12 @@ export class SilenceTable {
     if (before === kind) return;
     this.#devices.set(device, kind);
     try {
-      if (this.#isMade && before === undefined) await this.#append(device, kind);
+      const isAddition = this.#isMade && before === undefined && !this.#isDoubtful;
+      if (isAddition) await this.#append(device, kind);
       else await this.#publish();
     } catch (error) {
       this.#devices.delete(device);
+      this.#isDoubtful = true;
       throw error;
     }
   }
@@ -134,6 +138,7 @@ export class SilenceTable {
       );
     }
     this.#isMade = true;
+    this.#isDoubtful = false;
   }
 }
 

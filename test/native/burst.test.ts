@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -130,6 +130,22 @@ test('several frames take a ring, one takes none; all are written without one to
     deepStrictEqual([status, stdout.length], [0, 4 * 64], String(stderr));
     if (how === 'ring') strictEqual(String(stderr), `[0,${isRingOffered() ? 1 : 0}]`);
   }
+});
+
+test('a driver that refuses such writes gets each frame alone, and the ring is given up', () => {
+  const rings = (): number =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      const path = `/proc/self/fd/${fd}`;
+      return existsSync(path) && readlinkSync(path).includes('io_uring');
+    }).length;
+  const burst = new TestBurst(3, 64);
+  burst.lengths.fill(64);
+  const fd = native.deviceOpen('/dev/full');
+  const before = rings();
+  native.writeBurst(burst.handle, fd, 0, 3);
+  deepStrictEqual([...burst.status], Array(3).fill(native.errno.ENOSPC));
+  strictEqual(rings(), before);
+  native.deviceClose(fd);
 });
 
 test('slots, entries and lengths beyond their memory: RangeError', () => {
