@@ -1,4 +1,4 @@
-/** Makes the flat rows of `show` out of the live objects, or, of what may be many, out of copies. */
+/** Makes the flat rows of `show` out of the live objects; of what may be many, out of copies. */
 
 import type { Ipif } from '../ip/ipif.ts';
 import type { NeighborRow as LanNeighborRow } from '../ip/lan.ts';
