@@ -9,6 +9,7 @@
  * that cuts, so the start of `ip` is in it.
  */
 
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeasuringChild } from '../../src/lab/child.ts';
 import { until } from '../../src/lab/until.ts';
@@ -43,6 +44,8 @@ export interface Failover {
   readonly announced: number;
   readonly firstMs: number;
   readonly lastMs: number;
+  /** Frames that the kernel's queues had no room for, on the whole machine. */
+  readonly overflown: number;
   readonly processorMs: number;
   readonly wallMs: number;
 }
@@ -91,7 +94,9 @@ async function startTraffic({ workspace }: ScaleField): Promise<Traffic> {
   await sender.receive('ready');
   // Announcements: requests whose sender asks for itself, and has an address.
   const filter = 'arp and arp[14:4] = arp[24:4] and arp[14:4] != 0';
-  const sniffer = await Sniffer.start(workspace, { role: 'far', device: 'far0', filter });
+  // Room for a frame is as large as a frame may be captured: 64 at once would not find any.
+  const args = ['-s', '128'];
+  const sniffer = await Sniffer.start(workspace, { role: 'far', device: 'far0', filter, args });
   return { sender, receiver, sniffer };
 }
 
@@ -110,6 +115,7 @@ async function failOver(
   await sleep(BEFORE_MS);
   sniffer.lines.length = 0;
   await field.takeTurns();
+  const overflownBefore = overflown();
   const port = ifname.replace('net', 'p');
   const cutMs = performance.timeOrigin + performance.now();
   await field.workspace.ip('lan', [`link set ${port} down`]);
@@ -123,6 +129,7 @@ async function failOver(
   const { numbers } = (await receiver.ask({ kind: 'report' }, 'received')) as unknown as {
     numbers: number[];
   };
+  const overflownAfter = overflown();
   const lost = lostTimes(times, numbers);
   const heard = heardTimes(sniffer.lines, moving);
   await field.workspace.ip('lan', [`link set ${port} up`]);
@@ -135,9 +142,19 @@ async function failOver(
     announced: heard.length,
     firstMs: (heard[0] ?? Number.NaN) - cutMs,
     lastMs: (heard.at(-1) ?? Number.NaN) - cutMs,
+    overflown: overflownAfter - overflownBefore,
     processorMs,
     wallMs,
   };
+}
+
+/**
+ * Frames that found the queue of a processor full (net.core.netdev_max_backlog): veth pairs and
+ * bridges put them there. The second word of each line, in hexadecimal.
+ */
+function overflown(): number {
+  const lines = readFileSync('/proc/net/softnet_stat', 'latin1').trim().split('\n');
+  return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '0', 16), 0);
 }
 
 /** When each datagram left that has not arrived; those still under way are not looked at. */

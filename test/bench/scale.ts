@@ -46,6 +46,7 @@ function say(line: string): void {
 
 function failoverTable(failovers: readonly Failover[]): string {
   const head = ['64 NICs, addresses', 'moved', 'lost', 'steered in, ms', 'announced', 'by, ms'];
+  const kernel = 'lost by the kernel';
   const lines = failovers.map((one) => [
     String(one.addresses),
     String(one.moved),
@@ -53,10 +54,11 @@ function failoverTable(failovers: readonly Failover[]): string {
     one.steeredMs.toFixed(1),
     `${one.announced}`,
     `${one.firstMs.toFixed(1)} .. ${one.lastMs.toFixed(1)}`,
+    String(one.overflown),
     turnText(one.processorMs),
     turnText(one.wallMs),
   ]);
-  return table([[...head, ...TURN_HEAD], ...lines]);
+  return table([[...head, kernel, ...TURN_HEAD], ...lines]);
 }
 
 function controlTable(steps: readonly Step[]): string {
