@@ -6,8 +6,10 @@
  * Ethernet source and as sender, so that switches and peers learn the same thing. A duplicate that
  * its owner has unbound is probed from any active member.
  *
- * Series that begin together are paced: so many in a millisecond, the next ones after it. The death
- * of a NIC with thousands of addresses neither floods the LAN nor holds anything else up.
+ * Probes and announcements are paced (pace.ts): so many in a millisecond, the next ones after it.
+ * The death of a NIC with thousands of addresses, or as many new ones, neither floods the LAN nor
+ * holds anything else up. First announcements pass all that wait: peers send to a dead NIC until
+ * they hear one. Only a defence does not wait.
  *
  * As many claims as the owner has addresses; the owner limits those.
  */
@@ -38,9 +40,7 @@ import type { Ill } from './ill.ts';
 import type { Ipif, IpifState } from './ipif.ts';
 import type { LanCounters } from './lan-counters.ts';
 import type { AddressCause, LanMembership, LanOutput } from './lan-port.ts';
-
-/** Series that begin in one millisecond (ours): a full NIC of a large group, at once. */
-export const SERIES_A_MS = 64;
+import { BROADCASTS_A_MS, Pace } from './pace.ts';
 
 /** Deadlines that are met in one turn (ours): who comes late has thousands before it. */
 export const CLAIMS_A_TURN = 256;
@@ -59,16 +59,17 @@ export class Claims {
   readonly #rng: Rng;
   readonly #counters: LanCounters;
   readonly #claims = new Map<Ipif, Claim>();
+  /** First announcements of series that may not begin yet; all other deadlines. */
+  readonly #first = new DeadlineQueue<Claim>();
   readonly #queue = new DeadlineQueue<Claim>();
-  /** The millisecond in which series begin at present, and how many do. */
-  #paceMs = Number.NEGATIVE_INFINITY;
-  #paced = 0;
+  readonly #pace: Pace;
 
   constructor(options: ClaimsOptions) {
     this.#membership = options.membership;
     this.#output = options.output;
     this.#rng = options.rng;
     this.#counters = options.counters;
+    this.#pace = new Pace(() => [...this.#membership.ills()].length);
   }
 
   /** The claim of an address, for those who explain; undefined before the first binding. */
@@ -137,7 +138,7 @@ export class Claims {
 
   handleTime(nowMs: number): void {
     for (let met = 0; met < CLAIMS_A_TURN; met++) {
-      const claim = this.#queue.popDue(nowMs);
+      const claim = this.#takeDue(this.#first, nowMs) ?? this.#takeDue(this.#queue, nowMs);
       if (claim === undefined) return;
       claim.deadline = undefined;
       this.#apply(claim, claim.dueEvent, nowMs, 0);
@@ -145,7 +146,7 @@ export class Claims {
   }
 
   pollAt(): number {
-    return this.#queue.nextAtMs();
+    return Math.min(this.#nextAtMs(this.#first), this.#nextAtMs(this.#queue));
   }
 
   /**
@@ -158,7 +159,17 @@ export class Claims {
       const isWaiting = state === 'announcing' && sent === 0 && deadline !== undefined;
       if (isWaiting) atMs = Math.max(atMs, deadline.atMs);
     }
-    return atMs;
+    return atMs + Math.floor(this.#first.size / BROADCASTS_A_MS);
+  }
+
+  /** The next claim of a queue that is due, if the pace lets it send. */
+  #takeDue(queue: DeadlineQueue<Claim>, nowMs: number): Claim | undefined {
+    if (queue.nextAtMs() > nowMs) return undefined;
+    return this.#pace.hasRoom(queue === this.#first, nowMs) ? queue.popDue(nowMs) : undefined;
+  }
+
+  #nextAtMs(queue: DeadlineQueue<Claim>): number {
+    return Math.max(queue.nextAtMs(), this.#pace.roomAtMs(queue === this.#first));
   }
 
   #apply(claim: Claim, event: ClaimEvent, nowMs: number, mac: Mac): void {
@@ -229,23 +240,10 @@ export class Claims {
       this.#schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
       return;
     }
-    const atMs = this.#pace(nowMs);
-    if (atMs > nowMs) this.#schedule(claim, atMs);
-    else this.#announce(claim, nowMs);
-  }
-
-  /** When another series may begin. */
-  #pace(nowMs: number): number {
-    if (this.#paceMs < nowMs) {
-      this.#paceMs = nowMs;
-      this.#paced = 0;
-    }
-    if (this.#paced >= SERIES_A_MS) {
-      this.#paceMs++;
-      this.#paced = 0;
-    }
-    this.#paced++;
-    return this.#paceMs;
+    // Those that wait were first.
+    const isNext = this.#first.nextAtMs() > nowMs && this.#pace.hasRoom(true, nowMs);
+    if (isNext) this.#announce(claim, nowMs);
+    else this.#schedule(claim, nowMs);
   }
 
   #announce(claim: Claim, nowMs: number): void {
@@ -291,6 +289,7 @@ export class Claims {
   #send(ill: Ill, spa: Ipv4, tpa: Ipv4): boolean {
     const mac = ill.physAddr;
     if (mac === 0) return false;
+    this.#pace.noteSent();
     this.#output.toWire(
       ill,
       arpFrame(MAC_BROADCAST, mac, {
@@ -314,11 +313,16 @@ export class Claims {
 
   #schedule(claim: Claim, atMs: number): void {
     this.#cancel(claim);
-    claim.deadline = this.#queue.schedule(atMs, claim);
+    claim.isFirst = claim.state === 'announcing' && claim.sent === 0;
+    claim.deadline = this.#queueOf(claim).schedule(atMs, claim);
   }
 
   #cancel(claim: Claim): void {
-    if (claim.deadline !== undefined) this.#queue.cancel(claim.deadline);
+    if (claim.deadline !== undefined) this.#queueOf(claim).cancel(claim.deadline);
     claim.deadline = undefined;
+  }
+
+  #queueOf(claim: Claim): DeadlineQueue<Claim> {
+    return claim.isFirst ? this.#first : this.#queue;
   }
 }

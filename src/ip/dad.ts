@@ -194,6 +194,8 @@ export class Claim {
   state: ClaimState;
   why = '';
   deadline: Deadline<Claim> | undefined = undefined;
+  /** The deadline is that of the first announcement of a series. */
+  isFirst = false;
   /** Probes or announcements sent in the present series. */
   sent = 0;
   /** A duplicate that is being tried again. */

@@ -5,8 +5,9 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLAIMS_A_TURN, SERIES_A_MS } from '../../src/ip/claims.ts';
-import { ANNOUNCE_COUNT, ANNOUNCE_INTERVAL_MS } from '../../src/ip/dad.ts';
+import { CLAIMS_A_TURN } from '../../src/ip/claims.ts';
+import { ANNOUNCE_COUNT, ANNOUNCE_INTERVAL_MS, PROBE_COUNT } from '../../src/ip/dad.ts';
+import { BROADCASTS_A_MS, broadcastsAMs, MADE_UP_MS } from '../../src/ip/pace.ts';
 import { ADDED_A_TURN } from '../../src/ipmp/addresses.ts';
 import { ipv4Format } from '../../src/wire/addr.ts';
 import { arpParse } from '../../src/wire/arp.ts';
@@ -29,6 +30,16 @@ function announcements(sent: readonly Sent[]): Map<string, Sent[]> {
     found.set(address, [...(found.get(address) ?? []), one]);
   }
   return found;
+}
+
+/** How many left in each millisecond from `beganMs` on. */
+function perMs(sent: readonly Sent[], beganMs: number): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const { atMs } of sent) {
+    const millisecond = Math.floor(atMs - beganMs);
+    counts.set(millisecond, (counts.get(millisecond) ?? 0) + 1);
+  }
+  return counts;
 }
 
 test('steering: as many stores for 4096 addresses as for 64, before the tables', () => {
@@ -72,13 +83,17 @@ test('announcements: one series for each address that moved, from its new NIC', 
       'in the order in which they moved',
     );
     equal(group.sent.length, moved.length * ANNOUNCE_COUNT);
-    for (const address of moved) {
+    for (const [at, address] of moved.entries()) {
+      // The first ones leave together; the others are as many, and not urgent.
+      const most = broadcastsAMs(NICS);
+      const laterMs = Math.max(0, Math.floor(at / most) - MADE_UP_MS + 1);
       const series = told.get(address.split('/')[0] ?? '') ?? [];
       const nic = Number(group.bindings().get(address)?.slice('net'.length));
       deepEqual(
         series.map((one) => [one.atMs - cutMs, one.nic, ethernetSource(one.frame, 0)]),
-        Array.from({ length: ANNOUNCE_COUNT }, (_, at) => {
-          return [at * ANNOUNCE_INTERVAL_MS, nic, FIRST_MAC + nic];
+        Array.from({ length: ANNOUNCE_COUNT }, (_, count) => {
+          const atMs = count === 0 ? 0 : laterMs + count * ANNOUNCE_INTERVAL_MS;
+          return [atMs, nic, FIRST_MAC + nic];
         }),
       );
     }
@@ -92,12 +107,69 @@ test('announcements of a NIC with thousands of addresses are paced, a few each m
   equal(group.sent.length, 0, 'taken with the next turn');
   group.run(1000);
   equal(group.sent.length, MANY / 2);
-  const perMs = new Map<number, number>();
-  for (const { atMs } of group.sent) perMs.set(atMs - cutMs, (perMs.get(atMs - cutMs) ?? 0) + 1);
   deepEqual(
-    [...perMs],
-    Array.from({ length: MANY / 2 / SERIES_A_MS }, (_, at) => [at, SERIES_A_MS]),
+    [...perMs(group.sent, cutMs)],
+    Array.from({ length: MANY / 2 / BROADCASTS_A_MS }, (_, at) => [at, BROADCASTS_A_MS]),
   );
+});
+
+test('the more NICs of ours hear a broadcast, the fewer that can wait leave at once', () => {
+  deepEqual([1, 2, 8, 16, 64, 1000].map(broadcastsAMs), [64, 64, 64, 32, 8, 1]);
+  const group = new LargeGroup(NICS, MANY);
+  const cutMs = group.nowMs;
+  for (const nic of [1, 2, 3, 4]) group.tellLost(nic);
+  group.run(ANNOUNCE_INTERVAL_MS - 1);
+  const moved = group.sent.length;
+  ok(moved >= (4 * MANY) / NICS);
+  for (const count of perMs(group.sent, cutMs).values()) ok(count <= BROADCASTS_A_MS);
+  group.forget();
+  group.run(ANNOUNCE_INTERVAL_MS);
+  equal(group.sent.length, (4 * MANY) / NICS, 'the second announcements');
+  const [first = 0, ...others] = perMs(group.sent, cutMs).values();
+  equal(first, MADE_UP_MS * broadcastsAMs(NICS), 'after a pause');
+  ok(others.every((count) => count <= broadcastsAMs(NICS)));
+});
+
+test('probes of thousands of addresses that are added together are paced as well', () => {
+  const group = new LargeGroup(NICS, 1);
+  group.addresses(MANY);
+  const beganMs = group.nowMs;
+  group.run(10_000);
+  const addresses = group.system.describeAddresses();
+  equal(addresses.length, MANY);
+  ok(addresses.every(({ state }) => state === 'up'));
+  const probes = group.sent.filter(({ frame }) => {
+    return arpParse(frame, ETHERNET_HEADER_LENGTH).senderAddress === 0;
+  });
+  equal(probes.length, PROBE_COUNT * (MANY - 1));
+  const most = broadcastsAMs(NICS);
+  const atOnce = new Map<number, number>();
+  for (const { atMs } of probes) atOnce.set(atMs, (atOnce.get(atMs) ?? 0) + 1);
+  ok(Math.max(...atOnce.values()) <= MADE_UP_MS * most);
+  for (let at = 0; at + 100 * most < probes.length; at++) {
+    const tookMs = probes[at + 100 * most]!.atMs - probes[at]!.atMs;
+    ok(tookMs > 100 - 2 * MADE_UP_MS, `${100 * most} probes in ${tookMs} ms`);
+  }
+  ok(probes.at(-1)!.atMs - beganMs >= probes.length / most);
+});
+
+test('while new addresses wait for their probes, one that moves is announced before them', () => {
+  const group = new LargeGroup(NICS, NICS);
+  const before = group.bindings();
+  group.addresses(MANY);
+  group.run(200);
+  group.forget();
+  const cutMs = group.nowMs;
+  group.tellLost(LOST);
+  group.run(2);
+  const [moved = ''] = [...before].find(([, nic]) => nic === `net${LOST}`) ?? [];
+  const announced = group.sent.filter(({ frame }) => {
+    const { senderAddress } = arpParse(frame, ETHERNET_HEADER_LENGTH);
+    return ipv4Format(senderAddress) === moved.split('/')[0];
+  });
+  equal(announced.length, 1);
+  ok(announced[0]!.atMs - cutMs <= 1);
+  ok(group.sent.length > 1, 'probes go on');
 });
 
 test('deadlines that are met late are met in several turns, none of them lost', () => {
