@@ -2,19 +2,22 @@
  * The turn of the system: after anything has been told to it, what it decided is carried out in
  * the order of urgency: frames, requests to the host, events. Then a timer is set for the moment
  * at which it wants to be told the time. Of many events a number is told in each turn: whoever
- * hears of them writes them down, and that takes longer than all the rest.
+ * hears of them writes them down, and that takes longer than all the rest. A frame that finds no
+ * room on its way to a worker waits for some, and the others behind it in the system's own queue,
+ * which is bounded.
  *
  * Everything that tells the system something goes through `tell`, so no decision is left lying.
  */
 
 import type { Operation, Task } from '../base/operation.ts';
+import type { Injection } from '../datapath/pool.ts';
 import type { Clock, Timer } from '../host/clock.ts';
-import type { HostRequest, System, SystemEvent } from '../system.ts';
+import type { HostRequest, System, SystemEvent, Transmission } from '../system.ts';
 
 /** Where decisions go. None of these may tell the system something before it returns. */
 export interface PumpOutlets {
-  /** False if there was no room: the frame is lost, as on any wire, and counted. */
-  readonly transmit: (port: number, frame: Uint8Array) => boolean;
+  /** A frame that is refused is lost, as on any wire, and counted. */
+  readonly transmit: (port: number, frame: Uint8Array) => Injection;
   readonly request: (request: HostRequest) => void;
   readonly event: (event: SystemEvent) => void;
   /** Our own mistake: the process cannot go on. */
@@ -23,6 +26,9 @@ export interface PumpOutlets {
 
 /** Events told in one turn: together about a millisecond (ours). */
 const EVENTS_A_TURN = 50;
+
+/** Ours: how soon room is looked for again; by then a worker has written hundreds of frames. */
+const ROOM_MS = 1;
 
 /** Ours: longer waits are cut, so that a timer never overflows (setTimeout takes 31 bits). */
 const WAIT_MAX_MS = 3_600_000;
@@ -39,6 +45,9 @@ export class Pump {
   #isTelling = false;
   #isStopped = false;
   #lostFrames = 0n;
+  /** The frame that found no room. */
+  #waiting: Transmission | undefined;
+  #isAskingForRoom = false;
 
   constructor(system: System, clock: Clock, outlets: PumpOutlets) {
     this.#system = system;
@@ -47,7 +56,7 @@ export class Pump {
     system.scheduler.onReady = () => queueMicrotask(() => this.tell(() => undefined));
   }
 
-  /** Frames that found no room on their way to a worker. */
+  /** Frames that no worker took, or will. */
   get lostFrames(): bigint {
     return this.#lostFrames;
   }
@@ -89,14 +98,14 @@ export class Pump {
     this.#isStopped = true;
     const { event } = this.#outlets;
     for (let next = this.#system.pollEvent(); next; next = this.#system.pollEvent()) event(next);
+    if (this.#waiting !== undefined) this.#lostFrames++;
+    this.#waiting = undefined;
     this.#timer?.cancel();
   }
 
   #drain(): void {
-    const { transmit, request, event } = this.#outlets;
-    for (let next = this.#system.pollTransmit(); next; next = this.#system.pollTransmit()) {
-      if (!transmit(next.port, next.frame)) this.#lostFrames++;
-    }
+    const { request, event } = this.#outlets;
+    this.#transmit();
     for (let next = this.#system.pollHostRequest(); next; next = this.#system.pollHostRequest()) {
       request(next);
     }
@@ -109,6 +118,22 @@ export class Pump {
     this.#isTelling = true;
     setImmediate(() => {
       this.#isTelling = false;
+      this.tell(() => undefined);
+    });
+  }
+
+  #transmit(): void {
+    let next = this.#waiting ?? this.#system.pollTransmit();
+    for (; next; next = this.#system.pollTransmit()) {
+      const end = this.#outlets.transmit(next.port, next.frame);
+      if (end === 'full') break;
+      if (end === 'refused') this.#lostFrames++;
+    }
+    this.#waiting = next;
+    if (next === undefined || this.#isAskingForRoom) return;
+    this.#isAskingForRoom = true;
+    this.#clock.after(ROOM_MS, () => {
+      this.#isAskingForRoom = false;
       this.tell(() => undefined);
     });
   }

@@ -43,6 +43,9 @@ export interface DatapathPoolOptions {
   workers: number;
 }
 
+/** Refused: it will never be written. Full: there is no room for it now. */
+export type Injection = 'taken' | 'full' | 'refused';
+
 interface Command {
   readonly what: number;
   readonly port: number;
@@ -139,14 +142,14 @@ export class DatapathPool {
     await Promise.all(this.#sides.map((side) => this.#command(side, command)));
   }
 
-  /** Has `frame` (Ethernet header first) written to `port`; false if there is no room for it. */
-  inject(port: number, frame: Uint8Array): boolean {
+  /** Has `frame` (Ethernet header first) written to `port`. */
+  inject(port: number, frame: Uint8Array): Injection {
     assertNoOpenRegion('injection');
     const side = this.#sides[0];
-    if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return false;
-    if (!side.injections.push(port, frame, 0, frame.length, 0)) return false;
+    if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return 'refused';
+    if (!side.injections.push(port, frame, 0, frame.length, 0)) return 'full';
     this.#callSoon();
-    return true;
+    return 'taken';
   }
 
   /** The counters of `port`, exact, summed over the workers. */

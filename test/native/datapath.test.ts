@@ -96,7 +96,7 @@ class Bench implements AsyncDisposable {
     const sender = { senderMac: own, senderAddress: asked.targetAddress };
     const target = { targetMac: asked.senderMac, targetAddress: asked.senderAddress };
     const reply = { operation: ARP_REPLY, ...sender, ...target };
-    ok(this.pool.inject(port, arpFrame(asked.senderMac, source, reply)));
+    equal(this.pool.inject(port, arpFrame(asked.senderMac, source, reply)), 'taken');
   }
 }
 
@@ -243,7 +243,7 @@ namespaceTest(
     // Whoever opens something next gets the number of the bell.
     const other = native.eventfdCreate();
     equal(other, wakeFd);
-    equal(pool.inject(HOST, new Uint8Array(60)), false);
+    equal(pool.inject(HOST, new Uint8Array(60)), 'refused');
     equal(native.eventfdClear(other), false, 'nothing was written to it');
     await pool.attach(HOST, [other]);
     await pool.detach(HOST);

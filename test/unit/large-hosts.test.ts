@@ -15,11 +15,13 @@ import { documentRead, documentSteps } from '../../src/config/document.ts';
 import { configFromSources } from '../../src/config.ts';
 import { difference } from '../../src/daemon/difference.ts';
 import { Pump } from '../../src/daemon/pump.ts';
+import type { Injection } from '../../src/datapath/pool.ts';
 import { hostClock } from '../../src/host/clock.ts';
 import type { NetlinkClient } from '../../src/host/netlink.ts';
 import type { Request } from '../../src/host/netlink-message.ts';
 import { SilenceTable } from '../../src/host/nftables.ts';
 import { collectKstats, KstatChain, type KstatReading } from '../../src/stats/kstat.ts';
+import type { System } from '../../src/system.ts';
 import { ask, fakeDaemon } from './ctl-fake.ts';
 import { Bench } from './system-bench.ts';
 
@@ -146,7 +148,7 @@ test('many events are told in several turns, in order, all before the stop ends'
   const told: string[] = [];
   let turns = 0;
   const pump = new Pump(bench.system, hostClock, {
-    transmit: () => true,
+    transmit: () => 'taken',
     request: () => undefined,
     event: ({ event, to }) => {
       if (event === 'address-added') told.push(String(to));
@@ -163,6 +165,61 @@ test('many events are told in several turns, in order, all before the stop ends'
   ok(turns >= 2);
   pump.stop();
   deepEqual(told, wanted);
+});
+
+/** A pump over a system that has frames for the ports 0, 1, 2 ... to send. */
+function pumpOf(frames: number, transmit: (port: number) => Injection): Pump {
+  const left = Array.from({ length: frames }, (_, port) => ({ port, frame: new Uint8Array(60) }));
+  const system = {
+    scheduler: {},
+    handleTime: () => undefined,
+    pollTransmit: () => left.shift(),
+    pollHostRequest: () => undefined,
+    pollEvent: () => undefined,
+    pollAt: () => Number.POSITIVE_INFINITY,
+  } as unknown as System;
+  return new Pump(system, hostClock, {
+    transmit,
+    request: () => undefined,
+    event: () => undefined,
+    fail: (error) => {
+      throw error;
+    },
+  });
+}
+
+test('frames that find no room on their way to a worker wait, and leave in their order', async () => {
+  const [frames, perTurn] = [100, 16];
+  let room = perTurn;
+  const tried: number[] = [];
+  const taken: number[] = [];
+  const pump = pumpOf(frames, (port) => {
+    tried.push(port);
+    if (room === 0) return 'full';
+    room--;
+    taken.push(port);
+    return 'taken';
+  });
+  pump.tell(() => undefined);
+  const wanted = Array.from({ length: frames }, (_, port) => port);
+  deepEqual(tried, wanted.slice(0, perTurn + 1), 'those behind it are not tried');
+  for (; taken.length < frames; room = perTurn) await new Promise((go) => setImmediate(go));
+  deepEqual(taken, wanted);
+  equal(pump.lostFrames, 0n);
+  pump.stop();
+});
+
+test('a frame that no worker will ever take is lost and counted, and keeps no other', () => {
+  const taken: number[] = [];
+  const pump = pumpOf(3, (port) => {
+    if (port === 1) return 'refused';
+    taken.push(port);
+    return 'taken';
+  });
+  pump.tell(() => undefined);
+  deepEqual(taken, [0, 2]);
+  equal(pump.lostFrames, 1n);
+  pump.stop();
 });
 
 test('a large file is read in steps', () => {
