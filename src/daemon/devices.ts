@@ -14,6 +14,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { nextTurn } from '../base/turns.ts';
 import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
 import type { Host } from '../host/host.ts';
@@ -23,6 +24,9 @@ import { stableMac } from '../host/stable-mac.ts';
 import type { NicDrivers } from './driver.ts';
 import { type ContentsHost, GroupContents } from './group-contents.ts';
 import type { Pump } from './pump.ts';
+
+/** Devices whose end is told in one turn: on a large host some twenty milliseconds (ours). */
+const GONE_A_TURN = 8;
 
 /** What the devices are joined from. */
 export interface DevicesOptions {
@@ -34,6 +38,7 @@ export interface DevicesOptions {
       | 'detachInterface'
       | 'createGroupDevice'
       | 'removeGroupDevice'
+      | 'releaseAll'
       | 'refresh'
     >;
   readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
@@ -110,9 +115,27 @@ export class Devices {
     this.#groups.delete(name);
   }
 
-  /** Gives every device back, newest first. */
+  /** Gives every device back for good: each step of `remove` for all, then the next one. */
   async removeAll(): Promise<void> {
-    for (const name of [...this.#entries.keys()].reverse()) await this.remove(name);
+    const entries = [...this.#entries.values()].reverse();
+    for (const entry of entries) {
+      entry.isForgotten = true;
+      entry.isWanted = false;
+    }
+    const busy = entries.filter(({ isBusy }) => isBusy);
+    await Promise.all(busy.map((entry) => this.#settle(entry)));
+    const open = entries.filter(({ isOpen }) => isOpen);
+    for (const entry of open) entry.isOpen = false;
+    const { pool, drivers, host } = this.#options;
+    for (const [at, { device }] of open.entries()) {
+      this.#tellDevice(device.name, ABSENT);
+      if (at % GONE_A_TURN === GONE_A_TURN - 1) await nextTurn();
+    }
+    await Promise.all(open.map(({ device }) => pool.detach(device.port)));
+    for (const { device } of open) drivers.released(device.name);
+    await host.releaseAll();
+    this.#entries.clear();
+    this.#groups.clear();
   }
 
   /** The host says that a device changed or is gone. */

@@ -14,7 +14,7 @@
 import { readFileSync } from 'node:fs';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { failedWith } from '../datapath/native.ts';
-import { closeDevice, type Device, openMacvtap, openTap } from '../datapath/tap.ts';
+import { closeDevice, type Device, openMacvtap, openTap, releaseDevice } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
 import { tapHolder } from './holder.ts';
 import { MACVLAN_MODE_PASSTHRU } from './link-message.ts';
@@ -105,7 +105,7 @@ export async function detachInterface(
   context: AttachContext,
   attachment: Attachment,
 ): Promise<void> {
-  closeDevice(attachment.device);
+  await releaseDevice(attachment.device);
   await undoAttachment(context, attachment.spec, attachment.lower);
 }
 

@@ -19,7 +19,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { closeDevice, type Device } from '../datapath/tap.ts';
+import { type Device, releaseDevice } from '../datapath/tap.ts';
 import { type Mac, prefixParse } from '../wire/addr.ts';
 import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
 import { Memberships } from './multicast.ts';
@@ -118,9 +118,14 @@ export class GroupDevice {
 
   /** Closes the descriptors and takes back every change. No worker may be using them any more. */
   async close(): Promise<void> {
-    this.#memberships.close();
-    closeDevice(this.device);
+    await this.closeDevice();
     await this.#context.changes.undo(this.#holder);
+  }
+
+  /** Closes the descriptors alone: the changes are taken back with those of all others. */
+  async closeDevice(): Promise<void> {
+    this.#memberships.close();
+    await releaseDevice(this.device);
   }
 
   /** EINVAL below 1280. */

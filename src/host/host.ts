@@ -9,6 +9,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { releaseDevice } from '../datapath/tap.ts';
 import { type InterfaceSpec, operatorErrorOf } from './attach.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
 import { type Clock, hostClock, type Timer } from './clock.ts';
@@ -73,6 +74,7 @@ interface Running {
   readonly changes: Changes;
   readonly mirror: Mirror;
   readonly interfaces: Interfaces;
+  readonly silencer: Silencer;
 }
 
 /** See the head of the file. */
@@ -147,7 +149,7 @@ export class Host {
     };
     const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener });
     this.#opened.push(mirror);
-    this.#running = { rtnl, changes, mirror, interfaces };
+    this.#running = { rtnl, changes, mirror, interfaces, silencer };
     this.#scheduleTick();
     return takenBack;
   }
@@ -162,13 +164,34 @@ export class Host {
     if (running === undefined) return;
     this.#tick?.cancel();
     try {
-      for (const name of [...this.#groups.keys()].reverse()) await this.removeGroupDevice(name);
-      await running.interfaces.detachAll();
+      await this.releaseAll();
     } finally {
-      await this.#serial.run(async () => running.changes.undoAll());
       this.#running = undefined;
       this.#closeAll();
     }
+  }
+
+  /**
+   * Gives every NIC and every group's device back for good, all together: a host with hundreds of
+   * them waits as long as with few. The workers must have let go of every descriptor.
+   */
+  async releaseAll(): Promise<void> {
+    const { interfaces, changes, silencer, mirror } = this.#run;
+    const groups = [...this.#groups.values()].reverse();
+    for (const { spec } of groups) mirror.unwatch(spec.name, GROUP_WATCH);
+    for (const known of [this.#groups, this.#lostGroups, this.#refusedGroups, this.#groupsTold]) {
+      known.clear();
+    }
+    const attachments = interfaces.forgetAll();
+    await this.#serial.run(async () => {
+      const closed = await Promise.allSettled([
+        ...groups.map((group) => group.closeDevice()),
+        ...attachments.map(({ device }) => releaseDevice(device)),
+      ]);
+      await changes.undoAll();
+      await silencer.releaseAll();
+      for (const one of closed) if (one.status === 'rejected') throw one.reason;
+    });
   }
 
   #closeAll(): void {

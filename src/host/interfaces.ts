@@ -141,9 +141,18 @@ export class Interfaces {
     this.#unwatch(one.spec);
   }
 
-  /** Detaches every interface, newest first. */
-  async detachAll(): Promise<void> {
-    for (const name of [...this.#all.keys()].reverse()) await this.detach(name);
+  /** Forgets every interface; returns what was attached, newest first: it is the caller's. */
+  forgetAll(): Attachment[] {
+    const all = [...this.#all.values()].reverse();
+    this.#all.clear();
+    return all.flatMap((one) => {
+      const { attachment } = one;
+      one.isForgotten = true;
+      one.attachment = undefined;
+      one.tracker.stop();
+      this.#unwatch(one.spec);
+      return attachment ?? [];
+    });
   }
 
   /** The mirror tells of a device, ours or beneath. */

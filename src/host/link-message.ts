@@ -37,6 +37,7 @@ const IFLA_MASTER = 10;
 const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 const IFLA_STATS64 = 23;
+const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_CARRIER = 33;
 const IFLA_CARRIER_CHANGES = 35;
@@ -189,5 +190,28 @@ function macvlanData(): Buffer {
 /** Deletes a device. */
 export function linkDelete(ifindex: number): Request {
   const body = bodyEmit(formatLink({ index: ifindex }));
+  return { type: MessageType.DELLINK, flags: NLM_F_ACK, body };
+}
+
+/** The group of devices that the one in an RTM_NEWLINK belongs to; 0: none in particular. */
+export function linkGroupParse(body: Buffer): number {
+  return attributeU32(attributesOf(body.subarray(__LENGTH_Link)).get(IFLA_GROUP));
+}
+
+/**
+ * Puts a device into a group, and ends its wish for all multicast: a macvtap that is deleted with
+ * it leaves it to the device beneath.
+ */
+export function linkGroupSet(ifindex: number, group: number): Request {
+  const header: Link = { index: ifindex, flags: {}, change: { allmulti: true } };
+  const body = bodyEmit(formatLink(header), (out) => {
+    out.push(IFLA_GROUP, putU32(group));
+  });
+  return { type: MessageType.NEWLINK, flags: NLM_F_ACK, body };
+}
+
+/** Deletes every device of a group. */
+export function linkGroupDelete(group: number): Request {
+  const body = bodyEmit(formatLink({}), (out) => out.push(IFLA_GROUP, putU32(group)));
   return { type: MessageType.DELLINK, flags: NLM_F_ACK, body };
 }

@@ -109,7 +109,13 @@ export class SilenceTable {
   /** Lets through again what arrives on `device`. */
   async delete(device: string): Promise<void> {
     if (!this.#devices.delete(device)) return;
-    if (this.#devices.size > 0) return this.#publish();
+    await (this.#devices.size > 0 ? this.#publish() : this.clear());
+  }
+
+  /** Lets everything through again. */
+  async clear(): Promise<void> {
+    if (!this.#isMade) return;
+    this.#devices.clear();
     await this.#client.batch(`remove table ${TABLE}`, batchOf([tableDelete()]));
     this.#isMade = false;
   }

@@ -8,8 +8,8 @@
  *    change. While we live a device is known by its index, whatever its name is by then. What a
  *    predecessor left is undone only where index and name agree: its namespace may be another one
  *    with the same number.
- * 3. Undoing goes backwards, and a change that cannot be undone is reported and does not stop the
- *    rest.
+ * 3. Undoing goes backwards; of many at once, devices that we made go first, and what was set on
+ *    them with them. A change that cannot be undone is reported and does not stop the rest.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -131,14 +131,48 @@ export class Changes {
 
   /** Takes back every change that we made. */
   async undoAll(): Promise<void> {
-    for (const entry of this.#journal.entries()) await this.#undoEntry(entry);
+    await this.#undoEntries(this.#journal.entries());
   }
 
   /** Takes back what a dead predecessor left in the journal; returns how many changes it were. */
   async undoLeftovers(): Promise<number> {
     const entries = this.#journal.entries();
-    for (const entry of entries) await this.#undoEntry(entry, true);
+    await this.#undoEntries(entries, true);
     return entries.length;
+  }
+
+  /** Many at once: what is on a device that is gone need not be asked for one by one. */
+  async #undoEntries(entries: readonly Entry[], isLeftover = false): Promise<void> {
+    if (entries.length === 0) return;
+    await this.#deleteMacvtaps(entries, isLeftover);
+    const present = new Set((await this.#rtnl.links()).map(({ ifindex }) => ifindex));
+    for (const entry of entries) {
+      const { ifindex } = entry.change;
+      if (ifindex !== 0 && !present.has(ifindex)) this.#journal.forget(entry.id);
+      else await this.#undoEntry(entry, isLeftover);
+    }
+  }
+
+  /** Those that this leaves are deleted one by one afterwards. */
+  async #deleteMacvtaps(entries: readonly Entry[], isLeftover: boolean): Promise<void> {
+    const links = await this.#rtnl.links();
+    const byName = new Map(links.map((link) => [link.name, link]));
+    const byIndex = new Map(links.map((link) => [link.ifindex, link]));
+    const ours = entries.flatMap(({ change }) => {
+      if (change.kind !== 'macvtap') return [];
+      const { device, ifindex } = change;
+      const isNamed = isLeftover || ifindex === 0;
+      const link = isNamed ? byName.get(device) : byIndex.get(ifindex);
+      return link !== undefined && isMadeMacvtap(change, link) ? [link] : [];
+    });
+    if (ours.length < 2) return;
+    try {
+      await this.#rtnl.deleteLinks(ours);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const fields = { devices: ours.length, code: error.code };
+      this.#log.warn(fields, `not deleted together: ${error.message}`);
+    }
   }
 
   /** What was there before, once per holder: a setting that is asserted again and again keeps its
@@ -185,9 +219,7 @@ export class Changes {
     const link = await this.#rtnl.link(isLeftover || ifindex === 0 ? device : ifindex);
     if (link === undefined) return;
     if (change.kind === 'macvtap') {
-      const isOurs = link.kind === 'macvtap' && link.lower === change.lower;
-      const isSame = ifindex === 0 || ifindex === link.ifindex;
-      if (isOurs && isSame) await this.#rtnl.deleteLink(link.ifindex);
+      if (isMadeMacvtap(change, link)) await this.#rtnl.deleteLink(link.ifindex);
       return;
     }
     if (link.ifindex !== ifindex) return;
@@ -209,6 +241,12 @@ export class Changes {
         await this.#rtnl.deleteRoute(link, change.route);
     }
   }
+}
+
+/** True if `link` is the macvtap that was made. */
+function isMadeMacvtap(change: Change & { kind: 'macvtap' }, link: LinkRecord): boolean {
+  const isOurs = link.kind === 'macvtap' && link.lower === change.lower;
+  return isOurs && (change.ifindex === 0 || change.ifindex === link.ifindex);
 }
 
 /** True if `known` already tells what was before for (part of) what `change` is about. */

@@ -10,6 +10,9 @@ import {
   linkDelete,
   linkDump,
   linkGet,
+  linkGroupDelete,
+  linkGroupParse,
+  linkGroupSet,
   linkParse,
   linkSet,
   macvtapCreate,
@@ -33,6 +36,15 @@ import {
   routeDump,
   routeParse,
 } from './route-message.ts';
+
+/**
+ * Ours: devices that are deleted in one step, which keeps the thread for less than a tenth of a
+ * second.
+ */
+const DELETED_A_STEP = 64;
+
+/** Ours: the first number that is tried for a group of devices, `ipmp` in ASCII. */
+const FIRST_GROUP = 0x69706d70;
 
 /** Devices, addresses and routes of the network namespace that the process is in. */
 export class Rtnl {
@@ -107,6 +119,24 @@ export class Rtnl {
     return (
       (await absentIf(this.#client.request(what, linkDelete(ifindex)), 'ENODEV')) !== undefined
     );
+  }
+
+  /**
+   * Deletes devices, many in one step: the kernel waits for its readers once for all of them. They
+   * are put into a group of devices that has no others. An error leaves some of them.
+   */
+  async deleteLinks(links: readonly { ifindex: number; name: string }[]): Promise<void> {
+    const replies = await this.#client.request('list the groups of devices', linkDump());
+    const used = new Set(replies.map(linkGroupParse));
+    let group = FIRST_GROUP;
+    while (used.has(group)) group++;
+    for (let first = 0; first < links.length; first += DELETED_A_STEP) {
+      const some = links.slice(first, first + DELETED_A_STEP);
+      for (const { ifindex, name } of some) {
+        await this.#client.request(`set the group of ${name}`, linkGroupSet(ifindex, group));
+      }
+      await this.#client.request(`delete ${some.length} devices`, linkGroupDelete(group));
+    }
   }
 
   /** Addresses of one device; empty if it is gone. */

@@ -75,6 +75,12 @@ export class Silencer {
     await this.#undo(device.name, key);
   }
 
+  /** Nobody needs anything silent any more; the changes are taken back with those of all others. */
+  async releaseAll(): Promise<void> {
+    this.#users.clear();
+    await this.#table?.clear();
+  }
+
   /** Asserts NOARP and the rest again: another tool may have undone it. */
   async assertSilent(link: LinkRecord, mustBeUp: boolean): Promise<void> {
     const key = holderOf(link);

@@ -25,6 +25,7 @@ async function attachAll(host: Host): Promise<void> {
   await host.attachInterface(nic('net2', 2), 1);
   await host.attachInterface(nic('net3', 3, { bridge: 'br1' }), 2);
   await host.attachInterface(nic('net4', 4, { uplink: 'eth4' }), 2);
+  await host.attachInterface(nic('net12', 12, { uplink: 'eth12' }), 2);
   const group = await host.createGroupDevice(GROUP);
   deepEqual(group.problems, []);
   equal(group.mtu, 1400);
@@ -39,6 +40,9 @@ function prepare(world: World): void {
   world.ip('tuntap', 'add', 'net2', 'mode', 'tap');
   world.ip('tuntap', 'add', 'net3', 'mode', 'tap', 'multi_queue');
   world.cable('eth4', 'far4');
+  world.cable('eth12', 'far12');
+  // The first number under which we would delete ours together.
+  world.ip('link', 'set', 'far12', 'group', String(0x69706d70));
   world.ip('link', 'add', 'link', 'eth4', 'name', 'net4', 'type', 'macvtap', 'mode', 'passthru');
   // The kernel gives a device its queueing discipline when it comes up for the first time.
   for (const tap of ['net2', 'net3', 'net4']) {

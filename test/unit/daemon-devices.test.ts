@@ -23,7 +23,7 @@ class Stage {
   readonly steps: string[] = [];
   readonly failures: unknown[] = [];
   readonly devices: Devices;
-  readonly #held = new Map<string, () => void>();
+  readonly #held = new Map<string, (() => void)[]>();
   readonly #hold = new Set<string>();
 
   constructor() {
@@ -48,6 +48,7 @@ class Stage {
         detachInterface: async () => undefined,
         createGroupDevice: () => Promise.reject(new Error('no group here')),
         removeGroupDevice: async () => undefined,
+        releaseAll: () => step('host closes all'),
         setGroupForwarding: async () => undefined,
         setGroupMulticast: async () => undefined,
         addAddress: async () => undefined,
@@ -72,7 +73,7 @@ class Stage {
 
   release(name: string): void {
     this.#hold.delete(name);
-    this.#held.get(name)?.();
+    for (const go of this.#held.get(name)?.splice(0) ?? []) go();
   }
 
   say(event: HostEvent): void {
@@ -88,7 +89,9 @@ class Stage {
   async #step(name: string): Promise<void> {
     this.steps.push(name);
     if (this.#hold.has(name)) {
-      await new Promise<void>((resolve) => this.#held.set(name, resolve));
+      await new Promise<void>((resolve) => {
+        this.#held.set(name, [...(this.#held.get(name) ?? []), resolve]);
+      });
     }
   }
 }
@@ -107,6 +110,38 @@ test('given back for good, a device is not taken again', async () => {
   await stage.devices.remove('net0');
   deepEqual(stage.taken(), CLOSED);
   deepEqual(stage.failures, []);
+});
+
+test('given back with all others, each step is done for all before the next', async () => {
+  const stage = new Stage();
+  for (const [nic, name] of ['net0', 'net1', 'net2'].entries()) {
+    await stage.devices.addInterface({ ...NET0, name }, nic);
+  }
+  stage.taken();
+  stage.hold('workers let go');
+  const removing = stage.devices.removeAll();
+  await turn();
+  const told = Array(3).fill('told absent');
+  deepEqual(stage.taken(), [...told, ...Array(3).fill('workers let go')], 'nothing is closed yet');
+  stage.release('workers let go');
+  await removing;
+  deepEqual(stage.taken(), ['host closes all']);
+  stage.devices.handleAttachable('net0');
+  await turn();
+  deepEqual(stage.taken(), []);
+  deepEqual(stage.failures, []);
+});
+
+test('given back with all others while it is being opened, a device is closed too', async () => {
+  const stage = new Stage();
+  stage.hold('workers take');
+  const added = stage.devices.addInterface(NET0, 0);
+  await turn();
+  const removing = stage.devices.removeAll();
+  await turn();
+  stage.release('workers take');
+  await Promise.all([added, removing]);
+  deepEqual(stage.taken(), [...OPENED, ...CLOSED, 'host closes all']);
 });
 
 test('a device that goes while the workers take it is taken when it is back', async () => {
