@@ -25,30 +25,33 @@ interface SchemaNode {
   readonly definitions?: Readonly<Record<string, SchemaNode>>;
 }
 
-/** Every value of `effective`, in the order of the schema. */
-export function configEntries(effective: EffectiveConfig, schema: object): ConfigEntry[] {
-  const entries: ConfigEntry[] = [];
+/** Every value of `effective`, in the order of the schema; made as they are taken. */
+export function* configEntries(effective: EffectiveConfig, schema: object): Generator<ConfigEntry> {
   const root = schema as SchemaNode;
   const { value, places } = effective.document;
-  const visit = (node: SchemaNode, here: ConfigValue | undefined, pointer: string): void => {
+  const visit = function* (
+    node: SchemaNode,
+    here: ConfigValue | undefined,
+    pointer: string,
+  ): Generator<ConfigEntry> {
     const { properties, additionalProperties } = resolve(root, node);
     for (const [key, below] of Object.entries(properties ?? {})) {
       const given = isMapping(here) ? here[key] : undefined;
       const under = pointerJoin(pointer, key);
-      if (isSection(root, below)) visit(below, given, under);
-      else add(under, given ?? resolve(root, below).default, places.get(under));
+      if (isSection(root, below)) {
+        yield* visit(below, given, under);
+        continue;
+      }
+      const shown = given ?? resolve(root, below).default;
+      if (shown === undefined) continue;
+      yield { key: pointerFormat(under, value), value: shown, origin: originOf(places.get(under)) };
     }
     if (typeof additionalProperties !== 'object' || !isMapping(here)) return;
     for (const [key, entry] of Object.entries(here)) {
-      visit(additionalProperties, entry, pointerJoin(pointer, key));
+      yield* visit(additionalProperties, entry, pointerJoin(pointer, key));
     }
   };
-  const add = (pointer: string, given: ConfigValue | undefined, place?: Place): void => {
-    if (given === undefined) return;
-    entries.push({ key: pointerFormat(pointer, value), value: given, origin: originOf(place) });
-  };
-  visit(root, value, '');
-  return entries;
+  yield* visit(root, value, '');
 }
 
 /** A mapping whose keys are shown one by one. `flap-damping` is one value: it may be a text. */

@@ -95,7 +95,8 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async config(): Promise<readonly ConfigRow[]> {
-    return configEntries(this.#options.store.effective, configSchema());
+    const entries = configEntries(this.#options.store.effective, configSchema());
+    return await mapInTurns(entries, (row) => row);
   }
 
   async checkConfig(file: string, text: string): Promise<ConfigCheckRow> {

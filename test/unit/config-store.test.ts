@@ -62,7 +62,8 @@ function group(store: ConfigStore): Record<string, unknown> {
 }
 
 function originOf(store: ConfigStore, key: string): string | undefined {
-  return configEntries(store.effective, configSchema()).find((entry) => entry.key === key)?.origin;
+  const entries = [...configEntries(store.effective, configSchema())];
+  return entries.find((entry) => entry.key === key)?.origin;
 }
 
 test('a proposal changes nothing; a committed one lasts as long as the store', () => {
@@ -239,7 +240,7 @@ test('reading again keeps what commands have changed, and refuses broken files',
 
 test('[contract 4.14] every value is shown with where it comes from', () => {
   using files = new Files();
-  const entries = configEntries(files.open().effective, configSchema());
+  const entries = [...configEntries(files.open().effective, configSchema())];
   const shown = entries.map(({ key, value, origin }) => [key, value, origin]);
   const main = files.main;
   for (const expected of [
