@@ -142,10 +142,13 @@ function keyOf(module: string, instance: number, name: string): string {
 }
 
 /**
- * Kstats whose reading begins in one turn; the next ones begin a millisecond after these have, so
- * that a large chain does not keep everything else waiting.
+ * Kstats whose reading begins in one turn (ours). The next ones begin when these have been read: a
+ * thousand questions at once would wait for each other longer than a reading may take.
  */
 const READ_A_TURN = 20;
+
+/** Ours: for those whose driver does not answer the others do not wait longer. */
+const PATIENCE_MS = 20;
 
 /**
  * Reads all kstats for which `wanted` holds, concurrently. A kstat that cannot be read is left
@@ -167,23 +170,31 @@ export function* collectKstats(
   });
 }
 
-/** Reads those from `first` on: some now, beside them the rest a little later. */
+/** Reads those from `first` on: some now, beside them the rest when these have been read. */
 function* readFrom(
   kstats: readonly Kstat[],
   first: number,
   readings: (KstatReading | undefined)[],
 ): Operation<void> {
-  const parts = kstats.slice(first, first + READ_A_TURN).map(function* (kstat, at) {
-    readings[first + at] = yield* kstat.read();
+  const some = kstats.slice(first, first + READ_A_TURN);
+  let left = some.length;
+  const parts = some.map(function* (kstat, at): Operation<void> {
+    try {
+      readings[first + at] = yield* kstat.read();
+    } finally {
+      left--;
+    }
   });
   const next = first + READ_A_TURN;
-  if (next < kstats.length) parts.push(readLater(kstats, next, readings));
+  if (next < kstats.length) parts.push(readLater());
   yield* allOf(parts);
-}
 
-function* readLater(...[kstats, first, readings]: Parameters<typeof readFrom>): Operation<void> {
-  yield* sleepFor(1);
-  yield* readFrom(kstats, first, readings);
+  function* readLater(): Operation<void> {
+    let waitedMs = 0;
+    do yield* sleepFor(1);
+    while (left > 0 && ++waitedMs < PATIENCE_MS);
+    yield* readFrom(kstats, next, readings);
+  }
 }
 
 function recordOf(kstat: Kstat, reading: KstatReading): KstatRecord {
