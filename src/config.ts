@@ -27,7 +27,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
 import { atOnce, type Steps } from './base/turns.ts';
-import { checkConfig } from './config/checks.ts';
+import { checkSteps } from './config/checks.ts';
 import {
   type ConfigError,
   documentSteps,
@@ -156,7 +156,9 @@ export function* effectiveSteps(layers: ConfigLayers): Steps<ConfigResult> {
   // What is wrong in one file is so too where another one lies over it.
   for (const layer of layers.files) {
     yield;
-    schemaErrors.push(...schema.checkPart(documentsMerge([layer.document])));
+    const part = documentsMerge([layer.document]);
+    yield;
+    schemaErrors.push(...schema.checkPart(part));
   }
   yield;
   schemaErrors.push(...schema.check(document));
@@ -164,7 +166,7 @@ export function* effectiveSteps(layers: ConfigLayers): Steps<ConfigResult> {
   yield;
   const config = configResolve(document.value);
   yield;
-  const findings = checkConfig(config, document);
+  const findings = yield* checkSteps(config, document);
   return findings.length > 0 ? { errors: sorted(findings, order) } : { config, document };
 }
 

@@ -4,6 +4,7 @@
  * shows every mistake.
  */
 import { suggest } from '../base/suggest.ts';
+import type { Steps } from '../base/turns.ts';
 import type { ConfigDocument, ConfigError } from './document.ts';
 import { pointerJoin } from './document.ts';
 import type { Config, GroupConfig, InterfaceConfig } from './types.ts';
@@ -13,8 +14,11 @@ import { addressParse, hostAddressRefusal, networkParse, prefixRead } from './va
 /** Adds one finding: the pointer of the part concerned, what is wrong, what is allowed. */
 type Report = (pointer: string, what: string, allowed: string) => void;
 
-/** All findings about `config`, which was made of `document`, which has passed the schema. */
-export function checkConfig(config: Config, document: ConfigDocument): ConfigError[] {
+/**
+ * All findings about `config`, which was made of `document`, which has passed the schema. In steps:
+ * a large host has thousands of addresses.
+ */
+export function* checkSteps(config: Config, document: ConfigDocument): Steps<ConfigError[]> {
   const errors: ConfigError[] = [];
   const report: Report = (pointer, what, allowed) => {
     errors.push(errorAt(document, pointer, what, allowed));
@@ -23,8 +27,10 @@ export function checkConfig(config: Config, document: ConfigDocument): ConfigErr
   checkDevices(config, report);
   checkUplinks(config.interfaces, report);
   checkMembership(config, report);
-  checkAddresses(config, report);
+  yield;
+  yield* checkAddresses(config, report);
   for (const group of config.groups) {
+    yield;
     checkRoutes(group, report);
     checkTargets(group, report);
     checkNeighbors(group, report);
@@ -146,7 +152,7 @@ function listOf(names: readonly string[]): string {
 }
 
 /** Data and test addresses: usable by a host, and each in one place only. */
-function checkAddresses(config: Config, report: Report): void {
+function* checkAddresses(config: Config, report: Report): Steps<void> {
   const users = new Map<string, string>();
   const check = (text: string, pointer: string, user: string): void => {
     const prefix = prefixRead(text);
@@ -161,6 +167,7 @@ function checkAddresses(config: Config, report: Report): void {
       report(pointer, `${prefix.address} is an address of ${other} already`, 'each address once');
   };
   for (const group of config.groups) {
+    yield;
     group.addresses.forEach((text, index) => {
       check(text, groupAt(group, 'addresses', index), `group ${group.name}`);
     });

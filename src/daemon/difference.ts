@@ -106,10 +106,10 @@ function compareInterfaces(from: Config, to: Config): InterfaceComparison {
 
 /** Test addresses that go, and then all the rest: `[gives up, takes]`. */
 function interfaceSettings(before: InterfaceConfig, wanted: InterfaceConfig): SettingsPair[] {
+  if (isEqual(before, wanted)) return [];
   const testAddresses = before.testAddresses.filter((one) => wanted.testAddresses.includes(one));
   const less = { ...before, testAddresses };
   const isLess = !isEqual(less, before);
-  if (isEqual(before, wanted)) return [];
   return [
     { givesUp: isLess ? less : undefined, takes: isEqual(less, wanted) ? undefined : wanted },
   ];
@@ -148,6 +148,8 @@ function compareGroups(from: Config, to: Config, nics: readonly SettingsPair[]):
   for (const wanted of to.groups) {
     const { name, groupName, addresses, routes } = wanted;
     const known = from.groups.find((group) => group.name === name);
+    // Most are the same: that needs one text of each, not one of each piece.
+    if (known !== undefined && isEqual(known, wanted)) continue;
     if (known === undefined) openings.push({ kind: 'open-group', name, addresses, routes });
     const before = known ?? { ...bareGroup(wanted), addresses, routes };
     const isRenamed = before.groupName !== groupName && groupName !== name;

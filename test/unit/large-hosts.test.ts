@@ -12,7 +12,7 @@ import { jsonWrite } from '../../src/base/json.ts';
 import { WaitLock } from '../../src/base/lock.ts';
 import { Scheduler, sleepFor } from '../../src/base/operation.ts';
 import { documentRead, documentSteps } from '../../src/config/document.ts';
-import { configFromSources } from '../../src/config.ts';
+import { configFromSources, effectiveConfig, effectiveSteps } from '../../src/config.ts';
 import { difference } from '../../src/daemon/difference.ts';
 import { Pump } from '../../src/daemon/pump.ts';
 import type { Injection } from '../../src/datapath/pool.ts';
@@ -124,6 +124,39 @@ test('the difference of two configurations looks at each part once, not at all p
     return texts;
   });
   ok(large! <= 8 * small!, `${small} texts for 100, ${large} for 800`);
+});
+
+test('of configurations that say the same no piece is looked at', () => {
+  const addresses = Array.from({ length: 800 }, (_, at) => `10.${at >> 8}.${at & 255}.1/8`);
+  const [before, after] = [1, 2].map(() => {
+    const text = JSON.stringify({ groups: { ipmp0: { addresses } } });
+    const result = configFromSources([{ file: 'x.yaml', text }]);
+    if ('errors' in result) throw new Error(JSON.stringify(result.errors[0]));
+    return result.config;
+  });
+  const texts = textsOf(() => deepEqual(difference(before!, after!), []));
+  ok(texts < 20, `${texts} texts`);
+});
+
+test('a large configuration is checked in steps, group by group', () => {
+  const groups = Object.fromEntries(
+    Array.from({ length: 50 }, (_, group) => [
+      `ipmp${group}`,
+      { addresses: [`10.0.0.${group + 1}/8`] },
+    ]),
+  );
+  const text = JSON.stringify({ groups });
+  const document = documentRead('x.yaml', text);
+  if ('errors' in document) throw new Error(JSON.stringify(document.errors[0]));
+  const files = [{ file: 'x.yaml', text, document }];
+  const layers = { files, commands: null, arguments: null };
+  let steps = 0;
+  const checking = effectiveSteps(layers);
+  let result = checking.next();
+  for (; result.done !== true; result = checking.next()) steps++;
+  deepEqual(result.value, effectiveConfig(layers));
+  ok('config' in result.value && result.value.config.groups.length === 50);
+  ok(steps >= 100, `${steps} steps`);
 });
 
 test('one more silenced device costs its own rules, however many there are', async () => {
