@@ -30,7 +30,7 @@ import {
 import { native } from './native.ts';
 import { TablePublisher } from './publish.ts';
 import { CommandRing, commandRingCreate, FrameRing, frameRingCreate } from './ring.ts';
-import { COMMAND_ATTACH, COMMAND_DETACH, workerCall } from './worker-loop.ts';
+import { COMMAND_ATTACH, COMMAND_DETACH, workerCall, workerIsCalled } from './worker-loop.ts';
 import { clockOffset, type WorkerMessage, type WorkerStart } from './worker-start.ts';
 
 /** Bytes of a punt or injection ring: some thousand frames of ARP, or 28 jumbo frames (ours). */
@@ -78,7 +78,6 @@ export class DatapathPool {
   readonly #counters: CounterReader;
   readonly #sides: WorkerSide[] = [];
   #isStopping = false;
-  #isCalling = false;
 
   /** Four words per NIC, to be written by the carrier watch alone. */
   readonly carrierWords: Int32Array;
@@ -148,7 +147,7 @@ export class DatapathPool {
     const side = this.#sides[0];
     if (side === undefined || this.#isStopping || frame.length > PUNT_LENGTH_MAX) return 'refused';
     if (!side.injections.push(port, frame, 0, frame.length, 0)) return 'full';
-    this.#callSoon();
+    if (!workerIsCalled(this.#words, 0)) this.#call(0);
     return 'taken';
   }
 
@@ -297,16 +296,6 @@ export class DatapathPool {
     }
     side.isDraining = true;
     setImmediate(() => this.#drainPunts(side));
-  }
-
-  /** Calls the first worker when the present turn is over: once for all that is injected. */
-  #callSoon(): void {
-    if (this.#isCalling) return;
-    this.#isCalling = true;
-    queueMicrotask(() => {
-      this.#isCalling = false;
-      if (!this.#isStopping) this.#call(0);
-    });
   }
 
   #call(worker: number): void {

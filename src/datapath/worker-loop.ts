@@ -83,6 +83,14 @@ export function workerCall(words: Int32Array, worker: number, ring: () => void):
   if (Atomics.load(words, own + WORKER_HELD) === 0) ring();
 }
 
+/**
+ * Whether `worker` is called and has not begun to look: then it will see what was put down before
+ * this was asked. Thousands of frames in a row need no call each.
+ */
+export function workerIsCalled(words: Int32Array, worker: number): boolean {
+  return Atomics.load(words, workerOffset(worker) + WORKER_CALLED) !== 0;
+}
+
 /** The punt sink of a worker: its ring to the main thread, and whether that must be rung. */
 export class RingPunts implements PuntSink {
   readonly #ring: FrameRing;
@@ -152,7 +160,7 @@ export class WorkerLoop {
   }
 
   #isCalled(): boolean {
-    return this.#hasInjections || Atomics.load(this.#words, this.#own + WORKER_CALLED) !== 0;
+    return this.#hasInjections || workerIsCalled(this.#words, this.#options.worker);
   }
 
   /** Does what the main thread has asked for; true if it is to be told. */
