@@ -293,7 +293,8 @@ export class Daemon {
       store: this.#store,
       applier,
       log: this.#log,
-      tell: (news) => this.#control.publishNews(news, hostClock.nowMs()),
+      tell: (news) =>
+        this.#pump.afterEvents(() => this.#control.publishNews(news, hostClock.nowMs())),
       isStopping: () => this.#isStopping,
     });
   }

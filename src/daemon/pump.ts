@@ -43,6 +43,8 @@ export class Pump {
   #isTurning = false;
   /** Events are left; a turn for them has been asked for. */
   #isTelling = false;
+  /** What is to be said when no event is left. */
+  #afterEvents: (() => void)[] = [];
   #isStopped = false;
   #lostFrames = 0n;
   /** The frame that found no room. */
@@ -93,11 +95,22 @@ export class Pump {
     });
   }
 
+  /** Calls `body` when all events that wait are told, so that it comes behind them. */
+  afterEvents(body: () => void): void {
+    if (this.#isStopped) {
+      body();
+      return;
+    }
+    this.#afterEvents.push(body);
+    if (!this.#isTelling) this.tell(() => undefined);
+  }
+
   /** Nothing is told and nothing comes out any more, but for the events that are left. */
   stop(): void {
     this.#isStopped = true;
     const { event } = this.#outlets;
     for (let next = this.#system.pollEvent(); next; next = this.#system.pollEvent()) event(next);
+    this.#sayTheRest();
     if (this.#waiting !== undefined) this.#lostFrames++;
     this.#waiting = undefined;
     this.#timer?.cancel();
@@ -111,7 +124,10 @@ export class Pump {
     }
     for (let told = 0; told < EVENTS_A_TURN; told++) {
       const next = this.#system.pollEvent();
-      if (next === undefined) return;
+      if (next === undefined) {
+        this.#sayTheRest();
+        return;
+      }
       event(next);
     }
     if (this.#isTelling) return;
@@ -120,6 +136,10 @@ export class Pump {
       this.#isTelling = false;
       this.tell(() => undefined);
     });
+  }
+
+  #sayTheRest(): void {
+    for (const say of this.#afterEvents.splice(0)) say();
   }
 
   #transmit(): void {

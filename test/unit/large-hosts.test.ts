@@ -192,12 +192,15 @@ test('many events are told in several turns, in order, all before the stop ends'
   });
   const list = Array.from({ length: 100 }, (_, at) => `192.0.2.${at + 1}`);
   pump.tell(() => bench.addresses(...list));
-  const wanted = list.map((address) => `${address}/24`);
+  pump.afterEvents(() => told.push('the news of them'));
+  const wanted = [...list.map((address) => `${address}/24`), 'the news of them'];
   ok(told.length < 50, 'each address has two events');
   for (; told.length < 75; turns++) await new Promise((resolve) => setImmediate(resolve));
   ok(turns >= 2);
   pump.stop();
   deepEqual(told, wanted);
+  pump.afterEvents(() => told.push('at once'));
+  equal(told.at(-1), 'at once');
 });
 
 /** A pump over a system that has frames for the ports 0, 1, 2 ... to send. */
