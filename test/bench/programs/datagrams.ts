@@ -34,9 +34,15 @@ function receive(): void {
 async function openFrom(sources: readonly string[]): Promise<Socket[]> {
   const opening = sources.map((source) => {
     const socket = createSocket('udp4');
-    // A datagram that the host refuses is lost, as any other.
-    socket.on('error', () => undefined);
-    return new Promise<Socket>((resolve) => socket.bind(0, source, () => resolve(socket)));
+    return new Promise<Socket>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(0, source, () => {
+        socket.off('error', reject);
+        // One that the host refuses is counted where its number is missed: by the receiver.
+        socket.on('error', () => undefined);
+        resolve(socket);
+      });
+    });
   });
   return await Promise.all(opening);
 }
