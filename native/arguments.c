@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-static bool refuse(napi_env env, const char *what, const char *expected)
+bool refuse_argument(napi_env env, const char *what, const char *expected)
 {
 	char message[128];
 
@@ -54,21 +54,21 @@ bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_va
 bool take_int32(napi_env env, napi_value value, const char *what, int32_t *out)
 {
 	if (napi_get_value_int32(env, value, out) != napi_ok)
-		return refuse(env, what, "integer");
+		return refuse_argument(env, what, "integer");
 	return true;
 }
 
 bool take_uint32(napi_env env, napi_value value, const char *what, uint32_t *out)
 {
 	if (napi_get_value_uint32(env, value, out) != napi_ok)
-		return refuse(env, what, "unsigned integer");
+		return refuse_argument(env, what, "unsigned integer");
 	return true;
 }
 
 bool take_bool(napi_env env, napi_value value, const char *what, bool *out)
 {
 	if (napi_get_value_bool(env, value, out) != napi_ok)
-		return refuse(env, what, "boolean");
+		return refuse_argument(env, what, "boolean");
 	return true;
 }
 
@@ -77,9 +77,9 @@ bool take_string(napi_env env, napi_value value, const char *what, char *out, si
 	size_t length = 0;
 
 	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok)
-		return refuse(env, what, "string");
+		return refuse_argument(env, what, "string");
 	if (length == 0 || length >= size)
-		return refuse(env, what, "string of suitable length");
+		return refuse_argument(env, what, "string of suitable length");
 	return check_status(env, napi_get_value_string_utf8(env, value, out, size, NULL));
 }
 
@@ -89,9 +89,9 @@ bool take_bytes(napi_env env, napi_value value, const char *what, struct bytes *
 	void *data = NULL;
 
 	if (napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok)
-		return refuse(env, what, "Uint8Array");
+		return refuse_argument(env, what, "Uint8Array");
 	if (type != napi_uint8_array)
-		return refuse(env, what, "Uint8Array");
+		return refuse_argument(env, what, "Uint8Array");
 	out->data = data;
 	return true;
 }
@@ -102,9 +102,9 @@ bool take_words(napi_env env, napi_value value, const char *what, struct words *
 	void *data = NULL;
 
 	if (napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok)
-		return refuse(env, what, "Int32Array");
+		return refuse_argument(env, what, "Int32Array");
 	if (type != napi_int32_array)
-		return refuse(env, what, "Int32Array");
+		return refuse_argument(env, what, "Int32Array");
 	out->data = data;
 	return true;
 }
@@ -114,7 +114,7 @@ bool take_function(napi_env env, napi_value value, const char *what)
 	napi_valuetype type = napi_undefined;
 
 	if (napi_typeof(env, value, &type) != napi_ok || type != napi_function)
-		return refuse(env, what, "function");
+		return refuse_argument(env, what, "function");
 	return true;
 }
 
@@ -124,11 +124,11 @@ bool take_handle(napi_env env, napi_value value, enum handle_kind kind, void **o
 	void *data = NULL;
 
 	if (napi_typeof(env, value, &type) != napi_ok || type != napi_external)
-		return refuse(env, "handle", "handle of this addon");
+		return refuse_argument(env, "handle", "handle of this addon");
 	if (!check_status(env, napi_get_value_external(env, value, &data)))
 		return false;
 	if (data == NULL || ((struct handle *)data)->kind != kind)
-		return refuse(env, "handle", "handle of the right kind");
+		return refuse_argument(env, "handle", "handle of the right kind");
 	*out = data;
 	return true;
 }

@@ -14,6 +14,8 @@
  *             of the counter at which it was true. This also makes the kernel send the event
  *             it holds back.
  *
+ * What a NIC's state is at first its caller knows from rtnetlink; the verifier confirms it.
+ *
  * A verified state that is older than a newer change does no harm: it is a base, and the
  * ticker counts on from it. What the counter does not show (the device is set down or up by an
  * administrator) comes by a refresh that a netlink message causes.
@@ -21,9 +23,11 @@
  * Order when a NIC changes: its words are stored (release), the workers' eventfds are rung,
  * then JavaScript is told. Words are written under the lock only.
  *
- * Without watches both threads sleep on condition variables.
+ * Without watches both threads sleep on condition variables. The end joins the ticker, which
+ * never waits for long; the verifier is detached and owns a reference to what it uses.
  */
 #include "carrier.h"
+#include "operation.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -55,8 +59,17 @@ static bool read_number(int fd, uint32_t *number)
 	return true;
 }
 
-bool carrier_verify(const struct carrier_device *device, struct carrier_truth *truth)
+void carrier_count(struct carrier_device *device)
 {
+	if (!read_number(device->changes_fd, &device->changes))
+		device->truth.state = CARRIER_GONE;
+}
+
+/* Reads a device's true state; waits while the kernel's configuration lock is held. False if it
+ * changed too often to tell the state at any one value of the counter. */
+static bool verify(const struct carrier_device *device, struct carrier_truth *truth)
+{
+	kernel_gate();
 	for (int tries = 0; tries < VERIFY_TRIES; tries++) {
 		uint32_t before, carrier;
 		bool readable;
@@ -220,7 +233,7 @@ static void verify_watch(struct carrier *carrier, struct carrier_watch *watch)
 		struct carrier_truth truth;
 
 		pthread_mutex_unlock(&carrier->lock);
-		bool certain = carrier_verify(device, &truth);
+		bool certain = verify(device, &truth);
 		pthread_mutex_lock(&carrier->lock);
 		/* An uncertain one changed meanwhile, so the ticker asks again. */
 		if (certain && device->truth.state != CARRIER_GONE)
@@ -254,12 +267,14 @@ static void *run_verifier(void *data)
 			verify_watch(carrier, watch);
 	}
 	pthread_mutex_unlock(&carrier->lock);
+	carrier_release(carrier);
 	return NULL;
 }
 
 int carrier_start(struct carrier *carrier)
 {
 	sigset_t all, before;
+	pthread_t verifier;
 	int error;
 
 	/* Signals belong to the thread that runs the event loop. */
@@ -267,8 +282,10 @@ int carrier_start(struct carrier *carrier)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&carrier->ticker, NULL, run_ticker, carrier);
 	if (error == 0) {
-		error = pthread_create(&carrier->verifier, NULL, run_verifier, carrier);
+		__atomic_add_fetch(&carrier->owners, 1, __ATOMIC_RELAXED);
+		error = pthread_create(&verifier, NULL, run_verifier, carrier);
 		if (error != 0) {
+			carrier_release(carrier);
 			pthread_mutex_lock(&carrier->lock);
 			carrier->stop = true;
 			pthread_cond_signal(&carrier->watched);
@@ -281,7 +298,9 @@ int carrier_start(struct carrier *carrier)
 		return error;
 	carrier->started = true;
 	pthread_setname_np(carrier->ticker, "ipmpd-carrier");
-	pthread_setname_np(carrier->verifier, "ipmpd-verify");
+	pthread_setname_np(verifier, "ipmpd-verify");
+	/* It may stand in the kernel at the end, and nobody could wait for it then. */
+	pthread_detach(verifier);
 	return 0;
 }
 
@@ -298,9 +317,12 @@ void carrier_stop(struct carrier *carrier)
 	pthread_cond_signal(&carrier->unverified);
 	pthread_mutex_unlock(&carrier->lock);
 	pthread_join(carrier->ticker, NULL);
-	pthread_join(carrier->verifier, NULL);
+	pthread_mutex_lock(&carrier->lock);
 	while ((watch = carrier->watches) != NULL) {
 		carrier->watches = watch->next;
-		carrier_watch_free(watch);
+		watch->removed = true;
+		if (!watch->verifying)
+			carrier_watch_free(watch);
 	}
+	pthread_mutex_unlock(&carrier->lock);
 }

@@ -10,14 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_LENGTH_MAX 4096
-
 /* A bridge has at most 1023 ports (BR_MAX_PORTS); any NIC watches fewer devices. */
 #define DEVICES_MAX 1023
 
-static void carrier_release(struct carrier *carrier)
+void carrier_release(struct carrier *carrier)
 {
-	if (--carrier->owners > 0)
+	if (__atomic_sub_fetch(&carrier->owners, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	free(carrier->wake_fds);
 	pthread_cond_destroy(&carrier->watched);
@@ -161,7 +159,7 @@ static bool keep_references(napi_env env, struct carrier *carrier, napi_value wo
 				       notify_finalize, carrier, notify_javascript,
 				       &carrier->notify)))
 		return false;
-	carrier->owners++;
+	__atomic_add_fetch(&carrier->owners, 1, __ATOMIC_RELAXED);
 	return check_status(env, napi_unref_threadsafe_function(env, carrier->notify)) &&
 	       check_status(env, napi_add_env_cleanup_hook(env, environment_ends, carrier));
 }
@@ -199,55 +197,6 @@ fail:
 	return NULL;
 }
 
-static int open_attribute(napi_env env, napi_value paths, uint32_t index)
-{
-	char path[PATH_LENGTH_MAX];
-	napi_value value = NULL;
-	int fd;
-
-	if (!check_status(env, napi_get_element(env, paths, index, &value)) ||
-	    !take_string(env, value, "path", path, sizeof(path)))
-		return -1;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		throw_errno(env, errno, "open");
-	return fd;
-}
-
-/* Opens both files of each device and reads their first states; NULL leaves an exception. */
-static struct carrier_watch *watch_open(napi_env env, int32_t nic, napi_value paths,
-					uint32_t device_count)
-{
-	struct carrier_watch *watch =
-		calloc(1, sizeof(*watch) + device_count * sizeof(watch->devices[0]));
-
-	if (watch == NULL) {
-		throw_errno(env, ENOMEM, "calloc");
-		return NULL;
-	}
-	watch->nic = nic;
-	for (uint32_t i = 0; i < device_count; i++) {
-		struct carrier_device *device = &watch->devices[i];
-
-		device->changes_fd = open_attribute(env, paths, 2 * i);
-		if (device->changes_fd < 0)
-			goto fail;
-		device->carrier_fd = open_attribute(env, paths, 2 * i + 1);
-		if (device->carrier_fd < 0) {
-			close(device->changes_fd);
-			goto fail;
-		}
-		watch->device_count++;
-		if (!carrier_verify(device, &device->truth))
-			watch->unverified = true;
-		device->changes = device->truth.changes;
-	}
-	return watch;
-fail:
-	carrier_watch_free(watch);
-	return NULL;
-}
-
 /* With the lock held: where the watch of a NIC hangs, or the end of the list. */
 static struct carrier_watch **watch_link(struct carrier *carrier, int32_t nic)
 {
@@ -277,24 +226,27 @@ static bool take_nic(napi_env env, napi_callback_info info, size_t count, napi_v
 	return true;
 }
 
-/* (handle, nic, paths): carrier_changes and carrier of each device in turn. The words are valid
- * when this returns. EEXIST: the NIC is watched already. */
+/* (handle, nic, paths, states): carrier_changes and carrier of each device in turn; likewise
+ * whether it had carrier, and the count of changes then. The words are valid when this returns.
+ * EEXIST: the NIC is watched already. */
 static napi_value carrier_add(napi_env env, napi_callback_info info)
 {
 	struct carrier_watch *watch, **link;
 	struct carrier *carrier;
-	napi_value values[3];
+	struct words states;
+	napi_value values[4];
 	uint32_t count = 0;
 	int32_t nic;
 
-	if (!take_nic(env, info, 3, values, &carrier, &nic) ||
-	    !check_status(env, napi_get_array_length(env, values[2], &count)))
+	if (!take_nic(env, info, 4, values, &carrier, &nic) ||
+	    !check_status(env, napi_get_array_length(env, values[2], &count)) ||
+	    !take_words(env, values[3], "states", &states))
 		return NULL;
-	if (count == 0 || count % 2 != 0 || count / 2 > DEVICES_MAX) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "paths: two per device");
+	if (count == 0 || count % 2 != 0 || count / 2 > DEVICES_MAX || states.length != count) {
+		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "paths, states: two per device");
 		return NULL;
 	}
-	watch = watch_open(env, nic, values[2], count / 2);
+	watch = carrier_watch_open(env, nic, values[2], states);
 	if (watch == NULL)
 		return NULL;
 	pthread_mutex_lock(&carrier->lock);
@@ -304,6 +256,7 @@ static napi_value carrier_add(napi_env env, napi_callback_info info)
 		*link = watch;
 		carrier_publish(carrier, watch, true);
 		pthread_cond_signal(&carrier->watched);
+		pthread_cond_signal(&carrier->unverified);
 	}
 	pthread_mutex_unlock(&carrier->lock);
 	if (!exists)

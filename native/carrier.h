@@ -50,7 +50,7 @@ struct carrier_watch {
 
 struct carrier {
 	struct handle head;
-	unsigned int owners; /* the external and the thread-safe function; main thread only */
+	unsigned int owners; /* the external, the thread-safe function, the verifier; atomic */
 	bool started;
 	napi_env env;
 	napi_ref words_ref;
@@ -61,7 +61,6 @@ struct carrier {
 	size_t wake_count;
 
 	pthread_t ticker;
-	pthread_t verifier;
 	pthread_mutex_t lock; /* of everything below, of the watches, and of writing the words */
 	pthread_cond_t watched;
 	pthread_cond_t unverified;
@@ -72,16 +71,23 @@ struct carrier {
 
 /* Creates both threads; 0 or an errno. */
 int carrier_start(struct carrier *carrier);
-/* Ends and joins them; afterwards nobody touches the words or the wake descriptors. */
+/* Ends them; afterwards nothing touches the words or the wake descriptors. */
 void carrier_stop(struct carrier *carrier);
 
-/* Reads a device's true state; may wait while the kernel's configuration lock is held. False if
- * it changed too often to tell the state at any one value of the counter. */
-bool carrier_verify(const struct carrier_device *device, struct carrier_truth *truth);
+/* Reads the counter of changes, which takes no lock; the device may turn out to be gone. */
+void carrier_count(struct carrier_device *device);
+
+/* carrier-open.c: opens the devices that are there, with the states that are known of them; NULL
+ * leaves an exception, ENOENT if there is none. */
+struct carrier_watch *carrier_watch_open(napi_env env, int32_t nic, napi_value paths,
+					 struct words states);
 
 /* With the lock held: recomputes a watch, writes its words; true if something changed. */
 bool carrier_publish(struct carrier *carrier, struct carrier_watch *watch, bool force);
 
 void carrier_watch_free(struct carrier_watch *watch);
+
+/* Gives one reference back; the last one frees all. */
+void carrier_release(struct carrier *carrier);
 
 #endif

@@ -50,18 +50,13 @@ export interface PeerCredentials {
   readonly groups: readonly number[];
 }
 
-export interface Native {
-  /** Version of this interface; native.ts refuses another. */
-  readonly abi: number;
-  /** Octets of the virtio net header before each frame: 10. */
-  readonly vnetHeaderLength: number;
-  /** Octets of a slot: the largest frame with its headers and one more; a full slot was cut. */
-  readonly slotLength: number;
-  /** Int32 words per NIC that the carrier watch writes: [down 0 or 1, changes, spare, spare]. */
-  readonly carrierWordsPerNic: number;
-  /** Name -> number of every errno with a name: `native.errno.ENOBUFS`. */
-  readonly errno: Readonly<Record<string, number>>;
-
+/**
+ * Calls that may wait for the kernel's configuration lock, for a driver or for a file system:
+ * seconds, or for ever. Each comes in two forms (operation.h): `native.name()` is made at once, for
+ * threads and tests that have nothing else to do; `native.later.name()` is made on a thread of its
+ * own, and is the only form for a thread that serves others.
+ */
+export interface WaitingCalls {
   // Devices (device.c)
 
   /** Opens a character device: read and write, non-blocking, closed on exec. */
@@ -90,6 +85,50 @@ export interface Native {
   /** The same of an interface of this network namespace; asks the kernel, not sysfs. */
   interfaceHardwareAddress(name: string): number;
   interfaceIndex(name: string): number;
+
+  // Files of /sys and /proc (file.c)
+
+  /**
+   * The texts of the files `names` (separated by blanks, relative to `folder`), one after another as
+   * they are, newlines included. At most 4096 octets each (EFBIG).
+   */
+  filesRead(folder: string, names: string): string;
+  /** Writes `text` by one system call into a file that exists. */
+  fileWrite(path: string, text: string): void;
+  /** The names in a folder, each followed by a newline. */
+  folderList(path: string): string;
+
+  // Requests (request.c)
+
+  /** A netlink socket for requests: strict checking, extended acknowledgements. */
+  requestOpen(protocol: number, receiveBufferBytes: number): number;
+  /** Sends messages to the kernel; the result is all it answers, each message aligned to 4. */
+  requestExchange(fd: number, messages: Uint8Array): Buffer;
+  /** A socket that is a member of an IPv4 multicast group on an interface until it is closed. */
+  multicastJoin(address: string, ifindex: number): number;
+}
+
+/** The same calls, each on a thread of its own; the Promise fails as the call would throw. */
+export type LaterCalls = {
+  readonly [Name in keyof WaitingCalls]: (
+    ...args: Parameters<WaitingCalls[Name]>
+  ) => Promise<ReturnType<WaitingCalls[Name]>>;
+};
+
+export interface Native extends WaitingCalls {
+  /** Version of this interface; native.ts refuses another. */
+  readonly abi: number;
+  /** Octets of the virtio net header before each frame: 10. */
+  readonly vnetHeaderLength: number;
+  /** Octets of a slot: the largest frame with its headers and one more; a full slot was cut. */
+  readonly slotLength: number;
+  /** Int32 words per NIC that the carrier watch writes: [down 0 or 1, changes, spare, spare]. */
+  readonly carrierWordsPerNic: number;
+  /** Name -> number of every errno with a name: `native.errno.ENOBUFS`. */
+  readonly errno: Readonly<Record<string, number>>;
+
+  /** The calls that may wait, made elsewhere; see WaitingCalls. */
+  readonly later: LaterCalls;
 
   // Bursts (burst.c)
 
@@ -134,9 +173,8 @@ export interface Native {
   // Netlink (netlink.c): used through NetlinkSocket of native.ts
 
   /**
-   * Opens a socket of a netlink protocol, with strict checking and extended acknowledgements, and
-   * joins multicast groups by number. `onReadable` is called from the event loop while messages
-   * or an error wait.
+   * Opens a socket of a netlink protocol and joins multicast groups by number. `onReadable` is
+   * called from the event loop while messages or an error wait.
    */
   netlinkOpen(
     protocol: number,
@@ -149,9 +187,6 @@ export interface Native {
    * wait; -ENOBUFS once after the kernel dropped messages, -EMSGSIZE for one that is too long.
    */
   netlinkReceive(handle: NetlinkHandle, buffer: Uint8Array): number;
-  netlinkSend(handle: NetlinkHandle, message: Uint8Array): void;
-  netlinkPortId(handle: NetlinkHandle): number;
-  netlinkSetReferenced(handle: NetlinkHandle, referenced: boolean): void;
   netlinkClose(handle: NetlinkHandle): void;
 
   // Carrier (carrier.c): used through CarrierWatch of native.ts
@@ -161,8 +196,16 @@ export interface Native {
     wakeFds: Int32Array,
     onChange: (nic: number) => void,
   ): CarrierHandle;
-  /** `paths`: carrier_changes and carrier of each device in turn. EEXIST: watched already. */
-  carrierAdd(handle: CarrierHandle, nic: number, paths: readonly string[]): void;
+  /**
+   * `paths`: carrier_changes and carrier of each device in turn; `states`: 1 if it had carrier, and
+   * its count of changes then. EEXIST: watched already; ENOENT: none of the devices is there.
+   */
+  carrierAdd(
+    handle: CarrierHandle,
+    nic: number,
+    paths: readonly string[],
+    states: Int32Array,
+  ): void;
   carrierRemove(handle: CarrierHandle, nic: number): boolean;
   carrierRefresh(handle: CarrierHandle, nic: number): boolean;
   carrierClose(handle: CarrierHandle): void;

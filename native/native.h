@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* Raised whenever a function changes its arguments or its result; native.ts compares it. */
-#define IPMPD_NATIVE_ABI 2
+#define IPMPD_NATIVE_ABI 3
 
 /* struct virtio_net_hdr as TUN/TAP and macvtap put it before each frame (legacy layout). */
 #define VNET_HEADER_LENGTH 10
@@ -50,6 +50,8 @@ struct handle {
 };
 
 /* arguments.c */
+/* Throws a TypeError that names the argument and what it should be; returns false. */
+bool refuse_argument(napi_env env, const char *what, const char *expected);
 bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
 bool take_int32(napi_env env, napi_value value, const char *what, int32_t *out);
 bool take_uint32(napi_env env, napi_value value, const char *what, uint32_t *out);
@@ -103,6 +105,8 @@ bool register_functions(napi_env env, napi_value exports, const struct function 
 	register_functions(env, exports, table, sizeof(table) / sizeof((table)[0]))
 
 bool device_register(napi_env env, napi_value exports);
+bool file_register(napi_env env, napi_value exports);
+bool request_register(napi_env env, napi_value exports);
 bool burst_register(napi_env env, napi_value exports);
 bool wait_register(napi_env env, napi_value exports);
 bool netlink_register(napi_env env, napi_value exports);

@@ -1,5 +1,6 @@
 /*
- * A netlink socket on the event loop of the thread that opened it.
+ * A netlink socket for notifications, on the event loop of the thread that opened it. Receiving
+ * what was multicast never waits; what is asked of the kernel goes through request.c.
  *
  * It is ours because the loss of messages must be an event, not the end of the process: the
  * kernel reports an overrun once, as ENOBUFS of the next read. libuv sees it as an error of the
@@ -32,7 +33,6 @@ struct netlink {
 	napi_async_cleanup_hook_handle hook;
 	int fd;
 	int pending_error; /* met after messages that had to be delivered first */
-	uint32_t port_id;
 	unsigned int owners;
 	bool polling; /* the poll handle is initialised */
 	bool closing;
@@ -119,27 +119,16 @@ static const char *open_socket(struct netlink *netlink, int protocol, struct wor
 			       int receive_buffer)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	socklen_t length = sizeof(address);
 
 	netlink->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 	if (netlink->fd < 0)
 		return "socket";
-	/* Filtered dumps, errors in words, and no echo of the request inside an error. */
-	if (set_option(netlink->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1) < 0)
-		return "setsockopt(NETLINK_GET_STRICT_CHK)";
-	if (set_option(netlink->fd, SOL_NETLINK, NETLINK_EXT_ACK, 1) < 0)
-		return "setsockopt(NETLINK_EXT_ACK)";
-	if (set_option(netlink->fd, SOL_NETLINK, NETLINK_CAP_ACK, 1) < 0)
-		return "setsockopt(NETLINK_CAP_ACK)";
 	/* Beyond rmem_max only with CAP_NET_ADMIN; without it, what the system allows. */
 	if (set_option(netlink->fd, SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer) < 0 &&
 	    (errno != EPERM || set_option(netlink->fd, SOL_SOCKET, SO_RCVBUF, receive_buffer) < 0))
 		return "setsockopt(SO_RCVBUFFORCE)";
 	if (bind(netlink->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return "bind";
-	if (getsockname(netlink->fd, (struct sockaddr *)&address, &length) < 0)
-		return "getsockname";
-	netlink->port_id = address.nl_pid;
 	for (size_t i = 0; i < groups.length; i++) {
 		if (set_option(netlink->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
 			       groups.data[i]) < 0)
@@ -295,55 +284,6 @@ static napi_value netlink_receive(napi_env env, napi_callback_info info)
 	return give_int32(env, (int32_t)used);
 }
 
-/* (handle, bytes): to the kernel. */
-static napi_value netlink_send(napi_env env, napi_callback_info info)
-{
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct netlink *netlink;
-	struct bytes message;
-	napi_value values[2];
-	ssize_t sent;
-
-	if (!take_netlink(env, info, 2, values, &netlink) ||
-	    !take_bytes(env, values[1], "message", &message))
-		return NULL;
-	do {
-		sent = sendto(netlink->fd, message.data, message.length, 0,
-			      (const struct sockaddr *)&kernel, sizeof(kernel));
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return throw_errno(env, errno, "sendto(netlink)");
-	return give_undefined(env);
-}
-
-/* (handle) -> the port that the kernel gave this socket (nlmsg_pid of what it caused). */
-static napi_value netlink_port_id(napi_env env, napi_callback_info info)
-{
-	struct netlink *netlink;
-	napi_value values[1];
-
-	if (!take_netlink(env, info, 1, values, &netlink))
-		return NULL;
-	return give_double(env, netlink->port_id);
-}
-
-/* (handle, on): whether the socket keeps the event loop alive. */
-static napi_value netlink_set_referenced(napi_env env, napi_callback_info info)
-{
-	struct netlink *netlink;
-	napi_value values[2];
-	bool on;
-
-	if (!take_netlink(env, info, 2, values, &netlink) ||
-	    !take_bool(env, values[1], "referenced", &on))
-		return NULL;
-	if (on)
-		uv_ref((uv_handle_t *)&netlink->poll);
-	else
-		uv_unref((uv_handle_t *)&netlink->poll);
-	return give_undefined(env);
-}
-
 /* (handle): closing a closed socket changes nothing. */
 static napi_value netlink_close(napi_env env, napi_callback_info info)
 {
@@ -358,9 +298,9 @@ static napi_value netlink_close(napi_env env, napi_callback_info info)
 }
 
 static const struct function functions[] = {
-	{ "netlinkOpen", netlink_open },     { "netlinkReceive", netlink_receive },
-	{ "netlinkSend", netlink_send },     { "netlinkPortId", netlink_port_id },
-	{ "netlinkClose", netlink_close },   { "netlinkSetReferenced", netlink_set_referenced },
+	{ "netlinkOpen", netlink_open },
+	{ "netlinkReceive", netlink_receive },
+	{ "netlinkClose", netlink_close },
 };
 
 bool netlink_register(napi_env env, napi_value exports)

@@ -30,9 +30,10 @@ import { Surface } from './daemon/surface.ts';
 import type { Workers } from './daemon/workers.ts';
 import type { DatapathPool } from './datapath/pool.ts';
 import { hostClock, wallTime } from './host/clock.ts';
+import { readCounters } from './host/counters.ts';
 import { Host } from './host/host.ts';
 import type { HostEvent } from './host/host-event.ts';
-import { LinkMacs } from './host/link-macs.ts';
+import { logLate } from './host/late.ts';
 import type { Log } from './host/log.ts';
 import type { ServiceManager } from './host/service-manager.ts';
 import { VERSION } from './host/version.ts';
@@ -49,7 +50,7 @@ export class Daemon {
   readonly #system: System;
   readonly #pump: Pump;
   readonly #host: Host;
-  readonly #linkMacs = new LinkMacs(hostClock);
+  readonly #drivers: NicDrivers;
   readonly #devices: Devices;
   readonly #reconfiguration: Reconfiguration;
   readonly #control: Control;
@@ -83,12 +84,14 @@ export class Daemon {
       hasFailed = true;
       fail(error);
     };
-    const drivers = new NicDrivers(this.#pool, (ifname) => this.#host.linkStatistics(ifname));
+    this.#drivers = new NicDrivers(this.#pool, readCounters, hostClock, (call) =>
+      logLate(log, call),
+    );
     this.#system = new System({
       publication: this.#pool.publication,
       rng: new Rng(randomInt(2 ** 32)),
-      linkStatistics: (nic, ifname) => drivers.statistics(nic, ifname),
-      isHostMac: (mac) => this.#linkMacs.has(mac),
+      linkStatistics: (nic, ifname) => this.#drivers.statistics(nic, ifname),
+      isHostMac: (mac) => this.#host.isHostMac(mac),
       closeGroupDevice: (name) =>
         promised(`close the device of ${name}`, () => this.#devices.remove(name)),
       setGroupForwarding: (name, forwarding) =>
@@ -109,9 +112,10 @@ export class Daemon {
       host: this.#host,
       pool: this.#pool,
       pump: this.#pump,
-      drivers,
+      drivers: this.#drivers,
       machineId,
       queues: workers.count,
+      nowMs: hostClock.nowMs,
       log,
       fail: this.#fail,
     });
@@ -311,6 +315,8 @@ export class Daemon {
         ready: this.#isReady && !this.#isStopping,
         reason: this.#isStopping ? 'stopping' : this.#isReady ? 'ready' : 'starting',
       }),
+      isUnanswered: (ifname) =>
+        this.#drivers.isUnanswered(ifname) || this.#devices.isUnanswered(ifname),
       nowMs: hostClock.nowMs,
       wallTime,
       onFailure: this.#fail,

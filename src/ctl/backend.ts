@@ -35,6 +35,8 @@ export interface InterfaceRow {
   readonly mtu: number;
   readonly uplink: string | null;
   readonly flags: readonly string[];
+  /** Its driver, or the kernel about its device, owes an answer for longer than a reader waits. */
+  readonly unanswered: boolean;
   readonly cause: string;
 }
 

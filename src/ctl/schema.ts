@@ -59,6 +59,7 @@ export const COMPONENTS: readonly Schema[] = [
     mtu: INTEGER,
     uplink: TEXT_OR_NULL,
     flags: NAMES,
+    unanswered: TRUTH,
     cause: TEXT,
   }),
   record('Address', {

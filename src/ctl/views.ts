@@ -92,13 +92,14 @@ const INTERFACE: View = {
         ['lladdr', paint.lladdr(text(row.lladdr))],
       ) +
         (row.active === true ? ' active' : '') +
-        (row.standby === true ? ' standby' : ''),
+        (row.standby === true ? ' standby' : '') +
+        (row.unanswered === true ? ' unanswered' : ''),
       `cause: ${text(row.cause)}`,
     ],
   }),
   shown: [
     ...['ifname', 'flags', 'mtu', 'group', 'uplink', 'state', 'link', 'probe', 'lladdr'],
-    ...['active', 'standby', 'cause'],
+    ...['active', 'standby', 'unanswered', 'cause'],
   ],
   order: [['ifname', compareNames]],
   noun: 'interface',

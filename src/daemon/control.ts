@@ -37,6 +37,8 @@ export interface ControlOptions extends CommandsOptions {
   readonly store: ConfigStore;
   readonly version: string;
   readonly readiness: () => Readiness;
+  /** Whether the driver or the device of an interface owes an answer. */
+  readonly isUnanswered: (ifname: string) => boolean;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   /** A monotonic time as RFC 3339 with microseconds. */
@@ -70,7 +72,10 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async interfaces(): Promise<readonly InterfaceRow[]> {
-    return this.#options.system.describeInterfaces();
+    const { system, isUnanswered } = this.#options;
+    return system
+      .describeInterfaces()
+      .map((row) => ({ ...row, unanswered: isUnanswered(row.ifname) }));
   }
 
   async addresses(): Promise<readonly AddressRow[]> {

@@ -19,6 +19,7 @@ import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
 import type { Host } from '../host/host.ts';
 import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
+import { LATE_MS } from '../host/late.ts';
 import type { Log } from '../host/log.ts';
 import { stableMac } from '../host/stable-mac.ts';
 import type { NicDrivers } from './driver.ts';
@@ -46,6 +47,7 @@ export interface DevicesOptions {
   readonly drivers: Pick<NicDrivers, 'attached' | 'released'>;
   readonly machineId: string;
   readonly queues: number;
+  readonly nowMs: () => number;
   readonly log: Log;
   readonly fail: (error: unknown) => void;
 }
@@ -66,6 +68,8 @@ interface Entry {
   isWanted: boolean;
   isOpen: boolean;
   isBusy: boolean;
+  /** When the step under way began. */
+  busySinceMs: number;
   /** Given back for good: what the host suggests is not heard any more. */
   isForgotten: boolean;
   /** What the host said while the device was being opened; it counts when that is done. */
@@ -101,6 +105,12 @@ export class Devices {
   /** What a group's device carries; undefined if there is no such group. */
   contentsOf(name: string): GroupContents | undefined {
     return this.#groups.get(name);
+  }
+
+  /** True while a step of this device waits for the kernel for long. */
+  isUnanswered(name: string): boolean {
+    const entry = this.#entries.get(name);
+    return entry?.isBusy === true && this.#options.nowMs() - entry.busySinceMs > LATE_MS;
   }
 
   /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
@@ -188,6 +198,7 @@ export class Devices {
       isWanted: true,
       isOpen: false,
       isBusy: false,
+      busySinceMs: 0,
       isForgotten: false,
       missed: [],
       idle: [],
@@ -200,6 +211,7 @@ export class Devices {
   async #settle(entry: Entry): Promise<void> {
     if (entry.isBusy) return await new Promise((resolve) => entry.idle.push(resolve));
     entry.isBusy = true;
+    entry.busySinceMs = this.#options.nowMs();
     try {
       while (entry.isWanted !== entry.isOpen) {
         if (entry.isWanted) await this.#open(entry);
@@ -248,7 +260,7 @@ export class Devices {
         const device = await host.attachInterface({ name, nic, uplink, bridge }, queues);
         try {
           await pool.attach(nic, device.fds);
-          await drivers.attached(name, uplink === null);
+          drivers.attached(name, uplink === null);
         } catch (error) {
           await pool.detach(nic);
           await host.releaseInterface(name);

@@ -1,8 +1,12 @@
 /**
  * The driver of a NIC, as far as statistics go: its port in the datapath together with its kernel
- * device. The datapath's counters lie in shared memory; the kernel is asked over rtnetlink for what
- * only it knows: frames it lost or refused before we saw them. The question may be late, fail, or
- * never be answered, so it is an operation.
+ * device. The datapath's counters lie in shared memory; the kernel is asked for what only it knows:
+ * frames it lost or refused before we saw them. The question may be late, fail, or never be
+ * answered, so it is an operation, and the driver is called on another thread.
+ *
+ * A driver has one question at a time: it is answered for all that had asked before it was put. So
+ * a driver that hangs costs one thread, however many readers come; it is *unanswered* then, which
+ * is shown, and concerns nothing else.
  *
  * A kernel device counts from its own creation and may be replaced. What it counts while it is
  * attached is added up here, so that a new device never makes a total fall.
@@ -14,7 +18,10 @@
 import { OperatorError } from '../base/errors.ts';
 import { external, type Operation } from '../base/operation.ts';
 import type { PortCounters } from '../datapath/counters.ts';
+import type { Clock } from '../host/clock.ts';
+import { type LateHandler, reportingLate } from '../host/late.ts';
 import type { DeviceCounters } from '../host/records.ts';
+import { READ_BUDGET_MS } from '../stats/collector.ts';
 import type { LinkCounters } from '../stats/schema.ts';
 
 /** Frames that the kernel lost, by direction as we see it. */
@@ -28,6 +35,11 @@ interface AttachedNic {
   /** What the device had counted when it was attached. */
   base: KernelLosses | undefined;
   last: KernelLosses;
+  /** The question under way, and since when. */
+  asking: Promise<void> | undefined;
+  askedAtMs: number;
+  /** The question after it, for those who asked meanwhile. */
+  next: Promise<void> | undefined;
 }
 
 /** The datapath, as far as it counts for a port. */
@@ -41,21 +53,38 @@ const NO_LOSSES: KernelLosses = { receive: 0n, transmit: 0n };
 export class NicDrivers {
   readonly #pool: PortCounts;
   readonly #ask: (ifname: string) => Promise<DeviceCounters>;
+  readonly #clock: Clock;
+  readonly #onLate: LateHandler;
   readonly #attached = new Map<string, AttachedNic>();
   /** Sums over the devices that an interface had before. */
   readonly #former = new Map<string, KernelLosses>();
 
   /** `ask` gives the counters of a kernel device; it fails with ENODEV if there is none. */
-  constructor(pool: PortCounts, ask: (ifname: string) => Promise<DeviceCounters>) {
+  constructor(
+    pool: PortCounts,
+    ask: (ifname: string) => Promise<DeviceCounters>,
+    clock: Clock,
+    onLate: LateHandler,
+  ) {
     this.#pool = pool;
     this.#ask = ask;
+    this.#clock = clock;
+    this.#onLate = onLate;
   }
 
   /** The interface has a device from now on; what the device has counted so far is not ours. */
-  async attached(ifname: string, isTap: boolean): Promise<void> {
-    const nic: AttachedNic = { isTap, base: undefined, last: NO_LOSSES };
+  attached(ifname: string, isTap: boolean): void {
+    const nic: AttachedNic = {
+      isTap,
+      base: undefined,
+      last: NO_LOSSES,
+      asking: undefined,
+      askedAtMs: 0,
+      next: undefined,
+    };
     this.#attached.set(ifname, nic);
-    note(nic, await this.#ask(ifname));
+    // Who reads the statistics hears of what goes wrong; here it is only the base of later ones.
+    this.#question(ifname, nic).catch(() => undefined);
   }
 
   /** The interface's device is gone; what it counted stays. */
@@ -67,25 +96,52 @@ export class NicDrivers {
     this.#former.set(ifname, sum(former, sinceAttached(nic)));
   }
 
+  /** True while the driver owes an answer for longer than a reader waits. */
+  isUnanswered(ifname: string): boolean {
+    const nic = this.#attached.get(ifname);
+    if (nic?.asking === undefined) return false;
+    return this.#clock.nowMs() - nic.askedAtMs > READ_BUDGET_MS;
+  }
+
   /** The counters of a NIC; fails where the kernel does. */
   *statistics(port: number, ifname: string): Operation<LinkCounters> {
     const nic = this.#attached.get(ifname);
     if (nic !== undefined) {
-      const counters = yield* external<DeviceCounters | undefined>(
-        `statistics of ${ifname}`,
-        (settle) => {
-          this.#ask(ifname).then(settle.resolve, (error: unknown) => {
-            // A device that has just gone counts no more; its last figures stand.
-            if (error instanceof OperatorError && error.code === 'ENODEV')
-              settle.resolve(undefined);
-            else settle.reject(error);
-          });
-          return undefined;
-        },
-      );
-      if (counters !== undefined) note(nic, counters);
+      yield* external<void>(`statistics of ${ifname}`, (settle) => {
+        this.#question(ifname, nic).then(settle.resolve, settle.reject);
+        return undefined;
+      });
     }
     return this.#totals(port, ifname, nic);
+  }
+
+  /** Asks a driver, now or as soon as it has answered the question that is under way. */
+  #question(ifname: string, nic: AttachedNic): Promise<void> {
+    if (nic.asking === undefined) {
+      nic.askedAtMs = this.#clock.nowMs();
+      nic.asking = this.#answer(ifname, nic).finally(() => {
+        nic.asking = undefined;
+      });
+      return nic.asking;
+    }
+    nic.next ??= nic.asking
+      .catch(() => undefined)
+      .then(() => {
+        nic.next = undefined;
+        return this.#question(ifname, nic);
+      });
+    return nic.next;
+  }
+
+  async #answer(ifname: string, nic: AttachedNic): Promise<void> {
+    const what = `statistics of ${ifname}`;
+    const call = this.#ask(ifname);
+    try {
+      note(nic, await reportingLate(what, this.#clock, this.#onLate, call));
+    } catch (error) {
+      // A device that has just gone counts no more; its last figures stand.
+      if (!(error instanceof OperatorError) || error.code !== 'ENODEV') throw error;
+    }
   }
 
   #totals(port: number, ifname: string, nic: AttachedNic | undefined): LinkCounters {

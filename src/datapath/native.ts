@@ -17,7 +17,7 @@ import { assert } from '../base/assert.ts';
 export type { BurstHandle, NativeError, PeerCredentials };
 
 /** The interface version this file was written against (IPMPD_NATIVE_ABI in native.h). */
-const NATIVE_ABI = 2;
+const NATIVE_ABI = 3;
 
 assert(
   addon.abi === NATIVE_ABI,
@@ -50,7 +50,7 @@ const NETLINK_BUFFER_BYTES = 262_144;
 const NETLINK_READS = 16;
 
 export interface NetlinkOptions {
-  /** From linux/netlink.h: 0 is NETLINK_ROUTE, 12 NETLINK_NETFILTER. */
+  /** From linux/netlink.h: 0 is NETLINK_ROUTE. */
   readonly protocol: number;
   /** Multicast groups by number (RTNLGRP_*, not the bits of nl_groups). */
   readonly groups: readonly number[];
@@ -61,11 +61,14 @@ export interface NetlinkOptions {
    * the call returns.
    */
   readonly onMessages: (messages: Uint8Array) => void;
-  /** The kernel dropped messages, notifications or replies; only a full dump tells what. */
+  /** The kernel dropped notifications; only a full dump tells what has changed. */
   readonly onOverrun: () => void;
 }
 
-/** A netlink socket of this process's network namespace, on this thread's event loop. */
+/**
+ * A netlink socket for notifications of this process's network namespace, on this thread's event
+ * loop. Reading what was multicast never waits; requests go through `native.later`.
+ */
 export class NetlinkSocket {
   readonly #handle: NetlinkHandle;
   readonly #options: NetlinkOptions;
@@ -80,21 +83,6 @@ export class NetlinkSocket {
       options.receiveBufferBytes,
       () => this.#handleReadable(),
     );
-  }
-
-  /** The port by which the kernel names this socket in what it causes (nlmsg_pid). */
-  get portId(): number {
-    return addon.netlinkPortId(this.#handle);
-  }
-
-  /** Sends one or more messages to the kernel, which answers before this returns. */
-  send(message: Uint8Array): void {
-    addon.netlinkSend(this.#handle, message);
-  }
-
-  /** An open socket keeps the process alive unless it is unreferenced. */
-  setReferenced(referenced: boolean): void {
-    addon.netlinkSetReferenced(this.#handle, referenced);
   }
 
   /** No callback is called any more once this returns. Closing twice changes nothing. */
@@ -122,10 +110,14 @@ export class NetlinkSocket {
   }
 }
 
-/** The two sysfs files by which one kernel device shows its carrier. */
+/** The two sysfs files by which one kernel device shows its carrier, and what it showed last. */
 export interface CarrierFiles {
   readonly carrierChangesPath: string;
   readonly carrierPath: string;
+  /** False while it is set down, too. */
+  readonly hasCarrier: boolean;
+  /** The count of changes at which that was so. */
+  readonly changes: number;
 }
 
 /**
@@ -145,12 +137,14 @@ export class CarrierWatch {
 
   /**
    * Watches a NIC, which is down while none of `devices` (at least one) has carrier; a device
-   * that is set down or deleted has none. The words hold its state when this returns. Throws
-   * EEXIST if the NIC is watched, ENOENT if a device does not exist.
+   * that is set down or deleted has none. The words hold its state when this returns: what was
+   * known, and what the counter says since; it is verified at once. Throws EEXIST if the NIC is
+   * watched, ENOENT if no device exists.
    */
   add(nic: number, devices: readonly CarrierFiles[]): void {
     const paths = devices.flatMap((device) => [device.carrierChangesPath, device.carrierPath]);
-    addon.carrierAdd(this.#handle, nic, paths);
+    const states = devices.flatMap(({ hasCarrier, changes }) => [hasCarrier ? 1 : 0, changes]);
+    addon.carrierAdd(this.#handle, nic, paths, Int32Array.from(states));
   }
 
   /** Forgets a NIC and clears its words; false if it was not watched. */

@@ -189,7 +189,7 @@ export class DatapathPool {
       return new Promise((resolve) => side.thread.once('exit', resolve));
     });
     await Promise.all(exits);
-    for (const fd of this.wakeFds) native.deviceClose(fd);
+    await Promise.all(this.wakeFds.map((fd) => native.later.deviceClose(fd)));
   }
 
   #startWorker(worker: number, wakeFd: number): Promise<void> {

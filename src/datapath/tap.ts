@@ -13,24 +13,19 @@
  *    another device under that name, a private node is made, opened and unlinked. What was
  *    opened is asked for its name and address before it is used.
  *
+ * Every step may wait for the kernel's configuration lock, so each is made on another thread.
+ *
  * Errors are the addon's (`code` is an errno name): ENODEV no such interface, EINVAL not of this
  * kind or flags do not match, EBUSY all queues taken, ENXIO the descriptor leads to another
  * interface.
  */
 
-import {
-  close,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-} from 'node:fs';
+import { mkdtemp, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { OperatorError } from '../base/errors.ts';
 import { failedWith, native } from './native.ts';
+
+const { later } = native;
 
 // From linux/if_tun.h.
 export const IFF_TUN = 0x0001;
@@ -86,9 +81,9 @@ export interface OpenTapOptions extends OpenOptions {
 }
 
 /** Opens the TAP `name`, which is created if it does not exist (and dies with its last queue). */
-export function openTap(name: string, options: OpenTapOptions): Device {
+export async function openTap(name: string, options: OpenTapOptions): Promise<Device> {
   checkQueues(name, options.queues);
-  const existing = tunFlags(name);
+  const existing = await tunFlags(name);
   if (existing === undefined && options.create === false) {
     throw new OperatorError('ENODEV', `there is no interface ${name}`);
   }
@@ -99,46 +94,53 @@ export function openTap(name: string, options: OpenTapOptions): Device {
     existing === undefined ? options.queues > 1 : (existing & IFF_MULTI_QUEUE) !== 0;
   const count = multiQueue ? options.queues : 1;
   const flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multiQueue ? IFF_MULTI_QUEUE : 0);
-  return openQueues(name, count, multiQueue, () =>
-    attach(native.deviceOpen(TUN_NODE), name, flags),
+  return await openQueues(name, count, multiQueue, async () =>
+    attach(await later.deviceOpen(TUN_NODE), name, flags),
   );
 }
 
 /** Opens the macvtap `name` of this network namespace; `/sys` must show the same namespace. */
-export function openMacvtap(name: string, options: OpenOptions): Device {
+export async function openMacvtap(name: string, options: OpenOptions): Promise<Device> {
   checkQueues(name, options.queues);
-  const node = macvtapNode(name);
+  const node = await macvtapNode(name);
   const flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  return openQueues(name, options.queues, true, () => {
-    const fd = attach(openNode(node), name, flags);
+  return await openQueues(name, options.queues, true, async () => {
+    const fd = await attach(await openNode(node), name, flags);
     return closingOnFailure(fd, () => verifyAddress(fd, name));
   });
 }
 
-/** Closes every queue of a device. No worker may be using them any more. */
-export function closeDevice(device: Device): void {
-  for (const fd of device.fds) native.deviceClose(fd);
+/**
+ * Closes every queue of a device, all together. No worker may be using them any more: the kernel
+ * lets the last readers of a queue finish first, which takes it some hundredths of a second, but no
+ * longer for many queues than for one.
+ */
+export async function closeDevice(device: Device): Promise<void> {
+  await Promise.all(device.fds.map((fd) => later.deviceClose(fd)));
 }
 
 /**
- * The same on other threads: the kernel lets the last readers of a queue finish first, which takes
- * it some hundredths of a second, but no longer for many queues than for one.
+ * The name of the interface behind a queue; undefined if it is gone. A deleted macvtap shows
+ * neither an error nor an end of file to readers and writers: only this question finds it out.
  */
-export async function releaseDevice(device: Device): Promise<void> {
-  await Promise.all(device.fds.map((fd) => promisify(close)(fd)));
-}
-
-/**
- * True while the interface behind a queue exists. A deleted macvtap shows neither an error nor an
- * end of file to readers and writers: only this question finds it out.
- */
-export function deviceIsAlive(fd: number): boolean {
+export async function interfaceBehind(fd: number): Promise<string | undefined> {
   try {
-    native.tapQuery(fd);
-    return true;
+    return (await later.tapQuery(fd)).name;
   } catch (error) {
-    if (failedWith(error, 'ENOLINK', 'EBADFD', 'ENODEV')) return false;
+    if (failedWith(error, 'ENOLINK', 'EBADFD', 'ENODEV')) return undefined;
     throw error;
+  }
+}
+
+/** IFF_* with which a TUN or TAP exists; undefined if there is no interface of that name. */
+export async function tunFlags(name: string): Promise<number | undefined> {
+  try {
+    return Number.parseInt(await later.filesRead(join(SYSFS_NETWORK, name), 'tun_flags'), 16);
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT')) throw error;
+    // The folder is there, but not the file.
+    if (error.syscall === 'read') throw new OperatorError('EINVAL', `${name} is not a TAP`);
+    return undefined;
   }
 }
 
@@ -149,43 +151,43 @@ function checkQueues(name: string, queues: number): void {
 }
 
 /** Opens `count` queues and makes the device ready; on any failure all of them are closed. */
-function openQueues(
+async function openQueues(
   name: string,
   count: number,
   multiQueue: boolean,
-  openQueue: () => number,
-): Device {
+  openQueue: () => Promise<number>,
+): Promise<Device> {
   const fds: number[] = [];
   try {
     let offloads = 0;
     for (let queue = 0; queue < count; queue++) {
-      const fd = openQueue();
+      const fd = await openQueue();
       fds.push(fd);
-      native.tapSetVnetHeaderLength(fd, native.vnetHeaderLength);
-      offloads = setOffloads(fd);
+      await later.tapSetVnetHeaderLength(fd, native.vnetHeaderLength);
+      offloads = await setOffloads(fd);
     }
     return { name, fds, multiQueue, offloads };
   } catch (error) {
-    for (const fd of fds) native.deviceClose(fd);
+    await Promise.all(fds.map((fd) => later.deviceClose(fd)));
     throw error;
   }
 }
 
-/** Runs `body`; closes `fd` if it throws, else returns `fd`. */
-function closingOnFailure(fd: number, body: () => void): number {
+/** Runs `body`; closes `fd` if it fails, else the result is `fd`. */
+async function closingOnFailure(fd: number, body: () => Promise<void>): Promise<number> {
   try {
-    body();
+    await body();
     return fd;
   } catch (error) {
-    native.deviceClose(fd);
+    await later.deviceClose(fd);
     throw error;
   }
 }
 
-function attach(fd: number, name: string, flags: number): number {
-  return closingOnFailure(fd, () => {
-    native.tapAttach(fd, name, flags);
-    const actual = native.tapQuery(fd).name;
+async function attach(fd: number, name: string, flags: number): Promise<number> {
+  return await closingOnFailure(fd, async () => {
+    await later.tapAttach(fd, name, flags);
+    const actual = (await later.tapQuery(fd)).name;
     if (actual !== name) {
       throw new OperatorError('ENXIO', `the device opened for ${name} belongs to ${actual}`);
     }
@@ -193,8 +195,12 @@ function attach(fd: number, name: string, flags: number): number {
 }
 
 /** Two namespaces may give one name to different interfaces; their addresses differ. */
-function verifyAddress(fd: number, name: string): void {
-  if (native.tapHardwareAddress(fd) !== native.interfaceHardwareAddress(name)) {
+async function verifyAddress(fd: number, name: string): Promise<void> {
+  const [behind, named] = await Promise.all([
+    later.tapHardwareAddress(fd),
+    later.interfaceHardwareAddress(name),
+  ]);
+  if (behind !== named) {
     throw new OperatorError(
       'ENXIO',
       `the device opened for ${name} belongs to another network namespace`,
@@ -204,25 +210,16 @@ function verifyAddress(fd: number, name: string): void {
 }
 
 /** Sets the best mask that the kernel takes, and returns it. */
-function setOffloads(fd: number): number {
+async function setOffloads(fd: number): Promise<number> {
   for (const mask of OFFLOAD_STEPS) {
     try {
-      native.tapSetOffload(fd, mask);
+      await later.tapSetOffload(fd, mask);
       return mask;
     } catch (error) {
       if (!failedWith(error, 'EINVAL')) throw error;
     }
   }
   throw new OperatorError('EINVAL', 'the device refuses every offload mask');
-}
-
-/** IFF_* with which a TUN or TAP exists; undefined if there is no interface of that name. */
-function tunFlags(name: string): number | undefined {
-  const folder = join(SYSFS_NETWORK, name);
-  if (!existsSync(folder)) return undefined;
-  const file = join(folder, 'tun_flags');
-  if (!existsSync(file)) throw new OperatorError('EINVAL', `${name} is not a TAP`);
-  return Number.parseInt(readFileSync(file, 'latin1'), 16);
 }
 
 interface NodeNumber {
@@ -232,12 +229,11 @@ interface NodeNumber {
 }
 
 /** The device number that a macvtap's own sysfs folder names (`tap<ifindex>/dev`). */
-function macvtapNode(name: string): NodeNumber {
+async function macvtapNode(name: string): Promise<NodeNumber> {
   const folder = join(SYSFS_NETWORK, name);
-  if (!existsSync(folder)) throw new OperatorError('ENODEV', `there is no interface ${name}`);
-  const entry = readdirSync(folder).find((candidate) => /^tap\d+$/.test(candidate));
+  const entry = (await entriesOf(folder, name)).find((candidate) => /^tap\d+$/.test(candidate));
   if (entry === undefined) throw new OperatorError('EINVAL', `${name} is not a macvtap`);
-  const text = readFileSync(join(folder, entry, 'dev'), 'latin1').trim();
+  const text = (await later.filesRead(join(folder, entry), 'dev')).trim();
   const [major, minor] = text.split(':').map(Number);
   if (major === undefined || minor === undefined || Number.isNaN(major + minor)) {
     throw new OperatorError('EINVAL', `${name}: its device number reads ${text}`);
@@ -245,16 +241,25 @@ function macvtapNode(name: string): NodeNumber {
   return { index: Number(entry.slice('tap'.length)), major, minor };
 }
 
+async function entriesOf(folder: string, name: string): Promise<string[]> {
+  try {
+    return (await later.folderList(folder)).split('\n');
+  } catch (error) {
+    if (!failedWith(error, 'ENOENT')) throw error;
+    throw new OperatorError('ENODEV', `there is no interface ${name}`);
+  }
+}
+
 /** Opens /dev/tap<ifindex> if it is the device, else a private node that nobody else sees. */
-function openNode(node: NodeNumber): number {
+async function openNode(node: NodeNumber): Promise<number> {
   const path = `/dev/tap${node.index}`;
-  return isNode(path, node) ? native.deviceOpen(path) : openPrivateNode(node);
+  return (await isNode(path, node)) ? await later.deviceOpen(path) : await openPrivateNode(node);
 }
 
 /** Looks before opening: a foreign macvtap that is opened hands us a share of its frames. */
-function isNode(path: string, node: NodeNumber): boolean {
+async function isNode(path: string, node: NodeNumber): Promise<boolean> {
   try {
-    const found = native.deviceNode(path);
+    const found = await later.deviceNode(path);
     return found.isCharacter && found.major === node.major && found.minor === node.minor;
   } catch (error) {
     if (failedWith(error, 'ENOENT')) return false;
@@ -262,11 +267,11 @@ function isNode(path: string, node: NodeNumber): boolean {
   }
 }
 
-function openPrivateNode(node: NodeNumber): number {
+async function openPrivateNode(node: NodeNumber): Promise<number> {
   let refusal: unknown;
   for (const folder of NODE_FOLDERS) {
     try {
-      return openPrivateNodeIn(folder, node);
+      return await openPrivateNodeIn(folder, node);
     } catch (error) {
       if (!failedWith(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT')) throw error;
       refusal = error;
@@ -275,17 +280,17 @@ function openPrivateNode(node: NodeNumber): number {
   throw refusal;
 }
 
-function openPrivateNodeIn(parent: string, node: NodeNumber): number {
-  const folder = mkdtempSync(join(parent, '.ipmpd-'));
+async function openPrivateNodeIn(parent: string, node: NodeNumber): Promise<number> {
+  const folder = await mkdtemp(join(parent, '.ipmpd-'));
   const path = join(folder, 'tap');
   try {
-    native.deviceMakeNode(path, node.major, node.minor);
+    await later.deviceMakeNode(path, node.major, node.minor);
     try {
-      return native.deviceOpen(path);
+      return await later.deviceOpen(path);
     } finally {
-      unlinkSync(path);
+      await unlink(path);
     }
   } finally {
-    rmdirSync(folder);
+    await rmdir(folder);
   }
 }

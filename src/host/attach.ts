@@ -11,10 +11,9 @@
  * journal knows it before the kernel does.
  */
 
-import { readFileSync } from 'node:fs';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
-import { failedWith } from '../datapath/native.ts';
-import { closeDevice, type Device, openMacvtap, openTap, releaseDevice } from '../datapath/tap.ts';
+import { failedWith, native } from '../datapath/native.ts';
+import { closeDevice, type Device, openMacvtap, openTap } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
 import { tapHolder } from './holder.ts';
 import { MACVLAN_MODE_PASSTHRU } from './link-message.ts';
@@ -105,7 +104,7 @@ export async function detachInterface(
   context: AttachContext,
   attachment: Attachment,
 ): Promise<void> {
-  await releaseDevice(attachment.device);
+  await closeDevice(attachment.device);
   await undoAttachment(context, attachment.spec, attachment.lower);
 }
 
@@ -133,7 +132,7 @@ async function attachMacvtap(
 ): Promise<Attachment> {
   const { rtnl, changes, silencer } = context;
   const lower = await rtnl.linkOf(uplink, 'uplink');
-  refuseForeignSysfs(lower);
+  await refuseForeignSysfs(lower);
   if (lower.master !== 0) {
     throw new OperatorError(
       'EBUSY',
@@ -146,7 +145,7 @@ async function attachMacvtap(
   await silencer.silence(lower, holderOf(spec), true);
   const link = existing ?? (await createMacvtap(changes, spec, lower));
   await assertMacvtap(context, spec, link, lower);
-  const device = openMacvtap(spec.name, { queues });
+  const device = await openMacvtap(spec.name, { queues });
   const attached = (await rtnl.link(spec.name)) ?? link;
   return {
     spec,
@@ -189,7 +188,7 @@ export async function assertMacvtap(
 ): Promise<void> {
   const { changes } = context;
   const holder = holderOf(spec);
-  changes.sysctl(holder, link, devicePath('ipv6', link.name, 'disable_ipv6'), '1');
+  await changes.sysctl(holder, link, devicePath('ipv6', link.name, 'disable_ipv6'), '1');
   const mtu = lower.mtu > link.mtu ? { mtu: lower.mtu } : {};
   await changes.link(holder, link, { txQueueLength: TX_QUEUE_LENGTH, ...mtu });
   await changes.link(holder, link, { up: true });
@@ -225,7 +224,7 @@ async function attachBridgedTap(
       throw new OperatorError('EBUSY', `${spec.name} is a port of another device`);
     }
     const disableIpv6 = devicePath('ipv6', link.name, 'disable_ipv6');
-    changes.sysctl(holderOf(spec), link, disableIpv6, '1');
+    await changes.sysctl(holderOf(spec), link, disableIpv6, '1');
     await changes.link(holderOf(spec), link, { master: lower.ifindex });
   });
 }
@@ -257,7 +256,7 @@ async function openedTap(
     await wire(link);
     await changes.link(holder, link, { up: true });
   } catch (error) {
-    closeDevice(device);
+    await closeDevice(device);
     throw error;
   }
   return {
@@ -283,23 +282,23 @@ export async function openTapDevice(
 ): Promise<{ device: Device; link: LinkRecord; isNew: boolean }> {
   const existing = await context.rtnl.link(name);
   if (existing !== undefined) {
-    refuseUsedTap(existing);
-    context.changes.foundTap(holder, existing);
+    await refuseUsedTap(existing);
+    await context.changes.foundTap(holder, existing);
   }
-  const device = openNamedTap(name, queues);
+  const device = await openNamedTap(name, queues);
   try {
     const link = await context.rtnl.linkOf(name, 'TAP');
     return { device, link, isNew: existing === undefined };
   } catch (error) {
-    closeDevice(device);
+    await closeDevice(device);
     throw error;
   }
 }
 
 /** A TAP has carrier while a process has a queue of it; with many queues the kernel would let us
  * in beside that process and share the frames out between us. */
-function refuseUsedTap(link: LinkRecord): void {
-  refuseForeignSysfs(link);
+async function refuseUsedTap(link: LinkRecord): Promise<void> {
+  await refuseForeignSysfs(link);
   if (link.kind !== 'tun') {
     throw new OperatorError(
       'EEXIST',
@@ -307,31 +306,30 @@ function refuseUsedTap(link: LinkRecord): void {
       'rename or delete it, or name the interface otherwise',
     );
   }
-  if (link.carrier) throw busyTap(link.name);
+  if (link.carrier) throw await busyTap(link.name);
 }
 
-function openNamedTap(name: string, queues: number): Device {
+async function openNamedTap(name: string, queues: number): Promise<Device> {
   try {
-    return openTap(name, { queues });
+    return await openTap(name, { queues });
   } catch (error) {
-    if (failedWith(error, 'EBUSY')) throw busyTap(name);
+    if (failedWith(error, 'EBUSY')) throw await busyTap(name);
     throw operatorErrorOf(error, name);
   }
 }
 
-function busyTap(name: string): OperatorError {
-  const holder = tapHolder(name);
+async function busyTap(name: string): Promise<OperatorError> {
+  const holder = await tapHolder(name);
   const who =
     holder === undefined ? 'another process' : `${holder.command} (process ${holder.pid})`;
   return new OperatorError('EBUSY', `${name} is held by ${who}`, 'is another ipmpd running here?');
 }
 
 /** `/sys` belongs to the namespace that it was mounted in: its devices may be others'. */
-function refuseForeignSysfs(link: LinkRecord): void {
-  const file = `/sys/class/net/${link.name}/ifindex`;
+async function refuseForeignSysfs(link: LinkRecord): Promise<void> {
   let seen = '';
   try {
-    seen = readFileSync(file, 'latin1').trim();
+    seen = (await native.later.filesRead(`/sys/class/net/${link.name}`, 'ifindex')).trim();
   } catch (error) {
     if (!failedWith(error, 'ENOENT')) throw error;
   }

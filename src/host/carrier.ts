@@ -7,9 +7,8 @@
  * see it, and calls back. Here the devices are chosen, and chosen anew as ports come and go.
  */
 
-import { existsSync } from 'node:fs';
 import { failedWith } from '../datapath/native.ts';
-import type { DeviceName } from './restore.ts';
+import type { LinkRecord } from './records.ts';
 
 const SYSFS = '/sys/class/net';
 
@@ -18,15 +17,23 @@ const WORDS_PER_NIC = 4;
 const WORD_LOST = 0;
 const WORD_CHANGES = 1;
 
-/** Files of one device whose carrier decides. */
+/** What is known of a device whose carrier decides. */
+export type DecidingDevice = Pick<
+  LinkRecord,
+  'ifindex' | 'name' | 'up' | 'carrier' | 'carrierChanges'
+>;
+
+/** Files of one device whose carrier decides, and what rtnetlink said of it last. */
 export interface CarrierDevice {
   readonly carrierPath: string;
   readonly carrierChangesPath: string;
+  readonly hasCarrier: boolean;
+  readonly changes: number;
 }
 
 /** The native thread: datapath/native.ts, or a test's. */
 export interface CarrierWatchPort {
-  /** ENOENT: a device does not exist (any more). */
+  /** ENOENT: none of the devices exists (any more). */
   add(nic: number, devices: readonly CarrierDevice[]): void;
   remove(nic: number): boolean;
   /** Reads the true state: the counter does not show that a device was set down. */
@@ -58,14 +65,13 @@ export class CarrierMonitor {
   }
 
   /** Watches exactly these devices for `nic`; none ends the watch. True if that is a change. */
-  set(nic: number, devices: readonly DeviceName[]): boolean {
+  set(nic: number, devices: readonly DecidingDevice[]): boolean {
     const key = devices.map((device) => `${device.ifindex}:${device.name}`).join(' ');
     if ((this.#watched.get(nic) ?? '') === key) return false;
     if (this.#watched.delete(nic)) this.#watch.remove(nic);
-    const files = devices.map(carrierDevice).filter((files) => existsSync(files.carrierPath));
-    if (files.length === 0) return true;
+    if (devices.length === 0) return true;
     try {
-      this.#watch.add(nic, files);
+      this.#watch.add(nic, devices.map(carrierDevice));
     } catch (error) {
       // Deleted since: the mirror will say so.
       if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error;
@@ -99,7 +105,12 @@ export class CarrierMonitor {
   }
 }
 
-function carrierDevice(device: DeviceName): CarrierDevice {
+function carrierDevice(device: DecidingDevice): CarrierDevice {
   const folder = `${SYSFS}/${device.name}`;
-  return { carrierPath: `${folder}/carrier`, carrierChangesPath: `${folder}/carrier_changes` };
+  return {
+    carrierPath: `${folder}/carrier`,
+    carrierChangesPath: `${folder}/carrier_changes`,
+    hasCarrier: device.up && device.carrier,
+    changes: device.carrierChanges,
+  };
 }

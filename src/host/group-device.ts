@@ -19,7 +19,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { type Device, releaseDevice } from '../datapath/tap.ts';
+import { closeDevice, type Device } from '../datapath/tap.ts';
 import { type Mac, prefixParse } from '../wire/addr.ts';
 import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
 import { Memberships } from './multicast.ts';
@@ -104,7 +104,7 @@ export class GroupDevice {
         txQueueLength: TX_QUEUE_LENGTH,
         ...(spec.mtu === undefined ? {} : { mtu: spec.mtu }),
       });
-      group.#assertSettings(link);
+      await group.#assertSettings(link);
       await context.changes.link(group.#holder, link, { up: true });
       for (const prefix of spec.addresses) group.#wantedAddresses.add(canonicalPrefix(prefix));
       for (const route of spec.routes) group.#wantedRoutes.set(routeKey(route), route);
@@ -124,8 +124,8 @@ export class GroupDevice {
 
   /** Closes the descriptors alone: the changes are taken back with those of all others. */
   async closeDevice(): Promise<void> {
-    this.#memberships.close();
-    await releaseDevice(this.device);
+    await this.#memberships.close();
+    await closeDevice(this.device);
   }
 
   /** EINVAL below 1280. */
@@ -141,19 +141,15 @@ export class GroupDevice {
     const [family, setting, value] = NO_FORWARDING;
     const path = devicePath(family, link.name, setting);
     const { changes } = this.#context;
-    if (forwarding) changes.sysctlBack(this.#holder, link, path);
-    else changes.sysctl(this.#holder, link, path, value);
+    if (forwarding) await changes.sysctlBack(this.#holder, link, path);
+    else await changes.sysctl(this.#holder, link, path, value);
     this.#forwarding = forwarding;
   }
 
-  /** Listens to a multicast address, or no longer; `addresses` are those of the device. */
-  async setMulticast(
-    address: string,
-    isMember: boolean,
-    addresses: readonly HostAddress[],
-  ): Promise<void> {
-    if (isMember) await this.#memberships.join(this.spec.name, address, addresses);
-    else this.#memberships.leave(address);
+  /** Receives what is sent to a multicast address, or no longer. */
+  async setMulticast(address: string, isMember: boolean): Promise<void> {
+    if (isMember) await this.#memberships.join(this.spec.name, this.ifindex, address);
+    else await this.#memberships.leave(address);
   }
 
   /** Puts an address ('ADDR/LEN') on the device; EEXIST if it is there already. */
@@ -204,7 +200,7 @@ export class GroupDevice {
   /** A link event: the settings are asserted; after down and up, what was wanted is put back. */
   async handleLink(link: LinkRecord, hasBounced: boolean): Promise<void> {
     if (link.ifindex !== this.ifindex) return;
-    this.#assertSettings(link);
+    await this.#assertSettings(link);
     if (link.up && hasBounced) await this.#applyWanted();
   }
 
@@ -238,11 +234,11 @@ export class GroupDevice {
     throw new OperatorError('ENODEV', `${this.spec.name} was deleted and made anew by another`);
   }
 
-  #assertSettings(link: LinkRecord): void {
+  async #assertSettings(link: LinkRecord): Promise<void> {
     const wanted = this.#forwarding ? SETTINGS : [...SETTINGS, NO_FORWARDING];
     for (const [family, setting, value] of wanted) {
       const path = devicePath(family, link.name, setting);
-      this.#context.changes.sysctl(this.#holder, link, path, value);
+      await this.#context.changes.sysctl(this.#holder, link, path, value);
     }
   }
 

@@ -9,7 +9,8 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { releaseDevice } from '../datapath/tap.ts';
+import { closeDevice } from '../datapath/tap.ts';
+import type { Mac } from '../wire/addr.ts';
 import { type InterfaceSpec, operatorErrorOf } from './attach.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
 import { type Clock, hostClock, type Timer } from './clock.ts';
@@ -17,22 +18,22 @@ import { GroupDevice, type GroupDeviceSpec } from './group-device.ts';
 import type { HostEvent } from './host-event.ts';
 import { type AttachedDevice, Interfaces } from './interfaces.ts';
 import { Journal } from './journal.ts';
-import { Mirror } from './mirror.ts';
+import { type LateCall, logLate } from './late.ts';
+import { LinkMacs } from './link-macs.ts';
+import { Mirror, type OpenNotifications } from './mirror.ts';
 import { NetlinkClient, type OpenTransport } from './netlink.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-message.ts';
 import { SilenceTable } from './nftables.ts';
-import type {
-  DeviceCounters,
-  HostAddress,
-  HostRoute,
-  LinkRecord,
-  RouteSettings,
-} from './records.ts';
+import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import { Changes, type HostLog } from './restore.ts';
 import { Rtnl } from './rtnl.ts';
 import { Serial } from './serial.ts';
 import { Silencer } from './silence.ts';
-import { openNativeCarrierWatch, openNativeTransport } from './transport.ts';
+import {
+  openNativeCarrierWatch,
+  openNativeNotifications,
+  openNativeTransport,
+} from './transport.ts';
 
 /** Ours: how soon a deleted macvtap is found if no notification tells of it. */
 const TICK_MS = 1000;
@@ -58,6 +59,7 @@ export interface HostOptions {
   };
   readonly clock?: Clock;
   readonly openTransport?: OpenTransport;
+  readonly openNotifications?: OpenNotifications;
 }
 
 /** A group device that was made. */
@@ -82,6 +84,7 @@ export class Host {
   readonly #options: HostOptions;
   readonly #clock: Clock;
   readonly #serial = new Serial();
+  readonly #linkMacs: LinkMacs;
   readonly #groups = new Map<string, GroupDevice>();
   /** Groups whose device is gone and not removed yet. */
   readonly #lostGroups = new Set<string>();
@@ -90,13 +93,14 @@ export class Host {
   /** MAC and MTU of each group's device as they were told last. */
   readonly #groupsTold = new Map<string, string>();
   /** What has to be closed, oldest first. */
-  readonly #opened: { close(): void }[] = [];
+  readonly #opened: { close(): void | Promise<void> }[] = [];
   #running: Running | undefined;
   #tick: Timer | undefined;
 
   constructor(options: HostOptions) {
     this.#options = options;
     this.#clock = options.clock ?? hostClock;
+    this.#linkMacs = new LinkMacs(this.#clock);
   }
 
   /**
@@ -108,26 +112,24 @@ export class Host {
     try {
       return await this.#start();
     } catch (error) {
-      this.#closeAll();
+      await this.#closeAll();
       throw error;
     }
   }
 
   async #start(): Promise<number> {
-    const { log, openTransport: open = openNativeTransport } = this.#options;
+    const { log } = this.#options;
     const journal = Journal.open(this.#options.journalPath);
     this.#opened.push(journal);
     if (journal.discarded > 0) {
       const fields = { changes: journal.discarded };
       log.warn(fields, 'a killed daemon left changes in another network namespace');
     }
-    const routing = new NetlinkClient(open, NETLINK_ROUTE, this.#clock);
-    this.#opened.push(routing);
+    const routing = await this.#openClient(NETLINK_ROUTE);
     const rtnl = new Rtnl(routing);
     const changes = new Changes(journal, rtnl, log);
     const takenBack = await changes.undoLeftovers();
-    const filtering = this.#openFiltering(open);
-    if (filtering !== undefined) this.#opened.push(filtering);
+    const filtering = await this.#openFiltering();
     const table = filtering === undefined ? undefined : new SilenceTable(filtering);
     const silencer = new Silencer(rtnl, changes, table, log);
     const carrier = this.#openCarrier();
@@ -147,8 +149,11 @@ export class Host {
       handleAddresses: this.#handleAddresses.bind(this),
       handleRoutes: this.#handleRoutes.bind(this),
     };
-    const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener });
+    const { openNotifications: open = openNativeNotifications } = this.#options;
+    const onLinkRing = (): void => this.#linkMacs.handleChange();
+    const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener, onLinkRing });
     this.#opened.push(mirror);
+    await this.#linkMacs.read();
     this.#running = { rtnl, changes, mirror, interfaces, silencer };
     this.#scheduleTick();
     return takenBack;
@@ -167,7 +172,7 @@ export class Host {
       await this.releaseAll();
     } finally {
       this.#running = undefined;
-      this.#closeAll();
+      await this.#closeAll();
     }
   }
 
@@ -186,7 +191,7 @@ export class Host {
     await this.#serial.run(async () => {
       const closed = await Promise.allSettled([
         ...groups.map((group) => group.closeDevice()),
-        ...attachments.map(({ device }) => releaseDevice(device)),
+        ...attachments.map(({ device }) => closeDevice(device)),
       ]);
       await changes.undoAll();
       await silencer.releaseAll();
@@ -194,8 +199,8 @@ export class Host {
     });
   }
 
-  #closeAll(): void {
-    for (const one of this.#opened.splice(0).reverse()) one.close();
+  async #closeAll(): Promise<void> {
+    for (const one of this.#opened.splice(0).reverse()) await one.close();
   }
 
   /**
@@ -258,9 +263,8 @@ export class Host {
 
   /** Listens to a multicast address by the group's device, if there is one, or no longer. */
   async setGroupMulticast(name: string, address: string, isMember: boolean): Promise<void> {
-    const { mirror } = this.#run;
     await this.#serial.run(async () => {
-      await this.#groups.get(name)?.setMulticast(address, isMember, mirror.addresses(name));
+      await this.#groups.get(name)?.setMulticast(address, isMember);
     });
   }
 
@@ -281,9 +285,9 @@ export class Host {
     await this.#serial.run(() => this.#group(group).deleteRoute(route));
   }
 
-  /** Counters that the kernel's driver keeps of a device; ENODEV if it is absent. */
-  linkStatistics(ifname: string): Promise<DeviceCounters> {
-    return this.#run.rtnl.counters(ifname);
+  /** True for the MAC of a device of this host, ours or not. */
+  isHostMac(mac: Mac): boolean {
+    return this.#linkMacs.has(mac);
   }
 
   /** Looks at these devices (or all) now instead of waiting for a notification. */
@@ -309,10 +313,19 @@ export class Host {
     return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange });
   }
 
+  /** Opens a socket for requests, which is closed with the rest. */
+  async #openClient(protocol: number): Promise<NetlinkClient> {
+    const { openTransport: open = openNativeTransport, log } = this.#options;
+    const onLate = (call: LateCall): void => logLate(log, call);
+    const client = await NetlinkClient.open(open, protocol, this.#clock, onLate);
+    this.#opened.push(client);
+    return client;
+  }
+
   /** A kernel without netfilter's socket has nothing that could be silenced by it. */
-  #openFiltering(open: OpenTransport): NetlinkClient | undefined {
+  async #openFiltering(): Promise<NetlinkClient | undefined> {
     try {
-      return new NetlinkClient(open, NETLINK_NETFILTER, this.#clock);
+      return await this.#openClient(NETLINK_NETFILTER);
     } catch (error) {
       const refusal = operatorErrorOf(error, 'netfilter');
       if (!(refusal instanceof OperatorError)) throw error;

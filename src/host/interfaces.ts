@@ -14,7 +14,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { failedWith, native } from '../datapath/native.ts';
+import { interfaceBehind } from '../datapath/tap.ts';
 import {
   type AttachContext,
   type Attachment,
@@ -84,6 +84,8 @@ export interface InterfacesOptions {
 export class Interfaces {
   readonly #options: InterfacesOptions;
   readonly #all = new Map<string, Interface>();
+  /** The look at all descriptors that is under way. */
+  #checking: Promise<void> | undefined;
 
   constructor(options: InterfacesOptions) {
     this.#options = options;
@@ -208,12 +210,26 @@ export class Interfaces {
   handleTick(): void {
     const nowMs = this.#options.clock.nowMs();
     for (const one of this.#all.values()) {
+      if (one.attachment === undefined && nowMs >= one.retryAtMs) this.#suggest(one, true);
+    }
+    this.#checking ??= this.#checkAll().finally(() => {
+      this.#checking = undefined;
+    });
+  }
+
+  /** Looks at one descriptor after the other; what the kernel has not answered keeps the rest. */
+  async #checkAll(): Promise<void> {
+    for (const one of [...this.#all.values()]) {
       const { attachment } = one;
-      if (attachment === undefined) {
-        if (nowMs >= one.retryAtMs) this.#suggest(one, true);
-      } else if (!isOurs(attachment)) {
-        this.#lose(one, `the device ${one.spec.name} was deleted, renamed or moved away`);
-      }
+      const fd = attachment?.device.fds[0];
+      if (fd === undefined || one.isLost) continue;
+      const name = await interfaceBehind(fd).catch((error: unknown) => {
+        if (!(error instanceof Error && 'code' in error)) throw error;
+        return undefined;
+      });
+      // Given back meanwhile: the number may be another file's by now.
+      if (one.attachment !== attachment || name === one.spec.name) continue;
+      this.#lose(one, `the device ${one.spec.name} was deleted, renamed or moved away`);
     }
   }
 
@@ -350,18 +366,6 @@ export class Interfaces {
 
 function watchOptions(spec: InterfaceSpec): { addresses: true; ports: boolean } {
   return { addresses: true, ports: spec.bridge !== null };
-}
-
-/** True while the descriptor leads to the interface it was opened for, by name. */
-function isOurs(attachment: Attachment): boolean {
-  const fd = attachment.device.fds[0];
-  if (fd === undefined) return false;
-  try {
-    return native.tapQuery(fd).name === attachment.spec.name;
-  } catch (error) {
-    if (failedWith(error, 'ENOLINK', 'EBADFD', 'ENODEV')) return false;
-    throw error;
-  }
 }
 
 function attachedDevice(one: Interface, attachment: Attachment): AttachedDevice {

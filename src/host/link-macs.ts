@@ -2,52 +2,75 @@
  * The MACs of all devices of this network namespace, ours or not, as sysfs shows them.
  *
  * The kernel answers on each of its devices for the addresses of all of them: a NIC that we do not
- * have (not taken yet, refused, nobody's) answers for the group's. Whoever hears such an answer
- * asks here whether it was the host itself. That is rare, so nothing is kept up to date for it.
+ * have (not taken yet, refused, another's) answers for the group's. The receiver of such an answer
+ * must know at once whether it came from the host itself, so the MACs are kept here. They are read
+ * on another thread, when the kernel has notified a change of any device; a storm of changes costs
+ * one reading per REREAD_MS.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { failedWith, native } from '../datapath/native.ts';
 import { type Mac, macParse } from '../wire/addr.ts';
 import type { Clock } from './clock.ts';
 
 const SYSFS = '/sys/class/net';
 
-/** Ours: a flood of questions may cost a few percent of the time, not all of it. */
-const REREAD_MS = 100;
+/** Ours: a storm of changes may cost a few percent of a thread's time, not all of it. */
+const REREAD_MS = 50;
+
+/** Ours: a process without descriptors left has some again by then, or other troubles. */
+const RETRY_MS = 1000;
 
 /** See the head of the file. */
 export class LinkMacs {
   readonly #clock: Clock;
   #macs: ReadonlySet<Mac> = new Set();
-  #readAtMs = Number.NEGATIVE_INFINITY;
+  #isScheduled = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** True for the MAC of a device of this host. A device that is new may be missed for 100 ms. */
+  /** True for the MAC of a device of this host. One that has just changed may be missed. */
   has(mac: Mac): boolean {
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#readAtMs >= REREAD_MS) {
-      this.#macs = new Set(readMacs());
-      this.#readAtMs = nowMs;
-    }
     return this.#macs.has(mac);
+  }
+
+  /** A device is new, changed or gone. */
+  handleChange(): void {
+    this.#schedule(REREAD_MS);
+  }
+
+  /** Reads all of them. What cannot be read now is read again later; the old ones hold. */
+  async read(): Promise<void> {
+    try {
+      const names = (await native.later.folderList(SYSFS)).split('\n').filter(Boolean);
+      const texts = await Promise.all(names.map(readAddress));
+      const macs = texts.map((text) => macParse(text.trim()));
+      this.#macs = new Set(macs.flatMap((mac) => (mac === undefined || mac === 0 ? [] : [mac])));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error;
+      this.#schedule(RETRY_MS);
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#clock.after(delayMs, () => {
+      this.#isScheduled = false;
+      void this.read();
+    });
   }
 }
 
-/** A device that goes while it is looked at is left out. */
-function readMacs(): Mac[] {
-  return readdirSync(SYSFS).flatMap((name) => {
-    try {
-      const mac = macParse(readFileSync(`${SYSFS}/${name}/address`, 'utf8').trim());
-      return mac === undefined || mac === 0 ? [] : [mac];
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== undefined && GONE.includes(code)) return [];
-      throw error;
-    }
-  });
+/** A device that goes while it is looked at has none. */
+async function readAddress(name: string): Promise<string> {
+  try {
+    return await native.later.filesRead(`${SYSFS}/${name}`, 'address');
+  } catch (error) {
+    if (failedWith(error, ...GONE)) return '';
+    throw error;
+  }
 }
 
 /** ENOTDIR: `bonding_masters` and its like are files. */

@@ -11,7 +11,7 @@ import {
   MessageType,
   parseLink,
 } from 'netlink/dist/rt/gen_structs.js';
-import { formatInfo, formatMacvlan, parseLinkStats64 } from 'netlink/dist/rt/ifla.js';
+import { formatInfo, formatMacvlan } from 'netlink/dist/rt/ifla.js';
 import { AttrStream, putString, putU32 } from 'netlink/dist/structs.js';
 import { MAC_LENGTH, type Mac, macRead, macWrite } from '../wire/addr.ts';
 import {
@@ -25,7 +25,7 @@ import {
   NLM_F_EXCL,
   type Request,
 } from './netlink-message.ts';
-import type { DeviceCounters, LinkRecord, LinkSettings } from './records.ts';
+import type { LinkRecord, LinkSettings } from './records.ts';
 
 // From linux/if_link.h.
 
@@ -36,7 +36,6 @@ const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
-const IFLA_STATS64 = 23;
 const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_CARRIER = 33;
@@ -52,9 +51,6 @@ const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
 /** One upper device that takes over the NIC with its address. */
 export const MACVLAN_MODE_PASSTHRU = 8;
-
-/** Octets of struct rtnl_link_stats64 that every kernel since 2.6.35 has. */
-const STATS64_LENGTH = 184;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -91,33 +87,12 @@ function macvlanModeOf(data: Buffer | undefined): number {
   return data === undefined ? 0 : attributeU32(attributesOf(data).get(IFLA_MACVLAN_MODE));
 }
 
-/** The counters in an RTM_NEWLINK that was asked for with them; undefined if there are none. */
-export function countersParse(body: Buffer): DeviceCounters | undefined {
-  if (body.length < __LENGTH_Link) return undefined;
-  const bytes = attributesOf(body.subarray(__LENGTH_Link)).get(IFLA_STATS64);
-  if (bytes === undefined || bytes.length < STATS64_LENGTH) return undefined;
-  const stats = parseLinkStats64(bytes);
-  return {
-    rxPackets: stats.rxPackets ?? 0n,
-    txPackets: stats.txPackets ?? 0n,
-    rxBytes: stats.rxBytes ?? 0n,
-    txBytes: stats.txBytes ?? 0n,
-    rxErrors: stats.rxErrors ?? 0n,
-    txErrors: stats.txErrors ?? 0n,
-    rxDropped: stats.rxDropped ?? 0n,
-    txDropped: stats.txDropped ?? 0n,
-    multicast: stats.multicast ?? 0n,
-  };
-}
-
-/**
- * Asks for one device by name or index (ENODEV if there is none); with its counters if wanted.
- */
-export function linkGet(device: string | number, withCounters = false): Request {
+/** Asks for one device by name or index (ENODEV if there is none). */
+export function linkGet(device: string | number): Request {
   const index = typeof device === 'number' ? { index: device } : {};
   const body = bodyEmit(formatLink(index), (out) => {
     if (typeof device === 'string') out.push(IFLA_IFNAME, putString(device));
-    out.push(IFLA_EXT_MASK, putU32(withCounters ? 0 : RTEXT_FILTER_SKIP_STATS));
+    out.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS));
   });
   return { type: MessageType.GETLINK, flags: NLM_F_ACK, body };
 }

@@ -17,7 +17,6 @@
 import { OperatorError } from '../base/errors.ts';
 import { BELL_GROUPS, type Ring, ringsOf } from './bell.ts';
 import type { Clock, Timer } from './clock.ts';
-import type { NetlinkTransport, OpenTransport } from './netlink.ts';
 import { NETLINK_ROUTE } from './netlink-message.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 import type { HostLog } from './restore.ts';
@@ -39,6 +38,21 @@ export interface WatchOptions {
   /** The ports of a bridge. */
   readonly ports?: boolean;
 }
+
+/** What the socket for notifications calls. */
+export interface NotificationHandlers {
+  /** Received messages, one or more; the buffer is reused after the call. */
+  received(bytes: Buffer): void;
+  /** The kernel dropped messages for want of room (ENOBUFS). */
+  overrun(): void;
+}
+
+/** Opens a socket that receives the multicast `groups` of a netlink protocol, by number. */
+export type OpenNotifications = (
+  protocol: number,
+  groups: readonly number[],
+  handlers: NotificationHandlers,
+) => { close(): void };
 
 /** Who is told of differences. Every method is called from the event loop, never re-entrantly. */
 export interface MirrorListener {
@@ -74,7 +88,8 @@ export class Mirror {
   readonly #watched = new Map<string, Watched>();
   /** Those that are there, by index: rings come in thousands. */
   readonly #byIndex = new Map<number, Set<Watched>>();
-  readonly #transport: NetlinkTransport;
+  readonly #notifications: { close(): void };
+  readonly #onLinkRing: () => void;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   #lastLookMs = -REST_MS;
@@ -84,16 +99,19 @@ export class Mirror {
 
   constructor(options: {
     rtnl: Rtnl;
-    open: OpenTransport;
+    open: OpenNotifications;
     clock: Clock;
     log: HostLog;
     listener: MirrorListener;
+    /** Any device of the namespace, watched or not, is new, changed or gone. */
+    onLinkRing?: () => void;
   }) {
     this.#rtnl = options.rtnl;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#listener = options.listener;
-    this.#transport = options.open(NETLINK_ROUTE, BELL_GROUPS, {
+    this.#onLinkRing = options.onLinkRing ?? (() => undefined);
+    this.#notifications = options.open(NETLINK_ROUTE, BELL_GROUPS, {
       received: (bytes) => this.#handleRings(ringsOf(bytes)),
       overrun: () => this.#handleOverrun(),
     });
@@ -158,7 +176,7 @@ export class Mirror {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
-    this.#transport.close();
+    this.#notifications.close();
   }
 
   #bridgeOf(port: string): Watched | undefined {
@@ -167,6 +185,7 @@ export class Mirror {
 
   #handleOverrun(): void {
     this.overruns++;
+    this.#onLinkRing();
     this.#log.warn({ overruns: this.overruns }, 'notifications of the kernel were lost');
     this.#markAllStale();
     this.#ring();
@@ -177,6 +196,7 @@ export class Mirror {
   }
 
   #handleRings(rings: readonly Ring[]): void {
+    if (rings.some(({ about }) => about === 'link')) this.#onLinkRing();
     for (const ring of rings) {
       if (ring.about === 'link') this.#handleLinkRing(ring.link, ring.isGone);
       else if (ring.about === 'addresses') this.#handleAddressRing(ring.ifindex);

@@ -1,53 +1,39 @@
 /**
- * Multicast memberships of group devices, kept by the host's kernel: it tells the LAN of them
+ * Multicast memberships of group devices, kept by the host's kernel: it reports them to the LAN
  * (IGMP) and takes in what is sent there. A membership lasts as long as a socket that holds it, so
  * there is one socket for each. It is bound to the multicast address, where nothing is ever sent
- * to its port: what comes for an application goes to the application's own socket.
+ * to its port: what comes for an application goes to the application's own socket. The device is
+ * named by its index, so it needs no address.
  */
 
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
-import { OperatorError } from '../base/errors.ts';
+import { native } from '../datapath/native.ts';
 import { operatorErrorOf } from './attach.ts';
-import type { HostAddress } from './records.ts';
 
 /** The memberships of one device. */
 export class Memberships {
-  readonly #sockets = new Map<string, Socket>();
+  /** Address -> descriptor of its socket. */
+  readonly #sockets = new Map<string, number>();
 
-  /**
-   * Joins `address` on `device`, which the kernel finds by one of its `addresses`: without an IPv4
-   * address EADDRNOTAVAIL. Nothing if it is joined already.
-   */
-  async join(device: string, address: string, addresses: readonly HostAddress[]): Promise<void> {
+  /** Joins `address` on the device with `ifindex`. Nothing if it is joined already. */
+  async join(device: string, ifindex: number, address: string): Promise<void> {
     if (this.#sockets.has(address)) return;
-    const local = addresses.find((one) => one.family === 4);
-    if (local === undefined) {
-      throw new OperatorError('EADDRNOTAVAIL', `${device} has no IPv4 address to join with`);
-    }
-    const socket = createSocket({ type: 'udp4', reuseAddr: true });
     try {
-      socket.bind(0, address);
-      await once(socket, 'listening');
-      socket.addMembership(address, local.address);
+      this.#sockets.set(address, await native.later.multicastJoin(address, ifindex));
     } catch (error) {
-      socket.close();
       throw operatorErrorOf(error, `${device}: multicast ${address}`);
     }
-    socket.on('error', () => undefined); // a datagram that cannot be read is not for us
-    socket.unref();
-    this.#sockets.set(address, socket);
   }
 
   /** Leaves `address`; nothing if it is not joined. */
-  leave(address: string): void {
-    this.#sockets.get(address)?.close();
+  async leave(address: string): Promise<void> {
+    const fd = this.#sockets.get(address);
+    if (fd === undefined) return;
     this.#sockets.delete(address);
+    await native.later.deviceClose(fd);
   }
 
   /** Leaves all. */
-  close(): void {
-    for (const socket of this.#sockets.values()) socket.close();
-    this.#sockets.clear();
+  async close(): Promise<void> {
+    await Promise.all([...this.#sockets.keys()].map((address) => this.leave(address)));
   }
 }

@@ -1,5 +1,11 @@
 /**
- * Requests to the kernel over one netlink socket: numbered, answered in order, with a deadline.
+ * Requests to the kernel over one netlink socket: numbered, and answered in order.
+ *
+ * A request is never given up. The kernel works on it from the moment it is sent, and answers when
+ * it is done with it: after a few microseconds as a rule, after many seconds while its
+ * configuration lock is held by others. A time-out could only report as failed what succeeds
+ * later. So a request that takes long is reported as late, once, and its answer as usual; how long
+ * to wait for something else is decided by whoever asks.
  *
  * One request is under way at a time, the rest wait in a queue: a second dump on one socket would
  * be refused (EBUSY), and an order that follows from the program is easier to reason about than
@@ -12,7 +18,9 @@
 import { getSystemErrorName } from 'node:util';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { assertNoOpenRegion } from '../base/lock.ts';
-import type { Clock, Timer } from './clock.ts';
+import { failedWith } from '../datapath/native.ts';
+import type { Clock } from './clock.ts';
+import { type LateHandler, reportingLate } from './late.ts';
 import {
   type Answer,
   answerParse,
@@ -28,9 +36,6 @@ import {
   type Request,
 } from './netlink-message.ts';
 
-/** Ours: how long the kernel may take; it answers from within send() unless it is very busy. */
-const ANSWER_TIMEOUT_MS = 5000;
-
 /** Ours: how often a dump is asked for again before the caller hears that it is not stable. */
 const DUMP_ATTEMPTS = 8;
 
@@ -43,27 +48,20 @@ const QUEUE_LIMIT = 65536;
  */
 const ERRNO_SYNONYMS: Readonly<Record<string, string>> = { ESRCH: 'ENOENT', ENOTSUP: 'EOPNOTSUPP' };
 
-/** The socket beneath, as datapath/native.ts or a test provides it. */
+/** A socket for requests, as transport.ts or a test provides it. */
 export interface NetlinkTransport {
-  /** Sends one datagram; throws if the kernel does not take it. */
-  send(bytes: Uint8Array): void;
-  close(): void;
+  /**
+   * Sends one datagram, on another thread. The result is all that the kernel answers, one or more
+   * messages; it fails if the kernel did not take the datagram, or with ENOBUFS if part of the
+   * answer is lost.
+   */
+  exchange(messages: Uint8Array): Promise<Buffer>;
+  /** Waits for the exchange that is under way: the kernel may not be interrupted in it. */
+  close(): Promise<void>;
 }
 
-/** What a transport calls. */
-export interface TransportHandlers {
-  /** Received messages, one or more; the buffer is reused after the call. */
-  received(bytes: Buffer): void;
-  /** The kernel dropped messages for want of room (ENOBUFS). */
-  overrun(): void;
-}
-
-/** Opens a socket of `protocol` that hears the multicast `groups`, named by number. */
-export type OpenTransport = (
-  protocol: number,
-  groups: readonly number[],
-  handlers: TransportHandlers,
-) => NetlinkTransport;
+/** Opens a socket of `protocol` for requests. */
+export type OpenTransport = (protocol: number) => Promise<NetlinkTransport>;
 
 interface Pending {
   readonly what: string;
@@ -75,7 +73,8 @@ interface Pending {
   replies: Buffer[];
   error: OperatorError | undefined;
   isInterrupted: boolean;
-  timer: Timer | undefined;
+  /** An answer for the last request has come. */
+  isAnswered: boolean;
 }
 
 /** The error for an errno of the kernel (positive) met by `what`. */
@@ -92,17 +91,26 @@ export function kernelError(errno: number, what: string, text = ''): OperatorErr
 export class NetlinkClient {
   readonly #transport: NetlinkTransport;
   readonly #clock: Clock;
+  readonly #onLate: LateHandler;
   readonly #queue: Pending[] = [];
   #current: Pending | undefined;
   #sequence = 0;
   #isClosed = false;
 
-  constructor(open: OpenTransport, protocol: number, clock: Clock) {
+  private constructor(transport: NetlinkTransport, clock: Clock, onLate: LateHandler) {
+    this.#transport = transport;
     this.#clock = clock;
-    this.#transport = open(protocol, [], {
-      received: (bytes) => this.#handleBytes(bytes),
-      overrun: () => this.#restart(),
-    });
+    this.#onLate = onLate;
+  }
+
+  /** Opens the socket. `onLate` is told of what takes longer than LATE_MS. */
+  static async open(
+    open: OpenTransport,
+    protocol: number,
+    clock: Clock,
+    onLate: LateHandler = () => undefined,
+  ): Promise<NetlinkClient> {
+    return new NetlinkClient(await open(protocol), clock, onLate);
   }
 
   /**
@@ -119,17 +127,16 @@ export class NetlinkClient {
   }
 
   /** Refuses what waits, and closes the socket. */
-  close(): void {
+  async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#transport.close();
     const waiting = [...(this.#current === undefined ? [] : [this.#current]), ...this.#queue];
     this.#queue.length = 0;
     this.#current = undefined;
     for (const pending of waiting) {
-      pending.timer?.cancel();
       pending.settle(new OperatorError('ECANCELED', `${pending.what}: closing`), []);
     }
+    await this.#transport.close();
   }
 
   #enqueue(what: string, requests: readonly Request[], urgent: boolean): Promise<Buffer[]> {
@@ -148,7 +155,7 @@ export class NetlinkClient {
         replies: [],
         error: undefined,
         isInterrupted: false,
-        timer: undefined,
+        isAnswered: false,
       };
       if (urgent) this.#queue.unshift(pending);
       else this.#queue.push(pending);
@@ -161,16 +168,53 @@ export class NetlinkClient {
       const pending = this.#queue.shift();
       if (pending === undefined) return;
       this.#current = pending;
-      this.#send(pending);
+      void this.#work(pending);
     }
   }
 
-  #send(pending: Pending): void {
+  /** Sends a request, as often as a dump needs it, and settles it by what comes back. */
+  async #work(pending: Pending): Promise<void> {
+    const call = this.#exchanges(pending);
+    const error = await reportingLate(pending.what, this.#clock, this.#onLate, call);
+    if (this.#current !== pending) return; // closed meanwhile
+    this.#current = undefined;
+    pending.settle(error ?? outcomeOf(pending), pending.replies);
+    this.#next();
+  }
+
+  /** As many tries as a dump needs; the result is what kept the kernel's answer from us. */
+  async #exchanges(pending: Pending): Promise<OperatorError | undefined> {
+    let error: OperatorError | undefined;
+    do {
+      error = await this.#exchange(pending);
+    } while (error === undefined && this.#isToRepeat(pending));
+    return error;
+  }
+
+  /** One try; the result is what kept the kernel's answer from us. */
+  async #exchange(pending: Pending): Promise<OperatorError | undefined> {
+    const messages = this.#emit(pending);
+    try {
+      const answer = await this.#transport.exchange(messages);
+      for (const message of messagesParse(answer)) handleMessage(pending, message);
+      return undefined;
+    } catch (error) {
+      // Part of the answer is lost: a question is asked again, a change may have been made.
+      if (failedWith(error, 'ENOBUFS') && pending.requests.every(isDump)) {
+        pending.isInterrupted = true;
+        return undefined;
+      }
+      return transportError(pending.what, error);
+    }
+  }
+
+  #emit(pending: Pending): Buffer {
     assertNoOpenRegion(pending.what);
     pending.attempts++;
     pending.replies = [];
     pending.error = undefined;
     pending.isInterrupted = false;
+    pending.isAnswered = false;
     const parts = pending.requests.map((request) => {
       this.#sequence = (this.#sequence + 1) >>> 0;
       return messageEmit(request, this.#sequence);
@@ -178,67 +222,41 @@ export class NetlinkClient {
     const expecting = pending.requests.findLastIndex(isAnswered);
     pending.lastSequence = this.#sequence - (parts.length - 1 - expecting);
     pending.firstSequence = this.#sequence - (parts.length - 1);
-    pending.timer?.cancel();
-    pending.timer = this.#clock.after(ANSWER_TIMEOUT_MS, () =>
-      this.#settle(new OperatorError('ETIMEDOUT', `${pending.what}: the kernel did not answer`)),
-    );
-    try {
-      this.#transport.send(Buffer.concat(parts));
-    } catch (error) {
-      this.#settle(transportError(pending.what, error));
-    }
+    return Buffer.concat(parts);
   }
 
-  #handleBytes(bytes: Buffer): void {
-    for (const message of messagesParse(bytes)) this.#handleMessage(message);
+  /** A dump that changed while it was read is read again, some times. */
+  #isToRepeat(pending: Pending): boolean {
+    const isUnstable = pending.isInterrupted && pending.error === undefined;
+    return isUnstable && pending.attempts < DUMP_ATTEMPTS && this.#current === pending;
   }
+}
 
-  #handleMessage(message: Message): void {
-    const pending = this.#current;
-    if (pending === undefined) return;
-    const offset = message.sequence - pending.firstSequence;
-    if (offset < 0 || message.sequence > pending.lastSequence) return;
-    if ((message.flags & NLM_F_DUMP_INTR) !== 0) pending.isInterrupted = true;
-    if (message.type === NLMSG_ERROR) {
-      this.#handleAnswer(pending, message, answerParse(message));
-    } else if (message.type === NLMSG_DONE) {
-      this.#handleAnswer(pending, message, dumpEndParse(message));
-    } else {
-      pending.replies.push(Buffer.from(message.body));
-    }
-  }
+/** What the messages of an answer say of a request that is not to be repeated. */
+function outcomeOf(pending: Pending): OperatorError | undefined {
+  const { what, error, isInterrupted, isAnswered: isWhole } = pending;
+  if (error !== undefined) return error;
+  if (isInterrupted) return new OperatorError('EAGAIN', `${what}: changes while it is read`);
+  return isWhole ? undefined : new OperatorError('ENOBUFS', `${what}: the answer was lost`);
+}
 
-  #handleAnswer(pending: Pending, message: Message, answer: Answer): void {
-    if (answer.errno !== 0) {
-      pending.error ??= kernelError(answer.errno, pending.what, answer.text);
-    }
-    if (message.sequence !== pending.lastSequence && !isWholeRefused(pending, message)) return;
-    if (pending.isInterrupted && pending.error === undefined) this.#repeat(pending);
-    else this.#settle(pending.error);
+function handleMessage(pending: Pending, message: Message): void {
+  const offset = message.sequence - pending.firstSequence;
+  if (offset < 0 || message.sequence > pending.lastSequence) return;
+  if ((message.flags & NLM_F_DUMP_INTR) !== 0) pending.isInterrupted = true;
+  if (message.type === NLMSG_ERROR) {
+    handleAnswer(pending, message, answerParse(message));
+  } else if (message.type === NLMSG_DONE) {
+    handleAnswer(pending, message, dumpEndParse(message));
+  } else {
+    pending.replies.push(Buffer.from(message.body));
   }
+}
 
-  #repeat(pending: Pending): void {
-    if (pending.attempts < DUMP_ATTEMPTS) this.#send(pending);
-    else this.#settle(new OperatorError('EAGAIN', `${pending.what}: changes while it is read`));
-  }
-
-  /** Part of an answer is lost: nothing but asking again helps, and all we ask can be repeated
-   * except a change, whose outcome the caller must then find out. */
-  #restart(): void {
-    const pending = this.#current;
-    if (pending === undefined) return;
-    if (pending.requests.every(isDump)) this.#repeat(pending);
-    else this.#settle(new OperatorError('ENOBUFS', `${pending.what}: the answer was lost`));
-  }
-
-  #settle(error: OperatorError | undefined): void {
-    const pending = this.#current;
-    if (pending === undefined) return;
-    this.#current = undefined;
-    pending.timer?.cancel();
-    pending.settle(error, pending.replies);
-    queueMicrotask(() => this.#next());
-  }
+function handleAnswer(pending: Pending, message: Message, answer: Answer): void {
+  if (answer.errno !== 0) pending.error ??= kernelError(answer.errno, pending.what, answer.text);
+  const isLast = message.sequence === pending.lastSequence;
+  if (isLast || isWholeRefused(pending, message)) pending.isAnswered = true;
 }
 
 /**

@@ -104,15 +104,10 @@ export interface RouteSettings {
   readonly table?: number;
 }
 
-/** Counters of a device as its driver keeps them (IFLA_STATS64). */
+/** Frames that a device lost or refused, as its driver counts them. */
 export interface DeviceCounters {
-  readonly rxPackets: bigint;
-  readonly txPackets: bigint;
-  readonly rxBytes: bigint;
-  readonly txBytes: bigint;
   readonly rxErrors: bigint;
   readonly txErrors: bigint;
   readonly rxDropped: bigint;
   readonly txDropped: bigint;
-  readonly multicast: bigint;
 }

@@ -47,20 +47,20 @@ export class Changes {
   }
 
   /** Sets a setting under /proc/sys/net; nothing happens where the kernel does not have it. */
-  sysctl(holder: string, device: DeviceName, path: string, value: string): void {
-    const before = sysctlRead(path);
+  async sysctl(holder: string, device: DeviceName, path: string, value: string): Promise<void> {
+    const before = await sysctlRead(path);
     if (before === undefined || before === value) return;
     const { name, ifindex } = device;
     this.#recordOnce(holder, { kind: 'sysctl', device: name, ifindex, path, before });
-    sysctlWrite(path, value);
+    await sysctlWrite(path, value);
   }
 
   /** Puts one setting back as the holder found it; nothing happens if it did not change it. */
-  sysctlBack(holder: string, device: DeviceName, path: string): void {
+  async sysctlBack(holder: string, device: DeviceName, path: string): Promise<void> {
     const { ifindex } = device;
     for (const { id, change } of this.#journal.entries(holder)) {
       if (change.kind !== 'sysctl' || change.path !== path || change.ifindex !== ifindex) continue;
-      sysctlWrite(path, change.before);
+      await sysctlWrite(path, change.before);
       this.#journal.forget(id);
     }
   }
@@ -83,8 +83,8 @@ export class Changes {
   }
 
   /** Notes how a TAP was set up that exists already, before it is opened. */
-  foundTap(holder: string, device: DeviceName): void {
-    const flags = tapFlags(device.name);
+  async foundTap(holder: string, device: DeviceName): Promise<void> {
+    const flags = await tapFlags(device.name);
     if (flags === undefined) return;
     const { name, ifindex } = device;
     this.#recordOnce(holder, { kind: 'tap', device: name, ifindex, flags });
@@ -226,11 +226,11 @@ export class Changes {
     switch (change.kind) {
       case 'sysctl': {
         const path = change.path.replace(`/conf/${device}/`, () => `/conf/${link.name}/`);
-        if (path.startsWith(SYSCTL_ROOT)) sysctlWrite(path, change.before);
+        if (path.startsWith(SYSCTL_ROOT)) await sysctlWrite(path, change.before);
         return;
       }
       case 'tap':
-        resetTap(link.name, change.flags);
+        await resetTap(link.name, change.flags);
         return;
       case 'link':
         return this.#rtnl.setLink(link, change.before);

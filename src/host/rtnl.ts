@@ -6,7 +6,6 @@
 
 import { OperatorError } from '../base/errors.ts';
 import {
-  countersParse,
   linkDelete,
   linkDump,
   linkGet,
@@ -18,14 +17,7 @@ import {
   macvtapCreate,
 } from './link-message.ts';
 import type { NetlinkClient } from './netlink.ts';
-import type {
-  DeviceCounters,
-  HostAddress,
-  HostRoute,
-  LinkRecord,
-  LinkSettings,
-  RouteSettings,
-} from './records.ts';
+import type { HostAddress, HostRoute, LinkRecord, LinkSettings, RouteSettings } from './records.ts';
 import {
   addressAdd,
   addressDelete,
@@ -92,15 +84,6 @@ export class Rtnl {
   async links(): Promise<LinkRecord[]> {
     const replies = await this.#client.request('list the devices', linkDump());
     return replies.flatMap((body) => linkParse(body) ?? []);
-  }
-
-  /** Counters that the driver of `name` keeps. ENODEV if it is gone. */
-  async counters(name: string): Promise<DeviceCounters> {
-    const what = `read the counters of ${name}`;
-    const [body] = await this.#client.request(what, linkGet(name, true));
-    const counters = body === undefined ? undefined : countersParse(body);
-    if (counters === undefined) throw new OperatorError('EIO', `${what}: the kernel tells none`);
-    return counters;
   }
 
   async setLink(link: { ifindex: number; name: string }, settings: LinkSettings): Promise<void> {

@@ -98,7 +98,7 @@ export class Silencer {
   async #apply(link: LinkRecord, holder: string, mustBeUp: boolean): Promise<void> {
     await this.#drop(link);
     const path = devicePath('ipv6', link.name, 'disable_ipv6');
-    this.#changes.sysctl(holder, link, path, '1');
+    await this.#changes.sysctl(holder, link, path, '1');
     await this.#changes.link(holder, link, {
       noarp: true,
       ...(mustBeUp ? { up: true } : {}),

@@ -4,10 +4,10 @@
  * silence or to set.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { assertNoOpenRegion } from '../base/lock.ts';
+import { failedWith, native } from '../datapath/native.ts';
 
 const ROOT = '/proc/sys/net';
 
@@ -17,29 +17,25 @@ export function devicePath(family: 'ipv4' | 'ipv6', device: string, setting: str
 }
 
 /** The value without its newline; undefined if there is no such file. */
-export function sysctlRead(path: string): string | undefined {
+export async function sysctlRead(path: string): Promise<string | undefined> {
   try {
-    return readFileSync(path, 'latin1').trim();
+    return (await native.later.filesRead(dirname(path), basename(path))).trim();
   } catch (error) {
-    if (isNotThere(error)) return undefined;
+    if (failedWith(error, 'ENOENT')) return undefined;
     throw sysctlError(path, error);
   }
 }
 
 /** Writes a value; false if there is no such file. */
-export function sysctlWrite(path: string, value: string): boolean {
+export async function sysctlWrite(path: string, value: string): Promise<boolean> {
   assertNoOpenRegion(`write to ${path}`);
   try {
-    writeFileSync(path, `${value}\n`);
+    await native.later.fileWrite(path, `${value}\n`);
     return true;
   } catch (error) {
-    if (isNotThere(error)) return false;
+    if (failedWith(error, 'ENOENT')) return false;
     throw sysctlError(path, error);
   }
-}
-
-function isNotThere(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 function sysctlError(path: string, error: unknown): OperatorError {

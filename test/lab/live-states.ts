@@ -28,6 +28,7 @@ export function nic(ifname: string, state: NicState = 'ok', group = 'ipmp0'): In
     mtu: 1500,
     uplink: null,
     flags: [state === 'ok' ? 'RUNNING' : state.toUpperCase()],
+    unanswered: false,
     cause: CAUSES[state],
   };
 }

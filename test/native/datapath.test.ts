@@ -37,9 +37,9 @@ class Bench implements AsyncDisposable {
   readonly lateMs: number[] = [];
   readonly #peerMac: Mac;
 
-  private constructor(workers: number, queues: number) {
-    this.group = openTap('ipmp0', { queues: workers });
-    this.nics = NICS.map((nic) => openTap(`net${nic}`, { queues }));
+  private constructor(workers: number, group: Device, nics: Device[]) {
+    this.group = group;
+    this.nics = nics;
     run('ip netns add peer');
     run('ip -n peer link add br0 type bridge mcast_snooping 0');
     for (const { name } of this.nics) {
@@ -57,7 +57,9 @@ class Bench implements AsyncDisposable {
   }
 
   static async start(workers = 1, queues = workers): Promise<Bench> {
-    const bench = new Bench(workers, queues);
+    const group = await openTap('ipmp0', { queues: workers });
+    const nics = await Promise.all(NICS.map((nic) => openTap(`net${nic}`, { queues })));
+    const bench = new Bench(workers, group, nics);
     await bench.pool.start();
     await bench.pool.attach(HOST, bench.group.fds);
     for (const nic of NICS) await bench.pool.attach(nic, bench.nics[nic]!.fds);
@@ -82,7 +84,7 @@ class Bench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool.stop();
-    for (const device of [this.group, ...this.nics]) closeDevice(device);
+    for (const device of [this.group, ...this.nics]) await closeDevice(device);
   }
 
   #answer(port: number, frame: Uint8Array, atMs: number): void {
@@ -179,13 +181,13 @@ namespaceTest(import.meta.url, 'after a detach nobody touches the descriptor', a
   await using bench = await Bench.start(2);
   await ping(2, '0.01');
   await bench.pool.detach(1);
-  closeDevice(bench.nics[1]!);
+  await closeDevice(bench.nics[1]!);
   // The number is given to something else at once: a worker that still used it would show.
   const bell = native.eventfdCreate();
   bench.pool.publication.setActiveMembers(0, 0b01, 0);
   ok((await ping(20, '0.01')).stdout.includes(' 0% packet loss'));
   equal(native.eventfdClear(bell), false);
-  bench.nics[1] = openTap('net9', { queues: 2 });
+  bench.nics[1] = await openTap('net9', { queues: 2 });
   await bench.pool.attach(1, bench.nics[1].fds);
   deepEqual(bench.errors, []);
 });

@@ -1,10 +1,10 @@
 /** macvtaps: the node is found by number, frames pass, and deletion is found out. */
 
-import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { failedWith, native } from '../../src/datapath/native.ts';
-import { closeDevice, type Device, deviceIsAlive, openMacvtap } from '../../src/datapath/tap.ts';
+import { closeDevice, type Device, interfaceBehind, openMacvtap } from '../../src/datapath/tap.ts';
 import { HEADER, TestBurst, testFrame } from './frames.ts';
 import { namespaceTest, run, until } from './namespace.ts';
 
@@ -23,16 +23,16 @@ function addMacvtap(netns = ''): void {
 }
 
 /** The far end as a second macvtap, so that frames can be exchanged without sockets. */
-function addFarMacvtap(): Device {
+async function addFarMacvtap(): Promise<Device> {
   run('ip link add link far0 name net1 type macvtap mode passthru');
   run('ip link set net1 up');
-  return openMacvtap('net1', { queues: 1 });
+  return await openMacvtap('net1', { queues: 1 });
 }
 
 namespaceTest(url, 'frames pass both ways between two macvtaps, with their header', async () => {
   addMacvtap();
-  const near = openMacvtap('net0', { queues: 1 });
-  const far = addFarMacvtap();
+  const near = await openMacvtap('net0', { queues: 1 });
+  const far = await addFarMacvtap();
   const address = native.interfaceHardwareAddress('net0');
   strictEqual(address, native.tapHardwareAddress(near.fds[0] ?? -1));
   strictEqual(native.tapVnetHeaderLength(near.fds[0] ?? -1), HEADER);
@@ -62,8 +62,8 @@ namespaceTest(url, 'frames pass both ways between two macvtaps, with their heade
 
 namespaceTest(url, 'each open is a queue; a broadcast comes out of one of them', async () => {
   addMacvtap();
-  const near = openMacvtap('net0', { queues: 3 });
-  const far = addFarMacvtap();
+  const near = await openMacvtap('net0', { queues: 3 });
+  const far = await addFarMacvtap();
   strictEqual(near.fds.length, 3);
   const out = new TestBurst(1);
   const back = new TestBurst(8);
@@ -79,12 +79,12 @@ namespaceTest(url, 'each open is a queue; a broadcast comes out of one of them',
   strictEqual(count, 1);
 });
 
-namespaceTest(url, 'deleted: reading and writing show nothing, asking does', () => {
+namespaceTest(url, 'deleted: reading and writing show nothing, asking does', async () => {
   addMacvtap();
-  const device = openMacvtap('net0', { queues: 1 });
+  const device = await openMacvtap('net0', { queues: 1 });
   const fd = device.fds[0] ?? -1;
   const burst = new TestBurst(1);
-  strictEqual(deviceIsAlive(fd), true);
+  ok((await interfaceBehind(fd)) !== undefined);
   run('ip link delete net0');
   burst.put(0, testFrame(BROADCAST, PEER, 1));
   native.writeBurst(burst.handle, fd, 0, 1);
@@ -94,20 +94,20 @@ namespaceTest(url, 'deleted: reading and writing show nothing, asking does', () 
     () => native.tapQuery(fd),
     (error) => failedWith(error, 'ENOLINK'),
   );
-  strictEqual(deviceIsAlive(fd), false);
-  closeDevice(device);
+  strictEqual(await interfaceBehind(fd), undefined);
+  await closeDevice(device);
 });
 
-namespaceTest(url, 'what is not a macvtap, or is not there, is refused', () => {
+namespaceTest(url, 'what is not a macvtap, or is not there, is refused', async () => {
   run('ip link add eth0 type veth peer name far0');
-  throws(() => openMacvtap('eth0', { queues: 1 }), { code: 'EINVAL', message: /not a macvtap/ });
-  throws(() => openMacvtap('net0', { queues: 1 }), { code: 'ENODEV', message: /no interface/ });
+  await rejects(openMacvtap('eth0', { queues: 1 }), { code: 'EINVAL', message: /not a macvtap/ });
+  await rejects(openMacvtap('net0', { queues: 1 }), { code: 'ENODEV', message: /no interface/ });
 });
 
 /** Opens net0 in this process's namespace and prints what is behind the descriptor. */
 const OPEN_AND_TELL = `
   const [native, tap] = await Promise.all(process.argv.slice(1).map((url) => import(url)));
-  const { fds } = tap.openMacvtap('net0', { queues: 2 });
+  const { fds } = await tap.openMacvtap('net0', { queues: 2 });
   const query = native.native.tapQuery(fds[1]);
   process.stdout.write(query.name + ' ' + native.native.tapHardwareAddress(fds[1]));`;
 
@@ -128,28 +128,32 @@ function addressIn(netns: string): number {
   return Number.parseInt(mac.replaceAll(':', ''), 16);
 }
 
-namespaceTest(url, 'one index in two namespaces: each opens its own, by a private node', () => {
-  for (const netns of ['one', 'two']) {
-    run(`ip netns add ${netns}`);
-    addMacvtap(netns);
-  }
-  const index = (netns: string) => run(`ip -n ${netns} -o link show net0`).split(':')[0];
-  strictEqual(index('one'), index('two'));
-  strictEqual(existsSync(`/dev/tap${index('one')}`), true);
-  strictEqual(openIn('one'), `net0 ${addressIn('one')}`);
-  strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
+namespaceTest(
+  url,
+  'one index in two namespaces: each opens its own, by a private node',
+  async () => {
+    for (const netns of ['one', 'two']) {
+      run(`ip netns add ${netns}`);
+      addMacvtap(netns);
+    }
+    const index = (netns: string) => run(`ip -n ${netns} -o link show net0`).split(':')[0];
+    strictEqual(index('one'), index('two'));
+    strictEqual(existsSync(`/dev/tap${index('one')}`), true);
+    strictEqual(openIn('one'), `net0 ${addressIn('one')}`);
+    strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
 
-  // The node of the shared /dev goes with its first owner; the other goes on.
-  run('ip -n one link delete net0');
-  run('ip -n two link set net0 down');
-  strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
-  deepStrictEqual(
-    readdirSync('/dev').filter((name) => name.startsWith('.ipmpd-')),
-    [],
-  );
-});
+    // The node of the shared /dev goes with its first owner; the other goes on.
+    run('ip -n one link delete net0');
+    run('ip -n two link set net0 down');
+    strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
+    deepStrictEqual(
+      readdirSync('/dev').filter((name) => name.startsWith('.ipmpd-')),
+      [],
+    );
+  },
+);
 
-namespaceTest(url, 'a /sys of another namespace is noticed before a frame is read', () => {
+namespaceTest(url, 'a /sys of another namespace is noticed before a frame is read', async () => {
   addMacvtap();
   run('ip netns add other');
   addMacvtap('other');

@@ -1,14 +1,14 @@
 /** TAPs: attaching, what persists, frames through a bridge, and how they end. */
 
-import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { failedWith, native } from '../../src/datapath/native.ts';
 import {
   closeDevice,
-  deviceIsAlive,
   IFF_MULTI_QUEUE,
   IFF_TAP,
   IFF_VNET_HDR,
+  interfaceBehind,
   openTap,
   TUN_F_CSUM,
   TUN_F_TSO4,
@@ -26,41 +26,46 @@ function tunFlags(name: string): number {
 }
 
 /** Two TAPs as ports of one bridge that forwards at once. */
-function openBridged() {
+async function openBridged() {
   run('ip link add br0 type bridge forward_delay 0 mcast_snooping 0');
   run('ip link set br0 up');
-  const devices = ['tap0', 'tap1'].map((name) => {
-    const device = openTap(name, { queues: 1 });
+  const fds: number[] = [];
+  for (const name of ['tap0', 'tap1']) {
+    const device = await openTap(name, { queues: 1 });
     run(`ip link set ${name} master br0`);
     run(`ip link set ${name} up`);
-    return device.fds[0] ?? -1;
-  });
-  return { alice: devices[0] ?? -1, bob: devices[1] ?? -1 };
+    fds.push(device.fds[0] ?? -1);
+  }
+  return { alice: fds[0] ?? -1, bob: fds[1] ?? -1 };
 }
 
-namespaceTest(url, 'a new TAP has a queue per request, our header and the best offloads', () => {
-  const one = openTap('one', { queues: 1 });
-  strictEqual(one.multiQueue, false);
-  strictEqual(tunFlags('one') & (IFF_MULTI_QUEUE | IFF_TAP), IFF_TAP);
-  const four = openTap('four', { queues: 4 });
-  strictEqual(four.fds.length, 4);
-  strictEqual(four.multiQueue, true);
-  for (const fd of [...one.fds, ...four.fds]) {
-    strictEqual(native.tapVnetHeaderLength(fd), HEADER);
-    strictEqual((native.tapQuery(fd).flags & IFF_VNET_HDR) !== 0, true);
-  }
-  const needed = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-  strictEqual(one.offloads & needed, needed);
-  strictEqual(native.tapQuery(four.fds[3] ?? -1).name, 'four');
-  closeDevice(four);
-  throws(
-    () => native.interfaceIndex('four'),
-    (error) => failedWith(error, 'ENODEV'),
-  );
-});
+namespaceTest(
+  url,
+  'a new TAP has a queue per request, our header and the best offloads',
+  async () => {
+    const one = await openTap('one', { queues: 1 });
+    strictEqual(one.multiQueue, false);
+    strictEqual(tunFlags('one') & (IFF_MULTI_QUEUE | IFF_TAP), IFF_TAP);
+    const four = await openTap('four', { queues: 4 });
+    strictEqual(four.fds.length, 4);
+    strictEqual(four.multiQueue, true);
+    for (const fd of [...one.fds, ...four.fds]) {
+      strictEqual(native.tapVnetHeaderLength(fd), HEADER);
+      strictEqual((native.tapQuery(fd).flags & IFF_VNET_HDR) !== 0, true);
+    }
+    const needed = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+    strictEqual(one.offloads & needed, needed);
+    strictEqual(native.tapQuery(four.fds[3] ?? -1).name, 'four');
+    await closeDevice(four);
+    throws(
+      () => native.interfaceIndex('four'),
+      (error: unknown) => failedWith(error, 'ENODEV'),
+    );
+  },
+);
 
 namespaceTest(url, 'frames cross a bridge with their header, in bursts and in order', async () => {
-  const { alice, bob } = openBridged();
+  const { alice, bob } = await openBridged();
   const out = new TestBurst(64);
   const back = new TestBurst(128);
   out.put(0, testFrame(ALICE, BOB, 0));
@@ -83,7 +88,7 @@ namespaceTest(url, 'frames cross a bridge with their header, in bursts and in or
 });
 
 namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', async () => {
-  const { alice, bob } = openBridged();
+  const { alice, bob } = await openBridged();
   const out = new TestBurst(3);
   const back = new TestBurst(8);
   out.put(0, testFrame(BOB, ALICE, 1));
@@ -101,7 +106,7 @@ namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', as
 });
 
 namespaceTest(url, 'a frame longer than the slot is cut, and its length says so', async () => {
-  const { alice, bob } = openBridged();
+  const { alice, bob } = await openBridged();
   const small = new TestBurst(4, 128);
   const out = new TestBurst(1);
   out.put(0, testFrame(BOB, ALICE, 7, 500));
@@ -112,100 +117,98 @@ namespaceTest(url, 'a frame longer than the slot is cut, and its length says so'
   });
 });
 
-namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBADFD', () => {
-  const device = openTap('tap0', { queues: 1 });
+namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBADFD', async () => {
+  const device = await openTap('tap0', { queues: 1 });
   const fd = device.fds[0] ?? -1;
   const burst = new TestBurst(2);
   burst.put(0, testFrame(BOB, ALICE, 1));
   native.writeBurst(burst.handle, fd, 0, 1);
   strictEqual(burst.status[0], native.errno.EIO);
   strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0);
-  strictEqual(deviceIsAlive(fd), true);
+  ok((await interfaceBehind(fd)) !== undefined);
 
   run('ip link delete tap0');
-  strictEqual(deviceIsAlive(fd), false);
+  strictEqual(await interfaceBehind(fd), undefined);
   strictEqual(native.readBurst(burst.handle, fd, 0, 1), -(native.errno.EBADFD ?? 0));
   burst.put(0, testFrame(BOB, ALICE, 1));
   native.writeBurst(burst.handle, fd, 0, 1);
   strictEqual(burst.status[0], native.errno.EBADFD);
-  closeDevice(device);
+  await closeDevice(device);
 });
 
-namespaceTest(url, 'an existing TAP decides: multi-queue or one queue, whatever is asked', () => {
-  run('ip tuntap add single mode tap');
-  const single = openTap('single', { queues: 4 });
-  deepStrictEqual([single.fds.length, single.multiQueue], [1, false]);
-  throws(
-    () => openTap('single', { queues: 1 }),
-    (error) => failedWith(error, 'EBUSY'),
-  );
+namespaceTest(
+  url,
+  'an existing TAP decides: multi-queue or one queue, whatever is asked',
+  async () => {
+    run('ip tuntap add single mode tap');
+    const single = await openTap('single', { queues: 4 });
+    deepStrictEqual([single.fds.length, single.multiQueue], [1, false]);
+    await rejects(openTap('single', { queues: 1 }), (error: unknown) => failedWith(error, 'EBUSY'));
 
-  run('ip tuntap add queues mode tap multi_queue');
-  const multi = openTap('queues', { queues: 1 });
-  deepStrictEqual([multi.fds.length, multi.multiQueue], [1, true]);
-  const more = openTap('queues', { queues: 2 });
-  strictEqual(more.fds.length, 2);
+    run('ip tuntap add queues mode tap multi_queue');
+    const multi = await openTap('queues', { queues: 1 });
+    deepStrictEqual([multi.fds.length, multi.multiQueue], [1, true]);
+    const more = await openTap('queues', { queues: 2 });
+    strictEqual(more.fds.length, 2);
 
-  const plain = native.deviceOpen('/dev/net/tun');
-  const wrong = IFF_TAP | IFF_VNET_HDR;
-  throws(
-    () => native.tapAttach(plain, 'queues', wrong),
-    (error) => failedWith(error, 'EINVAL'),
-  );
-  closeDevice(single);
-  throws(
-    () => native.tapAttach(plain, 'single', wrong | IFF_MULTI_QUEUE),
-    (error) => failedWith(error, 'EINVAL'),
-  );
-});
+    const plain = native.deviceOpen('/dev/net/tun');
+    const wrong = IFF_TAP | IFF_VNET_HDR;
+    throws(
+      () => native.tapAttach(plain, 'queues', wrong),
+      (error: unknown) => failedWith(error, 'EINVAL'),
+    );
+    await closeDevice(single);
+    throws(
+      () => native.tapAttach(plain, 'single', wrong | IFF_MULTI_QUEUE),
+      (error: unknown) => failedWith(error, 'EINVAL'),
+    );
+  },
+);
 
-namespaceTest(url, 'what another owner left on a persistent TAP is set anew', () => {
+namespaceTest(url, 'what another owner left on a persistent TAP is set anew', async () => {
   run('ip tuntap add left mode tap');
-  const before = openTap('left', { queues: 1 });
+  const before = await openTap('left', { queues: 1 });
   const fd = before.fds[0] ?? -1;
   native.tapSetVnetHeaderLength(fd, 12);
   native.tapSetOffload(fd, 0);
-  closeDevice(before);
+  await closeDevice(before);
 
-  const after = openTap('left', { queues: 1 });
+  const after = await openTap('left', { queues: 1 });
   strictEqual(native.tapVnetHeaderLength(after.fds[0] ?? -1), 10);
   strictEqual(after.offloads, before.offloads);
 });
 
-namespaceTest(url, 'what is not a TAP, or must exist and does not, is refused', () => {
+namespaceTest(url, 'what is not a TAP, or must exist and does not, is refused', async () => {
   run('ip tuntap add tun0 mode tun');
   run('ip link add veth0 type veth peer name veth1');
   const missing = { queues: 1, create: false };
-  throws(() => openTap('tun0', { queues: 1 }), { code: 'EINVAL', message: /is a TUN, not a TAP/ });
-  throws(() => openTap('veth0', { queues: 1 }), { code: 'EINVAL', message: /is not a TAP/ });
-  throws(() => openTap('none', missing), { code: 'ENODEV', message: /no interface none/ });
+  await rejects(openTap('tun0', { queues: 1 }), { code: 'EINVAL', message: /is a TUN, not a TAP/ });
+  await rejects(openTap('veth0', { queues: 1 }), { code: 'EINVAL', message: /is not a TAP/ });
+  await rejects(openTap('none', missing), { code: 'ENODEV', message: /no interface none/ });
   throws(
     () => native.interfaceIndex('none'),
-    (error) => failedWith(error, 'ENODEV'),
+    (error: unknown) => failedWith(error, 'ENODEV'),
   );
-  throws(() => openTap('none', { queues: 0 }), { code: 'ERANGE' });
-  throws(() => openTap('none', { queues: 257 }), { code: 'ERANGE' });
+  await rejects(openTap('none', { queues: 0 }), { code: 'ERANGE' });
+  await rejects(openTap('none', { queues: 257 }), { code: 'ERANGE' });
 });
 
-namespaceTest(url, 'a failure half-way closes what was opened', () => {
+namespaceTest(url, 'a failure half-way closes what was opened', async () => {
   run('ip tuntap add queues mode tap multi_queue');
-  const held = openTap('queues', { queues: 250 });
-  throws(
-    () => openTap('queues', { queues: 10 }),
-    (error) => failedWith(error, 'E2BIG'),
-  );
+  const held = await openTap('queues', { queues: 250 });
+  await rejects(openTap('queues', { queues: 10 }), (error: unknown) => failedWith(error, 'E2BIG'));
   strictEqual(openFiles('/dev/net/tun'), 250);
-  closeDevice(held);
-  strictEqual(openTap('queues', { queues: 256 }).fds.length, 256);
+  await closeDevice(held);
+  strictEqual((await openTap('queues', { queues: 256 })).fds.length, 256);
 });
 
-namespaceTest(url, 'a detached queue is not steered to, and can be attached again', () => {
-  const device = openTap('queues', { queues: 2 });
+namespaceTest(url, 'a detached queue is not steered to, and can be attached again', async () => {
+  const device = await openTap('queues', { queues: 2 });
   const fd = device.fds[1] ?? -1;
   native.tapSetQueue(fd, false);
   native.tapSetQueue(fd, true);
   throws(
     () => native.tapSetQueue(fd, true),
-    (error) => failedWith(error, 'EINVAL'),
+    (error: unknown) => failedWith(error, 'EINVAL'),
   );
 });

@@ -30,15 +30,17 @@ const GROUP = {
 };
 
 /** The kernel's answers come late, as on a busy machine; notifications do not. */
-const openLate: OpenTransport = (protocol, groups, handlers) =>
-  openNativeTransport(protocol, groups, {
-    ...handlers,
-    received: (bytes) => {
-      if (groups.length > 0) return handlers.received(bytes);
-      const copy = Buffer.from(bytes);
-      setTimeout(() => handlers.received(copy), LATE_MS);
+const openLate: OpenTransport = async (protocol) => {
+  const transport = await openNativeTransport(protocol);
+  return {
+    ...transport,
+    async exchange(messages) {
+      const answer = await transport.exchange(messages);
+      await sleep(LATE_MS);
+      return answer;
     },
-  });
+  };
+};
 
 async function startWithGroup(world: World, options: Partial<HostOptions> = {}): Promise<Host> {
   const host = world.newHost(options);

@@ -5,9 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NetlinkSocket } from '../../src/datapath/native.ts';
+import { readCounters } from '../../src/host/counters.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
-import type { OpenTransport } from '../../src/host/netlink.ts';
+import type { OpenNotifications } from '../../src/host/mirror.ts';
 import { inNamespace, nic, type World } from '../netns/host-world.ts';
 
 const GROUP = {
@@ -19,11 +20,11 @@ const GROUP = {
 };
 
 /** Room for very few notifications. */
-const openSmall: OpenTransport = (protocol, groups, handlers) =>
+const openSmall: OpenNotifications = (protocol, groups, handlers) =>
   new NetlinkSocket({
     protocol,
     groups,
-    receiveBufferBytes: groups.length > 0 ? 4096 : 1 << 20,
+    receiveBufferBytes: 4096,
     onMessages: (bytes) =>
       handlers.received(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
     onOverrun: () => handlers.overrun(),
@@ -142,7 +143,7 @@ inNamespace(import.meta.url, {
   },
 
   'notifications that were lost lead to a full look': async (world) => {
-    const host = world.newHost({ openTransport: openSmall });
+    const host = world.newHost({ openNotifications: openSmall });
     await host.start();
     await host.createGroupDevice(GROUP);
     world.cable('eth0', 'far0');
@@ -263,7 +264,7 @@ inNamespace(import.meta.url, {
     await host.removeGroupDevice('ipmp0');
     await world.heard('attachable', isAttachable('ipmp0'), { since });
     deepEqual((await host.createGroupDevice(GROUP)).problems, []);
-    equal((await host.linkStatistics('ipmp0')).rxErrors, 0n);
+    equal((await readCounters('ipmp0')).rxErrors, 0n);
     await host.stop();
   },
 });

@@ -70,6 +70,7 @@ function interfaceRow(ifname: string): InterfaceRow & { bridge: null; nominated:
     mtu: 1500,
     uplink: ifname === 'net0' ? 'eth0' : null,
     flags: isFailed ? ['FAILED'] : ['RUNNING'],
+    unanswered: ifname === 'net10',
     cause: isFailed ? 'its link went down' : 'its link came up',
     bridge: null,
     nominated: ifname === 'net0',

@@ -58,6 +58,7 @@ class Stage {
         refresh: async () => undefined,
       },
       pool: { attach: () => step('workers take'), detach: () => step('workers let go') },
+      nowMs: () => 0,
       pump: { tell: (body) => body(system as unknown as System, 0) },
       drivers: { attached: async () => undefined, released: () => undefined },
       machineId: 'test',

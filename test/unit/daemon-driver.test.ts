@@ -10,6 +10,8 @@ import { OperatorError } from '../../src/base/errors.ts';
 import { Scheduler } from '../../src/base/operation.ts';
 import { NicDrivers } from '../../src/daemon/driver.ts';
 import type { PortCounters } from '../../src/datapath/counters.ts';
+import { hostClock } from '../../src/host/clock.ts';
+import type { LateCall } from '../../src/host/late.ts';
 import type { DeviceCounters } from '../../src/host/records.ts';
 import type { LinkCounters } from '../../src/stats/schema.ts';
 
@@ -35,12 +37,17 @@ const PORT_COUNTERS: PortCounters = {
 /** A kernel device as rtnetlink shows it; undefined: there is none. */
 class FakeKernel {
   device: DeviceCounters | undefined;
-  readonly drivers = new NicDrivers({ portCounters: () => PORT_COUNTERS }, () => this.#ask());
+  readonly late: LateCall[] = [];
+  readonly drivers = new NicDrivers(
+    { portCounters: () => PORT_COUNTERS },
+    () => this.#ask(),
+    hostClock,
+    (call) => this.late.push(call),
+  );
 
   /** A new device, which may have counted before anybody looked at it. */
   create(rxDropped = 0n, txDropped = 0n): void {
-    const none = { rxPackets: 0n, txPackets: 0n, rxBytes: 0n, txBytes: 0n, multicast: 0n };
-    this.device = { ...none, rxErrors: 0n, txErrors: 0n, rxDropped, txDropped };
+    this.device = { rxErrors: 0n, txErrors: 0n, rxDropped, txDropped };
   }
 
   lose(received: bigint, sent: bigint): void {
@@ -74,7 +81,7 @@ class FakeKernel {
 test('[contract 6.3] frames are the port’s, losses the kernel’s since the attach', async () => {
   const kernel = new FakeKernel();
   kernel.create(100n, 200n);
-  await kernel.drivers.attached('net0', false);
+  kernel.drivers.attached('net0', false);
   kernel.lose(7n, 9n);
   deepEqual(await kernel.read(), {
     rbytes: 1000n,
@@ -93,7 +100,7 @@ test('[contract 6.3] frames are the port’s, losses the kernel’s since the at
 test('what a TAP receives is what we send', async () => {
   const kernel = new FakeKernel();
   kernel.create();
-  await kernel.drivers.attached('net0', true);
+  kernel.drivers.attached('net0', true);
   kernel.lose(7n, 9n);
   deepEqual(await kernel.errors(), [9n, 7n]);
 });
@@ -101,7 +108,7 @@ test('what a TAP receives is what we send', async () => {
 test('a device that is gone counts no more, and the next one is added', async () => {
   const kernel = new FakeKernel();
   kernel.create();
-  await kernel.drivers.attached('net0', false);
+  kernel.drivers.attached('net0', false);
   kernel.lose(7n, 9n);
   deepEqual(await kernel.errors(), [7n, 9n]);
   kernel.device = undefined;
@@ -109,7 +116,7 @@ test('a device that is gone counts no more, and the next one is added', async ()
   kernel.drivers.released('net0');
   deepEqual(await kernel.errors(), [7n, 9n], 'and after');
   kernel.create(1000n, 1000n);
-  await kernel.drivers.attached('net0', false);
+  kernel.drivers.attached('net0', false);
   kernel.lose(1n, 2n);
   deepEqual(await kernel.errors(), [8n, 11n]);
 });
@@ -127,7 +134,7 @@ test('[contract 6.2, 6.3] whatever becomes of a device, nothing falls or is lost
     fc.asyncProperty(fc.array(happening, { maxLength: 30 }), async (happenings) => {
       const kernel = new FakeKernel();
       kernel.create();
-      await kernel.drivers.attached('net0', false);
+      kernel.drivers.attached('net0', false);
       const lost: [bigint, bigint] = [0n, 0n];
       for (const one of happenings) {
         if (one.what === 'lose') {
@@ -138,7 +145,7 @@ test('[contract 6.2, 6.3] whatever becomes of a device, nothing falls or is lost
           kernel.create();
           if (one.what === 'replace') {
             kernel.drivers.released('net0');
-            await kernel.drivers.attached('net0', false);
+            kernel.drivers.attached('net0', false);
           }
         }
         deepEqual(await kernel.errors(), lost);

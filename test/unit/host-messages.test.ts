@@ -7,7 +7,6 @@ import { hexFormat, hexParse } from '../../src/base/bytes.ts';
 import { OperatorError } from '../../src/base/errors.ts';
 import { ringsOf } from '../../src/host/bell.ts';
 import {
-  countersParse,
   linkDump,
   linkGet,
   linkParse,
@@ -42,7 +41,7 @@ function hex(request: { body: Uint8Array }): string {
 test('requests: the bytes that the kernel is asked with', () => {
   const rows: [string, { body: Uint8Array }, string][] = [
     [
-      'link by name, without counters',
+      'link by name',
       linkGet('eth0'),
       '00000000 00000000 00000000 00000000 0900 0300 65746830 00 000000 0800 1d00 08000000',
     ],
@@ -150,7 +149,7 @@ test('errors carry the words of the kernel', () => {
 });
 
 test('arbitrary bytes are read without an exception', () => {
-  const parsers = [linkParse, countersParse, addressParse, routeParse, messagesParse, ringsOf];
+  const parsers = [linkParse, addressParse, routeParse, messagesParse, ringsOf];
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (array) => {
       for (const parse of parsers) parse(Buffer.from(array));

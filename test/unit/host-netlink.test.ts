@@ -4,7 +4,8 @@ import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import type { Clock } from '../../src/host/clock.ts';
-import { NetlinkClient, type TransportHandlers } from '../../src/host/netlink.ts';
+import { LATE_MS, type LateCall } from '../../src/host/late.ts';
+import { NetlinkClient } from '../../src/host/netlink.ts';
 import {
   messageEmit,
   messagesParse,
@@ -40,45 +41,78 @@ class FakeClock implements Clock {
 
   advance(ms: number): void {
     this.now += ms;
-    for (const timer of this.timers.filter((entry) => entry.atMs <= this.now)) timer.body();
+    const due = this.timers.filter((entry) => entry.atMs <= this.now);
+    this.timers = this.timers.filter((entry) => !due.includes(entry));
+    for (const timer of due) timer.body();
   }
 }
 
+/** A kernel that answers when it is told to. */
 class FakeKernel {
   readonly sent: { type: number; sequence: number; flags: number }[] = [];
   readonly clock = new FakeClock();
-  readonly client: NetlinkClient;
-  handlers: TransportHandlers | undefined;
+  readonly late: LateCall[] = [];
+  client!: NetlinkClient;
   refusal: Error | undefined;
   isClosed = false;
+  #said: Buffer[] = [];
+  #exchange: PromiseWithResolvers | undefined;
 
-  constructor() {
-    const open = (_protocol: number, _groups: readonly number[], handlers: TransportHandlers) => {
-      this.handlers = handlers;
-      return {
-        send: (bytes: Uint8Array) => {
-          if (this.refusal !== undefined) throw this.refusal;
-          this.sent.push(...messagesParse(Buffer.from(bytes)));
-        },
-        close: () => {
-          this.isClosed = true;
-        },
-      };
-    };
-    this.client = new NetlinkClient(open, 0, this.clock);
+  static async start(): Promise<FakeKernel> {
+    const kernel = new FakeKernel();
+    const open = async () => ({
+      exchange: (bytes: Uint8Array) => kernel.#take(bytes),
+      close: async () => {
+        kernel.isClosed = true;
+      },
+    });
+    kernel.client = await NetlinkClient.open(open, 0, kernel.clock, (call) => {
+      kernel.late.push(call);
+    });
+    return kernel;
   }
 
-  /** Answers to the `index`-th message sent. */
-  say(index: number, type: number, body: Buffer, flags = 0): void {
+  /** One message about the `index`-th that was sent; `answer` hands over all of them. */
+  say(index: number, type: number, body: Buffer, flags = 0): this {
     const sequence = this.sent[index]?.sequence ?? 0;
-    this.handlers?.received(messageEmit({ type, flags, body }, sequence));
+    this.#said.push(messageEmit({ type, flags, body }, sequence));
+    return this;
   }
 
-  sayErrno(index: number, errno: number): void {
+  sayErrno(index: number, errno: number): this {
     const body = Buffer.alloc(4);
     body.writeInt32LE(-errno);
-    this.say(index, NLMSG_ERROR, body);
+    return this.say(index, NLMSG_ERROR, body);
   }
+
+  sayDone(index: number, flags = 0): this {
+    return this.say(index, NLMSG_DONE, Buffer.alloc(4), flags);
+  }
+
+  /** The exchange under way ends with what was said. */
+  async answer(): Promise<void> {
+    this.#exchange?.resolve(Buffer.concat(this.#said.splice(0)));
+    await turn();
+  }
+
+  /** The exchange under way fails. */
+  async fail(code: string): Promise<void> {
+    this.#exchange?.reject(Object.assign(new Error('no'), { code }));
+    await turn();
+  }
+
+  #take(bytes: Uint8Array): Promise<Buffer> {
+    if (this.refusal !== undefined) return Promise.reject(this.refusal);
+    this.sent.push(...messagesParse(Buffer.from(bytes)));
+    return new Promise((resolve, reject) => {
+      this.#exchange = { resolve, reject };
+    });
+  }
+}
+
+interface PromiseWithResolvers {
+  resolve(answer: Buffer): void;
+  reject(error: Error): void;
 }
 
 /** Lets the queue go on. */
@@ -91,111 +125,119 @@ function code(wanted: string) {
 }
 
 test('one request at a time, in order, an urgent one first', async () => {
-  const kernel = new FakeKernel();
+  const kernel = await FakeKernel.start();
   const answers: string[] = [];
   const ask = (name: string, urgent = false) =>
     kernel.client.request(name, QUESTION, { urgent }).then(() => answers.push(name));
   const all = [ask('a'), ask('b'), ask('c', true)];
   for (let index = 0; index < 3; index++) {
     equal(kernel.sent.length, index + 1);
-    kernel.sayErrno(index, 0);
-    await turn();
+    await kernel.sayErrno(index, 0).answer();
   }
   await Promise.all(all);
   deepEqual(answers, ['a', 'c', 'b']);
 });
 
-test('replies are collected, strangers ignored', async () => {
-  const kernel = new FakeKernel();
+test('replies are collected, those to other requests ignored', async () => {
+  const kernel = await FakeKernel.start();
   const result = kernel.client.request('ask', DUMP);
-  kernel.say(0, RECORD, Buffer.from('one!'));
-  kernel.handlers?.received(messageEmit({ type: RECORD, flags: 0, body: Buffer.from('????') }, 99));
-  kernel.say(0, RECORD, Buffer.from('two!'));
-  kernel.say(0, NLMSG_DONE, Buffer.alloc(4));
+  kernel.say(0, RECORD, Buffer.from('one!')).say(9, RECORD, Buffer.from('????'));
+  await kernel.say(0, RECORD, Buffer.from('two!')).sayDone(0).answer();
   deepEqual((await result).map(String), ['one!', 'two!']);
 });
 
 test('an errno becomes its code, ESRCH becomes ENOENT, the unknown EIO', async () => {
-  const kernel = new FakeKernel();
+  const kernel = await FakeKernel.start();
   for (const [errno, wanted] of [
     [16, 'EBUSY'],
     [3, 'ENOENT'],
     [19, 'ENODEV'],
     [61, 'EIO'],
   ] as const) {
-    const result = kernel.client.request('do it', QUESTION);
-    kernel.sayErrno(kernel.sent.length - 1, errno);
-    await rejects(result, code(wanted));
+    const result = rejects(kernel.client.request('do it', QUESTION), code(wanted));
+    await kernel.sayErrno(kernel.sent.length - 1, errno).answer();
+    await result;
   }
 });
 
 test('a dump that was interrupted is asked for again, but not for ever', async () => {
-  const kernel = new FakeKernel();
+  const kernel = await FakeKernel.start();
   const result = kernel.client.request('dump', DUMP);
-  kernel.say(0, RECORD, Buffer.from('old!'), NLM_F_DUMP_INTR);
-  kernel.say(0, NLMSG_DONE, Buffer.alloc(4));
-  kernel.say(1, RECORD, Buffer.from('new!'));
-  kernel.say(1, NLMSG_DONE, Buffer.alloc(4));
+  await kernel.say(0, RECORD, Buffer.from('old!'), NLM_F_DUMP_INTR).sayDone(0).answer();
+  await kernel.say(1, RECORD, Buffer.from('new!')).sayDone(1).answer();
   deepEqual((await result).map(String), ['new!']);
-  const endless = kernel.client.request('dump', DUMP);
-  await turn();
-  for (let i = 2; i < kernel.sent.length; i++) {
-    kernel.say(i, NLMSG_DONE, Buffer.alloc(4), NLM_F_DUMP_INTR);
-  }
-  await rejects(endless, code('EAGAIN'));
+  const endless = rejects(kernel.client.request('dump', DUMP), code('EAGAIN'));
+  for (let i = 2; i < kernel.sent.length; i++) await kernel.sayDone(i, NLM_F_DUMP_INTR).answer();
+  await endless;
   equal(kernel.sent.length, 10);
 });
 
 test('what was lost: a dump is asked for again, a change is reported', async () => {
-  const kernel = new FakeKernel();
+  const kernel = await FakeKernel.start();
   const dump = kernel.client.request('dump', DUMP);
-  kernel.handlers?.overrun();
-  kernel.say(1, NLMSG_DONE, Buffer.alloc(4));
+  await kernel.fail('ENOBUFS');
+  await kernel.sayDone(1).answer();
   await dump;
-  const change = kernel.client.request('change', QUESTION);
-  await turn();
-  kernel.handlers?.overrun();
-  await rejects(change, code('ENOBUFS'));
+  const change = rejects(kernel.client.request('change', QUESTION), code('ENOBUFS'));
+  await kernel.fail('ENOBUFS');
+  await change;
+  const unsaid = rejects(kernel.client.request('another', QUESTION), code('ENOBUFS'));
+  await kernel.answer();
+  await unsaid;
 });
 
-test('a deadline ends a request, and the next goes on', async () => {
-  const kernel = new FakeKernel();
+test('a late answer is reported as late, and counts; the next request waits for it', async () => {
+  const kernel = await FakeKernel.start();
   const slow = kernel.client.request('slow', QUESTION);
   const next = kernel.client.request('next', QUESTION);
-  kernel.clock.advance(5000);
-  await rejects(slow, code('ETIMEDOUT'));
-  kernel.sayErrno(0, 0);
-  kernel.sayErrno(1, 0);
+  kernel.clock.advance(LATE_MS);
+  deepEqual(kernel.late, [{ what: 'slow', isAnswered: false, afterMs: LATE_MS }]);
+  kernel.clock.advance(20_000);
+  equal(kernel.sent.length, 1);
+  await kernel.sayErrno(0, 0).answer();
+  await slow;
+  const afterMs = LATE_MS + 20_000;
+  deepEqual(kernel.late.slice(1), [{ what: 'slow', isAnswered: true, afterMs }]);
+  await kernel.sayErrno(1, 0).answer();
   await next;
   equal(kernel.clock.timers.length, 0);
 });
 
+test('a late refusal is the refusal, not a time-out', async () => {
+  const kernel = await FakeKernel.start();
+  const slow = rejects(kernel.client.request('slow', QUESTION), code('EEXIST'));
+  kernel.clock.advance(60_000);
+  await kernel.sayErrno(0, 17).answer();
+  await slow;
+});
+
 test('a batch ends with its last acknowledged message; the first error counts', async () => {
-  const kernel = new FakeKernel();
+  const kernel = await FakeKernel.start();
   const plain = { ...QUESTION, flags: 0 };
-  const result = kernel.client.batch('batch', [plain, plain, QUESTION, plain]);
+  const batch = kernel.client.batch('batch', [plain, plain, QUESTION, plain]);
+  const result = rejects(batch, code('EPERM'));
   equal(kernel.sent.length, 4);
-  kernel.sayErrno(1, 1);
-  kernel.sayErrno(2, 0);
-  await rejects(result, code('EPERM'));
+  await kernel.sayErrno(1, 1).sayErrno(2, 0).answer();
+  await result;
 });
 
 test('a socket that refuses, and one that is closed', async () => {
-  const kernel = new FakeKernel();
-  kernel.refusal = Object.assign(new Error('no'), { code: 'ENOBUFS' });
-  await rejects(kernel.client.request('send', QUESTION), code('ENOBUFS'));
+  const kernel = await FakeKernel.start();
+  kernel.refusal = Object.assign(new Error('no'), { code: 'ENOMEM' });
+  await rejects(kernel.client.request('send', QUESTION), code('ENOMEM'));
   kernel.refusal = undefined;
-  const waiting = kernel.client.request('wait', QUESTION);
-  kernel.client.close();
-  await rejects(waiting, code('ECANCELED'));
+  const waiting = rejects(kernel.client.request('wait', QUESTION), code('ECANCELED'));
+  await kernel.client.close();
+  await waiting;
   await rejects(kernel.client.request('late', QUESTION), code('ECANCELED'));
   equal(kernel.isClosed, true);
 });
 
 test('a batch refused as a whole ends at once, its last message unanswered', async () => {
-  const kernel = new FakeKernel();
+  const kernel = await FakeKernel.start();
   const begin = { type: 16, flags: 0, body: Buffer.alloc(4) };
-  const result = kernel.client.batch('silence eth0', [begin, { ...begin, type: 1 }, QUESTION]);
-  kernel.sayErrno(0, 95);
-  await rejects(Promise.race([result, turn()]), code('EOPNOTSUPP'));
+  const batch = kernel.client.batch('silence eth0', [begin, { ...begin, type: 1 }, QUESTION]);
+  const result = rejects(batch, code('EOPNOTSUPP'));
+  await kernel.sayErrno(0, 95).answer();
+  await result;
 });

@@ -28,7 +28,9 @@ interface Target {
 }
 
 const fds = new Map<string, number>();
-for (const name of process.argv.slice(2)) fds.set(name, openTap(name, { queues: 1 }).fds[0] ?? -1);
+for (const name of process.argv.slice(2)) {
+  fds.set(name, (await openTap(name, { queues: 1 })).fds[0] ?? -1);
+}
 
 const slab = new Uint8Array(BURST * native.slotLength);
 const slots = Int32Array.from({ length: BURST }, (_, slot) => slot);

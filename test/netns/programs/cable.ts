@@ -19,8 +19,8 @@ const NOISE_MS = 30;
 
 const [near = '', far] = process.argv.slice(2);
 
-function open(name: string): number {
-  const [fd] = openTap(name, { queues: 1 }).fds;
+async function open(name: string): Promise<number> {
+  const [fd] = (await openTap(name, { queues: 1 })).fds;
   if (fd === undefined) throw new Error(`${name} has no queue`);
   return fd;
 }
@@ -60,11 +60,11 @@ function carry(fds: readonly [number, number]): void {
   turn();
 }
 
-const nearFd = open(near);
+const nearFd = await open(near);
 if (far === undefined) {
   onParentMessage(() => undefined);
   void makeNoise(nearFd);
 } else {
-  carry([nearFd, open(far)]);
+  carry([nearFd, await open(far)]);
 }
 sendToParent({ kind: 'ready' });
