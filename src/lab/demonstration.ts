@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { configurationFor, GROUP } from './configuration.ts';
 import { LabDaemon, socketOf } from './daemon-process.ts';
 import { EchoStream, Transfer } from './measure.ts';
+import { pingResult, pingText } from './ping.ts';
 import { LAN, Topology, type Wiring } from './topology.ts';
 import { until } from './until.ts';
 import { claimLine, judge, judgeStop, type Measured, MIN_TRANSFER_MS } from './verdict.ts';
@@ -87,11 +88,9 @@ async function ping({ workspace }: Lab, say: Say): Promise<number> {
   const target = LAN.gateways[0];
   say('');
   say(`# ping -c ${PINGS} ${target}`);
-  const argv = ['ping', '-n', '-c', String(PINGS), '-i', '0.2', '-W', '2', target];
-  const text = await workspace.runIn('host', argv);
-  const replies = text.split('\n').filter((line) => line.includes('bytes from'));
-  for (const line of replies) say(line);
-  return replies.length;
+  const text = await pingText(workspace, 'host', target, { count: PINGS, intervalS: 0.2 });
+  for (const line of text.split('\n')) if (line.includes('bytes from')) say(line);
+  return pingResult(text, PINGS).answered;
 }
 
 type Shown = Pick<

@@ -8,12 +8,12 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { socketOf } from '../../src/lab/daemon-process.ts';
 import { candidates, IPMPD } from './candidates.ts';
-import { type Field, PEER } from './field.ts';
+import type { Field } from './field.ts';
 import { quantile, type Rounds, ratioOf, spreadOf } from './figures.ts';
 import { measureKstats } from './kstats.ts';
 import { quietShare } from './machine.ts';
 import { type Cost, renderCosts } from './report.ts';
-import { pingTimes } from './transfers.ts';
+import { ping, pingTimes } from './transfers.ts';
 
 const SCRAPE_MS = 100;
 const PATHS = ['/metrics', '/v1/kstats'];
@@ -60,9 +60,8 @@ async function measureScrapes(field: Field): Promise<Rounds> {
 }
 
 /** The 99th percentile of round trips at 1 kHz, in microseconds. */
-async function p99({ workspace }: Field): Promise<number> {
-  const ping = ['ping', '-n', '-i', '0.001', '-c', String(PINGS), '-W', '1', PEER];
-  return quantile(pingTimes(await workspace.runIn('host', ping), PINGS), 0.99);
+async function p99(field: Field): Promise<number> {
+  return quantile(pingTimes(await ping(field, PINGS), PINGS), 0.99);
 }
 
 /** The same while somebody scrapes. */

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Transfer } from '../../src/lab/measure.ts';
+import { pingText } from '../../src/lab/ping.ts';
 import { until } from '../../src/lab/until.ts';
 import { type Field, HOST, PEER } from './field.ts';
 
@@ -88,12 +89,15 @@ export function udpBits(report: IperfReport): number {
 }
 
 /**
- * Round-trip times in microseconds from ping's lines; `lostMax` of them may be missing.
+ * Round-trip times of the requests 1 to `count` in microseconds from ping's lines; `lostMax` of
+ * them may be missing. What ping has sent beyond while it waited does not count.
  * @throws WrongTransfer
  */
 export function pingTimes(text: string, count: number, { lostMax = 0 } = {}): number[] {
-  const times = [...text.matchAll(/ time=([\d.]+) ms/g)].map((match) => Number(match[1]) * 1000);
-  if (times.length > count || times.length < count - lostMax || text.includes('DUP!')) {
+  const times = [...text.matchAll(/ icmp_seq=(\d+) .*time=([\d.]+) ms/g)]
+    .filter(([, sequence]) => Number(sequence) <= count)
+    .map(([, , time]) => Number(time) * 1000);
+  if (times.length < count - lostMax || text.includes('DUP!')) {
     throw new WrongTransfer(`ping: ${count} requests, ${times.length} replies`);
   }
   return times;
@@ -115,8 +119,7 @@ export async function iperf(
 
 /** Sends `count` echo requests, a thousand a second. Returns what ping says. */
 export async function ping({ workspace }: Field, count: number): Promise<string> {
-  const how = ['-i', String(PING_INTERVAL_S), '-c', String(count), '-W', '1'];
-  return await workspace.runIn('host', ['ping', '-n', ...how, PEER]);
+  return await pingText(workspace, 'host', PEER, { count, intervalS: PING_INTERVAL_S });
 }
 
 function sumsOf({ end }: IperfReport): { sent: IperfSum; received: IperfSum } {

@@ -15,6 +15,7 @@ import { GROUP_PORT_BASE } from '../../src/datapath/fib.ts';
 import { native } from '../../src/datapath/native.ts';
 import { DatapathPool } from '../../src/datapath/pool.ts';
 import { closeDevice, type Device, openTap } from '../../src/datapath/tap.ts';
+import { type PingOptions, type PingResult, pingCommand, pingResult } from '../../src/lab/ping.ts';
 import { type Mac, macParse } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpParse } from '../../src/wire/arp.ts';
 import { ETHERNET_HEADER_LENGTH, ETHERTYPE_ARP, ethernetType } from '../../src/wire/ethernet.ts';
@@ -102,18 +103,24 @@ class Bench implements AsyncDisposable {
   }
 }
 
-const ping = (count: number, interval: string, from = ''): Promise<{ stdout: string }> => {
-  const to = from === '' ? '192.0.2.1' : '192.0.2.10';
-  const line = `${from}ping -c ${count} -i ${interval} -W 1 ${to}`.split(' ');
-  return exec(line[0]!, line.slice(1));
+/** Pings both kernels' addresses: the peer's from here, or ours from the peer. */
+const ping = async (count: number, options: PingOptions = {}, isPeer = false) => {
+  const command = pingCommand(isPeer ? '192.0.2.10' : '192.0.2.1', {
+    intervalS: 0.01,
+    ...options,
+    count,
+  });
+  const inside = isPeer ? ['ip', 'netns', 'exec', 'peer'] : [];
+  const [program = '', ...args] = [...inside, ...command];
+  return pingResult((await exec(program, args)).stdout, count);
 };
-const fromPeer = 'ip netns exec peer ';
+const all = (answered: number): PingResult => ({ answered, duplicates: 0 });
 
 for (const workers of [1, 2]) {
   namespaceTest(import.meta.url, `ping in both directions, workers: ${workers}`, async () => {
     await using bench = await Bench.start(workers);
-    ok((await ping(20, '0.01')).stdout.includes(' 0% packet loss'));
-    ok((await ping(20, '0.01', fromPeer)).stdout.includes(' 0% packet loss'));
+    deepEqual(await ping(20), all(20));
+    deepEqual(await ping(20, {}, true), all(20));
     const drops = [...bench.pool.dropCounters(HOST)].filter(([, count]) => count > 0n);
     // IPv6 of the two kernels is heard and not served; nothing else is lost.
     deepEqual(
@@ -127,8 +134,8 @@ for (const workers of [1, 2]) {
 
 namespaceTest(import.meta.url, 'a NIC with one queue and two workers', async () => {
   await using _bench = await Bench.start(2, 1);
-  ok((await ping(20, '0.01')).stdout.includes(' 0% packet loss'));
-  ok((await ping(20, '0.01', fromPeer)).stdout.includes(' 0% packet loss'));
+  deepEqual(await ping(20), all(20));
+  deepEqual(await ping(20, {}, true), all(20));
 });
 
 namespaceTest(import.meta.url, 'TCP super-frames pass whole, and every octet arrives', async () => {
@@ -158,8 +165,8 @@ namespaceTest(
   'structure flips and links die under traffic without a loss',
   async () => {
     await using bench = await Bench.start(2);
-    await ping(1, '0.01');
-    const traffic = ping(300, '0.005');
+    await ping(1);
+    const traffic = ping(300, { intervalS: 0.005 });
     let flips = 0;
     let isDone = false;
     void traffic.finally(() => {
@@ -172,20 +179,20 @@ namespaceTest(
       await new Promise((resolve) => setTimeout(resolve, 2));
       Atomics.store(bench.pool.carrierWords, nic * 4, 0);
     }
-    ok((await traffic).stdout.includes(' 0% packet loss'));
+    deepEqual(await traffic, all(300));
     ok(flips > 20, `${flips} flips`);
   },
 );
 
 namespaceTest(import.meta.url, 'after a detach nobody touches the descriptor', async () => {
   await using bench = await Bench.start(2);
-  await ping(2, '0.01');
+  await ping(2);
   await bench.pool.detach(1);
   await closeDevice(bench.nics[1]!);
   // The number is given to something else at once: a worker that still used it would show.
   const bell = native.eventfdCreate();
   bench.pool.publication.setActiveMembers(0, 0b01, 0);
-  ok((await ping(20, '0.01')).stdout.includes(' 0% packet loss'));
+  deepEqual(await ping(20), all(20));
   equal(native.eventfdClear(bell), false);
   bench.nics[1] = await openTap('net9', { queues: 2 });
   await bench.pool.attach(1, bench.nics[1].fds);
@@ -197,13 +204,13 @@ namespaceTest(
   'a device deleted under the pool is reported, the rest lives',
   async () => {
     await using bench = await Bench.start(1);
-    await ping(2, '0.01');
+    await ping(2);
     run('ip -n peer link delete net1');
     await until('the report', () => bench.errors.length > 0);
     deepEqual(bench.errors, [`1: ${native.errno.EBADFD}`]);
     await bench.pool.detach(1);
     bench.pool.publication.setActiveMembers(0, 0b01, 0);
-    ok((await ping(10, '0.01')).stdout.includes(' 0% packet loss'));
+    deepEqual(await ping(10), all(10));
   },
 );
 
@@ -212,10 +219,10 @@ namespaceTest(
   'a device that is down costs its frames and nobody else',
   async () => {
     await using bench = await Bench.start(1);
-    await ping(2, '0.01');
+    await ping(2);
     run('ip -n peer link set net0 down');
     run('ip -n peer link set net1 down');
-    await ping(3, '0.2').catch(() => undefined);
+    await ping(3, { intervalS: 0.2, silenceS: 1 }).catch(() => undefined);
     const drops = bench.pool.dropCounters(HOST);
     ok((drops.get('transmit_down') ?? 0n) > 0n);
     const counters = bench.pool.portCounters(HOST);

@@ -257,7 +257,7 @@ describe('frames', () => {
     const decide = (value: 0 | 1): Promise<string> =>
       host.run('host', ['sysctl', '-qw', `net.ipv4.conf.in0.forwarding=${value}`]);
     const reaches = async (): Promise<boolean> =>
-      (await host.ping('gw', '10.70.0.2', { count: 2, args: ['-W', '0.5'] })).answered > 0;
+      (await host.ping('gw', '10.70.0.2', { count: 2, silenceS: 0.5 })).answered > 0;
     const refused = async (): Promise<bigint> => statisticOf(await kstats(), 'drops', 'not_ours');
 
     await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);

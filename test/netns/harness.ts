@@ -4,6 +4,13 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { type ConfigurationOptions, configurationFor, GROUP } from '../../src/lab/configuration.ts';
 import { LabDaemon, socketOf } from '../../src/lab/daemon-process.ts';
 import { EchoStream } from '../../src/lab/measure.ts';
+import {
+  PING_COUNT,
+  type PingOptions,
+  type PingResult,
+  pingResult,
+  pingText,
+} from '../../src/lab/ping.ts';
 import { Topology, type TopologyOptions, type Wiring } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { Workspace } from '../../src/lab/workspace.ts';
@@ -100,7 +107,7 @@ export class TestHost {
       const counters = await this.run(role, [
         'sh',
         '-c',
-        'nstat -asz | grep -E "Reasm|Drop|Discard"',
+        'nstat -asz | grep -E "Reasm|Drop|Discard|IcmpOutEchos|IcmpInEchoReps"',
       ]);
       const links = await this.run(role, ['ip', '-s', 'link']);
       return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}`;
@@ -156,17 +163,9 @@ export class TestHost {
   }
 
   /** Pings and returns how many of `count` were answered, and how many twice. */
-  async ping(
-    role: string,
-    target: string,
-    { count = 3, intervalS = 0.05, args = [] as readonly string[] } = {},
-  ): Promise<{ answered: number; duplicates: number }> {
-    const fixed = ['ping', '-n', '-c', String(count), '-i', String(intervalS), '-W', '2'];
-    // ping ends with status 1 when an answer is missing; the shell makes that no error here.
-    const text = await this.run(role, ['sh', '-c', '"$@" || true', '-', ...fixed, ...args, target]);
-    const lines = text.split('\n').filter((line) => line.includes('bytes from'));
-    const duplicates = lines.filter((line) => line.includes('DUP!')).length;
-    return { answered: lines.length - duplicates, duplicates };
+  async ping(role: string, target: string, options: PingOptions = {}): Promise<PingResult> {
+    const text = await pingText(this.workspace, role, target, options);
+    return pingResult(text, options.count ?? PING_COUNT);
   }
 
   /** An echo stream from the host that already flows. */

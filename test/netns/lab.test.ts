@@ -10,9 +10,14 @@ import { after, before, describe, test } from 'node:test';
 import { execute } from '../../src/lab/command.ts';
 import { EchoStream, Transfer } from '../../src/lab/measure.ts';
 import { namespaceNames, removeLeftovers, startTimeOf } from '../../src/lab/owner.ts';
+import { pingResult, pingText } from '../../src/lab/ping.ts';
 import { LAN, Topology } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { LabClosed, Workspace } from '../../src/lab/workspace.ts';
+import { root } from '../tidy/source.ts';
+
+const IGNORE = '/proc/sys/net/ipv4/icmp_echo_ignore_all';
+const LATE_ECHO = join(root, 'test/netns/programs/late-echo.py');
 
 describe('the lab with a plain NIC', () => {
   let workspace: Workspace;
@@ -55,6 +60,27 @@ describe('the lab with a plain NIC', () => {
     await until('answers again', 10_000, async () => (await echo.peek()).received > received);
     const { windows } = await echo.stop();
     ok((windows[2]?.longestGapMs ?? 0) > 10, JSON.stringify(windows));
+  });
+
+  test('ping: a late answer counts, a lost one does not', async () => {
+    const answer = await workspace.runIn('gw', ['cat', IGNORE]);
+    const [count, late, lateS, lost] = [3, 3, 0.5, 2];
+    for (const [missing, answered] of [
+      [0, count],
+      [lost, count - 1],
+    ] as const) {
+      const program = ['python3', LATE_ECHO, String(late), String(lateS), String(missing)];
+      const child = workspace.start(program, { role: 'gw' });
+      try {
+        await once(child.stdout ?? child, 'data');
+        await workspace.runIn('gw', ['sh', '-c', `echo 1 > ${IGNORE}`]);
+        const text = await pingText(workspace, 'host', LAN.gateways[0], { count });
+        deepEqual(pingResult(text, count), { answered, duplicates: 0 }, text);
+      } finally {
+        await workspace.stop(child);
+        await workspace.runIn('gw', ['sh', '-c', `echo ${answer.trim()} > ${IGNORE}`]);
+      }
+    }
   });
 
   test('both gateways and what lies behind them are reached', async () => {

@@ -3,9 +3,10 @@
  * second when any link of the machine has changed lately; a watch of our own must not wait for it.
  */
 
-import { equal } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type PingResult, pingResult, pingText } from '../../src/lab/ping.ts';
 import { LAN, Topology } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { Workspace } from '../../src/lab/workspace.ts';
@@ -87,7 +88,9 @@ test('a cable carries frames, and its cut shows as loss of carrier', async () =>
     const topology = await Topology.build(workspace, { wiring: 'none' });
     const cable = await Cable.replace(topology, 'eth0');
     await workspace.ip('host', [`address add ${LAN.data[0]}/24 dev eth0`]);
-    await workspace.runIn('host', ['ping', '-c', '2', '-i', '0.05', LAN.gateways[0]]);
+    const answers = async (): Promise<PingResult> =>
+      pingResult(await pingText(workspace, 'host', LAN.gateways[0], { count: 2 }), 2);
+    deepEqual(await answers(), { answered: 2, duplicates: 0 });
     const carrier = (): Promise<string> =>
       workspace.runIn('host', ['cat', '/sys/class/net/eth0/carrier']);
     equal(await carrier(), '1\n');
@@ -95,7 +98,7 @@ test('a cable carries frames, and its cut shows as loss of carrier', async () =>
     equal(await carrier(), '0\n');
     await cable.repair();
     equal(await carrier(), '1\n');
-    await workspace.runIn('host', ['ping', '-c', '2', '-i', '0.05', '-W', '2', LAN.gateways[0]]);
+    deepEqual(await answers(), { answered: 2, duplicates: 0 });
   } finally {
     await workspace.close();
   }
