@@ -7,13 +7,16 @@
  * last `begin`.
  */
 
+import type { Ipv4 } from '../wire/addr.ts';
 import type { Nce } from './nce.ts';
+import type { NeighborCache } from './neighbor-cache.ts';
 
 /** Confirmed neighbours that are doubted in one turn: together about a millisecond (ours). */
 export const DOUBTS_A_TURN = 1000;
 
 /** The doubts of one LAN. */
 export class Doubts {
+  readonly #cache: NeighborCache;
   readonly #doubt: (nce: Nce, nowMs: number) => void;
   /** Those that are left, from `#done` on. */
   #left: Nce[] = [];
@@ -21,16 +24,17 @@ export class Doubts {
   #begunMs = 0;
 
   /** `doubt` carries one out. */
-  constructor(doubt: (nce: Nce, nowMs: number) => void) {
+  constructor(cache: NeighborCache, doubt: (nce: Nce, nowMs: number) => void) {
+    this.#cache = cache;
     this.#doubt = doubt;
   }
 
-  /** All `entries` are to be doubted, also those of an earlier time that are left. */
-  begin(entries: Iterable<Nce>, nowMs: number): void {
+  /** All entries are to be doubted, also those of an earlier time that are left. */
+  begin(nowMs: number): void {
     this.#left = [];
     this.#done = 0;
     this.#begunMs = nowMs;
-    for (const nce of entries) {
+    for (const nce of this.#cache.entries()) {
       nce.isDoubted = nce.state === 'REACHABLE';
       if (nce.isDoubted) this.#left.push(nce);
       else this.#doubt(nce, nowMs);
@@ -38,11 +42,15 @@ export class Doubts {
     this.handleTime(nowMs);
   }
 
-  /** Doubts an entry that somebody is about to look at, if it is still to be. */
-  settle(nce: Nce | undefined, nowMs: number): void {
-    if (!nce?.isDoubted) return;
-    nce.isDoubted = false;
-    this.#doubt(nce, nowMs);
+  /**
+   * The entry of `address`, doubted first if it is still to be. The doubt may remove it: a table
+   * over its limit keeps an entry only while it is in use.
+   */
+  settled(address: Ipv4, nowMs: number): Nce | undefined {
+    const nce = this.#cache.get(address);
+    if (!nce?.isDoubted) return nce;
+    this.#settle(nce, nowMs);
+    return this.#cache.get(address);
   }
 
   /** Doubts some more of them. */
@@ -51,8 +59,14 @@ export class Doubts {
     for (; this.#done < end && this.#left.length > 0; this.#done++) {
       const nce = this.#left[this.#done];
       if (nce === undefined) this.#left = [];
-      else this.settle(nce, nowMs);
+      else if (this.#cache.get(nce.address) === nce) this.#settle(nce, nowMs);
     }
+  }
+
+  #settle(nce: Nce, nowMs: number): void {
+    if (!nce.isDoubted) return;
+    nce.isDoubted = false;
+    this.#doubt(nce, nowMs);
   }
 
   /** Now while some are left, else Infinity. */

@@ -10,7 +10,7 @@
  *
  * Invariants
  * 1. At most `limit` entries; at most `incompleteLimit` of them new ones being asked. When the
- *    limit is lowered, those in use beyond it stay, and nobody is added until they made room.
+ *    limit is lowered, those in use beyond it stay until they may make room, and nobody is added.
  * 2. An entry stands in the queue that its state names, or in none.
  * 3. The count of a MAC is the number of entries that have it.
  */
@@ -121,12 +121,16 @@ export class NeighborCache {
     nce.mac = mac;
   }
 
-  /** Puts the entry into the queue of its state, at its young end; to be called on each change. */
+  /**
+   * Puts the entry into the queue of its state, at its young end; to be called on each change.
+   * While the table is over its limit an entry that may make room now does so, perhaps this one.
+   */
   touch(nce: Nce): void {
     this.#leaveQueues(nce);
     if (nce.state === 'FAILED') this.#failed.add(nce);
     if (nce.state === 'STALE') (nce.everConfirmed ? this.#stale : this.#claimed).add(nce);
     if (nce.state === 'INCOMPLETE' && nce.mac === 0) this.#incomplete.add(nce);
+    if (this.#entries.size > this.#limit) this.#makeRoom('needed');
   }
 
   #leaveQueues(nce: Nce): void {

@@ -106,9 +106,7 @@ export class Resolver {
       this.redirects.forget(nce.address);
     });
     this.hostAnswers = new HostAnswers({ ...options, limit: options.neighborLimit });
-    this.#doubts = new Doubts((nce, nowMs) => {
-      if (this.cache.get(nce.address) === nce) this.#apply(nce, 'doubt', nowMs);
-    });
+    this.#doubts = new Doubts(this.cache, (nce, nowMs) => this.#apply(nce, 'doubt', nowMs));
     this.redirects = new Redirects({
       redirect: (from, to) => this.#output.redirect(from, to),
       unredirect: (from) => this.#output.unredirect(from),
@@ -119,7 +117,7 @@ export class Resolver {
 
   /** The host asks for `address`: answered at once, consumed until it can be, or refused. */
   handleHostQuestion(address: Ipv4, waiter: Waiter, nowMs: number): FrameEnd {
-    this.#doubts.settle(this.cache.get(address), nowMs);
+    this.#doubts.settled(address, nowMs);
     const refusal = this.#refusal(address, waiter.spa, nowMs);
     if (refusal !== undefined) return refusal;
     const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
@@ -136,8 +134,7 @@ export class Resolver {
 
   /** The MAC for a frame of the stack itself, 0 while unknown; a stale one is verified soon. */
   use(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
-    let nce = this.cache.get(address);
-    this.#doubts.settle(nce, nowMs);
+    let nce = this.#doubts.settled(address, nowMs);
     if (nce === undefined || nce.state === 'FAILED') {
       if (this.#refusal(address, spa, nowMs) !== undefined) return 0;
       nce ??= this.cache.add(address, 'needed');
@@ -151,8 +148,7 @@ export class Resolver {
   /** A station of the wire stated its MAC: consumed when that was of use, else why not. */
   handleSender(claim: SenderClaim, nowMs: number): FrameEnd {
     this.redirects.handleSeen(claim.mac, claim.address);
-    const nce = this.cache.get(claim.address);
-    this.#doubts.settle(nce, nowMs);
+    const nce = this.#doubts.settled(claim.address, nowMs);
     if (nce === undefined) {
       if (!claim.mayAdd) return 'arp_unsolicited';
       const added = this.cache.add(claim.address, 'claimed' satisfies Admission);
@@ -200,7 +196,7 @@ export class Resolver {
 
   /** A member of the group went away: nothing confirmed is believed any longer. */
   doubt(nowMs: number): void {
-    this.#doubts.begin(this.cache.entries(), nowMs);
+    this.#doubts.begin(nowMs);
   }
 
   handleTime(nowMs: number): void {

@@ -1,8 +1,10 @@
 /** Threats T2 and T6: what strangers and scanners can and cannot do to the neighbour cache. */
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { DOUBTS_A_TURN } from '../../src/ip/doubts.ts';
 import { HOST_PROBE_LIMIT, HOST_PROBE_MS, HostProbes } from '../../src/ip/host-probes.ts';
+import { CHANGE_LOCK_MS, REACHABLE_TIME_MS, RETRANS_TIMER_MS } from '../../src/ip/nce.ts';
 import { ASK_RATE } from '../../src/ip/resolver.ts';
 import { TokenBucket } from '../../src/ip/token-bucket.ts';
 import {
@@ -172,6 +174,52 @@ test('[contract 3.10] another limit holds at once; those in use beyond it stay',
   for (let i = 0; i < 50; i++) world.lan.deleteNeighbor(BASE + i, world.nowMs);
   world.hostAsks(ip('192.0.2.5'));
   equal(world.lan.neighbors().length, 51);
+});
+
+test('[contract 3.10] those beyond a lowered limit leave when they are no longer in use', () => {
+  const world = new World({ neighborLimit: 1024 });
+  world.addData(DATA, 0);
+  const count = (): number => world.lan.neighbors().length;
+  for (let i = 0; i < 100; i++) world.confirm(BASE + i, GATEWAY_MAC + i);
+  world.lan.setNeighborLimit(64);
+  equal(count(), 100, 'all answered not long ago');
+  world.advance(2 * REACHABLE_TIME_MS);
+  equal(count(), 64);
+
+  const strangers = ip('10.0.1.1');
+  world.lan.setNeighborLimit(1024);
+  for (const from of [GATEWAY_MAC, OTHER_MAC, GATEWAY_MAC]) {
+    for (let i = 0; i < 100; i++) world.wire(0, request(from, strangers + i, DATA));
+  }
+  world.advance(CHANGE_LOCK_MS);
+  const asked = world.lan.neighbors().filter(({ state }) => state === 'INCOMPLETE').length;
+  ok(asked > 64, `${asked} are asked which station they belong to`);
+  world.lan.setNeighborLimit(64);
+  equal(count(), asked);
+  world.advance(5 * RETRANS_TIMER_MS);
+  equal(count(), 64, 'nobody answered');
+});
+
+test('an entry beyond the limit that leaves while it is looked up is not used', () => {
+  const count = DOUBTS_A_TURN + 100;
+  const world = new World({ neighborLimit: 2 * count });
+  world.addData(DATA, 0);
+  const used = BASE + count - 1;
+  for (let i = 0; i < count; i++) {
+    world.wire(0, request(GATEWAY_MAC + i, BASE + i, DATA));
+    world.confirm(BASE + i, GATEWAY_MAC + i);
+    world.advance(1);
+  }
+  world.lan.setNeighborLimit(64);
+  equal(world.lan.neighbors().length, count);
+  world.lan.doubtNeighbors(world.nowMs);
+  equal(world.lan.neighbors().length, 100, 'these are doubted later, or when they are looked at');
+  equal(world.lan.neighborMac(used, DATA, world.nowMs), 0);
+  equal(world.stateOf(used), undefined);
+  world.take();
+  world.advance(60_000);
+  equal(world.lan.neighbors().length, 64);
+  deepEqual(world.take(), [], 'nothing is asked of one that has left');
 });
 
 test('askers of one neighbour are bounded', () => {
