@@ -198,7 +198,10 @@ static void *run_ticker(void *data)
 {
 	struct carrier *carrier = data;
 	struct timespec at;
+	int nice;
 
+	/* Not allowed, or failed: the thread watches at the priority of the process. */
+	(void)priority_raise(&nice);
 	clock_gettime(CLOCK_MONOTONIC, &at);
 	pthread_mutex_lock(&carrier->lock);
 	while (!carrier->stop) {
@@ -256,7 +259,9 @@ static struct carrier_watch *first_unverified(struct carrier *carrier)
 static void *run_verifier(void *data)
 {
 	struct carrier *carrier = data;
+	int nice;
 
+	(void)priority_raise(&nice);
 	pthread_mutex_lock(&carrier->lock);
 	while (!carrier->stop) {
 		struct carrier_watch *watch = first_unverified(carrier);

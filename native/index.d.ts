@@ -124,6 +124,8 @@ export interface Native extends WaitingCalls {
   readonly slotLength: number;
   /** Int32 words per NIC that the carrier watch writes: [down 0 or 1, changes, spare, spare]. */
   readonly carrierWordsPerNic: number;
+  /** The nice value that the datapath's threads ask for. */
+  readonly datapathNice: number;
   /** Name -> number of every errno with a name: `native.errno.ENOBUFS`. */
   readonly errno: Readonly<Record<string, number>>;
 
@@ -221,6 +223,14 @@ export interface Native extends WaitingCalls {
    * the abstract namespace. Never waits. ENOENT, ECONNREFUSED: nobody listens; EAGAIN: queue full.
    */
   datagramSend(path: string, text: string): void;
+
+  // Priority (priority.c)
+
+  /**
+   * Makes the calling thread one of the datapath: gives it a name (1 to 15 octets), and the nice
+   * value `datapathNice` if that is higher and allowed. Returns its nice value.
+   */
+  threadRaise(name: string): number;
 }
 
 declare const native: Native;

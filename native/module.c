@@ -14,6 +14,7 @@ static bool register_constants(napi_env env, napi_value exports)
 	       set_number(env, exports, "vnetHeaderLength", VNET_HEADER_LENGTH) &&
 	       set_number(env, exports, "slotLength", SLOT_LENGTH) &&
 	       set_number(env, exports, "carrierWordsPerNic", CARRIER_WORDS_PER_NIC) &&
+	       set_number(env, exports, "datapathNice", DATAPATH_NICE) &&
 	       set_property(env, exports, "errno", errno_numbers(env));
 }
 
@@ -23,7 +24,8 @@ NAPI_MODULE_INIT()
 	    file_register(env, exports) && request_register(env, exports) &&
 	    burst_register(env, exports) && wait_register(env, exports) &&
 	    netlink_register(env, exports) && peer_register(env, exports) &&
-	    notify_register(env, exports) && carrier_register(env, exports))
+	    notify_register(env, exports) && carrier_register(env, exports) &&
+	    priority_register(env, exports))
 		return exports;
 	return NULL;
 }

@@ -27,6 +27,9 @@
  * up to whole cache lines. */
 #define SLOT_LENGTH ((FRAME_LENGTH_MAX + 1 + 63) / 64 * 64)
 
+/* The nice value of the datapath's threads; docs/performance.md has what others gave. */
+#define DATAPATH_NICE (-10)
+
 /* A view of memory owned by JavaScript; valid while the typed array it came from is alive. */
 struct bytes {
 	uint8_t *data;
@@ -94,6 +97,10 @@ void ring_close(struct ring *ring);
  * kernel cannot now. */
 uint32_t ring_write(struct ring *ring, int fd, struct ring_frame *frames, uint32_t count);
 
+/* priority.c: raises the calling thread to DATAPATH_NICE if that is allowed. Returns 0 and its nice
+ * value, or an errno. */
+int priority_raise(int *nice);
+
 struct function {
 	const char *name;
 	napi_callback callback;
@@ -113,5 +120,6 @@ bool netlink_register(napi_env env, napi_value exports);
 bool peer_register(napi_env env, napi_value exports);
 bool notify_register(napi_env env, napi_value exports);
 bool carrier_register(napi_env env, napi_value exports);
+bool priority_register(napi_env env, napi_value exports);
 
 #endif

@@ -22,6 +22,7 @@ import { NicDrivers } from './daemon/driver.ts';
 import { EventLog } from './daemon/event-log.ts';
 import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
 import { journalPathFor, readMachineId } from './daemon/machine.ts';
+import { logPriority } from './daemon/priority.ts';
 import { Pump } from './daemon/pump.ts';
 import { Reconfiguration } from './daemon/reconfiguration.ts';
 import { routeRecords } from './daemon/routes.ts';
@@ -225,6 +226,7 @@ export class Daemon {
     this.#connectPool();
     await this.#workers.ready;
     this.#mark('workers');
+    logPriority(this.#log, this.#pool.nices());
     const takenBack = await this.#host.start();
     if (takenBack > 0) {
       this.#log.warn(

@@ -65,6 +65,8 @@ interface WorkerSide {
   /** Commands ever given, modulo 2^32, and who waits until so many are carried out. */
   given: number;
   readonly waiters: { readonly upTo: number; readonly resolve: () => void }[];
+  /** Of its thread; lower is earlier. 0 until it is ready. */
+  nice: number;
   /** The rest of the punts is taken in a later turn, which has been asked for. */
   isDraining: boolean;
   hasExited: boolean;
@@ -105,6 +107,11 @@ export class DatapathPool {
   async start(): Promise<void> {
     const ready = this.wakeFds.map((wakeFd, worker) => this.#startWorker(worker, wakeFd));
     await Promise.all(ready);
+  }
+
+  /** The nice value of each worker that is ready. */
+  nices(): number[] {
+    return this.#sides.map(({ nice }) => nice);
   }
 
   get publication(): Publication {
@@ -215,14 +222,17 @@ export class DatapathPool {
       waiting: [],
       given: 0,
       waiters: [],
+      nice: 0,
       isDraining: false,
       hasExited: false,
     };
     this.#sides.push(side);
     return new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
-        if (message.kind === 'ready') resolve();
-        else if (message.kind === 'bell') this.#handleBell(worker, side);
+        if (message.kind === 'ready') {
+          side.nice = message.nice;
+          resolve();
+        } else if (message.kind === 'bell') this.#handleBell(worker, side);
         else this.onPortError(message.port, message.errno);
       });
       thread.once('error', (error: Error) => {

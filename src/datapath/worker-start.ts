@@ -22,7 +22,7 @@ export interface WorkerStart {
 
 /** What a worker says to the main thread. */
 export type WorkerMessage =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly nice: number }
   | { readonly kind: 'bell' }
   | { readonly kind: 'port-error'; readonly port: number; readonly errno: number };
 

@@ -103,7 +103,7 @@ function workerRun(start: WorkerStart, say: (message: WorkerMessage) => void): v
     injections: new FrameRing(start.injections),
     punts,
   });
-  say({ kind: 'ready' });
+  say({ kind: 'ready', nice: native.threadRaise(`ipmpd-worker${worker}`) });
   loop.run();
   park.close();
 }

@@ -87,6 +87,18 @@ class Machine {
     return this.run('systemctl', 'show', 'ipmpd', '--value', '--property', property).trim();
   }
 
+  /** Nice values of the daemon's main thread and of its named ones (proc(5), field 19). */
+  nices(): Record<string, string> {
+    const pid = this.show('MainPID');
+    const nices: Record<string, string> = {};
+    for (const line of this.run('sh', '-c', `cat /proc/${pid}/task/*/stat`).split('\n')) {
+      const [, task, name = '', rest = ''] = /^(\d+) \((.*)\) (.*)/.exec(line) ?? [];
+      if (task === pid) nices.main = rest.split(' ')[16] ?? '';
+      else if (name.startsWith('ipmpd-')) nices[name] = rest.split(' ')[16] ?? '';
+    }
+    return nices;
+  }
+
   /** What lies in the network namespace. */
   devices(): string[] {
     const rows = JSON.parse(this.run('ip', '-json', 'link', 'show') || '[]') as {
@@ -153,6 +165,9 @@ describe('the unit', () => {
       ok(devices.includes('ipmp0') && devices.includes('net0'), devices.join(' '));
       const isWell = (): boolean => machine.show('StatusText') === 'ipmp0 ok';
       await until('the group works', 10_000, isWell);
+      const raised = { 'ipmpd-carrier': '-10', 'ipmpd-verify': '-10', 'ipmpd-worker0': '-10' };
+      deepEqual(machine.nices(), { main: '0', ...raised }, 'and its datapath comes first');
+      equal(machine.show('CPUWeight'), '1000');
 
       const before = machine.show('MainPID');
       machine.run('kill', '-STOP', before);

@@ -1,0 +1,18 @@
+/** What the log says of the priority of the workers: native/priority.c tells why they have one. */
+
+import { native } from '../datapath/native.ts';
+import type { Log } from '../host/log.ts';
+
+/** One line at the start, whether the workers were raised or not. Neither is a mistake. */
+export function logPriority(log: Log, nices: readonly number[]): void {
+  const nice = Math.max(...nices);
+  const wanted = native.datapathNice;
+  if (nice <= wanted) {
+    log.info({ event: 'priority', nice, wanted }, `the workers run at nice ${nice}`);
+    return;
+  }
+  log.info(
+    { event: 'priority', nice, wanted },
+    `the workers run at nice ${nice}: ${wanted} needs Nice=, LimitNICE= or CAP_SYS_NICE`,
+  );
+}
