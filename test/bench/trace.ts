@@ -52,8 +52,12 @@ interface Code {
   readonly name: string;
 }
 
-/** From V8's code kinds as the trace writes them: what the optimising compiler has made. */
-const OPTIMISED = '*';
+/**
+ * From V8's marks of code: `*` is the work of the optimising compiler. A quote follows where the
+ * code is for one closure (since V8 12), and an `o` precedes where it replaces a running loop
+ * (since V8 14).
+ */
+const OPTIMISED = /^o?\*'?$/;
 const MEGAMORPHIC = 'N';
 const POLYMORPHIC = 'P';
 
@@ -103,7 +107,7 @@ export class TraceReader {
     const [functionName] = name.split(' ');
     if (functionName === this.#query.begin) this.#hasBegun = true;
     if (functionName === this.#query.warm) this.#isWarm = true;
-    if (tier === OPTIMISED && this.#query.files.test(name)) this.#optimised.add(name);
+    if (OPTIMISED.test(tier) && this.#query.files.test(name)) this.#optimised.add(name);
   }
 
   /** code-move, from, to */

@@ -59,6 +59,25 @@ test('one, two and many shapes are told apart, and a deoptimisation is seen', as
   match(renderShapes(shapes, output), /MEGAMORPHIC {2}many \(src\/hot\.mjs:\d+:\d+\) {2}LoadIC a/);
 });
 
+test('every mark of optimised code counts, and no other mark', () => {
+  for (const [tier, optimised] of [
+    ['*', 1],
+    ["*'", 1],
+    ['o*', 1],
+    ["o*'", 1],
+    ['~', 0],
+    ['^', 0],
+    ["+'", 0],
+    ['o+', 0],
+  ] as const) {
+    const reader = new TraceReader(QUERY);
+    reader.line('code-creation,JS,10,1,0x10,4,marksBegin file:///a.mjs:1:1,0x1,~');
+    reader.line('code-creation,JS,10,2,0x20,4,marksWarm file:///a.mjs:2:1,0x2,~');
+    reader.line(`code-creation,JS,12,3,0x30,4,add file:///x/src/hot.mjs:3:1,0x3,${tier}`);
+    equal(reader.shapes().optimised, optimised, tier);
+  }
+});
+
 test('code that is thrown away twice is no way to learn', () => {
   const reader = new TraceReader(QUERY);
   reader.line('code-creation,JS,10,1,0x10,4,marksBegin file:///a.mjs:1:1,0x1,~');
