@@ -6,9 +6,10 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { nodeHeaders } from './headers.mjs';
 import { installMissing, isProgram } from './packages.mjs';
 import { digest, readStamps, root, withLock, writeStamp } from './stamps.mjs';
 import { extractTools } from './tools.mjs';
@@ -16,8 +17,11 @@ import { extractTools } from './tools.mjs';
 /** Oldest Node.js with what the code uses; also `engines` in package.json. */
 const OLDEST_NODE = [20, 19];
 
-/** Programs without which nothing can be built, with the Debian package that brings each. */
-const BUILD_TOOLS = { npm: 'npm', make: 'make', cc: 'gcc', 'c++': 'g++', python3: 'python3' };
+/** Programs that build, with the Debian package that brings each. */
+const BUILD_TOOLS = { npm: 'npm', make: 'make', cc: 'gcc', 'c++': 'g++' };
+
+/** The package that the lab and the tests send ICMP with; the daemon does without it. */
+const RAW_SOCKET = 'node_modules/raw-socket';
 
 /** Something is missing that set-up cannot bring by itself; the message says what to do. */
 export class SetUpError extends Error {}
@@ -26,31 +30,27 @@ function say(text) {
   process.stderr.write(`set-up: ${text}\n`);
 }
 
-/** The folder above `include/node` for the running node, where addons find their headers. */
-export function nodeHeaders() {
-  const candidates = [
-    process.env.npm_package_config_node_gyp_nodedir,
-    process.env.npm_config_nodedir,
-    dirname(dirname(process.execPath)),
-    '/usr',
-    '/usr/local',
-  ];
-  return candidates.find((folder) => folder && existsSync(join(folder, 'include/node/node_api.h')));
-}
-
 function needHeaders() {
   const headers = nodeHeaders();
   if (headers !== undefined) return headers;
   throw new SetUpError(
-    `the header files of Node.js ${process.version} are missing (include/node/node_api.h beside ` +
+    `the header files of Node.js ${process.version} are missing (include/node beside ` +
       `${process.execPath}); install libnode-dev, or the complete Node.js archive`,
   );
 }
 
-function needTools() {
-  const missing = Object.entries(BUILD_TOOLS).filter(([program]) => !isProgram(program));
+function needExactHeaders() {
+  const { include, isExact } = needHeaders();
+  if (isExact) return include;
+  throw new SetUpError(
+    `the header files in ${include} are not those of Node.js ${process.version}`,
+  );
+}
+
+function needTools(...programs) {
+  const missing = programs.filter((program) => !isProgram(program));
   if (missing.length === 0) return;
-  const names = missing.map(([program, debianPackage]) => `${program} (Debian: ${debianPackage})`);
+  const names = missing.map((program) => `${program} (Debian: ${BUILD_TOOLS[program]})`);
   throw new SetUpError(`needed for building and not found: ${names.join(', ')}`);
 }
 
@@ -77,7 +77,10 @@ function build(what, program, args, env = {}) {
   throw new SetUpError(`${what}: failed\n${`${done.stdout}${done.stderr}`.trim().slice(-6000)}`);
 }
 
-/** The steps in their order: name, digest of the inputs, a file that must exist, what to do. */
+/**
+ * The steps in their order: name, digest of the inputs, a file that must exist, what to do. A step
+ * with `purposes` is done for those alone; what it lacks is said, and the rest goes on.
+ */
 function steps() {
   const node = `${process.version} ${process.arch}`;
   return [
@@ -86,10 +89,8 @@ function steps() {
       inputs: () => digest(['package-lock.json', 'package.json', '.npmrc'], ['json', 'rc'], node),
       result: 'node_modules/.package-lock.json',
       run: () => {
-        needTools();
-        build('npm packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund'], {
-          npm_package_config_node_gyp_nodedir: needHeaders(),
-        });
+        needTools('npm');
+        build('npm packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund']);
       },
     },
     {
@@ -97,9 +98,9 @@ function steps() {
       inputs: () => digest(['native'], ['.c', '.h', 'Makefile', '.mk'], node),
       result: 'native/build/ipmpd.node',
       run: () => {
-        needTools();
+        needTools('make', 'cc');
         build('native addon (make -C native)', 'make', ['-C', 'native', '-s'], {
-          NODE_INCLUDE: join(needHeaders(), 'include/node'),
+          NODE_INCLUDE: needHeaders().include,
         });
       },
     },
@@ -111,7 +112,38 @@ function steps() {
       run: () =>
         build('TypeScript (tsc -b)', process.execPath, ['node_modules/typescript/bin/tsc', '-b']),
     },
+    {
+      name: 'raw-socket',
+      purposes: ['start', 'test', 'bench'],
+      inputs: () => digest(['package-lock.json'], ['.json'], node),
+      result: `${RAW_SOCKET}/build/Release/raw.node`,
+      run: buildRawSocket,
+    },
   ];
+}
+
+/** npm runs no script of a package (.npmrc), and this package has but one file of C++. */
+function buildRawSocket() {
+  needTools('c++');
+  const include = needExactHeaders();
+  mkdirSync(join(root, RAW_SOCKET, 'build/Release'), { recursive: true });
+  build('package raw-socket (c++)', 'c++', [
+    ...['-std=gnu++20', '-O2', '-fPIC', '-shared', '-w'],
+    ...['-isystem', include, '-isystem', 'node_modules/nan'],
+    ...['-o', `${RAW_SOCKET}/build/Release/raw.node`, `${RAW_SOCKET}/src/raw.cc`],
+  ]);
+}
+
+function takeStep(step) {
+  const inputs = step.inputs();
+  if (readStamps()[step.name] === inputs && existsSync(join(root, step.result))) return;
+  try {
+    step.run();
+    writeStamp(step.name, step.inputs());
+  } catch (error) {
+    if (step.purposes === undefined || !(error instanceof SetUpError)) throw error;
+    say(`going on without ${step.name}: ${error.message}`);
+  }
 }
 
 /**
@@ -126,10 +158,7 @@ export async function setUp(purpose) {
     () => say('waiting for another set-up of this checkout'),
     () => {
       for (const step of steps()) {
-        const inputs = step.inputs();
-        if (readStamps()[step.name] === inputs && existsSync(join(root, step.result))) continue;
-        step.run();
-        writeStamp(step.name, step.inputs());
+        if (step.purposes?.includes(purpose) ?? true) takeStep(step);
       }
       const missing = installMissing(purpose, say);
       extractTools(purpose, say);

@@ -47,7 +47,8 @@ export async function findGround(): Promise<Ground> {
   const trial = await execute(['unshare', ...flags, 'sh', '-c', TRIAL]);
   if (trial.status !== 0) {
     const [reason = 'no reason given'] = trial.stderr.trim().split('\n');
-    return { kind: 'none', why: `${isRoot ? '' : 'no root, and '}${reason}` };
+    const why = `this machine allows no devices here (${isRoot ? '' : 'no root, and '}${reason})`;
+    return { kind: 'none', why };
   }
   if (!isRoot) return { kind: 'user-namespace', wiring: 'bridge' };
   return { kind: 'root', wiring: trial.stdout.includes('macvtap') ? 'macvtap' : 'bridge' };

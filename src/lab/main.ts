@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { environment } from './command.ts';
 import { demonstrate, type Lab, raiseLab, type Say, stopDaemon } from './demonstration.ts';
+import { whyNoRawSocket } from './echo-socket.ts';
 import { findGround, INSIDE, userNamespaceCommand } from './ground.ts';
 import { keep, leaveUp, lowerLabs } from './keep.ts';
 import { EventHistory } from './live/history.ts';
@@ -40,6 +41,8 @@ export async function labMain(argv: readonly string[]): Promise<number> {
   const ground = await findGround();
   if (verb === 'up') return await leaveUp(ground, say);
   if (ground.kind === 'none') return await simulate(ground.why, say);
+  const lacking = verb === 'run' ? await whyNoRawSocket() : undefined;
+  if (lacking !== undefined) return await simulate(lacking, say);
   if (ground.kind === 'user-namespace') return await runInUserNamespace(argv);
   return await own(async (workspace) => {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);

@@ -14,9 +14,9 @@
  */
 
 import { setPriority } from 'node:os';
-import * as raw from 'raw-socket';
 import { onParentMessage, sendToParent } from './child.ts';
 import { EchoRecord, STRAGGLERS_MS } from './echo-record.ts';
+import { loadRawSocket } from './echo-socket.ts';
 
 /** From RFC 792. */
 const TYPE_ECHO = 8;
@@ -35,6 +35,10 @@ const intervalMs = 1000 / Number(perSecond);
 const sliceMs = Math.min(2.5, intervalMs / 4);
 const identifier = process.pid & 0xffff;
 const sleepWord = new Int32Array(new SharedArrayBuffer(4));
+const raw = await loadRawSocket().catch((error: Error) => {
+  sendToParent({ kind: 'error', text: error.message });
+  process.exit(1);
+});
 const socket = raw.createSocket({ protocol: raw.Protocol.ICMP });
 const record = new EchoRecord(performance.now());
 let nextAtMs = performance.now();

@@ -21,4 +21,7 @@ declare module 'raw-socket' {
   export function createSocket(options: { protocol: number; bufferSize?: number }): Socket;
   export function writeChecksum(buffer: Buffer, offset: number, checksum: number): void;
   export function createChecksum(buffer: Buffer): number;
+
+  const all: typeof import('raw-socket');
+  export default all;
 }
