@@ -1,4 +1,8 @@
-/** Programs that a run needs beside Node, the Debian package of each, and how to get it. */
+/**
+ * Programs that a run needs beside Node, the Debian package of each, and how to get it. As root on
+ * Debian what is missing is installed, and said before, with the reason; IPMPD_NO_INSTALL=1 in the
+ * environment refuses. What cannot be had is named, and stops only what runs it.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
@@ -23,8 +27,10 @@ const FOR_TEST = {
   ethtool: 'ethtool',
   git: 'git',
   iperf3: 'iperf3',
-  ps: 'procps',
+  pgrep: 'procps',
+  python3: 'python3',
   spin: 'spin',
+  sysctl: 'procps',
   'systemd-analyze': 'systemd',
   tcpdump: 'tcpdump',
   tcpreplay: 'tcpreplay',
@@ -32,6 +38,15 @@ const FOR_TEST = {
 };
 
 const NEEDS = { build: {}, start: FOR_START, test: FOR_TEST, bench: FOR_TEST, soak: {} };
+
+/** Purpose -> what it is to the user. */
+const TITLES = { start: 'the demonstration', test: 'the tests', bench: 'the benchmarks' };
+
+/** In the environment: set to anything, the packages of the distribution are left alone. */
+const REFUSAL = 'IPMPD_NO_INSTALL';
+
+/** Ours: a server that does not answer for so long will not. apt waits two minutes, several times. */
+const PATIENCE = ['http', 'https'].map((way) => `-oAcquire::${way}::Timeout=20`);
 
 /** Where programs lie; the administrator's folders are not in everybody's PATH. */
 const FOLDERS = [
@@ -50,28 +65,55 @@ export function isProgram(name) {
   });
 }
 
+/** Programs of the demonstration: without one of them no lab can be built. */
+export const LAB_PROGRAMS = Object.keys(FOR_START);
+
+/** Programs of the tests alone: without one of them the files that run it are skipped. */
+export const TEST_PROGRAMS = Object.keys(FOR_TEST).filter((name) => !(name in FOR_START));
+
 /** Missing programs of a purpose (a key of NEEDS), with their packages. */
-export function missingPrograms(purpose) {
+function missingPrograms(purpose, isThere) {
   return Object.entries(NEEDS[purpose])
-    .filter(([program]) => !isProgram(program))
+    .filter(([program]) => !isThere(program))
     .map(([program, debianPackage]) => ({ program, debianPackage }));
+}
+
+/** Why nothing is taken from the distribution; undefined: apt-get may be asked. */
+export function whyNoPackages() {
+  if ((process.env[REFUSAL] ?? '') !== '') return `${REFUSAL} is set`;
+  if (process.getuid() !== 0) return 'that needs root';
+  return isProgram('apt-get') ? undefined : 'there is no apt-get';
 }
 
 /**
  * Installs what is missing for `purpose` when we are root on Debian; says what it does by `say`.
  * Returns what is missing still (nothing, as a rule).
  */
-export function installMissing(purpose, say) {
-  const missing = missingPrograms(purpose);
+export function installMissing(purpose, say, isThere = isProgram) {
+  const missing = missingPrograms(purpose, isThere);
   if (missing.length === 0) return [];
+  const why = whyNoPackages();
+  if (why !== undefined) {
+    say(`nothing is installed: ${why}`);
+    return missing;
+  }
+  const names = missing.map(({ program }) => program).join(', ');
   const wanted = [...new Set(missing.map((entry) => entry.debianPackage))];
-  if (process.getuid() !== 0 || !isProgram('apt-get')) return missing;
-  say(`installing Debian packages: ${wanted.join(' ')}`);
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...wanted]]) {
-    const trouble = aptGet(args);
+  say(`${TITLES[purpose]} cannot do without: ${names}`);
+  say(`installing Debian packages: ${wanted.join(' ')} (${REFUSAL}=1 refuses)`);
+  const stale = aptGet(['update']);
+  if (stale !== undefined) say(stale);
+  if (tryInstall(wanted) === undefined) return missingPrograms(purpose, isThere);
+  // One that cannot be had keeps all others away: each by itself.
+  for (const debianPackage of wanted) {
+    const trouble = tryInstall([debianPackage]);
     if (trouble !== undefined) say(trouble);
   }
-  return missingPrograms(purpose);
+  return missingPrograms(purpose, isThere);
+}
+
+function tryInstall(wanted) {
+  return aptGet(['install', '-y', '--no-install-recommends', ...wanted]);
 }
 
 /** Runs apt-get in `cwd`; the result is undefined, or what went wrong. */
@@ -81,7 +123,7 @@ export function aptGet(args, cwd) {
 
 /** Runs apt-get in `cwd`: what it said, and what went wrong (undefined: nothing). */
 export function aptGetAnswer(args, cwd) {
-  const done = spawnSync('apt-get', ['-q', ...args], {
+  const done = spawnSync('apt-get', ['-q', ...PATIENCE, ...args], {
     cwd,
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },

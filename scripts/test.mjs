@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setUpOrExit } from './setup.mjs';
 import { root } from './stamps.mjs';
-import { STAGES, testFiles } from './test-files.mjs';
+import { programsOf, STAGES, testFiles } from './test-files.mjs';
 
 /** Ours: no single test may take longer; the longest (fuzz over real devices) takes a minute. */
 const TEST_TIMEOUT_MS = 300_000;
@@ -41,18 +41,15 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 let ran = 0;
 for (const stage of STAGES) {
   if (chosen.length > 0 && !chosen.includes(stage.name)) continue;
-  const files = testFiles(stage.folder).filter(
+  const found = testFiles(stage.folder).filter(
     (file) => filters.length === 0 || filters.some((word) => file.source.includes(word)),
   );
-  if (files.length === 0 || interrupted) continue;
-  ran += files.length;
-  const reason = stage.needsRoot ? whyNoDevices() : undefined;
-  if (reason !== undefined) {
-    total.skipped += files.length;
-    process.stdout.write(`\n${stage.name}: ${files.length} files skipped: ${reason}\n`);
-    continue;
-  }
-  process.stdout.write(`\n${stage.name}: ${files.length} files\n`);
+  if (found.length === 0 || interrupted) continue;
+  ran += found.length;
+  process.stdout.write(`\n${stage.name}: ${found.length} files\n`);
+  const files = leaveOut(stage, found);
+  total.skipped += found.length - files.length;
+  if (files.length === 0) continue;
   const began = process.hrtime.bigint();
   const counts = await runStage(stage, files);
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
@@ -71,10 +68,25 @@ function sentence({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-function whyNoDevices() {
-  if (process.getuid() !== 0) return 'network namespaces and devices need root';
-  const needed = missing.map((entry) => entry.program);
-  return needed.length === 0 ? undefined : `programs are missing: ${needed.join(', ')}`;
+/** The files of a stage that can run here; the others are counted, and it is said why. */
+function leaveOut(stage, files) {
+  const names = missing.map(({ program }) => program);
+  const lacking = (stage.programs ?? []).filter((program) => names.includes(program));
+  if (stage.needsRoot && process.getuid() !== 0) lacking.push('root');
+  if (lacking.length > 0) {
+    const why = `it needs what is missing here: ${lacking.join(', ')}`;
+    process.stdout.write(`${stage.name}: ${files.length} files skipped: ${why}\n`);
+    return [];
+  }
+  if (!stage.scans) return files;
+  return files.filter(({ source }) => {
+    const needed = programsOf(source, names);
+    if (needed.length === 0) return true;
+    process.stdout.write(
+      `${source}: skipped: it runs what is missing here: ${needed.join(', ')}\n`,
+    );
+    return false;
+  });
 }
 
 /** Runs the files of one stage with node:test and counts by its closing summary. */

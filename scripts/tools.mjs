@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { aptGet, aptGetAnswer, isProgram } from './packages.mjs';
+import { aptGet, aptGetAnswer, isProgram, whyNoPackages } from './packages.mjs';
 import { readStamps, root, writeStamp } from './stamps.mjs';
 
 /**
@@ -37,15 +37,16 @@ const TOOLS = join(root, 'build/tools');
 /** Where a package is taken apart; what a killed run has left there is removed by the next. */
 const WORK = join(root, 'build/tools.next');
 
-/** Brings what is missing for `purpose` if we are root on Debian; says what it does by `say`. */
+/** Brings what is missing for `purpose` as root on Debian unless that is refused; says what it does by `say`. */
 export function extractTools(purpose, say) {
   for (const tool of NEEDS[purpose] ?? []) {
     const { program, debianPackage, without } = tool;
     const stamp = `${debianPackage} ${tool.file ?? tool.folder} ${process.arch}`;
     const isThere = existsSync(placeOf(tool)) && readStamps()[program] === stamp;
     if (isThere || isProgram(program)) continue;
-    if (process.getuid() !== 0 || !isProgram('apt-get') || !isProgram('dpkg-deb')) {
-      const how = 'set-up brings it as root on Debian';
+    const why = whyNoPackages() ?? (isProgram('dpkg-deb') ? undefined : 'there is no dpkg-deb');
+    if (why !== undefined) {
+      const how = `set-up brings it as root on Debian, but ${why}`;
       say(`${program} is missing (of Debian package ${debianPackage}; ${how}): ${without}`);
       continue;
     }

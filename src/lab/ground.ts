@@ -14,10 +14,14 @@ export type Ground =
 export const INSIDE = 'IPMPD_LAB_INSIDE';
 
 /**
- * Tries everything that a lab does, in namespaces that vanish with the shell: a named network
- * namespace, a program in it with its own /sys, a TAP, a veth pair, a bridge, and last a macvtap.
+ * Looks for the programs of a lab and tries everything that it does, in namespaces that vanish with
+ * the shell: a named network namespace, a program in it with its own /sys, a TAP, a veth pair, a
+ * bridge, and last a macvtap.
  */
 const TRIAL = `
+for program in ip nft ping setpriv; do
+  command -v $program > /dev/null || { echo "the program $program is missing" >&2; exit 1; }
+done
 mount -t tmpfs tmpfs /run || exit 1
 ip netns add trial &&
 ip netns exec trial ip tuntap add dev t0 mode tap &&
@@ -47,8 +51,7 @@ export async function findGround(): Promise<Ground> {
   const trial = await execute(['unshare', ...flags, 'sh', '-c', TRIAL]);
   if (trial.status !== 0) {
     const [reason = 'no reason given'] = trial.stderr.trim().split('\n');
-    const why = `this machine allows no devices here (${isRoot ? '' : 'no root, and '}${reason})`;
-    return { kind: 'none', why };
+    return { kind: 'none', why: `${isRoot ? '' : 'no root, and '}${reason}` };
   }
   if (!isRoot) return { kind: 'user-namespace', wiring: 'bridge' };
   return { kind: 'root', wiring: trial.stdout.includes('macvtap') ? 'macvtap' : 'bridge' };

@@ -40,7 +40,8 @@ export async function labMain(argv: readonly string[]): Promise<number> {
   if (verb === 'down') return await lowerLabs(say);
   const ground = await findGround();
   if (verb === 'up') return await leaveUp(ground, say);
-  if (ground.kind === 'none') return await simulate(ground.why, say);
+  if (ground.kind === 'none')
+    return await simulate(`no lab can be built here (${ground.why})`, say);
   const lacking = verb === 'run' ? await whyNoRawSocket() : undefined;
   if (lacking !== undefined) return await simulate(lacking, say);
   if (ground.kind === 'user-namespace') return await runInUserNamespace(argv);
