@@ -20,6 +20,19 @@ const OLDEST_NODE = [20, 19];
 /** Programs that build, with the Debian package that brings each. */
 const BUILD_TOOLS = { npm: 'npm', make: 'make', cc: 'gcc', 'c++': 'g++' };
 
+/**
+ * What the user has set for other projects does not hold here: NODE_ENV=production and `omit` would
+ * leave out the compiler of TypeScript, and an npm without .npmrc would run scripts.
+ */
+const NPM_CI = [
+  'ci',
+  '--include=dev',
+  '--include=optional',
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+];
+
 /** The package that the lab and the tests send ICMP with; the daemon does without it. */
 const RAW_SOCKET = 'node_modules/raw-socket';
 
@@ -86,11 +99,16 @@ function steps() {
   return [
     {
       name: 'packages',
-      inputs: () => digest(['package-lock.json', 'package.json', '.npmrc'], ['json', 'rc'], node),
+      inputs: () =>
+        digest(
+          ['package-lock.json', 'package.json', '.npmrc'],
+          ['json', 'rc'],
+          `${node} ${NPM_CI}`,
+        ),
       result: 'node_modules/.package-lock.json',
       run: () => {
         needTools('npm');
-        build('npm packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund']);
+        build('npm packages (npm ci)', 'npm', NPM_CI);
       },
     },
     {
