@@ -72,3 +72,18 @@ test('the oldest Node.js is the same in set-up, package.json, README and the typ
   // Types of a later one would accept what the oldest does not have.
   deepEqual(versionOf(manifest.devDependencies['@types/node'] ?? ''), oldest);
 });
+
+test('the README names the versions of Node.js that `npm run versions` has passed with', () => {
+  const rows = textOf('scripts/versions.mjs').matchAll(/^ {2}\['([\d.]+)', '\d+'\],$/gm);
+  const tried = [...rows].map(([, version]) => version ?? '');
+  ok(tried.length >= 4, tried.join(' '));
+  deepEqual(versionOf(tried[0] ?? ''), versionOf(manifest.engines.node));
+  const [, passed = ''] =
+    /`npm run versions` has passed with\s+([^;)]*)/.exec(textOf('README.md')) ?? [];
+  const named = passed.split(/,\s*|\s+and\s+/);
+  deepEqual(
+    named.map((version, at) => version.startsWith(`${tried[at]}.`)),
+    tried.map(() => true),
+    passed,
+  );
+});
