@@ -37,7 +37,10 @@ const FOR_TEST = {
   traceroute: 'traceroute',
 };
 
-const NEEDS = { build: {}, start: FOR_START, test: FOR_TEST, bench: FOR_TEST, soak: {} };
+/** Program -> Debian package, for the benchmarks. */
+const FOR_BENCH = { ...FOR_START, ethtool: 'ethtool', iperf3: 'iperf3', tcpdump: 'tcpdump' };
+
+const NEEDS = { build: {}, start: FOR_START, test: FOR_TEST, bench: FOR_BENCH, soak: {} };
 
 /** Purpose -> what it is to the user. */
 const TITLES = { start: 'the demonstration', test: 'the tests', bench: 'the benchmarks' };
@@ -70,6 +73,9 @@ export const LAB_PROGRAMS = Object.keys(FOR_START);
 
 /** Programs of the tests alone: without one of them the files that run it are skipped. */
 export const TEST_PROGRAMS = Object.keys(FOR_TEST).filter((name) => !(name in FOR_START));
+
+/** The same of the benchmarks. */
+export const BENCH_PROGRAMS = Object.keys(FOR_BENCH).filter((name) => !(name in FOR_START));
 
 /** Missing programs of a purpose (a key of NEEDS), with their packages. */
 function missingPrograms(purpose, isThere) {

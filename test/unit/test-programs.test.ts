@@ -19,7 +19,10 @@ const { STAGES, testFiles, programsOf } = (await import(join(root, 'scripts/test
   testFiles: (folder: string) => { source: string }[];
   programsOf: (source: string, programs: readonly string[]) => string[];
 };
-const { TEST_PROGRAMS, installMissing } = (await import(join(root, 'scripts/packages.mjs'))) as {
+const { BENCH_PROGRAMS, TEST_PROGRAMS, installMissing } = (await import(
+  join(root, 'scripts/packages.mjs')
+)) as {
+  BENCH_PROGRAMS: readonly string[];
   TEST_PROGRAMS: readonly string[];
   installMissing: (
     purpose: string,
@@ -57,6 +60,11 @@ test('every program that is installed for the tests is run by one', () => {
     (program) => filesThatRun(program).length === 0,
   );
   deepEqual(idle, []);
+});
+
+test('the benchmarks install what they run, and nothing else', () => {
+  const all = [...new Set([...TEST_PROGRAMS, ...BENCH_PROGRAMS])].sort();
+  deepEqual(programsOf('test/bench/main.ts', all), [...BENCH_PROGRAMS].sort());
 });
 
 /** An apt-get that logs its arguments, and installs anything but a client for DHCP. */
