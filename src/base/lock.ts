@@ -124,8 +124,7 @@ export function* acquire(lock: WaitLock, deadlineMs = Number.POSITIVE_INFINITY):
       lock.queue.push(entry);
       waker.blockers = new OwnerOf(lock);
       waker.expireAt(deadlineMs, () => {
-        removeFrom(lock.queue, entry);
-        waker.reject(new OperatorError('ETIMEDOUT', `${lock.name} is still in use`));
+        waker.refuse(new OperatorError('ETIMEDOUT', `${lock.name} is still in use`));
       });
     },
   };

@@ -328,8 +328,7 @@ export function* external<T>(
         if (!answered) callOff?.();
       });
       waker.expireAt(deadlineMs, () => {
-        callOff?.();
-        waker.reject(new OperatorError('ETIMEDOUT', `${label}: no answer in time`));
+        waker.refuse(new OperatorError('ETIMEDOUT', `${label}: no answer in time`));
       });
     },
   };

@@ -38,11 +38,14 @@ export class Waker {
     if (this.#settle()) this.scheduler.resume(this.task, { ok: false, error });
   }
 
-  /** Ends the wait by throwing `error`, and calls off what has been begun. */
+  /**
+   * Ends the wait by throwing `error`, and calls off what has been begun: once, also if the task is
+   * cancelled before it has taken the error.
+   */
   refuse(error: unknown): void {
-    if (this.#settled) return;
+    if (!this.#settle()) return;
     this.#callOff();
-    this.reject(error);
+    this.scheduler.resume(this.task, { ok: false, error });
   }
 
   /** Runs `expire` at `atMs` unless the wait has ended before; it must end the wait. */

@@ -98,8 +98,7 @@ export function* within<T>(
       waker.blockers = { relation: 'waits for its part', tasks: () => [task as Task<unknown>] };
       waker.onCancel(() => task.cancel());
       waker.expireAt(deadlineMs, () => {
-        waker.reject(new OperatorError('ETIMEDOUT', `${label}: no answer in time`));
-        task.cancel();
+        waker.refuse(new OperatorError('ETIMEDOUT', `${label}: no answer in time`));
       });
       task.onSettled((settled) => {
         if (settled.state === 'done') waker.resolve(settled.value);

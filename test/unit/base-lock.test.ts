@@ -74,6 +74,22 @@ test('cancelling gives the lock back: while owning, while waiting, and when just
   deepEqual(log, ['owner in']);
 });
 
+test('a wait for a lock that has just timed out is cancelled without harm', () => {
+  const scheduler = new Scheduler();
+  const lock = new WaitLock('kstat', 'kstat');
+  const log: string[] = [];
+  scheduler.spawn('owner', () => holdFor(lock, 100, log, 'owner'));
+  const late = scheduler.spawn('late', () => acquire(lock, 10));
+  scheduler.run();
+  // Both are overdue: the deadline of the wait ends it, and what waits for its task ends that.
+  scheduler.timers.schedule(11, () => late.cancel());
+  scheduler.handleTime(20);
+  equal(late.state, 'cancelled');
+  equal(lock.waiting, 0);
+  runUntil(scheduler, 200);
+  equal(lock.owner, undefined);
+});
+
 test('locks are taken in rising rank: kstat after ipsq, never the other way, never twice', () => {
   const scheduler = new Scheduler();
   const ipsq = new WaitLock('ipsq', 'the ipsq');

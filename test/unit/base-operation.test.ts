@@ -216,6 +216,19 @@ test('cancelling runs finally blocks at once, calls off the wait, and reaches ch
   equal(scheduler.run(), 0);
 });
 
+test('what has timed out is called off once, also if its task is cancelled then', () => {
+  const scheduler = new Scheduler();
+  let calledOff = 0;
+  const late = scheduler.spawn('late', () =>
+    external<void>('question', () => () => calledOff++, 10),
+  );
+  scheduler.run();
+  scheduler.timers.schedule(11, () => late.cancel());
+  scheduler.handleTime(20);
+  equal(late.state, 'cancelled');
+  equal(calledOff, 1);
+});
+
 test('a task that is cancelled before its first step never runs', () => {
   const scheduler = new Scheduler();
   let ran = false;
