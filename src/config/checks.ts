@@ -3,6 +3,7 @@
  * check is one function from the configuration to its findings; all of them run, so one attempt
  * shows every mistake.
  */
+import { SOCKET_PATH_MAX } from '../base/limits.ts';
 import { suggest } from '../base/suggest.ts';
 import type { Steps } from '../base/turns.ts';
 import type { ConfigDocument, ConfigError } from './document.ts';
@@ -46,9 +47,6 @@ function interfaceAt(nic: InterfaceConfig, ...keys: (string | number)[]): string
 function groupAt(group: GroupConfig, ...keys: (string | number)[]): string {
   return keys.reduce<string>(pointerJoin, pointerJoin('/groups', group.name));
 }
-
-/** Bytes of the socket's path: unix(7) has 108 with the end, and a name beside it must fit too. */
-const SOCKET_PATH_MAX = 90;
 
 function checkSocket({ control }: Config, report: Report): void {
   const length = Buffer.byteLength(control.socket);

@@ -7,6 +7,8 @@
  * open: all declared fields are there, others may stand beside them.
  */
 
+import { DEVICE_NAME_LENGTH_MAX, MAX_GROUP_MEMBERS } from '../base/limits.ts';
+
 /** A JSON Schema. */
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -121,12 +123,8 @@ export const COMPONENTS: readonly Schema[] = [
   },
 ];
 
-/** The longest name of a kernel device, IFNAMSIZ without its end. */
-const NAME_LENGTH_MAX = 15;
 /** Ours: a path is at most PATH_MAX. */
 const FILE_NAME_LENGTH_MAX = 4096;
-/** Members of a group at most, as in the configuration. */
-const MEMBERS_MAX = 64;
 /** Text of one setting: a list of 1024 addresses fits in, and the body's limit holds anyway. */
 const SETTING_LENGTH_MAX = 60_000;
 const SETTING_ITEMS_MAX = 1024;
@@ -134,7 +132,7 @@ const SETTING_ITEMS_MAX = 1024;
 /** The name of a group or an interface. */
 export const NAME: Schema = {
   type: 'string',
-  maxLength: NAME_LENGTH_MAX,
+  maxLength: DEVICE_NAME_LENGTH_MAX,
   pattern: '^[A-Za-z][A-Za-z0-9._-]{0,14}$',
   'x-allowed': 'a letter, then up to 14 letters, digits, ., _ or -',
 };
@@ -160,9 +158,9 @@ export const LLADDR = addressLike(
 export const SWITCH: Schema = { type: 'boolean', 'x-allowed': 'true or false' };
 export const MEMBER_NAMES: Schema = {
   type: 'array',
-  maxItems: MEMBERS_MAX,
+  maxItems: MAX_GROUP_MEMBERS,
   items: NAME,
-  'x-allowed': `a list of at most ${MEMBERS_MAX} names of interfaces`,
+  'x-allowed': `a list of at most ${MAX_GROUP_MEMBERS} names of interfaces`,
 };
 export const FILE_NAME: Schema = {
   type: 'string',

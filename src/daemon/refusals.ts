@@ -1,11 +1,9 @@
 /** What a command is refused for before anything is tried, with the errnos of IPMP semantics 2. */
 
 import { OperatorError } from '../base/errors.ts';
+import { DEVICE_NAME_LENGTH_MAX } from '../base/limits.ts';
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
 import { addressParse, prefixRead } from '../config/values.ts';
-
-/** Linux: IFNAMSIZ less the terminating zero. */
-const NAME_LENGTH_MAX = 15;
 
 /** The group of that name, or whose device has that name; ENOENT. */
 export function findGroup({ groups }: Config, name: string): GroupConfig {
@@ -38,9 +36,9 @@ export function alreadyMember(ifname: string, { groupName }: GroupConfig): Opera
 
 /** Refuses a new name that is too long or taken: ENAMETOOLONG, EEXIST. */
 export function refuseName(config: Config, what: 'group' | 'interface', name: string): void {
-  if (name.length > NAME_LENGTH_MAX) {
+  if (name.length > DEVICE_NAME_LENGTH_MAX) {
     const given = `${what} name ${name.slice(0, 64)} has ${name.length} characters`;
-    throw new OperatorError('ENAMETOOLONG', `${given} (at most ${NAME_LENGTH_MAX})`);
+    throw new OperatorError('ENAMETOOLONG', `${given} (at most ${DEVICE_NAME_LENGTH_MAX})`);
   }
   if (config.interfaces.some((nic) => nic.name === name)) {
     throw new OperatorError('EEXIST', `there is an interface ${name} already`);

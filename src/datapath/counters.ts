@@ -13,8 +13,9 @@
  */
 
 import { assert, InvariantError } from '../base/assert.ts';
+import { GROUP_PORT_BASE } from '../base/limits.ts';
 import { DATAPATH_DROP_REASONS, type DatapathDropReason } from '../stats/drop-reasons.ts';
-import { GROUP_PORT_BASE, MAX_PORTS } from './fib.ts';
+import { MAX_PORTS } from './fib.ts';
 import {
   COUNTER_WORDS,
   COUNTERS_PER_PORT,

@@ -11,27 +11,14 @@
  * GROUP_PORT_BASE + g.
  */
 
+import { MAX_GROUPS, MAX_NICS } from '../base/limits.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
 
-// Ours: capacities of the shared tables. Each is a bound that the control plane refuses to exceed.
-
-/** NIC ports are 0 .. MAX_NICS - 1. */
-export const MAX_NICS = 512;
-/** Port of the device of group 0. */
-export const GROUP_PORT_BASE = MAX_NICS;
-/** Groups are 0 .. MAX_GROUPS - 1. */
-export const MAX_GROUPS = 64;
-/** Ordinals of members within a group: two words of an active mask. */
-export const MAX_GROUP_MEMBERS = 64;
 /** Placement slots: group * SLOTS_PER_GROUP + ordinal. */
 export const SLOTS_PER_GROUP = 64;
 export const MAX_SLOTS = MAX_GROUPS * SLOTS_PER_GROUP;
 /** Ports of both kinds. */
 export const MAX_PORTS = MAX_NICS + MAX_GROUPS;
-/** Data and test addresses of all groups: twice 16 groups of 256 addresses. */
-export const MAX_ADDRESSES = 8192;
-/** Neighbours whose new MAC the host has not learnt yet; each lasts some seconds. */
-export const MAX_REDIRECTS = 1024;
 
 /**
  * How unicast frames of the host are spread over the active members: by flow, by destination

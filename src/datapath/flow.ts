@@ -10,6 +10,7 @@
  */
 
 import { readI32 } from '../base/bytes.ts';
+import { MAX_GROUP_MEMBERS } from '../base/limits.ts';
 import {
   IPV4_PROTOCOL_TCP,
   IPV4_PROTOCOL_UDP,
@@ -20,7 +21,6 @@ import {
   ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
-import { MAX_GROUP_MEMBERS } from './fib.ts';
 import { mix, mixInto } from './hash.ts';
 
 // From the protocol number registry: what else begins with two 16-bit ports.

@@ -17,9 +17,10 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { GROUP_PORT_BASE } from '../base/limits.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetIsGroup } from '../wire/ethernet.ts';
 import { CounterWriter } from './counters.ts';
-import { GROUP_PORT_BASE, MAX_PORTS } from './fib.ts';
+import { MAX_PORTS } from './fib.ts';
 import { inputVerdict } from './input.ts';
 import {
   DROPS,

@@ -5,6 +5,7 @@
  */
 
 import { readI32, readU16, writeU16, writeU32 } from '../base/bytes.ts';
+import { GROUP_PORT_BASE } from '../base/limits.ts';
 import { ipv4IsMulticast, MAC_LENGTH } from '../wire/addr.ts';
 import {
   ETHERNET_HEADER_LENGTH,
@@ -23,7 +24,6 @@ import {
   ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
-import { GROUP_PORT_BASE } from './fib.ts';
 import { GROUP_FORWARDING } from './layout.ts';
 import { ADDRESS_NONE, addressFind, macFind } from './lookup.ts';
 import { destinationIsMartian, sourceIsMartian } from './martian.ts';

@@ -25,22 +25,19 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { DATAPATH_DROP_REASONS } from '../stats/drop-reasons.ts';
 import {
   MAX_ADDRESSES,
   MAX_GROUP_MEMBERS,
   MAX_GROUPS,
   MAX_NICS,
-  MAX_PORTS,
   MAX_REDIRECTS,
-  MAX_SLOTS,
-} from './fib.ts';
+  MAX_WORKERS,
+} from '../base/limits.ts';
+import { DATAPATH_DROP_REASONS } from '../stats/drop-reasons.ts';
+import { MAX_PORTS, MAX_SLOTS } from './fib.ts';
 
 /** Words of a cache line: words of different writers stand on different lines. */
 const LINE = 16;
-
-/** Workers at most: a queue each, and no machine gains from more (ours). */
-export const MAX_WORKERS = 16;
 
 // Header. Written by the publisher, read by workers.
 

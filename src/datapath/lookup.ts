@@ -7,7 +7,7 @@
  */
 
 import { readI32, readU16 } from '../base/bytes.ts';
-import { MAX_GROUP_MEMBERS } from './fib.ts';
+import { MAX_GROUP_MEMBERS } from '../base/limits.ts';
 import { mixInto } from './hash.ts';
 import {
   ADDRESS_SLOTS,

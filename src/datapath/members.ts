@@ -9,7 +9,7 @@
  * NIC refuses another one takes.
  */
 
-import { GROUP_PORT_BASE } from './fib.ts';
+import { GROUP_PORT_BASE } from '../base/limits.ts';
 import {
   ACTIVE_HIGH,
   ACTIVE_LOW,

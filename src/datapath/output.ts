@@ -7,6 +7,7 @@
  */
 
 import { writeU16, writeU32 } from '../base/bytes.ts';
+import { GROUP_PORT_BASE } from '../base/limits.ts';
 import { MAC_LENGTH } from '../wire/addr.ts';
 import { checksumUpdate } from '../wire/checksum.ts';
 import {
@@ -42,7 +43,6 @@ import {
   udpSetChecksum,
   udpSourcePort,
 } from '../wire/udp.ts';
-import { GROUP_PORT_BASE } from './fib.ts';
 import { destinationHash, flowHash, memberPick } from './flow.ts';
 import { GROUP_BY_ADDRESS, GROUP_BY_DESTINATION, PLACEMENT, REDIRECTS_USED } from './layout.ts';
 import {

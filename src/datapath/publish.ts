@@ -12,17 +12,19 @@
  */
 
 import { assert } from '../base/assert.ts';
-import type { Mac } from '../wire/addr.ts';
 import {
-  type AddressRecord,
-  type ForwardingTables,
   GROUP_PORT_BASE,
-  type GroupRecord,
   MAX_ADDRESSES,
   MAX_GROUP_MEMBERS,
   MAX_GROUPS,
   MAX_NICS,
   MAX_REDIRECTS,
+} from '../base/limits.ts';
+import type { Mac } from '../wire/addr.ts';
+import {
+  type AddressRecord,
+  type ForwardingTables,
+  type GroupRecord,
   MAX_SLOTS,
   type NicRecord,
   type Publication,

@@ -19,6 +19,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { closeDevice, type Device } from '../datapath/tap.ts';
 import { type Mac, prefixParse } from '../wire/addr.ts';
 import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
@@ -27,9 +28,6 @@ import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './record
 import type { Changes, HostLog } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
 import { devicePath } from './sysctl.ts';
-
-/** RFC 8200 5: less, and the kernel destroys the IPv6 side of the device. */
-export const GROUP_MTU_MIN = 1280;
 
 /** Family, setting, value; see the head of the file. */
 type Setting = readonly ['ipv4' | 'ipv6', string, string];

@@ -16,13 +16,12 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { NEIGHBOR_LIMIT_MAX, NEIGHBOR_LIMIT_MIN } from '../base/limits.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
 import { Nce } from './nce.ts';
 
 // Ours
-/** Entries per LAN: what the operator may choose (contract 3), and what is taken otherwise. */
-export const NEIGHBOR_LIMIT_MIN = 64;
-export const NEIGHBOR_LIMIT_MAX = 65_536;
+/** Entries per LAN, unless the operator chooses. */
 export const NEIGHBOR_LIMIT_DEFAULT = 1024;
 /** Entries being asked at a time (T6), and never more than a quarter of the table. */
 export const INCOMPLETE_LIMIT = 256;

@@ -4,13 +4,13 @@
  * are kept and shown, but not served yet.
  */
 
+import { MAX_ADDRESSES } from '../base/limits.ts';
 import { Ipif } from '../ip/ipif.ts';
 import { type Ipv4, ipv4Format, ipv4Parse } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { type IpmpContext, post } from './context.ts';
 import type { HostAddress, IpmpGroup, UnservedAddress } from './group.ts';
 import { announce } from './regroup.ts';
-import { MAX_ADDRESSES } from './spec.ts';
 
 /** Addresses that are added in one turn (ours): together some milliseconds. */
 export const ADDED_A_TURN = 256;

@@ -6,7 +6,8 @@
  * remembered afterwards.
  */
 
-import { FLAP_UPS_MAX, type FlapDampingSpec } from './spec.ts';
+import { FLAP_UPS_MAX } from '../base/limits.ts';
+import type { FlapDampingSpec } from './spec.ts';
 
 /** The memory of one interface. */
 export class FlapDamping {

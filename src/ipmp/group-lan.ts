@@ -1,5 +1,6 @@
 /** Where the decisions of a group's Lan go: frames to ports, redirects to the tables, events. */
 
+import { MAX_REDIRECTS } from '../base/limits.ts';
 import type { Ill } from '../ip/ill.ts';
 import type { AddressCause, LanEvent, LanOutput, NeighborCause } from '../ip/lan-port.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
@@ -7,7 +8,6 @@ import { ipv4Format, type Mac, macFormat } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { type IpmpContext, post } from './context.ts';
 import type { IpmpGroup } from './group.ts';
-import { MAX_REDIRECTS } from './spec.ts';
 
 const ADDRESS_CAUSES: Record<AddressCause, Cause> = {
   probing: 'detection-began',

@@ -3,6 +3,7 @@
  * its LAN. Written by the group layer alone, lists and links inside `illGlobalLock`.
  */
 
+import { GROUP_PORT_BASE, MAX_GROUP_MEMBERS } from '../base/limits.ts';
 import { WaitLock } from '../base/lock.ts';
 import { References } from '../base/reference.ts';
 import type { Lan } from '../ip/lan.ts';
@@ -13,7 +14,7 @@ import type { Ipv4, Mac } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
 import type { GroupState } from './rows.ts';
-import { GROUP_PORT_BASE, type GroupSettings, type GroupSpec, MAX_GROUP_MEMBERS } from './spec.ts';
+import type { GroupSettings, GroupSpec } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** The group's device on the host. */

@@ -18,6 +18,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { MAX_GROUP_MEMBERS } from '../base/limits.ts';
 import type { Ill, IllGroupReference } from '../ip/ill.ts';
 import type { Ipif } from '../ip/ipif.ts';
 import type { BindHow } from '../ip/lan.ts';
@@ -25,7 +26,6 @@ import type { LanMembership } from '../ip/lan-port.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
 import type { Cause } from './cause.ts';
 import { emptiest, planChange, planRemoval } from './rebalance.ts';
-import { MAX_GROUP_MEMBERS } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** How the active list changed. */

@@ -20,6 +20,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { MAX_GROUPS, MAX_NICS } from '../base/limits.ts';
 import { acquire } from '../base/lock.ts';
 import type { Operation } from '../base/operation.ts';
 import { Lan } from '../ip/lan.ts';
@@ -40,14 +41,7 @@ import { GroupLanOutput } from './group-lan.ts';
 import { alreadyIn, type MembershipOperations } from './membership.ts';
 import { checkNameIsFree } from './names.ts';
 import { unsteer } from './regroup.ts';
-import {
-  checkGroupSpec,
-  checkInterfaceSpec,
-  type GroupSpec,
-  type InterfaceSpec,
-  MAX_GROUPS,
-  MAX_NICS,
-} from './spec.ts';
+import { checkGroupSpec, checkInterfaceSpec, type GroupSpec, type InterfaceSpec } from './spec.ts';
 import { addTestAddresses, checkTestAddresses } from './test-addresses.ts';
 import { TrackedPhyint } from './tracked.ts';
 

@@ -17,6 +17,7 @@
 
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
+import { MAX_GROUP_MEMBERS } from '../base/limits.ts';
 import { acquire, type Held } from '../base/lock.ts';
 import { type Operation, sleepFor } from '../base/operation.ts';
 import { READ_BUDGET_MS, within } from '../stats/collector.ts';
@@ -31,7 +32,6 @@ import {
 } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import type { Policy } from './policy.ts';
-import { MAX_GROUP_MEMBERS } from './spec.ts';
 import { bindTestAddresses, dropTestAddresses } from './test-addresses.ts';
 import type { TrackedPhyint } from './tracked.ts';
 

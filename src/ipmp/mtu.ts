@@ -1,10 +1,8 @@
 /** The MTU of a group: the smallest among its present members (IPMP semantics 3.11). */
 
+import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { type IpmpContext, post } from './context.ts';
 import type { IpmpGroup } from './group.ts';
-
-/** RFC 8200 section 5. With less the kernel destroys the IPv6 side of the group's device. */
-const GROUP_MTU_MIN = 1280;
 
 /** What the group's MTU should be; 0 while no member is present. */
 export function groupMtu(group: IpmpGroup): number {

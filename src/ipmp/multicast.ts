@@ -6,15 +6,13 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { MULTICAST_MAX } from '../base/limits.ts';
 import { acquire } from '../base/lock.ts';
 import type { Operation } from '../base/operation.ts';
 import { type Ipv4, ipv4Format, ipv4IsMulticast, ipv4Parse, ipv6Parse } from '../wire/addr.ts';
 import { findGroup, type IpmpContext, refuseCondemnedGroup } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import type { MulticastRow } from './rows.ts';
-
-/** Ours: each of them costs the daemon a descriptor. */
-export const MULTICAST_MAX = 64;
 
 /**
  * Has the host listen to a multicast address. ENOENT; EINVAL for what is no multicast address;

@@ -14,12 +14,12 @@
  * Failure handling asks no driver and waits for nothing, so it cannot be held up.
  */
 
+import { MAX_GROUP_MEMBERS } from '../base/limits.ts';
 import type { Ill } from '../ip/ill.ts';
 import { ipv4Format } from '../wire/addr.ts';
 import { type IpmpContext, post } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import type { ActiveChange, AddressMove } from './illgrp.ts';
-import { MAX_GROUP_MEMBERS } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** Makes `group` right again after a member's usability has changed. */

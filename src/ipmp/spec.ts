@@ -5,6 +5,16 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import {
+  DEVICE_NAME_LENGTH_MAX,
+  FAILURE_DETECTION_MAX_MS,
+  FAILURE_DETECTION_MIN_MS,
+  FLAP_UPS_MAX,
+  GROUP_MTU_MAX,
+  GROUP_MTU_MIN,
+  NEIGHBOR_LIMIT_MAX,
+  NEIGHBOR_LIMIT_MIN,
+} from '../base/limits.ts';
 import { type Prefix, prefixParse } from '../wire/addr.ts';
 
 /** Outbound spreading: by flow, by destination address, or by source address. */
@@ -56,27 +66,12 @@ export interface GroupSpec extends GroupSettings {
   readonly interfaces: readonly string[];
 }
 
-/** Ports of NICs: 0 .. MAX_NICS - 1 (sizes of the forwarding tables). */
-export const MAX_NICS = 512;
-/** A group's device has port GROUP_PORT_BASE + the number of the group. */
-export const GROUP_PORT_BASE = 512;
-/** Groups at a time (size of the forwarding tables). */
-export const MAX_GROUPS = 64;
-/** Members of a group: two words of the active mask. */
-export const MAX_GROUP_MEMBERS = 64;
-/** Data and test addresses of all groups (size of the forwarding tables). */
-export const MAX_ADDRESSES = 8192;
-/** Neighbours with a changed MAC that the host has not learnt (size of the forwarding tables). */
-export const MAX_REDIRECTS = 1024;
-
-/** Linux: IFNAMSIZ less the terminating zero. */
-const NAME_LENGTH_MAX = 15;
 /** IPMP semantics 1.5: LIFGRNAMSIZ less the terminating zero. */
 const GROUP_NAME_LENGTH_MAX = 31;
 const NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
 
 /** Refuses a name that cannot be a device's: EINVAL, ENAMETOOLONG. */
-export function checkName(what: string, name: string, lengthMax = NAME_LENGTH_MAX): void {
+export function checkName(what: string, name: string, lengthMax = DEVICE_NAME_LENGTH_MAX): void {
   if (name.length > lengthMax) {
     throw new OperatorError(
       'ENAMETOOLONG',
@@ -126,20 +121,21 @@ export function checkGroupSettings(name: string, settings: GroupSettings): void 
     throw new OperatorError('EINVAL', `group ${name}: ${key} ${String(given)} (${allowed})`);
   };
   const { failureDetectionTimeMs: fdtMs, flapDamping, neighbors, mtu } = settings;
-  if (!(fdtMs >= 50 && fdtMs <= 3_600_000)) {
+  if (!(fdtMs >= FAILURE_DETECTION_MIN_MS && fdtMs <= FAILURE_DETECTION_MAX_MS)) {
     refuse('failure-detection-time', `${fdtMs}ms`, '50ms .. 1h');
   }
-  if (!(neighbors >= 64 && neighbors <= 65536)) refuse('neighbors', neighbors, '64 .. 65536');
-  if (mtu !== 'auto' && !(mtu >= 1280 && mtu <= 65535)) refuse('mtu', mtu, 'auto, 1280 .. 65535');
+  if (!(neighbors >= NEIGHBOR_LIMIT_MIN && neighbors <= NEIGHBOR_LIMIT_MAX)) {
+    refuse('neighbors', neighbors, `${NEIGHBOR_LIMIT_MIN} .. ${NEIGHBOR_LIMIT_MAX}`);
+  }
+  if (mtu !== 'auto' && !(mtu >= GROUP_MTU_MIN && mtu <= GROUP_MTU_MAX)) {
+    refuse('mtu', mtu, `auto, ${GROUP_MTU_MIN} .. ${GROUP_MTU_MAX}`);
+  }
   if (flapDamping === null) return;
   if (!(flapDamping.ups >= 1 && flapDamping.ups <= FLAP_UPS_MAX)) {
     refuse('flap-damping.ups', flapDamping.ups, `1 .. ${FLAP_UPS_MAX}`);
   }
   if (!(flapDamping.withinMs >= 1)) refuse('flap-damping.within', flapDamping.withinMs, '1ms ..');
 }
-
-/** Link-ups remembered per interface: ours, above any sensible setting. */
-export const FLAP_UPS_MAX = 1000;
 
 /** Refuses a group that cannot be: EINVAL, ENAMETOOLONG. */
 export function checkGroupSpec(spec: GroupSpec): void {

@@ -5,12 +5,13 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { MAX_ADDRESSES } from '../base/limits.ts';
 import { Ipif } from '../ip/ipif.ts';
 import { ipv4Format, ipv4Parse, type Prefix, prefixParse } from '../wire/addr.ts';
 import { addressCount, retryUnserved } from './addresses.ts';
 import type { Cause } from './cause.ts';
 import { type IpmpContext, post } from './context.ts';
-import { MAX_ADDRESSES, testPrefixes } from './spec.ts';
+import { testPrefixes } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
 /** Whether the addresses of this NIC can be served now. */

@@ -11,7 +11,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { GROUP_PORT_BASE } from '../../src/datapath/fib.ts';
+import { GROUP_PORT_BASE } from '../../src/base/limits.ts';
 import { native } from '../../src/datapath/native.ts';
 import { DatapathPool } from '../../src/datapath/pool.ts';
 import { closeDevice, type Device, openTap } from '../../src/datapath/tap.ts';

@@ -3,9 +3,10 @@
  * everything counted that is published. Nobody answers, so time passes fast.
  */
 
+import { GROUP_PORT_BASE } from '../../src/base/limits.ts';
 import { sleepFor } from '../../src/base/operation.ts';
 import { Rng } from '../../src/base/rng.ts';
-import { GROUP_PORT_BASE, type Publication } from '../../src/datapath/fib.ts';
+import type { Publication } from '../../src/datapath/fib.ts';
 import { MemoryPort } from '../../src/datapath/memory-port.ts';
 import { Agenda } from '../../src/sim/agenda.ts';
 import { InlineDatapath } from '../../src/sim/inline-datapath.ts';

@@ -1,7 +1,8 @@
 /** What is left of a world in which everything has been unplumbed: it should be nothing. */
 
+import { MAX_GROUPS } from '../../src/base/limits.ts';
 import { referenceCounts } from '../../src/base/reference.ts';
-import { MAX_GROUPS, MAX_SLOTS } from '../../src/datapath/fib.ts';
+import { MAX_SLOTS } from '../../src/datapath/fib.ts';
 import {
   ACTIVE_LOW,
   LIVE_GROUP_WORDS,

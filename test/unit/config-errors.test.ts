@@ -94,11 +94,11 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
   ],
   [
     'datapath: { workers: 0 }',
-    '1: datapath.workers: 0 is not valid (auto, or a whole number from 1 to 64)',
+    '1: datapath.workers: 0 is not valid (auto, or a whole number from 1 to 16)',
   ],
   [
     'datapath: { workers: many }',
-    '1: datapath.workers: "many" is not valid (auto, or a whole number from 1 to 64)',
+    '1: datapath.workers: "many" is not valid (auto, or a whole number from 1 to 16)',
   ],
   ['tracking: some', '1: tracking: "some" is not valid (groups or all)'],
   // Names of devices.

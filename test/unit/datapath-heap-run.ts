@@ -11,7 +11,7 @@
 
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GROUP_PORT_BASE } from '../../src/datapath/fib.ts';
+import { GROUP_PORT_BASE } from '../../src/base/limits.ts';
 import { Engine } from './datapath-engine.ts';
 import { KINDS, type Kind } from './datapath-traffic.ts';
 

@@ -4,13 +4,13 @@ import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { MAX_ADDRESSES, MAX_REDIRECTS } from '../../src/base/limits.ts';
 import {
   CounterReader,
   CounterWriter,
   counterAdd,
   counterRead,
 } from '../../src/datapath/counters.ts';
-import { MAX_ADDRESSES, MAX_REDIRECTS } from '../../src/datapath/fib.ts';
 import {
   controlMemoryCreate,
   controlMemoryWorkers,

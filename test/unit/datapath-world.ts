@@ -1,12 +1,8 @@
 /** A datapath in memory for tests: two groups, five NICs, ports that are lists of frames. */
 
+import { GROUP_PORT_BASE } from '../../src/base/limits.ts';
 import { CounterReader } from '../../src/datapath/counters.ts';
-import {
-  type AddressRecord,
-  type ForwardingTables,
-  GROUP_PORT_BASE,
-  type Spreading,
-} from '../../src/datapath/fib.ts';
+import type { AddressRecord, ForwardingTables, Spreading } from '../../src/datapath/fib.ts';
 import { Forwarder, type PuntSink } from '../../src/datapath/forwarder.ts';
 import { carrierWords, controlMemoryCreate } from '../../src/datapath/layout.ts';
 import { MemoryPort } from '../../src/datapath/memory-port.ts';

@@ -2,8 +2,8 @@
 
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { FLAP_UPS_MAX } from '../../src/base/limits.ts';
 import { FlapDamping, hiddenUps } from '../../src/ipmp/damping.ts';
-import { FLAP_UPS_MAX } from '../../src/ipmp/spec.ts';
 
 const RULE = { ups: 2, withinMs: 60_000 };
 
