@@ -26,15 +26,10 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
+import { DROP_INS_MAX, FILE_BYTES_MAX, FILES_BYTES_MAX } from './base/limits.ts';
 import { atOnce, type Steps } from './base/turns.ts';
 import { checkSteps } from './config/checks.ts';
-import {
-  type ConfigError,
-  documentSteps,
-  documentsMerge,
-  FILE_BYTES_MAX,
-  tooLarge,
-} from './config/document.ts';
+import { type ConfigError, documentSteps, documentsMerge, tooLarge } from './config/document.ts';
 import {
   type ConfigLayers,
   type EffectiveConfig,
@@ -48,9 +43,6 @@ export type ConfigResult = EffectiveConfig | { readonly errors: ConfigError[] };
 
 /** Where the administrator's configuration lies; its drop-ins in ipmpd.d beside it. */
 export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';
-
-/** Drop-ins that are read: a directory by mistake (/usr) must not be. */
-const DROP_INS_MAX = 256;
 
 /** Mistakes that are told: more come from a file that is something else altogether. */
 const ERRORS_MAX = 500;
@@ -97,9 +89,12 @@ export function* loadSteps(file: string, known: readonly FileLayer[]): Steps<Fil
   const errors: ConfigError[] = [];
   const layers: FileLayer[] = [];
   const files = [file, ...dropInFiles(dropInDirectoryOf(file), errors)];
+  let total = 0;
   for (const name of files) {
     try {
       const bytes = readBytes(name);
+      total += bytes.length;
+      if (total > FILES_BYTES_MAX) return { errors: [tooLargeTogether(name)] };
       if (isUtf8(bytes)) {
         const text = bytes.toString('utf8');
         const before = known.find((layer) => layer.file === name && layer.text === text);
@@ -277,6 +272,13 @@ function notUtf8(file: string, bytes: Buffer): ConfigError {
     start = end + 1;
   }
   return { file, line, keyPath: '', what: 'is not UTF-8', allowed: 'text in UTF-8' };
+}
+
+/** What is said of the file with which all together are too large. */
+function tooLargeTogether(file: string): ConfigError {
+  const what = 'this and the files before it are too large';
+  const allowed = `at most ${FILES_BYTES_MAX / 1024 / 1024} MiB together`;
+  return { file, line: 0, keyPath: '', what, allowed };
 }
 
 function unreadable(file: string, error: unknown): ConfigError {

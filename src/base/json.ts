@@ -7,6 +7,9 @@
  * prototype, so that no key is special.
  */
 
+import { REPLY_DEPTH_MAX } from './limits.ts';
+import { endOfText } from './nesting.ts';
+
 /** A number kept as its JSON text, such as "12.500000000". */
 export class Decimal {
   readonly text: string;
@@ -35,9 +38,6 @@ export type JsonValue =
   | Decimal
   | JsonValue[]
   | { [key: string]: JsonValue };
-
-/** Deepest nesting that is read: no reply of ours comes near, and the reader's stack is bounded. */
-const DEPTH_MAX = 64;
 
 /** Seconds with nine decimals from milliseconds. */
 export function secondsFromMs(timeMs: number): Decimal {
@@ -88,7 +88,7 @@ function write(value: unknown, indent: number, lineBreak: string): string {
   return items === '' ? '{}' : `{${items}${outer}}`;
 }
 
-/** The value of JSON text. Throws SyntaxError if `text` is not JSON or nested deeper than 64. */
+/** The value of JSON text. Throws SyntaxError if `text` is not JSON or nested too deeply. */
 export function jsonRead(text: string): JsonValue {
   const reader = new Reader(text);
   const value = reader.value(0);
@@ -96,10 +96,10 @@ export function jsonRead(text: string): JsonValue {
   return value;
 }
 
-/** The four kinds of token, each a group: punctuation, text, number, word. */
+/** The four kinds of token, each a group: punctuation, the quote of a text, number, word. */
 const TOKENS = [
   /([{}[\],:])/,
-  /("[^"\\]*(?:\\.[^"\\]*)*")/,
+  /(")/,
   /(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/,
   /(true|false|null)/,
 ];
@@ -120,7 +120,17 @@ class Reader {
     const match = TOKEN.exec(this.#text);
     if (match === null) throw new SyntaxError(`not JSON at character ${this.#place}`);
     this.#place = TOKEN.lastIndex;
-    return match[1] ?? match[2] ?? match[3] ?? match[4] ?? '';
+    if (match[2] !== undefined) return this.#quoted();
+    return match[1] ?? match[3] ?? match[4] ?? '';
+  }
+
+  /** The text whose first quote was read. No pattern: of a long text it would exhaust the stack. */
+  #quoted(): string {
+    const start = this.#place - 1;
+    const end = endOfText(this.#text, this.#place);
+    if (end >= this.#text.length) throw new SyntaxError(`a text without end at character ${start}`);
+    this.#place = end + 1;
+    return this.#text.slice(start, this.#place);
   }
 
   end(): void {
@@ -134,7 +144,7 @@ class Reader {
   }
 
   #fromToken(token: string, depth: number): JsonValue {
-    if (depth > DEPTH_MAX) throw new SyntaxError('JSON is nested too deeply');
+    if (depth > REPLY_DEPTH_MAX) throw new SyntaxError('JSON is nested too deeply');
     if (token === '{') return this.#object(depth);
     if (token === '[') return this.#array(depth);
     if (token === 'true') return true;

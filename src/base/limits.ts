@@ -1,7 +1,8 @@
 /**
  * The numbers that several rooms keep to, each said once: the sizes of the tables that all threads
- * share, and what a configuration may ask for. The schema in config/ repeats them for editors;
- * test/unit/limits.test.ts compares it with what is said here.
+ * share, what a configuration may ask for, and how much text from outside is read. The schema in
+ * config/ repeats the second for editors; test/unit/limits.test.ts compares it with what is said
+ * here.
  */
 
 // Ours: sizes of the shared tables. Each is a bound that the control plane refuses to exceed.
@@ -41,3 +42,28 @@ export const FAILURE_DETECTION_MAX_MS = 3_600_000;
 export const FLAP_UPS_MAX = 1000;
 /** Ours: each multicast membership of a group costs the daemon a descriptor. */
 export const MULTICAST_MAX = 64;
+
+// Text from outside: each of these is checked before anything is built from the text.
+
+/** Bytes of a configuration file (T26). */
+export const FILE_BYTES_MAX = 256 * 1024;
+/** Bytes of a main file and its drop-ins together: four times what the largest host needs. */
+export const FILES_BYTES_MAX = 8 * 1024 * 1024;
+/** Drop-ins that are read: a directory by mistake (/usr) must not be. */
+export const DROP_INS_MAX = 256;
+/** Nesting of a configuration file and of the body of a request: the schema needs five levels. */
+export const DEPTH_MAX = 16;
+/** Values in one file: the addresses that fit into its size are fewer. */
+export const FILE_VALUES_MAX = 50_000;
+/** Words of YAML in one file, without spaces and comments: each value with what divides it. */
+export const FILE_WORDS_MAX = 2 * FILE_VALUES_MAX;
+/** Characters of one text or key in a file: a host name, the longest that is allowed, has 253. */
+export const TEXT_LENGTH_MAX = 1024;
+/** Bytes of the body of a request. */
+export const BODY_BYTES_MAX = 64 * 1024;
+/** Nesting of a reply: none of ours comes near. */
+export const REPLY_DEPTH_MAX = 64;
+/** Bytes of a reply: 64 groups of 8192 addresses of 300 bytes. */
+export const REPLY_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes of one event in a stream: far above any. */
+export const EVENT_BYTES_MAX = 64 * 1024;

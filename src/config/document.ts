@@ -18,26 +18,14 @@ import {
   LineCounter,
   type Document as YamlDocument,
 } from 'yaml';
+import { DEPTH_MAX, FILE_BYTES_MAX, FILE_VALUES_MAX, TEXT_LENGTH_MAX } from '../base/limits.ts';
 import { atOnce, type Steps } from '../base/turns.ts';
-import { yamlSteps } from './yaml-steps.ts';
-
-/** A configuration file's size (T26). */
-export const FILE_BYTES_MAX = 256 * 1024;
-
-/**
- * Values in one file: 64 groups of 1024 addresses fit into the file size before they reach this.
- */
-const VALUES_MAX = 50_000;
+import { type TooMuch, yamlSteps } from './yaml-steps.ts';
 
 /** Errors of the YAML parser that are told: after the first few they follow from each other. */
 const YAML_ERRORS_MAX = 8;
 
-/** Nesting in one file: the schema needs five levels. */
-const DEPTH_MAX = 16;
-
-/** Characters of one text or key: a host name, the longest that is allowed, has 253. */
-const TEXT_MAX = 1024;
-const TEXT_ALLOWED = `at most ${TEXT_MAX} characters`;
+const TEXT_ALLOWED = `at most ${TEXT_LENGTH_MAX} characters`;
 
 export type ConfigValue =
   | null
@@ -132,19 +120,18 @@ export function documentRead(file: string, text: string): DocumentResult {
 export function* documentSteps(file: string, text: string): Steps<DocumentResult> {
   if (Buffer.byteLength(text) > FILE_BYTES_MAX) return { errors: [tooLarge(file)] };
   const lines = new LineCounter();
-  let document: YamlDocument.Parsed;
+  let document: YamlDocument.Parsed | TooMuch;
   try {
     document = yield* yamlSteps(text, lines);
-  } catch {
-    // The parser recurses; its only own exception is an exhausted stack.
-    return { errors: [wholeFile(file, 'is not YAML that can be read', 'less nesting')] };
+  } catch (error) {
+    // A parser that fails by its own fault on a text must not end the daemon.
+    const why = printable(firstLine(String(error)));
+    return { errors: [wholeFile(file, `is not YAML that can be read: ${why}`, '')] };
   }
+  if ('what' in document) return { errors: [{ file, keyPath: '', ...document }] };
   yield;
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
-    if (problems.some((problem) => problem.message.includes('call stack'))) {
-      return { errors: [wholeFile(file, 'is nested too deeply', `at most ${DEPTH_MAX} levels`)] };
-    }
     const errors = problems.slice(0, YAML_ERRORS_MAX).map((problem) => {
       const line = lines.linePos(problem.pos[0]).line;
       const what = `is not valid YAML: ${printable(firstLine(problem.message))}`;
@@ -214,8 +201,8 @@ class Walk {
   convert(node: unknown, pointer: string, depth: number, parentLine: number): ConfigValue {
     const line = this.#lineOf(node, parentLine);
     if (!this.places.has(pointer)) this.places.set(pointer, { file: this.#file, line });
-    if (++this.#values > VALUES_MAX || depth > DEPTH_MAX) {
-      const limit = depth > DEPTH_MAX ? `${DEPTH_MAX} levels` : `${VALUES_MAX} values`;
+    if (++this.#values > FILE_VALUES_MAX || depth > DEPTH_MAX) {
+      const limit = depth > DEPTH_MAX ? `${DEPTH_MAX} levels` : `${FILE_VALUES_MAX} values`;
       if (this.errors.length === 0) this.#refuse(pointer, line, 'is too much', `at most ${limit}`);
       return null;
     }
@@ -243,7 +230,7 @@ class Walk {
         this.#refuse(pointer, keyLine, 'has a key that is not text', 'a name');
         continue;
       }
-      if (name.length > TEXT_MAX) {
+      if (name.length > TEXT_LENGTH_MAX) {
         this.#refuse(pointer, keyLine, 'has a key that is too long', TEXT_ALLOWED);
         continue;
       }
@@ -261,7 +248,7 @@ class Walk {
   #scalar(value: unknown, pointer: string, line: number): ConfigValue {
     switch (typeof value) {
       case 'string':
-        if (value.length <= TEXT_MAX) return value;
+        if (value.length <= TEXT_LENGTH_MAX) return value;
         this.#refuse(pointer, line, 'is too long', TEXT_ALLOWED);
         return null;
       case 'boolean':

@@ -44,7 +44,10 @@ function readText(text: string): ConfigValue {
   return 'errors' in document ? text : document.value;
 }
 
-/** Numbers beyond those of a configuration become the nearest double, and are refused later. */
+/**
+ * Numbers beyond those of a configuration become the nearest double, and are refused later. How
+ * deep it is nested was bounded where the body of the request was read.
+ */
 function plain(given: JsonValue): ConfigValue {
   if (typeof given === 'bigint' || given instanceof Decimal) return Number(given.toString());
   if (Array.isArray(given)) return given.map(plain);

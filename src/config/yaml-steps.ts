@@ -4,24 +4,59 @@
  * the words, cannot be divided; it takes a quarter of the time.
  */
 
-import { Composer, type Document, Lexer, type LineCounter, Parser, YAMLParseError } from 'yaml';
+import {
+  Composer,
+  CST,
+  type Document,
+  Lexer,
+  type LineCounter,
+  Parser,
+  YAMLParseError,
+} from 'yaml';
 import { assert } from '../base/assert.ts';
+import { DEPTH_MAX, FILE_WORDS_MAX } from '../base/limits.ts';
 import type { Steps } from '../base/turns.ts';
 
 /** Words that are read in one step: about a millisecond's work (ours). */
 const WORDS_A_STEP = 500;
 
+/** Words that no node is made of: the mark before a plain text is one. */
+const SILENT = new Set<string | null>(['space', 'newline', 'comment', 'scalar']);
+
 /** As the package says it. */
 const SEVERAL = 'Source contains multiple documents; please use YAML.parseAllDocuments()';
 
-/** Parses `text`; `lines` learns where its lines begin. Throws if it is nested beyond the stack. */
-export function* yamlSteps(text: string, lines: LineCounter): Steps<Document.Parsed> {
+/** What the parser's stack may hold beside collections: the document, and the scalar in hand. */
+const STACK_SPARE = 2;
+
+/** Why a text is not parsed to its end. */
+export interface TooMuch {
+  readonly line: number;
+  readonly what: string;
+  readonly allowed: string;
+}
+
+/**
+ * Parses `text`; `lines` learns where its lines begin. The parser for words has a stack of its own
+ * and does not recurse; what makes nodes of them does. So the depth, and the number of words, are
+ * bounded at each word, before any node is made.
+ */
+export function* yamlSteps(text: string, lines: LineCounter): Steps<Document.Parsed | TooMuch> {
   const parser = new Parser(lines.addNewLine);
   const tokens = [];
   lines.addNewLine(0);
   let words = 0;
+  let telling = 0;
   for (const word of new Lexer().lex(text)) {
-    tokens.push(...parser.next(word));
+    for (const token of parser.next(word)) tokens.push(token);
+    const isDeep = parser.stack.length > DEPTH_MAX + 1 + STACK_SPARE;
+    if (!SILENT.has(CST.tokenType(word))) telling++;
+    if (isDeep || telling > FILE_WORDS_MAX) {
+      const { line } = lines.linePos(parser.offset);
+      if (isDeep)
+        return { line, what: 'is nested too deeply', allowed: `at most ${DEPTH_MAX} levels` };
+      return { line, what: 'is too much', allowed: `at most ${FILE_WORDS_MAX} words` };
+    }
     if (++words % WORDS_A_STEP === 0) yield;
   }
   tokens.push(...parser.end());

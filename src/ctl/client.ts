@@ -12,14 +12,11 @@ import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { type JsonValue, jsonRead, jsonWrite } from '../base/json.ts';
+import { EVENT_BYTES_MAX, REPLY_BYTES_MAX } from '../base/limits.ts';
 import type { Method } from './api.ts';
 
 /** Pauses before the tries after the first, at most: together 5 s (T22). */
 const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];
-/** A reply's size: 64 groups of 8192 addresses of 300 bytes. */
-const REPLY_BYTES_MAX = 256 * 1024 * 1024;
-/** One event's size: far above any. */
-const EVENT_BYTES_MAX = 64 * 1024;
 /** For a reply to come: a change waits for drivers, at most some hundred milliseconds each. */
 const REPLY_MS = 30_000;
 
@@ -55,7 +52,7 @@ export class ControlClient {
     const response = await this.#send(method, path, body);
     const text = await textOf(response, REPLY_BYTES_MAX);
     const status = response.statusCode ?? 0;
-    if (status >= 200 && status < 300) return text === '' ? undefined : jsonRead(text);
+    if (status >= 200 && status < 300) return text === '' ? undefined : replyRead(text);
     throw refusalOf(status, text);
   }
 
@@ -169,11 +166,22 @@ async function textOf(response: IncomingMessage, limitBytes: number): Promise<st
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** What a reply or an event says; EIO for what is no JSON. */
+export function replyRead(text: string): JsonValue {
+  try {
+    return jsonRead(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const hint = 'is it ipmpd that listens there?';
+    throw new OperatorError('EIO', `the reply cannot be read: ${error.message}`, hint);
+  }
+}
+
 function refusalOf(status: number, text: string): OperatorError {
   const fallback = new OperatorError('EIO', `the daemon replied with status ${status}`);
   let body: JsonValue;
   try {
-    body = jsonRead(text);
+    body = replyRead(text);
   } catch {
     return fallback;
   }

@@ -1,7 +1,6 @@
 /** `ipmpadm monitor`: events as they happen, one line each, until interrupted. */
 import { OperatorError } from '../base/errors.ts';
-import { jsonRead } from '../base/json.ts';
-import { UnreachableError } from './client.ts';
+import { replyRead, UnreachableError } from './client.ts';
 import { type Call, EXIT_DONE, given, isJson, rowOf } from './command-line.ts';
 import { renderEvent } from './render.ts';
 
@@ -15,7 +14,8 @@ export async function monitor(call: Call): Promise<number> {
   const onEvent = (name: string, data: string): void => {
     if (name === 'overrun') isOverrun = true;
     if (isJson(call)) line.print(`${data}\n`);
-    else line.print(`${renderEvent(rowOf(jsonRead(data)), options.set.has('timestamp'), paint)}\n`);
+    else
+      line.print(`${renderEvent(rowOf(replyRead(data)), options.set.has('timestamp'), paint)}\n`);
   };
   await client.events(({ name, data }) => onEvent(name, data), interrupted, pathOf(call));
   if (interrupted.aborted) return EXIT_DONE;

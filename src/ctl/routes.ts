@@ -3,6 +3,7 @@
  * server, the OpenAPI document, the commands of `ipmpadm` and the tests are made from it.
  */
 import { OperatorError } from '../base/errors.ts';
+import { FILE_BYTES_MAX } from '../base/limits.ts';
 import type { KstatRecord } from '../stats/kstat.ts';
 import { type ApiRoute, routeName } from './api.ts';
 import type { ControlBackend } from './backend.ts';
@@ -10,8 +11,6 @@ import { kstatPatternParse } from './kstat-pattern.ts';
 import { CHANGES } from './routes-change.ts';
 import { closed, FILE_NAME, fileText, listOf, ref, type Schema } from './schema.ts';
 
-/** Characters, and bytes, of a configuration file (contract 5). */
-const FILE_BYTES_MAX = 256 * 1024;
 /** The file's text as JSON: each line break and quote takes two bytes; and the rest of the body. */
 const FILE_BODY_BYTES_MAX = 2 * FILE_BYTES_MAX + 16 * 1024;
 

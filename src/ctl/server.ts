@@ -21,7 +21,9 @@ import {
 } from 'fastify';
 import { OperatorError } from '../base/errors.ts';
 import { jsonWrite } from '../base/json.ts';
+import { BODY_BYTES_MAX, DEPTH_MAX } from '../base/limits.ts';
 import { LineLimit } from '../base/line-limit.ts';
+import { isNestedWithin } from '../base/nesting.ts';
 import { mapInTurns } from '../base/turns.ts';
 import { type ApiCall, type ApiRoute, isPermitted } from './api.ts';
 import type { ControlBackend } from './backend.ts';
@@ -42,8 +44,6 @@ import { ROUTES } from './routes.ts';
 import type { SharedText } from './shared-text.ts';
 import { type PeerCredentials, SocketPlace } from './socket.ts';
 
-/** Bytes of a request's body, checked before it is parsed (T20). */
-const BODY_BYTES_MAX = 64 * 1024;
 /** Characters of a parameter in a path: more than any that is valid, so that it is told why. */
 const PARAMETER_LENGTH_MAX = 256;
 /** For a request to arrive whole (T21). */
@@ -95,6 +95,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     const message = `there is no ${request.method} ${request.url.slice(0, 100)}`;
     refuse(new OperatorError('ENOENT', message), request, reply, log);
   });
+  readBodies(app);
   await addDocument(app, options.version);
   const run = randomBytes(RUN_BYTES).toString('hex');
   const hub = new EventHub({ run, wallTime, subscribe: (listener) => backend.subscribe(listener) });
@@ -174,6 +175,21 @@ function makeApp(log: FastifyBaseLogger | undefined): FastifyInstance {
       },
     },
   });
+}
+
+/** JSON bodies: their size is checked by the framework, their depth before anything is made. */
+function readBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string' },
+    (request, body, done) => {
+      if (isNestedWithin(body, DEPTH_MAX)) return parse(request, body, done);
+      const message = `the body is nested deeper than ${DEPTH_MAX} levels`;
+      done(new OperatorError('EINVAL', message));
+    },
+  );
 }
 
 function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clients: Clients): void {

@@ -2,7 +2,9 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { configurationFor, GROUP } from '../../src/lab/configuration.ts';
 import { socketOf } from '../../src/lab/daemon-process.ts';
@@ -40,6 +42,22 @@ async function reload(host: TestHost): Promise<{ changes: string[]; problems: st
   const { stdout, stderr } = await host.daemon.ipmpadm(['-j', 'reload']);
   ok(stdout !== '', stderr);
   return JSON.parse(stdout) as { changes: string[]; problems: string[] };
+}
+
+/** What the API replies to a body, which is text or becomes JSON. */
+async function post(
+  socketPath: string,
+  path: string,
+  body: string | object,
+  method = 'POST',
+): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = request({ socketPath, path, method, headers, agent: false }, resolve);
+    sent.on('error', reject);
+    sent.end(typeof body === 'string' ? body : JSON.stringify(body));
+  });
+  return await text(response);
 }
 
 async function addressesOn(host: TestHost, device: string): Promise<string[]> {
@@ -125,6 +143,35 @@ describe('reload', () => {
     write(host);
     deepEqual(await reload(host), { changes: [], problems: [] });
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
+  });
+
+  test('[contract 2.6, 8.2] text nested without end is refused: files, bodies', async () => {
+    const socket = socketOf(host.workspace);
+    for (const open of ['{', '[', '- ']) {
+      const all = open.repeat(100_000);
+      for (const deep of [all.slice(0, 3000), all]) {
+        writeFileSync(join(host.workspace.folder, 'ipmpd.yaml'), deep);
+        const { status, stderr } = await host.daemon.ipmpadm(['reload']);
+        equal(status, 1);
+        match(stderr, /is nested too deeply \(at most 16 levels\)/);
+        const check = await post(socket, '/v1/config/check', { file: 'f', text: deep });
+        match(check, /is nested too deeply/);
+        const setting = await post(
+          socket,
+          `/v1/groups/${GROUP}`,
+          { addresses: deep.slice(0, 50_000) },
+          'PATCH',
+        );
+        match(setting, /"code":"EINVAL"/);
+      }
+    }
+    const addresses = `${'['.repeat(30_000)}${']'.repeat(30_000)}`;
+    match(
+      await post(socket, `/v1/groups/${GROUP}`, `{"addresses":${addresses}}`, 'PATCH'),
+      /EINVAL/,
+    );
+    write(host);
+    deepEqual(await reload(host), { changes: [], problems: [] });
   });
 
   test('addresses and names change hands within one reload', async () => {

@@ -185,6 +185,42 @@ for (const [name, make] of Object.entries(HOSTILE)) {
   });
 }
 
+/** One level of each way in which YAML nests, and what stands innermost. */
+const NESTED: Readonly<Record<string, readonly [level: (n: number) => string, inner: string]>> = {
+  brackets: [() => '[', ''],
+  braces: [() => '{', ''],
+  'braces with keys': [() => '{a: ', ''],
+  dashes: [() => '- ', 'a'],
+  'question marks': [() => '? ', 'a'],
+  colons: [() => ': ', 'a'],
+  'keys in a line': [() => 'a: ', 'a'],
+  anchors: [() => '&a [', ''],
+  tags: [() => '!!map {', ''],
+  'dashes with brackets': [() => '- [', ''],
+  'indented keys': [(n) => `${' '.repeat(n)}a:\n`, ''],
+  'indented dashes': [(n) => `${' '.repeat(n)}-\n`, ''],
+};
+
+for (const [name, [level, inner]] of Object.entries(NESTED)) {
+  test(`nesting is refused at its line, before nodes are made: ${name}`, () => {
+    for (const levels of [20, 600, 100_000]) {
+      let text = '';
+      for (let n = 0; n < levels && text.length < FILE_BYTES - 1000; n++) text += level(n);
+      const [error] = loadBroken(Buffer.from(text + inner)) ?? [];
+      const line = level(0).includes('\n') ? 19 : 1;
+      deepEqual(
+        [error?.what, error?.allowed, error?.line],
+        ['is nested too deeply', 'at most 16 levels', line],
+      );
+    }
+  });
+}
+
+test('words without end are refused before nodes are made of them', () => {
+  const [error] = loadBroken(Buffer.from(full('[', ','))) ?? [];
+  deepEqual([error?.what, error?.allowed], ['is too much', 'at most 100000 words']);
+});
+
 test('a file that is larger than allowed is refused before it is read as YAML', () => {
   for (const piece of ['[', 'ä', '\n']) {
     const bytes = Buffer.from(piece.repeat(FILE_BYTES + 1));

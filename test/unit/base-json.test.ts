@@ -86,3 +86,9 @@ test('the nearest word is suggested only if it is near', () => {
   equal(editDistance('ab', 'ba'), 1);
   equal(editDistance('', 'abc'), 3);
 });
+
+test('a text of any length is read, however many escapes it has', () => {
+  const escapes = 10_000_000;
+  const text = jsonRead(`"${'\\n'.repeat(escapes)}"`);
+  equal(typeof text === 'string' && text.length, escapes);
+});

@@ -170,6 +170,32 @@ test('[contract 2.6, 8.1] what is wrong in a file is told, whatever lies over it
   deepEqual(group?.flapDamping, { ups: 3, withinMs: 9000 }, 'what is missing may be in another');
 });
 
+test('drop-ins are bounded in number, each in its size, and all of them together', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
+  const directory = join(folder, 'ipmpd.d');
+  const read = (): string[] => {
+    const result = loadConfig(join(folder, 'ipmpd.yaml'));
+    return 'errors' in result
+      ? result.errors.map((one) => configErrorFormat(one).replaceAll(`${folder}/`, ''))
+      : [];
+  };
+  try {
+    writeFileSync(join(folder, 'ipmpd.yaml'), '');
+    mkdirSync(directory);
+    const large = `#${' '.repeat(256 * 1024 - 1)}`;
+    for (let n = 10; n < 42; n++) writeFileSync(join(directory, `${n}.yaml`), large);
+    deepEqual(read(), []);
+    writeFileSync(join(directory, '90.yaml'), '#');
+    deepEqual(read(), [
+      'ipmpd.d/90.yaml: this and the files before it are too large (at most 8 MiB together)',
+    ]);
+    for (let n = 0; n < 256; n++) writeFileSync(join(directory, `x${n}.yaml`), '');
+    deepEqual(read(), ['ipmpd.d: has 289 files (at most 256)']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('[contract 3.1] drop-ins are read in name order, other files are left alone', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
   try {

@@ -1,10 +1,11 @@
 /** The client against servers that have no room: what is tried again, and what never is. */
-import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { OperatorError } from '../../src/base/errors.ts';
 import { ControlClient, UnreachableError } from '../../src/ctl/client.ts';
 
 /** A server that treats each connection as the next of `moods` says, the last for all others. */
@@ -106,4 +107,22 @@ test('a daemon that stays busy is given up after five seconds, not before', asyn
 
 test('a daemon that is not there is said at once', async () => {
   await rejects(new ControlClient('/nonexistent/x').request('GET', '/'), UnreachableError);
+});
+
+test('a reply that cannot be read is a refusal, whatever it is', async () => {
+  const bodies = ['[', '['.repeat(100_000), 'x', '"', `["${'\\n'.repeat(100)}`, '{"a":1}}'];
+  for (const body of bodies) {
+    await using server = new MoodyServer([
+      (socket) => {
+        const head = 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n';
+        socket.once('data', () => socket.end(head + body));
+      },
+    ]);
+    await server.listen();
+    await rejects(new ControlClient(server.path).request('GET', '/v1/status'), (error) => {
+      ok(error instanceof OperatorError, String(error));
+      match(`${error.code} ${error.message}`, /^EIO the reply cannot be read: /);
+      return true;
+    });
+  }
 });

@@ -207,7 +207,17 @@ const REFUSED: readonly (readonly [
     '{"force":true}',
     '400 EINVAL: DELETE /v1/groups/ipmp2 takes no body',
   ],
-  ['DELETE /v1/groups/ipmp2', '[['.repeat(1000), '400 EINVAL: the request is not valid'],
+  ['DELETE /v1/groups/ipmp2', '[['.repeat(1000), '400 EINVAL: the body is nested deeper'],
+  [
+    'PATCH /v1/groups/ipmp0',
+    `{"addresses":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,
+    '400 EINVAL: the body is nested deeper than 16 levels',
+  ],
+  [
+    'PATCH /v1/groups/ipmp0',
+    `{"addresses":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}}`,
+    '400 EINVAL: the body is nested deeper than 16 levels',
+  ],
   [
     'DELETE /v1/groups/ipmp2',
     `"${'x'.repeat(70_000)}"`,
