@@ -1,11 +1,9 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --inspect-port=0.0.0.1:9229
 
 /** Entry of the control CLI: the process's side of it. What it does is in ctl/main.ts. */
 
-import { configErrorFormat } from './config/document.ts';
-import { loadConfig } from './config.ts';
-import { ipmpadmMain } from './ctl/main.ts';
-import { VERSION } from './host/version.ts';
+// Node would open a debugger on it (see ipmpd.ts): here it ends the program, as it ends any other.
+process.once('SIGUSR1', () => process.kill(process.pid, 'SIGUSR1'));
 
 const DEFAULT_SOCKET = '/run/ipmpd/ipmpd.sock';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
@@ -16,6 +14,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+const [{ configErrorFormat }, { loadConfig }, { ipmpadmMain }, { VERSION }] = await Promise.all([
+  import('./config/document.ts'),
+  import('./config.ts'),
+  import('./ctl/main.ts'),
+  import('./host/version.ts'),
+]);
 process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   version: VERSION,
   defaultSocket: DEFAULT_SOCKET,

@@ -1,106 +1,22 @@
-#!/usr/bin/env node
-/** Entry of the daemon: arguments, signals, exit status. Everything else begins in daemon.ts. */
+#!/usr/bin/env -S node --inspect-port=0.0.0.1:9229
+/**
+ * Entry of the daemon: takes the signals, then loads everything else (daemon/process.ts). What is
+ * imported in the usual way would be evaluated before the first line of this file.
+ *
+ * Until a program takes SIGUSR1, Node opens a debugger on it, as root and for every user of the
+ * machine; and some ten milliseconds pass before the first line of any program. So the first line
+ * gives the debugger an address that no host has: it cannot be opened.
+ */
 
-import { Command, CommanderError, Option } from 'commander';
-import { configErrorFormat } from './config/document.ts';
-import { ConfigStore } from './config/store.ts';
-import type { LogLevel } from './config/types.ts';
-import { CONFIG_FILE } from './config.ts';
-import { logViolations } from './daemon/reports.ts';
-import { startWorkers } from './daemon/workers.ts';
-import { createLog } from './host/log.ts';
-import { ServiceManager } from './host/service-manager.ts';
-import { VERSION } from './host/version.ts';
-
-/** Exit statuses (contract 2). */
-const DONE = 0;
-const FAILED = 1;
-const USAGE = 2;
-
-const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
-
-interface Options {
-  readonly config?: string;
-  readonly check?: boolean;
-  readonly socket?: string;
-  readonly logLevel?: LogLevel;
+/** What came before the daemon could act on it. */
+const early: NodeJS.Signals[] = [];
+let handle = (signal: NodeJS.Signals): void => void early.push(signal);
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) {
+  process.on(signal, () => handle(signal));
 }
 
-function parseArguments(argv: readonly string[]): Options {
-  const command = new Command('ipmpd')
-    .description('IP multipathing daemon')
-    .option('--config <file>', `configuration (default: ${CONFIG_FILE}, and its drop-ins)`)
-    .option('--check', 'validate the configuration and exit')
-    .option('--socket <path>', 'control socket, instead of the configured one')
-    .addOption(new Option('--log-level <level>', 'least severe level logged').choices([...LEVELS]))
-    .version(VERSION, '--version')
-    .allowExcessArguments(false)
-    .exitOverride();
-  return command.parse(argv).opts<Options>();
-}
-
-/** The configuration with the command line laid over it; undefined after saying what is wrong. */
-function openConfig({ config, socket, logLevel }: Options): ConfigStore | undefined {
-  const given = {
-    ...(socket === undefined ? {} : { control: { socket } }),
-    ...(logLevel === undefined ? {} : { log: { level: logLevel } }),
-  };
-  const store = ConfigStore.open(
-    config ?? CONFIG_FILE,
-    Object.keys(given).length > 0 ? given : null,
-  );
-  if (store instanceof ConfigStore) return store;
-  for (const error of store.errors) process.stderr.write(`${configErrorFormat(error)}\n`);
-  return undefined;
-}
-
-/** Runs until a signal or a failure ends it; returns the exit status. */
-async function run(store: ConfigStore): Promise<number> {
-  // They start on other processors while this one loads the rest of the daemon.
-  const workers = startWorkers(store.config.datapath);
-  const [log, { Daemon }] = await Promise.all([
-    createLog(store.config.log.level),
-    import('./daemon.ts'),
-  ]);
-  let end: (status: number) => void = () => undefined;
-  const ended = new Promise<number>((resolve) => {
-    end = resolve;
-  });
-  // With IPMPD_WITNESS=fatal, as in our labs, what the witness finds ends the daemon.
-  if (process.env.IPMPD_WITNESS !== 'fatal') logViolations(log);
-  const manager = new ServiceManager(process.env, process.pid, log);
-  const daemon = new Daemon(store, workers, log, manager, (error) => {
-    log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');
-    end(FAILED);
-  });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      log.info({ event: 'signal', signal }, `${signal}: stopping`);
-      end(DONE);
-    });
-  }
-  process.on('SIGUSR1', () => void daemon.dump());
-  process.on('SIGHUP', () => void daemon.reload());
-  daemon.start().catch((error: unknown) => {
-    log.fatal({ event: 'start-failed', err: error }, `cannot start: ${String(error)}`);
-    end(FAILED);
-  });
-  const status = await ended;
-  await daemon.stop();
-  return status;
-}
-
-async function main(argv: readonly string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = parseArguments(argv);
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : USAGE;
-    throw error;
-  }
-  const store = openConfig(options);
-  if (store === undefined) return USAGE;
-  return options.check === true ? DONE : await run(store);
-}
-
-process.exitCode = await main(process.argv);
+const { daemonMain } = await import('./daemon/process.ts');
+process.exitCode = await daemonMain(process.argv, (handler) => {
+  handle = handler;
+  for (const signal of early.splice(0)) handler(signal);
+});

@@ -1,9 +1,9 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --inspect-port=0.0.0.1:9229
 
 /** Entry of `ipmpstat`: the process's side of it. What it does is in ctl/ipmpstat.ts. */
 
-import { hostNames } from './ctl/host-names.ts';
-import { ipmpstatMain } from './ctl/ipmpstat.ts';
+// Node would open a debugger on it (see ipmpd.ts): here it ends the program, as it ends any other.
+process.once('SIGUSR1', () => process.kill(process.pid, 'SIGUSR1'));
 
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -11,6 +11,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+const [{ hostNames }, { ipmpstatMain }] = await Promise.all([
+  import('./ctl/host-names.ts'),
+  import('./ctl/ipmpstat.ts'),
+]);
 process.exitCode = await ipmpstatMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),

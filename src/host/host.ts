@@ -178,10 +178,12 @@ export class Host {
 
   /**
    * Gives every NIC and every group's device back for good, all together: a host with hundreds of
-   * them waits as long as with few. The workers must have let go of every descriptor.
+   * them waits as long as with few. The workers must have let go of every descriptor. Nothing if
+   * the host is not started.
    */
   async releaseAll(): Promise<void> {
-    const { interfaces, changes, silencer, mirror } = this.#run;
+    if (this.#running === undefined) return;
+    const { interfaces, changes, silencer, mirror } = this.#running;
     const groups = [...this.#groups.values()].reverse();
     for (const { spec } of groups) mirror.unwatch(spec.name, GROUP_WATCH);
     for (const known of [this.#groups, this.#lostGroups, this.#refusedGroups, this.#groupsTold]) {

@@ -201,7 +201,10 @@ test('[contract 2.8] the four executables are those that package.json names', as
     names.map(program),
   );
   for (const name of names) {
-    match(readFileSync(join(root, bin[name]), 'utf8'), /^#!\/usr\/bin\/env node\n/);
+    match(
+      readFileSync(join(root, bin[name]), 'utf8'),
+      /^#!\/usr\/bin\/env -S node --inspect-port=0\.0\.0\.1:9229\n/,
+    );
   }
 });
 
