@@ -4,9 +4,9 @@
  *
  * Order of the start, and why: the directory of the socket, where changes to the host are written
  * down too; the workers, since devices are given to them (they begin before this file is loaded);
- * then what a killed predecessor left is put back; then the configuration is brought into force, in
- * the order of difference.ts; and the control surface last, because its libraries take long to load
- * and packets should flow meanwhile. The stop goes backwards.
+ * then, if no other daemon is running, what a killed predecessor left is put back; then the
+ * configuration is brought into force, in the order of difference.ts; and the control surface last,
+ * because its libraries take long to load and packets should flow meanwhile. The stop goes backwards.
  */
 
 import { randomInt } from 'node:crypto';
@@ -14,6 +14,7 @@ import { OperatorError } from './base/errors.ts';
 import { external, type Operation } from './base/operation.ts';
 import { Rng } from './base/rng.ts';
 import type { ConfigStore } from './config/store.ts';
+import { lockNamespace } from './ctl/namespace-lock.ts';
 import { prepareDirectory } from './ctl/socket.ts';
 import { Applier } from './daemon/applier.ts';
 import { Control } from './daemon/control.ts';
@@ -29,6 +30,7 @@ import { routeRecords } from './daemon/routes.ts';
 import { Supervision } from './daemon/supervision.ts';
 import { Surface } from './daemon/surface.ts';
 import type { Workers } from './daemon/workers.ts';
+import { native } from './datapath/native.ts';
 import type { DatapathPool } from './datapath/pool.ts';
 import { hostClock, wallTime } from './host/clock.ts';
 import { readCounters } from './host/counters.ts';
@@ -61,6 +63,7 @@ export class Daemon {
   /** Milliseconds since the process began, by what was done by then. */
   readonly #startMs: Record<string, number> = {};
   #starting: Promise<void> = Promise.resolve();
+  #unlockNamespace: () => void = () => undefined;
   #isReady = false;
   #isStopping = false;
 
@@ -165,6 +168,7 @@ export class Daemon {
       () => this.#devices.removeAll(),
       () => this.#pool.stop(),
       () => this.#host.stop(),
+      () => this.#unlockNamespace(),
     ]) {
       try {
         await step();
@@ -227,6 +231,9 @@ export class Daemon {
     await this.#workers.ready;
     this.#mark('workers');
     logPriority(this.#log, this.#pool.nices());
+    if (this.#isStopping) return;
+    const credentials = (fd: number) => native.peerCredentials(fd);
+    this.#unlockNamespace = await lockNamespace(credentials, this.#log);
     const takenBack = await this.#host.start();
     if (takenBack > 0) {
       this.#log.warn(

@@ -27,6 +27,8 @@ export type PeerCredentials = (fd: number) => Credentials;
 
 /** Group or others may write. */
 const WRITABLE_BY_OTHERS = 0o022;
+/** A directory that is meant to be written by all, such as /tmp. */
+const STICKY = 0o1000;
 /** Of a socket's address on Linux; Node cuts a longer path short without a word. */
 const PATH_BYTES_MAX = 107;
 
@@ -107,7 +109,9 @@ export function prepareDirectory(socketPath: string): void {
     throw refusal('EPERM', `${directory} belongs to user ${found.uid}`);
   }
   if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
-    throw refusal('EPERM', `${directory} may be written by others`, `chmod go-w ${directory}`);
+    const isShared = (found.mode & STICKY) !== 0;
+    const hint = isShared ? 'choose a directory of its own' : `chmod go-w ${directory}`;
+    throw refusal('EPERM', `${directory} may be written by others`, hint);
   }
 }
 

@@ -121,15 +121,23 @@ describe('ipmpd refuses what it cannot use', () => {
     equal((await execute([process.execPath, IPMPD, '--nonsense'])).status, 2);
   });
 
-  test('a second daemon does not disturb the first', async () => {
+  test('[contract 2.4] a second daemon is refused, also with its own socket', async () => {
     const config = join(host.workspace.folder, 'ipmpd.yaml');
     const second = join(host.workspace.folder, 'second.sock');
     const run = [process.execPath, IPMPD, '--config', config, '--socket', second];
     const namespace = host.workspace.namespaceOf('host');
-    const stopped = ['timeout', '--preserve-status', '5'];
-    const { stdout } = await execute(['ip', 'netns', 'exec', namespace, ...stopped, ...run]);
-    match(stdout, /"code":"EBUSY"/);
-    match(stdout, /ipmp0 is held by .*process \d+/);
+    const bounded = ['timeout', '30', ...run, '--log-level', 'error'];
+    const { status, stdout, stderr } = await execute([
+      ...['ip', 'netns', 'exec', namespace, ...bounded],
+    ]);
+    deepEqual([status, stderr], [1, '']);
+    const [line = '', ...more] = stdout.trimEnd().split('\n');
+    deepEqual(more, []);
+    const { code, hint, msg } = JSON.parse(line) as Record<string, string>;
+    equal(code, 'EBUSY');
+    match(hint ?? '', /^stop it first \(kill \d+\)$/);
+    const sentence = 'cannot start: another ipmpd is running in this network namespace';
+    match(msg ?? '', new RegExp(`^${sentence}: process \\d+ \\(EBUSY\\)$`));
     await host.daemon.waitUntilOk();
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
   });
