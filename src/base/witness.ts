@@ -31,6 +31,8 @@ export const VIOLATIONS = {
   'lock-kept': 'go on',
   /** A wait, or something that leaves the process, while a region is open. */
   boundary: 'go on',
+  /** A call that may wait for the kernel, a driver or a file, on the thread that serves. */
+  blocking: 'go on',
   /** A region is entered while it is open, or its body wants to wait. */
   region: 'stop',
   /** An object that is on its way out gets another reference. */

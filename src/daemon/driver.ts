@@ -6,7 +6,7 @@
  *
  * A driver has one question at a time: it is answered for all that had asked before it was put. So
  * a driver that hangs costs one thread, however many readers come; it is *unanswered* then, which
- * is shown, and concerns nothing else.
+ * is shown, and concerns nothing else. Modelled in test/model/main-thread.pml.
  *
  * A kernel device counts from its own creation and may be replaced. What it counts while it is
  * attached is added up here, so that a new device never makes a total fall.

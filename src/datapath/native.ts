@@ -11,8 +11,10 @@ import addon, {
   type NativeError,
   type NetlinkHandle,
   type PeerCredentials,
+  type WaitingCalls,
 } from '#native';
 import { assert } from '../base/assert.ts';
+import { assertMayWait } from '../base/serving.ts';
 
 export type { BurstHandle, NativeError, PeerCredentials };
 
@@ -24,8 +26,24 @@ assert(
   `native addon has interface ${addon.abi}, this program needs ${NATIVE_ABI}: npm run build`,
 );
 
-/** Every function and constant of the addon; native/index.d.ts describes them one by one. */
-export const native: Native = addon;
+/**
+ * Every function and constant of the addon; native/index.d.ts describes them one by one. A call
+ * that may wait has the form that is made at once too, for threads that serve nothing.
+ */
+export const native: Native = { ...addon, ...watchedCalls() };
+
+function watchedCalls(): WaitingCalls {
+  const names = Object.keys(addon.later) as (keyof WaitingCalls)[];
+  const calls = names.map((name) => {
+    const call = addon[name] as (...args: unknown[]) => unknown;
+    const watched = (...args: unknown[]): unknown => {
+      assertMayWait(name);
+      return call(...args);
+    };
+    return [name, watched];
+  });
+  return Object.fromEntries(calls);
+}
 
 const { ENOBUFS = 0, EMSGSIZE = 0 } = addon.errno;
 

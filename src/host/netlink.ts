@@ -5,7 +5,7 @@
  * it is done with it: after a few microseconds as a rule, after many seconds while its
  * configuration lock is held by others. A time-out could only report as failed what succeeds
  * later. So a request that takes long is reported as late, once, and its answer as usual; how long
- * to wait for something else is decided by whoever asks.
+ * to wait for something else is decided by whoever asks. Modelled in test/model/main-thread.pml.
  *
  * One request is under way at a time, the rest wait in a queue: a second dump on one socket would
  * be refused (EBUSY), and an order that follows from the program is easier to reason about than

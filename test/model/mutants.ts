@@ -284,7 +284,47 @@ const COUNTERS: readonly Mutant[] = [
 ];
 
 /** All of them, by what they are about. */
-export const MUTANTS: readonly Mutant[] = [...LOCKS, ...LIFETIMES, ...COUNTERS];
+/** A boundary that is not watched: what follows from the fault itself. */
+const UNWATCHED = replacement(
+  'inline boundary() { assert(processor != _pid) }',
+  'inline boundary() { skip }',
+);
+const REQUEST_INLINE = replacement('  run ChangeThread();\n', '  kernel_call();\n');
+const ON_MAIN = { model: 'main-thread.pml', defines: [] };
+
+const MAIN_THREAD: readonly Mutant[] = [
+  mutant(
+    'a request is made on the main thread',
+    'assert (processor!=_pid)',
+    [REQUEST_INLINE],
+    ON_MAIN,
+  ),
+  mutant(
+    'a request is made on the main thread, and nothing watches it',
+    'deadlock',
+    [REQUEST_INLINE, UNWATCHED],
+    ON_MAIN,
+  ),
+  mutant(
+    'a driver is called on the main thread, and nothing watches it',
+    'deadlock',
+    [replacement('  run DriverThread(nic);\n', '  driver_call(nic);\n'), UNWATCHED],
+    ON_MAIN,
+  ),
+  mutant(
+    'all calls share one thread, which a driver keeps',
+    NEVER,
+    [
+      replacement(
+        '#define TAKE_THREAD\n',
+        '#define TAKE_THREAD atomic { worker == NOBODY -> worker = _pid };\n',
+      ),
+    ],
+    { ...ON_MAIN, search: 'served' },
+  ),
+];
+
+export const MUTANTS: readonly Mutant[] = [...LOCKS, ...LIFETIMES, ...COUNTERS, ...MAIN_THREAD];
 
 /** The text of a mutant. Fails if the model no longer has what the mutant leaves out. */
 export function mutate(text: string, { name, replace }: Mutant): string {

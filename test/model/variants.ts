@@ -14,6 +14,7 @@ export interface Variant {
 const NEW = 'new-order.pml';
 const OLD = 'old-order.pml';
 const COUNTERS = 'group-counters.pml';
+const MAIN = 'main-thread.pml';
 
 function row(
   model: string,
@@ -46,6 +47,8 @@ export const VARIANTS: readonly Variant[] = [
   row(NEW, 'NICS=1 REGION_AS_LOCK', 'served', 1_821, 'somebody is never served'),
   row(NEW, 'NICS=1 READERS=2', 'served', 155_956),
   row(NEW, 'NICS=1 LINK_READERS=1', 'served', 174_056),
+  row(MAIN, '', 'safety', 180_197),
+  row(MAIN, '', 'served', 175_553),
   row(COUNTERS, '', 'safety', 392_311),
   row(COUNTERS, 'RESETS=1 PACKETS=3', 'safety', 709_705),
   row(COUNTERS, 'NICS=2 PACKETS=1 READS=2 CYCLES=1 RESETS=1', 'safety', 1_442_568),

@@ -14,6 +14,7 @@ import {
   type Task,
 } from '../../src/base/operation.ts';
 import { References, referenceCounts } from '../../src/base/reference.ts';
+import { assertMayWait, beginServing, endServing } from '../../src/base/serving.ts';
 import {
   describeViolation,
   reportViolation,
@@ -96,6 +97,14 @@ const MISTAKES: Readonly<Record<ViolationKind, () => void>> = {
   boundary: () => {
     const region = new Region('the global ill lock');
     region.write(() => assertNoRegion(region, 'driver call'));
+  },
+  blocking: () => {
+    beginServing();
+    try {
+      assertMayWait('a read of /proc');
+    } finally {
+      endServing();
+    }
   },
   region: () => {
     const region = new Region('the global ill lock');
