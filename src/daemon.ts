@@ -27,6 +27,7 @@ import { logPriority } from './daemon/priority.ts';
 import { Pump } from './daemon/pump.ts';
 import { Reconfiguration } from './daemon/reconfiguration.ts';
 import { routeRecords } from './daemon/routes.ts';
+import { logStop } from './daemon/stop-report.ts';
 import { Supervision } from './daemon/supervision.ts';
 import { Surface } from './daemon/surface.ts';
 import type { Workers } from './daemon/workers.ts';
@@ -39,6 +40,7 @@ import type { HostEvent } from './host/host-event.ts';
 import { logLate } from './host/late.ts';
 import type { Log } from './host/log.ts';
 import type { ServiceManager } from './host/service-manager.ts';
+import type { Leftovers } from './host/undo.ts';
 import { VERSION } from './host/version.ts';
 import { type HostRequest, System, type SystemEvent } from './system.ts';
 
@@ -162,12 +164,15 @@ export class Daemon {
     this.#supervision.handleStopping();
     await this.#starting.catch(() => undefined);
     const errors: unknown[] = [];
+    let leftovers: Leftovers = { failed: [], unseen: [] };
     for (const step of [
       () => this.#reconfiguration.idle(),
       () => this.#surface.stop(),
       () => this.#devices.removeAll(),
       () => this.#pool.stop(),
-      () => this.#host.stop(),
+      async () => {
+        leftovers = await this.#host.stop();
+      },
       () => this.#unlockNamespace(),
     ]) {
       try {
@@ -179,7 +184,7 @@ export class Daemon {
     this.#supervision.stop();
     this.#pump.stop();
     if (errors.length > 0) throw errors[0];
-    this.#log.info({ event: 'stopped' }, 'stopped, everything is put back');
+    logStop(this.#log, leftovers);
   }
 
   /** Writes the state to the log, and in a second line kstats, when drivers have answered. */

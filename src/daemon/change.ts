@@ -3,6 +3,7 @@
  * configuration, and the sentence that tells of it. How they are carried out is applier.ts.
  */
 
+import { OperatorError } from '../base/errors.ts';
 import type {
   Config,
   GroupConfig,
@@ -10,6 +11,9 @@ import type {
   NeighborConfig,
   RouteConfig,
 } from '../config/types.ts';
+
+/** A change that is in force, though what it is about is not there yet: it stays wanted. */
+export class StillWanted extends OperatorError {}
 
 /** Keys of a group that are settings of the living object. */
 export const SETTINGS = [

@@ -120,7 +120,11 @@ export class Devices {
     entry.isForgotten = true;
     entry.isWanted = false;
     await this.#settle(entry);
-    await entry.device.forget();
+    try {
+      await entry.device.forget();
+    } catch (error) {
+      this.#warnOfClose(entry, error);
+    }
     this.#entries.delete(name);
     this.#groups.delete(name);
   }
@@ -247,7 +251,18 @@ export class Devices {
     entry.isOpen = false;
     this.#tellDevice(entry.device.name, ABSENT);
     await this.#options.pool.detach(entry.device.port);
-    await entry.device.close();
+    try {
+      await entry.device.close();
+    } catch (error) {
+      this.#warnOfClose(entry, error);
+    }
+  }
+
+  /** What cannot be given back in order does not keep the rest of the daemon. */
+  #warnOfClose({ device: { name } }: Entry, error: unknown): void {
+    if (!(error instanceof OperatorError)) throw error;
+    const { code, hint, message } = error;
+    this.#options.log.warn({ event: 'device-not-given-back', device: name, code, hint }, message);
   }
 
   #interface(config: InterfaceConfig, nic: number): Device {

@@ -11,7 +11,7 @@ import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { RouteSettings } from '../host/records.ts';
-import { textOf } from './change.ts';
+import { StillWanted, textOf } from './change.ts';
 
 /** The part of the host that changes what a group's device carries. */
 export type ContentsHost = Pick<
@@ -79,12 +79,17 @@ export class GroupContents {
     );
   }
 
-  /** Puts a route through the device; there already is as good. */
+  /**
+   * Puts a route through the device; there already is as good. StillWanted: another one has its
+   * place now.
+   */
   async addRoute(route: RouteConfig): Promise<void> {
-    const routes = [...this.#config.routes, route];
-    await this.#change({ routes }, () =>
-      unless('EEXIST', this.#host.addRoute(this.name, routeSettings(route))),
-    );
+    const others = this.#config.routes.filter((one) => textOf(one) !== textOf(route));
+    await this.#change({ routes: [...others, route] }, async () => {
+      const problem = await this.#host.addRoute(this.name, routeSettings(route));
+      if (problem === undefined) return;
+      throw new StillWanted(problem.code, problem.message, problem.hint);
+    });
   }
 
   /** Takes a route away; gone already is as good. */
@@ -120,7 +125,7 @@ export class GroupContents {
       await unless('EEXIST', this.#host.addAddress(name, address));
     }
     for (const route of newIn(wanted.routes, spec.routes)) {
-      await unless('EEXIST', this.#host.addRoute(name, route));
+      await this.#host.addRoute(name, route);
     }
   }
 
@@ -144,7 +149,7 @@ export class GroupContents {
     try {
       await onDevice();
     } catch (error) {
-      this.#config = before;
+      if (!(error instanceof StillWanted)) this.#config = before;
       throw error;
     }
   }

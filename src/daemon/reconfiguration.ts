@@ -27,7 +27,14 @@ import type { Log } from '../host/log.ts';
 import { Serial } from '../host/serial.ts';
 import type { SystemEvent } from '../system.ts';
 import type { Applier } from './applier.ts';
-import { type Change, changeApply, changeNames, changeSentence, isEqual } from './change.ts';
+import {
+  type Change,
+  changeApply,
+  changeNames,
+  changeSentence,
+  isEqual,
+  StillWanted,
+} from './change.ts';
 import { difference } from './difference.ts';
 
 /** What of a change of the configuration is told to those who listen to events. */
@@ -203,7 +210,12 @@ export class Reconfiguration {
 
   async #apply(change: Change): Promise<void> {
     const next = changeApply(this.#config, change);
-    await this.#options.applier.apply(change, next);
+    try {
+      await this.#options.applier.apply(change, next);
+    } catch (error) {
+      if (error instanceof StillWanted) this.#config = next;
+      throw error;
+    }
     this.#config = next;
   }
 }

@@ -105,18 +105,12 @@ export async function detachInterface(
   attachment: Attachment,
 ): Promise<void> {
   await closeDevice(attachment.device);
-  await undoAttachment(context, attachment.spec, attachment.lower);
+  await undoAttachment(context, attachment.spec);
 }
 
-async function undoAttachment(
-  context: AttachContext,
-  spec: InterfaceSpec,
-  lower?: LinkRecord,
-): Promise<void> {
+async function undoAttachment(context: AttachContext, spec: InterfaceSpec): Promise<void> {
   await context.changes.undo(holderOf(spec));
-  const name = spec.uplink ?? spec.bridge;
-  const device = lower ?? (name === null ? undefined : await context.rtnl.link(name));
-  if (device !== undefined) await context.silencer.release(device, holderOf(spec));
+  await context.silencer.release(holderOf(spec));
 }
 
 /** Who the journal says made the changes for an interface. */
@@ -142,6 +136,7 @@ async function attachMacvtap(
   }
   const existing = await rtnl.link(spec.name);
   if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
+  if (existing !== undefined) await changes.foundMacvtap(holderOf(spec), existing);
   await silencer.silence(lower, holderOf(spec), true);
   const link = existing ?? (await createMacvtap(changes, spec, lower));
   await assertMacvtap(context, spec, link, lower);

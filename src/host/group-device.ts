@@ -14,6 +14,10 @@
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
  * those of the configuration are put back, except what somebody removed by hand before.
  *
+ * A route that the kernel refuses (mostly: another device has one of the same destination and
+ * metric, as the uplink before it was given to the group) is told with the reason, stays wanted,
+ * and is tried again by `retryRoutes` until it is set.
+ *
  * Invariant: an address or route is wanted from the time it is added by us until we are told to
  * delete it or it disappears while the device is up.
  */
@@ -21,11 +25,19 @@
 import { OperatorError } from '../base/errors.ts';
 import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { closeDevice, type Device } from '../datapath/tap.ts';
-import { type Mac, prefixParse } from '../wire/addr.ts';
+import type { Mac } from '../wire/addr.ts';
 import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
 import { Memberships } from './multicast.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import type { Changes, HostLog } from './restore.ts';
+import {
+  canonicalPrefix,
+  hostRouteKey,
+  isInPlaceOf,
+  routeFamily,
+  routeKey,
+  routeTable,
+} from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
 import { devicePath } from './sysctl.ts';
 
@@ -76,6 +88,8 @@ export class GroupDevice {
   readonly #memberships = new Memberships();
   readonly #wantedAddresses = new Set<string>();
   readonly #wantedRoutes = new Map<string, RouteSettings>();
+  /** Wanted routes that are not set, and the reason that was told last. */
+  readonly #refusedRoutes = new Map<string, string>();
   #seenAddresses: ReadonlySet<string> = new Set();
   #seenRoutes: ReadonlySet<string> = new Set();
 
@@ -169,19 +183,35 @@ export class GroupDevice {
     }
   }
 
-  /** Adds a static route through the device; EEXIST if it is there already. */
-  async addRoute(route: RouteSettings): Promise<void> {
-    if (!(await this.#context.changes.route(this.#holder, await this.#link(), route))) {
-      throw new OperatorError('EEXIST', `the route to ${route.to} is there already`);
+  /**
+   * Adds a static route through the device; there already is as good. Answers the reason if another
+   * route has its place: it stays wanted. What else the kernel refuses has changed nothing.
+   */
+  async addRoute(route: RouteSettings): Promise<OperatorError | undefined> {
+    const problem = await this.#putRoute(await this.#link(), route);
+    if (problem === undefined || problem.code === 'EEXIST') {
+      this.#wantedRoutes.set(routeKey(route), route);
+      return problem;
     }
-    this.#wantedRoutes.set(routeKey(route), route);
+    this.#refusedRoutes.delete(routeKey(route));
+    throw problem;
   }
 
   /** Deletes a static route through the device; ENOENT if it is not there. */
   async deleteRoute(route: RouteSettings): Promise<void> {
     this.#wantedRoutes.delete(routeKey(route));
+    this.#refusedRoutes.delete(routeKey(route));
     if (!(await this.#context.rtnl.deleteRoute(await this.#link(), route))) {
       throw new OperatorError('ENOENT', `there is no route to ${route.to}`);
+    }
+  }
+
+  /** Tries again what was refused; a reason that is new is told, and so is the success. */
+  async retryRoutes(): Promise<void> {
+    if (this.#refusedRoutes.size === 0) return;
+    const link = await this.#link();
+    for (const [key, route] of [...this.#wantedRoutes]) {
+      if (this.#refusedRoutes.has(key)) await this.#putRoute(link, route);
     }
   }
 
@@ -242,22 +272,64 @@ export class GroupDevice {
 
   async #applyWanted(): Promise<void> {
     const link = await this.#link();
-    for (const prefix of [...this.#wantedAddresses]) {
-      await this.#tolerant(() => this.#context.changes.address(this.#holder, link, prefix));
-    }
+    for (const prefix of [...this.#wantedAddresses]) await this.#putAddress(link, prefix);
     for (const route of [...this.#wantedRoutes.values()]) {
-      await this.#tolerant(() => this.#context.changes.route(this.#holder, link, route));
+      const problem = await this.#putRoute(link, route);
+      if (problem !== undefined) this.problems.push(problem);
     }
   }
 
-  async #tolerant(body: () => Promise<boolean>): Promise<void> {
+  async #putAddress(link: LinkRecord, prefix: string): Promise<void> {
     try {
-      await body();
+      await this.#context.changes.address(this.#holder, link, prefix);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       this.problems.push(error);
       this.#context.log.warn({ group: this.spec.name, code: error.code }, error.message);
     }
+  }
+
+  /** Answers why the route is not set, and tells it if that is new. */
+  async #putRoute(link: LinkRecord, route: RouteSettings): Promise<OperatorError | undefined> {
+    const { changes, log } = this.#context;
+    const { name } = this.spec;
+    const key = routeKey(route);
+    let problem: OperatorError | undefined;
+    try {
+      const end = await changes.route(this.#holder, link, route);
+      if (end === 'held') problem = await this.#heldRoute(route, this.#refusedRoutes.get(key));
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      problem = error;
+    }
+    const told = this.#refusedRoutes.get(key);
+    if (problem === undefined) {
+      this.#refusedRoutes.delete(key);
+      if (told !== undefined) log.info({ group: name }, `the route to ${route.to} is set now`);
+    } else {
+      this.#refusedRoutes.set(key, problem.message);
+      const { code, hint, message } = problem;
+      if (told !== message) log.warn({ event: 'route-refused', group: name, code, hint }, message);
+    }
+    return problem;
+  }
+
+  /** Who has the place of a route; large tables are not searched again for what is `told`. */
+  async #heldRoute(route: RouteSettings, told: string | undefined): Promise<OperatorError> {
+    const { rtnl } = this.#context;
+    const own = `the route to ${route.to} through ${this.spec.name} is not set`;
+    if (told?.startsWith(own)) return new OperatorError('EEXIST', told);
+    const all = await rtnl.routesOfTable(routeTable(route), routeFamily(route));
+    const holder = all.find((one) => isInPlaceOf(one, route));
+    const [hop] = holder?.hops ?? [];
+    const device = hop === undefined ? undefined : (await rtnl.link(hop.ifindex))?.name;
+    const via = hop?.via === undefined ? '' : ` via ${hop.via}`;
+    const other = `${route.to}${via}${device === undefined ? '' : ` dev ${device}`}`;
+    return new OperatorError(
+      'EEXIST',
+      `${own}: ${other} has its place`,
+      `ip route del ${other}; it is set as soon as that is gone`,
+    );
   }
 }
 
@@ -280,31 +352,4 @@ async function openGroupTap(
 function refuseSmallMtu(mtu: number): void {
   if (Number.isInteger(mtu) && mtu >= GROUP_MTU_MIN) return;
   throw new OperatorError('EINVAL', `mtu ${mtu} (${GROUP_MTU_MIN} or more)`);
-}
-
-function canonicalPrefix(text: string): string {
-  const prefix = prefixParse(text);
-  if (prefix === undefined) throw new OperatorError('EINVAL', `${text} is not ADDRESS/LENGTH`);
-  return `${prefix.address}/${prefix.prefixLength}`;
-}
-
-/** The main table, as the kernel numbers it. */
-const MAIN_TABLE = 254;
-
-/** Where IPv6 puts a route that names no metric. */
-const IPV6_DEFAULT_METRIC = 1024;
-
-function routeKey(route: RouteSettings): string {
-  const family6 = `${route.to} ${route.via ?? ''}`.includes(':');
-  const any = family6 ? '::/0' : '0.0.0.0/0';
-  const to = route.to === 'default' ? any : canonicalPrefix(route.to);
-  const metric = route.metric ?? (family6 ? IPV6_DEFAULT_METRIC : 0);
-  const via = route.via === undefined ? '' : (prefixParse(`${route.via}/0`)?.address ?? route.via);
-  return `${to} via ${via} metric ${metric} table ${route.table ?? MAIN_TABLE}`;
-}
-
-function hostRouteKey(route: HostRoute, ifindex: number): string {
-  const hop = route.hops.find((candidate) => candidate.ifindex === ifindex);
-  const to = `${route.destination}/${route.prefixLength}`;
-  return `${to} via ${hop?.via ?? ''} metric ${route.metric} table ${route.table}`;
 }

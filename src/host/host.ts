@@ -23,9 +23,9 @@ import { LinkMacs } from './link-macs.ts';
 import { Mirror, type OpenNotifications } from './mirror.ts';
 import { NetlinkClient, type OpenTransport } from './netlink.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-message.ts';
-import { SilenceTable } from './nftables.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import { Changes, type HostLog } from './restore.ts';
+import { Retries } from './retries.ts';
 import { Rtnl } from './rtnl.ts';
 import { Serial } from './serial.ts';
 import { Silencer } from './silence.ts';
@@ -34,6 +34,7 @@ import {
   openNativeNotifications,
   openNativeTransport,
 } from './transport.ts';
+import type { Leftovers } from './undo.ts';
 
 /** Ours: how soon a deleted macvtap is found if no notification tells of it. */
 const TICK_MS = 1000;
@@ -77,6 +78,7 @@ interface Running {
   readonly mirror: Mirror;
   readonly interfaces: Interfaces;
   readonly silencer: Silencer;
+  readonly retries: Retries;
 }
 
 /** See the head of the file. */
@@ -130,8 +132,7 @@ export class Host {
     const changes = new Changes(journal, rtnl, log);
     const takenBack = await changes.undoLeftovers();
     const filtering = await this.#openFiltering();
-    const table = filtering === undefined ? undefined : new SilenceTable(filtering);
-    const silencer = new Silencer(rtnl, changes, table, log);
+    const silencer = new Silencer(rtnl, changes, filtering, log);
     const carrier = this.#openCarrier();
     if (carrier !== undefined) this.#opened.push(carrier);
     const interfaces = new Interfaces({
@@ -154,7 +155,15 @@ export class Host {
     const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener, onLinkRing });
     this.#opened.push(mirror);
     await this.#linkMacs.read();
-    this.#running = { rtnl, changes, mirror, interfaces, silencer };
+    const retries = new Retries({
+      changes,
+      silencer,
+      groups: () => this.#groups.values(),
+      serial: this.#serial,
+      clock: this.#clock,
+      log,
+    });
+    this.#running = { rtnl, changes, mirror, interfaces, silencer, retries };
     this.#scheduleTick();
     return takenBack;
   }
@@ -162,14 +171,14 @@ export class Host {
   /**
    * Puts everything back: descriptors closed, changes undone in reverse, journal and sockets
    * closed. The workers must have let go of every descriptor. A device that cannot be given back
-   * in order does not keep the others: its changes are undone with the rest.
+   * in order does not keep the others: its changes are undone with the rest. Answers what could not
+   * be put back: it stays in the journal for the next start.
    */
-  async stop(): Promise<void> {
-    const running = this.#running;
-    if (running === undefined) return;
+  async stop(): Promise<Leftovers> {
     this.#tick?.cancel();
     try {
       await this.releaseAll();
+      return this.#running?.changes.leftovers() ?? { failed: [], unseen: [] };
     } finally {
       this.#running = undefined;
       await this.#closeAll();
@@ -183,7 +192,7 @@ export class Host {
    */
   async releaseAll(): Promise<void> {
     if (this.#running === undefined) return;
-    const { interfaces, changes, silencer, mirror } = this.#running;
+    const { interfaces, retries, silencer, mirror } = this.#running;
     const groups = [...this.#groups.values()].reverse();
     for (const { spec } of groups) mirror.unwatch(spec.name, GROUP_WATCH);
     for (const known of [this.#groups, this.#lostGroups, this.#refusedGroups, this.#groupsTold]) {
@@ -195,7 +204,7 @@ export class Host {
         ...groups.map((group) => group.closeDevice()),
         ...attachments.map(({ device }) => closeDevice(device)),
       ]);
-      await changes.undoAll();
+      await retries.undoAll();
       await silencer.releaseAll();
       for (const one of closed) if (one.status === 'rejected') throw one.reason;
     });
@@ -279,8 +288,9 @@ export class Host {
     await this.#serial.run(() => this.#group(group).deleteAddress(prefix));
   }
 
-  async addRoute(group: string, route: RouteSettings): Promise<void> {
-    await this.#serial.run(() => this.#group(group).addRoute(route));
+  /** Answers why the route is not set although it stays wanted: another one has its place. */
+  async addRoute(group: string, route: RouteSettings): Promise<OperatorError | undefined> {
+    return this.#serial.run(() => this.#group(group).addRoute(route));
   }
 
   async deleteRoute(group: string, route: RouteSettings): Promise<void> {
@@ -340,6 +350,7 @@ export class Host {
     this.#tick = this.#clock.after(TICK_MS, () => {
       this.#run.interfaces.handleTick();
       this.#suggestGroups();
+      this.#run.retries.handleTick();
       this.#scheduleTick();
     });
   }

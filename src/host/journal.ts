@@ -82,6 +82,8 @@ export class Journal {
   readonly #texts = new Map<string, number>();
   /** Lines about another network namespace that were given up. */
   discarded = 0;
+  /** The first number that is not a predecessor's. */
+  #firstOwnId = 1;
   #fd = -1;
   #lines = 0;
   #nextId = 1;
@@ -141,6 +143,16 @@ export class Journal {
     return wanted === undefined ? [] : [...wanted.values()].sort((one, other) => other.id - one.id);
   }
 
+  /** Whether there is (still) an entry of that number. */
+  knows(id: number): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Whether a predecessor wrote it down. */
+  isInherited(id: number): boolean {
+    return id < this.#firstOwnId;
+  }
+
   /** Whether `holder` has an entry of this very change: there may be thousands of others. */
   has(holder: string, change: Change): boolean {
     return this.#texts.has(textOf({ holder, change }));
@@ -162,6 +174,7 @@ export class Journal {
       this.#put({ id: line.id, holder: line.holder, change: line.change });
       this.#nextId = Math.max(this.#nextId, line.id + 1);
     }
+    this.#firstOwnId = this.#nextId;
   }
 
   #put(entry: Entry): void {

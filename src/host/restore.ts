@@ -9,21 +9,27 @@
  *    predecessor left is undone only where index and name agree: its namespace may be another one
  *    with the same number.
  * 3. Undoing goes backwards; of many at once, devices that we made go first, and what was set on
- *    them with them. A change that cannot be undone is reported and does not stop the rest.
+ *    them with them. A change that cannot be undone is reported, does not stop the rest, and stays
+ *    in the journal (undo.ts).
+ * 4. Where the kernel's answer is lost, the change counts if it is there to be seen.
  */
 
-import { OperatorError } from '../base/errors.ts';
-import type { Change, Entry, Journal } from './journal.ts';
+import { type ErrorCode, OperatorError } from '../base/errors.ts';
+import type { Change, Journal } from './journal.ts';
 import type { LinkRecord, LinkSettings, RouteSettings } from './records.ts';
+import { isRoute } from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
 import { sysctlRead, sysctlWrite } from './sysctl.ts';
-import { resetTap, tapFlags } from './tap-flags.ts';
+import { tapFlags } from './tap-flags.ts';
+import { type HostLog, type Leftovers, Undo } from './undo.ts';
 
-/** What a line of the daemon's log is made of. */
-export interface HostLog {
-  info(fields: Record<string, unknown>, message: string): void;
-  warn(fields: Record<string, unknown>, message: string): void;
-}
+export type { HostLog } from './undo.ts';
+
+/** The kernel may have made the change although it has not said so. */
+const UNCERTAIN: readonly ErrorCode[] = ['ETIMEDOUT', 'ENOBUFS'];
+
+/** How a route was put there: by us, before us, or not at all, since another one has its place. */
+export type RouteEnd = 'added' | 'there' | 'held';
 
 /** A device as the holder of changes knows it. */
 export interface DeviceName {
@@ -31,23 +37,21 @@ export interface DeviceName {
   readonly ifindex: number;
 }
 
-/** Only what lies here may be written while undoing: the journal is a file. */
-const SYSCTL_ROOT = '/proc/sys/net/';
-
 /** Changes made on behalf of holders ('interface:net0'), undone per holder or all at once. */
 export class Changes {
   readonly #journal: Journal;
   readonly #rtnl: Rtnl;
-  readonly #log: HostLog;
+  readonly #undo: Undo;
 
   constructor(journal: Journal, rtnl: Rtnl, log: HostLog) {
     this.#journal = journal;
     this.#rtnl = rtnl;
-    this.#log = log;
+    this.#undo = new Undo(journal, rtnl, log);
   }
 
   /** Sets a setting under /proc/sys/net; nothing happens where the kernel does not have it. */
   async sysctl(holder: string, device: DeviceName, path: string, value: string): Promise<void> {
+    this.#undo.adopt(holder);
     const before = await sysctlRead(path);
     if (before === undefined || before === value) return;
     const { name, ifindex } = device;
@@ -67,6 +71,7 @@ export class Changes {
 
   /** Changes those settings of a device that differ; true if there were any. */
   async link(holder: string, link: LinkRecord, wanted: LinkSettings): Promise<boolean> {
+    this.#undo.adopt(holder);
     const before: Record<string, number | boolean> = {};
     const after: Record<string, number | boolean> = {};
     for (const key of Object.keys(wanted) as (keyof LinkSettings)[]) {
@@ -84,10 +89,25 @@ export class Changes {
 
   /** Notes how a TAP was set up that exists already, before it is opened. */
   async foundTap(holder: string, device: DeviceName): Promise<void> {
+    this.#undo.adopt(holder);
     const flags = await tapFlags(device.name);
     if (flags === undefined) return;
     const { name, ifindex } = device;
     this.#recordOnce(holder, { kind: 'tap', device: name, ifindex, flags });
+  }
+
+  /**
+   * Notes a macvtap that exists already. If we made one on this NIC that is nowhere else to be
+   * seen, it is this one: it was moved to another namespace and back, and may have got another
+   * number.
+   */
+  async foundMacvtap(holder: string, link: LinkRecord): Promise<void> {
+    this.#undo.adopt(holder);
+    const [entry, ...others] = this.#macvtapsOn(holder, link.lower);
+    if (entry === undefined || others.length > 0 || entry.change.device !== link.name) return;
+    if (entry.change.ifindex === link.ifindex) return;
+    if ((await this.#rtnl.link(entry.change.ifindex)) !== undefined) return;
+    this.#journal.amend(entry.id, { ...entry.change, ifindex: link.ifindex });
   }
 
   /** Creates a macvtap in passthru mode on `lower`. */
@@ -97,14 +117,24 @@ export class Changes {
     lower: LinkRecord,
     txQueueLength: number,
   ): Promise<LinkRecord> {
+    this.#undo.adopt(holder);
+    const earlier = this.#macvtapsOn(holder, lower.ifindex);
     const change = { kind: 'macvtap', device: name, ifindex: 0, lower: lower.ifindex } as const;
     const id = this.#journal.record(holder, change);
-    try {
-      await this.#rtnl.createMacvtap(name, lower, txQueueLength);
-    } catch (error) {
-      this.#journal.forget(id);
-      throw error;
-    }
+    await this.#make(
+      id,
+      async () => {
+        await this.#rtnl.createMacvtap(name, lower, txQueueLength);
+        return true;
+      },
+      async () => {
+        const link = await this.#rtnl.link(name);
+        return link?.kind === 'macvtap' && link.lower === lower.ifindex;
+      },
+    );
+    // What we made there before is gone: a NIC has room for one.
+    for (const entry of earlier) this.#journal.forget(entry.id);
+    this.#undo.macvtapMade(lower.ifindex);
     const link = await this.#rtnl.linkOf(name, 'macvtap');
     this.#journal.amend(id, { ...change, ifindex: link.ifindex });
     return link;
@@ -114,65 +144,55 @@ export class Changes {
   async address(holder: string, device: DeviceName, prefix: string): Promise<boolean> {
     const { name, ifindex } = device;
     const change: Change = { kind: 'address', device: name, ifindex, prefix };
-    return this.#addition(holder, change, () => this.#rtnl.addAddress(device, prefix));
+    return this.#addition(
+      holder,
+      change,
+      () => this.#rtnl.addAddress(device, prefix),
+      async () => {
+        const addresses = await this.#rtnl.addresses(ifindex);
+        return addresses.some((one) => `${one.address}/${one.prefixLength}` === prefix);
+      },
+    );
   }
 
-  /** Puts a static route through a device; false if it was there already. */
-  async route(holder: string, device: DeviceName, route: RouteSettings): Promise<boolean> {
+  /** Puts a static route through a device. */
+  async route(holder: string, device: DeviceName, route: RouteSettings): Promise<RouteEnd> {
     const { name, ifindex } = device;
     const change: Change = { kind: 'route', device: name, ifindex, route };
-    return this.#addition(holder, change, () => this.#rtnl.addRoute(device, route));
+    const isThere = async (): Promise<boolean> => {
+      const routes = await this.#rtnl.routes(ifindex);
+      return routes.some((one) => isRoute(one, ifindex, route));
+    };
+    const add = (): Promise<boolean> => this.#rtnl.addRoute(device, route);
+    if (await this.#addition(holder, change, add, isThere)) return 'added';
+    return (await isThere()) ? 'there' : 'held';
   }
 
-  /** Takes back everything that one holder changed, newest first. */
+  /** Takes back everything that one holder changed, newest first. What fails is kept and told. */
   async undo(holder: string): Promise<void> {
-    for (const entry of this.#journal.entries(holder)) await this.#undoEntry(entry);
+    await this.#undo.run(this.#journal.entries(holder));
   }
 
   /** Takes back every change that we made. */
   async undoAll(): Promise<void> {
-    await this.#undoEntries(this.#journal.entries());
+    await this.#undo.runAll(this.#journal.entries());
   }
 
   /** Takes back what a dead predecessor left in the journal; returns how many changes it were. */
   async undoLeftovers(): Promise<number> {
     const entries = this.#journal.entries();
-    await this.#undoEntries(entries, true);
-    return entries.length;
+    await this.#undo.runAll(entries);
+    return entries.length - this.#journal.entries().length;
   }
 
-  /** Many at once: what is on a device that is gone need not be asked for one by one. */
-  async #undoEntries(entries: readonly Entry[], isLeftover = false): Promise<void> {
-    if (entries.length === 0) return;
-    await this.#deleteMacvtaps(entries, isLeftover);
-    const present = new Set((await this.#rtnl.links()).map(({ ifindex }) => ifindex));
-    for (const entry of entries) {
-      const { ifindex } = entry.change;
-      if (ifindex !== 0 && !present.has(ifindex)) this.#journal.forget(entry.id);
-      else await this.#undoEntry(entry, isLeftover);
-    }
+  /** Tries again what could not be taken back, now and then; see undo.ts. */
+  async retry(nowMs: number): Promise<void> {
+    await this.#undo.retry(nowMs);
   }
 
-  /** Those that this leaves are deleted one by one afterwards. */
-  async #deleteMacvtaps(entries: readonly Entry[], isLeftover: boolean): Promise<void> {
-    const links = await this.#rtnl.links();
-    const byName = new Map(links.map((link) => [link.name, link]));
-    const byIndex = new Map(links.map((link) => [link.ifindex, link]));
-    const ours = entries.flatMap(({ change }) => {
-      if (change.kind !== 'macvtap') return [];
-      const { device, ifindex } = change;
-      const isNamed = isLeftover || ifindex === 0;
-      const link = isNamed ? byName.get(device) : byIndex.get(ifindex);
-      return link !== undefined && isMadeMacvtap(change, link) ? [link] : [];
-    });
-    if (ours.length < 2) return;
-    try {
-      await this.#rtnl.deleteLinks(ours);
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      const fields = { devices: ours.length, code: error.code };
-      this.#log.warn(fields, `not deleted together: ${error.message}`);
-    }
+  /** What could not be taken back so far. */
+  leftovers(): Leftovers {
+    return this.#undo.leftovers();
   }
 
   /** What was there before, once per holder: a setting that is asserted again and again keeps its
@@ -191,62 +211,51 @@ export class Changes {
   }
 
   /** What was added before and has gone by itself is written down once. */
-  async #addition(holder: string, change: Change, add: () => Promise<boolean>): Promise<boolean> {
+  async #addition(
+    holder: string,
+    change: Change,
+    add: () => Promise<boolean>,
+    isThere: () => Promise<boolean>,
+  ): Promise<boolean> {
+    this.#undo.adopt(holder);
     if (this.#journal.has(holder, change)) return add();
-    const id = this.#journal.record(holder, change);
-    let added = false;
-    try {
-      added = await add();
-    } finally {
-      if (!added) this.#journal.forget(id);
-    }
-    return added;
+    return this.#make(this.#journal.record(holder, change), add, isThere);
   }
 
-  async #undoEntry(entry: Entry, isLeftover = false): Promise<void> {
+  /**
+   * Makes the change of an entry; false if it was there already. The entry goes unless the change
+   * is ours, or may be: then its undoing will find out.
+   */
+  async #make(
+    id: number,
+    make: () => Promise<boolean>,
+    isThere: () => Promise<boolean>,
+  ): Promise<boolean> {
+    let isMade = false;
     try {
-      await this.#undoChange(entry.change, isLeftover);
+      isMade = await make();
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      const fields = { holder: entry.holder, change: entry.change, code: error.code };
-      this.#log.warn(fields, `a change could not be taken back: ${error.message}`);
+      const isLost = error instanceof OperatorError && UNCERTAIN.includes(error.code);
+      isMade = isLost && (await isThere());
+      if (!isMade) {
+        this.#journal.forget(id);
+        throw error;
+      }
     }
-    this.#journal.forget(entry.id);
+    if (!isMade) this.#journal.forget(id);
+    return isMade;
   }
 
-  async #undoChange(change: Change, isLeftover: boolean): Promise<void> {
-    const { device, ifindex } = change;
-    const link = await this.#rtnl.link(isLeftover || ifindex === 0 ? device : ifindex);
-    if (link === undefined) return;
-    if (change.kind === 'macvtap') {
-      if (isMadeMacvtap(change, link)) await this.#rtnl.deleteLink(link.ifindex);
-      return;
-    }
-    if (link.ifindex !== ifindex) return;
-    switch (change.kind) {
-      case 'sysctl': {
-        const path = change.path.replace(`/conf/${device}/`, () => `/conf/${link.name}/`);
-        if (path.startsWith(SYSCTL_ROOT)) await sysctlWrite(path, change.before);
-        return;
-      }
-      case 'tap':
-        await resetTap(link.name, change.flags);
-        return;
-      case 'link':
-        return this.#rtnl.setLink(link, change.before);
-      case 'address':
-        await this.#rtnl.deleteAddress(link, change.prefix);
-        return;
-      case 'route':
-        await this.#rtnl.deleteRoute(link, change.route);
-    }
+  #macvtapsOn(holder: string, lower: number): MacvtapEntry[] {
+    return this.#journal.entries(holder).flatMap(({ id, change }) => {
+      return change.kind === 'macvtap' && change.lower === lower ? [{ id, change }] : [];
+    });
   }
 }
 
-/** True if `link` is the macvtap that was made. */
-function isMadeMacvtap(change: Change & { kind: 'macvtap' }, link: LinkRecord): boolean {
-  const isOurs = link.kind === 'macvtap' && link.lower === change.lower;
-  return isOurs && (change.ifindex === 0 || change.ifindex === link.ifindex);
+interface MacvtapEntry {
+  readonly id: number;
+  readonly change: Change & { kind: 'macvtap' };
 }
 
 /** True if `known` already tells what was before for (part of) what `change` is about. */

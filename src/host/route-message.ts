@@ -215,7 +215,14 @@ export function routeDump(ifindex: number, family: 4 | 6): Request {
   return { type: MessageType.GETROUTE, flags: NLM_F_DUMP, body };
 }
 
-/** Adds a static route through a device; EEXIST if it is there already. */
+/** Asks for the routes of one table and family; old kernels answer with those of every table. */
+export function routeTableDump(table: number, family: 4 | 6): Request {
+  const header = formatRoute({ family: family === 4 ? AF_INET : AF_INET6 });
+  const body = bodyEmit(header, (out) => out.push(RTA_TABLE, putU32(table)));
+  return { type: MessageType.GETROUTE, flags: NLM_F_DUMP, body };
+}
+
+/** Adds a static route through a device; EEXIST if there is one in its place already. */
 export function routeAdd(ifindex: number, route: RouteSettings): Request {
   const body = routeBody(ifindex, route);
   return { type: MessageType.NEWROUTE, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };

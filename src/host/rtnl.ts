@@ -27,6 +27,7 @@ import {
   routeDelete,
   routeDump,
   routeParse,
+  routeTableDump,
 } from './route-message.ts';
 
 /**
@@ -152,6 +153,20 @@ export class Rtnl {
     return routes;
   }
 
+  /** Every route of one family in one table, whatever device it goes through. */
+  async routesOfTable(table: number, family: 4 | 6): Promise<HostRoute[]> {
+    const what = `list the IPv${family} routes of table ${table}`;
+    // ENOENT: there is no such table.
+    const replies = await absentIf(
+      this.#client.request(what, routeTableDump(table, family)),
+      'ENOENT',
+    );
+    return (replies ?? []).flatMap((body) => {
+      const route = routeParse(body);
+      return route?.table === table ? [route] : [];
+    });
+  }
+
   /** Adds `prefix` ('ADDR/LEN'); false if it was there already. */
   async addAddress(link: { ifindex: number; name: string }, prefix: string): Promise<boolean> {
     const what = `add ${prefix} to ${link.name}`;
@@ -164,7 +179,7 @@ export class Rtnl {
     return this.#change(what, addressDelete(link.ifindex, prefix), 'EADDRNOTAVAIL', 'ENODEV');
   }
 
-  /** Adds a static route through the device; false if it was there already. */
+  /** Adds a static route through the device; false if there is one in its place already. */
   async addRoute(link: { ifindex: number; name: string }, route: RouteSettings): Promise<boolean> {
     const what = `add route to ${route.to} through ${link.name}`;
     return this.#change(what, routeAdd(link.ifindex, route), 'EEXIST');

@@ -13,7 +13,8 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import type { SilenceTable } from './nftables.ts';
+import type { NetlinkClient } from './netlink.ts';
+import { SilenceTable } from './nftables.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 import type { Changes, HostLog } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
@@ -38,12 +39,15 @@ export class Silencer {
   #table: SilenceTable | undefined;
   readonly #log: HostLog;
   readonly #users = new Map<string, Set<string>>();
+  /** Why the rules could not be changed, as told last. */
+  #toldOfTable = '';
 
-  constructor(rtnl: Rtnl, changes: Changes, table: SilenceTable | undefined, log: HostLog) {
+  /** `filtering` is the socket of nftables; undefined where the kernel has none. */
+  constructor(rtnl: Rtnl, changes: Changes, filtering: NetlinkClient | undefined, log: HostLog) {
     this.#rtnl = rtnl;
     this.#changes = changes;
-    this.#table = table;
     this.#log = log;
+    this.#table = filtering && new SilenceTable(filtering, (table) => this.#warnOfForeign(table));
   }
 
   /**
@@ -66,19 +70,24 @@ export class Silencer {
     this.#users.set(key, users);
   }
 
-  /** `user` no longer needs `device` silent; a device that is gone needs nothing undone. */
-  async release(device: { name: string; ifindex: number }, user: string): Promise<void> {
-    const key = holderOf(device);
-    const users = this.#users.get(key);
-    if (users === undefined || !users.delete(user) || users.size > 0) return;
-    this.#users.delete(key);
-    await this.#undo(device.name, key);
+  /** `user` no longer needs any device silent. What cannot be undone is kept and told. */
+  async release(user: string): Promise<void> {
+    for (const [key, users] of [...this.#users]) {
+      if (!users.delete(user) || users.size > 0) continue;
+      this.#users.delete(key);
+      await this.#undo(deviceOf(key), key);
+    }
   }
 
   /** Nobody needs anything silent any more; the changes are taken back with those of all others. */
   async releaseAll(): Promise<void> {
     this.#users.clear();
-    await this.#table?.clear();
+    await this.#changeTable((table) => table.clear());
+  }
+
+  /** Writes the rules anew if the last change of them failed. */
+  async retry(): Promise<void> {
+    await this.#changeTable((table) => table.retry());
   }
 
   /** Asserts NOARP and the rest again: another tool may have undone it. */
@@ -124,7 +133,28 @@ export class Silencer {
   async #undo(device: string, holder: string): Promise<void> {
     await this.#changes.undo(holder);
     const isSilentOtherwise = [...this.#users.keys()].some((key) => deviceOf(key) === device);
-    if (!isSilentOtherwise) await this.#table?.delete(device);
+    if (!isSilentOtherwise) await this.#changeTable((table) => table.delete(device));
+  }
+
+  #warnOfForeign(table: string): void {
+    this.#log.warn(
+      { event: 'foreign-table', table, hint: `nft delete table inet ${table}` },
+      `there is a table inet ${table} of no process (of a saved ruleset?): ours gets another name`,
+    );
+  }
+
+  /** A rule too many keeps a NIC deaf that is the host's again: told, and tried again. */
+  async #changeTable(change: (table: SilenceTable) => Promise<void>): Promise<void> {
+    if (this.#table === undefined) return;
+    try {
+      await change(this.#table);
+      this.#toldOfTable = '';
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      if (this.#toldOfTable === error.message) return;
+      this.#toldOfTable = error.message;
+      this.#log.warn({ code: error.code }, `the rules will be written anew: ${error.message}`);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
+import { OperatorError } from '../../src/base/errors.ts';
 import type { InterfaceConfig } from '../../src/config/types.ts';
 import { Devices } from '../../src/daemon/devices.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
@@ -25,6 +26,8 @@ class Stage {
   readonly devices: Devices;
   readonly #held = new Map<string, (() => void)[]>();
   readonly #hold = new Set<string>();
+  /** The step that the kernel refuses. */
+  refused = '';
 
   constructor() {
     const step = (name: string): Promise<void> => this.#step(name);
@@ -89,6 +92,7 @@ class Stage {
 
   async #step(name: string): Promise<void> {
     this.steps.push(name);
+    if (this.refused === name) throw new OperatorError('ENOBUFS', `${name}: refused`);
     if (this.#hold.has(name)) {
       await new Promise<void>((resolve) => {
         this.#held.set(name, [...(this.#held.get(name) ?? []), resolve]);
@@ -108,6 +112,21 @@ test('given back for good, a device is not taken again', async () => {
   const stage = new Stage();
   await stage.devices.addInterface(NET0, 0);
   deepEqual(stage.taken(), OPENED);
+  await stage.devices.remove('net0');
+  deepEqual(stage.taken(), CLOSED);
+  deepEqual(stage.failures, []);
+});
+
+test('a device that cannot be given back in order does not end the daemon', async () => {
+  const stage = new Stage();
+  await stage.devices.addInterface(NET0, 0);
+  stage.refused = 'host closes';
+  stage.say({ kind: 'device', ifname: 'net0', present: false, cause: 'gone' });
+  await turn();
+  stage.taken();
+  stage.devices.handleAttachable('net0');
+  await turn();
+  deepEqual(stage.taken(), OPENED, 'it is taken again');
   await stage.devices.remove('net0');
   deepEqual(stage.taken(), CLOSED);
   deepEqual(stage.failures, []);

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { OperatorError } from '../../src/base/errors.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { changeSentence } from '../../src/daemon/change.ts';
+import { changeSentence, StillWanted } from '../../src/daemon/change.ts';
 import { type ConfigurationNews, Reconfiguration } from '../../src/daemon/reconfiguration.ts';
 
 const MAIN = `interfaces: { net0: {}, net1: {} }
@@ -30,6 +30,8 @@ class Stage {
   readonly news: ConfigurationNews[] = [];
   /** Sentences of changes that are refused. */
   readonly refused = new Set<string>();
+  /** Sentences of changes that are in force, though what they are about is not there yet. */
+  readonly waiting = new Set<string>();
   /** Resolved before a change is made; none: at once. */
   gate: Promise<void> | undefined;
   isStopping = false;
@@ -49,6 +51,7 @@ class Stage {
           const sentence = changeSentence(change);
           if (this.refused.has(sentence)) throw new OperatorError('ENOBUFS', 'no');
           this.done.push(sentence);
+          if (this.waiting.has(sentence)) throw new StillWanted('EEXIST', 'held');
         },
       },
       log: pino({ level: 'silent' }),
@@ -248,4 +251,16 @@ test('who asks while the daemon stops is refused', async () => {
     { code: 'EAGAIN' },
   );
   await stage.reconfiguration.idle();
+});
+
+test('what stays wanted is a problem of the reload, and goes with the configuration', async () => {
+  using stage = await started();
+  const sentence = 'add route default via 192.0.2.1 to ipmp0';
+  stage.waiting.add(sentence);
+  stage.write(MAIN.replace('10/24]', '10/24], routes: [{ to: default, via: 192.0.2.1 }]'));
+  const { problems } = await stage.reconfiguration.reload();
+  deepEqual([stage.taken(), problems], [[sentence], [`${sentence}: held (EEXIST)`]]);
+  stage.write(MAIN);
+  await stage.reconfiguration.reload();
+  deepEqual(stage.taken(), ['remove route default via 192.0.2.1 from ipmp0']);
 });

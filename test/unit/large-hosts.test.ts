@@ -167,7 +167,7 @@ test('one more silenced device costs its own rules, however many there are', asy
       return [];
     },
   } as unknown as NetlinkClient;
-  const table = new SilenceTable(client);
+  const table = new SilenceTable(client, () => undefined);
   for (let nic = 0; nic < 5; nic++) await table.add(`eth${nic}`, 'nic');
   await table.add('eth3', 'nic');
   await table.add('br0', 'bridge');

@@ -1,0 +1,61 @@
+/** What makes two routes the same: a route to be set, and one that the kernel tells. */
+
+import { OperatorError } from '../base/errors.ts';
+import { prefixParse } from '../wire/addr.ts';
+import type { HostRoute, RouteSettings } from './records.ts';
+
+/** The main table, as the kernel numbers it. */
+const MAIN_TABLE = 254;
+
+/** Where IPv6 puts a route that names no metric. */
+const IPV6_DEFAULT_METRIC = 1024;
+
+/** 'ADDR/LEN' as the kernel writes it; EINVAL if it is none. */
+export function canonicalPrefix(text: string): string {
+  const prefix = prefixParse(text);
+  if (prefix === undefined) throw new OperatorError('EINVAL', `${text} is not ADDRESS/LENGTH`);
+  return `${prefix.address}/${prefix.prefixLength}`;
+}
+
+/** 4 or 6: of the destination, or of the gateway of a default route. */
+export function routeFamily({ to, via }: RouteSettings): 4 | 6 {
+  return `${to} ${via ?? ''}`.includes(':') ? 6 : 4;
+}
+
+/** A route to be set. */
+export function routeKey(route: RouteSettings): string {
+  const via = route.via === undefined ? '' : (prefixParse(`${route.via}/0`)?.address ?? route.via);
+  return `${placeOf(route)} via ${via}`;
+}
+
+/** A route as the kernel tells it, by its hop through one device. */
+export function hostRouteKey(route: HostRoute, ifindex: number): string {
+  const hop = route.hops.find((candidate) => candidate.ifindex === ifindex);
+  return `${hostPlaceOf(route)} via ${hop?.via ?? ''}`;
+}
+
+/** True if the kernel's `one` is `route` through that device. */
+export function isRoute(one: HostRoute, ifindex: number, route: RouteSettings): boolean {
+  return hostRouteKey(one, ifindex) === routeKey(route);
+}
+
+/** True if the kernel's `one` keeps `route` out: there is room for one of a metric. */
+export function isInPlaceOf(one: HostRoute, route: RouteSettings): boolean {
+  return one.tos === 0 && hostPlaceOf(one) === placeOf(route);
+}
+
+/** The number of the table that a route belongs into. */
+export function routeTable({ table = MAIN_TABLE }: RouteSettings): number {
+  return table;
+}
+
+function placeOf(route: RouteSettings): string {
+  const isIpv6 = routeFamily(route) === 6;
+  const to = route.to === 'default' ? (isIpv6 ? '::/0' : '0.0.0.0/0') : canonicalPrefix(route.to);
+  const metric = route.metric ?? (isIpv6 ? IPV6_DEFAULT_METRIC : 0);
+  return `${to} metric ${metric} table ${routeTable(route)}`;
+}
+
+function hostPlaceOf({ destination, prefixLength, metric, table }: HostRoute): string {
+  return `${destination}/${prefixLength} metric ${metric} table ${table}`;
+}

@@ -1,0 +1,400 @@
+/** What could not be put back is kept and tried again; a change whose answer was lost counts. */
+
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type ErrorCode, OperatorError } from '../../src/base/errors.ts';
+import { Journal } from '../../src/host/journal.ts';
+import type { NetlinkClient } from '../../src/host/netlink.ts';
+import type { Request } from '../../src/host/netlink-message.ts';
+import { SilenceTable } from '../../src/host/nftables.ts';
+import type { HostAddress, HostRoute, LinkRecord } from '../../src/host/records.ts';
+import { Changes } from '../../src/host/restore.ts';
+import type { Rtnl } from '../../src/host/rtnl.ts';
+import { Silencer } from '../../src/host/silence.ts';
+
+const HOLDER = 'interface:net0';
+const ETH0 = linkOf({ ifindex: 3, name: 'eth0' });
+const NET0 = { name: 'net0', kind: 'macvtap', lower: 3, macvlanMode: 8 };
+
+function linkOf(changes: Partial<LinkRecord>): LinkRecord {
+  return {
+    ifindex: 1,
+    name: 'x',
+    up: true,
+    noarp: true,
+    allmulti: false,
+    carrier: true,
+    carrierChanges: 0,
+    mtu: 1500,
+    mac: 2,
+    master: 0,
+    lower: 0,
+    kind: '',
+    macvlanMode: 0,
+    txQueueLength: 0,
+    groMaxSize: 0,
+    groIpv4MaxSize: 0,
+    ...changes,
+  };
+}
+
+/** A kernel that refuses, or does what it is asked for and loses the answer. */
+class Kernel {
+  readonly links = new Map<number, LinkRecord>([[3, ETH0]]);
+  readonly addresses: string[] = [];
+  readonly routes: HostRoute[] = [];
+  readonly done: string[] = [];
+  readonly log: string[] = [];
+  /** What is answered to what begins so: the code, and whether it is done nevertheless. */
+  readonly refusals = new Map<string, { code: ErrorCode; isDone: boolean }>();
+  #nextIndex = 10;
+
+  readonly rtnl = {
+    links: async () => [...this.links.values()],
+    link: async (device: string | number) => {
+      this.#refuse(`look up ${device}`);
+      return this.#find(device);
+    },
+    linkOf: async (name: string) => {
+      const link = this.#find(name);
+      if (link === undefined) throw new OperatorError('ENODEV', `there is no ${name}`);
+      return link;
+    },
+    setLink: async ({ name }: LinkRecord, settings: object) =>
+      this.#do(`set ${name} ${JSON.stringify(settings)}`),
+    createMacvtap: async (name: string, lower: LinkRecord) =>
+      this.#do(`create ${name}`, () => this.add({ ...NET0, name, lower: lower.ifindex })),
+    deleteLink: async (ifindex: number) =>
+      this.#do(`delete ${ifindex}`, () => this.links.delete(ifindex)),
+    addresses: async () => {
+      this.#refuse('list addresses');
+      return this.addresses.map((address) => ({ address, prefixLength: 24 }) as HostAddress);
+    },
+    addAddress: async (_link: object, prefix: string) => {
+      const address = prefix.slice(0, prefix.indexOf('/'));
+      this.#do(`add ${prefix}`, () => this.addresses.push(address));
+      return true;
+    },
+    deleteAddress: async (_link: object, prefix: string) => this.#do(`delete ${prefix}`),
+    routes: async (ifindex: number) =>
+      this.routes.filter(({ hops }) => hops.some((hop) => hop.ifindex === ifindex)),
+    addRoute: async () => {
+      if (this.routes.length > 0) return false;
+      this.#do('add route', () => this.routes.push(defaultRoute(3)));
+      return true;
+    },
+    deleteRoute: async () => this.#do('delete route'),
+  } as unknown as Rtnl;
+
+  changes(journal: Journal): Changes {
+    const write = (_: object, message: string): void => void this.log.push(message);
+    return new Changes(journal, this.rtnl, { info: write, warn: write });
+  }
+
+  add(link: Partial<LinkRecord>): LinkRecord {
+    const made = linkOf({ ifindex: this.#nextIndex++, ...link });
+    this.links.set(made.ifindex, made);
+    return made;
+  }
+
+  refuse(what: string, code: ErrorCode, isDone = false): void {
+    this.refusals.set(what, { code, isDone });
+  }
+
+  #find(device: string | number): LinkRecord | undefined {
+    return [...this.links.values()].find((one) => device === one.name || device === one.ifindex);
+  }
+
+  #do(what: string, effect: () => unknown = () => undefined): true {
+    const isRefused = [...this.refusals].find(([begin]) => what.startsWith(begin))?.[1];
+    if (isRefused === undefined || isRefused.isDone) {
+      this.done.push(what);
+      effect();
+    }
+    this.#refuse(what);
+    return true;
+  }
+
+  #refuse(what: string): void {
+    const refusal = [...this.refusals].find(([begin]) => what.startsWith(begin))?.[1];
+    if (refusal !== undefined) throw new OperatorError(refusal.code, `${what}: refused`);
+  }
+}
+
+function defaultRoute(ifindex: number): HostRoute {
+  return {
+    family: 4,
+    destination: '0.0.0.0',
+    prefixLength: 0,
+    table: 254,
+    type: 1,
+    protocol: 4,
+    scope: 0,
+    tos: 0,
+    metric: 0,
+    source: undefined,
+    nexthopId: 0,
+    hops: [{ ifindex, via: '192.0.2.1', weight: 1, flags: 0 }],
+  };
+}
+
+function pathIn(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-undo-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  return join(folder, 'journal');
+}
+
+test('what the kernel refuses to put back is kept, told once, and tried again later', async (t) => {
+  const journal = Journal.open(pathIn(t));
+  const kernel = new Kernel();
+  const changes = kernel.changes(journal);
+  await changes.link('silence:3:eth0', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  kernel.refuse('set eth0', 'EBUSY');
+  await changes.undo('silence:3:eth0');
+  equal(journal.entries().length, 1);
+  deepEqual(changes.leftovers().failed, ['eth0: noarp: set eth0 {"noarp":false}: refused']);
+  const asked = (): number => kernel.done.length;
+  kernel.refusals.clear();
+  const before = asked();
+  await changes.retry(0);
+  await changes.retry(999);
+  equal(asked(), before, 'after a pause');
+  await changes.retry(1000);
+  deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
+  deepEqual([journal.entries(), changes.leftovers().failed], [[], []]);
+  match(kernel.log.join('\n'), /^not put back.*eth0: noarp.*\nput back after all: eth0: noarp$/);
+});
+
+test('between attempts the pauses double, up to a minute', async (t) => {
+  const journal = Journal.open(pathIn(t));
+  const kernel = new Kernel();
+  const changes = kernel.changes(journal);
+  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  kernel.refuse('set eth0', 'ENOMEM');
+  kernel.refuse('look up', 'ENOMEM');
+  await changes.undo('a');
+  const attempts: number[] = [];
+  let looks = 0;
+  const { link } = kernel.rtnl;
+  kernel.rtnl.link = async (device) => {
+    looks++;
+    return link(device);
+  };
+  for (let second = 0; second < 300; second++) {
+    const before = looks;
+    await changes.retry(second * 1000);
+    if (looks > before) attempts.push(second);
+  }
+  deepEqual(attempts, [1, 3, 7, 15, 31, 63, 123, 183, 243]);
+  equal(kernel.log.length, 1, 'told once');
+});
+
+test('what could not be put back is tried by the next start', async (t) => {
+  const path = pathIn(t);
+  const first = Journal.open(path);
+  const kernel = new Kernel();
+  const changes = kernel.changes(first);
+  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  for (const code of ['ETIMEDOUT', 'ENOBUFS', 'EBUSY', 'ENOMEM'] as const) {
+    kernel.refuse('set eth0', code);
+    await changes.undoAll();
+    equal(first.entries().length, 1, code);
+  }
+  first.close();
+  kernel.refusals.clear();
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/"startTime":"\d+"/, '"startTime":"0"'));
+  const second = Journal.open(path);
+  equal(await kernel.changes(second).undoLeftovers(), 1);
+  deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
+  deepEqual(second.entries(), []);
+  second.close();
+});
+
+test('a holder that wants its changes again keeps them, and what was before', async (t) => {
+  const journal = Journal.open(pathIn(t));
+  const kernel = new Kernel();
+  const changes = kernel.changes(journal);
+  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  kernel.refuse('set eth0', 'EBUSY');
+  await changes.undo('a');
+  kernel.refusals.clear();
+  await changes.link('a', ETH0, { noarp: true });
+  const before = kernel.done.length;
+  for (let ms = 0; ms < 100_000; ms += 1000) await changes.retry(ms);
+  equal(kernel.done.length, before);
+  await changes.undo('a');
+  deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
+});
+
+for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
+  test(`${code}: a macvtap that was made is ours, and goes with us`, async (t) => {
+    const journal = Journal.open(pathIn(t));
+    const kernel = new Kernel();
+    const changes = kernel.changes(journal);
+    kernel.refuse('create', code, true);
+    const link = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
+    await changes.undoAll();
+    equal(kernel.links.has(link.ifindex), false);
+    deepEqual(journal.entries(), []);
+  });
+
+  test(`${code}: a macvtap that was not made is not written down`, async (t) => {
+    const journal = Journal.open(pathIn(t));
+    const kernel = new Kernel();
+    kernel.refuse('create', code);
+    await rejects(kernel.changes(journal).macvtap(HOLDER, 'net0', ETH0, 1), { code });
+    deepEqual(journal.entries(), []);
+  });
+
+  test(`${code}: a macvtap that cannot be looked for is looked for later`, async (t) => {
+    const journal = Journal.open(pathIn(t));
+    const kernel = new Kernel();
+    const changes = kernel.changes(journal);
+    kernel.refuse('create', code, true);
+    kernel.refuse('look up', code);
+    await rejects(changes.macvtap(HOLDER, 'net0', ETH0, 1), { code });
+    await changes.undo(HOLDER);
+    equal(kernel.links.size, 2);
+    kernel.refusals.clear();
+    await changes.retry(0);
+    await changes.retry(1000);
+    equal(kernel.links.size, 1);
+    deepEqual(journal.entries(), []);
+  });
+
+  test(`${code}: an address and a route count if they are there`, async (t) => {
+    const journal = Journal.open(pathIn(t));
+    const kernel = new Kernel();
+    const changes = kernel.changes(journal);
+    kernel.refuse('add', code, true);
+    equal(await changes.address('group:a', ETH0, '192.0.2.1/24'), true);
+    const route = { to: 'default', via: '192.0.2.1' };
+    equal(await changes.route('group:a', ETH0, route), 'added');
+    equal(journal.entries().length, 2);
+    kernel.refuse('add', code, false);
+    await rejects(changes.address('group:a', ETH0, '192.0.2.2/24'), { code });
+    equal(journal.entries().length, 2);
+    kernel.refuse('list addresses', code);
+    await rejects(changes.address('group:a', ETH0, '192.0.2.3/24'), { code });
+    equal(journal.entries().length, 3, 'it may be there');
+  });
+}
+
+test('a route in whose place another one is: held, and not ours', async (t) => {
+  const journal = Journal.open(pathIn(t));
+  const kernel = new Kernel();
+  const changes = kernel.changes(journal);
+  const route = { to: 'default', via: '192.0.2.1' };
+  kernel.routes.push(defaultRoute(9));
+  equal(await changes.route('group:a', ETH0, route), 'held');
+  kernel.routes.push(defaultRoute(3));
+  equal(await changes.route('group:a', ETH0, route), 'there');
+  deepEqual(journal.entries(), []);
+});
+
+test('a macvtap that is moved away and back is ours, whatever its number is then', async (t) => {
+  for (const isRenumbered of [false, true]) {
+    const journal = Journal.open(pathIn(t));
+    const kernel = new Kernel();
+    const changes = kernel.changes(journal);
+    const made = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
+    kernel.links.delete(made.ifindex);
+    await changes.undo(HOLDER);
+    deepEqual(changes.leftovers(), { failed: [], unseen: ['macvtap net0'] });
+    const back = kernel.add(isRenumbered ? NET0 : { ...NET0, ifindex: made.ifindex });
+    await changes.foundMacvtap(HOLDER, back);
+    for (let ms = 0; ms < 100_000; ms += 1000) await changes.retry(ms);
+    equal(kernel.links.has(back.ifindex), true, 'it is in use');
+    await changes.undoAll();
+    equal(kernel.links.has(back.ifindex), false);
+    deepEqual(journal.entries(), []);
+  }
+});
+
+test('a macvtap that is nowhere and made anew was deleted; one without its NIC too', async (t) => {
+  const journal = Journal.open(pathIn(t));
+  const kernel = new Kernel();
+  const changes = kernel.changes(journal);
+  const first = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
+  kernel.links.delete(first.ifindex);
+  await changes.undo(HOLDER);
+  const second = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
+  equal(journal.entries().length, 1);
+  kernel.links.delete(second.ifindex);
+  kernel.links.delete(ETH0.ifindex);
+  await changes.undo(HOLDER);
+  deepEqual(journal.entries(), []);
+});
+
+/** nftables as a test plays it: what it refuses, and what was asked for. */
+class Filtering {
+  readonly asked: string[] = [];
+  readonly foreign = new Set<string>();
+  refusal: ErrorCode | undefined;
+  readonly client = {
+    batch: async (what: string, requests: readonly Request[]) => {
+      this.asked.push(what);
+      const text = Buffer.concat(requests.map(({ body }) => body)).toString('latin1');
+      for (const table of this.foreign) {
+        if (text.includes(`${table}\0`)) throw new OperatorError('EOPNOTSUPP', 'of no process');
+      }
+      if (this.refusal !== undefined) throw new OperatorError(this.refusal, 'refused');
+      return [];
+    },
+    request: async (_what: string, { body }: Request) => {
+      const text = Buffer.from(body).toString('latin1');
+      if ([...this.foreign].some((table) => text.includes(`${table}\0`))) return [];
+      throw new OperatorError('ENOENT', 'no such table');
+    },
+  } as unknown as NetlinkClient;
+}
+
+test('rules that cannot be taken away keep nothing, and are written anew', async (t) => {
+  const journal = Journal.open(pathIn(t));
+  const kernel = new Kernel();
+  const filtering = new Filtering();
+  const log = (_: object, message: string): void => void kernel.log.push(message);
+  const changes = kernel.changes(journal);
+  Object.assign(kernel.rtnl, { routes: async () => [] });
+  const silencer = new Silencer(kernel.rtnl, changes, filtering.client, { info: log, warn: log });
+  const eth1 = kernel.add({ name: 'eth1' });
+  await silencer.silence(ETH0, 'interface:net0', false);
+  await silencer.silence(eth1, 'interface:net1', false);
+  for (const code of ['ENOBUFS', 'ENOMEM', 'ETIMEDOUT'] as const) {
+    filtering.refusal = code;
+    await silencer.release('interface:net0');
+    await silencer.retry();
+    equal(kernel.log.length, 1, 'told once');
+    filtering.refusal = undefined;
+    filtering.asked.splice(0);
+    await silencer.retry();
+    await silencer.retry();
+    deepEqual(filtering.asked, ['silence eth1']);
+    kernel.log.splice(0);
+    await silencer.silence(ETH0, 'interface:net0', false);
+  }
+  filtering.refusal = 'ETIMEDOUT';
+  await silencer.releaseAll();
+  equal(kernel.log.length, 1);
+});
+
+test('a table of our name without an owner does not switch silencing off', async () => {
+  const filtering = new Filtering();
+  const told: string[] = [];
+  const table = new SilenceTable(filtering.client, (name) => told.push(name));
+  filtering.foreign.add('ipmpd');
+  await table.add('eth0', 'nic');
+  deepEqual(told, ['ipmpd']);
+  await table.add('eth1', 'nic');
+  await table.delete('eth1');
+  await table.clear();
+  deepEqual(filtering.asked.at(-1), 'remove table ipmpd-2');
+  filtering.refusal = 'EOPNOTSUPP';
+  filtering.foreign.clear();
+  await rejects(table.add('eth0', 'nic'), { code: 'EOPNOTSUPP' });
+  filtering.refusal = 'EPERM';
+  await rejects(table.add('eth0', 'nic'), { code: 'EBUSY' });
+});
