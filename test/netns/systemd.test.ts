@@ -3,12 +3,12 @@
  * a real systemd in namespaces of its own.
  */
 
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { until } from '../../src/lab/until.ts';
 import { root } from '../tidy/source.ts';
@@ -214,6 +214,48 @@ describe('the unit', () => {
         return machine.show('SubState') === 'failed' && machine.show('ExecMainStatus') === '2';
       });
       equal(machine.show('NRestarts'), '0');
+    } finally {
+      await machine.close();
+    }
+  });
+
+  test('the journal outlives a unit that is given up, and one killed at its stop', async () => {
+    const machine = new Machine();
+    const bare = ['eth0', 'eth1', 'far0', 'far1', 'lo'];
+    const isTaken = (): boolean => {
+      const nics = machine.run('ip', 'link', 'show', 'eth0');
+      return machine.devices().includes('net0') && nics.includes('NOARP');
+    };
+    const isFailed = (): boolean => machine.show('ActiveState') === 'failed';
+    const startAndStop = (): void => {
+      machine.configure(CONFIGURATION);
+      machine.run('systemctl', 'start', 'ipmpd');
+      equal(machine.show('ActiveState'), 'active');
+      machine.run('systemctl', 'stop', 'ipmpd');
+      deepEqual(machine.devices(), bare);
+      doesNotMatch(machine.run('ip', 'link', 'show', 'eth0'), /NOARP/);
+    };
+    try {
+      await machine.boot();
+      machine.follow('Install');
+      machine.run('systemctl', 'start', 'ipmpd');
+      machine.configure('groups: [\n');
+      machine.run('systemctl', 'kill', '-s', 'KILL', 'ipmpd');
+      await until('a wrong file: given up', 20_000, isFailed);
+      ok(isTaken(), 'nothing is put back yet');
+      startAndStop();
+
+      machine.run('systemctl', 'start', 'ipmpd');
+      const hurry = '/run/systemd/system/ipmpd.service.d/hurry.conf';
+      machine.run('mkdir', '-p', dirname(hurry));
+      machine.run('sh', '-c', `printf '[Service]\\nTimeoutStopSec=1ms\\n' > ${hurry}`);
+      machine.run('systemctl', 'daemon-reload');
+      machine.run('systemctl', 'stop', 'ipmpd');
+      await until('killed at its stop', 20_000, isFailed);
+      match(machine.run('ls', '/run/ipmpd'), /journal/, 'how far it came is written there');
+      machine.run('rm', hurry);
+      machine.run('systemctl', 'daemon-reload');
+      startAndStop();
     } finally {
       await machine.close();
     }
