@@ -4,6 +4,7 @@
  * refuses is an OperatorError with the kernel's own errno.
  */
 
+import { randomInt } from 'node:crypto';
 import { OperatorError } from '../base/errors.ts';
 import {
   linkDelete,
@@ -36,15 +37,19 @@ import {
  */
 const DELETED_A_STEP = 64;
 
-/** Ours: the first number that is tried for a group of devices, `ipmp` in ASCII. */
-const FIRST_GROUP = 0x69706d70;
+/** Numbers of groups of devices from which ours is drawn: those below are for people. */
+const GROUP_MIN = 2 ** 24;
+const GROUP_END = 2 ** 31;
 
 /** Devices, addresses and routes of the network namespace that the process is in. */
 export class Rtnl {
   readonly #client: NetlinkClient;
+  readonly #drawGroup: () => number;
 
-  constructor(client: NetlinkClient) {
+  /** `drawGroup` gives a number that no other program would use for its devices. */
+  constructor(client: NetlinkClient, drawGroup = () => randomInt(GROUP_MIN, GROUP_END)) {
     this.#client = client;
+    this.#drawGroup = drawGroup;
   }
 
   /**
@@ -107,13 +112,14 @@ export class Rtnl {
 
   /**
    * Deletes devices, many in one step: the kernel waits for its readers once for all of them. They
-   * are put into a group of devices that has no others. An error leaves some of them.
+   * are put into a group of devices that has no others, and gets none: its number is drawn by
+   * chance. An error leaves some of them.
    */
   async deleteLinks(links: readonly { ifindex: number; name: string }[]): Promise<void> {
     const replies = await this.#client.request('list the groups of devices', linkDump());
     const used = new Set(replies.map(linkGroupParse));
-    let group = FIRST_GROUP;
-    while (used.has(group)) group++;
+    let group = this.#drawGroup();
+    while (used.has(group)) group = this.#drawGroup();
     for (let first = 0; first < links.length; first += DELETED_A_STEP) {
       const some = links.slice(first, first + DELETED_A_STEP);
       for (const { ifindex, name } of some) {

@@ -41,7 +41,7 @@ function prepare(world: World): void {
   world.ip('tuntap', 'add', 'net3', 'mode', 'tap', 'multi_queue');
   world.cable('eth4', 'far4');
   world.cable('eth12', 'far12');
-  // The first number under which we would delete ours together.
+  // A group of devices that is not ours.
   world.ip('link', 'set', 'far12', 'group', String(0x69706d70));
   world.ip('link', 'add', 'link', 'eth4', 'name', 'net4', 'type', 'macvtap', 'mode', 'passthru');
   // The kernel gives a device its queueing discipline when it comes up for the first time.

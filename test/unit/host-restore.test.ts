@@ -151,8 +151,20 @@ test('all at once: what cannot be deleted together is deleted one by one', async
   deepEqual(journal.entries(), []);
 });
 
+test('the group of those that are deleted is another one each time', async () => {
+  const groups = new Set<string>();
+  const client = {
+    request: async (_what: string, { type, body }: Request) => {
+      if (type === RTM_DELLINK) groups.add(Buffer.from(body).toString('hex'));
+      return [];
+    },
+  } as unknown as NetlinkClient;
+  for (let time = 0; time < 8; time++) await new Rtnl(client).deleteLinks([macvtap(1), macvtap(2)]);
+  ok(groups.size > 1, 'no other program can have chosen it');
+});
+
 test('devices are deleted in groups that have no other members', async () => {
-  const FIRST = 0x69706d70;
+  const FIRST = 0x1234567;
   const sent: Request[] = [];
   const client = {
     request: async (what: string, request: Request) => {
@@ -162,7 +174,8 @@ test('devices are deleted in groups that have no other members', async () => {
     },
   } as unknown as NetlinkClient;
   const links = Array.from({ length: 130 }, (_, number) => macvtap(number));
-  await new Rtnl(client).deleteLinks(links);
+  const numbers = [FIRST, FIRST + 1];
+  await new Rtnl(client, () => numbers.shift() ?? 0).deleteLinks(links);
   const deletions = sent.filter(({ type }) => type === RTM_DELLINK);
   equal(deletions.length, 3);
   equal(sent.length, 1 + links.length + deletions.length);
