@@ -231,6 +231,14 @@ export interface Native extends WaitingCalls {
    * value `datapathNice` if that is higher and allowed. Returns its nice value.
    */
   threadRaise(name: string): number;
+
+  // Locks (lock.c)
+
+  /**
+   * Locks an open file against every other open of it, in whatever namespace; false if another one
+   * holds the lock. The kernel releases it when the descriptor is closed. Never waits.
+   */
+  fileLock(fd: number): boolean;
 }
 
 declare const native: Native;

@@ -24,8 +24,8 @@ NAPI_MODULE_INIT()
 	    file_register(env, exports) && request_register(env, exports) &&
 	    burst_register(env, exports) && wait_register(env, exports) &&
 	    netlink_register(env, exports) && peer_register(env, exports) &&
-	    notify_register(env, exports) && carrier_register(env, exports) &&
-	    priority_register(env, exports))
+	    notify_register(env, exports) && lock_register(env, exports) &&
+	    carrier_register(env, exports) && priority_register(env, exports))
 		return exports;
 	return NULL;
 }

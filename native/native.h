@@ -119,6 +119,7 @@ bool wait_register(napi_env env, napi_value exports);
 bool netlink_register(napi_env env, napi_value exports);
 bool peer_register(napi_env env, napi_value exports);
 bool notify_register(napi_env env, napi_value exports);
+bool lock_register(napi_env env, napi_value exports);
 bool carrier_register(napi_env env, napi_value exports);
 bool priority_register(napi_env env, napi_value exports);
 

@@ -6,13 +6,17 @@
  * which outlives the process; a crash of the machine takes the changes with it, so nothing is
  * synced. A line that was cut short is the last one, and its change was not made yet.
  *
- *   {"owner":{"pid":7,"startTime":"123","namespace":"net:[4026531840]"}}
+ *   {"owner":{"pid":7,"pids":"pid:[4026531836]","namespace":"net:[4026531840]"}}
  *   {"id":1,"holder":"silence:eth0","change":{…}}
  *   {"done":1}
  *
- * The owner line is also the lock: a second daemon with the same journal finds the first alive
- * and is refused. (Two that start in the same millisecond over the journal of a dead one are kept
- * apart by the kernel: a TAP, a macvtap and our nftables table each have one owner.)
+ * A line that could not be written in full (no space is left) is no part of the journal: before the
+ * next one the file is written anew.
+ *
+ * A second daemon with the same journal is refused by a lock of the kernel on a file beside it,
+ * which ends with the process however it ended, and holds in every namespace: processes of a
+ * container may not be seen from the host. The owner line only names the first. The file of the
+ * lock stays; if it went, two could hold the locks of two files of that name.
  */
 
 import {
@@ -27,7 +31,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { OperatorError } from '../base/errors.ts';
+import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { native } from '../datapath/native.ts';
 
 /** A change that can be undone. `ifindex` 0: not known yet. */
 export type Change =
@@ -53,8 +58,9 @@ export interface Entry {
 
 interface Owner {
   readonly pid: number;
-  /** Field 22 of /proc/PID/stat: tells a process from a later one with its number. */
-  readonly startTime: string;
+  /** The namespace of that number. */
+  readonly pids: string;
+  /** The network namespace. */
   readonly namespace: string;
 }
 
@@ -68,6 +74,8 @@ interface Line {
 
 /** Ours: so many lines of the past are rewritten rather than kept. */
 const COMPACT_AT_LINES = 1024;
+
+const LOCK_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
 const WRITE_ANEW =
   constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
@@ -85,6 +93,9 @@ export class Journal {
   /** The first number that is not a predecessor's. */
   #firstOwnId = 1;
   #fd = -1;
+  #lock = -1;
+  /** The last line was not written, or in part. */
+  #isTorn = false;
   #lines = 0;
   #nextId = 1;
 
@@ -100,23 +111,38 @@ export class Journal {
   static open(path: string): Journal {
     const journal = new Journal(path, thisProcess());
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    const lines = readLines(path);
-    const before = lines[0]?.owner;
-    if (before !== undefined) refuseIfAlive(before, path);
-    if (before === undefined || before.namespace === journal.#owner.namespace) {
-      journal.#load(lines);
-    } else {
-      journal.discarded = lines.length - 1;
+    journal.#lock = openSync(`${path}.lock`, LOCK_FILE, 0o600);
+    try {
+      journal.#begin(native.fileLock(journal.#lock));
+    } catch (error) {
+      closeSync(journal.#lock);
+      throw error;
     }
-    journal.#rewrite();
     return journal;
   }
 
-  /** Writes `change` down; call it before the change is made. */
+  #begin(isLocked: boolean): void {
+    if (!isLocked) throw heldBy(this.#path, this.#owner);
+    const lines = readLines(this.#path);
+    const before = lines[0]?.owner;
+    if (before === undefined || before.namespace === this.#owner.namespace) {
+      this.#load(lines);
+    } else {
+      this.discarded = lines.length - 1;
+    }
+    this.#rewrite();
+  }
+
+  /** Writes `change` down; call it before the change is made. After an error it must not be. */
   record(holder: string, change: Change): number {
     const entry = { id: this.#nextId++, holder, change };
     this.#put(entry);
-    this.#append(entry);
+    try {
+      this.#append(entry);
+    } catch (error) {
+      this.#take(entry.id);
+      throw error;
+    }
     return entry.id;
   }
 
@@ -130,11 +156,20 @@ export class Journal {
     this.#append(amended);
   }
 
-  /** The change is undone, or there is nothing left to undo. */
+  /**
+   * The change is undone, or there is nothing left to undo. Where that cannot be written, the next
+   * line brings it about; at worst a change is undone twice.
+   */
   forget(id: number): void {
     if (!this.#take(id)) return;
-    this.#append({ done: id });
-    if (this.#lines > COMPACT_AT_LINES && this.#lines > 2 * this.#entries.size) this.#rewrite();
+    const isLong = this.#lines > COMPACT_AT_LINES && this.#lines > 2 * this.#entries.size;
+    try {
+      if (isLong) this.#rewrite();
+      else this.#append({ done: id });
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      this.#isTorn = true;
+    }
   }
 
   /** What is not undone yet, newest first: of one holder, or all. */
@@ -164,6 +199,7 @@ export class Journal {
     closeSync(this.#fd);
     this.#fd = -1;
     if (this.#entries.size === 0) unlinkSync(this.#path);
+    closeSync(this.#lock);
   }
 
   #load(lines: readonly Line[]): void {
@@ -202,21 +238,52 @@ export class Journal {
   }
 
   #append(line: Line): void {
-    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    if (this.#isTorn) {
+      this.#rewrite();
+      return;
+    }
+    try {
+      writeWhole(this.#fd, `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      this.#isTorn = true;
+      throw notWritten(this.#path, error);
+    }
     this.#lines++;
   }
 
   /** Writes the journal anew beside the old one, and puts it in its place in one step. */
   #rewrite(): void {
     const path = `${this.#path}.new`;
-    const fd = openSync(path, WRITE_ANEW, 0o600);
     const lines: Line[] = [{ owner: this.#owner }, ...this.entries().reverse()];
-    writeSync(fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    renameSync(path, this.#path);
+    let fd = -1;
+    try {
+      fd = openSync(path, WRITE_ANEW, 0o600);
+      writeWhole(fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      renameSync(path, this.#path);
+    } catch (error) {
+      if (fd >= 0) closeSync(fd);
+      throw notWritten(this.#path, error);
+    }
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = fd;
     this.#lines = lines.length;
+    this.#isTorn = false;
   }
+}
+
+/** One write may take less than all of it. */
+function writeWhole(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+}
+
+function notWritten(path: string, error: unknown): OperatorError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return new OperatorError(
+    isErrorCode(code) ? code : 'EIO',
+    `the journal ${path} cannot be written: ${String(error)}`,
+    'what cannot be written down is not changed: make room in its folder',
+  );
 }
 
 function textOf({ holder, change }: Pick<Entry, 'holder' | 'change'>): string {
@@ -252,30 +319,23 @@ function parseLine(line: string, path: string): Line {
   );
 }
 
-function refuseIfAlive(owner: Owner, path: string): void {
-  if (startTimeOf(owner.pid) !== owner.startTime) return;
-  throw new OperatorError(
+/** The refusal while another process has the lock; it may not have written its name yet. */
+function heldBy(path: string, own: Owner): OperatorError {
+  const owner = readLines(path)[0]?.owner;
+  const isSeen = owner?.pids === own.pids;
+  const where = isSeen ? '' : ' of another PID namespace';
+  const who = owner === undefined ? 'another process' : `process ${owner.pid}${where}`;
+  return new OperatorError(
     'EBUSY',
-    `another ipmpd is running here: process ${owner.pid} holds ${path}`,
-    `stop it first (kill ${owner.pid})`,
+    `another ipmpd is running here: ${who} holds ${path}`,
+    owner !== undefined && isSeen ? `stop it first (kill ${owner.pid})` : 'stop it first',
   );
 }
 
 function thisProcess(): Owner {
   return {
     pid: process.pid,
-    startTime: startTimeOf(process.pid) ?? '',
+    pids: readlinkSync('/proc/self/ns/pid'),
     namespace: readlinkSync('/proc/self/ns/net'),
   };
-}
-
-/** When a process began, in the kernel's own unit; undefined if there is none of that number. */
-function startTimeOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code !== 'EMFILE') return undefined;
-    throw error;
-  }
 }

@@ -98,6 +98,11 @@ export class World {
     return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
+  /** Runs any other program. */
+  run(program: string, ...words: string[]): string {
+    return execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
   /** A pair of veth devices, both up: a NIC and the far end of its cable. */
   cable(nic: string, far: string): void {
     this.ip('link', 'add', nic, 'type', 'veth', 'peer', 'name', far);
