@@ -15,7 +15,7 @@ import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { failedWith, native } from '../datapath/native.ts';
 import { closeDevice, type Device, openMacvtap, openTap } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
-import { tapHolder } from './holder.ts';
+import { type Holder, macvtapHolder, tapHolder } from './holder.ts';
 import { MACVLAN_MODE_PASSTHRU } from './link-message.ts';
 import type { Wiring } from './link-state.ts';
 import type { LinkRecord } from './records.ts';
@@ -136,6 +136,7 @@ async function attachMacvtap(
   }
   const existing = await rtnl.link(spec.name);
   if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
+  if (existing !== undefined) refuseOpenMacvtap(existing);
   if (existing !== undefined) await changes.foundMacvtap(holderOf(spec), existing);
   await silencer.silence(lower, holderOf(spec), true);
   const link = existing ?? (await createMacvtap(changes, spec, lower));
@@ -202,6 +203,12 @@ function refuseOtherThanMacvtap(existing: LinkRecord, lower: LinkRecord): void {
     `a device named ${existing.name} exists and is not a macvtap (passthru) on ${lower.name}`,
     `rename or delete it (ip link delete ${existing.name}), or name the interface otherwise`,
   );
+}
+
+/** The kernel would let us in beside that process and share the frames out between us. */
+async function refuseOpenMacvtap({ name }: LinkRecord): Promise<void> {
+  const holder = await macvtapHolder(name);
+  if (holder !== undefined) throw heldBy(name, holder);
 }
 
 async function attachBridgedTap(
@@ -314,7 +321,10 @@ async function openNamedTap(name: string, queues: number): Promise<Device> {
 }
 
 async function busyTap(name: string): Promise<OperatorError> {
-  const holder = await tapHolder(name);
+  return heldBy(name, await tapHolder(name));
+}
+
+function heldBy(name: string, holder: Holder | undefined): OperatorError {
   const who =
     holder === undefined ? 'another process' : `${holder.command} (process ${holder.pid})`;
   return new OperatorError('EBUSY', `${name} is held by ${who}`, 'is another ipmpd running here?');

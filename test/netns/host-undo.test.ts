@@ -1,11 +1,12 @@
 /** What the host side changes is put back also when others meddle: moved, held and named alike. */
 
-import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError } from '../../src/base/errors.ts';
+import { closeDevice, openMacvtap } from '../../src/datapath/tap.ts';
 import { Journal } from '../../src/host/journal.ts';
 import { until } from '../../src/lab/until.ts';
 import { differences, inNamespace, nic, type World } from './host-world.ts';
@@ -171,6 +172,25 @@ inNamespace(import.meta.url, {
     for (const { id } of next.entries()) next.forget(id);
     next.close();
     world.run('umount', folder);
+  },
+
+  'a macvtap that another process has open is not taken': async (world) => {
+    world.cable('eth0', 'far0');
+    world.ip('link', 'add', 'link', 'eth0', 'name', 'net0', 'type', 'macvtap', 'mode', 'passthru');
+    const held = await openMacvtap('net0', { queues: 1 });
+    const host = world.newHost();
+    await host.start();
+    const before = await world.settledSnapshot();
+    await rejects(host.attachInterface(NET0, 1), (error: { code: string; message: string }) => {
+      match(error.message, new RegExp(`^net0 is held by .* \\(process ${process.pid}\\)`));
+      return error.code === 'EBUSY';
+    });
+    await host.refresh();
+    deepEqual(differences(before, await world.settledSnapshot()), []);
+    await closeDevice(held);
+    await host.attachInterface(NET0, 1);
+    await host.stop();
+    ok(world.ip('link').includes('net0@eth0'), 'it was not ours');
   },
 
   'helper: the journal is held': holdJournal,
