@@ -11,7 +11,7 @@
  * journal knows it before the kernel does.
  */
 
-import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { OperatorError } from '../base/errors.ts';
 import { failedWith, native } from '../datapath/native.ts';
 import { closeDevice, type Device, openMacvtap, openTap } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
@@ -19,6 +19,7 @@ import { type Holder, macvtapHolder, tapHolder } from './holder.ts';
 import { MACVLAN_MODE_PASSTHRU } from './link-message.ts';
 import type { Wiring } from './link-state.ts';
 import type { LinkRecord } from './records.ts';
+import { operatorErrorOf } from './refusal.ts';
 import type { Changes } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
 import type { Silencer } from './silence.ts';
@@ -104,8 +105,11 @@ export async function detachInterface(
   context: AttachContext,
   attachment: Attachment,
 ): Promise<void> {
-  await closeDevice(attachment.device);
-  await undoAttachment(context, attachment.spec);
+  try {
+    await closeDevice(attachment.device);
+  } finally {
+    await undoAttachment(context, attachment.spec);
+  }
 }
 
 async function undoAttachment(context: AttachContext, spec: InterfaceSpec): Promise<void> {
@@ -136,7 +140,7 @@ async function attachMacvtap(
   }
   const existing = await rtnl.link(spec.name);
   if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
-  if (existing !== undefined) refuseOpenMacvtap(existing);
+  if (existing !== undefined) await refuseOpenMacvtap(existing);
   if (existing !== undefined) await changes.foundMacvtap(holderOf(spec), existing);
   await silencer.silence(lower, holderOf(spec), true);
   const link = existing ?? (await createMacvtap(changes, spec, lower));
@@ -344,12 +348,4 @@ async function refuseForeignSysfs(link: LinkRecord): Promise<void> {
     `/sys shows the devices of another network namespace (${link.name})`,
     'mount it anew after changing the namespace, as `ip netns exec` does',
   );
-}
-
-/** Errors of the addon and of files keep their errno's name. */
-export function operatorErrorOf(error: unknown, name: string): unknown {
-  if (error instanceof OperatorError || !(error instanceof Error)) return error;
-  if (!('code' in error) || !('syscall' in error)) return error;
-  const code = isErrorCode(error.code) ? error.code : 'EIO';
-  return new OperatorError(code, `${name}: ${error.message}`);
 }

@@ -26,9 +26,10 @@ import { OperatorError } from '../base/errors.ts';
 import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { closeDevice, type Device } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
-import { openTapDevice, operatorErrorOf, TX_QUEUE_LENGTH } from './attach.ts';
+import { openTapDevice, TX_QUEUE_LENGTH } from './attach.ts';
 import { Memberships } from './multicast.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
+import { operatorErrorOf } from './refusal.ts';
 import type { Changes, HostLog } from './restore.ts';
 import {
   canonicalPrefix,
@@ -130,8 +131,11 @@ export class GroupDevice {
 
   /** Closes the descriptors and takes back every change. No worker may be using them any more. */
   async close(): Promise<void> {
-    await this.closeDevice();
-    await this.#context.changes.undo(this.#holder);
+    try {
+      await this.closeDevice();
+    } finally {
+      await this.#context.changes.undo(this.#holder);
+    }
   }
 
   /** Closes the descriptors alone: the changes are taken back with those of all others. */

@@ -11,7 +11,7 @@
 import { OperatorError } from '../base/errors.ts';
 import { closeDevice } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
-import { type InterfaceSpec, operatorErrorOf } from './attach.ts';
+import type { InterfaceSpec } from './attach.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
 import { type Clock, hostClock, type Timer } from './clock.ts';
 import { GroupDevice, type GroupDeviceSpec } from './group-device.ts';
@@ -24,6 +24,7 @@ import { Mirror, type OpenNotifications } from './mirror.ts';
 import { NetlinkClient, type OpenTransport } from './netlink.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-message.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
+import { operatorErrorOf } from './refusal.ts';
 import { Changes, type HostLog } from './restore.ts';
 import { Retries } from './retries.ts';
 import { Rtnl } from './rtnl.ts';

@@ -127,10 +127,13 @@ export class Interfaces {
     one.attachment = undefined;
     one.tracker.stop();
     const { context, serial, mirror } = this.#options;
-    await serial.run(() => detachInterface(context, attachment));
-    await mirror().refresh(name, lowerNameOf(one.spec) ?? '');
-    one.isLost = false;
-    this.#suggest(one);
+    try {
+      await serial.run(() => detachInterface(context, attachment));
+    } finally {
+      await mirror().refresh(name, lowerNameOf(one.spec) ?? '');
+      one.isLost = false;
+      this.#suggest(one);
+    }
   }
 
   /** Releases, and forgets the interface. */

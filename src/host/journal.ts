@@ -88,7 +88,7 @@ export class Journal {
   /** The same by holder, and how many entries of a holder say the same. */
   readonly #byHolder = new Map<string, Map<number, Entry>>();
   readonly #texts = new Map<string, number>();
-  /** Lines about another network namespace that were given up. */
+  /** Changes in another network namespace that were given up. */
   discarded = 0;
   /** The first number that is not a predecessor's. */
   #firstOwnId = 1;
@@ -125,10 +125,10 @@ export class Journal {
     if (!isLocked) throw heldBy(this.#path, this.#owner);
     const lines = readLines(this.#path);
     const before = lines[0]?.owner;
-    if (before === undefined || before.namespace === this.#owner.namespace) {
-      this.#load(lines);
-    } else {
-      this.discarded = lines.length - 1;
+    this.#load(lines);
+    if (before !== undefined && before.namespace !== this.#owner.namespace) {
+      this.discarded = this.#entries.size;
+      for (const id of [...this.#entries.keys()]) this.#take(id);
     }
     this.#rewrite();
   }

@@ -7,7 +7,7 @@
  */
 
 import { native } from '../datapath/native.ts';
-import { operatorErrorOf } from './attach.ts';
+import { operatorErrorOf } from './refusal.ts';
 
 /** The memberships of one device. */
 export class Memberships {

@@ -17,6 +17,9 @@ const ROUTES_MS = 5000;
 /** Ours: at the stop, what could not be put back is tried again after these pauses. */
 const STOP_PAUSES_MS = [100, 500, 1500];
 
+/** Ours: a kernel that takes longer to refuse is left to the next start. */
+const STOP_MAX_MS = 5000;
+
 /** What is tried again, and in which order with other changes of the host. */
 export interface RetriesOptions {
   readonly changes: Changes;
@@ -47,9 +50,10 @@ export class Retries {
   /** Takes back everything; what fails is tried again for a while. */
   async undoAll(): Promise<void> {
     const { changes, clock } = this.#options;
+    const endMs = clock.nowMs() + STOP_MAX_MS;
     await changes.undoAll();
     for (const pauseMs of STOP_PAUSES_MS) {
-      if (changes.leftovers().failed.length === 0) return;
+      if (changes.leftovers().failed.length === 0 || clock.nowMs() > endMs) return;
       await new Promise<void>((resolve) => {
         clock.after(pauseMs, resolve);
       });

@@ -15,6 +15,7 @@
 import { type ErrorCode, OperatorError } from '../base/errors.ts';
 import type { Change, Entry, Journal } from './journal.ts';
 import type { LinkRecord } from './records.ts';
+import { operatorErrorOf } from './refusal.ts';
 import type { Rtnl } from './rtnl.ts';
 import { sysctlWrite } from './sysctl.ts';
 import { resetTap } from './tap-flags.ts';
@@ -119,7 +120,8 @@ export class Undo {
     try {
       if ((await this.#undoChange(entry)) === 'done') return this.#end(entry);
       this.#kept.set(entry.id, { entry, isFailed: false, sentence: what });
-    } catch (error) {
+    } catch (thrown) {
+      const error = operatorErrorOf(thrown, entry.change.device);
       if (!(error instanceof OperatorError)) throw error;
       if (GONE.includes(error.code)) return this.#end(entry);
       const isNews = this.#kept.get(entry.id)?.isFailed !== true;

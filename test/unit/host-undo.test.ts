@@ -1,19 +1,15 @@
 /** What could not be put back is kept and tried again; a change whose answer was lost counts. */
 
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, OperatorError } from '../../src/base/errors.ts';
 import { Journal } from '../../src/host/journal.ts';
-import type { NetlinkClient } from '../../src/host/netlink.ts';
-import type { Request } from '../../src/host/netlink-message.ts';
-import { SilenceTable } from '../../src/host/nftables.ts';
 import type { HostAddress, HostRoute, LinkRecord } from '../../src/host/records.ts';
 import { Changes } from '../../src/host/restore.ts';
 import type { Rtnl } from '../../src/host/rtnl.ts';
-import { Silencer } from '../../src/host/silence.ts';
 
 const HOLDER = 'interface:net0';
 const ETH0 = linkOf({ ifindex: 3, name: 'eth0' });
@@ -328,72 +324,21 @@ test('a macvtap that is nowhere and made anew was deleted; one without its NIC t
   deepEqual(journal.entries(), []);
 });
 
-/** nftables as a test plays it: what it refuses, and what was asked for. */
-class Filtering {
-  readonly asked: string[] = [];
-  readonly foreign = new Set<string>();
-  refusal: ErrorCode | undefined;
-  readonly client = {
-    batch: async (what: string, requests: readonly Request[]) => {
-      this.asked.push(what);
-      const text = Buffer.concat(requests.map(({ body }) => body)).toString('latin1');
-      for (const table of this.foreign) {
-        if (text.includes(`${table}\0`)) throw new OperatorError('EOPNOTSUPP', 'of no process');
-      }
-      if (this.refusal !== undefined) throw new OperatorError(this.refusal, 'refused');
-      return [];
-    },
-    request: async (_what: string, { body }: Request) => {
-      const text = Buffer.from(body).toString('latin1');
-      if ([...this.foreign].some((table) => text.includes(`${table}\0`))) return [];
-      throw new OperatorError('ENOENT', 'no such table');
-    },
-  } as unknown as NetlinkClient;
-}
-
-test('rules that cannot be taken away keep nothing, and are written anew', async (t) => {
+test('what no file can be opened for is kept as well, and the rest is put back', async (t) => {
   const journal = Journal.open(pathIn(t));
   const kernel = new Kernel();
-  const filtering = new Filtering();
-  const log = (_: object, message: string): void => void kernel.log.push(message);
   const changes = kernel.changes(journal);
-  Object.assign(kernel.rtnl, { routes: async () => [] });
-  const silencer = new Silencer(kernel.rtnl, changes, filtering.client, { info: log, warn: log });
-  const eth1 = kernel.add({ name: 'eth1' });
-  await silencer.silence(ETH0, 'interface:net0', false);
-  await silencer.silence(eth1, 'interface:net1', false);
-  for (const code of ['ENOBUFS', 'ENOMEM', 'ETIMEDOUT'] as const) {
-    filtering.refusal = code;
-    await silencer.release('interface:net0');
-    await silencer.retry();
-    equal(kernel.log.length, 1, 'told once');
-    filtering.refusal = undefined;
-    filtering.asked.splice(0);
-    await silencer.retry();
-    await silencer.retry();
-    deepEqual(filtering.asked, ['silence eth1']);
-    kernel.log.splice(0);
-    await silencer.silence(ETH0, 'interface:net0', false);
+  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  journal.record('a', { kind: 'tap', device: 'eth0', ifindex: 3, flags: 2 });
+  const opened: number[] = [];
+  try {
+    for (;;) opened.push(openSync('/dev/null', 'r'));
+  } catch (error) {
+    equal((error as NodeJS.ErrnoException).code, 'EMFILE');
+    await changes.undoAll();
+  } finally {
+    for (const fd of opened) closeSync(fd);
   }
-  filtering.refusal = 'ETIMEDOUT';
-  await silencer.releaseAll();
-  equal(kernel.log.length, 1);
-});
-
-test('a table of our name without an owner does not switch silencing off', async () => {
-  const filtering = new Filtering();
-  const told: string[] = [];
-  const table = new SilenceTable(filtering.client, (name) => told.push(name));
-  filtering.foreign.add('ipmpd');
-  await table.add('eth0', 'nic');
-  deepEqual(told, ['ipmpd']);
-  await table.add('eth1', 'nic');
-  await table.delete('eth1');
-  await table.clear();
-  deepEqual(filtering.asked.at(-1), 'remove table ipmpd-2');
-  filtering.refusal = 'EOPNOTSUPP';
-  filtering.foreign.clear();
-  await rejects(table.add('eth0', 'nic'), { code: 'EOPNOTSUPP' });
-  filtering.refusal = 'EPERM';
-  await rejects(table.add('eth0', 'nic'), { code: 'EBUSY' });
+  deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
+  match(changes.leftovers().failed.join(), /^eth0: flags of the TAP: .*EMFILE/);
 });
