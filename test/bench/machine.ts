@@ -6,7 +6,7 @@ import { cpus, release } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Programs that the bench runs. */
-const PROGRAMS = ['ip', 'iperf3', 'ping', 'ss', 'setpriv', 'timeout', 'cc'];
+const PROGRAMS = ['ip', 'iperf3', 'ping', 'ss', 'setpriv', 'timeout', 'cc', 'chrt', 'renice'];
 
 /** Ours: above this share of the processors in use, others disturb. */
 export const IDLE_SHARE_MAX = 0.2;

@@ -16,6 +16,7 @@ import { measureForwarder } from './forwarder.ts';
 import { measureLocks } from './locks.ts';
 import { missingPrograms } from './machine.ts';
 import { type Options, options, type Special, USAGE } from './options.ts';
+import { benchPriority } from './priority.ts';
 import { type Cost, render, renderCosts, toJson } from './report.ts';
 import { Run, type Surroundings } from './run.ts';
 import { benchFailover, benchScale } from './scale.ts';
@@ -35,6 +36,7 @@ const SPECIALS: Readonly<
   kstats: benchKstats,
   scale: benchScale,
   failover: benchFailover,
+  priority: benchPriority,
   shapes: (_fields, print) => benchShapes(print),
 };
 

@@ -9,7 +9,7 @@ import { WORKLOADS, type Workload } from './workloads.ts';
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
                         [--only TEXT]... [--row TEXT]... [--build FOLDER]...
                         [--alternatives] [--json FILE]
-       npm run bench -- --kstats | --scale | --failover | --shapes
+       npm run bench -- --kstats | --scale | --failover | --shapes | --priority
   (nothing)  5 rounds of 1 s, at most 15 minutes
   --quick    2 rounds, at most 3 minutes: does everything work?
   --full     one more round with UDP 512 and 1400, connections per second, round trips while TCP
@@ -23,6 +23,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [-
   --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
   --scale    only large hosts: 64 NICs in a group, 512 in all: 3 minutes
   --failover only 50 cuts on each wiring: 8 minutes
+  --priority only round trips beside processes that never sleep, by priority: 5 minutes
   --shapes   only whether call sites of the hot path stay monomorphic: 10 seconds
 Everything is IPv4: ipmpd does not serve IPv6 yet.
 `;
@@ -50,7 +51,7 @@ export interface Options {
   readonly special: Special | undefined;
 }
 
-const SPECIALS = ['kstats', 'scale', 'failover', 'shapes'] as const;
+const SPECIALS = ['kstats', 'scale', 'failover', 'shapes', 'priority'] as const;
 export type Special = (typeof SPECIALS)[number];
 
 /** Reads the arguments. @throws TypeError */
@@ -71,6 +72,7 @@ export function options(argv: readonly string[]): Options {
       scale: { type: 'boolean', default: false },
       failover: { type: 'boolean', default: false },
       shapes: { type: 'boolean', default: false },
+      priority: { type: 'boolean', default: false },
     },
   });
   const { only, row, json, full } = values;

@@ -174,7 +174,8 @@ function cell(spread: Spread | undefined, digits?: number): string {
   return least === most ? `${median}` : `${median} [${least} .. ${most}]`;
 }
 
-function columns(lines: readonly (readonly string[])[]): string[] {
+/** Lines of cells as text, in columns. */
+export function columns(lines: readonly (readonly string[])[]): string[] {
   const widths = (lines[0] ?? []).map((_, at) =>
     Math.max(...lines.map((line) => line[at]?.length ?? 0)),
   );
