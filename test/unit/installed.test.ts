@@ -4,7 +4,8 @@
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,5 +83,14 @@ describe('an installation without the packages of development', () => {
     const [first = ''] = stdout.split('\n');
     match(first, /^SIMULATED: (no lab can be built here|the package raw-socket, .*missing)/);
     equal(status, 0, stdout);
+  });
+
+  test('a measurement of the lab ends with that sentence too', async () => {
+    const child = fork(join(folder, 'dist/src/lab/prober.js'), ['127.0.0.1'], { silent: true });
+    const messages: { kind?: string; text?: string }[] = [];
+    child.on('message', (message) => messages.push(message as { kind?: string }));
+    const [status] = (await once(child, 'close')) as [number | null];
+    deepEqual([status, messages.length, messages[0]?.kind], [1, 1, 'error']);
+    match(messages[0]?.text ?? '', /^the package raw-socket, .*missing/);
   });
 });
