@@ -6,7 +6,7 @@
  * down too; the workers, since devices are given to them (they begin before this file is loaded);
  * then, if no other daemon is running, what a killed predecessor left is put back; then the
  * configuration is brought into force, in the order of difference.ts; and the control surface last,
- * because its libraries take long to load and packets should flow meanwhile. The stop goes backwards.
+ * because its libraries take long to load and packets should flow meanwhile. The stop goes back.
  */
 
 import { randomInt } from 'node:crypto';
