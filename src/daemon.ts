@@ -127,7 +127,7 @@ export class Daemon {
     });
     this.#reconfiguration = this.#makeReconfiguration();
     this.#control = this.#makeControl();
-    this.#surface = new Surface({ backend: this.#control, log, nowMs: hostClock.nowMs });
+    this.#surface = new Surface({ backend: this.#control, log, clock: hostClock });
     this.#supervision = new Supervision({
       manager,
       system: this.#system,
@@ -314,6 +314,7 @@ export class Daemon {
       tell: (news) =>
         this.#pump.afterEvents(() => this.#control.publishNews(news, hostClock.nowMs())),
       isStopping: () => this.#isStopping,
+      refusalOf: (name) => this.#devices.refusalOf(name),
     });
   }
 
@@ -331,6 +332,8 @@ export class Daemon {
       }),
       isUnanswered: (ifname) =>
         this.#drivers.isUnanswered(ifname) || this.#devices.isUnanswered(ifname),
+      problems: () => [...this.#reconfiguration.problems, ...this.#surface.problems],
+      refusalOf: (name) => this.#devices.refusalOf(name),
       nowMs: hostClock.nowMs,
       wallTime,
       onFailure: this.#fail,

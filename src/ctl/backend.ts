@@ -85,10 +85,14 @@ export interface ConfigRow {
   readonly origin: string;
 }
 
-/** What a reload did, one sentence each; `problems` says what could not be applied, and why. */
+/**
+ * What a reload did, one sentence each. `problems`: what could not be applied, and why; `warnings`:
+ * what was applied and waits for something, such as a device that is not there.
+ */
 export interface ReloadRow {
   readonly changes: readonly string[];
   readonly problems: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** An error of a configuration file, as `ipmpd --check` prints it. */
@@ -101,6 +105,8 @@ export interface StatusRow {
   readonly state: GroupState;
   readonly version: string;
   readonly uptime_s: number;
+  /** What of the configuration could not be made so, one sentence each. */
+  readonly problems: readonly string[];
   readonly groups: readonly GroupRow[];
 }
 

@@ -19,16 +19,18 @@ export async function change({ client, command, values }: Call): Promise<number>
   return EXIT_DONE;
 }
 
-/** What the daemon has changed; what it could not is a failure. */
+/** What the daemon has changed; what it could not is a failure, what waits is a warning. */
 export async function reload(call: Call): Promise<number> {
   const { line, client } = call;
   const row = rowOf(await client.request('POST', '/v1/reload'));
   const changes = sentencesOf(row.changes);
   const problems = sentencesOf(row.problems);
+  const warnings = sentencesOf(row.warnings);
   if (isJson(call)) printJson(call, row);
   else {
     line.print((changes.length > 0 ? changes : ['nothing to change']).map(ended).join(''));
     line.complain(problems.map((problem) => `ipmpadm: ${ended(problem)}`).join(''));
+    line.complain(warnings.map((warning) => `ipmpadm: warning: ${ended(warning)}`).join(''));
   }
   return problems.length === 0 ? EXIT_DONE : EXIT_REFUSED;
 }

@@ -47,13 +47,15 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** One line a group: what works, and what does not. */
+/** One line a group: what works, and what does not; then what of the configuration is not so. */
 export function renderStatus(status: Row, groups: readonly Row[], paint: Paint): string {
-  if (groups.length === 0) return `${paint.state(text(status.state))}: no groups\n`;
   const lines = groups.map((group) => {
     const state = paint.state(text(group.state));
     return `${paint.name(text(group.group))}: ${state} ${memberWords(group, paint)}`.trimEnd();
   });
+  if (groups.length === 0) lines.push(`${paint.state(text(status.state))}: no groups`);
+  const problems = Array.isArray(status.problems) ? status.problems : [];
+  lines.push(...problems.map((problem) => `problem: ${text(problem)}`));
   return lines.map((line) => `${line}\n`).join('');
 }
 

@@ -93,11 +93,12 @@ export const COMPONENTS: readonly Schema[] = [
   }),
   record('ConfigValue', { key: TEXT, value: {}, origin: TEXT }),
   record('ConfigCheck', { errors: listOf(TEXT) }),
-  record('Reload', { changes: listOf(TEXT), problems: listOf(TEXT) }),
+  record('Reload', { changes: listOf(TEXT), problems: listOf(TEXT), warnings: listOf(TEXT) }),
   record('Status', {
     state: oneOf('ok', 'degraded', 'failed'),
     version: TEXT,
     uptime_s: { type: 'number' },
+    problems: listOf(TEXT),
     groups: listOf(ref('Group')),
   }),
   record('Event', {

@@ -6,6 +6,7 @@
  * collector, which holds nothing while drivers answer.
  */
 
+import type { OperatorError } from '../base/errors.ts';
 import { mapInTurns } from '../base/turns.ts';
 import { configErrorFormat } from '../config/document.ts';
 import { configEntries } from '../config/show.ts';
@@ -39,6 +40,10 @@ export interface ControlOptions extends CommandsOptions {
   readonly readiness: () => Readiness;
   /** Whether the driver or the device of an interface owes an answer. */
   readonly isUnanswered: (ifname: string) => boolean;
+  /** What of the configuration could not be made so, one sentence each. */
+  readonly problems: () => readonly string[];
+  /** Why a device is not attached; undefined if it is. */
+  readonly refusalOf: (name: string) => OperatorError | undefined;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   /** A monotonic time as RFC 3339 with microseconds. */
@@ -64,7 +69,8 @@ export class Control extends Commands implements ControlBackend {
     const { system, version, nowMs } = this.#options;
     const { state, groups } = system.describeStatus();
     const uptimeS = Math.floor((nowMs() - this.#startedMs) / 1000);
-    return { state, version, uptime_s: uptimeS, groups };
+    const problems = this.#options.problems();
+    return { state, version, uptime_s: uptimeS, problems, groups };
   }
 
   async groups(): Promise<readonly GroupRow[]> {
@@ -72,10 +78,14 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async interfaces(): Promise<readonly InterfaceRow[]> {
-    const { system, isUnanswered } = this.#options;
-    return system
-      .describeInterfaces()
-      .map((row) => ({ ...row, unanswered: isUnanswered(row.ifname) }));
+    const { system, isUnanswered, refusalOf } = this.#options;
+    return system.describeInterfaces().map((row) => {
+      const refusal = row.state === 'absent' ? refusalOf(row.ifname) : undefined;
+      // What is there and cannot be used must not be called absent.
+      const isThere = refusal !== undefined && refusal.code !== 'ENODEV';
+      const cause = isThere ? `${refusal.message} (${refusal.code})` : row.cause;
+      return { ...row, unanswered: isUnanswered(row.ifname), cause };
+    });
   }
 
   async addresses(): Promise<readonly AddressRow[]> {

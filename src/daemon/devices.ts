@@ -70,6 +70,8 @@ interface Entry {
   isBusy: boolean;
   /** When the step under way began. */
   busySinceMs: number;
+  /** Why the last attempt to open it failed; undefined once it is open, or was lost. */
+  refusal: OperatorError | undefined;
   /** Given back for good: what the host suggests is not heard any more. */
   isForgotten: boolean;
   /** What the host said while the device was being opened; it counts when that is done. */
@@ -111,6 +113,11 @@ export class Devices {
   isUnanswered(name: string): boolean {
     const entry = this.#entries.get(name);
     return entry?.isBusy === true && this.#options.nowMs() - entry.busySinceMs > LATE_MS;
+  }
+
+  /** Why a device is not open: undefined if it is, or was and went away. */
+  refusalOf(name: string): OperatorError | undefined {
+    return this.#entries.get(name)?.refusal;
   }
 
   /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
@@ -203,6 +210,7 @@ export class Devices {
       isOpen: false,
       isBusy: false,
       busySinceMs: 0,
+      refusal: undefined,
       isForgotten: false,
       missed: [],
       idle: [],
@@ -235,6 +243,7 @@ export class Devices {
     try {
       await entry.device.open();
       entry.isOpen = true;
+      entry.refusal = undefined;
       for (const event of entry.missed.splice(0)) {
         if (event.kind === 'link') this.handleLink(event);
         else this.handleDevice(event);
@@ -242,6 +251,7 @@ export class Devices {
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       entry.isWanted = false;
+      entry.refusal = error;
       const { code, hint, message } = error;
       this.#options.log.warn({ event: 'device-refused', device: name, code, hint }, message);
     }

@@ -6,7 +6,8 @@
  * What is in force is kept apart from what is wanted: a change that could not be made is missing
  * from it, and so it is in the next difference again.
  *
- *   start    the first change that fails ends it
+ *   start    what can be applied is applied: one setting that is refused must not take the network
+ *            of the host with it; the rest is logged and shown
  *   command  whole or nothing: a change that fails is followed by the way back
  *   reload   what can be applied is applied, the rest is reported
  *
@@ -52,6 +53,8 @@ export interface ReconfigurationOptions {
   readonly log: Log;
   readonly tell: (news: ConfigurationNews) => void;
   readonly isStopping: () => boolean;
+  /** Why a device is not attached; undefined if it is, or nobody has asked for it. */
+  readonly refusalOf: (name: string) => OperatorError | undefined;
 }
 
 /** See the head of the file. */
@@ -60,6 +63,8 @@ export class Reconfiguration {
   readonly #serial = new Serial();
   /** What is in force. */
   #config: Config;
+  /** What was asked for and could not be done, by the sentence of the change. */
+  readonly #problems = new Map<string, string>();
 
   constructor(options: ReconfigurationOptions) {
     this.#options = options;
@@ -72,13 +77,16 @@ export class Reconfiguration {
     return this.#config;
   }
 
-  /** Makes the configuration that was read the one in force. The first refusal is thrown. */
+  /** What of the configuration that is wanted could not be made so: one sentence each. */
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
+  }
+
+  /** Makes the configuration that was read the one in force, as far as it can be. */
   async start(): Promise<void> {
     await this.#serial.run(async () => {
-      for (const change of difference(this.#config, this.#options.store.config)) {
-        if (this.#options.isStopping()) return;
-        await this.#apply(change);
-      }
+      const { problems } = await this.#applyAll(this.#options.store.config);
+      for (const problem of problems) this.#options.log.error({ event: 'not-applied' }, problem);
     });
   }
 
@@ -129,33 +137,43 @@ export class Reconfiguration {
         throw new OperatorError('EINVAL', errors.join('; '), hint);
       }
       store.commit(proposal);
-      const row = await this.#applyAll(proposal);
+      this.#problems.clear();
+      const row = await this.#applyAll(proposal.effective.config);
+      for (const warning of row.warnings) log.warn({ event: 'reload-warning' }, warning);
       log.info({ event: 'reloaded', ...row }, `reloaded: ${countOf(row)}`);
       tell({ event: 'configuration-reloaded', cause: 'configured', detail: countOf(row) });
       return row;
     });
   }
 
-  async #applyAll({ effective }: Proposal): Promise<ReloadRow> {
+  async #applyAll(wanted: Config): Promise<ReloadRow> {
     const changes: string[] = [];
     const problems: string[] = [];
+    const warnings: string[] = [];
     const missing = new Set<string>();
     await nextTurn();
-    for (const change of difference(this.#config, effective.config)) {
+    for (const change of difference(this.#config, wanted)) {
       if (this.#options.isStopping()) break;
       const sentence = changeSentence(change);
       const problem = await this.#try(change, missing);
       if (problem !== undefined) problems.push(problem);
       else (change.kind === 'restart' ? problems : changes).push(sentence);
+      warnings.push(...this.#warningsOf(change));
     }
-    return { changes, problems };
+    return { changes, problems, warnings };
+  }
+
+  /** A device that is absent or refused is a normal state, and worth a word. */
+  #warningsOf(change: Change): string[] {
+    if (change.kind !== 'open-interface' && change.kind !== 'open-group') return [];
+    const refusal = this.#options.refusalOf(change.name);
+    return refusal === undefined ? [] : [`${change.name}: ${refusal.message}; waiting for it`];
   }
 
   /** Makes one change, or says what kept it; what could not be added is `missing` to the rest. */
   async #try(change: Change, missing: Set<string>): Promise<string | undefined> {
-    const sentence = changeSentence(change);
     const absent = changeNames(change).find((name) => missing.has(name));
-    if (absent !== undefined) return `${sentence}: there is no ${absent}`;
+    if (absent !== undefined) return this.#problem(change, `there is no ${absent}`);
     try {
       await this.#apply(change);
       return undefined;
@@ -163,8 +181,15 @@ export class Reconfiguration {
       if (!(error instanceof OperatorError)) throw error;
       const isAddition = change.kind === 'add-interface' || change.kind === 'add-group';
       if (isAddition) missing.add(change.config.name);
-      return `${sentence}: ${error.message} (${error.code})`;
+      return this.#problem(change, `${error.message} (${error.code})`);
     }
+  }
+
+  #problem(change: Change, why: string): string {
+    const sentence = changeSentence(change);
+    const problem = `${sentence}: ${why}`;
+    this.#problems.set(sentence, problem);
+    return problem;
   }
 
   /**
@@ -217,6 +242,7 @@ export class Reconfiguration {
       throw error;
     }
     this.#config = next;
+    this.#problems.delete(changeSentence(change));
   }
 }
 

@@ -10,39 +10,56 @@ import type { MetricsListener } from '../ctl/metrics-listener.ts';
 import type { ControlServer } from '../ctl/server.ts';
 import type { SharedText } from '../ctl/shared-text.ts';
 import { native } from '../datapath/native.ts';
-import { hostClock, wallTime } from '../host/clock.ts';
+import { type Clock, type Timer, wallTime } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import { Serial } from '../host/serial.ts';
 import { VERSION } from '../host/version.ts';
 
 /** What it needs of the rest of the daemon. */
 export interface SurfaceOptions {
   readonly backend: ControlBackend;
   readonly log: Log;
-  /** Monotonic milliseconds. */
-  readonly nowMs: () => number;
+  readonly clock: Clock;
 }
+
+/** Ours: pauses between attempts to listen, doubled each time. */
+const RETRY_FIRST_MS = 1000;
+const RETRY_LAST_MS = 60_000;
 
 /** See the head of the file. */
 export class Surface {
   readonly #options: SurfaceOptions;
+  readonly #serial = new Serial();
   #server: ControlServer | undefined;
   #listener: MetricsListener | undefined;
   #metrics: SharedText | undefined;
   #listening: Config['metrics'] = { listen: null, hosts: [] };
   #operators = '';
+  /** Why nobody listens for scrapers; undefined if somebody does, or nobody is to. */
+  #listenProblem: string | undefined;
+  #retry: Timer | undefined;
 
   constructor(options: SurfaceOptions) {
     this.#options = options;
   }
 
-  /** Begins to serve. EPERM, EEXIST, EBUSY: the socket; EADDRINUSE and others: the listener. */
+  /** What does not work, one sentence each. */
+  get problems(): readonly string[] {
+    return this.#listenProblem === undefined ? [] : [this.#listenProblem];
+  }
+
+  /**
+   * Begins to serve. EPERM, EEXIST, EBUSY: the socket. That the listener for scrapers cannot be
+   * opened is logged, and tried again: an address may come later than we, and the network of the
+   * host must not wait for who reads its figures.
+   */
   async start({ control, metrics }: Config): Promise<void> {
-    const { backend, log, nowMs } = this.#options;
+    const { backend, log, clock } = this.#options;
     const [{ startControlServer }, { SharedText }] = await Promise.all([
       import('../ctl/server.ts'),
       import('../ctl/shared-text.ts'),
     ]);
-    this.#metrics = new SharedText(() => backend.metrics(), nowMs);
+    this.#metrics = new SharedText(() => backend.metrics(), clock.nowMs);
     const { systemGroupId } = await import('../ctl/socket.ts');
     await this.setOperators(control.group);
     this.#server = await startControlServer({
@@ -53,10 +70,29 @@ export class Surface {
       peerCredentials: (fd) => native.peerCredentials(fd),
       metrics: this.#metrics,
       wallTime,
-      after: hostClock.after,
+      after: clock.after,
       log,
     });
-    await this.setMetrics(metrics);
+    await this.#serial.run(() => this.#tryToListen(metrics, RETRY_FIRST_MS));
+  }
+
+  async #tryToListen(metrics: Config['metrics'], pauseMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      await this.#setMetrics(metrics);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const { code, message } = error;
+      if (this.#listenProblem === undefined) log.error({ event: 'metrics-refused', code }, message);
+      this.#listenProblem = message;
+      this.#retry = clock.after(pauseMs, () => {
+        void this.#serial.run(async () => {
+          // A reload may have said meanwhile where to listen.
+          if (this.#listenProblem === undefined) return;
+          await this.#tryToListen(metrics, Math.min(2 * pauseMs, RETRY_LAST_MS));
+        });
+      });
+    }
   }
 
   /** Members of `group` may operate from now on; while there is no such group, root alone. */
@@ -69,7 +105,11 @@ export class Surface {
   }
 
   /** Listens for scrapers where `metrics` says, and nowhere else; as before if that fails. */
-  async setMetrics(metrics: Config['metrics']): Promise<void> {
+  setMetrics(metrics: Config['metrics']): Promise<void> {
+    return this.#serial.run(() => this.#setMetrics(metrics));
+  }
+
+  async #setMetrics(metrics: Config['metrics']): Promise<void> {
     const before = this.#listener;
     const { listen } = metrics;
     const isSamePlace = before?.host === listen?.host && before?.port === listen?.port;
@@ -81,6 +121,11 @@ export class Surface {
       throw error;
     }
     this.#listening = metrics;
+    this.#retry?.cancel();
+    if (this.#listenProblem !== undefined) {
+      this.#listenProblem = undefined;
+      this.#options.log.info({ event: 'metrics-recovered' }, 'scrapers are served now');
+    }
     if (!isSamePlace) await before?.close();
   }
 
@@ -97,6 +142,8 @@ export class Surface {
 
   /** Serves nobody any more, and removes the socket. */
   async stop(): Promise<void> {
+    this.#retry?.cancel();
+    this.#listenProblem = undefined;
     await this.#closeListener();
     await this.#server?.close();
     this.#server = undefined;

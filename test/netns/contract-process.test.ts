@@ -117,13 +117,30 @@ describe('ipmpd as a process', () => {
     );
     equal(refused.status, 1, refused.stdout);
     match(refused.stdout, /"level":60.*"event":"start-failed".*may be written by others.*EPERM/s);
+  });
 
-    const busy = { metrics: { listen: '203.0.113.1:9437' } };
-    const elsewhere = await ipmpd(
-      ...['--config', fileWith('busy.yaml', busy), '--socket', join(workspace.folder, 'b.sock')],
-    );
-    equal(elsewhere.status, 1, elsewhere.stdout);
-    match(elsewhere.stdout, /cannot listen on 203\.0\.113\.1:9437: EADDRNOTAVAIL/);
+  test('[contract 3.16] metrics.listen on an address that comes later', async () => {
+    const later = { metrics: { listen: '203.0.113.1:9437' } };
+    const socket = join(workspace.folder, 'later.sock');
+    const argv = [process.execPath, IPMPD, '--config', fileWith('later.yaml', later)];
+    const daemon = new Running(socket, [...argv, '--socket', socket]);
+    await daemon.answers();
+    const refusal = 'metrics.listen: cannot listen on 203.0.113.1:9437: EADDRNOTAVAIL';
+    match(daemon.output, new RegExp(`"level":50.*"event":"metrics-refused".*${refusal}`));
+    const status = [process.execPath, IPMPADM, '--socket', socket, 'status'];
+    deepEqual(await execute(status), {
+      status: 0,
+      stdout: `ok: no groups\nproblem: ${refusal}\n`,
+      stderr: '',
+    });
+    await workspace.ip('host', ['address add 203.0.113.1/32 dev lo']);
+    await until('scrapers are served', READY_MS, async () => {
+      const argv = ['curl', '-s', '-m', '5', 'http://203.0.113.1:9437/metrics'];
+      return (await workspace.runIn('host', argv)).includes('ipmpd_build_info');
+    });
+    equal((await execute(status)).stdout, 'ok: no groups\n');
+    await workspace.ip('host', ['address del 203.0.113.1/32 dev lo']);
+    equal(await daemon.end('SIGTERM'), 0);
   });
 
   test('[contract 2.4] a daemon that dies ends with 1', async () => {

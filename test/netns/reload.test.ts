@@ -141,7 +141,7 @@ describe('reload', () => {
     match(stderr, /ipmpd\.yaml:2: groups\.ipmp0\.mtu: 7 is not valid .*EINVAL/);
     equal((await host.daemon.ipmpadm(['-j', 'config', 'show'])).stdout, before.stdout);
     write(host);
-    deepEqual(await reload(host), { changes: [], problems: [] });
+    deepEqual(await reload(host), { changes: [], problems: [], warnings: [] });
     deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
   });
 
@@ -171,7 +171,7 @@ describe('reload', () => {
       /EINVAL/,
     );
     write(host);
-    deepEqual(await reload(host), { changes: [], problems: [] });
+    deepEqual(await reload(host), { changes: [], problems: [], warnings: [] });
   });
 
   test('addresses and names change hands within one reload', async () => {

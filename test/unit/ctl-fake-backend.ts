@@ -119,7 +119,8 @@ export class FakeBackend implements ControlBackend {
   readonly done: string[] = [];
   /** What a failing request throws. */
   failure: Error | undefined;
-  reloaded: ReloadRow = { changes: ['group ipmp0: mtu is now 1400'], problems: [] };
+  reloaded: ReloadRow = { changes: ['group ipmp0: mtu is now 1400'], problems: [], warnings: [] };
+  problems: string[] = [];
   metricsMade = 0;
   /** Each kstat that was read, as module:name. */
   readonly kstatsRead: string[] = [];
@@ -127,7 +128,13 @@ export class FakeBackend implements ControlBackend {
 
   async status(): Promise<StatusRow> {
     const groups = await this.groups();
-    return { state: this.group.state, version: '0.0.0', uptime_s: 7, groups };
+    return {
+      state: this.group.state,
+      version: '0.0.0',
+      uptime_s: 7,
+      problems: this.problems,
+      groups,
+    };
   }
 
   async groups(): Promise<GroupRow[]> {

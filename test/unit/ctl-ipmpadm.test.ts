@@ -176,13 +176,19 @@ test('[contract 4.15] reload tells what has changed; what was not done is a fail
     out: 'group ipmp0: mtu is now 1400\n',
     error: '',
   });
-  daemon.backend.reloaded = { changes: [], problems: [] };
+  daemon.backend.reloaded = { changes: [], problems: [], warnings: [] };
   equal((await ipmpadm(daemon.socketPath, 'reload')).out, 'nothing to change\n');
-  daemon.backend.reloaded = { changes: ['a'], problems: ['net4: there is no eth4'] };
+  daemon.backend.reloaded = { changes: ['a'], problems: [], warnings: ['c'] };
+  deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
+    status: 0,
+    out: 'a\n',
+    error: 'ipmpadm: warning: c\n',
+  });
+  daemon.backend.reloaded = { changes: ['a'], problems: ['b'], warnings: ['c'] };
   deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
     status: 1,
     out: 'a\n',
-    error: 'ipmpadm: net4: there is no eth4\n',
+    error: 'ipmpadm: b\nipmpadm: warning: c\n',
   });
   const json = await ipmpadm(daemon.socketPath, '-j reload');
   deepEqual([json.status, JSON.parse(json.out)], [1, daemon.backend.reloaded]);

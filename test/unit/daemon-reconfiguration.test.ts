@@ -31,10 +31,12 @@ class Stage {
   /** Sentences of changes that are refused. */
   readonly refused = new Set<string>();
   /** Sentences of changes that are in force, though what they are about is not there yet. */
-  readonly waiting = new Set<string>();
+  readonly held = new Set<string>();
   /** Resolved before a change is made; none: at once. */
   gate: Promise<void> | undefined;
   isStopping = false;
+  /** Devices that are not attached, and why. */
+  readonly waiting = new Map<string, OperatorError>();
   readonly reconfiguration: Reconfiguration;
   readonly store: ConfigStore;
 
@@ -51,12 +53,13 @@ class Stage {
           const sentence = changeSentence(change);
           if (this.refused.has(sentence)) throw new OperatorError('ENOBUFS', 'no');
           this.done.push(sentence);
-          if (this.waiting.has(sentence)) throw new StillWanted('EEXIST', 'held');
+          if (this.held.has(sentence)) throw new StillWanted('EEXIST', 'held');
         },
       },
       log: pino({ level: 'silent' }),
       tell: (news) => this.news.push(news),
       isStopping: () => this.isStopping,
+      refusalOf: (name) => this.waiting.get(name),
     });
   }
 
@@ -89,11 +92,40 @@ async function started(): Promise<Stage> {
   return stage;
 }
 
-test('the start ends with the first refusal', async () => {
+test('a start does what it can, shows the rest, and the next reload tries it again', async () => {
   using stage = new Stage();
   stage.refused.add('add net0 to ipmp0');
-  await rejects(stage.reconfiguration.start(), { code: 'ENOBUFS' });
-  deepEqual(stage.taken(), ['add interface net0', 'add interface net1', 'add group ipmp0']);
+  await stage.reconfiguration.start();
+  deepEqual(stage.taken(), [
+    'add interface net0',
+    'add interface net1',
+    'add group ipmp0',
+    'open net0',
+    'open net1',
+    'open ipmp0',
+  ]);
+  const problem = 'add net0 to ipmp0: no (ENOBUFS)';
+  deepEqual(stage.reconfiguration.problems, [problem]);
+  deepEqual(await stage.reconfiguration.reload(), {
+    changes: [],
+    problems: [problem],
+    warnings: [],
+  });
+  stage.refused.clear();
+  const row = { changes: ['add net0 to ipmp0'], problems: [], warnings: [] };
+  deepEqual(await stage.reconfiguration.reload(), row);
+  deepEqual(stage.reconfiguration.problems, []);
+});
+
+test('a device that is not there is a warning of the reload that asks for it', async () => {
+  using stage = await started();
+  stage.waiting.set('net2', new OperatorError('ENODEV', 'there is no device eth9'));
+  stage.write(MAIN.replace('net1: {}', 'net1: {}, net2: { uplink: eth9 }'));
+  deepEqual(await stage.reconfiguration.reload(), {
+    changes: ['add interface net2', 'open net2'],
+    problems: [],
+    warnings: ['net2: there is no device eth9; waiting for it'],
+  });
 });
 
 test('a stop ends a start between two changes', async () => {
@@ -166,11 +198,12 @@ test('a reload applies what differs, and reports what could not be applied', asy
   deepEqual(await stage.reconfiguration.reload(), {
     changes: ['change ipmp0: failback'],
     problems: ['add address 192.0.2.11/24 to ipmp0: no (ENOBUFS)'],
+    warnings: [],
   });
   stage.refused.clear();
   const again = await stage.reconfiguration.reload();
-  deepEqual(again, { changes: ['add address 192.0.2.11/24 to ipmp0'], problems: [] });
-  deepEqual(await stage.reconfiguration.reload(), { changes: [], problems: [] });
+  deepEqual(again, { changes: ['add address 192.0.2.11/24 to ipmp0'], problems: [], warnings: [] });
+  deepEqual(await stage.reconfiguration.reload(), { changes: [], problems: [], warnings: [] });
 });
 
 test('a broken file changes nothing, and a command afterwards works', async () => {
@@ -195,7 +228,11 @@ test('what commands have changed outlives a reload', async () => {
 test('what needs a restart is said at every reload until then', async () => {
   using stage = await started();
   stage.write(`${MAIN}datapath: { workers: 3 }\n`);
-  const expected = { changes: [], problems: ['datapath.workers takes effect at the next start'] };
+  const expected = {
+    changes: [],
+    problems: ['datapath.workers takes effect at the next start'],
+    warnings: [],
+  };
   deepEqual(await stage.reconfiguration.reload(), expected);
   deepEqual(await stage.reconfiguration.reload(), expected);
 });
@@ -212,6 +249,7 @@ test('what could not be added takes with it what needs it, and nothing else', as
       'add net2 to ipmp0: there is no net2',
       'open net2: there is no net2',
     ],
+    warnings: [],
   });
 });
 
@@ -256,7 +294,7 @@ test('who asks while the daemon stops is refused', async () => {
 test('what stays wanted is a problem of the reload, and goes with the configuration', async () => {
   using stage = await started();
   const sentence = 'add route default via 192.0.2.1 to ipmp0';
-  stage.waiting.add(sentence);
+  stage.held.add(sentence);
   stage.write(MAIN.replace('10/24]', '10/24], routes: [{ to: default, via: 192.0.2.1 }]'));
   const { problems } = await stage.reconfiguration.reload();
   deepEqual([stage.taken(), problems], [[sentence], [`${sentence}: held (EEXIST)`]]);
