@@ -30,11 +30,18 @@ export class LineWriter {
   #waiting: string[] = [];
   #waitingBytes = 0;
   #isWriting = false;
+  /** What found the descriptor full and is tried again in a moment. */
+  #held: Buffer | undefined;
   #lost = 0;
 
   constructor(fd: number) {
     this.#fd = fd;
     process.on('exit', () => this.#writeAtExit());
+  }
+
+  /** Lines lost since everything was written last. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Takes one line, or some; a line that finds no room is lost. */
@@ -61,6 +68,7 @@ export class LineWriter {
 
   #writeChunk(bytes: Buffer, lines: number): void {
     this.#isWriting = true;
+    this.#held = undefined;
     write(this.#fd, bytes, (error, written) => {
       if (error === null && written < bytes.length) {
         this.#waitingBytes -= written;
@@ -68,6 +76,7 @@ export class LineWriter {
         return;
       }
       if (error?.code === 'EAGAIN') {
+        this.#held = bytes;
         hostClock.after(AGAIN_MS, () => this.#writeChunk(bytes, lines));
         return;
       }
@@ -87,7 +96,8 @@ export class LineWriter {
 
   /** The process ends by a failure: what waits is written now, unless nobody reads it. */
   #writeAtExit(): void {
-    let rest = Buffer.from(this.#waiting.splice(0).join(''));
+    const waiting = Buffer.from(this.#waiting.splice(0).join(''));
+    let rest = this.#held === undefined ? waiting : Buffer.concat([this.#held, waiting]);
     for (let tries = 0; rest.length > 0 && tries < AGAIN_AT_EXIT; ) {
       try {
         rest = rest.subarray(writeSync(this.#fd, rest));
