@@ -13,18 +13,16 @@ import { closeDevice } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
 import type { InterfaceSpec } from './attach.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
+import { openFiltering, openRouting } from './clients.ts';
 import { type Clock, hostClock, type Timer } from './clock.ts';
 import { GroupDevice, type GroupDeviceSpec } from './group-device.ts';
 import type { HostEvent } from './host-event.ts';
 import { type AttachedDevice, Interfaces } from './interfaces.ts';
 import { Journal } from './journal.ts';
-import { type LateCall, logLate } from './late.ts';
 import { LinkMacs } from './link-macs.ts';
 import { Mirror, type OpenNotifications } from './mirror.ts';
-import { NetlinkClient, type OpenTransport } from './netlink.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-message.ts';
+import type { OpenTransport } from './netlink.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
-import { operatorErrorOf } from './refusal.ts';
 import { Changes, type HostLog } from './restore.ts';
 import { Retries } from './retries.ts';
 import { Rtnl } from './rtnl.ts';
@@ -122,17 +120,21 @@ export class Host {
 
   async #start(): Promise<number> {
     const { log } = this.#options;
-    const journal = Journal.open(this.#options.journalPath);
+    const journal = await Journal.open(this.#options.journalPath);
     this.#opened.push(journal);
     if (journal.discarded > 0) {
       const fields = { changes: journal.discarded };
       log.warn(fields, 'a killed daemon left changes in another network namespace');
     }
-    const routing = await this.#openClient(NETLINK_ROUTE);
+    const { openTransport = openNativeTransport } = this.#options;
+    const sockets = { open: openTransport, clock: this.#clock, log };
+    const routing = await openRouting(sockets);
+    this.#opened.push(routing);
     const rtnl = new Rtnl(routing);
     const changes = new Changes(journal, rtnl, log);
     const takenBack = await changes.undoLeftovers();
-    const filtering = await this.#openFiltering();
+    const filtering = await openFiltering(sockets);
+    if (filtering !== undefined) this.#opened.push(filtering);
     const silencer = new Silencer(rtnl, changes, filtering, log);
     const carrier = this.#openCarrier();
     if (carrier !== undefined) this.#opened.push(carrier);
@@ -324,27 +326,6 @@ export class Host {
     if (carrier === undefined) return undefined;
     const onChange = (nic: number): void => this.#running?.interfaces.handleCarrier(nic);
     return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange });
-  }
-
-  /** Opens a socket for requests, which is closed with the rest. */
-  async #openClient(protocol: number): Promise<NetlinkClient> {
-    const { openTransport: open = openNativeTransport, log } = this.#options;
-    const onLate = (call: LateCall): void => logLate(log, call);
-    const client = await NetlinkClient.open(open, protocol, this.#clock, onLate);
-    this.#opened.push(client);
-    return client;
-  }
-
-  /** A kernel without netfilter's socket has nothing that could be silenced by it. */
-  async #openFiltering(): Promise<NetlinkClient | undefined> {
-    try {
-      return await this.#openClient(NETLINK_NETFILTER);
-    } catch (error) {
-      const refusal = operatorErrorOf(error, 'netfilter');
-      if (!(refusal instanceof OperatorError)) throw error;
-      this.#options.log.warn({ code: refusal.code }, `no nftables here: ${refusal.message}`);
-      return undefined;
-    }
   }
 
   #scheduleTick(): void {

@@ -17,22 +17,17 @@
  * which ends with the process however it ended, and holds in every namespace: processes of a
  * container may not be seen from the host. The owner line only names the first. The file of the
  * lock stays; if it went, two could hold the locks of two files of that name.
+ *
+ * What is remembered changes at once, and the file follows in the same order: a step that has been
+ * awaited is written.
  */
 
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readlink, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { native } from '../datapath/native.ts';
+import { Serial } from './serial.ts';
 
 /** A change that can be undone. `ifindex` 0: not known yet. */
 export type Change =
@@ -75,6 +70,9 @@ interface Line {
 /** Ours: so many lines of the past are rewritten rather than kept. */
 const COMPACT_AT_LINES = 1024;
 
+/** Ours: a compacted journal of the largest host is a fiftieth of it. */
+const JOURNAL_BYTES_MAX = 64 << 20;
+
 const LOCK_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
 const WRITE_ANEW =
@@ -92,8 +90,10 @@ export class Journal {
   discarded = 0;
   /** The first number that is not a predecessor's. */
   #firstOwnId = 1;
-  #fd = -1;
-  #lock = -1;
+  /** The file, and the file of the lock, while the journal is open. */
+  #file: FileHandle | undefined;
+  #lock: FileHandle | undefined;
+  readonly #writes = new Serial();
   /** The last line was not written, or in part. */
   #isTorn = false;
   #lines = 0;
@@ -108,37 +108,38 @@ export class Journal {
    * Takes the journal over, with what a dead owner left in it. EBUSY: its owner is alive. What it
    * left in another network namespace cannot be undone from here, and is only counted.
    */
-  static open(path: string): Journal {
-    const journal = new Journal(path, thisProcess());
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    journal.#lock = openSync(`${path}.lock`, LOCK_FILE, 0o600);
+  static async open(path: string): Promise<Journal> {
+    const journal = new Journal(path, await thisProcess());
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    const lock = await open(`${path}.lock`, LOCK_FILE, 0o600);
+    journal.#lock = lock;
     try {
-      journal.#begin(native.fileLock(journal.#lock));
+      await journal.#begin(native.fileLock(lock.fd));
     } catch (error) {
-      closeSync(journal.#lock);
+      await lock.close();
       throw error;
     }
     return journal;
   }
 
-  #begin(isLocked: boolean): void {
-    if (!isLocked) throw heldBy(this.#path, this.#owner);
-    const lines = readLines(this.#path);
+  async #begin(isLocked: boolean): Promise<void> {
+    if (!isLocked) throw await heldBy(this.#path, this.#owner);
+    const lines = await readLines(this.#path);
     const before = lines[0]?.owner;
     this.#load(lines);
     if (before !== undefined && before.namespace !== this.#owner.namespace) {
       this.discarded = this.#entries.size;
       for (const id of [...this.#entries.keys()]) this.#take(id);
     }
-    this.#rewrite();
+    await this.#rewrite();
   }
 
-  /** Writes `change` down; call it before the change is made. After an error it must not be. */
-  record(holder: string, change: Change): number {
+  /** Writes `change` down; await it before the change is made. After an error it must not be. */
+  async record(holder: string, change: Change): Promise<number> {
     const entry = { id: this.#nextId++, holder, change };
     this.#put(entry);
     try {
-      this.#append(entry);
+      await this.#append(entry);
     } catch (error) {
       this.#take(entry.id);
       throw error;
@@ -147,28 +148,25 @@ export class Journal {
   }
 
   /** Completes an entry with what was not known before the change. */
-  amend(id: number, change: Change): void {
+  async amend(id: number, change: Change): Promise<void> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     const amended = { ...entry, change };
     this.#take(id);
     this.#put(amended);
-    this.#append(amended);
+    await this.#append(amended);
   }
 
   /**
    * The change is undone, or there is nothing left to undo. Where that cannot be written, the next
    * line brings it about; at worst a change is undone twice.
    */
-  forget(id: number): void {
+  async forget(id: number): Promise<void> {
     if (!this.#take(id)) return;
-    const isLong = this.#lines > COMPACT_AT_LINES && this.#lines > 2 * this.#entries.size;
     try {
-      if (isLong) this.#rewrite();
-      else this.#append({ done: id });
+      await this.#append({ done: id });
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      this.#isTorn = true;
     }
   }
 
@@ -194,12 +192,15 @@ export class Journal {
   }
 
   /** Closes the journal; the file goes if nothing is left to undo. */
-  close(): void {
-    if (this.#fd < 0) return;
-    closeSync(this.#fd);
-    this.#fd = -1;
-    if (this.#entries.size === 0) unlinkSync(this.#path);
-    closeSync(this.#lock);
+  async close(): Promise<void> {
+    await this.#writes.run(async () => {
+      const [file, lock] = [this.#file, this.#lock];
+      if (file === undefined) return;
+      this.#file = undefined;
+      await file.close();
+      if (this.#entries.size === 0) await unlink(this.#path);
+      await lock?.close();
+    });
   }
 
   #load(lines: readonly Line[]): void {
@@ -237,44 +238,49 @@ export class Journal {
     return true;
   }
 
-  #append(line: Line): void {
-    if (this.#isTorn) {
-      this.#rewrite();
-      return;
-    }
-    try {
-      writeWhole(this.#fd, `${JSON.stringify(line)}\n`);
-    } catch (error) {
-      this.#isTorn = true;
-      throw notWritten(this.#path, error);
-    }
-    this.#lines++;
+  /** Writes a line behind those that were asked for before it. */
+  #append(line: Line): Promise<void> {
+    return this.#writes.run(async () => {
+      const isLong = this.#lines > COMPACT_AT_LINES && this.#lines > 2 * this.#entries.size;
+      // What is written anew is what is remembered: the line is in it, or has no meaning any more.
+      if (this.#isTorn || isLong) return await this.#rewrite();
+      try {
+        await writeWhole(this.#file, `${JSON.stringify(line)}\n`);
+      } catch (error) {
+        this.#isTorn = true;
+        throw notWritten(this.#path, error);
+      }
+      this.#lines++;
+    });
   }
 
   /** Writes the journal anew beside the old one, and puts it in its place in one step. */
-  #rewrite(): void {
+  async #rewrite(): Promise<void> {
     const path = `${this.#path}.new`;
     const lines: Line[] = [{ owner: this.#owner }, ...this.entries().reverse()];
-    let fd = -1;
+    let file: FileHandle | undefined;
     try {
-      fd = openSync(path, WRITE_ANEW, 0o600);
-      writeWhole(fd, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-      renameSync(path, this.#path);
+      file = await open(path, WRITE_ANEW, 0o600);
+      await writeWhole(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      await rename(path, this.#path);
     } catch (error) {
-      if (fd >= 0) closeSync(fd);
+      await file?.close();
       throw notWritten(this.#path, error);
     }
-    if (this.#fd >= 0) closeSync(this.#fd);
-    this.#fd = fd;
+    await this.#file?.close();
+    this.#file = file;
     this.#lines = lines.length;
     this.#isTorn = false;
   }
 }
 
 /** One write may take less than all of it. */
-function writeWhole(fd: number, text: string): void {
+async function writeWhole(file: FileHandle | undefined, text: string): Promise<void> {
+  if (file === undefined) throw new OperatorError('ECANCELED', 'it is closed');
   const bytes = Buffer.from(text);
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  for (let done = 0; done < bytes.length; ) {
+    done += (await file.write(bytes, done)).bytesWritten;
+  }
 }
 
 function notWritten(path: string, error: unknown): OperatorError {
@@ -290,19 +296,31 @@ function textOf({ holder, change }: Pick<Entry, 'holder' | 'change'>): string {
   return `${holder} ${JSON.stringify(change)}`;
 }
 
-function readLines(path: string): Line[] {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
+async function readLines(path: string): Promise<Line[]> {
+  const text = await readText(path);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   return whole
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => parseLine(line, path));
+}
+
+/** Nothing if there is no such file; one that is too large is not read. */
+async function readText(path: string): Promise<string> {
+  let file: FileHandle;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    if (size > JOURNAL_BYTES_MAX) throw notOurs(path, `${size} bytes`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
 }
 
 function parseLine(line: string, path: string): Line {
@@ -312,16 +330,20 @@ function parseLine(line: string, path: string): Line {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw new OperatorError(
+  throw notOurs(path, line.slice(0, 60));
+}
+
+function notOurs(path: string, what: string): OperatorError {
+  return new OperatorError(
     'EINVAL',
-    `the journal ${path} is not ours: ${line.slice(0, 60)}`,
+    `the journal ${path} is not ours: ${what}`,
     'look what it says was changed, put that back, and remove the file',
   );
 }
 
 /** The refusal while another process has the lock; it may not have written its name yet. */
-function heldBy(path: string, own: Owner): OperatorError {
-  const owner = readLines(path)[0]?.owner;
+async function heldBy(path: string, own: Owner): Promise<OperatorError> {
+  const owner = (await readLines(path))[0]?.owner;
   const isSeen = owner?.pids === own.pids;
   const where = isSeen ? '' : ' of another PID namespace';
   const who = owner === undefined ? 'another process' : `process ${owner.pid}${where}`;
@@ -332,10 +354,10 @@ function heldBy(path: string, own: Owner): OperatorError {
   );
 }
 
-function thisProcess(): Owner {
+async function thisProcess(): Promise<Owner> {
   return {
     pid: process.pid,
-    pids: readlinkSync('/proc/self/ns/pid'),
-    namespace: readlinkSync('/proc/self/ns/net'),
+    pids: await readlink('/proc/self/ns/pid'),
+    namespace: await readlink('/proc/self/ns/net'),
   };
 }

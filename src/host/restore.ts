@@ -55,7 +55,7 @@ export class Changes {
     const before = await sysctlRead(path);
     if (before === undefined || before === value) return;
     const { name, ifindex } = device;
-    this.#recordOnce(holder, { kind: 'sysctl', device: name, ifindex, path, before });
+    await this.#recordOnce(holder, { kind: 'sysctl', device: name, ifindex, path, before });
     await sysctlWrite(path, value);
   }
 
@@ -65,7 +65,7 @@ export class Changes {
     for (const { id, change } of this.#journal.entries(holder)) {
       if (change.kind !== 'sysctl' || change.path !== path || change.ifindex !== ifindex) continue;
       await sysctlWrite(path, change.before);
-      this.#journal.forget(id);
+      await this.#journal.forget(id);
     }
   }
 
@@ -82,7 +82,7 @@ export class Changes {
     }
     if (Object.keys(after).length === 0) return false;
     const { name, ifindex } = link;
-    this.#recordOnce(holder, { kind: 'link', device: name, ifindex, before });
+    await this.#recordOnce(holder, { kind: 'link', device: name, ifindex, before });
     await this.#rtnl.setLink(link, after);
     return true;
   }
@@ -93,7 +93,7 @@ export class Changes {
     const flags = await tapFlags(device.name);
     if (flags === undefined) return;
     const { name, ifindex } = device;
-    this.#recordOnce(holder, { kind: 'tap', device: name, ifindex, flags });
+    await this.#recordOnce(holder, { kind: 'tap', device: name, ifindex, flags });
   }
 
   /**
@@ -107,7 +107,7 @@ export class Changes {
     if (entry === undefined || others.length > 0 || entry.change.device !== link.name) return;
     if (entry.change.ifindex === link.ifindex) return;
     if ((await this.#rtnl.link(entry.change.ifindex)) !== undefined) return;
-    this.#journal.amend(entry.id, { ...entry.change, ifindex: link.ifindex });
+    await this.#journal.amend(entry.id, { ...entry.change, ifindex: link.ifindex });
   }
 
   /** Creates a macvtap in passthru mode on `lower`. */
@@ -120,7 +120,7 @@ export class Changes {
     this.#undo.adopt(holder);
     const earlier = this.#macvtapsOn(holder, lower.ifindex);
     const change = { kind: 'macvtap', device: name, ifindex: 0, lower: lower.ifindex } as const;
-    const id = this.#journal.record(holder, change);
+    const id = await this.#journal.record(holder, change);
     await this.#make(
       id,
       async () => {
@@ -133,10 +133,10 @@ export class Changes {
       },
     );
     // What we made there before is gone: a NIC has room for one.
-    for (const entry of earlier) this.#journal.forget(entry.id);
-    this.#undo.macvtapMade(lower.ifindex);
+    for (const entry of earlier) await this.#journal.forget(entry.id);
+    await this.#undo.macvtapMade(lower.ifindex);
     const link = await this.#rtnl.linkOf(name, 'macvtap');
-    this.#journal.amend(id, { ...change, ifindex: link.ifindex });
+    await this.#journal.amend(id, { ...change, ifindex: link.ifindex });
     return link;
   }
 
@@ -197,16 +197,16 @@ export class Changes {
 
   /** What was there before, once per holder: a setting that is asserted again and again keeps its
    * first value. */
-  #recordOnce(holder: string, change: Change): void {
+  async #recordOnce(holder: string, change: Change): Promise<void> {
     const known = this.#journal.entries(holder).filter((entry) => covers(entry.change, change));
     if (change.kind === 'link') {
       for (const entry of known) {
         if (entry.change.kind !== 'link') continue;
         for (const key of Object.keys(entry.change.before)) delete change.before[key];
       }
-      if (Object.keys(change.before).length > 0) this.#journal.record(holder, change);
+      if (Object.keys(change.before).length > 0) await this.#journal.record(holder, change);
     } else if (known.length === 0) {
-      this.#journal.record(holder, change);
+      await this.#journal.record(holder, change);
     }
   }
 
@@ -219,7 +219,7 @@ export class Changes {
   ): Promise<boolean> {
     this.#undo.adopt(holder);
     if (this.#journal.has(holder, change)) return add();
-    return this.#make(this.#journal.record(holder, change), add, isThere);
+    return this.#make(await this.#journal.record(holder, change), add, isThere);
   }
 
   /**
@@ -238,11 +238,11 @@ export class Changes {
       const isLost = error instanceof OperatorError && UNCERTAIN.includes(error.code);
       isMade = isLost && (await isThere());
       if (!isMade) {
-        this.#journal.forget(id);
+        await this.#journal.forget(id);
         throw error;
       }
     }
-    if (!isMade) this.#journal.forget(id);
+    if (!isMade) await this.#journal.forget(id);
     return isMade;
   }
 

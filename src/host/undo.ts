@@ -76,7 +76,7 @@ export class Undo {
   async runAll(entries: readonly Entry[]): Promise<void> {
     const present = entries.length === 0 ? undefined : await this.#deleteMacvtaps(entries);
     for (const entry of entries) {
-      if (present !== undefined && isGone(entry.change, present)) this.#end(entry);
+      if (present !== undefined && isGone(entry.change, present)) await this.#end(entry);
       else await this.#undo(entry);
     }
   }
@@ -101,9 +101,9 @@ export class Undo {
   }
 
   /** A macvtap was made on the NIC `lower`, which has room for one: earlier ones are gone. */
-  macvtapMade(lower: number): void {
+  async macvtapMade(lower: number): Promise<void> {
     for (const { entry } of [...this.#kept.values()]) {
-      if (entry.change.kind === 'macvtap' && entry.change.lower === lower) this.#end(entry);
+      if (entry.change.kind === 'macvtap' && entry.change.lower === lower) await this.#end(entry);
     }
   }
 
@@ -118,12 +118,12 @@ export class Undo {
   async #undo(entry: Entry): Promise<void> {
     const what = sentenceOf(entry.change);
     try {
-      if ((await this.#undoChange(entry)) === 'done') return this.#end(entry);
+      if ((await this.#undoChange(entry)) === 'done') return await this.#end(entry);
       this.#kept.set(entry.id, { entry, isFailed: false, sentence: what });
     } catch (thrown) {
       const error = operatorErrorOf(thrown, entry.change.device);
       if (!(error instanceof OperatorError)) throw error;
-      if (GONE.includes(error.code)) return this.#end(entry);
+      if (GONE.includes(error.code)) return await this.#end(entry);
       const isNews = this.#kept.get(entry.id)?.isFailed !== true;
       const sentence = `${what}: ${error.message}`;
       this.#kept.set(entry.id, { entry, isFailed: true, sentence });
@@ -132,10 +132,10 @@ export class Undo {
     }
   }
 
-  #end(entry: Entry): void {
+  async #end(entry: Entry): Promise<void> {
     const kept = this.#kept.get(entry.id);
     this.#kept.delete(entry.id);
-    this.#journal.forget(entry.id);
+    await this.#journal.forget(entry.id);
     if (kept?.isFailed !== true) return;
     this.#log.info({ holder: entry.holder }, `put back after all: ${sentenceOf(entry.change)}`);
   }
@@ -151,7 +151,7 @@ export class Undo {
       if (ours.size < 2) return new Set(links.map(({ ifindex }) => ifindex));
       await this.#deleteTogether([...ours.values()]);
       const present = new Set((await this.#rtnl.links()).map(({ ifindex }) => ifindex));
-      for (const [entry, { ifindex }] of ours) if (!present.has(ifindex)) this.#end(entry);
+      for (const [entry, { ifindex }] of ours) if (!present.has(ifindex)) await this.#end(entry);
       return present;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;

@@ -146,31 +146,31 @@ inNamespace(import.meta.url, {
     const path = join(folder, 'journal');
     mkdirSync(folder);
     world.run('mount', '-t', 'tmpfs', '-o', 'size=8k,nr_inodes=8', 'none', folder);
-    const journal = Journal.open(path);
+    const journal = await Journal.open(path);
     const change = { kind: 'address', device: 'x', ifindex: 7, prefix: '' } as const;
     let count = 0;
-    const refused = (): unknown => {
+    const refused = async (): Promise<unknown> => {
       for (; count < 1000; count++) {
         try {
-          journal.record('a', { ...change, prefix: `192.0.2.${count}/24` });
+          await journal.record('a', { ...change, prefix: `192.0.2.${count}/24` });
         } catch (error) {
           return error;
         }
       }
       return undefined;
     };
-    const error = refused();
+    const error = await refused();
     ok(error instanceof OperatorError && error.code === 'ENOSPC', String(error));
     ok(count > 40 && count < 200, String(count));
     equal(journal.entries().length, count, 'what could not be written down is not there');
     equal(readFileSync(path, 'latin1').at(-1) === '\n', false, 'a line was cut short');
     world.run('mount', '-o', 'remount,size=64k', folder);
-    journal.record('b', change);
-    journal.close();
-    const next = Journal.open(path);
+    await journal.record('b', change);
+    await journal.close();
+    const next = await Journal.open(path);
     equal(next.entries().length, count + 1);
-    for (const { id } of next.entries()) next.forget(id);
-    next.close();
+    for (const { id } of next.entries()) await next.forget(id);
+    await next.close();
     world.run('umount', folder);
   },
 

@@ -1,12 +1,11 @@
 /** The journal of changes: what survives, what is refused. */
 
-import { deepEqual, equal, ok, throws } from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
-import { type Change, Journal } from '../../src/host/journal.ts';
+import type { Change, Journal } from '../../src/host/journal.ts';
+import { journalPath, openJournal } from './journals.ts';
 
 const CHANGE: Change = {
   kind: 'sysctl',
@@ -16,32 +15,26 @@ const CHANGE: Change = {
   before: '0',
 };
 
-function pathIn(context: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-journal-'));
-  context.after(() => rmSync(folder, { recursive: true }));
-  return join(folder, 'run', 'journal');
-}
-
 /** The owner ends as a killed one does: the file stays, the lock goes. */
-function end(journal: Journal): void {
+async function end(journal: Journal): Promise<void> {
   ok(journal.entries().length > 0, 'otherwise the file would go');
-  journal.close();
+  await journal.close();
 }
 
 function code(wanted: string) {
   return (error: unknown): boolean => error instanceof OperatorError && error.code === wanted;
 }
 
-test('what was written down is there after a crash, newest first', (context) => {
-  const path = pathIn(context);
-  const journal = Journal.open(path);
-  const first = journal.record('a', CHANGE);
-  const second = journal.record('b', { ...CHANGE, device: 'eth1' });
-  const third = journal.record('a', { ...CHANGE, device: 'eth2' });
-  journal.amend(second, { ...CHANGE, device: 'eth1', ifindex: 9 });
-  journal.forget(first);
-  end(journal);
-  const next = Journal.open(path);
+test('what was written down is there after a crash, newest first', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  const first = await journal.record('a', CHANGE);
+  const second = await journal.record('b', { ...CHANGE, device: 'eth1' });
+  const third = await journal.record('a', { ...CHANGE, device: 'eth2' });
+  await journal.amend(second, { ...CHANGE, device: 'eth1', ifindex: 9 });
+  await journal.forget(first);
+  await end(journal);
+  const next = await openJournal(path);
   deepEqual(
     next.entries().map(({ id, change }) => [id, change.device, change.ifindex]),
     [
@@ -53,86 +46,84 @@ test('what was written down is there after a crash, newest first', (context) => 
     next.entries('b').map((entry) => entry.id),
     [second],
   );
-  ok(next.record('c', CHANGE) > third);
+  ok((await next.record('c', CHANGE)) > third);
 });
 
-test('a change of a holder is found as long as one entry tells of it', (context) => {
-  const journal = Journal.open(pathIn(context));
-  const first = journal.record('a', CHANGE);
-  const second = journal.record('a', CHANGE);
+test('a change of a holder is found as long as one entry tells of it', async (context) => {
+  const journal = await openJournal(journalPath(context));
+  const first = await journal.record('a', CHANGE);
+  const second = await journal.record('a', CHANGE);
   equal(journal.has('a', { ...CHANGE }), true);
   equal(journal.has('b', CHANGE), false);
-  journal.forget(first);
+  await journal.forget(first);
   equal(journal.has('a', CHANGE), true);
-  journal.amend(second, { ...CHANGE, ifindex: 9 });
+  await journal.amend(second, { ...CHANGE, ifindex: 9 });
   deepEqual([journal.has('a', CHANGE), journal.has('a', { ...CHANGE, ifindex: 9 })], [false, true]);
-  journal.forget(second);
+  await journal.forget(second);
   equal(journal.has('a', { ...CHANGE, ifindex: 9 }), false);
   deepEqual(journal.entries('a'), []);
 });
 
-test('nothing left to undo: the file goes', (context) => {
-  const path = pathIn(context);
-  const journal = Journal.open(path);
-  const id = journal.record('a', CHANGE);
-  journal.forget(id);
-  journal.forget(id);
-  journal.close();
+test('nothing left to undo: the file goes', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  const id = await journal.record('a', CHANGE);
+  await journal.forget(id);
+  await journal.forget(id);
+  await journal.close();
   equal(existsSync(path), false);
 });
 
-test('the owner lives: EBUSY, and the journal is untouched', (context) => {
-  const path = pathIn(context);
-  const journal = Journal.open(path);
-  journal.record('a', CHANGE);
+test('the owner lives: EBUSY, and the journal is untouched', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  await journal.record('a', CHANGE);
   const before = readFileSync(path, 'utf8');
-  throws(() => Journal.open(path), code('EBUSY'));
+  await rejects(openJournal(path), code('EBUSY'));
   equal(readFileSync(path, 'utf8'), before);
 });
 
-test('a line that was cut short is left out', (context) => {
-  const path = pathIn(context);
-  const journal = Journal.open(path);
-  journal.record('a', CHANGE);
-  end(journal);
+test('a line that was cut short is left out', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  await journal.record('a', CHANGE);
+  await end(journal);
   writeFileSync(path, `${readFileSync(path, 'utf8')}{"id":2,"holder":"a","chan`);
-  equal(Journal.open(path).entries().length, 1);
+  equal((await openJournal(path)).entries().length, 1);
 });
 
-test('changes in another network namespace are given up, and counted', (context) => {
-  const path = pathIn(context);
-  const journal = Journal.open(path);
-  journal.record('a', CHANGE);
-  journal.forget(journal.record('b', CHANGE));
-  end(journal);
+test('changes in another network namespace are given up, and counted', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  await journal.record('a', CHANGE);
+  await journal.forget(await journal.record('b', CHANGE));
+  await end(journal);
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.replace(/"namespace":"[^"]*"/, '"namespace":"net:[1]"'));
-  const next = Journal.open(path);
+  const next = await openJournal(path);
   deepEqual(next.entries(), []);
   equal(next.discarded, 1);
 });
 
-test('a file that is not ours is refused and kept', (context) => {
-  const path = pathIn(context);
-  Journal.open(path).close();
+test('a file that is not ours is refused and kept', async (context) => {
+  const path = journalPath(context);
+  await (await openJournal(path)).close();
   for (const text of ['hello\n', '[]x\n', '7\n']) {
     writeFileSync(path, text);
-    throws(() => Journal.open(path), code('EINVAL'));
+    await rejects(openJournal(path), code('EINVAL'));
     equal(readFileSync(path, 'utf8'), text);
   }
 });
 
-test('a long life does not make a long file', (context) => {
-  const path = pathIn(context);
-  const journal = Journal.open(path);
-  const kept = journal.record('kept', CHANGE);
-  for (let i = 0; i < 3000; i++) journal.forget(journal.record('a', CHANGE));
+test('a long life does not make a long file', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  const kept = await journal.record('kept', CHANGE);
+  for (let i = 0; i < 3000; i++) await journal.forget(await journal.record('a', CHANGE));
   ok(readFileSync(path, 'utf8').split('\n').length < 2000);
-  end(journal);
+  await end(journal);
   deepEqual(
-    Journal.open(path)
-      .entries()
-      .map((entry) => entry.id),
+    (await openJournal(path)).entries().map((entry) => entry.id),
     [kept],
   );
 });

@@ -1,18 +1,16 @@
 /** Taking everything back: hundreds of devices at once, in few requests, each of them ours. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
-import { Journal } from '../../src/host/journal.ts';
+import type { Journal } from '../../src/host/journal.ts';
 import { linkGroupSet } from '../../src/host/link-message.ts';
 import type { NetlinkClient } from '../../src/host/netlink.ts';
 import type { Request } from '../../src/host/netlink-message.ts';
 import type { LinkRecord } from '../../src/host/records.ts';
 import { Changes } from '../../src/host/restore.ts';
 import { Rtnl } from '../../src/host/rtnl.ts';
+import { journalPath, openJournal } from './journals.ts';
 
 const RTM_DELLINK = 17;
 
@@ -82,39 +80,33 @@ class Devices {
   }
 }
 
-function journalIn(context: TestContext): Journal {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-restore-'));
-  const journal = Journal.open(join(folder, 'journal'));
-  context.after(() => {
-    journal.close();
-    rmSync(folder, { recursive: true });
-  });
-  return journal;
+function journalIn(context: TestContext): Promise<Journal> {
+  return openJournal(journalPath(context));
 }
 
 /** What attaching `count` NICs leaves in the journal. */
-function recordNics(journal: Journal, count: number): void {
+async function recordNics(journal: Journal, count: number): Promise<void> {
   for (let number = 0; number < count; number++) {
     const [lower, device] = [1000 + number, `net${number}`];
     const link = { kind: 'link', device, ifindex: 2000 + number } as const;
     const before = { noarp: false };
-    journal.record(`silence:${lower}:eth${number}`, {
+    await journal.record(`silence:${lower}:eth${number}`, {
       kind: 'link',
       device: `eth${number}`,
       ifindex: lower,
       before,
     });
     const made = { kind: 'macvtap', device, ifindex: 2000 + number, lower } as const;
-    journal.record(`interface:${device}`, made);
-    journal.record(`interface:${device}`, { ...link, before: { up: false } });
-    journal.record(`interface:${device}`, { ...link, before: { allmulti: false } });
+    await journal.record(`interface:${device}`, made);
+    await journal.record(`interface:${device}`, { ...link, before: { up: false } });
+    await journal.record(`interface:${device}`, { ...link, before: { allmulti: false } });
   }
 }
 
 test('all at once: devices that we made go in one step, without questions', async (t) => {
   const count = 100;
-  const journal = journalIn(t);
-  recordNics(journal, count);
+  const journal = await journalIn(t);
+  await recordNics(journal, count);
   const numbers = Array.from({ length: count }, (_, number) => number);
   const devices = new Devices(numbers.flatMap((number) => [nic(number), macvtap(number)]));
   await devices.changes(journal).undoAll();
@@ -127,8 +119,8 @@ test('all at once: devices that we made go in one step, without questions', asyn
 });
 
 test('all at once: another device with the name or number of ours stays', async (t) => {
-  const journal = journalIn(t);
-  recordNics(journal, 4);
+  const journal = await journalIn(t);
+  await recordNics(journal, 4);
   const foreign = [
     macvtap(1, { lower: 77 }),
     macvtap(2, { kind: 'veth' }),
@@ -141,8 +133,8 @@ test('all at once: another device with the name or number of ours stays', async 
 });
 
 test('all at once: what cannot be deleted together is deleted one by one', async (t) => {
-  const journal = journalIn(t);
-  recordNics(journal, 3);
+  const journal = await journalIn(t);
+  await recordNics(journal, 3);
   const devices = new Devices([0, 1, 2].map((number) => macvtap(number)));
   devices.refusesMany = true;
   equal(await devices.changes(journal).undoLeftovers(), 12);

@@ -1,15 +1,14 @@
 /** What could not be put back is kept and tried again; a change whose answer was lost counts. */
 
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { closeSync, openSync } from 'node:fs';
+import { test } from 'node:test';
 import { type ErrorCode, OperatorError } from '../../src/base/errors.ts';
-import { Journal } from '../../src/host/journal.ts';
+import type { Journal } from '../../src/host/journal.ts';
 import type { HostAddress, HostRoute, LinkRecord } from '../../src/host/records.ts';
 import { Changes } from '../../src/host/restore.ts';
 import type { Rtnl } from '../../src/host/rtnl.ts';
+import { journalPath, openJournal } from './journals.ts';
 
 const HOLDER = 'interface:net0';
 const ETH0 = linkOf({ ifindex: 3, name: 'eth0' });
@@ -137,14 +136,8 @@ function defaultRoute(ifindex: number): HostRoute {
   };
 }
 
-function pathIn(context: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-undo-'));
-  context.after(() => rmSync(folder, { recursive: true }));
-  return join(folder, 'journal');
-}
-
 test('what the kernel refuses to put back is kept, told once, and tried again later', async (t) => {
-  const journal = Journal.open(pathIn(t));
+  const journal = await openJournal(journalPath(t));
   const kernel = new Kernel();
   const changes = kernel.changes(journal);
   await changes.link('silence:3:eth0', linkOf({ ...ETH0, noarp: false }), { noarp: true });
@@ -165,7 +158,7 @@ test('what the kernel refuses to put back is kept, told once, and tried again la
 });
 
 test('between attempts the pauses double, up to a minute', async (t) => {
-  const journal = Journal.open(pathIn(t));
+  const journal = await openJournal(journalPath(t));
   const kernel = new Kernel();
   const changes = kernel.changes(journal);
   await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
@@ -189,8 +182,8 @@ test('between attempts the pauses double, up to a minute', async (t) => {
 });
 
 test('what could not be put back is tried by the next start', async (t) => {
-  const path = pathIn(t);
-  const first = Journal.open(path);
+  const path = journalPath(t);
+  const first = await openJournal(path);
   const kernel = new Kernel();
   const changes = kernel.changes(first);
   await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
@@ -199,17 +192,17 @@ test('what could not be put back is tried by the next start', async (t) => {
     await changes.undoAll();
     equal(first.entries().length, 1, code);
   }
-  first.close();
+  await first.close();
   kernel.refusals.clear();
-  const second = Journal.open(path);
+  const second = await openJournal(path);
   equal(await kernel.changes(second).undoLeftovers(), 1);
   deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
   deepEqual(second.entries(), []);
-  second.close();
+  await second.close();
 });
 
 test('a holder that wants its changes again keeps them, and what was before', async (t) => {
-  const journal = Journal.open(pathIn(t));
+  const journal = await openJournal(journalPath(t));
   const kernel = new Kernel();
   const changes = kernel.changes(journal);
   await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
@@ -226,7 +219,7 @@ test('a holder that wants its changes again keeps them, and what was before', as
 
 for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   test(`${code}: a macvtap that was made is ours, and goes with us`, async (t) => {
-    const journal = Journal.open(pathIn(t));
+    const journal = await openJournal(journalPath(t));
     const kernel = new Kernel();
     const changes = kernel.changes(journal);
     kernel.refuse('create', code, true);
@@ -237,7 +230,7 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   });
 
   test(`${code}: a macvtap that was not made is not written down`, async (t) => {
-    const journal = Journal.open(pathIn(t));
+    const journal = await openJournal(journalPath(t));
     const kernel = new Kernel();
     kernel.refuse('create', code);
     await rejects(kernel.changes(journal).macvtap(HOLDER, 'net0', ETH0, 1), { code });
@@ -245,7 +238,7 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   });
 
   test(`${code}: a macvtap that cannot be looked for is looked for later`, async (t) => {
-    const journal = Journal.open(pathIn(t));
+    const journal = await openJournal(journalPath(t));
     const kernel = new Kernel();
     const changes = kernel.changes(journal);
     kernel.refuse('create', code, true);
@@ -261,7 +254,7 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   });
 
   test(`${code}: an address and a route count if they are there`, async (t) => {
-    const journal = Journal.open(pathIn(t));
+    const journal = await openJournal(journalPath(t));
     const kernel = new Kernel();
     const changes = kernel.changes(journal);
     kernel.refuse('add', code, true);
@@ -279,7 +272,7 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
 }
 
 test('a route in whose place another one is: held, and not ours', async (t) => {
-  const journal = Journal.open(pathIn(t));
+  const journal = await openJournal(journalPath(t));
   const kernel = new Kernel();
   const changes = kernel.changes(journal);
   const route = { to: 'default', via: '192.0.2.1' };
@@ -292,7 +285,7 @@ test('a route in whose place another one is: held, and not ours', async (t) => {
 
 test('a macvtap that is moved away and back is ours, whatever its number is then', async (t) => {
   for (const isRenumbered of [false, true]) {
-    const journal = Journal.open(pathIn(t));
+    const journal = await openJournal(journalPath(t));
     const kernel = new Kernel();
     const changes = kernel.changes(journal);
     const made = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
@@ -310,7 +303,7 @@ test('a macvtap that is moved away and back is ours, whatever its number is then
 });
 
 test('a macvtap that is nowhere and made anew was deleted; one without its NIC too', async (t) => {
-  const journal = Journal.open(pathIn(t));
+  const journal = await openJournal(journalPath(t));
   const kernel = new Kernel();
   const changes = kernel.changes(journal);
   const first = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
@@ -325,11 +318,11 @@ test('a macvtap that is nowhere and made anew was deleted; one without its NIC t
 });
 
 test('what no file can be opened for is kept as well, and the rest is put back', async (t) => {
-  const journal = Journal.open(pathIn(t));
+  const journal = await openJournal(journalPath(t));
   const kernel = new Kernel();
   const changes = kernel.changes(journal);
   await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
-  journal.record('a', { kind: 'tap', device: 'eth0', ifindex: 3, flags: 2 });
+  await journal.record('a', { kind: 'tap', device: 'eth0', ifindex: 3, flags: 2 });
   const opened: number[] = [];
   try {
     for (;;) opened.push(openSync('/dev/null', 'r'));
