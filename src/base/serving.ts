@@ -27,6 +27,17 @@ export function endServing(): void {
   isServing = false;
 }
 
+/** Runs `body` as another thread would: for worlds in which there is only one. */
+export function onAnotherThread<T>(body: () => T): T {
+  const wasServing = isServing;
+  isServing = false;
+  try {
+    return body();
+  } finally {
+    isServing = wasServing;
+  }
+}
+
 /** A boundary: `what` may wait, so it is not called on a thread that serves. */
 export function assertMayWait(what: string): void {
   if (isServing) reportViolation('blocking', `${what} may wait, on the thread that serves`);

@@ -38,8 +38,10 @@ export async function sysctlWrite(path: string, value: string): Promise<boolean>
   }
 }
 
-function sysctlError(path: string, error: unknown): OperatorError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+/** What the kernel says; anything else is a mistake of ours, and stays one. */
+function sysctlError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'code' in error)) return error;
+  const { code } = error;
   const hint =
     code === 'EACCES' || code === 'EROFS' || code === 'EPERM'
       ? 'the daemon needs a writable /proc/sys/net (in a unit: ReadWritePaths=/proc/sys/net)'

@@ -4,6 +4,10 @@
  *
  *   prompt   at once                       slow      when it likes, perhaps after all patience
  *   hung     never                         failing   with EIO
+ *   stuck    never, and the call does not return: it keeps the thread that makes it for good
+ *
+ * Every call may be stuck, so it is made on another thread than the one that serves; the witness
+ * reports one that is not.
  *
  * A slow answer comes even if nobody waits for it any more, as that of a real driver does.
  */
@@ -11,11 +15,12 @@
 import { OperatorError } from '../base/errors.ts';
 import { external, type Operation, type Settle } from '../base/operation.ts';
 import type { Rng } from '../base/rng.ts';
+import { assertMayWait, onAnotherThread } from '../base/serving.ts';
 import type { PortCounters } from '../datapath/counters.ts';
 import { type LinkCounters, linkCountersSubtract } from '../stats/schema.ts';
 import type { Agenda } from './agenda.ts';
 
-export const DRIVER_MOODS = ['prompt', 'slow', 'hung', 'failing'] as const;
+export const DRIVER_MOODS = ['prompt', 'slow', 'hung', 'failing', 'stuck'] as const;
 export type DriverMood = (typeof DRIVER_MOODS)[number];
 
 /** What a prompt driver takes to tell its counters. */
@@ -38,6 +43,8 @@ export class SimDrivers {
   /** Questions so far, and those to which no answer has come and none ever will. */
   asked = 0;
   unanswered = 0;
+  /** Threads that a call has kept for good. */
+  kept = 0;
   /** Questions that somebody waits for, by interface. */
   readonly #waitedFor = new Set<{ readonly ifname: string }>();
   readonly #ground: DriverGround;
@@ -82,6 +89,7 @@ export class SimDrivers {
     const question = { ifname };
     return external<LinkCounters>(`driver of ${ifname}`, (settle) => {
       this.#waitedFor.add(question);
+      onAnotherThread(() => this.#call(ifname, mood));
       const delayMs = this.delayMs?.(ifname) ?? this.#delayOf(mood);
       if (delayMs === Number.POSITIVE_INFINITY) this.unanswered++;
       else {
@@ -94,8 +102,14 @@ export class SimDrivers {
     });
   }
 
+  /** Into the driver. What it does to a stuck one's caller no simulation outlives. */
+  #call(ifname: string, mood: DriverMood): void {
+    assertMayWait(`the driver of ${ifname}`);
+    if (mood === 'stuck') this.kept++;
+  }
+
   #delayOf(mood: DriverMood): number {
-    if (mood === 'hung') return Number.POSITIVE_INFINITY;
+    if (mood === 'hung' || mood === 'stuck') return Number.POSITIVE_INFINITY;
     return mood === 'slow' ? this.#ground.rng.uniform(0, SLOW_MAX_MS) : PROMPT_MS;
   }
 

@@ -15,6 +15,7 @@
 import { assert } from '../base/assert.ts';
 import type { Operation, Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
+import { beginServing } from '../base/serving.ts';
 import { System, type SystemEvent } from '../system.ts';
 import { type Ipv4, ipv4Parse } from '../wire/addr.ts';
 import { frameDescribe } from '../wire/describe.ts';
@@ -94,6 +95,8 @@ export class SimWorld {
   #stepsAtMoment = 0;
 
   private constructor(options: WorldOptions) {
+    // All of a world is the main thread, but for what says that it is not.
+    beginServing();
     this.options = options;
     this.rng = new Rng(options.seed);
     this.network = new Network(this.agenda, this.rng.fork());

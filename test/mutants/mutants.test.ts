@@ -50,7 +50,9 @@ function copyWith(edits: readonly Edit[], isSource: boolean): string {
   for (const file of ['package.json', 'tsconfig.base.json']) {
     cpSync(join(ROOT, file), join(copy, file));
   }
-  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  for (const folder of ['node_modules', 'native']) {
+    symlinkSync(join(ROOT, folder), join(copy, folder));
+  }
   for (const { file, find, replace } of edits) {
     const text = readFileSync(join(copy, file), 'utf8');
     equal(text.split(find).length - 1, 1, `${file} has once: ${find}`);

@@ -4,6 +4,7 @@ import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import { demonstrate } from '../../src/sim/demonstration.ts';
+import { readKstat } from '../../src/sim/read-kstat.ts';
 import type { Station } from '../../src/sim/station.ts';
 import { address, GROUP, type NicSpec, SimWorld, type WorldOptions } from '../../src/sim/world.ts';
 import { Checkers } from './checkers.ts';
@@ -242,6 +243,20 @@ test('a silent driver delays neither failover nor the leaving of its NIC', () =>
     () => world.operate('join', () => world.system.joinGroup(GROUP, 'net0')),
     (error) => error instanceof OperatorError && error.code === 'ETIMEDOUT',
   );
+  checkers.finish();
+});
+
+test('a driver that keeps its caller keeps a thread, and its own kstat stale', () => {
+  const { world, checkers } = scene();
+  world.drivers.setMood('net0', 'stuck');
+  const isStale = (name: string): boolean =>
+    world.operate('read', () => readKstat(world.system.kstats, 'link', name)).stale;
+  deepEqual([isStale('net0'), isStale('net1')], [true, false]);
+  equal(world.drivers.kept, 1);
+  const before = world.boundNic('192.0.2.10')!;
+  world.cut(before);
+  world.runFor(50);
+  ok(world.boundNic('192.0.2.10') !== before, 'failover goes on');
   checkers.finish();
 });
 

@@ -1,0 +1,110 @@
+/** Calls on threads of their own: results, errors, one that hangs, and the end of the process. */
+
+import { deepEqual, equal, match, rejects, throws } from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { failedWith, native } from '../../src/datapath/native.ts';
+
+const { later } = native;
+/** More than have threads at one time. */
+const MANY = 200;
+/** Ours: a program that does nothing but load the addon ends in a tenth of it. */
+const EXIT_MS = 5000;
+
+/** A folder with a pipe: whoever opens it for reading waits for a writer. */
+class Pipe implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'ipmpd-later-'));
+  readonly path = join(this.folder, 'pipe');
+
+  constructor() {
+    execFileSync('mkfifo', [this.path]);
+  }
+
+  read(): Promise<string> {
+    return later.filesRead(this.folder, 'pipe');
+  }
+
+  /** Lets the readers go on, and waits for them. */
+  async release(readers: readonly Promise<string>[]): Promise<void> {
+    const writer = createWriteStream(this.path);
+    const closed = once(writer, 'close');
+    writer.end('x');
+    await Promise.all([closed, ...readers]);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+test('the texts of several files, one after the other', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-later-'));
+  try {
+    writeFileSync(join(folder, 'a'), 'one\n');
+    writeFileSync(join(folder, 'b'), 'two\n');
+    equal(await later.filesRead(folder, 'a b a'), 'one\ntwo\none\n');
+    await later.fileWrite(join(folder, 'a'), 'ONE\n');
+    equal(native.filesRead(folder, 'a'), 'ONE\n');
+    deepEqual((await later.folderList(folder)).split('\n').sort(), ['', 'a', 'b']);
+    writeFileSync(join(folder, 'a'), 'x'.repeat(5000));
+    await rejects(later.filesRead(folder, 'a'), { code: 'EFBIG', syscall: 'read' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a failed call fails its Promise with errno, name and call; a wrong argument throws', async () => {
+  await rejects(later.filesRead('/nowhere/at/all', 'a'), { code: 'ENOENT', syscall: 'open' });
+  await rejects(later.deviceClose(-1), (error) => failedWith(error, 'EBADF') && error.errno === 9);
+  throws(() => later.deviceClose('x' as unknown as number), { code: 'ERR_INVALID_ARG_TYPE' });
+  throws(() => later.filesRead('/proc\0self', 'comm'), /folder: string without an octet 0/);
+});
+
+test('calls that hang keep their threads; others of both lanes go on', async () => {
+  using pipe = new Pipe();
+  const hanging = Array.from({ length: 20 }, () => pipe.read());
+  match(await later.filesRead('/proc/self', 'status'), /^Name:/);
+  await rejects(later.deviceClose(-1), { code: 'EBADF' });
+  await pipe.release(hanging);
+});
+
+test('more calls than there are threads wait their turn, and none is lost', async () => {
+  const texts = Array.from({ length: MANY }, () => later.filesRead('/proc/self', 'comm'));
+  const seen = new Set(await Promise.all(texts));
+  equal(seen.size, 1);
+});
+
+test('a call under way keeps the process, but not its end', () => {
+  using pipe = new Pipe();
+  const addon = JSON.stringify(import.meta.resolve('#native'));
+  const hang = `native.later.filesRead(${JSON.stringify(pipe.folder)}, 'pipe')`;
+  const run = (body: string, timeout: number) =>
+    spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', `import native from ${addon};\n${body}`],
+      { timeout, killSignal: 'SIGKILL' },
+    );
+  equal(run(`${hang}; process.exit(3);`, EXIT_MS).status, 3);
+  equal(run(`${hang};`, 1000).signal, 'SIGKILL', 'it waits for the answer');
+  equal(run(`await native.later.folderList('/');`, EXIT_MS).status, 0);
+});
+
+test('a worker ends although a call of it hangs', async () => {
+  using pipe = new Pipe();
+  const { Worker } = await import('node:worker_threads');
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.addon).then(({ default: native }) => {
+      native.later.filesRead(workerData.folder, 'pipe');
+      parentPort.postMessage('hangs');
+    });`;
+  const workerData = { addon: import.meta.resolve('#native'), folder: pipe.folder };
+  const worker = new Worker(source, { eval: true, workerData });
+  await new Promise((resolve) => worker.once('message', resolve));
+  equal(await worker.terminate(), 1);
+  await pipe.release([]);
+});
