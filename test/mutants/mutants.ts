@@ -6,6 +6,8 @@
  * in the source, and the compiler must refuse it. What an edit looks for occurs exactly once.
  */
 
+import { WAITING } from './waiting.ts';
+
 /** What notices a fault: base/witness.ts; the expectation of a test; the compiler. */
 export type Catcher = 'witness' | 'checker' | 'type system';
 
@@ -333,49 +335,6 @@ const COUNTING: readonly Mutant[] = [
       '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
     ),
     caughtBy: 'checker',
-  },
-];
-
-/** What would wait on the thread that serves. */
-const WAITING: readonly Mutant[] = [
-  {
-    fault: 'a driver is called on the main thread',
-    edits: [
-      {
-        file: 'src/sim/drivers.js',
-        find: 'onAnotherThread(() => this.#call(ifname, mood));',
-        replace: 'this.#call(ifname, mood);',
-      },
-    ],
-    check: {
-      file: 'sim/group',
-      title: 'a driver that keeps its caller keeps a thread, and its own kstat stale',
-    },
-    caughtBy: 'witness [blocking]',
-  },
-  {
-    fault: 'the counters of a device are read on the main thread',
-    edits: [
-      {
-        file: 'src/host/counters.js',
-        find: 'native.later.filesRead(',
-        replace: 'native.filesRead(',
-      },
-    ],
-    check: { file: 'unit/host-counters', title: 'a thread that serves reads counters elsewhere' },
-    caughtBy: 'witness [blocking]',
-  },
-  {
-    fault: 'a setting of the kernel is written on the main thread',
-    edits: [
-      {
-        file: 'src/host/sysctl.js',
-        find: 'native.later.fileWrite(',
-        replace: 'native.fileWrite(',
-      },
-    ],
-    check: { file: 'unit/host-counters', title: 'a thread that serves writes settings elsewhere' },
-    caughtBy: 'witness [blocking]',
   },
 ];
 

@@ -57,7 +57,7 @@ test('the texts of several files, one after the other', async () => {
   }
 });
 
-test('a failed call fails its Promise with errno, name and call; a wrong argument throws', async () => {
+test('a failed call has errno, name and call; a wrong argument throws at once', async () => {
   await rejects(later.filesRead('/nowhere/at/all', 'a'), { code: 'ENOENT', syscall: 'open' });
   await rejects(later.deviceClose(-1), (error) => failedWith(error, 'EBADF') && error.errno === 9);
   throws(() => later.deviceClose('x' as unknown as number), { code: 'ERR_INVALID_ARG_TYPE' });

@@ -18,6 +18,9 @@ import { Workspace } from '../../src/lab/workspace.ts';
 /** The three ways in which NICs may lie below the daemon (contract 3). */
 export const WIRINGS: readonly Wiring[] = ['macvtap', 'bridge', 'tap'];
 
+/** Threads of the daemon with a priority; others come and go, and have none of their own. */
+export const DATAPATH_THREAD = /^ipmpd-(worker\d+|carrier|verify)$/;
+
 /** What a test asks of its host beyond the defaults. */
 export interface HostOptions
   extends Partial<TopologyOptions>,

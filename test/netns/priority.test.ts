@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { socketOf } from '../../src/lab/daemon-process.ts';
 import { until } from '../../src/lab/until.ts';
 import { Workspace } from '../../src/lab/workspace.ts';
-import { TestHost } from './harness.ts';
+import { DATAPATH_THREAD, TestHost } from './harness.ts';
 
 const IPMPD = fileURLToPath(new URL('../../src/ipmpd.js', import.meta.url));
 const RAISED = -10;
@@ -26,7 +26,7 @@ function nicesOf({ pid }: ChildProcess): { main: number; named: Record<string, n
     const [, name = '', rest = ''] = /\((.*)\) (.*)/.exec(stat) ?? [];
     const nice = Number(rest.split(' ')[16]);
     if (task === String(pid)) main = nice;
-    else if (name.startsWith('ipmpd-')) named[name] = nice;
+    else if (DATAPATH_THREAD.test(name)) named[name] = nice;
   }
   return { main, named };
 }

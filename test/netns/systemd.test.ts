@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { until } from '../../src/lab/until.ts';
 import { root } from '../tidy/source.ts';
+import { DATAPATH_THREAD } from './harness.ts';
 
 const UNIT = join(root, 'systemd/ipmpd.service');
 const BOOT = join(root, 'test/netns/programs/systemd-root.sh');
@@ -94,7 +95,7 @@ class Machine {
     for (const line of this.run('sh', '-c', `cat /proc/${pid}/task/*/stat`).split('\n')) {
       const [, task, name = '', rest = ''] = /^(\d+) \((.*)\) (.*)/.exec(line) ?? [];
       if (task === pid) nices.main = rest.split(' ')[16] ?? '';
-      else if (name.startsWith('ipmpd-')) nices[name] = rest.split(' ')[16] ?? '';
+      else if (DATAPATH_THREAD.test(name)) nices[name] = rest.split(' ')[16] ?? '';
     }
     return nices;
   }
