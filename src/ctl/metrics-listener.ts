@@ -5,7 +5,8 @@
  * the Host header must name this listener: the address on which the connection came in,
  * localhost, or a name from the configuration.
  */
-import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { endAfterMistake } from './refusal.ts';
 import type { SharedText } from './shared-text.ts';
 
 /** Collections in hand at one time. */
@@ -60,6 +61,14 @@ function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {
   });
   app.setNotFoundHandler(async (_, reply) => {
     await reply.code(404).type('text/plain').send('only GET /metrics is served here\n');
+  });
+  // What failed inside is for the log: whoever may connect here need not be a user of this host.
+  app.setErrorHandler(async (error: FastifyError, _, reply) => {
+    const { statusCode = 500 } = error;
+    const status = statusCode < 500 ? statusCode : 500;
+    const text = status < 500 ? error.message : 'the metrics could not be collected';
+    await reply.code(status).type('text/plain').send(`${text}\n`);
+    if (status === 500) endAfterMistake(error);
   });
   app.get('/metrics', async (_, reply) => {
     if (inHand >= CONCURRENT_MAX) {

@@ -52,11 +52,15 @@ export function refuse(
   log?.error({ err: error }, 'a request failed for a reason of our own');
   const body = { error: { code: 'EIO', message: 'the daemon failed', hint: 'see its log' } };
   void reply.code(500).type('application/json').send(body);
-  if (isMistake(error)) {
-    setImmediate(() => {
-      throw error;
-    });
-  }
+  endAfterMistake(error);
+}
+
+/** A mistake of ours ends the process, once the reply is on its way. */
+export function endAfterMistake(error: unknown): void {
+  if (!isMistake(error)) return;
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 /** What the client did wrong, or undefined if the fault is ours. */

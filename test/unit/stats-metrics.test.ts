@@ -276,3 +276,18 @@ test('more than four scrapes in hand are refused, and a failed one is not kept',
     await listener.close();
   }
 });
+
+test('what fails inside a scrape is not told to the scraper', async () => {
+  const metrics = new SharedText(
+    () => Promise.reject(new Error('/etc/secret is not readable')),
+    () => 0,
+  );
+  const listener = await startMetricsListener({ host: '127.0.0.1', port: 0, hosts: [], metrics });
+  try {
+    const response = await fetch(`http://127.0.0.1:${listener.port}/metrics`);
+    equal(response.status, 500);
+    equal(await response.text(), 'the metrics could not be collected\n');
+  } finally {
+    await listener.close();
+  }
+});
