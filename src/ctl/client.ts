@@ -17,8 +17,15 @@ import type { Method } from './api.ts';
 
 /** Pauses before the tries after the first, at most: together 5 s (T22). */
 const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];
-/** For a reply to come: a change waits for drivers, at most some hundred milliseconds each. */
-const REPLY_MS = 30_000;
+/**
+ * For a reply to come. What is asked is answered from memory, or after drivers had some hundred
+ * milliseconds; a change is done when the kernel has done it, whose configuration lock others may
+ * hold for minutes.
+ */
+const REPLY_MS = { question: 30_000, change: 600_000 } as const;
+
+/** A change whose reply is not waited for any longer is not undone by that. */
+const MAY_BE_DONE = 'no reply came in time; what was asked for may still be done';
 
 /** The daemon cannot be reached: nobody listens, or we may not connect. */
 export class UnreachableError extends Error {
@@ -39,9 +46,14 @@ export interface EventMessage {
 /** Talks to the daemon behind one socket. */
 export class ControlClient {
   readonly socketPath: string;
+  readonly #replyMs: { readonly question: number; readonly change: number };
 
-  constructor(socketPath: string) {
+  constructor(
+    socketPath: string,
+    replyMs: { readonly question: number; readonly change: number } = REPLY_MS,
+  ) {
     this.socketPath = socketPath;
+    this.#replyMs = replyMs;
   }
 
   /**
@@ -107,7 +119,9 @@ export class ControlClient {
         sent.setTimeout(0);
         resolve(response);
       });
-      sent.setTimeout(REPLY_MS, () => sent.destroy(new Error('no reply came in time')));
+      const replyMs = this.#replyMs[method === 'GET' ? 'question' : 'change'];
+      const silence = method === 'GET' ? 'no reply came in time' : MAY_BE_DONE;
+      sent.setTimeout(replyMs, () => sent.destroy(new Error(silence)));
       let isSent = false;
       sent.on('finish', () => {
         // It is also the end of writing that has failed.

@@ -126,3 +126,18 @@ test('a reply that cannot be read is a refusal, whatever it is', async () => {
     });
   }
 });
+
+test('a change is waited for longer; given up, it is not said to have failed', async () => {
+  await using server = new MoodyServer([(socket) => socket.resume()]);
+  await server.listen();
+  const client = new ControlClient(server.path, { question: 20, change: 60 });
+  const began = performance.now();
+  await rejects(client.request('GET', '/v1/groups'), /no reply came in time$/);
+  await rejects(client.request('POST', '/v1/reload'), (error) => {
+    ok(error instanceof UnreachableError);
+    match(error.message, /no reply came in time; what was asked for may still be done$/);
+    return true;
+  });
+  ok(performance.now() - began >= 80);
+  equal(server.connections, 2, 'neither is asked again');
+});
