@@ -63,7 +63,7 @@ export interface ControlServerOptions {
   readonly socketPath: string;
   readonly version: string;
   /** Members of this group may operate; undefined: root alone. Asked at each request. */
-  readonly operatorGid: () => number | undefined;
+  readonly operatorGid: () => Promise<number | undefined>;
   readonly peerCredentials: PeerCredentials;
   readonly metrics: SharedText;
   /** RFC 3339 with microseconds. */
@@ -204,7 +204,7 @@ function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clien
         url: route.path,
         schema: routeSchema(route),
         ...(route.bodyBytesMax === undefined ? {} : { bodyLimit: route.bodyBytesMax }),
-        onRequest: async (request) => permit(route, { ...options, lines }, clients, request),
+        onRequest: (request) => permit(route, { ...options, lines }, clients, request),
         handler: (request, reply) => serve(route, options, clients, request, reply),
       });
     }
@@ -223,15 +223,15 @@ function refuseWrites(app: FastifyInstance): void {
 }
 
 /** Refuses who may not use the route; the body has not been read yet. */
-function permit(
+async function permit(
   route: ApiRoute,
   { operatorGid, log, lines }: ControlServerOptions & { lines: LineLimit<number | undefined> },
   clients: Clients,
   request: FastifyRequest,
-): void {
+): Promise<void> {
   const by = clients.credentialsOf(request.socket);
   // Who the operators are is looked up only where it matters.
-  const gid = route.role === 'operate' && by?.uid !== 0 ? operatorGid() : undefined;
+  const gid = route.role === 'operate' && by?.uid !== 0 ? await operatorGid() : undefined;
   if (by !== undefined && isPermitted(route.role, by, gid)) return;
   const action = actionOf(route, request);
   if (lines.admits(by?.uid)) {

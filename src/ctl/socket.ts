@@ -7,16 +7,8 @@
  * Refused: a directory that others may write to, and anything at either place that is not a socket
  * of ours. A socket on which somebody listens is left alone.
  */
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  type Stats,
-  unlinkSync,
-} from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OperatorError } from '../base/errors.ts';
@@ -165,10 +157,26 @@ export function credentialsOf(
   }
 }
 
-/** The number of a system group, undefined if there is none of that name. `file` is for tests. */
-export function systemGroupId(name: string, file = '/etc/group'): number | undefined {
-  const lines = (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n');
+/**
+ * The number of a system group, undefined if there is none of that name. EIO: it cannot be found
+ * out. `file` is for tests.
+ */
+export async function systemGroupId(
+  name: string,
+  file = '/etc/group',
+): Promise<number | undefined> {
+  const lines = (await textOf(file)).split('\n');
   const fields = lines.map((line) => line.split(':')).find((entry) => entry[0] === name);
   const gid = fields?.[2] ?? '';
   return /^\d{1,10}$/.test(gid) ? Number(gid) : undefined;
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    throw new OperatorError('EIO', `${file} cannot be read: ${code ?? String(error)}`);
+  }
 }

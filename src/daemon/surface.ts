@@ -8,6 +8,7 @@ import type { Config } from '../config/types.ts';
 import type { ControlBackend } from '../ctl/backend.ts';
 import type { MetricsListener } from '../ctl/metrics-listener.ts';
 import type { ControlServer } from '../ctl/server.ts';
+import { Shared } from '../ctl/shared.ts';
 import type { SharedText } from '../ctl/shared-text.ts';
 import { native } from '../datapath/native.ts';
 import { type Clock, type Timer, wallTime } from '../host/clock.ts';
@@ -25,6 +26,8 @@ export interface SurfaceOptions {
 /** Ours: pauses between attempts to listen, doubled each time. */
 const RETRY_FIRST_MS = 1000;
 const RETRY_LAST_MS = 60_000;
+/** Ours: a change of /etc/group counts by then, and it is read no more often. */
+const OPERATORS_MS = 1000;
 
 /** See the head of the file. */
 export class Surface {
@@ -34,7 +37,8 @@ export class Surface {
   #listener: MetricsListener | undefined;
   #metrics: SharedText | undefined;
   #listening: Config['metrics'] = { listen: null, hosts: [] };
-  #operators = '';
+  /** The number of the operators' group, undefined if there is none of its name. */
+  #operatorGid: Shared<number | undefined> | undefined;
   /** Why nobody listens for scrapers; undefined if somebody does, or nobody is to. */
   #listenProblem: string | undefined;
   #retry: Timer | undefined;
@@ -60,13 +64,12 @@ export class Surface {
       import('../ctl/shared-text.ts'),
     ]);
     this.#metrics = new SharedText(() => backend.metrics(), clock.nowMs);
-    const { systemGroupId } = await import('../ctl/socket.ts');
     await this.setOperators(control.group);
     this.#server = await startControlServer({
       backend,
       socketPath: control.socket,
       version: VERSION,
-      operatorGid: () => systemGroupId(this.#operators),
+      operatorGid: async () => await this.#operatorGid?.get(),
       peerCredentials: (fd) => native.peerCredentials(fd),
       metrics: this.#metrics,
       wallTime,
@@ -95,11 +98,16 @@ export class Surface {
     }
   }
 
-  /** Members of `group` may operate from now on; while there is no such group, root alone. */
+  /**
+   * Members of `group` may operate from now on; while there is no such group, root alone. EIO: it
+   * is not known who they are.
+   */
   async setOperators(group: string): Promise<void> {
     const { systemGroupId } = await import('../ctl/socket.ts');
-    this.#operators = group;
-    if (systemGroupId(group) !== undefined) return;
+    const { clock } = this.#options;
+    const gid = new Shared(() => systemGroupId(group), OPERATORS_MS, clock.nowMs);
+    this.#operatorGid = gid;
+    if ((await gid.get()) !== undefined) return;
     const message = `there is no group ${group}: only root may operate`;
     this.#options.log.info({ event: 'no-operators', group }, message);
   }

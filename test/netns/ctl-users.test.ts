@@ -65,7 +65,7 @@ async function restart(host: TestHost, group: string): Promise<void> {
 }
 
 test('[contract 5.4] the matrix of users and verbs', async (t) => {
-  const operators = systemGroupId(OPERATORS);
+  const operators = await systemGroupId(OPERATORS);
   if (operators === undefined) return t.skip(`this machine has no group ${OPERATORS}`);
   const host = await TestHost.raise({ top: { control: { group: OPERATORS } } });
   try {

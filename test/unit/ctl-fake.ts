@@ -33,7 +33,7 @@ export class FakeDaemon {
       backend: this.backend,
       socketPath: this.socketPath,
       version: '0.0.0',
-      operatorGid: () => operatorGid,
+      operatorGid: async () => operatorGid,
       peerCredentials: () => this.credentials,
       metrics: new SharedText(
         () => this.backend.metrics(),

@@ -157,9 +157,12 @@ test('at the end only our own socket is removed', async () => {
 test('the number of a system group', async () => {
   await inDirectory(async (path) => {
     writeFileSync(path, 'root:x:0:\nipmp:x:977:alice,bob\nbad:x::\n');
-    equal(systemGroupId('ipmp', path), 977);
-    equal(systemGroupId('root', path), 0);
-    equal(systemGroupId('nosuch', path), undefined);
-    equal(systemGroupId('bad', path), undefined);
+    equal(await systemGroupId('ipmp', path), 977);
+    equal(await systemGroupId('root', path), 0);
+    equal(await systemGroupId('nosuch', path), undefined);
+    equal(await systemGroupId('bad', path), undefined);
+    equal(await systemGroupId('root', `${path}.not-there`), undefined);
+    const refusal = { code: 'EIO', message: `${dirname(path)} cannot be read: EISDIR` };
+    await rejects(systemGroupId('root', dirname(path)), refusal);
   });
 });

@@ -1,0 +1,39 @@
+/** One result shared by all who ask at about the same time, made again when it has grown old. */
+
+/** What is made at most once in `forMs` milliseconds, never twice at a time, however many ask. */
+export class Shared<Made> {
+  readonly #make: () => Promise<Made>;
+  readonly #forMs: number;
+  readonly #nowMs: () => number;
+  #begunMs = Number.NEGATIVE_INFINITY;
+  #made: Promise<Made> | undefined;
+  #isMaking = false;
+
+  /** `nowMs` is a monotonic clock. The age counts from the beginning of the making. */
+  constructor(make: () => Promise<Made>, forMs: number, nowMs: () => number) {
+    this.#make = make;
+    this.#forMs = forMs;
+    this.#nowMs = nowMs;
+  }
+
+  /** The shared result; a failed making fails for those who waited for it and is not kept. */
+  get(): Promise<Made> {
+    const nowMs = this.#nowMs();
+    const isYoung = this.#isMaking || nowMs - this.#begunMs < this.#forMs;
+    if (this.#made !== undefined && isYoung) return this.#made;
+    const made = this.#make();
+    this.#made = made;
+    this.#begunMs = nowMs;
+    this.#isMaking = true;
+    made.then(
+      () => {
+        this.#isMaking = false;
+      },
+      () => {
+        this.#isMaking = false;
+        this.#made = undefined;
+      },
+    );
+    return made;
+  }
+}
