@@ -6,28 +6,25 @@
  * then is the `Config` made. It has no optional fields: every default is filled in.
  *
  * No file, however broken, makes this throw: it becomes errors, each with file, line, key, what
- * is wrong, what is allowed.
+ * is wrong, what is allowed. Files are read and written asynchronously and parsed in steps, so that
+ * a slow disk keeps the thread that serves from nothing else.
  */
 import { isUtf8 } from 'node:buffer';
 import {
-  closeSync,
   constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from './base/errors.ts';
 import { DROP_INS_MAX, FILE_BYTES_MAX, FILES_BYTES_MAX } from './base/limits.ts';
-import { atOnce, type Steps } from './base/turns.ts';
+import { atOnce, type Steps, stepByStep } from './base/turns.ts';
 import { checkSteps } from './config/checks.ts';
 import { type ConfigError, documentSteps, documentsMerge, tooLarge } from './config/document.ts';
 import {
@@ -67,38 +64,36 @@ export function savedFileOf(file: string): string {
 }
 
 /** Reads `file` and its drop-ins, or says all that is wrong with them. */
-export function loadConfig(file: string): ConfigResult {
-  const layers = loadFiles(file);
+export async function loadConfig(file: string): Promise<ConfigResult> {
+  const layers = await loadFiles(file);
   if ('errors' in layers) return layers;
   return effectiveConfig({ files: layers, commands: null, arguments: null });
-}
-
-/**
- * The files of a configuration, lowest first, each with what it says; or what is wrong. Of those
- * that are `known` and say the same as before nothing is parsed again: that takes most of the time.
- */
-export function loadFiles(file: string, known: readonly FileLayer[] = []): FilesResult {
-  return atOnce(loadSteps(file, known));
 }
 
 /** What reading the files gives. */
 type FilesResult = FileLayer[] | { readonly errors: ConfigError[] };
 
-/** The same in steps. */
-export function* loadSteps(file: string, known: readonly FileLayer[]): Steps<FilesResult> {
+/**
+ * The files of a configuration, lowest first, each with what it says; or what is wrong. Of those
+ * that are `known` and say the same as before nothing is parsed again: that takes most of the time.
+ */
+export async function loadFiles(
+  file: string,
+  known: readonly FileLayer[] = [],
+): Promise<FilesResult> {
   const errors: ConfigError[] = [];
   const layers: FileLayer[] = [];
-  const files = [file, ...dropInFiles(dropInDirectoryOf(file), errors)];
+  const files = [file, ...(await dropInFiles(dropInDirectoryOf(file), errors))];
   let total = 0;
   for (const name of files) {
     try {
-      const bytes = readBytes(name);
+      const bytes = await readBytes(name);
       total += bytes.length;
       if (total > FILES_BYTES_MAX) return { errors: [tooLargeTogether(name)] };
       if (isUtf8(bytes)) {
         const text = bytes.toString('utf8');
         const before = known.find((layer) => layer.file === name && layer.text === text);
-        const layer = before ?? (yield* layerSteps({ file: name, text }));
+        const layer = before ?? (await stepByStep(layerSteps({ file: name, text })));
         if ('errors' in layer) errors.push(...layer.errors);
         else layers.push(layer);
       } else errors.push(notUtf8(name, bytes));
@@ -143,7 +138,7 @@ export function effectiveConfig(layers: ConfigLayers): ConfigResult {
 
 /** The same in steps. */
 export function* effectiveSteps(layers: ConfigLayers): Steps<ConfigResult> {
-  validator ??= new ConfigValidator(configSchema());
+  validator ??= new ConfigValidator(SCHEMA);
   const schema = validator;
   const document = layersMerge(layers);
   const order = layers.files.map(({ file }) => file);
@@ -175,15 +170,18 @@ function eachOnce(errors: readonly ConfigError[]): ConfigError[] {
   return [...byPlace.values()];
 }
 
-/** The schema that editors use too. */
+/** Read once, when this module is loaded: before anything is served. */
+const SCHEMA = JSON.parse(await readFile(SCHEMA_URL, 'utf8')) as object;
+
+/** The schema that editors use too; shared, so it is not changed. */
 export function configSchema(): object {
-  return JSON.parse(readFileSync(SCHEMA_URL, 'utf8')) as object;
+  return SCHEMA;
 }
 
 /** The text of a drop-in; undefined if there is no such file. What cannot be read is thrown. */
-export function readDropIn(file: string): string | undefined {
+export async function readDropIn(file: string): Promise<string | undefined> {
   try {
-    return readBytes(file).toString('utf8');
+    return (await readBytes(file)).toString('utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -192,36 +190,43 @@ export function readDropIn(file: string): string | undefined {
 
 /**
  * Puts `text` in place of a drop-in: whole or not at all, also when the machine stops half-way. EIO
- * with the reason.
+ * with the reason. One call at a time for a file: the next begins when this one has resolved.
  */
-export function writeDropIn(file: string, text: string): void {
+export async function writeDropIn(file: string, text: string): Promise<void> {
   const directory = dirname(file);
   const next = join(directory, `.${basename(file)}.${process.pid}`);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o755 });
-    writeFileSync(next, text, { mode: 0o644, flush: true });
-    renameSync(next, file);
-    syncDirectory(directory);
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+    await writeFile(next, text, { mode: 0o644, flush: true });
+    await rename(next, file);
+    await syncDirectory(directory);
   } catch (error) {
-    if (existsSync(next)) rmSync(next);
+    if (await exists(next)) await rm(next);
     const { code } = error as NodeJS.ErrnoException;
     throw new OperatorError('EIO', `${file} cannot be written: ${code ?? String(error)}`);
   }
 }
 
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, constants.O_RDONLY);
+function exists(file: string): Promise<boolean> {
+  return lstat(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const opened = await open(directory, constants.O_RDONLY);
   try {
-    fsyncSync(descriptor);
+    await opened.sync();
   } finally {
-    closeSync(descriptor);
+    await opened.close();
   }
 }
 
-function dropInFiles(directory: string, errors: ConfigError[]): string[] {
+async function dropInFiles(directory: string, errors: ConfigError[]): Promise<string[]> {
   let names: string[];
   try {
-    names = readdirSync(directory);
+    names = await readdir(directory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       errors.push(unreadable(directory, error));
@@ -246,19 +251,19 @@ function dropInFiles(directory: string, errors: ConfigError[]): string[] {
  * The file's bytes, at most a little more than may be accepted: enough to notice that it is too
  * large.
  */
-function readBytes(file: string): Buffer {
-  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+async function readBytes(file: string): Promise<Buffer> {
+  const opened = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!fstatSync(descriptor).isFile()) throw new OperatorError('EINVAL');
+    if (!(await opened.stat()).isFile()) throw new OperatorError('EINVAL');
     const bytes = Buffer.alloc(FILE_BYTES_MAX + 1);
     let length = 0;
     for (;;) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) return bytes.subarray(0, length);
-      length += count;
+      const { bytesRead } = await opened.read(bytes, length, bytes.length - length, null);
+      if (bytesRead === 0) return bytes.subarray(0, length);
+      length += bytesRead;
     }
   } finally {
-    closeSync(descriptor);
+    await opened.close();
   }
 }
 

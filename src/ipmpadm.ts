@@ -27,7 +27,7 @@ process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
   checkConfig: async (file) => {
-    const result = loadConfig(file);
+    const result = await loadConfig(file);
     return 'errors' in result ? result.errors.map(configErrorFormat) : [];
   },
   lab: async (words) => {

@@ -4,18 +4,18 @@
  *
  * Everything is proposed first: a proposal is checked as a whole, may be refused or dropped, and
  * changes nothing. Whoever has carried it out commits it; that alone touches what is remembered
- * and the file that `--save` writes. One change at a time: whoever proposes commits or drops it
- * before the next.
+ * and the file that `--save` writes. One change at a time, its waits for files included: whoever
+ * proposes or reads again commits or drops the result before the next. What a commit has to say is
+ * remembered in the turn of the call, so readers never see half of it.
  */
 
 import { OperatorError } from '../base/errors.ts';
-import type { Steps } from '../base/turns.ts';
+import { nextTurn, stepByStep } from '../base/turns.ts';
 import {
   effectiveConfig,
   effectiveSteps,
   fileLayer,
   loadFiles,
-  loadSteps,
   readDropIn,
   savedFileOf,
   writeDropIn,
@@ -59,11 +59,11 @@ export class ConfigStore {
   }
 
   /** Reads `file` and its drop-ins; `givenArguments` lie on top, in the form of the file. */
-  static open(
+  static async open(
     file: string,
     givenArguments: ConfigValue,
-  ): ConfigStore | { readonly errors: readonly ConfigError[] } {
-    const files = loadFiles(file);
+  ): Promise<ConfigStore | { readonly errors: readonly ConfigError[] }> {
+    const files = await loadFiles(file);
     if ('errors' in files) return files;
     const layers = { files, commands: null, arguments: givenArguments };
     const effective = effectiveConfig(layers);
@@ -88,12 +88,12 @@ export class ConfigStore {
   }
 
   /** The configuration after `edits`. EINVAL: it would be wrong; EBUSY, EIO: it cannot be saved. */
-  propose(edits: readonly ConfigEdit[], save: boolean): Proposal {
+  async propose(edits: readonly ConfigEdit[], save: boolean): Promise<Proposal> {
     const layers = { ...this.#layers, commands: valueEdit(this.#layers.commands, edits) };
     const effective = effectiveOrRefuse(layers);
     const isSame = isSameConfig(effective.config, this.config);
     if (!save) return { effective, layers, isSame, saved: undefined };
-    const layer = this.#savedLayer(edits);
+    const layer = await this.#savedLayer(edits);
     const saved = { layer, otherwise: layers };
     const files = withLayer(layers.files, layer);
     effectiveOrRefuse({ files, commands: null, arguments: null }, 'what is saved would be wrong: ');
@@ -111,29 +111,32 @@ export class ConfigStore {
    * The configuration as the files are now, with what commands have changed. In steps: files may be
    * large, and the daemon has other things to do.
    */
-  *reread(): Steps<Proposal | { readonly errors: readonly ConfigError[] }> {
-    const files = yield* loadSteps(this.#file, this.#layers.files);
+  async reread(): Promise<Proposal | { readonly errors: readonly ConfigError[] }> {
+    const files = await loadFiles(this.#file, this.#layers.files);
     if ('errors' in files) return files;
     const layers = { ...this.#layers, files };
-    const effective = yield* effectiveSteps(layers);
+    const effective = await stepByStep(effectiveSteps(layers));
     if ('errors' in effective) return effective;
-    yield;
+    await nextTurn();
     const isSame = isSameConfig(effective.config, this.config);
     return { effective, layers, isSame, saved: undefined };
   }
 
-  /** Makes a proposal the configuration. EIO: it is in force, but could not be saved. */
-  commit({ effective, layers, saved }: Proposal): void {
+  /**
+   * Makes a proposal the configuration, in this turn; resolves when it is saved. EIO: it is in
+   * force, but could not be saved.
+   */
+  async commit({ effective, layers, saved }: Proposal): Promise<void> {
     this.#effective = effective;
     this.#layers = saved?.otherwise ?? layers;
-    if (saved !== undefined) writeDropIn(saved.layer.file, saved.layer.text);
+    if (saved !== undefined) await writeDropIn(saved.layer.file, saved.layer.text);
     this.#layers = layers;
   }
 
-  #savedLayer(edits: readonly ConfigEdit[]): FileLayer {
+  async #savedLayer(edits: readonly ConfigEdit[]): Promise<FileLayer> {
     const file = savedFileOf(this.#file);
     const known = this.#layers.files.find((layer) => layer.file === file);
-    const text = readSaved(file);
+    const text = await readSaved(file);
     if (text !== known?.text) {
       const hint = 'make the daemon read it first: ipmpadm reload';
       throw new OperatorError('EBUSY', `${file} has been changed since it was read`, hint);
@@ -145,9 +148,9 @@ export class ConfigStore {
   }
 }
 
-function readSaved(file: string): string | undefined {
+async function readSaved(file: string): Promise<string | undefined> {
   try {
-    return readDropIn(file);
+    return await readDropIn(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new OperatorError('EIO', `${file} cannot be read: ${code ?? String(error)}`);

@@ -41,12 +41,13 @@ function parseArguments(argv: readonly string[]): Options {
 }
 
 /** The configuration with the command line laid over it; undefined after saying what is wrong. */
-function openConfig({ config, socket, logLevel }: Options): ConfigStore | undefined {
+async function openConfig(options: Options): Promise<ConfigStore | undefined> {
+  const { config, socket, logLevel } = options;
   const given = {
     ...(socket === undefined ? {} : { control: { socket } }),
     ...(logLevel === undefined ? {} : { log: { level: logLevel } }),
   };
-  const store = ConfigStore.open(
+  const store = await ConfigStore.open(
     config ?? CONFIG_FILE,
     Object.keys(given).length > 0 ? given : null,
   );
@@ -117,7 +118,7 @@ export async function daemonMain(
     if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : USAGE;
     throw error;
   }
-  const store = openConfig(options);
+  const store = await openConfig(options);
   if (store === undefined) return USAGE;
   return options.check === true ? DONE : await run(store, takeSignals);
 }

@@ -12,13 +12,14 @@
  *   reload   what can be applied is applied, the rest is reported
  *
  * Invariants
- * 1. One configuration change at a time, in the order of asking.
+ * 1. One configuration change at a time, in the order of asking: from reading what it starts from
+ *    to the end of writing what it saves.
  * 2. A wrong file, and a refused command, change nothing.
  * 3. What is the same in both configurations is not touched.
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { nextTurn, stepByStep } from '../base/turns.ts';
+import { nextTurn } from '../base/turns.ts';
 import { configErrorFormat } from '../config/document.ts';
 import type { ConfigEdit } from '../config/layers.ts';
 import type { ConfigStore, Proposal } from '../config/store.ts';
@@ -100,19 +101,25 @@ export class Reconfiguration {
     prepare: (config: Config, store: ConfigStore) => readonly ConfigEdit[],
   ): Promise<void> {
     return this.#serial.run(async () => {
-      const { store, tell, isStopping } = this.#options;
-      if (isStopping()) throw new OperatorError('EAGAIN', 'ipmpd is stopping');
+      const { store, tell } = this.#options;
+      this.#refuseWhenStopping();
       const edits = prepare(store.config, store);
       if (edits.length === 0) return;
-      const proposal = store.propose(edits, save);
+      const proposal = await store.propose(edits, save);
+      // The stop may have begun while the saved file was read.
+      this.#refuseWhenStopping();
       await this.#applyWhole(proposal, edits);
       if (proposal.isSame && !save) return;
       try {
-        store.commit(proposal);
+        await store.commit(proposal);
       } finally {
         tell({ event: 'configuration-changed', cause: 'configured', detail: label });
       }
     });
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#options.isStopping()) throw new OperatorError('EAGAIN', 'ipmpd is stopping');
   }
 
   /** Resolves when no change is under way any more. */
@@ -124,7 +131,7 @@ export class Reconfiguration {
   reload(): Promise<ReloadRow> {
     return this.#serial.run(async () => {
       const { store, log, tell } = this.#options;
-      const proposal = await stepByStep(store.reread());
+      const proposal = await store.reread();
       if ('errors' in proposal) {
         const errors = proposal.errors.map(configErrorFormat);
         log.error({ event: 'reload-refused', errors }, 'the configuration is wrong: not reloaded');
@@ -136,7 +143,7 @@ export class Reconfiguration {
         const hint = 'nothing was changed; see ipmpd --check';
         throw new OperatorError('EINVAL', errors.join('; '), hint);
       }
-      store.commit(proposal);
+      await store.commit(proposal);
       this.#problems.clear();
       const row = await this.#applyAll(proposal.effective.config);
       for (const warning of row.warnings) log.warn({ event: 'reload-warning' }, warning);

@@ -11,19 +11,21 @@ import type { Wiring } from '../../src/lab/topology.ts';
 const folder = mkdtempSync(join(tmpdir(), 'ipmpd-configuration-'));
 after(() => rmSync(folder, { recursive: true }));
 
-function load(wiring: Wiring, options: Partial<ConfigurationOptions> = {}): Config {
+async function load(wiring: Wiring, options: Partial<ConfigurationOptions> = {}): Promise<Config> {
   const file = join(folder, 'ipmpd.yaml');
   const network = { members: ['net0', 'net1'], options: { wiring } };
   writeFileSync(file, configurationFor(network, { socket: '/x/ipmpd.sock', ...options }));
-  const result = loadConfig(file);
+  const result = await loadConfig(file);
   ok('config' in result, JSON.stringify(result));
   return result.config;
 }
 
-test('the daemon accepts the configuration of each wiring', () => {
-  const kinds = (['macvtap', 'bridge', 'tap'] as const).map((wiring) =>
-    load(wiring).interfaces.map(({ kind, uplink, bridge }) => [kind, uplink, bridge]),
-  );
+test('the daemon accepts the configuration of each wiring', async () => {
+  const kinds = [];
+  for (const wiring of ['macvtap', 'bridge', 'tap'] as const) {
+    const { interfaces } = await load(wiring);
+    kinds.push(interfaces.map(({ kind, uplink, bridge }) => [kind, uplink, bridge]));
+  }
   deepEqual(kinds, [
     [
       ['macvtap', 'eth0', null],
@@ -40,8 +42,8 @@ test('the daemon accepts the configuration of each wiring', () => {
   ]);
 });
 
-test('the group has two data addresses and a default route', () => {
-  const [group] = load('macvtap').groups;
+test('the group has two data addresses and a default route', async () => {
+  const [group] = (await load('macvtap')).groups;
   deepEqual(group?.addresses, ['192.0.2.10/24', '192.0.2.11/24']);
   deepEqual(
     group?.routes.map(({ to, via }) => [to, via]),
@@ -49,8 +51,8 @@ test('the group has two data addresses and a default route', () => {
   );
 });
 
-test('what a test asks for is laid over it', () => {
-  const config = load('macvtap', {
+test('what a test asks for is laid over it', async () => {
+  const config = await load('macvtap', {
     addresses: [],
     group: { 'flap-damping': 'off' },
     interfaces: { net1: { standby: true } },

@@ -31,11 +31,11 @@ const file = join(folder, 'ipmpd.yaml');
 after(() => rmSync(folder, { recursive: true }));
 
 /** What is wrong with the answer to a file of `bytes`; and whether it was refused. */
-function examine(bytes: Buffer): { problems: string[]; isRefused: boolean } {
+async function examine(bytes: Buffer): Promise<{ problems: string[]; isRefused: boolean }> {
   writeFileSync(file, bytes);
-  let result: ReturnType<typeof loadConfig>;
+  let result: Awaited<ReturnType<typeof loadConfig>>;
   try {
-    result = loadConfig(file);
+    result = await loadConfig(file);
   } catch (error) {
     return { problems: [`it threw ${String(error)}`], isRefused: false };
   }
@@ -60,59 +60,59 @@ function problemsOf(error: ConfigError, lines: number): string[] {
 }
 
 /** Examines, and on a problem shows all that is needed to see it again. */
-function mustHold(bytes: Buffer, story: string): boolean {
-  const { problems, isRefused } = examine(bytes);
+async function mustHold(bytes: Buffer, story: string): Promise<boolean> {
+  const { problems, isRefused } = await examine(bytes);
   if (problems.length === 0) return isRefused;
   const shown = JSON.stringify(bytes.toString('latin1').slice(0, 4000));
   throw new Error(`${story}: ${problems.slice(0, 5).join('; ')}\n${shown}`);
 }
 
-test('what is corrupted is valid before', () => {
+test('what is corrupted is valid before', async () => {
   for (const text of [...SMALL, ...LARGE]) {
     const result = configFromSources([{ file, text }]);
     deepEqual('errors' in result ? result.errors.map(configErrorFormat) : [], []);
-    equal(mustHold(Buffer.from(text), 'as it is'), false);
+    equal(await mustHold(Buffer.from(text), 'as it is'), false);
   }
 });
 
-test(`[contract 8.1] ${COUNT} corrupted files, seed ${SEED}`, () => {
+test(`[contract 8.1] ${COUNT} corrupted files, seed ${SEED}`, async () => {
   let refused = 0;
   const seen = new Set<string>();
   for (let n = 0; n < COUNT; n += 1) {
     const { bytes, story } = corrupted(new Rng(SEED + n), COUNT >= 1000);
     for (const name of story) seen.add(name);
-    if (mustHold(bytes, `seed ${SEED + n}, ${story.join(', ')}`)) refused += 1;
+    if (await mustHold(bytes, `seed ${SEED + n}, ${story.join(', ')}`)) refused += 1;
   }
   ok(refused > COUNT / 2 && refused < COUNT, `${refused} of ${COUNT} were refused`);
   if (COUNT >= 1000) deepEqual([...seen].sort(), Object.keys(CORRUPTIONS).sort());
 });
 
-test('every truncation', () => {
+test('every truncation', async () => {
   for (const [index, text] of SMALL.entries()) {
     const bytes = Buffer.from(text);
     const step = COUNT >= 100_000 ? 1 : 3;
     for (let length = 0; length < bytes.length; length += step) {
-      mustHold(bytes.subarray(0, length), `the first ${length} bytes of ${index}`);
+      await mustHold(bytes.subarray(0, length), `the first ${length} bytes of ${index}`);
     }
   }
 });
 
-test('every byte flipped', () => {
+test('every byte flipped', async () => {
   for (const [index, text] of SMALL.entries()) {
     for (let at = 0; at < text.length; at += 1) {
       if (COUNT < 100_000 && at % 3 !== 0) continue;
       const bytes = Buffer.from(text);
       bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
-      mustHold(bytes, `byte ${at} of ${index}`);
+      await mustHold(bytes, `byte ${at} of ${index}`);
     }
   }
 });
 
-test('every word in the place of every other of its kind: what agreed does so no more', () => {
+test('every word in the place of every other of its kind: what agreed is so no more', async () => {
   let count = 0;
   for (const text of SMALL) {
     for (const changed of wordsExchanged(text)) {
-      mustHold(Buffer.from(changed), 'a word in the place of another');
+      await mustHold(Buffer.from(changed), 'a word in the place of another');
       count += 1;
     }
   }
@@ -175,11 +175,11 @@ const HOSTILE: Readonly<Record<string, () => string>> = {
 };
 
 for (const [name, make] of Object.entries(HOSTILE)) {
-  test(`hostile: ${name}`, () => {
+  test(`hostile: ${name}`, async () => {
     const text = make();
     ok(text.length <= FILE_BYTES, `${text.length} bytes`);
     const beganMs = performance.now();
-    mustHold(Buffer.from(text), name);
+    await mustHold(Buffer.from(text), name);
     const tookMs = performance.now() - beganMs;
     ok(tookMs < PATIENCE_MS, `${tookMs.toFixed(0)} ms`);
   });
@@ -202,11 +202,11 @@ const NESTED: Readonly<Record<string, readonly [level: (n: number) => string, in
 };
 
 for (const [name, [level, inner]] of Object.entries(NESTED)) {
-  test(`nesting is refused at its line, before nodes are made: ${name}`, () => {
+  test(`nesting is refused at its line, before nodes are made: ${name}`, async () => {
     for (const levels of [20, 600, 100_000]) {
       let text = '';
       for (let n = 0; n < levels && text.length < FILE_BYTES - 1000; n++) text += level(n);
-      const [error] = loadBroken(Buffer.from(text + inner)) ?? [];
+      const [error] = (await loadBroken(Buffer.from(text + inner))) ?? [];
       const line = level(0).includes('\n') ? 19 : 1;
       deepEqual(
         [error?.what, error?.allowed, error?.line],
@@ -216,31 +216,31 @@ for (const [name, [level, inner]] of Object.entries(NESTED)) {
   });
 }
 
-test('words without end are refused before nodes are made of them', () => {
-  const [error] = loadBroken(Buffer.from(full('[', ','))) ?? [];
+test('words without end are refused before nodes are made of them', async () => {
+  const [error] = (await loadBroken(Buffer.from(full('[', ',')))) ?? [];
   deepEqual([error?.what, error?.allowed], ['is too much', 'at most 100000 words']);
 });
 
-test('a file that is larger than allowed is refused before it is read as YAML', () => {
+test('a file that is larger than allowed is refused before it is read as YAML', async () => {
   for (const piece of ['[', 'ä', '\n']) {
     const bytes = Buffer.from(piece.repeat(FILE_BYTES + 1));
-    const [error] = (loadBroken(bytes) ?? []) as ConfigError[];
+    const [error] = ((await loadBroken(bytes)) ?? []) as ConfigError[];
     equal(error?.what, 'the file is too large');
   }
 });
 
-test('what is no UTF-8 is refused with its line', () => {
-  const [error] = loadBroken(Buffer.from('log: {}\n# \xff\ntracking: x\n', 'latin1')) ?? [];
+test('what is no UTF-8 is refused with its line', async () => {
+  const [error] = (await loadBroken(Buffer.from('log: {}\n# \xff\ntracking: x\n', 'latin1'))) ?? [];
   deepEqual([error?.line, error?.what], [2, 'is not UTF-8']);
 });
 
-test('an alias without an anchor before it is no empty value', () => {
-  const [error] = loadBroken(Buffer.from('log: {}\ngroups: *nobody\n')) ?? [];
+test('an alias without an anchor before it is no empty value', async () => {
+  const [error] = (await loadBroken(Buffer.from('log: {}\ngroups: *nobody\n'))) ?? [];
   const text = error === undefined ? '' : configErrorFormat(error);
   equal(text, `${file}:2: groups: is an alias (one whose anchor stands before it)`);
 });
 
-test('an alias means the last anchor before it, in parts that an alias repeats too', () => {
+test('an alias means the last anchor before it, in parts that an alias repeats too', async () => {
   const text = `
 interfaces: { a0: &x { standby: &s true }, b0: { standby: *s }, c0: *x }
 groups: { g0: { failback: &s false, forwarding: *s } }
@@ -255,8 +255,8 @@ groups: { g0: { failback: &s false, forwarding: *s } }
   deepEqual([groups[0]?.failback, groups[0]?.forwarding], [false, false]);
 });
 
-function loadBroken(bytes: Buffer): readonly ConfigError[] | undefined {
-  mustHold(bytes, 'broken');
-  const result = loadConfig(file);
+async function loadBroken(bytes: Buffer): Promise<readonly ConfigError[] | undefined> {
+  await mustHold(bytes, 'broken');
+  const result = await loadConfig(file);
   return 'errors' in result ? result.errors : undefined;
 }

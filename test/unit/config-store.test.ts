@@ -1,12 +1,11 @@
 /** The configuration over a daemon's life: proposed, committed, saved, read again, shown. */
 
-import { deepEqual, equal, ok, throws } from 'node:assert/strict';
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
-import { atOnce } from '../../src/base/turns.ts';
 import type { ConfigValue } from '../../src/config/document.ts';
 import { settingValue } from '../../src/config/setting.ts';
 import { configEntries } from '../../src/config/show.ts';
@@ -40,8 +39,8 @@ class Files {
     writeFileSync(join(this.dropIns, name), text);
   }
 
-  open(given: ConfigValue = null): ConfigStore {
-    const store = ConfigStore.open(this.main, given);
+  async open(given: ConfigValue = null): Promise<ConfigStore> {
+    const store = await ConfigStore.open(this.main, given);
     if (store instanceof ConfigStore) return store;
     throw new Error(JSON.stringify(store.errors));
   }
@@ -66,23 +65,23 @@ function originOf(store: ConfigStore, key: string): string | undefined {
   return entries.find((entry) => entry.key === key)?.origin;
 }
 
-test('a proposal changes nothing; a committed one lasts as long as the store', () => {
+test('a proposal changes nothing; a committed one lasts as long as the store', async () => {
   using files = new Files();
-  const store = files.open();
-  const proposal = store.propose([MTU], false);
+  const store = await files.open();
+  const proposal = await store.propose([MTU], false);
   equal(group(store).mtu, 1400);
-  store.commit(proposal);
+  await store.commit(proposal);
   equal(group(store).mtu, 1300);
   equal(originOf(store, 'groups.ipmp0.mtu'), 'command');
   deepEqual(readdirSync(files.folder), ['ipmpd.yaml']);
-  equal(group(files.open()).mtu, 1400);
+  equal(group(await files.open()).mtu, 1400);
 });
 
-test('[contract 8.1] a wrong edit is refused by name, value and what is allowed', () => {
+test('[contract 8.1] a wrong edit is refused by name, value and what is allowed', async () => {
   using files = new Files();
-  const store = files.open();
+  const store = await files.open();
   const wrong = { path: ['groups', 'ipmp0', 'mtu'], value: 9 };
-  throws(() => store.propose([wrong], true), {
+  await rejects(store.propose([wrong], true), {
     code: 'EINVAL',
     message: 'groups.ipmp0.mtu: 9 is not valid (auto, or a whole number from 1280 to 65535)',
   });
@@ -90,157 +89,172 @@ test('[contract 8.1] a wrong edit is refused by name, value and what is allowed'
   deepEqual(readdirSync(files.folder), ['ipmpd.yaml']);
 });
 
-test('[contract 4.17] what is saved is there after a restart; comments outlive edits', () => {
+test('[contract 4.17] what is saved is there after a restart; comments outlive edits', async () => {
   using files = new Files();
-  const store = files.open();
-  store.commit(store.propose([MTU], true));
+  const store = await files.open();
+  await store.commit(await store.propose([MTU], true));
   const written = files.savedText();
   ok(written.startsWith('# Written by "ipmpadm --save"'), written);
   equal(originOf(store, 'groups.ipmp0.mtu'), `${files.saved}:4`);
-  equal(group(files.open()).mtu, 1300);
+  equal(group(await files.open()).mtu, 1300);
 
   writeFileSync(files.saved, written.replace('mtu: 1300', 'mtu: 1310 # for the tunnel'));
-  const again = files.open();
-  again.commit(again.propose([{ path: ['groups', 'ipmp0', 'failback'], value: false }], true));
+  const again = await files.open();
+  await again.commit(
+    await again.propose([{ path: ['groups', 'ipmp0', 'failback'], value: false }], true),
+  );
   ok(files.savedText().includes('mtu: 1310 # for the tunnel'), files.savedText());
-  deepEqual([group(files.open()).mtu, group(files.open()).failback], [1310, false]);
+  deepEqual([group(await files.open()).mtu, group(await files.open()).failback], [1310, false]);
 });
 
-test('a saved removal leaves its mark only where another file says something to remove', () => {
+test('a saved removal leaves its mark only where another file has what to remove', async () => {
   using files = new Files();
-  const store = files.open();
+  const store = await files.open();
   const create = store.creation('groups', 'ipmp7', { interfaces: [] });
-  store.commit(store.propose([create], true));
-  store.commit(store.propose([{ path: ['groups', 'ipmp7'], value: 'removed' }], true));
+  await store.commit(await store.propose([create], true));
+  await store.commit(await store.propose([{ path: ['groups', 'ipmp7'], value: 'removed' }], true));
   ok(!files.savedText().includes('ipmp7'), files.savedText());
-  store.commit(store.propose([{ path: ['groups', 'ipmp0'], value: 'removed' }], true));
+  await store.commit(await store.propose([{ path: ['groups', 'ipmp0'], value: 'removed' }], true));
   ok(files.savedText().includes('ipmp0: removed'), files.savedText());
-  deepEqual(files.open().config.groups, []);
+  deepEqual((await files.open()).config.groups, []);
 });
 
-test('what is made anew has nothing of what had its name before', () => {
+test('what is made anew has nothing of what had its name before', async () => {
   using files = new Files();
-  const store = files.open();
-  store.commit(store.propose([{ path: ['groups', 'ipmp0'], value: 'removed' }], false));
+  const store = await files.open();
+  await store.commit(await store.propose([{ path: ['groups', 'ipmp0'], value: 'removed' }], false));
   deepEqual(store.config.groups, []);
-  store.commit(store.propose([store.creation('groups', 'ipmp0', { interfaces: ['net1'] })], true));
-  for (const one of [store, files.open()]) {
+  await store.commit(
+    await store.propose([store.creation('groups', 'ipmp0', { interfaces: ['net1'] })], true),
+  );
+  for (const one of [store, await files.open()]) {
     const { mtu, addresses, interfaces } = group(one);
     deepEqual({ mtu, addresses, interfaces }, { mtu: 'auto', addresses: [], interfaces: ['net1'] });
   }
 });
 
-test('what would make the saved files wrong by themselves is refused', () => {
+test('what would make the saved files wrong by themselves is refused', async () => {
   using files = new Files();
-  const store = files.open();
-  store.commit(store.propose([store.creation('interfaces', 'net5', {})], false));
+  const store = await files.open();
+  await store.commit(await store.propose([store.creation('interfaces', 'net5', {})], false));
   const join5 = { path: ['groups', 'ipmp0', 'interfaces'], value: ['net0', 'net5'] };
-  throws(
-    () => store.propose([join5], true),
+  await rejects(
+    store.propose([join5], true),
     (error: unknown) =>
       error instanceof OperatorError &&
       error.code === 'EINVAL' &&
       error.message.startsWith('what is saved would be wrong: ') &&
       error.message.includes('there is no interface net5'),
   );
-  store.commit(store.propose([join5], false));
+  await store.commit(await store.propose([join5], false));
   deepEqual(group(store).interfaces, ['net0', 'net5']);
 });
 
-test('a drop-in on top of the saved one does not undo a command before the next start', () => {
+test('a drop-in on top of the saved one undoes no command before the next start', async () => {
   using files = new Files();
   files.dropIn('90-site.yaml', 'groups: { ipmp0: { mtu: 1500 } }\n');
-  const store = files.open();
-  store.commit(store.propose([MTU], true));
+  const store = await files.open();
+  await store.commit(await store.propose([MTU], true));
   equal(group(store).mtu, 1300);
   equal(originOf(store, 'groups.ipmp0.mtu'), 'command');
-  equal(group(files.open()).mtu, 1500);
+  equal(group(await files.open()).mtu, 1500);
 });
 
-test('a saved file that was changed meanwhile is not written over', () => {
+test('a saved file that was changed meanwhile is not written over', async () => {
   using files = new Files();
-  const store = files.open();
-  store.commit(store.propose([MTU], true));
+  const store = await files.open();
+  await store.commit(await store.propose([MTU], true));
   writeFileSync(files.saved, 'log: { level: debug }\n');
-  throws(() => store.propose([MTU], true), { code: 'EBUSY' });
+  await rejects(store.propose([MTU], true), { code: 'EBUSY' });
   equal(files.savedText(), 'log: { level: debug }\n');
-  const proposal = atOnce(store.reread());
+  const proposal = await store.reread();
   ok(!('errors' in proposal));
-  store.commit(proposal);
-  store.commit(store.propose([MTU], true));
-  equal(files.open().config.log.level, 'debug');
+  await store.commit(proposal);
+  await store.commit(await store.propose([MTU], true));
+  equal((await files.open()).config.log.level, 'debug');
 });
 
-test('of files that say the same as before nothing is parsed again', () => {
+test('of files that say the same as before nothing is parsed again', async () => {
   using files = new Files();
   files.dropIn('10-site.yaml', 'log: { level: debug }\n');
-  const store = files.open();
-  const read = () => {
-    const proposal = atOnce(store.reread());
+  const store = await files.open();
+  const read = async () => {
+    const proposal = await store.reread();
     ok(!('errors' in proposal));
-    store.commit(proposal);
+    await store.commit(proposal);
     return proposal.layers.files.map(({ document }) => document);
   };
-  const [main, dropIn] = read();
-  equal(read()[0], main);
+  const [main, dropIn] = await read();
+  equal((await read())[0], main);
   files.dropIn('10-site.yaml', 'log: { level: warn }\n');
-  const after = read();
+  const after = await read();
   equal(after[0], main);
   ok(after[1] !== dropIn);
   equal(store.config.log.level, 'warn');
 });
 
-test('EIO: in force, but not saved; the old file stays whole', () => {
+test('a commit counts in the turn of the call, before the file is written', async () => {
   using files = new Files();
-  const store = files.open();
-  store.commit(store.propose([MTU], true));
+  const store = await files.open();
+  const proposal = await store.propose([MTU], true);
+  const written = store.commit(proposal);
+  equal(group(store).mtu, 1300);
+  deepEqual(readdirSync(files.folder), ['ipmpd.yaml']);
+  await written;
+  deepEqual(readdirSync(files.dropIns), ['50-ipmpadm.yaml']);
+});
+
+test('EIO: in force, but not saved; the old file stays whole', async () => {
+  using files = new Files();
+  const store = await files.open();
+  await store.commit(await store.propose([MTU], true));
   const before = files.savedText();
-  const next = store.propose([{ path: ['groups', 'ipmp0', 'mtu'], value: 1350 }], true);
+  const next = await store.propose([{ path: ['groups', 'ipmp0', 'mtu'], value: 1350 }], true);
   rmSync(files.dropIns, { recursive: true });
   writeFileSync(files.dropIns, 'a file where the folder should be');
-  throws(() => store.commit(next), { code: 'EIO' });
+  await rejects(store.commit(next), { code: 'EIO' });
   equal(group(store).mtu, 1350);
   ok(before.includes('1300'));
   rmSync(files.dropIns);
-  const proposal = atOnce(store.reread());
+  const proposal = await store.reread();
   ok(!('errors' in proposal));
   equal(proposal.effective.config.groups[0]?.mtu, 1350, 'a reload does not undo it');
 });
 
-test('a drop-in of somebody’s own making: empty is as good as absent, aliases are refused', () => {
+test('a drop-in of one’s own making: empty is as good as absent, aliases are refused', async () => {
   using files = new Files();
   files.dropIn('50-ipmpadm.yaml', '---\n');
-  const store = files.open();
-  store.commit(store.propose([MTU], true));
-  equal(group(files.open()).mtu, 1300);
+  const store = await files.open();
+  await store.commit(await store.propose([MTU], true));
+  equal(group(await files.open()).mtu, 1300);
   const text = 'groups: { ipmp0: &base { mtu: 1400 }, ipmp1: *base }\n';
   files.dropIn('50-ipmpadm.yaml', text);
-  const other = files.open();
-  throws(() => other.propose([MTU], true), { code: 'EINVAL', message: /has aliases/ });
+  const other = await files.open();
+  await rejects(other.propose([MTU], true), { code: 'EINVAL', message: /has aliases/ });
   equal(files.savedText(), text);
 });
 
-test('reading again keeps what commands have changed, and refuses broken files', () => {
+test('reading again keeps what commands have changed, and refuses broken files', async () => {
   using files = new Files();
-  const store = files.open({ log: { level: 'trace' } });
-  store.commit(store.propose([MTU], false));
+  const store = await files.open({ log: { level: 'trace' } });
+  await store.commit(await store.propose([MTU], false));
   writeFileSync(files.main, MAIN.replace('192.0.2.10', '192.0.2.11').replace('warn', 'error'));
-  const proposal = atOnce(store.reread());
+  const proposal = await store.reread();
   ok(!('errors' in proposal));
-  store.commit(proposal);
+  await store.commit(proposal);
   const { mtu, addresses } = group(store);
   deepEqual({ mtu, addresses }, { mtu: 1300, addresses: ['192.0.2.11/24'] });
   equal(store.config.log.level, 'trace');
   equal(originOf(store, 'log.level'), 'argument');
 
   writeFileSync(files.main, 'groups: [');
-  ok('errors' in atOnce(store.reread()));
+  ok('errors' in (await store.reread()));
   equal(group(store).mtu, 1300);
 });
 
-test('[contract 4.14] every value is shown with where it comes from', () => {
+test('[contract 4.14] every value is shown with where it comes from', async () => {
   using files = new Files();
-  const entries = [...configEntries(files.open().effective, configSchema())];
+  const entries = [...configEntries((await files.open()).effective, configSchema())];
   const shown = entries.map(({ key, value, origin }) => [key, value, origin]);
   const main = files.main;
   for (const expected of [

@@ -170,11 +170,11 @@ test('[contract 2.6, 8.1] what is wrong in a file is told, whatever lies over it
   deepEqual(group?.flapDamping, { ups: 3, withinMs: 9000 }, 'what is missing may be in another');
 });
 
-test('drop-ins are bounded in number, each in its size, and all of them together', () => {
+test('drop-ins are bounded in number, each in its size, and all of them together', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
   const directory = join(folder, 'ipmpd.d');
-  const read = (): string[] => {
-    const result = loadConfig(join(folder, 'ipmpd.yaml'));
+  const read = async (): Promise<string[]> => {
+    const result = await loadConfig(join(folder, 'ipmpd.yaml'));
     return 'errors' in result
       ? result.errors.map((one) => configErrorFormat(one).replaceAll(`${folder}/`, ''))
       : [];
@@ -184,19 +184,19 @@ test('drop-ins are bounded in number, each in its size, and all of them together
     mkdirSync(directory);
     const large = `#${' '.repeat(256 * 1024 - 1)}`;
     for (let n = 10; n < 42; n++) writeFileSync(join(directory, `${n}.yaml`), large);
-    deepEqual(read(), []);
+    deepEqual(await read(), []);
     writeFileSync(join(directory, '90.yaml'), '#');
-    deepEqual(read(), [
+    deepEqual(await read(), [
       'ipmpd.d/90.yaml: this and the files before it are too large (at most 8 MiB together)',
     ]);
     for (let n = 0; n < 256; n++) writeFileSync(join(directory, `x${n}.yaml`), '');
-    deepEqual(read(), ['ipmpd.d: has 289 files (at most 256)']);
+    deepEqual(await read(), ['ipmpd.d: has 289 files (at most 256)']);
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-test('[contract 3.1] drop-ins are read in name order, other files are left alone', () => {
+test('[contract 3.1] drop-ins are read in name order, other files are left alone', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
   try {
     const file = join(directory, 'ipmpd.yaml');
@@ -206,27 +206,27 @@ test('[contract 3.1] drop-ins are read in name order, other files are left alone
     writeFileSync(join(dropIns, '20-b.yaml'), 'log: { level: debug }\n');
     writeFileSync(join(dropIns, '10-a.yaml'), 'log: { level: warn }\ntracking: all\n');
     writeFileSync(join(dropIns, '30-c.yaml.bak'), 'no: [');
-    const result = loadConfig(file);
+    const result = await loadConfig(file);
     ok('config' in result);
     equal(result.config.log.level, 'debug');
     equal(result.config.tracking, 'all');
     rmSync(dropIns, { recursive: true });
-    ok('config' in loadConfig(file), 'there need be no drop-ins');
+    ok('config' in (await loadConfig(file)), 'there need be no drop-ins');
   } finally {
     rmSync(directory, { recursive: true });
   }
 });
 
-test('what cannot be read is an error, not an exception', () => {
+test('what cannot be read is an error, not an exception', async () => {
   for (const file of ['/nonexistent/ipmpd.yaml', '/tmp', '/dev/zero']) {
-    const result = loadConfig(file);
+    const result = await loadConfig(file);
     ok('errors' in result);
     ok(configErrorFormat(result.errors[0]!).startsWith(`${file}: cannot be read: E`));
   }
 });
 
-test('[contract 3.3] the shipped example is good, and shows every key of the schema', () => {
-  const result = loadConfig(EXAMPLE);
+test('[contract 3.3] the shipped example is good, and shows every key of the schema', async () => {
+  const result = await loadConfig(EXAMPLE);
   ok('config' in result);
   const text = readFileSync(EXAMPLE, 'utf8');
   const schema = JSON.parse(readFileSync('config/ipmpd.schema.json', 'utf8'));

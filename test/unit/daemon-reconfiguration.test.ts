@@ -1,7 +1,7 @@
 /** Changes of the configuration on a daemon that a test plays: order, refusals, the way back. */
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,8 +24,8 @@ const WITH_11 = {
 
 /** A reconfiguration over a file; changes are written down, and refused where a test says. */
 class Stage {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ipmpd-reconfiguration-'));
-  readonly file = join(this.folder, 'ipmpd.yaml');
+  readonly folder: string;
+  readonly file: string;
   readonly done: string[] = [];
   readonly news: ConfigurationNews[] = [];
   /** Sentences of changes that are refused. */
@@ -40,10 +40,18 @@ class Stage {
   readonly reconfiguration: Reconfiguration;
   readonly store: ConfigStore;
 
-  constructor() {
-    writeFileSync(this.file, MAIN);
-    const store = ConfigStore.open(this.file, null);
+  static async open(): Promise<Stage> {
+    const folder = mkdtempSync(join(tmpdir(), 'ipmpd-reconfiguration-'));
+    const file = join(folder, 'ipmpd.yaml');
+    writeFileSync(file, MAIN);
+    const store = await ConfigStore.open(file, null);
     ok(store instanceof ConfigStore);
+    return new Stage(folder, file, store);
+  }
+
+  private constructor(folder: string, file: string, store: ConfigStore) {
+    this.folder = folder;
+    this.file = file;
     this.store = store;
     this.reconfiguration = new Reconfiguration({
       store,
@@ -78,7 +86,7 @@ class Stage {
 }
 
 async function started(): Promise<Stage> {
-  const stage = new Stage();
+  const stage = await Stage.open();
   await stage.reconfiguration.start();
   deepEqual(stage.taken(), [
     'add interface net0',
@@ -93,7 +101,7 @@ async function started(): Promise<Stage> {
 }
 
 test('a start does what it can, shows the rest, and the next reload tries it again', async () => {
-  using stage = new Stage();
+  using stage = await Stage.open();
   stage.refused.add('add net0 to ipmp0');
   await stage.reconfiguration.start();
   deepEqual(stage.taken(), [
@@ -129,7 +137,7 @@ test('a device that is not there is a warning of the reload that asks for it', a
 });
 
 test('a stop ends a start between two changes', async () => {
-  using stage = new Stage();
+  using stage = await Stage.open();
   stage.isStopping = true;
   await stage.reconfiguration.start();
   deepEqual(stage.taken(), []);
@@ -154,7 +162,7 @@ test('a refused command is undone, and nothing is told, remembered or saved', as
   deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0']);
   deepEqual(stage.store.config.groups[0]?.interfaces, ['net0']);
   deepEqual(stage.news, []);
-  const after = ConfigStore.open(stage.file, null);
+  const after = await ConfigStore.open(stage.file, null);
   ok(after instanceof ConfigStore);
   deepEqual(after.config.groups[0]?.interfaces, ['net0']);
 });
@@ -276,7 +284,7 @@ test('a command that says what is so already changes nothing, but can be saved',
   deepEqual([stage.taken(), stage.news], [[], []]);
   await stage.reconfiguration.change('same', true, () => [same]);
   stage.write(MAIN.replace('[net0]', '[]'));
-  const after = ConfigStore.open(stage.file, null);
+  const after = await ConfigStore.open(stage.file, null);
   ok(after instanceof ConfigStore);
   deepEqual(after.config.groups[0]?.interfaces, ['net0']);
 });
@@ -301,4 +309,36 @@ test('what stays wanted is a problem of the reload, and goes with the configurat
   stage.write(MAIN);
   await stage.reconfiguration.reload();
   deepEqual(stage.taken(), ['remove route default via 192.0.2.1 from ipmp0']);
+});
+
+test('saved commands and a reload follow one another, their waits for files included', async () => {
+  using stage = await started();
+  const seen: unknown[] = [];
+  const { reconfiguration } = stage;
+  const add = (): Promise<void> => reconfiguration.change('add net1', true, () => [WITH_NET1]);
+  const address = reconfiguration.change('address', true, ({ groups }) => {
+    seen.push(groups[0]?.interfaces);
+    return [WITH_11];
+  });
+  const after = [add(), reconfiguration.reload(), add()];
+  await Promise.all([address, ...after]);
+  deepEqual(stage.taken(), ['add address 192.0.2.11/24 to ipmp0', 'add net1 to ipmp0']);
+  const { interfaces, addresses } = stage.store.config.groups[0] ?? {};
+  const again = await ConfigStore.open(stage.file, null);
+  ok(again instanceof ConfigStore);
+  deepEqual(again.config.groups[0], stage.store.config.groups[0]);
+  deepEqual([seen, interfaces], [[['net0']], ['net0', 'net1']]);
+  deepEqual(addresses, ['192.0.2.10/24', '192.0.2.11/24']);
+  deepEqual(readdirSync(join(stage.folder, 'ipmpd.d')), ['50-ipmpadm.yaml']);
+});
+
+test('a stop that begins while the saved file is read refuses the change', async () => {
+  using stage = await started();
+  const change = stage.reconfiguration.change('add net1', true, () => {
+    stage.isStopping = true;
+    return [WITH_NET1];
+  });
+  await rejects(change, { code: 'EAGAIN' });
+  deepEqual([stage.taken(), stage.news], [[], []]);
+  deepEqual(readdirSync(stage.folder), ['ipmpd.yaml']);
 });
