@@ -13,6 +13,7 @@ import { randomInt } from 'node:crypto';
 import { OperatorError } from './base/errors.ts';
 import { external, type Operation } from './base/operation.ts';
 import { Rng } from './base/rng.ts';
+import { beginServing, endServing } from './base/serving.ts';
 import type { ConfigStore } from './config/store.ts';
 import { lockNamespace } from './ctl/namespace-lock.ts';
 import { prepareDirectory } from './ctl/socket.ts';
@@ -161,6 +162,7 @@ export class Daemon {
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    endServing();
     this.#supervision.handleStopping();
     await this.#starting.catch(() => undefined);
     const errors: unknown[] = [];
@@ -253,6 +255,7 @@ export class Daemon {
     await this.#surface.start(this.#reconfiguration.config);
     this.#mark('surface');
     this.#isReady = true;
+    beginServing();
     this.#supervision.start();
     const { interfaces, groups, control } = this.#reconfiguration.config;
     this.#log.info(

@@ -6,6 +6,7 @@ import { configErrorFormat } from '../config/document.ts';
 import { ConfigStore } from '../config/store.ts';
 import type { LogLevel } from '../config/types.ts';
 import { CONFIG_FILE } from '../config.ts';
+import { watchFiles } from '../host/file-watch.ts';
 import { createLog, type Log } from '../host/log.ts';
 import { ServiceManager } from '../host/service-manager.ts';
 import { surviveLostTerminals } from '../host/terminals.ts';
@@ -73,7 +74,8 @@ async function run(store: ConfigStore, takeSignals: TakeSignals): Promise<number
     end = resolve;
   });
   // With IPMPD_WITNESS=fatal, as in our labs, what the witness finds ends the daemon.
-  if (process.env.IPMPD_WITNESS !== 'fatal') logViolations(log);
+  if (process.env.IPMPD_WITNESS === 'fatal') watchFiles();
+  else logViolations(log);
   const manager = new ServiceManager(process.env, process.pid, log);
   const daemon = new Daemon(store, workers, log, manager, (error) => {
     log.fatal({ event: 'daemon-failed', err: error }, 'the daemon cannot go on');
