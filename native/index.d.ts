@@ -131,6 +131,8 @@ export interface Native extends WaitingCalls {
 
   /** The calls that may wait, made elsewhere; see WaitingCalls. */
   readonly later: LaterCalls;
+  /** From now on a call under way, which may never be answered, keeps no process alive. */
+  laterAbandon(): void;
 
   // Bursts (burst.c)
 

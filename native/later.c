@@ -49,6 +49,7 @@ struct pool {
 	unsigned int owners;  /* the environment and each thread */
 	unsigned int pending; /* calls whose Promise is not settled: they keep the process alive */
 	bool closed;
+	bool abandoned; /* calls under way no longer keep the process alive */
 	bool settling; /* the event loop has been called and has not yet come */
 	struct call *done, **done_last;
 	struct lane_state lanes[LANE_COUNT];
@@ -335,5 +336,30 @@ napi_value call_later(napi_env env, napi_callback_info info)
 		call_free(call);
 		return throw_errno(env, error, "pthread_create");
 	}
+	if (pool->abandoned)
+		return promise;
 	return check_status(env, napi_ref_threadsafe_function(env, pool->settle)) ? promise : NULL;
+}
+
+/* (): from now on no call under way keeps the process alive. */
+static napi_value later_abandon(napi_env env, napi_callback_info info)
+{
+	struct pool *pool = pool_of(env);
+
+	(void)info;
+	if (pool == NULL)
+		return NULL;
+	pool->abandoned = true; /* read on this thread alone */
+	if (!check_status(env, napi_unref_threadsafe_function(env, pool->settle)))
+		return NULL;
+	return give_undefined(env);
+}
+
+static const struct function functions[] = {
+	{ "laterAbandon", later_abandon },
+};
+
+bool later_register(napi_env env, napi_value exports)
+{
+	return REGISTER(env, exports, functions);
 }

@@ -21,7 +21,8 @@ static bool register_constants(napi_env env, napi_value exports)
 NAPI_MODULE_INIT()
 {
 	if (register_constants(env, exports) && device_register(env, exports) &&
-	    file_register(env, exports) && request_register(env, exports) &&
+	    later_register(env, exports) && file_register(env, exports) &&
+	    request_register(env, exports) &&
 	    burst_register(env, exports) && wait_register(env, exports) &&
 	    netlink_register(env, exports) && peer_register(env, exports) &&
 	    notify_register(env, exports) && lock_register(env, exports) &&

@@ -112,6 +112,7 @@ bool register_functions(napi_env env, napi_value exports, const struct function 
 	register_functions(env, exports, table, sizeof(table) / sizeof((table)[0]))
 
 bool device_register(napi_env env, napi_value exports);
+bool later_register(napi_env env, napi_value exports);
 bool file_register(napi_env env, napi_value exports);
 bool request_register(napi_env env, napi_value exports);
 bool burst_register(napi_env env, napi_value exports);

@@ -6,6 +6,7 @@ import { configErrorFormat } from '../config/document.ts';
 import { ConfigStore } from '../config/store.ts';
 import type { LogLevel } from '../config/types.ts';
 import { CONFIG_FILE } from '../config.ts';
+import { native } from '../datapath/native.ts';
 import { watchFiles } from '../host/file-watch.ts';
 import { createLog, type Log } from '../host/log.ts';
 import { ServiceManager } from '../host/service-manager.ts';
@@ -96,6 +97,8 @@ async function run(store: ConfigStore, takeSignals: TakeSignals): Promise<number
   });
   const status = await ended;
   await daemon.stop();
+  // A driver that has not answered so far is not waited for.
+  native.laterAbandon();
   return status;
 }
 

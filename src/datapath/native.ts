@@ -61,6 +61,11 @@ export function failedWith(error: unknown, ...codes: string[]): error is NativeE
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
+/** True for what a failed system call of the addon (or of Node) throws. */
+export function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
 /** Ours: several datagrams of the kernel's largest size (32 KiB) are read at once. */
 const NETLINK_BUFFER_BYTES = 262_144;
 

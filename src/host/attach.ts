@@ -340,6 +340,10 @@ async function refuseForeignSysfs(link: LinkRecord): Promise<void> {
   try {
     seen = (await native.later.filesRead(`/sys/class/net/${link.name}`, 'ifindex')).trim();
   } catch (error) {
+    // What sysfs answers while a device goes.
+    if (failedWith(error, 'ENODEV', 'EINVAL')) {
+      throw new OperatorError('ENODEV', `${link.name} is gone`);
+    }
     if (!failedWith(error, 'ENOENT')) throw error;
   }
   if (seen === String(link.ifindex)) return;

@@ -25,6 +25,21 @@ const RTM_DELNEXTHOP = 105;
 /** RTNLGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE, NEXTHOP. */
 export const BELL_GROUPS: readonly number[] = [1, 5, 7, 9, 11, 32];
 
+/** What the socket for notifications calls. */
+export interface NotificationHandlers {
+  /** Received messages, one or more; the buffer is reused after the call. */
+  received(bytes: Buffer): void;
+  /** The kernel dropped messages for want of room (ENOBUFS). */
+  overrun(): void;
+}
+
+/** Opens a socket that receives the multicast `groups` of a netlink protocol, by number. */
+export type OpenNotifications = (
+  protocol: number,
+  groups: readonly number[],
+  handlers: NotificationHandlers,
+) => { close(): void };
+
 /** What one notification may have changed. */
 export type Ring =
   | { readonly about: 'link'; readonly link: LinkRecord; readonly isGone: boolean }

@@ -7,8 +7,9 @@
  * see it, and calls back. Here the devices are chosen, and chosen anew as ports come and go.
  */
 
-import { failedWith } from '../datapath/native.ts';
+import { failedWith, isNativeError } from '../datapath/native.ts';
 import type { LinkRecord } from './records.ts';
+import type { HostLog } from './restore.ts';
 
 const SYSFS = '/sys/class/net';
 
@@ -53,14 +54,20 @@ export class CarrierMonitor {
   readonly #watch: CarrierWatchPort;
   readonly #words: Int32Array;
   readonly #watched = new Map<number, string>();
+  readonly #log: HostLog;
+  /** NICs that could not be watched, which was logged. */
+  readonly #refused = new Set<number>();
 
+  /** A NIC that cannot be watched, for want of descriptors, say, is logged once. */
   constructor(options: {
     open: OpenCarrierWatch;
     words: Int32Array;
     wakeFds: readonly number[];
     onChange: (nic: number) => void;
+    log: HostLog;
   }) {
     this.#words = options.words;
+    this.#log = options.log;
     this.#watch = options.open(options.words, options.wakeFds, options.onChange);
   }
 
@@ -73,12 +80,17 @@ export class CarrierMonitor {
     try {
       this.#watch.add(nic, devices.map(carrierDevice));
     } catch (error) {
-      // Deleted since: the mirror will say so.
-      if (!failedWith(error, 'ENOENT', 'ENODEV')) throw error;
+      this.#handleRefusal(nic, error);
       return true;
     }
+    this.#refused.delete(nic);
     this.#watched.set(nic, key);
     return true;
+  }
+
+  /** False for a NIC whose loss of carrier only rtnetlink tells of. */
+  isWatching(nic: number): boolean {
+    return this.#watched.has(nic);
   }
 
   /** rtnetlink has told of a device of `nic`: the workers' words must follow. */
@@ -98,6 +110,16 @@ export class CarrierMonitor {
 
   close(): void {
     this.#watch.close();
+  }
+
+  /** A device that has just been deleted is the mirror's business. */
+  #handleRefusal(nic: number, error: unknown): void {
+    if (failedWith(error, 'ENOENT', 'ENODEV')) return;
+    if (!isNativeError(error)) throw error;
+    if (this.#refused.has(nic)) return;
+    this.#refused.add(nic);
+    const fields = { event: 'carrier-not-watched', nic, code: error.code };
+    this.#log.warn(fields, `a loss of carrier may be told late: ${error.message}`);
   }
 
   #word(nic: number, word: number): number {

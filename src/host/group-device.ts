@@ -349,7 +349,7 @@ async function openGroupTap(
     return await openTapDevice(context, holderOf(spec), spec.name, spec.queues);
   } catch (error) {
     await context.changes.undo(holderOf(spec));
-    throw error;
+    throw operatorErrorOf(error, spec.name);
   }
 }
 

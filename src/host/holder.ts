@@ -39,9 +39,12 @@ export async function macvtapHolder(name: string): Promise<Holder | undefined> {
   );
 }
 
-/** `tapN` in sysfs, and the path of an opened node, which may be private and deleted by now. */
+/**
+ * `tapN` in sysfs, and the path of an opened node: that of the kernel, or a private one, deleted by
+ * now. Other files are not looked at: they may lie on a server that does not answer.
+ */
 const NODE = /^tap\d+$/;
-const NODE_PATH = /^\/.*tap/;
+const NODE_PATH = /^\/dev\/tap\d+$|^\/(?:dev|run|tmp)\/[^/]+\/tap(?: \(deleted\))?$/;
 
 async function holderWith(
   mayHold: (pid: string) => Promise<boolean>,

@@ -12,6 +12,7 @@ import { OperatorError } from '../base/errors.ts';
 import { closeDevice } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
 import type { InterfaceSpec } from './attach.ts';
+import type { OpenNotifications } from './bell.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
 import { openFiltering, openRouting } from './clients.ts';
 import { type Clock, hostClock, type Timer } from './clock.ts';
@@ -20,7 +21,7 @@ import type { HostEvent } from './host-event.ts';
 import { type AttachedDevice, Interfaces } from './interfaces.ts';
 import { Journal } from './journal.ts';
 import { LinkMacs } from './link-macs.ts';
-import { Mirror, type OpenNotifications } from './mirror.ts';
+import { Mirror } from './mirror.ts';
 import type { OpenTransport } from './netlink.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import { Changes, type HostLog } from './restore.ts';
@@ -325,7 +326,8 @@ export class Host {
     const { carrier } = this.#options;
     if (carrier === undefined) return undefined;
     const onChange = (nic: number): void => this.#running?.interfaces.handleCarrier(nic);
-    return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange });
+    const { log } = this.#options;
+    return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange, log });
   }
 
   #scheduleTick(): void {

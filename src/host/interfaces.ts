@@ -14,6 +14,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { isNativeError } from '../datapath/native.ts';
 import { interfaceBehind } from '../datapath/tap.ts';
 import {
   type AttachContext,
@@ -214,6 +215,7 @@ export class Interfaces {
     const nowMs = this.#options.clock.nowMs();
     for (const one of this.#all.values()) {
       if (one.attachment === undefined && nowMs >= one.retryAtMs) this.#suggest(one, true);
+      if (one.attachment !== undefined && !one.isLost) one.tracker.watchIfNot();
     }
     this.#checking ??= this.#checkAll().finally(() => {
       this.#checking = undefined;
@@ -226,12 +228,17 @@ export class Interfaces {
       const { attachment } = one;
       const fd = attachment?.device.fds[0];
       if (fd === undefined || one.isLost) continue;
-      const name = await interfaceBehind(fd).catch((error: unknown) => {
-        if (!(error instanceof Error && 'code' in error)) throw error;
-        return undefined;
-      });
+      // What cannot be asked now is asked again in a second.
+      const answer = await interfaceBehind(fd).then(
+        (name) => ({ name }),
+        (error: unknown) => {
+          if (!isNativeError(error)) throw error;
+          return undefined;
+        },
+      );
       // Given back meanwhile: the number may be another file's by now.
-      if (one.attachment !== attachment || name === one.spec.name) continue;
+      if (answer === undefined || one.attachment !== attachment) continue;
+      if (answer.name === one.spec.name) continue;
       this.#lose(one, `the device ${one.spec.name} was deleted, renamed or moved away`);
     }
   }

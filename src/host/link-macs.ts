@@ -25,6 +25,9 @@ export class LinkMacs {
   readonly #clock: Clock;
   #macs: ReadonlySet<Mac> = new Set();
   #isScheduled = false;
+  #isReading = false;
+  /** Something has changed since the reading under way began. */
+  #isStale = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -40,8 +43,24 @@ export class LinkMacs {
     this.#schedule(REREAD_MS);
   }
 
-  /** Reads all of them. What cannot be read now is read again later; the old ones hold. */
+  /** Reads all of them, one reading at a time; what changes meanwhile is read afterwards. */
   async read(): Promise<void> {
+    if (this.#isReading) {
+      this.#isStale = true;
+      return;
+    }
+    this.#isReading = true;
+    this.#isStale = false;
+    try {
+      await this.#readAll();
+    } finally {
+      this.#isReading = false;
+    }
+    if (this.#isStale) this.#schedule(REREAD_MS);
+  }
+
+  /** What cannot be read now is read again later; the old ones hold. */
+  async #readAll(): Promise<void> {
     try {
       const names = (await native.later.folderList(SYSFS)).split('\n').filter(Boolean);
       const texts = await Promise.all(names.map(readAddress));

@@ -29,7 +29,7 @@ const SETTLE_MS = 100;
 /** What the tracker asks. */
 export interface LinkSources {
   readonly clock: Clock;
-  readonly carrier: Pick<CarrierMonitor, 'set' | 'isLost' | 'changes'> | undefined;
+  readonly carrier: Pick<CarrierMonitor, 'set' | 'isLost' | 'isWatching' | 'changes'> | undefined;
   readonly mirror: () => Pick<Mirror, 'link' | 'ports'>;
   /** True for a TAP of ours: it always has carrier and so says nothing about a bridge. */
   readonly isInterface: (name: string) => boolean;
@@ -83,6 +83,13 @@ export class LinkTracker {
   watchAgain(): void {
     this.#watch();
     this.evaluate();
+  }
+
+  /** Watches again what could not be watched before. */
+  watchIfNot(): void {
+    const { carrier } = this.#sources;
+    const isDue = carrier?.isWatching(this.#spec.nic) === false && this.devices().length > 0;
+    if (isDue) this.watchAgain();
   }
 
   /** Asks the sources, and tells what is new at once or after the hold. */

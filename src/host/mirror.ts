@@ -15,7 +15,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { BELL_GROUPS, type Ring, ringsOf } from './bell.ts';
+import { BELL_GROUPS, type OpenNotifications, type Ring, ringsOf } from './bell.ts';
 import type { Clock, Timer } from './clock.ts';
 import { NETLINK_ROUTE } from './netlink-message.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
@@ -38,21 +38,6 @@ export interface WatchOptions {
   /** The ports of a bridge. */
   readonly ports?: boolean;
 }
-
-/** What the socket for notifications calls. */
-export interface NotificationHandlers {
-  /** Received messages, one or more; the buffer is reused after the call. */
-  received(bytes: Buffer): void;
-  /** The kernel dropped messages for want of room (ENOBUFS). */
-  overrun(): void;
-}
-
-/** Opens a socket that receives the multicast `groups` of a netlink protocol, by number. */
-export type OpenNotifications = (
-  protocol: number,
-  groups: readonly number[],
-  handlers: NotificationHandlers,
-) => { close(): void };
 
 /** Who is told of differences. Every method is called from the event loop, never re-entrantly. */
 export interface MirrorListener {
@@ -92,6 +77,8 @@ export class Mirror {
   readonly #onLinkRing: () => void;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
+  /** Devices that are asked about at once, one question each: a link may flap while one waits. */
+  readonly #asked = new Map<string, { isToRepeat: boolean }>();
   #lastLookMs = -REST_MS;
   #isClosed = false;
   /** Times that the kernel reported lost notifications. */
@@ -163,14 +150,31 @@ export class Mirror {
 
   /** Asks about one device at once: its link may have been lost. */
   async refreshLink(name: string): Promise<void> {
-    const watched = this.#watched.get(name) ?? this.#bridgeOf(name);
-    if (watched === undefined || this.#isClosed) return;
-    await this.#guarded(async () => {
-      const link = await this.#rtnl.link(name, { urgent: true });
-      if (watched.name === name) this.#setLink(watched, link);
-      else this.#replacePort(watched, name, link);
-    });
+    const asked = this.#asked.get(name);
+    if (asked !== undefined) {
+      // The kernel may have answered before the change of which we hear now: once more.
+      asked.isToRepeat = true;
+      return;
+    }
+    const question = { isToRepeat: true };
+    this.#asked.set(name, question);
+    try {
+      while (question.isToRepeat && !this.#isClosed) {
+        question.isToRepeat = false;
+        await this.#guarded(() => this.#askLink(name));
+      }
+    } finally {
+      this.#asked.delete(name);
+    }
     this.#ring();
+  }
+
+  async #askLink(name: string): Promise<void> {
+    const watched = this.#watched.get(name) ?? this.#bridgeOf(name);
+    if (watched === undefined) return;
+    const link = await this.#rtnl.link(name, { urgent: true });
+    if (watched.name === name) this.#setLink(watched, link);
+    else this.#replacePort(watched, name, link);
   }
 
   close(): void {
@@ -258,8 +262,11 @@ export class Mirror {
     if (this.#looking !== undefined) return this.#ring();
     this.#lastLookMs = this.#clock.nowMs();
     this.#looking = this.#guarded(() => this.#lookAtAll());
-    await this.#looking;
-    this.#looking = undefined;
+    try {
+      await this.#looking;
+    } finally {
+      this.#looking = undefined;
+    }
   }
 
   async #lookAtAll(): Promise<void> {

@@ -1,8 +1,8 @@
 /** Sockets and threads of the addon as what the rest of this folder expects. */
 
 import { CarrierWatch, NetlinkSocket, native } from '../datapath/native.ts';
+import type { OpenNotifications } from './bell.ts';
 import type { OpenCarrierWatch } from './carrier.ts';
-import type { OpenNotifications } from './mirror.ts';
 import type { NetlinkTransport, OpenTransport } from './netlink.ts';
 
 /**

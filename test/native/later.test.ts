@@ -91,6 +91,7 @@ test('a call under way keeps the process, but not its end', () => {
   equal(run(`${hang}; process.exit(3);`, EXIT_MS).status, 3);
   equal(run(`${hang};`, 1000).signal, 'SIGKILL', 'it waits for the answer');
   equal(run(`await native.later.folderList('/');`, EXIT_MS).status, 0);
+  equal(run(`${hang}; native.laterAbandon(); ${hang};`, EXIT_MS).status, 0);
 });
 
 test('a worker ends although a call of it hangs', async () => {

@@ -43,7 +43,7 @@ test('while no file can be opened, what was known counts, and is read again late
   }
 });
 
-test('a storm of changes costs one reading', () => {
+test('a storm of changes costs one reading, and one more for what comes during it', async () => {
   const bodies: (() => void)[] = [];
   const macs = new LinkMacs({
     nowMs: () => 0,
@@ -57,4 +57,7 @@ test('a storm of changes costs one reading', () => {
   bodies[0]?.();
   macs.handleChange();
   deepEqual(bodies.length, 2, 'the next change is answered again');
+  bodies[1]?.();
+  deepEqual(bodies.length, 2, 'the reading under way is not joined by another');
+  while (bodies.length < 3) await new Promise((resolve) => setImmediate(resolve));
 });

@@ -63,7 +63,12 @@ class Bench {
       { name: 'net0', nic: 0, uplink: 'eth0', bridge: null },
       {
         clock: this.clock,
-        carrier: { set: () => true, isLost: () => this.isLost, changes: () => this.counter },
+        carrier: {
+          set: () => true,
+          isWatching: () => true,
+          isLost: () => this.isLost,
+          changes: () => this.counter,
+        },
         mirror: () => ({ link: () => ({ ...LINK, carrier: this.mirrored }), ports: () => [] }),
         isInterface: () => false,
         onNews: () => this.#told.push(`${this.tracker.link} ${this.tracker.changes}`),
