@@ -16,7 +16,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { external, type Operation } from '../base/operation.ts';
+import { external, type Operation, type Settle } from '../base/operation.ts';
 import type { PortCounters } from '../datapath/counters.ts';
 import type { Clock } from '../host/clock.ts';
 import { type LateHandler, reportingLate } from '../host/late.ts';
@@ -30,16 +30,19 @@ interface KernelLosses {
   readonly transmit: bigint;
 }
 
+/** Readers that wait for one answer; one that is called off leaves at once. */
+type Readers = Set<Settle<void>>;
+
 interface AttachedNic {
   readonly isTap: boolean;
   /** What the device had counted when it was attached. */
   base: KernelLosses | undefined;
   last: KernelLosses;
-  /** The question under way, and since when. */
-  asking: Promise<void> | undefined;
+  /** The readers of the question under way, and since when it is. */
+  asking: Readers | undefined;
   askedAtMs: number;
-  /** The question after it, for those who asked meanwhile. */
-  next: Promise<void> | undefined;
+  /** Those of the question after it, who asked meanwhile. */
+  next: Readers | undefined;
 }
 
 /** The datapath, as far as it counts for a port. */
@@ -83,8 +86,8 @@ export class NicDrivers {
       next: undefined,
     };
     this.#attached.set(ifname, nic);
-    // Who reads the statistics hears of what goes wrong; here it is only the base of later ones.
-    this.#question(ifname, nic).catch(() => undefined);
+    // No reader waits for this answer: it is only the base of later ones.
+    void this.#put(ifname, nic, new Set());
   }
 
   /** The interface's device is gone; what it counted stays. */
@@ -108,43 +111,54 @@ export class NicDrivers {
     const nic = this.#attached.get(ifname);
     if (nic !== undefined) {
       yield* external<void>(`statistics of ${ifname}`, (settle) => {
-        this.#question(ifname, nic).then(settle.resolve, settle.reject);
-        return undefined;
+        return this.#question(ifname, nic, settle);
       });
     }
-    return this.#totals(port, ifname, nic);
+    // The device may have been released, or replaced, during the wait.
+    return this.#totals(port, ifname);
   }
 
-  /** Asks a driver, now or as soon as it has answered the question that is under way. */
-  #question(ifname: string, nic: AttachedNic): Promise<void> {
-    if (nic.asking === undefined) {
-      nic.askedAtMs = this.#clock.nowMs();
-      nic.asking = this.#answer(ifname, nic).finally(() => {
-        nic.asking = undefined;
-      });
-      return nic.asking;
+  /**
+   * Asks a driver, now or as soon as it has answered the question that is under way. Returns how
+   * the reader is called off.
+   */
+  #question(ifname: string, nic: AttachedNic, reader: Settle<void>): () => void {
+    const readers: Readers = (nic.asking && nic.next) ?? new Set();
+    readers.add(reader);
+    if (nic.asking === undefined) void this.#put(ifname, nic, readers);
+    else nic.next = readers;
+    return () => readers.delete(reader);
+  }
+
+  /** Puts a question to a driver, and after its answer the one that was asked meanwhile. */
+  async #put(ifname: string, nic: AttachedNic, readers: Readers): Promise<void> {
+    nic.asking = readers;
+    nic.askedAtMs = this.#clock.nowMs();
+    const failure = await this.#answer(ifname, nic);
+    const { next } = nic;
+    nic.asking = undefined;
+    nic.next = undefined;
+    if (next !== undefined) void this.#put(ifname, nic, next);
+    for (const { resolve, reject } of readers) {
+      if (failure === undefined) resolve();
+      else reject(failure.error);
     }
-    nic.next ??= nic.asking
-      .catch(() => undefined)
-      .then(() => {
-        nic.next = undefined;
-        return this.#question(ifname, nic);
-      });
-    return nic.next;
   }
 
-  async #answer(ifname: string, nic: AttachedNic): Promise<void> {
+  /** Notes what the driver answers; returns how the question failed, if it did. */
+  async #answer(ifname: string, nic: AttachedNic): Promise<{ error: unknown } | undefined> {
     const what = `statistics of ${ifname}`;
-    const call = this.#ask(ifname);
     try {
-      note(nic, await reportingLate(what, this.#clock, this.#onLate, call));
+      note(nic, await reportingLate(what, this.#clock, this.#onLate, this.#ask(ifname)));
     } catch (error) {
       // A device that has just gone counts no more; its last figures stand.
-      if (!(error instanceof OperatorError) || error.code !== 'ENODEV') throw error;
+      if (!(error instanceof OperatorError) || error.code !== 'ENODEV') return { error };
     }
+    return undefined;
   }
 
-  #totals(port: number, ifname: string, nic: AttachedNic | undefined): LinkCounters {
+  #totals(port: number, ifname: string): LinkCounters {
+    const nic = this.#attached.get(ifname);
     const ours = this.#pool.portCounters(port);
     const former = this.#former.get(ifname) ?? NO_LOSSES;
     const losses = nic === undefined ? former : sum(former, sinceAttached(nic));

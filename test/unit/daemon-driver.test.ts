@@ -3,8 +3,10 @@
  * reset, replaced, gone, or silent.
  */
 
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { OperatorError } from '../../src/base/errors.ts';
 import { Scheduler } from '../../src/base/operation.ts';
@@ -37,6 +39,8 @@ const PORT_COUNTERS: PortCounters = {
 /** A kernel device as rtnetlink shows it; undefined: there is none. */
 class FakeKernel {
   device: DeviceCounters | undefined;
+  /** It answers when this has ended. */
+  held: Promise<void> | undefined;
   readonly late: LateCall[] = [];
   readonly drivers = new NicDrivers(
     { portCounters: () => PORT_COUNTERS },
@@ -73,8 +77,10 @@ class FakeKernel {
   }
 
   async #ask(): Promise<DeviceCounters> {
-    if (this.device === undefined) throw new OperatorError('ENODEV', 'there is no net0');
-    return this.device;
+    const { device, held } = this;
+    await held;
+    if (device === undefined) throw new OperatorError('ENODEV', 'there is no net0');
+    return device;
   }
 }
 
@@ -153,4 +159,73 @@ test('[contract 6.2, 6.3] whatever becomes of a device, nothing falls or is lost
     }),
     { numRuns: 200 },
   );
+});
+
+test('a device that is released while its driver is asked is counted once', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  kernel.drivers.attached('net0', false);
+  kernel.lose(7n, 9n);
+  deepEqual(await kernel.errors(), [7n, 9n]);
+  let answer = (): void => undefined;
+  kernel.held = new Promise((resolve) => {
+    answer = resolve;
+  });
+  const scheduler = new Scheduler();
+  const task = scheduler.spawn('read', () => kernel.drivers.statistics(PORT, 'net0'));
+  scheduler.run();
+  kernel.drivers.released('net0');
+  answer();
+  await new Promise((resolve) => setImmediate(resolve));
+  scheduler.run();
+  equal(task.value.ierrors, 7n);
+  equal(task.value.oerrors, 9n + PORT_COUNTERS.transmitErrors);
+});
+
+test('an error of the driver reaches all its readers, and the next question is put', async () => {
+  let asked = 0;
+  const ask = async (): Promise<DeviceCounters> => {
+    if (++asked === 2) throw new OperatorError('EIO', 'no figures');
+    return { rxErrors: 0n, txErrors: 0n, rxDropped: 0n, txDropped: 0n };
+  };
+  const pool = { portCounters: () => PORT_COUNTERS };
+  const drivers = new NicDrivers(pool, ask, hostClock, () => undefined);
+  drivers.attached('net0', false);
+  const scheduler = new Scheduler();
+  const read = () => scheduler.spawn('read', () => drivers.statistics(PORT, 'net0'));
+  // The base is under way: both wait for the question after it, which fails.
+  const readers = [read(), read()];
+  scheduler.run();
+  await new Promise((resolve) => setImmediate(resolve));
+  scheduler.run();
+  deepEqual(
+    readers.map(({ error }) => (error as OperatorError).code),
+    ['EIO', 'EIO'],
+  );
+  const later = read();
+  scheduler.run();
+  await new Promise((resolve) => setImmediate(resolve));
+  scheduler.run();
+  equal(later.state, 'done');
+  equal(asked, 3);
+});
+
+test('readers that gave up are let go, though the driver never answers', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const kernel = new FakeKernel();
+  kernel.held = new Promise(() => undefined);
+  kernel.drivers.attached('net0', false);
+  const scheduler = new Scheduler();
+  const readers: WeakRef<object>[] = [];
+  for (let read = 0; read < 1000; read++) {
+    const task = scheduler.spawn('read', () => kernel.drivers.statistics(PORT, 'net0'));
+    scheduler.run();
+    task.cancel();
+    readers.push(new WeakRef(task));
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  const kept = readers.filter((reader) => reader.deref() !== undefined).length;
+  ok(kept < 10, `${kept} readers are kept`);
 });
