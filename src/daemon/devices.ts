@@ -98,8 +98,7 @@ export class Devices {
   /** Makes a group's device; resolves when it is there or refused. */
   async addGroup(config: GroupConfig, port: number): Promise<void> {
     const { name } = config;
-    const isOpen = (): boolean => this.#entries.get(name)?.isOpen === true;
-    const contents = new GroupContents(config, this.#options.host, isOpen);
+    const contents = new GroupContents(config, this.#options.host);
     this.#groups.set(name, contents);
     await this.#add(this.#group(contents, port));
   }
@@ -146,7 +145,7 @@ export class Devices {
     const busy = entries.filter(({ isBusy }) => isBusy);
     await Promise.all(busy.map((entry) => this.#settle(entry)));
     const open = entries.filter(({ isOpen }) => isOpen);
-    for (const entry of open) entry.isOpen = false;
+    for (const entry of open) this.#markClosed(entry);
     const { pool, drivers, host } = this.#options;
     for (const [at, { device }] of open.entries()) {
       this.#tellDevice(device.name, ABSENT);
@@ -258,7 +257,7 @@ export class Devices {
   }
 
   async #close(entry: Entry): Promise<void> {
-    entry.isOpen = false;
+    this.#markClosed(entry);
     this.#tellDevice(entry.device.name, ABSENT);
     await this.#options.pool.detach(entry.device.port);
     try {
@@ -266,6 +265,11 @@ export class Devices {
     } catch (error) {
       this.#warnOfClose(entry, error);
     }
+  }
+
+  #markClosed(entry: Entry): void {
+    entry.isOpen = false;
+    this.#groups.get(entry.device.name)?.handleClosed();
   }
 
   /** What cannot be given back in order does not keep the rest of the daemon. */
@@ -314,25 +318,27 @@ export class Devices {
       name,
       port,
       open: async () => {
-        const spec = { ...contents.deviceSpec(), mac, queues };
-        const device = await host.createGroupDevice(spec);
+        const spec = contents.deviceSpec();
+        const device = await host.createGroupDevice({ ...spec, mac, queues });
         for (const { code, message } of device.problems) {
           log.warn({ event: 'group-device-problem', device: name, code }, message);
         }
         try {
           await pool.attach(port, device.fds);
+          pump.tell((system, nowMs) => {
+            const info = { present: true, mac, mtu: device.mtu };
+            system.handleGroupDevice(name, info, nowMs);
+          });
+          await host.refresh(name);
+          await contents.joinAgain(log);
+          // Last: nothing may be waited for between this and changes that are made at once.
           await contents.catchUp(spec);
         } catch (error) {
+          this.#tellDevice(name, ABSENT);
           await pool.detach(port);
           await host.removeGroupDevice(name);
           throw error;
         }
-        pump.tell((system, nowMs) => {
-          const info = { present: true, mac, mtu: device.mtu };
-          system.handleGroupDevice(name, info, nowMs);
-        });
-        await host.refresh(name);
-        await contents.joinAgain(log);
       },
       close: () => host.removeGroupDevice(name),
       forget: async () => undefined,

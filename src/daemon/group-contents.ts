@@ -11,7 +11,7 @@ import type { GroupDeviceSpec } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { RouteSettings } from '../host/records.ts';
-import { StillWanted, textOf } from './change.ts';
+import { isEqual, StillWanted, textOf } from './change.ts';
 
 /** The part of the host that changes what a group's device carries. */
 export type ContentsHost = Pick<
@@ -24,24 +24,26 @@ export type ContentsHost = Pick<
   | 'deleteRoute'
 >;
 
+/** What a device is to be, without what makes it this machine's. */
+type Contents = Omit<GroupDeviceSpec, 'mac' | 'queues'>;
+
 /** One group's. */
 export class GroupContents {
   readonly name: string;
   readonly #host: ContentsHost;
-  /** Whether there is a device now. */
-  readonly #isOpen: () => boolean;
   readonly #multicast = new Set<string>();
   #config: GroupConfig;
+  /** Whether there is a device that carries all of it. */
+  #isOpen = false;
 
-  constructor(config: GroupConfig, host: ContentsHost, isOpen: () => boolean) {
+  constructor(config: GroupConfig, host: ContentsHost) {
     this.name = config.name;
     this.#config = config;
     this.#host = host;
-    this.#isOpen = isOpen;
   }
 
-  /** What a device that is opened now is to be, without what makes it this machine's. */
-  deviceSpec(): Omit<GroupDeviceSpec, 'mac' | 'queues'> {
+  /** What a device that is opened now is to be. */
+  deviceSpec(): Contents {
     const { name, addresses, routes, mtu, forwarding } = this.#config;
     return {
       name,
@@ -103,15 +105,43 @@ export class GroupContents {
 
   /** Has the kernel listen to a multicast address, or no longer. */
   async setMulticast(address: string, isMember: boolean): Promise<void> {
-    await this.#host.setGroupMulticast(this.name, address, isMember);
-    if (isMember) this.#multicast.add(address);
-    else this.#multicast.delete(address);
+    if (isMember) {
+      await this.#host.setGroupMulticast(this.name, address, true);
+      this.#multicast.add(address);
+      return;
+    }
+    // First: a device that is being opened must not join behind the leave.
+    this.#multicast.delete(address);
+    try {
+      await this.#host.setGroupMulticast(this.name, address, false);
+    } catch (error) {
+      this.#multicast.add(address);
+      throw error;
+    }
   }
 
-  /** Makes up for what was changed while the device was being opened as `spec`. */
-  async catchUp(spec: ReturnType<GroupContents['deviceSpec']>): Promise<void> {
+  /**
+   * Makes up for what was changed while the device was being opened as `opened`, and meanwhile. It
+   * is open then, in the same turn: every change is either made up for here, or made at once.
+   */
+  async catchUp(opened: Contents): Promise<void> {
+    let spec = opened;
+    for (;;) {
+      const wanted = this.deviceSpec();
+      if (isEqual(wanted, spec)) break;
+      await this.#bring(spec, wanted);
+      spec = wanted;
+    }
+    this.#isOpen = true;
+  }
+
+  /** The device goes, or is gone: changes are remembered until it is opened again. */
+  handleClosed(): void {
+    this.#isOpen = false;
+  }
+
+  async #bring(spec: Contents, wanted: Contents): Promise<void> {
     const { name } = this;
-    const wanted = this.deviceSpec();
     if (wanted.forwarding !== spec.forwarding) {
       await this.#host.setGroupForwarding(name, wanted.forwarding === true);
     }
@@ -145,7 +175,7 @@ export class GroupContents {
   async #change(change: Partial<GroupConfig>, onDevice: () => Promise<void>): Promise<void> {
     const before = this.#config;
     this.#config = { ...before, ...change };
-    if (!this.#isOpen()) return;
+    if (!this.#isOpen) return;
     try {
       await onDevice();
     } catch (error) {

@@ -1,7 +1,11 @@
-/** Routes of a group's device whose place another route has: told, and wanted all the same. */
+/**
+ * What a group's device carries: routes whose place another route has are told, and wanted all the
+ * same; what is changed while the device is being opened is put on it.
+ */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
 import { OperatorError } from '../../src/base/errors.ts';
 import type { GroupConfig } from '../../src/config/types.ts';
 import { StillWanted } from '../../src/daemon/change.ts';
@@ -11,14 +15,16 @@ const CONFIG = { name: 'ipmp0', addresses: [], routes: [], mtu: 'auto' } as unkn
 const ROUTE = { to: 'default', via: '192.0.2.1', family: 4 } as const;
 const SETTINGS = { to: 'default', via: '192.0.2.1' };
 
-/** A group whose host gives this answer to a route. */
-function contentsWith(addRoute: ContentsHost['addRoute']): GroupContents {
-  return new GroupContents(CONFIG, { addRoute } as ContentsHost, () => true);
+/** A group with an open device, whose host gives this answer to a route. */
+async function contentsWith(addRoute: ContentsHost['addRoute']): Promise<GroupContents> {
+  const contents = new GroupContents(CONFIG, { addRoute } as ContentsHost);
+  await contents.catchUp(contents.deviceSpec());
+  return contents;
 }
 
 test('a route whose place is taken is told as a problem, and belongs to the group', async () => {
   const problem = new OperatorError('EEXIST', 'default via 192.0.2.9 dev eth0 has its place');
-  const contents = contentsWith(async () => problem);
+  const contents = await contentsWith(async () => problem);
   for (let attempt = 0; attempt < 2; attempt++) {
     await rejects(contents.addRoute(ROUTE), (error) => {
       equal((error as Error).message, problem.message);
@@ -29,7 +35,66 @@ test('a route whose place is taken is told as a problem, and belongs to the grou
 });
 
 test('a route that is refused otherwise has changed nothing', async () => {
-  const contents = contentsWith(() => Promise.reject(new OperatorError('EINVAL', 'no')));
+  const contents = await contentsWith(() => Promise.reject(new OperatorError('EINVAL', 'no')));
   await rejects(contents.addRoute(ROUTE), { code: 'EINVAL' });
   deepEqual(contents.deviceSpec().routes, []);
+});
+
+test('what is changed while others are made up for is made up for too', async () => {
+  const carried = new Set<string>();
+  let onAdd = async (): Promise<void> => undefined;
+  const host = {
+    addAddress: async (_group: string, address: string) => {
+      carried.add(address);
+      await onAdd();
+    },
+    deleteAddress: async (_group: string, address: string) => {
+      carried.delete(address);
+    },
+  } as ContentsHost;
+  const contents = new GroupContents(CONFIG, host);
+  const opened = contents.deviceSpec();
+  await contents.addAddress('192.0.2.1/24');
+  onAdd = async () => {
+    onAdd = async () => undefined;
+    await contents.addAddress('192.0.2.2/24');
+    await contents.removeAddress('192.0.2.1/24');
+  };
+  await contents.catchUp(opened);
+  deepEqual([...carried], ['192.0.2.2/24']);
+  await contents.addAddress('192.0.2.3/24');
+  deepEqual([...carried], ['192.0.2.2/24', '192.0.2.3/24'], 'at once');
+  contents.handleClosed();
+  await contents.addAddress('192.0.2.4/24');
+  deepEqual([...carried], ['192.0.2.2/24', '192.0.2.3/24'], 'there is no device');
+});
+
+test('an address that is being left is not joined again by a device that is opened', async () => {
+  const orders: string[] = [];
+  const host = {
+    setGroupMulticast: async (_group: string, address: string, isMember: boolean) => {
+      orders.push(`${isMember ? 'join' : 'leave'} ${address}`);
+    },
+  } as ContentsHost;
+  const contents = new GroupContents(CONFIG, host);
+  await contents.setMulticast('224.0.0.5', true);
+  const leaving = contents.setMulticast('224.0.0.5', false);
+  await contents.joinAgain(pino({ level: 'silent' }));
+  await leaving;
+  deepEqual(orders, ['join 224.0.0.5', 'leave 224.0.0.5']);
+});
+
+test('a leave that is refused has changed nothing', async () => {
+  const joined: string[] = [];
+  const host = {
+    setGroupMulticast: async (_group: string, address: string, isMember: boolean) => {
+      if (!isMember) throw new OperatorError('EIO', 'no');
+      joined.push(address);
+    },
+  } as ContentsHost;
+  const contents = new GroupContents(CONFIG, host);
+  await contents.setMulticast('224.0.0.5', true);
+  await rejects(contents.setMulticast('224.0.0.5', false), { code: 'EIO' });
+  await contents.joinAgain(pino({ level: 'silent' }));
+  deepEqual(joined, ['224.0.0.5', '224.0.0.5']);
 });

@@ -1,10 +1,10 @@
 /** The life of devices over a host and workers that a test plays: what comes at a bad moment. */
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { OperatorError } from '../../src/base/errors.ts';
-import type { InterfaceConfig } from '../../src/config/types.ts';
+import type { GroupConfig, InterfaceConfig } from '../../src/config/types.ts';
 import { Devices } from '../../src/daemon/devices.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
 import type { System } from '../../src/system.ts';
@@ -17,6 +17,13 @@ const NET0: InterfaceConfig = {
   standby: false,
   testAddresses: [],
 };
+const IPMP0 = {
+  name: 'ipmp0',
+  addresses: ['192.0.2.1/24'],
+  routes: [],
+  mtu: 'auto',
+  forwarding: false,
+} as unknown as GroupConfig;
 const UP = { link: 'up', changes: 0 } as const;
 
 /** Steps in their order; a step that is held goes on when it is let go. */
@@ -32,7 +39,9 @@ class Stage {
   constructor() {
     const step = (name: string): Promise<void> => this.#step(name);
     const system = {
-      groupPortOf: () => undefined,
+      groupPortOf: (name: string) => (name === 'ipmp0' ? 9 : undefined),
+      handleGroupDevice: (_name: string, { present }: { present: boolean }) =>
+        this.steps.push(present ? 'told a group' : 'told no group'),
       handleDevice: (_name: string, { present, mtu }: { present: boolean; mtu: number }) =>
         this.steps.push(present ? `told present ${mtu}` : 'told absent'),
       handleLink: (_name: string, { link }: { link: string }) => this.steps.push(`told ${link}`),
@@ -49,16 +58,22 @@ class Stage {
           this.devices.handleAttachable('net0');
         },
         detachInterface: async () => undefined,
-        createGroupDevice: () => Promise.reject(new Error('no group here')),
-        removeGroupDevice: async () => undefined,
+        createGroupDevice: async ({ addresses }) => {
+          await step(`host makes a group with ${addresses}`);
+          return { fds: [6], ifindex: 8, mtu: 1500, problems: [] };
+        },
+        removeGroupDevice: () => step('host removes the group'),
         releaseAll: () => step('host closes all'),
-        setGroupForwarding: async () => undefined,
-        setGroupMulticast: async () => undefined,
-        addAddress: async () => undefined,
-        deleteAddress: async () => undefined,
-        addRoute: async () => undefined,
-        deleteRoute: async () => undefined,
-        refresh: async () => undefined,
+        setGroupForwarding: (_name, forwarding) => step(`forwarding ${forwarding}`),
+        setGroupMulticast: (_name, address) => step(`join ${address}`),
+        addAddress: (_name, address) => step(`add ${address}`),
+        deleteAddress: (_name, address) => step(`delete ${address}`),
+        addRoute: async (_name, { to }) => {
+          await step(`add ${to}`);
+          return undefined;
+        },
+        deleteRoute: (_name, { to }) => step(`delete ${to}`),
+        refresh: () => step('host looks'),
       },
       pool: { attach: () => step('workers take'), detach: () => step('workers let go') },
       nowMs: () => 0,
@@ -190,4 +205,54 @@ test('what changes while the workers take a device is told after its appearance'
   stage.release('workers take');
   await added;
   deepEqual(stage.taken(), [...OPENED, 'told down', 'told present 1400']);
+});
+
+test('a group that is changed at any step of its opening carries the change', async () => {
+  for (const held of ['workers take', 'host looks', 'join 224.0.0.5']) {
+    const stage = new Stage();
+    await stage.devices.addGroup(IPMP0, 9);
+    const contents = stage.devices.contentsOf('ipmp0');
+    ok(contents !== undefined);
+    await contents.setForwarding(true);
+    await contents.setMulticast('224.0.0.5', true);
+    stage.say({ kind: 'device', ifname: 'ipmp0', present: false, cause: 'gone' });
+    await turn();
+    stage.taken();
+    stage.hold(held);
+    stage.devices.handleAttachable('ipmp0');
+    await turn();
+    deepEqual(stage.taken().slice(-1), [held]);
+    await contents.addAddress('192.0.2.2/24');
+    await contents.removeAddress('192.0.2.1/24');
+    await contents.addRoute({ to: 'default', via: null, family: 4 });
+    await contents.setForwarding(false);
+    stage.release(held);
+    await turn();
+    const changes = stage.taken().filter((one) => /^(add|delete|forwarding) /.test(one));
+    deepEqual(
+      changes,
+      ['forwarding false', 'delete 192.0.2.1/24', 'add 192.0.2.2/24', 'add default'],
+      held,
+    );
+    await contents.removeAddress('192.0.2.2/24');
+    deepEqual(stage.taken(), ['delete 192.0.2.2/24'], 'at once');
+    deepEqual(stage.failures, []);
+  }
+});
+
+test('a group that is refused after the workers took its device is given back whole', async () => {
+  const stage = new Stage();
+  stage.refused = 'host looks';
+  await stage.devices.addGroup(IPMP0, 9);
+  deepEqual(stage.taken(), [
+    'host makes a group with 192.0.2.1/24',
+    'workers take',
+    'told a group',
+    'host looks',
+    'told no group',
+    'workers let go',
+    'host removes the group',
+  ]);
+  equal(stage.devices.refusalOf('ipmp0')?.code, 'ENOBUFS');
+  deepEqual(stage.failures, []);
 });
