@@ -142,8 +142,12 @@ export class Devices {
       entry.isForgotten = true;
       entry.isWanted = false;
     }
-    const busy = entries.filter(({ isBusy }) => isBusy);
-    await Promise.all(busy.map((entry) => this.#settle(entry)));
+    for (;;) {
+      // The host may take another device away while these are waited for.
+      const busy = entries.filter(({ isBusy }) => isBusy);
+      if (busy.length === 0) break;
+      await Promise.all(busy.map((entry) => this.#settle(entry)));
+    }
     const open = entries.filter(({ isOpen }) => isOpen);
     for (const entry of open) this.#markClosed(entry);
     const { pool, drivers, host } = this.#options;

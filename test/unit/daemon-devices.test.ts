@@ -24,6 +24,8 @@ const IPMP0 = {
   mtu: 'auto',
   forwarding: false,
 } as unknown as GroupConfig;
+/** A port whose detaching can be held while others go on. */
+const HELD_PORT = 7;
 const UP = { link: 'up', changes: 0 } as const;
 
 /** Steps in their order; a step that is held goes on when it is let go. */
@@ -75,7 +77,10 @@ class Stage {
         deleteRoute: (_name, { to }) => step(`delete ${to}`),
         refresh: () => step('host looks'),
       },
-      pool: { attach: () => step('workers take'), detach: () => step('workers let go') },
+      pool: {
+        attach: () => step('workers take'),
+        detach: (port) => step(port === HELD_PORT ? 'workers let go of it' : 'workers let go'),
+      },
       nowMs: () => 0,
       pump: { tell: (body) => body(system as unknown as System, 0) },
       drivers: { attached: async () => undefined, released: () => undefined },
@@ -254,5 +259,23 @@ test('a group that is refused after the workers took its device is given back wh
     'host removes the group',
   ]);
   equal(stage.devices.refusalOf('ipmp0')?.code, 'ENOBUFS');
+  deepEqual(stage.failures, []);
+});
+
+test('nothing is closed for all while a device that was lost meanwhile is let go', async () => {
+  const stage = new Stage();
+  await stage.devices.addInterface({ ...NET0, name: 'net1' }, HELD_PORT);
+  stage.hold('host opens');
+  const added = stage.devices.addInterface(NET0, 0);
+  const removing = stage.devices.removeAll();
+  stage.hold('workers let go of it');
+  stage.say({ kind: 'device', ifname: 'net1', present: false, cause: 'it is gone' });
+  stage.release('host opens');
+  await added;
+  await turn();
+  ok(!stage.taken().includes('host closes all'));
+  stage.release('workers let go of it');
+  await removing;
+  equal(stage.taken().at(-1), 'host closes all');
   deepEqual(stage.failures, []);
 });
