@@ -42,6 +42,8 @@ export class Surface {
   /** Why nobody listens for scrapers; undefined if somebody does, or nobody is to. */
   #listenProblem: string | undefined;
   #retry: Timer | undefined;
+  /** From the stop on nothing is opened any more. */
+  #isStopped = false;
 
   constructor(options: SurfaceOptions) {
     this.#options = options;
@@ -85,6 +87,7 @@ export class Surface {
       await this.#setMetrics(metrics);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
+      if (this.#isStopped) return;
       const { code, message } = error;
       if (this.#listenProblem === undefined) log.error({ event: 'metrics-refused', code }, message);
       this.#listenProblem = message;
@@ -118,6 +121,7 @@ export class Surface {
   }
 
   async #setMetrics(metrics: Config['metrics']): Promise<void> {
+    if (this.#isStopped) return;
     const before = this.#listener;
     const { listen } = metrics;
     const isSamePlace = before?.host === listen?.host && before?.port === listen?.port;
@@ -150,9 +154,11 @@ export class Surface {
 
   /** Serves nobody any more, and removes the socket. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#retry?.cancel();
     this.#listenProblem = undefined;
-    await this.#closeListener();
+    // After a listener that is just being opened: it would keep the process.
+    await this.#serial.run(() => this.#closeListener());
     await this.#server?.close();
     this.#server = undefined;
   }

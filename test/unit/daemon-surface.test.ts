@@ -1,0 +1,102 @@
+/** Where the daemon is spoken to, at its stop: nothing is opened during it or after it. */
+
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import type { Config } from '../../src/config/types.ts';
+import { Surface } from '../../src/daemon/surface.ts';
+import { type Clock, hostClock } from '../../src/host/clock.ts';
+import { FakeBackend } from './ctl-fake-backend.ts';
+
+const HOST = '127.0.0.1';
+
+/** A port of the loopback device that was free just now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function refused(port: number): Promise<void> {
+  const socket = connect(port, HOST);
+  await rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' }).finally(() => socket.destroy());
+}
+
+/** A surface that serves its socket, and listens for scrapers where `listen` says. */
+async function started(
+  directory: string,
+  clock: Clock,
+  listen: Config['metrics']['listen'],
+): Promise<Surface> {
+  const log = pino({ level: 'silent' });
+  const surface = new Surface({ backend: new FakeBackend(), log, clock });
+  const control = { socket: join(directory, 'run', 'ipmpd.sock'), group: 'root' };
+  await surface.start({ control, metrics: { listen, hosts: [] } } as unknown as Config);
+  return surface;
+}
+
+async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'ipmpd-surface-'));
+  try {
+    await body(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+test('a listener that is being opened at the stop is closed by it', async () => {
+  await inDirectory(async (directory) => {
+    const surface = await started(directory, hostClock, null);
+    const port = await freePort();
+    const listening = surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
+    // In one turn more the listener has begun to be opened.
+    await Promise.resolve();
+    await surface.stop();
+    await listening;
+    try {
+      await refused(port);
+      await surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
+      await refused(port);
+    } finally {
+      await surface.setMetrics({ listen: null, hosts: [] });
+    }
+  });
+});
+
+test('an attempt to listen that fails after the stop is not repeated', async () => {
+  await inDirectory(async (directory) => {
+    const taken = createServer().listen(0, HOST);
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const retries: (() => void)[] = [];
+    const clock: Clock = {
+      nowMs: hostClock.nowMs,
+      after: (_delayMs, body) => {
+        retries.push(body);
+        return { cancel: () => undefined };
+      },
+    };
+    const surface = await started(directory, clock, { host: HOST, port });
+    try {
+      equal(surface.problems.length, 1);
+      equal(retries.length, 1);
+      retries.pop()?.();
+      await Promise.resolve();
+      await surface.stop();
+      // Behind the attempt.
+      await surface.setMetrics({ listen: null, hosts: [] });
+      deepEqual(retries, []);
+      deepEqual(surface.problems, []);
+    } finally {
+      taken.close();
+    }
+  });
+});
