@@ -304,7 +304,7 @@ int carrier_start(struct carrier *carrier)
 	carrier->started = true;
 	pthread_setname_np(carrier->ticker, "ipmpd-carrier");
 	pthread_setname_np(verifier, "ipmpd-verify");
-	/* It may stand in the kernel at the end, and nobody could wait for it then. */
+	/* At the end it may wait in the kernel, where it could not be joined. */
 	pthread_detach(verifier);
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One page, which is what such a file shows at most; a byte more tells that there is more. */
+/* One page, which such a file shows at most, and a byte to notice that there is more. */
 #define FILE_LENGTH_MAX 4097
 
 /* Appends to call->bytes; false, with errno set, if there is no memory. */

@@ -7,7 +7,7 @@
  *
  * Each lane has its own queue and its own threads, so that a call of one never waits behind a
  * call of the other. A lane starts a thread whenever a call finds all of them busy, up to
- * LANE_THREADS_MAX; a driver that never answers so costs one thread and holds up nobody else. A
+ * LANE_THREADS_MAX; so a driver that never answers costs one thread and delays no other call. A
  * thread that finds nothing to do for IDLE_SECONDS ends.
  *
  * The order: calls of one lane begin in the order in which they were asked for, but run beside

@@ -9,15 +9,15 @@
  * but it has no API and reads no file; it is watched by its heartbeat. Modelled in
  * test/model/main-thread.pml.
  *
- * Whoever makes such a call says so by `assertMayWait`: the addon's calls that are made at once
- * (datapath/native.ts), and in tests the file system of Node (host/file-watch.ts).
+ * Each such call asserts that it may wait (`assertMayWait`): the addon's calls that are made at
+ * once (datapath/native.ts), and in tests the file system of Node (host/file-watch.ts).
  */
 
 import { reportViolation } from './witness.ts';
 
 let isServing = false;
 
-/** From now on this thread is not kept waiting; what is told of is a violation. */
+/** From now on a call that may wait is a violation on this thread. */
 export function beginServing(): void {
   isServing = true;
 }

@@ -62,7 +62,7 @@ function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {
   app.setNotFoundHandler(async (_, reply) => {
     await reply.code(404).type('text/plain').send('only GET /metrics is served here\n');
   });
-  // What failed inside is for the log: whoever may connect here need not be a user of this host.
+  // What failed inside is for the log: a client here need not be a user of this host.
   app.setErrorHandler(async (error: FastifyError, _, reply) => {
     const { statusCode = 500 } = error;
     const status = statusCode < 500 ? statusCode : 500;

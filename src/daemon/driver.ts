@@ -41,7 +41,7 @@ interface AttachedNic {
   /** The readers of the question under way, and since when it is. */
   asking: Readers | undefined;
   askedAtMs: number;
-  /** Those of the question after it, who asked meanwhile. */
+  /** Readers of the question after it. */
   next: Readers | undefined;
 }
 

@@ -10,7 +10,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getJson } from '../../src/lab/api.ts';
@@ -140,7 +140,7 @@ async function assertUndisturbed(
   echo: EchoStream,
   hold: () => Promise<number>,
 ): Promise<void> {
-  arp.take();
+  const calmMs = Math.max(...arp.take());
   // What is counted lies around what is sent, so that it is never less.
   const countedBefore = await opackets(host);
   const sentBefore = (await echo.peek()).sent;
@@ -156,7 +156,7 @@ async function assertUndisturbed(
     `${answers.length} ARP answers, longest ${longest} ms; ` +
     `${api.answers} of the API, longest ${api.longestMs.toFixed(0)} ms`;
   ok(heldMs > HELD_AT_LEAST_MS, `held for ${heldMs} ms`);
-  ok(longest <= ARP_LIMIT_MS + MORE_MS, summary);
+  ok(longest <= ARP_LIMIT_MS + Math.max(MORE_MS, calmMs), `${summary}; in calm ${calmMs} ms`);
   // One question waits for the answer before it, so that a missing answer shows here.
   ok(answers.length >= heldMs / (ARP_LIMIT_MS + MORE_MS), summary);
   ok(api.longestMs <= API_LIMIT_MS, `API: ${api.longestMs} ms`);
@@ -167,12 +167,11 @@ async function assertUndisturbed(
 }
 
 /** Cuts the NIC that the first data address is bound to, and waits until it has moved. */
-async function cutBound(host: TestHost, echo: EchoStream, label: string): Promise<string> {
+async function cutBound(host: TestHost, echo: EchoStream, label: string): Promise<void> {
   const { ifname, uplink } = await host.boundTo(LAN.data[0]);
   await echo.mark(label);
   await host.topology.cut(uplink);
   await host.waitForState(ifname, 'failed');
-  return uplink;
 }
 
 describe('the kernel’s configuration lock is held', () => {
@@ -193,6 +192,8 @@ describe('the kernel’s configuration lock is held', () => {
         WATCHDOG_USEC: String(WATCHDOG_MS * 1000),
       },
     });
+    // The first scrape loads a library on the thread that answers ARP (docs/limits.md).
+    for (const path of PATHS) await readAnswer(host.daemon.socket, path);
     echo = await host.echo(LAN.gateways[0]);
     arp = await ArpWatch.start(host);
   });
@@ -204,21 +205,28 @@ describe('the kernel’s configuration lock is held', () => {
     await gate.close();
   });
 
+  /** Also after a failure, which must not be that of the next test. */
+  async function repairAll(): Promise<void> {
+    await gate.release();
+    for (const uplink of host.topology.uplinks) await host.topology.repair(uplink);
+    await host.daemon.waitUntilOk();
+  }
+  afterEach(repairAll);
+
   for (let round = 0; round < ROUNDS; round++) {
     test(`by the gate, while four NICs fail and a change is asked for [${round}]`, async (t) => {
-      const uplinks: string[] = [];
       let change: Promise<{ status: number | null; stderr: string }> | undefined;
       await echo.mark('calm');
       await sleep(500);
       await assertUndisturbed(host, arp, notify, echo, async () => {
         await gate.hold();
         const beganMs = performance.now();
-        uplinks.push(await cutBound(host, echo, 'first'));
+        await cutBound(host, echo, 'first');
         change = host.daemon.ipmpadm(['address', 'add', '192.0.2.77/24', 'dev', 'ipmp0']);
         for (let further = 0; further < FURTHER_LOSSES; further++) {
           await echo.mark('between');
           await sleep(PAUSE_MS);
-          uplinks.push(await cutBound(host, echo, 'further'));
+          await cutBound(host, echo, 'further');
         }
         await echo.mark('after');
         await sleep(HOLD_MS - (performance.now() - beganMs));
@@ -234,8 +242,7 @@ describe('the kernel’s configuration lock is held', () => {
       equal(gaps.length, FURTHER_LOSSES);
       t.diagnostic(`gaps of further losses: ${gaps.map((gap) => gap.toFixed(1)).join(' ')} ms`);
       assertFailoverGaps(gaps, gapOf('calm').slice(-1));
-      for (const uplink of uplinks) await host.topology.repair(uplink);
-      await host.daemon.waitUntilOk();
+      await repairAll();
       await host.daemon.ipmpadm(['address', 'delete', '192.0.2.77/24', 'dev', 'ipmp0']);
     });
 
