@@ -3,10 +3,10 @@
  * request, read again on reload.
  *
  * Everything is proposed first: a proposal is checked as a whole, may be refused or dropped, and
- * changes nothing. Whoever has carried it out commits it; that alone touches what is remembered
- * and the file that `--save` writes. One change at a time, its waits for files included: whoever
- * proposes or reads again commits or drops the result before the next. What a commit has to say is
- * remembered in the turn of the call, so readers never see half of it.
+ * changes nothing. The caller carries it out and then commits it; that alone touches what is
+ * remembered and the file that `--save` writes. One change at a time, its waits for files included:
+ * a proposal is committed or dropped before the next one is made. A commit is remembered in the
+ * turn of the call, so readers never see half of it.
  */
 
 import { OperatorError } from '../base/errors.ts';

@@ -3,8 +3,8 @@
  * would take no NIC and silence none, and would stay, serving nothing.
  *
  * The lock is the name of an abstract Unix socket (unix(7)): it belongs to the network namespace,
- * and goes with the process that holds it. Any user may take such a name; one that root does not
- * hold keeps nobody out.
+ * and goes with the process that holds it. Any user may take such a name; if its holder is not
+ * root, the daemon starts without the lock.
  */
 
 import { createConnection, createServer, type Server } from 'node:net';
@@ -15,7 +15,7 @@ import { credentialsOf, type PeerCredentials } from './socket.ts';
 /** Of this namespace; the zero makes it abstract. */
 const NAME = '\0ipmpd';
 
-/** For the holder to be asked who it is (ours); the kernel answers, whatever the holder does. */
+/** Ours: for a connection to the holder; the kernel completes it, whatever the holder does. */
 const ASK_MS = 1000;
 
 /** The part of the log that is needed. */
@@ -57,7 +57,7 @@ function listens(server: Server): Promise<boolean> {
   });
 }
 
-/** Who has the name; undefined if it cannot be said: it has gone by now, or takes no connection. */
+/** The holder of the name; undefined if it has gone by now, or takes no connection. */
 function holderOf(peerCredentials: PeerCredentials): Promise<Credentials | undefined> {
   return new Promise((resolve) => {
     const socket = createConnection({ path: NAME });

@@ -1,6 +1,6 @@
-/** One result shared by all who ask at about the same time, made again when it has grown old. */
+/** One result shared by all requests of about the same time, made again when it is old. */
 
-/** What is made at most once in `forMs` milliseconds, never twice at a time, however many ask. */
+/** What is made at most once in `forMs` milliseconds, never twice at a time. */
 export class Shared<Made> {
   readonly #make: () => Promise<Made>;
   readonly #forMs: number;
@@ -16,7 +16,7 @@ export class Shared<Made> {
     this.#nowMs = nowMs;
   }
 
-  /** The shared result; a failed making fails for those who waited for it and is not kept. */
+  /** The shared result; a failure goes to every caller that waits for it, and is not kept. */
   get(): Promise<Made> {
     const nowMs = this.#nowMs();
     const isYoung = this.#isMaking || nowMs - this.#begunMs < this.#forMs;

@@ -1,4 +1,4 @@
-/** What the log says of the priority of the workers: native/priority.c tells why they have one. */
+/** The log line about the priority of the workers; native/priority.c has the reasons for it. */
 
 import { native } from '../datapath/native.ts';
 import type { Log } from '../host/log.ts';

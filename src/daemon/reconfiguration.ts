@@ -54,7 +54,7 @@ export interface ReconfigurationOptions {
   readonly log: Log;
   readonly tell: (news: ConfigurationNews) => void;
   readonly isStopping: () => boolean;
-  /** Why a device is not attached; undefined if it is, or nobody has asked for it. */
+  /** Why a device is not attached; undefined if it is, or is not wanted. */
   readonly refusalOf: (name: string) => OperatorError | undefined;
 }
 

@@ -39,7 +39,7 @@ export class Surface {
   #listening: Config['metrics'] = { listen: null, hosts: [] };
   /** The number of the operators' group, undefined if there is none of its name. */
   #operatorGid: Shared<number | undefined> | undefined;
-  /** Why nobody listens for scrapers; undefined if somebody does, or nobody is to. */
+  /** Why there is no listener for scrapers; undefined if there is one, or none is wanted. */
   #listenProblem: string | undefined;
   #retry: Timer | undefined;
   /** From the stop on nothing is opened any more. */
@@ -56,8 +56,8 @@ export class Surface {
 
   /**
    * Begins to serve. EPERM, EEXIST, EBUSY: the socket. That the listener for scrapers cannot be
-   * opened is logged, and tried again: an address may come later than we, and the network of the
-   * host must not wait for who reads its figures.
+   * opened is logged, and tried again: its address may come later than the daemon, and the network
+   * of the host must not wait for monitoring.
    */
   async start({ control, metrics }: Config): Promise<void> {
     const { backend, log, clock } = this.#options;
@@ -102,8 +102,8 @@ export class Surface {
   }
 
   /**
-   * Members of `group` may operate from now on; while there is no such group, root alone. EIO: it
-   * is not known who they are.
+   * Members of `group` may operate from now on; while there is no such group, root alone. EIO: the
+   * list of groups cannot be read.
    */
   async setOperators(group: string): Promise<void> {
     const { systemGroupId } = await import('../ctl/socket.ts');

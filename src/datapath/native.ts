@@ -84,7 +84,7 @@ export interface NetlinkOptions {
    * the call returns.
    */
   readonly onMessages: (messages: Uint8Array) => void;
-  /** The kernel dropped notifications; only a full dump tells what has changed. */
+  /** The kernel dropped notifications; only a full dump shows what has changed. */
   readonly onOverrun: () => void;
 }
 

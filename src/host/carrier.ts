@@ -88,7 +88,7 @@ export class CarrierMonitor {
     return true;
   }
 
-  /** False for a NIC whose loss of carrier only rtnetlink tells of. */
+  /** False for a NIC whose loss of carrier is known from rtnetlink alone. */
   isWatching(nic: number): boolean {
     return this.#watched.has(nic);
   }

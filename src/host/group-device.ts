@@ -15,7 +15,7 @@
  * those of the configuration are put back, except what somebody removed by hand before.
  *
  * A route that the kernel refuses (mostly: another device has one of the same destination and
- * metric, as the uplink before it was given to the group) is told with the reason, stays wanted,
+ * metric, as the uplink before it was given to the group) is logged with the reason, stays wanted,
  * and is tried again by `retryRoutes` until it is set.
  *
  * Invariant: an address or route is wanted from the time it is added by us until we are told to
@@ -210,7 +210,7 @@ export class GroupDevice {
     }
   }
 
-  /** Tries again what was refused; a reason that is new is told, and so is the success. */
+  /** Tries again what was refused; a new reason is logged, and so is the success. */
   async retryRoutes(): Promise<void> {
     if (this.#refusedRoutes.size === 0) return;
     const link = await this.#link();

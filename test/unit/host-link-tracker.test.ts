@@ -4,26 +4,9 @@ import { DeadlineQueue } from '../../src/base/deadline.ts';
 import { Rng } from '../../src/base/rng.ts';
 import type { Clock, Timer } from '../../src/host/clock.ts';
 import { LinkTracker } from '../../src/host/link-tracker.ts';
-import type { LinkRecord } from '../../src/host/records.ts';
+import { linkRecord } from './link-record.ts';
 
-const LINK: LinkRecord = {
-  ifindex: 1,
-  name: 'eth0',
-  up: true,
-  noarp: false,
-  allmulti: false,
-  carrier: true,
-  carrierChanges: 0,
-  mtu: 1500,
-  mac: 2,
-  master: 0,
-  lower: 0,
-  kind: '',
-  macvlanMode: 0,
-  txQueueLength: 0,
-  groMaxSize: 0,
-  groIpv4MaxSize: 0,
-};
+const LINK = linkRecord({ name: 'eth0' });
 
 /** Time as the test lets it pass. */
 class TestClock implements Clock {

@@ -3,30 +3,14 @@
 import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { type LinkEvidence, linkStateOf } from '../../src/host/link-state.ts';
-import type { HostAddress, HostRoute, LinkRecord } from '../../src/host/records.ts';
+import type { HostAddress, HostRoute } from '../../src/host/records.ts';
 import { Serial } from '../../src/host/serial.ts';
 import { useOf } from '../../src/host/silence.ts';
 import { stableMac } from '../../src/host/stable-mac.ts';
 import { macFormat, macIsGroup, macIsLocal } from '../../src/wire/addr.ts';
+import { linkRecord } from './link-record.ts';
 
-const LINK: LinkRecord = {
-  ifindex: 1,
-  name: 'x',
-  up: true,
-  noarp: false,
-  allmulti: false,
-  carrier: true,
-  carrierChanges: 0,
-  mtu: 1500,
-  mac: 2,
-  master: 0,
-  lower: 0,
-  kind: '',
-  macvlanMode: 0,
-  txQueueLength: 0,
-  groMaxSize: 0,
-  groIpv4MaxSize: 0,
-};
+const LINK = linkRecord();
 const DOWN = { ...LINK, up: false };
 const CUT = { ...LINK, carrier: false };
 const BRIDGE = { ...LINK, ifindex: 6 };

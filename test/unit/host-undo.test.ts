@@ -9,31 +9,15 @@ import type { HostAddress, HostRoute, LinkRecord } from '../../src/host/records.
 import { Changes } from '../../src/host/restore.ts';
 import type { Rtnl } from '../../src/host/rtnl.ts';
 import { journalPath, openJournal } from './journals.ts';
+import { linkRecord } from './link-record.ts';
 
 const HOLDER = 'interface:net0';
 const ETH0 = linkOf({ ifindex: 3, name: 'eth0' });
 const NET0 = { name: 'net0', kind: 'macvtap', lower: 3, macvlanMode: 8 };
 
+/** A device that is silenced. */
 function linkOf(changes: Partial<LinkRecord>): LinkRecord {
-  return {
-    ifindex: 1,
-    name: 'x',
-    up: true,
-    noarp: true,
-    allmulti: false,
-    carrier: true,
-    carrierChanges: 0,
-    mtu: 1500,
-    mac: 2,
-    master: 0,
-    lower: 0,
-    kind: '',
-    macvlanMode: 0,
-    txQueueLength: 0,
-    groMaxSize: 0,
-    groIpv4MaxSize: 0,
-    ...changes,
-  };
+  return linkRecord({ noarp: true, ...changes });
 }
 
 /** A kernel that refuses, or does what it is asked for and loses the answer. */
