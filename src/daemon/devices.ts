@@ -23,7 +23,7 @@ import { LATE_MS } from '../host/late.ts';
 import type { Log } from '../host/log.ts';
 import { stableMac } from '../host/stable-mac.ts';
 import type { NicDrivers } from './driver.ts';
-import { type ContentsHost, GroupContents } from './group-contents.ts';
+import { type ContentsHost, GroupContents, logDeviceProblem } from './group-contents.ts';
 import type { Pump } from './pump.ts';
 
 /** Devices whose end is told in one turn: on a large host some twenty milliseconds (ours). */
@@ -324,9 +324,7 @@ export class Devices {
       open: async () => {
         const spec = contents.deviceSpec();
         const device = await host.createGroupDevice({ ...spec, mac, queues });
-        for (const { code, message } of device.problems) {
-          log.warn({ event: 'group-device-problem', device: name, code }, message);
-        }
+        for (const problem of device.problems) logDeviceProblem(log, name, problem);
         try {
           await pool.attach(port, device.fds);
           pump.tell((system, nowMs) => {
@@ -336,7 +334,7 @@ export class Devices {
           await host.refresh(name);
           await contents.joinAgain(log);
           // Last: nothing may be waited for between this and changes that are made at once.
-          await contents.catchUp(spec);
+          await contents.catchUp(spec, log);
         } catch (error) {
           this.#tellDevice(name, ABSENT);
           await pool.detach(port);

@@ -56,7 +56,12 @@ export class GroupContents {
 
   /** Whether the kernel may forward for the group. */
   async setForwarding(forwarding: boolean): Promise<void> {
-    await this.#change({ forwarding }, () => this.#host.setGroupForwarding(this.name, forwarding));
+    const before = this.#config.forwarding;
+    await this.#change(
+      () => ({ forwarding }),
+      () => ({ forwarding: before }),
+      () => this.#host.setGroupForwarding(this.name, forwarding),
+    );
   }
 
   /** The MTU that a device gets when it is opened; that of an open one the system asks for. */
@@ -66,18 +71,21 @@ export class GroupContents {
 
   /** Puts an address on the device; there already is as good. */
   async addAddress(address: string): Promise<void> {
-    const others = this.#config.addresses.filter((one) => one !== address);
-    const addresses = [...others, address];
-    await this.#change({ addresses }, () =>
-      unless('EEXIST', this.#host.addAddress(this.name, address)),
+    const { back, without } = placeOf(this.#config.addresses, address);
+    await this.#change(
+      ({ addresses }) => ({ addresses: [...without(addresses), address] }),
+      ({ addresses }) => ({ addresses: back(addresses) }),
+      () => unless('EEXIST', this.#host.addAddress(this.name, address)),
     );
   }
 
   /** Takes an address off the device; gone already is as good. */
   async removeAddress(address: string): Promise<void> {
-    const addresses = this.#config.addresses.filter((one) => one !== address);
-    await this.#change({ addresses }, () =>
-      unless('EADDRNOTAVAIL', this.#host.deleteAddress(this.name, address)),
+    const { back, without } = placeOf(this.#config.addresses, address);
+    await this.#change(
+      ({ addresses }) => ({ addresses: without(addresses) }),
+      ({ addresses }) => ({ addresses: back(addresses) }),
+      () => unless('EADDRNOTAVAIL', this.#host.deleteAddress(this.name, address)),
     );
   }
 
@@ -86,20 +94,25 @@ export class GroupContents {
    * place now.
    */
   async addRoute(route: RouteConfig): Promise<void> {
-    const others = this.#config.routes.filter((one) => textOf(one) !== textOf(route));
-    await this.#change({ routes: [...others, route] }, async () => {
-      const problem = await this.#host.addRoute(this.name, routeSettings(route));
-      if (problem === undefined) return;
-      throw new StillWanted(problem.code, problem.message, problem.hint);
-    });
+    const { back, without } = routePlaceOf(this.#config.routes, route);
+    await this.#change(
+      ({ routes }) => ({ routes: [...without(routes), route] }),
+      ({ routes }) => ({ routes: back(routes) }),
+      async () => {
+        const problem = await this.#host.addRoute(this.name, routeSettings(route));
+        if (problem === undefined) return;
+        throw new StillWanted(problem.code, problem.message, problem.hint);
+      },
+    );
   }
 
   /** Takes a route away; gone already is as good. */
   async removeRoute(route: RouteConfig): Promise<void> {
-    const { to, via } = route;
-    const routes = this.#config.routes.filter((one) => one.to !== to || one.via !== via);
-    await this.#change({ routes }, () =>
-      unless('ENOENT', this.#host.deleteRoute(this.name, routeSettings(route))),
+    const { back, without } = routePlaceOf(this.#config.routes, route);
+    await this.#change(
+      ({ routes }) => ({ routes: without(routes) }),
+      ({ routes }) => ({ routes: back(routes) }),
+      () => unless('ENOENT', this.#host.deleteRoute(this.name, routeSettings(route))),
     );
   }
 
@@ -122,14 +135,15 @@ export class GroupContents {
 
   /**
    * Makes up for what was changed while the device was being opened as `opened`, and meanwhile. It
-   * is open then, in the same turn: every change is either made up for here, or made at once.
+   * is open then, in the same turn: every change is either made up for here, or made at once. What
+   * the host refuses is logged, as it is of what the device was opened with.
    */
-  async catchUp(opened: Contents): Promise<void> {
+  async catchUp(opened: Contents, log: Log): Promise<void> {
     let spec = opened;
     for (;;) {
       const wanted = this.deviceSpec();
       if (isEqual(wanted, spec)) break;
-      await this.#bring(spec, wanted);
+      await this.#bring(spec, wanted, log);
       spec = wanted;
     }
     this.#isOpen = true;
@@ -140,49 +154,82 @@ export class GroupContents {
     this.#isOpen = false;
   }
 
-  async #bring(spec: Contents, wanted: Contents): Promise<void> {
+  async #bring(spec: Contents, wanted: Contents, log: Log): Promise<void> {
     const { name } = this;
+    const host = this.#host;
     if (wanted.forwarding !== spec.forwarding) {
-      await this.#host.setGroupForwarding(name, wanted.forwarding === true);
+      await this.#attempt(log, host.setGroupForwarding(name, wanted.forwarding === true));
     }
     for (const route of newIn(spec.routes, wanted.routes)) {
-      await unless('ENOENT', this.#host.deleteRoute(name, route));
+      await this.#attempt(log, unless('ENOENT', host.deleteRoute(name, route)));
     }
     for (const address of newIn(spec.addresses, wanted.addresses)) {
-      await unless('EADDRNOTAVAIL', this.#host.deleteAddress(name, address));
+      await this.#attempt(log, unless('EADDRNOTAVAIL', host.deleteAddress(name, address)));
     }
     for (const address of newIn(wanted.addresses, spec.addresses)) {
-      await unless('EEXIST', this.#host.addAddress(name, address));
+      await this.#attempt(log, unless('EEXIST', host.addAddress(name, address)));
     }
     for (const route of newIn(wanted.routes, spec.routes)) {
-      await this.#host.addRoute(name, route);
+      await this.#attempt(log, host.addRoute(name, route));
     }
   }
 
   /** A device that was opened listens to what it is to listen to. */
   async joinAgain(log: Log): Promise<void> {
     for (const address of this.#multicast) {
-      try {
-        await this.#host.setGroupMulticast(this.name, address, true);
-      } catch (error) {
-        if (!(error instanceof OperatorError)) throw error;
-        const { code, message } = error;
-        log.warn({ event: 'group-device-problem', device: this.name, code }, message);
-      }
+      await this.#attempt(log, this.#host.setGroupMulticast(this.name, address, true));
     }
   }
 
-  async #change(change: Partial<GroupConfig>, onDevice: () => Promise<void>): Promise<void> {
-    const before = this.#config;
-    this.#config = { ...before, ...change };
+  /** Waits for `done`; a problem, thrown or told, is logged, and the device is used without it. */
+  async #attempt(log: Log, done: Promise<unknown>): Promise<void> {
+    const problem = await done.catch((error: unknown) => {
+      if (error instanceof OperatorError) return error;
+      throw error;
+    });
+    if (problem instanceof OperatorError) logDeviceProblem(log, this.name, problem);
+  }
+
+  /**
+   * Makes a change here and, if there is one, on the device. `undo` takes back what was refused
+   * and nothing else: other changes are made while the host is waited for.
+   */
+  async #change(edit: Edit, undo: Edit, onDevice: () => Promise<void>): Promise<void> {
+    this.#config = { ...this.#config, ...edit(this.#config) };
     if (!this.#isOpen) return;
     try {
       await onDevice();
     } catch (error) {
-      if (!(error instanceof StillWanted)) this.#config = before;
+      if (error instanceof StillWanted) throw error;
+      this.#config = { ...this.#config, ...undo(this.#config) };
       throw error;
     }
   }
+}
+
+/** Tells what a group's device lacks, of all that it is to be. */
+export function logDeviceProblem(log: Log, device: string, problem: OperatorError): void {
+  const { code, hint, message } = problem;
+  log.warn({ event: 'group-device-problem', device, code, hint }, message);
+}
+
+/** What of a configuration changes. */
+type Edit = (config: GroupConfig) => Partial<GroupConfig>;
+
+/** The place of one thing in `list`: how to take it out of another list, and put it back there. */
+function placeOf<T>(list: readonly T[], one: T, isOne = (other: T) => other === one) {
+  const index = list.findIndex(isOne);
+  const without = (others: readonly T[]): T[] => others.filter((other) => !isOne(other));
+  return {
+    without,
+    /** As in `list`: at its place, or not at all. */
+    back: (others: readonly T[]): T[] =>
+      index < 0 ? without(others) : without(others).toSpliced(index, 0, one),
+  };
+}
+
+function routePlaceOf(routes: readonly RouteConfig[], route: RouteConfig) {
+  return placeOf(routes, route, ({ to, via }) => to === route.to && via === route.via);
 }
 
 /** Those of `list` that are not among `others`. */
