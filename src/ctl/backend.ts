@@ -86,8 +86,8 @@ export interface ConfigRow {
 }
 
 /**
- * What a reload did, one sentence each. `problems`: what could not be applied, and why; `warnings`:
- * what was applied and waits for something, such as a device that is not there.
+ * What a reload did, one sentence each. `problems`: what it could not bring about, and why;
+ * `warnings`: what has waited since before for something, such as a device that is not there.
  */
 export interface ReloadRow {
   readonly changes: readonly string[];

@@ -19,7 +19,7 @@ export async function change({ client, command, values }: Call): Promise<number>
   return EXIT_DONE;
 }
 
-/** What the daemon has changed; what it could not is a failure, what waits is a warning. */
+/** What the daemon has changed; what it could not is a failure, what waited before a warning. */
 export async function reload(call: Call): Promise<number> {
   const { line, client } = call;
   const row = rowOf(await client.request('POST', '/v1/reload'));

@@ -58,6 +58,13 @@ export interface ReconfigurationOptions {
   readonly refusalOf: (name: string) => OperatorError | undefined;
 }
 
+/** What came of all the changes to a configuration; `opened`: devices that were asked for. */
+interface Applied {
+  readonly changes: readonly string[];
+  readonly problems: readonly string[];
+  readonly opened: readonly string[];
+}
+
 /** See the head of the file. */
 export class Reconfiguration {
   readonly #options: ReconfigurationOptions;
@@ -127,11 +134,16 @@ export class Reconfiguration {
     await this.#serial.run(async () => undefined);
   }
 
-  /** Reads the files anew and applies what differs. EINVAL: they are wrong, nothing changed. */
+  /**
+   * Reads the files anew and applies what differs. EINVAL: they are wrong, nothing changed; EAGAIN:
+   * the daemon stops.
+   */
   reload(): Promise<ReloadRow> {
     return this.#serial.run(async () => {
       const { store, log, tell } = this.#options;
+      this.#refuseWhenStopping();
       const proposal = await store.reread();
+      this.#refuseWhenStopping();
       if ('errors' in proposal) {
         const errors = proposal.errors.map(configErrorFormat);
         log.error({ event: 'reload-refused', errors }, 'the configuration is wrong: not reloaded');
@@ -145,7 +157,8 @@ export class Reconfiguration {
       }
       await store.commit(proposal);
       this.#problems.clear();
-      const row = await this.#applyAll(proposal.effective.config);
+      const row = this.#rowOf(await this.#applyAll(proposal.effective.config));
+      for (const problem of row.problems) log.error({ event: 'not-applied' }, problem);
       for (const warning of row.warnings) log.warn({ event: 'reload-warning' }, warning);
       log.info({ event: 'reloaded', ...row }, `reloaded: ${countOf(row)}`);
       tell({ event: 'configuration-reloaded', cause: 'configured', detail: countOf(row) });
@@ -153,10 +166,10 @@ export class Reconfiguration {
     });
   }
 
-  async #applyAll(wanted: Config): Promise<ReloadRow> {
+  async #applyAll(wanted: Config): Promise<Applied> {
     const changes: string[] = [];
     const problems: string[] = [];
-    const warnings: string[] = [];
+    const opened: string[] = [];
     const missing = new Set<string>();
     await nextTurn();
     for (const change of difference(this.#config, wanted)) {
@@ -165,16 +178,30 @@ export class Reconfiguration {
       const problem = await this.#try(change, missing);
       if (problem !== undefined) problems.push(problem);
       else (change.kind === 'restart' ? problems : changes).push(sentence);
-      warnings.push(...this.#warningsOf(change));
+      if (change.kind === 'open-interface' || change.kind === 'open-group')
+        opened.push(change.name);
     }
-    return { changes, problems, warnings };
+    return { changes, problems, opened };
   }
 
-  /** A device that is absent or refused is a normal state, and worth a word. */
-  #warningsOf(change: Change): string[] {
-    if (change.kind !== 'open-interface' && change.kind !== 'open-group') return [];
-    const refusal = this.#options.refusalOf(change.name);
-    return refusal === undefined ? [] : [`${change.name}: ${refusal.message}; waiting for it`];
+  /**
+   * A device that is absent or refused is a normal state. It is a problem of the reload that asks
+   * for it, as a mistyped name is, and worth a word in every later one.
+   */
+  #rowOf({ changes, problems, opened }: Applied): ReloadRow {
+    const { interfaces, groups } = this.#config;
+    const waiting = [...interfaces, ...groups].flatMap(({ name }) => {
+      const refusal = this.#options.refusalOf(name);
+      if (refusal === undefined) return [];
+      return [{ name, sentence: `${name}: ${refusal.message}; waiting for it` }];
+    });
+    const sentencesOf = (isAsked: boolean): string[] =>
+      waiting.flatMap(({ name, sentence }) => (opened.includes(name) === isAsked ? sentence : []));
+    return {
+      changes,
+      problems: [...problems, ...sentencesOf(true)],
+      warnings: sentencesOf(false),
+    };
   }
 
   /** Makes one change, or says what kept it; what could not be added is `missing` to the rest. */

@@ -53,7 +53,7 @@ describe('a start with what cannot be had', () => {
     ok(memberships.includes(JOINED), memberships);
   });
 
-  test('[contract 3.8] a reload says which device it waits for, and is done', async () => {
+  test('[contract 3.8, 4.15] a reload that asks for a NIC that is not there says so', async () => {
     const text = configurationFor(host.topology, { socket: socketOf(host.workspace) });
     const { interfaces, groups } = JSON.parse(text) as Record<string, object>;
     const top = { groups, interfaces: { ...interfaces, net9: { uplink: 'eth9' } } };
@@ -61,9 +61,14 @@ describe('a start with what cannot be had', () => {
     const file = join(host.workspace.folder, 'ipmpd.yaml');
     writeFileSync(file, configurationFor(host.topology, options));
     const { status, stdout, stderr } = await host.daemon.ipmpadm(['reload']);
-    equal(status, 0, stderr);
+    equal(status, 1, stderr);
     match(stdout, /^open net9$/m);
-    match(stderr, /^ipmpadm: warning: net9: .*eth9.*; waiting for it$/m);
+    match(stderr, /^ipmpadm: net9: .*eth9.*; waiting for it$/m);
+    match(host.daemon.log, /"level":50.*"event":"not-applied".*net9: /);
+    const again = await host.daemon.ipmpadm(['reload']);
+    equal(again.status, 0, again.stderr);
+    equal(again.stdout, 'nothing to change\n');
+    match(again.stderr, /^ipmpadm: warning: net9: .*eth9.*; waiting for it$/m);
     match(host.daemon.log, /"level":40.*"event":"reload-warning".*net9: /);
   });
 });

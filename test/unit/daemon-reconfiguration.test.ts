@@ -125,12 +125,17 @@ test('a start does what it can, shows the rest, and the next reload tries it aga
   deepEqual(stage.reconfiguration.problems, []);
 });
 
-test('a device that is not there is a warning of the reload that asks for it', async () => {
+test('a device that is not there is a problem of the reload that asks for it', async () => {
   using stage = await started();
   stage.waiting.set('net2', new OperatorError('ENODEV', 'there is no device eth9'));
   stage.write(MAIN.replace('net1: {}', 'net1: {}, net2: { uplink: eth9 }'));
   deepEqual(await stage.reconfiguration.reload(), {
     changes: ['add interface net2', 'open net2'],
+    problems: ['net2: there is no device eth9; waiting for it'],
+    warnings: [],
+  });
+  deepEqual(await stage.reconfiguration.reload(), {
+    changes: [],
     problems: [],
     warnings: ['net2: there is no device eth9; waiting for it'],
   });
