@@ -24,8 +24,8 @@ const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];
  */
 const REPLY_MS = { question: 30_000, change: 600_000 } as const;
 
-/** A change whose reply is not waited for any longer is not undone by that. */
-const MAY_BE_DONE = 'no reply came in time; what was asked for may still be done';
+/** A change whose reply does not come is not undone by that. */
+const MAY_BE_DONE = 'what was asked for may still be done';
 
 /** The daemon cannot be reached: nobody listens, or we may not connect. */
 export class UnreachableError extends Error {
@@ -104,7 +104,7 @@ export class ControlClient {
       } catch (error) {
         if (!(error instanceof LostRequest)) throw error;
         if (pauseMs === undefined || !isWorthAnotherTry(error, method)) {
-          throw this.#unreachable(error.reason);
+          throw this.#unreachable(error.reason, error.isSent && method !== 'GET');
         }
       }
       await delay(randomInt(Math.ceil((pauseMs ?? 1) / 2), (pauseMs ?? 1) + 1));
@@ -120,8 +120,7 @@ export class ControlClient {
         resolve(response);
       });
       const replyMs = this.#replyMs[method === 'GET' ? 'question' : 'change'];
-      const silence = method === 'GET' ? 'no reply came in time' : MAY_BE_DONE;
-      sent.setTimeout(replyMs, () => sent.destroy(new Error(silence)));
+      sent.setTimeout(replyMs, () => sent.destroy(new Error('no reply came in time')));
       let isSent = false;
       sent.on('finish', () => {
         // It is also the end of writing that has failed.
@@ -132,7 +131,7 @@ export class ControlClient {
     });
   }
 
-  #unreachable({ code, message }: NodeJS.ErrnoException): UnreachableError {
+  #unreachable({ code, message }: NodeJS.ErrnoException, mayBeDone: boolean): UnreachableError {
     const why: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such socket',
       ECONNREFUSED: 'nobody listens there',
@@ -141,7 +140,8 @@ export class ControlClient {
     };
     const reason = why[code ?? ''] ?? message;
     const hint = code === 'EACCES' ? 'the socket’s directory' : 'is ipmpd running?';
-    return new UnreachableError(`cannot reach ipmpd at ${this.socketPath}: ${reason}`, hint);
+    const problem = `cannot reach ipmpd at ${this.socketPath}: ${reason}`;
+    return new UnreachableError(mayBeDone ? `${problem}; ${MAY_BE_DONE}` : problem, hint);
   }
 }
 

@@ -264,8 +264,8 @@ async function serve(
     body: bodyOf(route, request),
     by,
   };
-  // A large change takes its time, in which nobody says anything: the client is not idle.
-  if (route.role === 'root') request.socket.setTimeout(0);
+  // A change takes its time, in which nobody says anything: the client is not idle.
+  if (route.role !== 'read') request.socket.setTimeout(0);
   let result: unknown;
   try {
     result = await route.handle(call);

@@ -86,6 +86,7 @@ test('a lost connection: reading is tried again, a change that may have come is 
   const change = (client: ControlClient) => client.request('PATCH', '/', { a: 1 });
   const [error, connections] = await outcome([readAndDie, reply], change);
   equal(error instanceof UnreachableError, true);
+  match((error as Error).message, /; what was asked for may still be done$/);
   equal(connections, 1);
 });
 

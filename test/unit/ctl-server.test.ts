@@ -1,7 +1,7 @@
 /** The API over a real Unix socket: replies, rights, refusals, limits. */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import { OperatorError } from '../../src/base/errors.ts';
@@ -35,6 +35,29 @@ test('[contract 4.18, 4.24] every reply keeps to the schema that the API shows',
   const refusal = await ask(daemon, '/v1/groups/ipmp0', { method: 'DELETE' });
   deepEqual([refusal.status, codeOf(refusal)], [409, 'EBUSY']);
   ok(ajv.validate({ $ref: 'Error#' }, JSON.parse(refusal.text)));
+});
+
+test('a client that waits for a change or an operation is not idle', async (context) => {
+  await using daemon = await fakeDaemon();
+  const timed = new Set<Socket>();
+  const { setTimeout } = Socket.prototype;
+  context.mock.method(Socket.prototype, 'setTimeout', function (this: Socket, ms: number) {
+    if ('server' in this && this.server !== null) timed.add(this);
+    return setTimeout.call(this, ms);
+  });
+  const waiting: [string, number | undefined][] = [];
+  const noteWaiting = (what: string) => async (): Promise<void> => {
+    waiting.push([what, [...timed].at(-1)?.timeout]);
+  };
+  const { backend } = daemon;
+  backend.onlineInterface = noteWaiting('operation');
+  backend.deleteInterface = noteWaiting('change');
+  equal((await ask(daemon, '/v1/interfaces/net1/online', { method: 'POST' })).status, 204);
+  equal((await ask(daemon, '/v1/interfaces/net1', { method: 'DELETE' })).status, 204);
+  deepEqual(waiting, [
+    ['operation', 0],
+    ['change', 0],
+  ]);
 });
 
 /** The API's schemas as a client would use them. */
