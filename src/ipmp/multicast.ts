@@ -1,8 +1,9 @@
 /**
  * Multicast groups that the operator has the host listen to by a group's device (IPMP semantics
  * 4.3: whoever listens, listens on the meta-interface). The host's kernel tells the LAN of it and
- * keeps the membership; here is known which there are. Each change is an operation as writer on
- * the ipsq: the host is asked first, and what it refuses has changed nothing.
+ * keeps the membership; here is known which there are. The host is asked first, and nobody is kept
+ * from the group while it is waited for; what it refuses has changed nothing. What was right before
+ * the wait is looked at again after it.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -22,17 +23,23 @@ import type { MulticastRow } from './rows.ts';
 export function* joinMulticast(ctx: IpmpContext, groupName: string, text: string): Operation<void> {
   const address = addressOf(text);
   const group = findGroup(ctx, groupName);
+  refuseJoin(group, address);
+  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), true);
   using _writer = yield* acquire(group.ipsq);
+  refuseJoin(group, address);
+  commit(ctx, group, (addresses) => addresses.add(address));
+}
+
+function refuseJoin(group: IpmpGroup, address: Ipv4): void {
   refuseCondemnedGroup(group);
   if (group.multicast.has(address)) {
-    throw new OperatorError('EADDRINUSE', `group ${group.name} has joined ${text} already`);
+    const message = `group ${group.name} has joined ${ipv4Format(address)} already`;
+    throw new OperatorError('EADDRINUSE', message);
   }
   if (group.multicast.size >= MULTICAST_MAX) {
     const message = `group ${group.name} has joined ${MULTICAST_MAX} multicast addresses already`;
     throw new OperatorError('ENOBUFS', message);
   }
-  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), true);
-  commit(ctx, group, (addresses) => addresses.add(address));
 }
 
 /** Ends what `joinMulticast` began. ENOENT, EINVAL, EAFNOSUPPORT; EADDRNOTAVAIL: not joined. */
@@ -43,13 +50,18 @@ export function* leaveMulticast(
 ): Operation<void> {
   const address = addressOf(text);
   const group = findGroup(ctx, groupName);
-  using _writer = yield* acquire(group.ipsq);
-  refuseCondemnedGroup(group);
-  if (!group.multicast.has(address)) {
-    throw new OperatorError('EADDRNOTAVAIL', `group ${group.name} has not joined ${text}`);
-  }
+  refuseLeave(group, address);
   yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), false);
+  using _writer = yield* acquire(group.ipsq);
+  refuseLeave(group, address);
   commit(ctx, group, (addresses) => addresses.delete(address));
+}
+
+function refuseLeave(group: IpmpGroup, address: Ipv4): void {
+  refuseCondemnedGroup(group);
+  if (group.multicast.has(address)) return;
+  const message = `group ${group.name} has not joined ${ipv4Format(address)}`;
+  throw new OperatorError('EADDRNOTAVAIL', message);
 }
 
 /** One row per membership, in order of groups and of joining; `inbound` carries them all. */

@@ -1,6 +1,7 @@
 /**
- * Changing the settings of a living group, as its writer. What the host could refuse is asked of
- * it first; after that nothing can fail, so a refused change has changed nothing.
+ * Changing the settings of a living group. What the host could refuse is asked of it first, and
+ * nobody is kept from the group while it is waited for; then the group changes, as by its writer.
+ * What is refused has changed nothing.
  */
 
 import { acquire } from '../base/lock.ts';
@@ -18,14 +19,16 @@ export function* setGroup(
   changes: Partial<GroupSettings>,
 ): Operation<void> {
   const group = findGroup(ctx, name);
+  refuseCondemnedGroup(group);
+  const { forwarding = group.settings.forwarding } = changes;
+  checkGroupSettings(group.name, { ...group.settings, ...changes });
+  if (forwarding !== group.settings.forwarding) {
+    yield* ctx.setGroupForwarding(group.ifname, forwarding);
+  }
   using _writer = yield* acquire(group.ipsq);
   refuseCondemnedGroup(group);
   const before = group.settings;
   const settings = { ...before, ...changes };
-  checkGroupSettings(group.name, settings);
-  if (settings.forwarding !== before.forwarding) {
-    yield* ctx.setGroupForwarding(group.ifname, settings.forwarding);
-  }
   ctx.illGlobalLock.write(() => {
     group.settings = settings;
   });

@@ -110,6 +110,8 @@ export class Bench {
   readonly asked: string[] = [];
   /** The host refuses what it is asked to do for a group. */
   hostRefuses = false;
+  /** It answers so late. */
+  hostDelayMs = 0;
   nowMs = 1_000;
 
   constructor(choose?: (readyCount: number) => number) {
@@ -136,7 +138,7 @@ export class Bench {
   }
 
   *#ask(what: string): Operation<void> {
-    yield* sleepFor(0);
+    yield* sleepFor(this.hostDelayMs);
     if (this.hostRefuses) throw new OperatorError('EIO', 'the host refuses');
     this.asked.push(what);
   }

@@ -173,9 +173,10 @@ test('who waits for the group finds it as it is by then', () => {
   const bench = quiet();
   const { system } = bench;
   bench.run(() => system.createGroup(groupSpec({ name: 'ipmp1' })));
-  const writer = system.scheduler.spawn('set', () =>
-    system.setGroup('ipmp1', { forwarding: false }),
-  );
+  bench.run(() => system.createInterface(interfaceSpec('net9')));
+  bench.run(() => system.joinGroup('ipmp1', 'net9'));
+  bench.delaysMs.set('net9', 1);
+  const writer = system.scheduler.spawn('leave', () => system.leaveGroup('ipmp1', 'net9'));
   const first = system.scheduler.spawn('first', () => system.renameGroup('ipmp1', 'blue'));
   const second = system.scheduler.spawn('second', () => system.renameGroup('ipmp0', 'blue'));
   const third = system.scheduler.spawn('third', () => system.deleteGroup('ipmp1'));

@@ -3,7 +3,7 @@
  * refused, by the system or by the host, has changed nothing.
  */
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import type { System } from '../../src/system.ts';
@@ -131,3 +131,51 @@ function describe(system: System): unknown {
     multicast: system.describeMulticast(),
   };
 }
+
+test('while the host has not answered, others change the group', () => {
+  const bench = served();
+  const { system } = bench;
+  bench.hostDelayMs = 60_000;
+  const changing = [
+    system.scheduler.spawn('forwarding', () => system.setGroup('ipmp0', { forwarding: false })),
+    system.scheduler.spawn('join', () => system.joinMulticast('ipmp0', '224.0.0.5')),
+  ];
+  system.scheduler.run();
+  const beganMs = bench.nowMs;
+  bench.run(() => system.offlineInterface('net0'));
+  bench.run(() => system.onlineInterface('net0'));
+  bench.run(() => system.setInterface('net1', { standby: true, testAddresses: [] }));
+  ok(bench.nowMs - beganMs < bench.hostDelayMs, 'they did not wait for the host');
+  deepEqual(
+    changing.map(({ state }) => state),
+    ['running', 'running'],
+  );
+  bench.hostDelayMs = 0;
+  bench.nowMs = beganMs + 60_000;
+  system.handleTime(bench.nowMs);
+  deepEqual(
+    changing.map(({ state }) => state),
+    ['done', 'done'],
+  );
+  deepEqual(
+    system.describeMulticast().map(({ address }) => address),
+    ['224.0.0.5'],
+  );
+});
+
+test('what becomes wrong while the host is waited for is refused', () => {
+  const bench = served();
+  const { system } = bench;
+  bench.hostDelayMs = 1000;
+  const joins = [1, 2].map((n) =>
+    system.scheduler.spawn(`join ${n}`, () => system.joinMulticast('ipmp0', '224.0.0.5')),
+  );
+  system.scheduler.run();
+  bench.nowMs += 1000;
+  system.handleTime(bench.nowMs);
+  deepEqual(
+    joins.map(({ state }) => state),
+    ['done', 'failed'],
+  );
+  equal((joins[1]?.error as OperatorError | undefined)?.code, 'EADDRINUSE');
+});

@@ -64,6 +64,14 @@ function empty(stage: Stage): void {
   stage.run('leave', () => stage.system.leaveGroup(GROUP, 'net0'));
 }
 
+/** A group with a writer: its last member leaves, and the driver has not answered. */
+function leaving(stage: Stage): void {
+  working(stage);
+  stage.hold('driver net0');
+  stage.begin('leave', () => stage.system.leaveGroup(GROUP, 'net0'));
+  stage.advance(50);
+}
+
 const GROUP_WINDOWS: Readonly<Record<string, Window>> = {
   'not there yet': nics,
   'visible, first member joining': (stage) => {
@@ -76,17 +84,10 @@ const GROUP_WINDOWS: Readonly<Record<string, Window>> = {
     stage.createGroup(['net0']);
   },
   'device attached': working,
-  'last member leaving': (stage) => {
-    working(stage);
-    stage.hold('driver net0');
-    stage.begin('leave', () => stage.system.leaveGroup(GROUP, 'net0'));
-    stage.advance(50);
-  },
+  'last member leaving': leaving,
   'without members': empty,
   'delete waits for a writer': (stage) => {
-    empty(stage);
-    stage.hold('host');
-    stage.begin('writer', () => stage.system.joinMulticast(GROUP, '239.9.9.9'));
+    leaving(stage);
     stage.deleteGroup();
   },
   'condemned, device closing': (stage) => {
@@ -217,7 +218,7 @@ visible, without device         done        done       none        done       da
 device attached                 done        done       shown       done       data        data
 last member leaving             +done       done       shown       +done      +data       +data
 without members                 done        done       shown       done       data        data
-delete waits for a writer       +ENOENT     done       shown       +ENOENT    data        data
+delete waits for a writer       +ENOENT     done       shown       +ENOENT    +data       +data
 condemned, device closing       ENOENT      ENOENT     shown       ENOENT     data        data
 unlinked, its kstat being read  ENOENT      ENOENT     none        ENOENT     gone        data
 destroyed                       ENOENT      ENOENT     none        ENOENT     gone        data
@@ -279,11 +280,9 @@ test('a group in use is not unlinked: EBUSY with the reason, and nothing of it i
 
 test('a group that is being joined is in use', () => {
   const stage = new Stage();
-  empty(stage);
-  stage.hold('host');
-  stage.begin('writer', () => stage.system.setGroup(GROUP, { forwarding: false }));
+  leaving(stage);
   const deleting = stage.deleteGroup();
-  const joining = stage.begin('join', () => stage.system.joinGroup(GROUP, 'net0'));
+  const joining = stage.begin('join', () => stage.system.joinGroup(GROUP, 'net1'));
   stage.release();
   equal(outcomeOf(deleting), 'EBUSY');
   equal(outcomeOf(joining), 'done');
@@ -307,11 +306,23 @@ test('two who delete one group: one does, the other finds none, the name is free
   stage.end();
 });
 
-test('two deletions that waited for the same writer: one does, the other finds none', () => {
+test('a group that is deleted while the host is waited for: no writer kept it', () => {
   const stage = new Stage();
   empty(stage);
   stage.hold('host');
-  stage.begin('writer', () => stage.system.setGroup(GROUP, { forwarding: false }));
+  const asking = [
+    stage.begin('set', () => stage.system.setGroup(GROUP, { forwarding: false })),
+    stage.begin('join', () => stage.system.joinMulticast(GROUP, '239.9.9.9')),
+  ];
+  equal(outcomeOf(stage.deleteGroup()), 'done');
+  stage.release();
+  deepEqual(asking.map(outcomeOf), ['ENOENT', 'ENOENT']);
+  stage.end();
+});
+
+test('two deletions that waited for the same writer: one does, the other finds none', () => {
+  const stage = new Stage();
+  leaving(stage);
   const deletions = [stage.deleteGroup(), stage.deleteGroup()];
   stage.end();
   deepEqual(deletions.map(outcomeOf), ['done', 'ENOENT']);
