@@ -179,6 +179,9 @@ static void settle_all(napi_env env, napi_value function, void *context, void *d
 
 	(void)function;
 	(void)data;
+	/* At the end of the environment, when the pool may be gone. */
+	if (env == NULL)
+		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->settling = false;
 	call = pool->done;
@@ -187,8 +190,7 @@ static void settle_all(napi_env env, napi_value function, void *context, void *d
 	pthread_mutex_unlock(&pool->lock);
 	for (; call != NULL; call = next) {
 		next = call->next;
-		if (env != NULL)
-			settle_one(env, call);
+		settle_one(env, call);
 		call_free(call);
 		count++;
 	}
@@ -196,25 +198,34 @@ static void settle_all(napi_env env, napi_value function, void *context, void *d
 	pool->pending -= count;
 	bool quiet = pool->pending == 0 && !pool->closed;
 	pthread_mutex_unlock(&pool->lock);
-	if (quiet && env != NULL)
+	if (quiet)
 		napi_unref_threadsafe_function(env, pool->settle);
+}
+
+static void calls_free(struct call *call)
+{
+	struct call *next;
+
+	for (; call != NULL; call = next) {
+		next = call->next;
+		call_free(call);
+	}
 }
 
 /* Runs before the thread-safe function is torn down, because it was registered after it. */
 static void environment_ends(void *data)
 {
 	struct pool *pool = data;
-	struct call *call, *next;
 
 	pthread_mutex_lock(&pool->lock);
 	pool->closed = true;
+	calls_free(pool->done);
+	pool->done = NULL;
+	pool->done_last = &pool->done;
 	for (size_t i = 0; i < LANE_COUNT; i++) {
 		struct lane_state *lane = &pool->lanes[i];
 
-		for (call = lane->first; call != NULL; call = next) {
-			next = call->next;
-			call_free(call);
-		}
+		calls_free(lane->first);
 		lane->first = NULL;
 		lane->last = &lane->first;
 		pthread_cond_broadcast(&lane->queued);
@@ -330,11 +341,16 @@ napi_value call_later(napi_env env, napi_callback_info info)
 		call_free(call);
 		return NULL;
 	}
+	napi_deferred deferred = call->deferred;
 	int error = pool_add(pool, call);
 	if (error != 0) {
-		/* An abandoned Promise is collected with its deferred at the end of the process. */
+		napi_value reason = NULL;
+
 		call_free(call);
-		return throw_errno(env, error, "pthread_create");
+		throw_errno(env, error, "pthread_create");
+		if (napi_get_and_clear_last_exception(env, &reason) != napi_ok)
+			return NULL;
+		return check_status(env, napi_reject_deferred(env, deferred, reason)) ? promise : NULL;
 	}
 	if (pool->abandoned)
 		return promise;

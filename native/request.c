@@ -118,20 +118,28 @@ static ssize_t receive_datagram(struct call *call, size_t *size)
 static void request_exchange(struct call *call)
 {
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	uint8_t *messages = call->bytes;
+	size_t messages_length = call->length;
 	size_t size = 0;
 	ssize_t length;
 
-	do {
-		length = sendto(call->numbers[0], call->bytes, call->length, 0,
-				(const struct sockaddr *)&kernel, sizeof(kernel));
-	} while (length < 0 && errno == EINTR);
-	if (length < 0) {
-		call_fails(call, "sendto(netlink)");
-		return;
-	}
-	free(call->bytes);
 	call->bytes = NULL;
 	call->length = 0;
+	/* First: a change that is made must not be reported as failed for want of memory. */
+	if (!make_room(call, &size)) {
+		call_fails(call, "realloc");
+		free(messages);
+		return;
+	}
+	do {
+		length = sendto(call->numbers[0], messages, messages_length, 0,
+				(const struct sockaddr *)&kernel, sizeof(kernel));
+	} while (length < 0 && errno == EINTR);
+	if (length < 0)
+		call_fails(call, "sendto(netlink)");
+	free(messages);
+	if (length < 0)
+		return;
 	do {
 		length = receive_datagram(call, &size);
 	} while (length > 0);

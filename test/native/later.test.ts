@@ -4,6 +4,7 @@ import { deepEqual, equal, match, rejects, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -106,6 +107,27 @@ test('a worker ends although a call of it hangs', async () => {
   const workerData = { addon: import.meta.resolve('#native'), folder: pipe.folder };
   const worker = new Worker(source, { eval: true, workerData });
   await new Promise((resolve) => worker.once('message', resolve));
+  // Opens when somebody reads: a call that waits for a thread would be called off by the end.
+  const writer = await open(pipe.path, 'w');
   equal(await worker.terminate(), 1);
-  await pipe.release([]);
+  await writer.close();
+});
+
+test('a call for which there is no thread is refused as a Promise', () => {
+  const addon = JSON.stringify(import.meta.resolve('#native'));
+  const body = `
+    import { spawnSync } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    import native from ${addon};
+    const limit = (words) => spawnSync('prlimit', ['--pid', String(process.pid), ...words]);
+    const [, size] = /^VmSize:\\s*(\\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+    limit(['--as=' + Number(size) * 1024 + ':unlimited']);
+    const call = native.later.folderList('/');
+    const end = call.then(() => 'done', ({ code, syscall }) => code + ' ' + syscall);
+    limit(['--as=unlimited:unlimited']);
+    process.stdout.write(await end);
+    process.stdout.write(typeof (await native.later.folderList('/')));`;
+  const words = ['--input-type=module', '-e', body];
+  const { stdout, stderr } = spawnSync(process.execPath, words, { timeout: EXIT_MS });
+  equal(String(stdout), 'EAGAIN pthread_createstring', String(stderr));
 });
