@@ -196,10 +196,9 @@ async function attach(fd: number, name: string, flags: number): Promise<number> 
 
 /** Two namespaces may give one name to different interfaces; their addresses differ. */
 async function verifyAddress(fd: number, name: string): Promise<void> {
-  const [behind, named] = await Promise.all([
-    later.tapHardwareAddress(fd),
-    later.interfaceHardwareAddress(name),
-  ]);
+  // One after the other: the descriptor is closed if one fails, and must be in no call then.
+  const named = await later.interfaceHardwareAddress(name);
+  const behind = await later.tapHardwareAddress(fd);
   if (behind !== named) {
     throw new OperatorError(
       'ENXIO',

@@ -146,7 +146,13 @@ async function attachMacvtap(
   const link = existing ?? (await createMacvtap(changes, spec, lower));
   await assertMacvtap(context, spec, link, lower);
   const device = await openMacvtap(spec.name, { queues });
-  const attached = (await rtnl.link(spec.name)) ?? link;
+  let attached: LinkRecord;
+  try {
+    attached = (await rtnl.link(spec.name)) ?? link;
+  } catch (error) {
+    await closeDevice(device);
+    throw error;
+  }
   return {
     spec,
     wiring: 'macvtap',

@@ -203,6 +203,7 @@ export class Host {
       known.clear();
     }
     const attachments = interfaces.forgetAll();
+    await interfaces.looked();
     await this.#serial.run(async () => {
       const closed = await Promise.allSettled([
         ...groups.map((group) => group.closeDevice()),

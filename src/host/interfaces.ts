@@ -128,6 +128,7 @@ export class Interfaces {
     one.attachment = undefined;
     one.tracker.stop();
     const { context, serial, mirror } = this.#options;
+    await this.looked();
     try {
       await serial.run(() => detachInterface(context, attachment));
     } finally {
@@ -220,6 +221,11 @@ export class Interfaces {
     this.#checking ??= this.#checkAll().finally(() => {
       this.#checking = undefined;
     });
+  }
+
+  /** Resolves when no descriptor is being looked at any more: then they may be closed. */
+  async looked(): Promise<void> {
+    await this.#checking;
   }
 
   /** Looks at one descriptor after the other; what the kernel has not answered keeps the rest. */

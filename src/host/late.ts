@@ -25,7 +25,7 @@ export type LateHandler = (call: LateCall) => void;
 export function logLate(log: HostLog, { what, isAnswered, afterMs }: LateCall): void {
   const fields = { event: isAnswered ? 'answered' : 'unanswered', what, afterMs };
   if (isAnswered) log.info(fields, `${what}: answered after ${Math.round(afterMs)} ms`);
-  else log.warn(fields, `${what}: not answered yet; nothing else waits for it`);
+  else log.warn(fields, `${what}: not answered yet; packets, failovers and the API go on`);
 }
 
 /** The result of `call`; `onLate` is told if it takes longer than LATE_MS. */

@@ -17,6 +17,9 @@ const SYSFS = '/sys/class/net';
 /** Ours: a storm of changes may cost a few percent of a thread's time, not all of it. */
 const REREAD_MS = 50;
 
+/** Ours: one driver that hangs may hold up all of them, and must not take all threads. */
+const READ_TOGETHER = 8;
+
 /** Ours: a process without descriptors left has some again by then, or other troubles. */
 const RETRY_MS = 1000;
 
@@ -63,7 +66,11 @@ export class LinkMacs {
   async #readAll(): Promise<void> {
     try {
       const names = (await native.later.folderList(SYSFS)).split('\n').filter(Boolean);
-      const texts = await Promise.all(names.map(readAddress));
+      const texts: string[] = [];
+      for (let first = 0; first < names.length; first += READ_TOGETHER) {
+        const some = names.slice(first, first + READ_TOGETHER);
+        texts.push(...(await Promise.all(some.map(readAddress))));
+      }
       const macs = texts.map((text) => macParse(text.trim()));
       this.#macs = new Set(macs.flatMap((mac) => (mac === undefined || mac === 0 ? [] : [mac])));
     } catch (error) {

@@ -25,8 +25,8 @@ import { type HostLog, type Leftovers, Undo } from './undo.ts';
 
 export type { HostLog } from './undo.ts';
 
-/** The kernel may have made the change although it has not said so. */
-const UNCERTAIN: readonly ErrorCode[] = ['ETIMEDOUT', 'ENOBUFS'];
+/** The kernel may have made the change although it has not said so, or not in a way we can read. */
+const UNCERTAIN: readonly ErrorCode[] = ['ETIMEDOUT', 'ENOBUFS', 'EMSGSIZE'];
 
 /** How a route was put there: by us, before us, or not at all, since another one has its place. */
 export type RouteEnd = 'added' | 'there' | 'held';
