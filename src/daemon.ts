@@ -253,6 +253,7 @@ export class Daemon {
     this.#mark('devices');
     if (this.#isStopping) return;
     await this.#surface.start(this.#reconfiguration.config);
+    if (this.#isStopping) return;
     this.#mark('surface');
     this.#isReady = true;
     beginServing();

@@ -49,7 +49,8 @@ export async function lockNamespace(
 
 function listens(server: Server): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    // Also for what a connection brings later (ENFILE): none is served, so nothing is lost.
+    server.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(false);
       else reject(error);
     });

@@ -16,18 +16,22 @@ export function workersForMachine(): number {
   return Math.min(WORKERS_AUTO_MAX, Math.max(1, availableParallelism() - 1));
 }
 
-/** What makes our MACs differ from another machine's; random, and said so, if there is none. */
-export function readMachineId(log: Log): string {
-  for (const path of MACHINE_ID_FILES) {
+/**
+ * What makes our MACs differ from another machine's; random, and said so, if there is none that can
+ * be read. `files` are for tests.
+ */
+export function readMachineId(log: Log, files: readonly string[] = MACHINE_ID_FILES): string {
+  for (const path of files) {
     try {
       const text = readFileSync(path, 'utf8').trim();
       if (text !== '') return text;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') log.warn({ event: 'machine-id', file: path, code }, String(error));
     }
   }
   log.warn(
-    { event: 'no-machine-id', files: MACHINE_ID_FILES },
+    { event: 'no-machine-id', files },
     'no machine id: the MACs of TAPs and groups will differ after each start',
   );
   return randomBytes(16).toString('hex');

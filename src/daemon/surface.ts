@@ -10,6 +10,7 @@ import type { MetricsListener } from '../ctl/metrics-listener.ts';
 import type { ControlServer } from '../ctl/server.ts';
 import { Shared } from '../ctl/shared.ts';
 import type { SharedText } from '../ctl/shared-text.ts';
+import type { systemGroupId as SystemGroupId } from '../ctl/socket.ts';
 import { native } from '../datapath/native.ts';
 import { type Clock, type Timer, wallTime } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
@@ -21,6 +22,8 @@ export interface SurfaceOptions {
   readonly backend: ControlBackend;
   readonly log: Log;
   readonly clock: Clock;
+  /** Looks a system group up; that of the host if absent. */
+  readonly groupId?: typeof SystemGroupId;
 }
 
 /** Ours: pauses between attempts to listen, doubled each time. */
@@ -55,9 +58,9 @@ export class Surface {
   }
 
   /**
-   * Begins to serve. EPERM, EEXIST, EBUSY: the socket. That the listener for scrapers cannot be
-   * opened is logged, and tried again: its address may come later than the daemon, and the network
-   * of the host must not wait for monitoring.
+   * Begins to serve. EPERM, EEXIST, EBUSY: the socket. That the list of groups cannot be read, or
+   * the listener for scrapers cannot be opened, is logged, and tried again: its address may come
+   * later than the daemon, and the network of the host must wait for neither.
    */
   async start({ control, metrics }: Config): Promise<void> {
     const { backend, log, clock } = this.#options;
@@ -66,7 +69,13 @@ export class Surface {
       import('../ctl/shared-text.ts'),
     ]);
     this.#metrics = new SharedText(() => backend.metrics(), clock.nowMs);
-    await this.setOperators(control.group);
+    try {
+      await this.setOperators(control.group);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const { code, message } = error;
+      log.error({ event: 'no-operators', code }, `${message}: only root may operate until it can`);
+    }
     this.#server = await startControlServer({
       backend,
       socketPath: control.socket,
@@ -106,11 +115,14 @@ export class Surface {
    * list of groups cannot be read.
    */
   async setOperators(group: string): Promise<void> {
-    const { systemGroupId } = await import('../ctl/socket.ts');
     const { clock } = this.#options;
-    const gid = new Shared(() => systemGroupId(group), OPERATORS_MS, clock.nowMs);
+    const groupId = this.#options.groupId ?? (await import('../ctl/socket.ts')).systemGroupId;
+    const gid = new Shared(() => groupId(group), OPERATORS_MS, clock.nowMs);
+    // None in force yet: the list may be readable by the time that somebody asks.
+    this.#operatorGid ??= gid;
+    const isThere = (await gid.get()) !== undefined;
     this.#operatorGid = gid;
-    if ((await gid.get()) !== undefined) return;
+    if (isThere) return;
     const message = `there is no group ${group}: only root may operate`;
     this.#options.log.info({ event: 'no-operators', group }, message);
   }

@@ -23,7 +23,7 @@
  */
 
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readlink, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readlink, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { native } from '../datapath/native.ts';
@@ -110,8 +110,7 @@ export class Journal {
    */
   static async open(path: string): Promise<Journal> {
     const journal = new Journal(path, await thisProcess());
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    const lock = await open(`${path}.lock`, LOCK_FILE, 0o600);
+    const lock = await openLock(path);
     journal.#lock = lock;
     try {
       await journal.#begin(native.fileLock(lock.fd));
@@ -198,7 +197,8 @@ export class Journal {
       if (file === undefined) return;
       this.#file = undefined;
       await file.close();
-      if (this.#entries.size === 0) await unlink(this.#path);
+      // Somebody else may have removed it.
+      if (this.#entries.size === 0) await rm(this.#path, { force: true });
       await lock?.close();
     });
   }
@@ -271,6 +271,16 @@ export class Journal {
     this.#file = file;
     this.#lines = lines.length;
     this.#isTorn = false;
+  }
+}
+
+/** The file of the lock beside the journal at `path`; it stays when the lock is given back. */
+async function openLock(path: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    return await open(`${path}.lock`, LOCK_FILE, 0o600);
+  } catch (error) {
+    throw notWritten(path, error);
   }
 }
 

@@ -6,7 +6,14 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -63,9 +70,21 @@ async function takesSignals(child: ChildProcess): Promise<void> {
   });
 }
 
+/** Nothing once the process has ended. */
+function connectionsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/net/tcp`, 'latin1');
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH', 'EINVAL'].includes(String((error as NodeJS.ErrnoException).code))) {
+      throw error;
+    }
+    return '';
+  }
+}
+
 /** TCP ports on which somebody listens in the namespace of a process. */
 function listening(pid: number): number[] {
-  const [, ...rows] = readFileSync(`/proc/${pid}/net/tcp`, 'latin1').trimEnd().split('\n');
+  const [, ...rows] = connectionsOf(pid).trimEnd().split('\n');
   return rows.flatMap((row) => {
     const [, local = '', , state] = row.trim().split(/\s+/);
     return state === '0A' ? [Number.parseInt(local.split(':')[1] ?? '', 16)] : [];
@@ -101,7 +120,7 @@ for (const tool of ['ipmpadm', 'ipmpstat', 'if_mpadm']) {
     await takesSignals(child);
     while (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGUSR1');
-      for (const port of listening(process.pid)) if (port === 9229) seen.add(port);
+      for (const port of listening(child.pid ?? 0)) seen.add(port);
       await sleep(0);
     }
     await ended;
@@ -130,6 +149,23 @@ async function takesOwnSignals(child: ChildProcess): Promise<void> {
     return (mask & (1n << 14n)) !== 0n && (mask & 1n) !== 0n && (mask & USR1) !== 0n;
   });
 }
+
+test('[contract 2.5] TERM before it serves: it does not serve after that', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const journal = join(workspace.folder, `late-${round}`, 'ipmpd.sock.journal');
+    const daemon = startByFirstLine('ipmpd', ...daemonArguments(`late-${round}`));
+    const output = outputOf(daemon);
+    const ended = once(daemon, 'close');
+    // Loading what serves the socket takes most of the time from here on.
+    await until('it may change the host', PATIENCE_MS, () => existsSync(journal));
+    daemon.kill('SIGTERM');
+    deepEqual(await ended, [0, null], output());
+    const [signal, ready] = ['signal', 'ready'].map((name) =>
+      output().indexOf(`"event":"${name}"`),
+    );
+    ok(ready === -1 || Number(ready) < Number(signal), output());
+  }
+});
 
 test('[contract 2.6] HUP before it serves is a reload when it does', async () => {
   const daemon = startByFirstLine('ipmpd', ...daemonArguments('hup'));

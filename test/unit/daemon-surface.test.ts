@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pino } from 'pino';
+import { OperatorError } from '../../src/base/errors.ts';
 import type { Config } from '../../src/config/types.ts';
 import { Surface } from '../../src/daemon/surface.ts';
 import { type Clock, hostClock } from '../../src/host/clock.ts';
@@ -51,6 +52,41 @@ async function inDirectory(body: (directory: string) => Promise<void>): Promise<
     rmSync(directory, { recursive: true, force: true });
   }
 }
+
+test('a list of groups that cannot be read keeps no daemon from serving', async () => {
+  await inDirectory(async (directory) => {
+    let isReadable = false;
+    const lines: string[] = [];
+    const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
+    const surface = new Surface({
+      backend: new FakeBackend(),
+      log,
+      clock: hostClock,
+      groupId: async () => {
+        if (isReadable) return 42;
+        throw new OperatorError('EIO', '/etc/group cannot be read: EISDIR');
+      },
+    });
+    const socket = join(directory, 'run', 'ipmpd.sock');
+    const control = { socket, group: 'ipmp' };
+    const metrics = { listen: null, hosts: [] };
+    await surface.start({ control, metrics } as unknown as Config);
+    try {
+      const client = connect(socket);
+      await once(client, 'connect');
+      client.destroy();
+      deepEqual(
+        lines.map((line) => JSON.parse(line)).map(({ event, code }) => [event, code]),
+        [['no-operators', 'EIO']],
+      );
+      await rejects(surface.setOperators('ipmp'), { code: 'EIO' }, 'a reload says so');
+      isReadable = true;
+      await surface.setOperators('ipmp');
+    } finally {
+      await surface.stop();
+    }
+  });
+});
 
 test('a listener that is being opened at the stop is closed by it', async () => {
   await inDirectory(async (directory) => {

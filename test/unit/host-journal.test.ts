@@ -1,7 +1,7 @@
 /** The journal of changes: what survives, what is refused. */
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import type { Change, Journal } from '../../src/host/journal.ts';
@@ -47,6 +47,14 @@ test('what was written down is there after a crash, newest first', async (contex
     [second],
   );
   ok((await next.record('c', CHANGE)) > third);
+});
+
+test('a journal that cannot be made, or that somebody removed, is no crash', async (context) => {
+  const path = journalPath(context);
+  const journal = await openJournal(path);
+  await rejects(openJournal(`${path}/journal`), code('EEXIST'));
+  rmSync(path);
+  await journal.close();
 });
 
 test('a change of a holder is found as long as one entry tells of it', async (context) => {
