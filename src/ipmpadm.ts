@@ -14,12 +14,20 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-const [{ configErrorFormat }, { loadConfig }, { ipmpadmMain }, { VERSION }] = await Promise.all([
+const [
+  { configErrorFormat },
+  { loadConfig },
+  { ipmpadmMain },
+  { surviveLostTerminals },
+  { VERSION },
+] = await Promise.all([
   import('./config/document.ts'),
   import('./config.ts'),
   import('./ctl/main.ts'),
+  import('./host/terminals.ts'),
   import('./host/version.ts'),
 ]);
+surviveLostTerminals();
 process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   version: VERSION,
   defaultSocket: DEFAULT_SOCKET,

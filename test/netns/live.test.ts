@@ -109,12 +109,13 @@ describe('npm start on a terminal', () => {
 });
 
 test('a terminal that goes away before the live view takes the lab with it', async () => {
-  const terminal = new TerminalProgram(['npm', 'start'], LARGE);
+  const program = join(root, 'dist/src/ipmpadm.js');
+  const terminal = new TerminalProgram([process.execPath, program, 'lab', 'run'], LARGE);
   try {
     await until('traffic', 120_000, () => terminal.output.includes('echo requests a second'));
     const lab = labOf(terminal);
     terminal.hangUp();
-    await terminal.ended;
+    equal((await terminal.ended).exit, 130, 'as a signal ends it, and not SIGABRT');
     await until('nothing is left', 20_000, async () => (await left(lab)).length === 0);
   } finally {
     await terminal.close();

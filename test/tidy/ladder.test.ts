@@ -28,7 +28,7 @@ const LADDER: Record<string, readonly string[]> = {
   lab: ['sim', 'host', 'ctl', 'config', 'wire', 'base'],
   daemon: ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config', 'wire', 'base'],
   'ipmpd.ts': ['daemon'],
-  'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/version.ts', 'base'],
+  'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/terminals.ts', 'host/version.ts', 'base'],
   'ipmpstat.ts': ['ctl'],
   'if_mpadm.ts': ['ctl'],
 };
