@@ -20,6 +20,8 @@ import { Workspace } from '../../src/lab/workspace.ts';
 
 const BODY = 'IPMPD_HOST_TEST_BODY';
 const FOLDER = 'IPMPD_HOST_TEST_FOLDER';
+/** The kernel defers such news by a second at most, and a full machine by more. */
+const CARRIER_MS = 20_000;
 
 /** A test that runs inside a namespace; it may start further processes there. */
 export type Body = (world: World) => Promise<void>;
@@ -108,6 +110,16 @@ export class World {
     this.ip('link', 'add', nic, 'type', 'veth', 'peer', 'name', far);
     this.ip('link', 'set', far, 'up');
     this.ip('link', 'set', nic, 'up');
+    this.#waitForCarrier(nic);
+    this.#waitForCarrier(far);
+  }
+
+  /** The kernel tells of a carrier later than of the command that brings it about. */
+  #waitForCarrier(name: string): void {
+    const giveUpAtMs = performance.now() + CARRIER_MS;
+    while (!/ state UP /.test(this.ip('link', 'show', name))) {
+      if (performance.now() > giveUpAtMs) throw new Error(`${name} has no carrier`);
+    }
   }
 
   bridge(name: string, ...ports: string[]): void {

@@ -65,7 +65,7 @@ function general(config: Config, must: Must): void {
     'host names',
   );
   must(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].includes(log.level), 'log.level');
-  must(datapath.workers === 'auto' || isWhole(datapath.workers, 1, 64), 'datapath.workers');
+  must(datapath.workers === 'auto' || isWhole(datapath.workers, 1, 16), 'datapath.workers');
   must(interfaces.length <= 512 && groups.length <= 64, 'the number of interfaces and groups');
   must(tracking === 'groups' || tracking === 'all', 'tracking');
 }

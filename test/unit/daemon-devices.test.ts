@@ -7,6 +7,7 @@ import { OperatorError } from '../../src/base/errors.ts';
 import type { GroupConfig, InterfaceConfig } from '../../src/config/types.ts';
 import { Devices } from '../../src/daemon/devices.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
+import { LATE_MS } from '../../src/host/late.ts';
 import type { System } from '../../src/system.ts';
 
 const NET0: InterfaceConfig = {
@@ -37,6 +38,7 @@ class Stage {
   readonly #hold = new Set<string>();
   /** The step that the kernel refuses. */
   refused = '';
+  nowMs = 0;
 
   constructor() {
     const step = (name: string): Promise<void> => this.#step(name);
@@ -81,7 +83,7 @@ class Stage {
         attach: () => step('workers take'),
         detach: (port) => step(port === HELD_PORT ? 'workers let go of it' : 'workers let go'),
       },
-      nowMs: () => 0,
+      nowMs: () => this.nowMs,
       pump: { tell: (body) => body(system as unknown as System, 0) },
       drivers: { attached: async () => undefined, released: () => undefined },
       machineId: 'test',
@@ -135,6 +137,21 @@ test('given back for good, a device is not taken again', async () => {
   await stage.devices.remove('net0');
   deepEqual(stage.taken(), CLOSED);
   deepEqual(stage.failures, []);
+});
+
+test('a device is unanswered while one of its steps is late', async () => {
+  const stage = new Stage();
+  stage.hold('host opens');
+  const added = stage.devices.addInterface(NET0, 0);
+  await turn();
+  stage.nowMs = LATE_MS;
+  equal(stage.devices.isUnanswered('net0'), false);
+  stage.nowMs = LATE_MS + 1;
+  equal(stage.devices.isUnanswered('net0'), true);
+  equal(stage.devices.isUnanswered('net1'), false, 'there is no such device');
+  stage.release('host opens');
+  await added;
+  equal(stage.devices.isUnanswered('net0'), false);
 });
 
 test('a device that cannot be given back in order does not end the daemon', async () => {

@@ -12,9 +12,10 @@ import { OperatorError } from '../../src/base/errors.ts';
 import { Scheduler } from '../../src/base/operation.ts';
 import { NicDrivers } from '../../src/daemon/driver.ts';
 import type { PortCounters } from '../../src/datapath/counters.ts';
-import { hostClock } from '../../src/host/clock.ts';
+import { type Clock, hostClock } from '../../src/host/clock.ts';
 import type { LateCall } from '../../src/host/late.ts';
 import type { DeviceCounters } from '../../src/host/records.ts';
+import { READ_BUDGET_MS } from '../../src/stats/collector.ts';
 import type { LinkCounters } from '../../src/stats/schema.ts';
 
 const PORT = 3;
@@ -208,6 +209,28 @@ test('an error of the driver reaches all its readers, and the next question is p
   scheduler.run();
   equal(later.state, 'done');
   equal(asked, 3);
+});
+
+test('a driver is unanswered from the time that a reader waits until it answers', async () => {
+  let nowMs = 1000;
+  const clock: Clock = { nowMs: () => nowMs, after: () => ({ cancel: () => undefined }) };
+  let answer: () => void = () => undefined;
+  const ask = (): Promise<DeviceCounters> =>
+    new Promise((resolve) => {
+      answer = () => resolve({ rxErrors: 0n, txErrors: 0n, rxDropped: 0n, txDropped: 0n });
+    });
+  const pool = { portCounters: () => PORT_COUNTERS };
+  const drivers = new NicDrivers(pool, ask, clock, () => undefined);
+  equal(drivers.isUnanswered('net0'), false, 'there is no such NIC');
+  drivers.attached('net0', false);
+  nowMs += READ_BUDGET_MS;
+  equal(drivers.isUnanswered('net0'), false);
+  nowMs += 1;
+  equal(drivers.isUnanswered('net0'), true);
+  equal(drivers.isUnanswered('net1'), false);
+  answer();
+  await new Promise((resolve) => setImmediate(resolve));
+  equal(drivers.isUnanswered('net0'), false);
 });
 
 test('readers that gave up are let go, though the driver never answers', async () => {
