@@ -40,6 +40,20 @@ export async function inTurns<Row>(rows: Iterable<Row>, each: (row: Row) => void
   }
 }
 
+/** The first that `pick` finds in the rows, in order; those behind it are not looked at. */
+export async function findInTurns<Row, Found>(
+  rows: Iterable<Row>,
+  pick: (row: Row) => Found | undefined,
+): Promise<Found | undefined> {
+  let count = 0;
+  for (const row of rows) {
+    const found = pick(row);
+    if (found !== undefined) return found;
+    if (++count % ROWS_A_TURN === 0) await nextTurn();
+  }
+  return undefined;
+}
+
 /** What `make` makes of every row, in order. */
 export async function mapInTurns<Row, Made>(
   rows: Iterable<Row>,

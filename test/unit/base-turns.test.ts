@@ -4,26 +4,14 @@ import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   atOnce,
+  findInTurns,
   inTurns,
   mapInTurns,
   ROWS_A_TURN,
   type Steps,
   stepByStep,
 } from '../../src/base/turns.ts';
-
-/** Turns of the event loop that pass while `work` is done. */
-async function turnsOf(work: () => Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let isOver = false;
-  const count = (): void => {
-    turns++;
-    if (!isOver) setImmediate(count);
-  };
-  setImmediate(count);
-  await work();
-  isOver = true;
-  return turns;
-}
+import { turnsOf } from './turns-of.ts';
 
 test('rows come in order, so many in a turn', async () => {
   const rows = Array.from({ length: 10 * ROWS_A_TURN }, (_, at) => at);
@@ -36,6 +24,19 @@ test('rows come in order, so many in a turn', async () => {
     rows.map((row) => row * 2),
   );
   equal(await turnsOf(() => inTurns(rows.slice(1, ROWS_A_TURN), () => undefined)), 0);
+});
+
+test('a search ends at the first that is found', async () => {
+  const rows = Array.from({ length: 10 * ROWS_A_TURN }, (_, at) => at);
+  const seen: number[] = [];
+  const find = (wanted: number) =>
+    findInTurns(rows, (row) => {
+      seen.push(row);
+      return row === wanted ? `row ${row}` : undefined;
+    });
+  equal(await find(7), 'row 7');
+  equal(seen.length, 8);
+  equal(await turnsOf(async () => equal(await find(-1), undefined)), 10);
 });
 
 function* counted(steps: number): Steps<string> {
