@@ -27,7 +27,7 @@ import { journalPathFor, readMachineId } from './daemon/machine.ts';
 import { logPriority } from './daemon/priority.ts';
 import { Pump } from './daemon/pump.ts';
 import { Reconfiguration } from './daemon/reconfiguration.ts';
-import { routeRecords } from './daemon/routes.ts';
+import { RouteFeed } from './daemon/routes.ts';
 import { logStop } from './daemon/stop-report.ts';
 import { Supervision } from './daemon/supervision.ts';
 import { Surface } from './daemon/surface.ts';
@@ -55,6 +55,7 @@ export class Daemon {
   readonly #pool: DatapathPool;
   readonly #system: System;
   readonly #pump: Pump;
+  readonly #routes: RouteFeed;
   readonly #host: Host;
   readonly #drivers: NicDrivers;
   readonly #devices: Devices;
@@ -113,6 +114,7 @@ export class Daemon {
       lockClock: hostClock.nowMs,
     });
     this.#pump = this.#makePump();
+    this.#routes = new RouteFeed(this.#pump, this.#fail);
     const machineId = readMachineId(log);
     this.#host = this.#makeHost(machineId);
     this.#devices = new Devices({
@@ -368,9 +370,7 @@ export class Daemon {
         );
         break;
       case 'routes':
-        this.#pump.tell((system, nowMs) => {
-          system.handleHostRoutes(event.device, routeRecords(event.list), nowMs);
-        });
+        this.#routes.handleRoutes(event.device, event.list);
         break;
       case 'uplink-refused':
         this.#log.warn(

@@ -13,7 +13,7 @@
 
 import { type Operation, Scheduler } from './base/operation.ts';
 import type { Publication } from './datapath/fib.ts';
-import type { RouteRecord } from './ip/ire.ts';
+import { type OrderedRoutes, orderRoutes } from './ip/ire.ts';
 import { handleAddressTime, handleHostAddresses } from './ipmp/addresses.ts';
 import { Administration, type InterfaceChanges } from './ipmp/administration.ts';
 import { type HostRequest, type IpmpContext, post, type Transmission } from './ipmp/context.ts';
@@ -55,7 +55,7 @@ import { Projection } from './projection.ts';
 import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain, type KstatChange } from './stats/kstat.ts';
 
-export type { RouteRecord } from './ip/ire.ts';
+export type { OrderedRoutes, RouteRecord } from './ip/ire.ts';
 export type { InterfaceChanges } from './ipmp/administration.ts';
 export type { HostRequest, Transmission } from './ipmp/context.ts';
 export type { SystemEvent } from './ipmp/event.ts';
@@ -76,6 +76,8 @@ export interface SystemOptions extends ShellServices {
 
 /** The whole system. */
 export class System {
+  /** Makes of a list of any length, in turns, what `handleHostRoutes` takes. */
+  static readonly orderRoutes = orderRoutes;
   readonly scheduler: Scheduler;
   readonly kstats = new KstatChain();
   readonly #ctx: IpmpContext;
@@ -252,8 +254,8 @@ export class System {
   }
 
   /** All routes of the host through a group's device. Unknown names are ignored. */
-  handleHostRoutes(name: string, routes: readonly RouteRecord[], nowMs: number): void {
-    this.#withGroup(name, nowMs, (group) => group.lan.routes.replace(routes));
+  handleHostRoutes(name: string, routes: OrderedRoutes, nowMs: number): void {
+    this.#withGroup(name, nowMs, (group) => group.lan.routes.take(routes));
   }
 
   // Us to world

@@ -4,6 +4,7 @@
  * cache and to explain. A stale mirror cannot misroute a packet.
  */
 
+import { atOnce, ROWS_A_TURN, type Steps } from '../base/turns.ts';
 import { type Ipv4, ipv4Mask } from '../wire/addr.ts';
 
 // From the kernel's interface
@@ -29,48 +30,68 @@ export interface RouteRecord {
 /** The routes of one table: prefix length -> network -> routes, best first. */
 type PrefixMaps = Map<number, Map<Ipv4, RouteRecord[]>>;
 
+/** Routes in the order in which they are searched, made of a list by `orderRoutes`. */
+export interface OrderedRoutes {
+  readonly tables: ReadonlyMap<number, PrefixMaps>;
+  readonly gateways: ReadonlySet<Ipv4>;
+  readonly all: readonly RouteRecord[];
+  readonly omitted: number;
+}
+
+/** Orders a list of any length; what it yields are turns. */
+export function* orderRoutes(routes: readonly RouteRecord[]): Steps<OrderedRoutes> {
+  const all = routes.slice(0, ROUTE_LIMIT);
+  const tables = new Map<number, PrefixMaps>();
+  const gateways = new Set<Ipv4>();
+  for (const [at, route] of all.entries()) {
+    if (at % ROWS_A_TURN === ROWS_A_TURN - 1) yield;
+    if (route.gateway !== null) gateways.add(route.gateway);
+    const maps = getOrMake(tables, route.table, () => new Map());
+    const networks = getOrMake(maps, route.prefixLength, () => new Map());
+    const network = (route.destination & ipv4Mask(route.prefixLength)) >>> 0;
+    const rows: RouteRecord[] = getOrMake(networks, network, () => []);
+    const place = rows.findIndex((one) => one.metric > route.metric);
+    rows.splice(place < 0 ? rows.length : place, 0, route);
+  }
+  return { tables, gateways, all, omitted: routes.length - all.length };
+}
+
 /** Routes through one group. */
 export class RouteTable {
-  #tables = new Map<number, PrefixMaps>();
-  #gateways = new Set<Ipv4>();
-  #all: readonly RouteRecord[] = [];
-  /** Routes left out of the last replacement because of ROUTE_LIMIT. */
-  omitted = 0;
+  #ordered = atOnce(orderRoutes([]));
 
   /** All routes, in the order given. */
   get routes(): readonly RouteRecord[] {
-    return this.#all;
+    return this.#ordered.all;
+  }
+
+  /** Routes left out of the last replacement because of ROUTE_LIMIT. */
+  get omitted(): number {
+    return this.#ordered.omitted;
   }
 
   /** Next hops of any table, each once. */
   gateways(): Ipv4[] {
-    return [...this.#gateways];
+    return [...this.#ordered.gateways];
   }
 
   isGateway(address: Ipv4): boolean {
-    return this.#gateways.has(address);
+    return this.#ordered.gateways.has(address);
   }
 
-  /** Takes `routes` instead of all that stood here. */
+  /** Takes these instead of all that stood here. */
+  take(routes: OrderedRoutes): void {
+    this.#ordered = routes;
+  }
+
+  /** Orders `routes` in this turn and takes them. */
   replace(routes: readonly RouteRecord[]): void {
-    this.#all = routes.slice(0, ROUTE_LIMIT);
-    this.omitted = routes.length - this.#all.length;
-    this.#tables = new Map();
-    this.#gateways = new Set();
-    for (const route of this.#all) {
-      if (route.gateway !== null) this.#gateways.add(route.gateway);
-      const maps = getOrMake(this.#tables, route.table, () => new Map());
-      const networks = getOrMake(maps, route.prefixLength, () => new Map());
-      const network = (route.destination & ipv4Mask(route.prefixLength)) >>> 0;
-      const rows: RouteRecord[] = getOrMake(networks, network, () => []);
-      const place = rows.findIndex((one) => one.metric > route.metric);
-      rows.splice(place < 0 ? rows.length : place, 0, route);
-    }
+    this.take(atOnce(orderRoutes(routes)));
   }
 
   /** The route with the longest prefix that holds `address`; the smallest metric among equals. */
   lookup(address: Ipv4, table = MAIN_TABLE): RouteRecord | undefined {
-    const maps = this.#tables.get(table);
+    const maps = this.#ordered.tables.get(table);
     if (maps === undefined) return undefined;
     for (let prefixLength = 32; prefixLength >= 0; prefixLength--) {
       const network = (address & ipv4Mask(prefixLength)) >>> 0;
