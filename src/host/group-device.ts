@@ -33,8 +33,8 @@ import { operatorErrorOf } from './refusal.ts';
 import type { Changes, HostLog } from './restore.ts';
 import {
   canonicalPrefix,
-  hostRouteKey,
   isInPlaceOf,
+  keysAmong,
   routeFamily,
   routeKey,
   routeTable,
@@ -92,7 +92,7 @@ export class GroupDevice {
   /** Wanted routes that are not set, and the reason that was told last. */
   readonly #refusedRoutes = new Map<string, string>();
   #seenAddresses: ReadonlySet<string> = new Set();
-  #seenRoutes: ReadonlySet<string> = new Set();
+  #seenRoutes: readonly HostRoute[] = [];
 
   private constructor(context: GroupContext, spec: GroupDeviceSpec, device: Device, index: number) {
     this.#context = context;
@@ -226,7 +226,7 @@ export class GroupDevice {
   noteLink(link: LinkRecord, hasBounced: boolean): void {
     if (link.ifindex !== this.ifindex || (link.up && !hasBounced)) return;
     this.#seenAddresses = new Set();
-    this.#seenRoutes = new Set();
+    this.#seenRoutes = [];
   }
 
   /** A link event: the settings are asserted; after down and up, what was wanted is put back. */
@@ -249,11 +249,12 @@ export class GroupDevice {
   /** The same for routes; one that went with its address counts as removed too. */
   handleRoutes(list: readonly HostRoute[], link: LinkRecord | undefined): void {
     if (!link?.up) return;
-    const present = new Set(list.map((route) => hostRouteKey(route, this.ifindex)));
-    for (const key of this.#seenRoutes) {
+    const wanted = [...this.#wantedRoutes.keys()];
+    const present = keysAmong(wanted, list, this.ifindex);
+    for (const key of keysAmong(wanted, this.#seenRoutes, this.ifindex)) {
       if (!present.has(key)) this.#wantedRoutes.delete(key);
     }
-    this.#seenRoutes = present;
+    this.#seenRoutes = list;
   }
 
   get #holder(): string {
@@ -323,8 +324,8 @@ export class GroupDevice {
     const { rtnl } = this.#context;
     const own = `the route to ${route.to} through ${this.spec.name} is not set`;
     if (told?.startsWith(own)) return new OperatorError('EEXIST', told);
-    const all = await rtnl.routesOfTable(routeTable(route), routeFamily(route));
-    const holder = all.find((one) => isInPlaceOf(one, route));
+    const isIt = isInPlaceOf(route);
+    const holder = await rtnl.findInTable(routeTable(route), routeFamily(route), isIt);
     const [hop] = holder?.hops ?? [];
     const device = hop === undefined ? undefined : (await rtnl.link(hop.ifindex))?.name;
     const via = hop?.via === undefined ? '' : ` via ${hop.via}`;

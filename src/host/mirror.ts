@@ -21,6 +21,15 @@ import { NETLINK_ROUTE } from './netlink-message.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 import type { HostLog } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
+import { isSame, isSameList } from './same.ts';
+import {
+  isNewPort,
+  markStale,
+  newWatched,
+  type Watched,
+  type WatchOptions,
+  wantsOf,
+} from './watched.ts';
 
 /** Ours: what comes within this time of the first bell is answered by the same look. */
 const COALESCE_MS = 2;
@@ -30,14 +39,6 @@ const REST_MS = 50;
 
 /** Ours: a look that failed is repeated after this time. */
 const RETRY_MS = 200;
-
-/** What is wanted to be known of a device beside its existence. */
-export interface WatchOptions {
-  readonly addresses?: boolean;
-  readonly routes?: boolean;
-  /** The ports of a bridge. */
-  readonly ports?: boolean;
-}
 
 /** Who is told of differences. Every method is called from the event loop, never re-entrantly. */
 export interface MirrorListener {
@@ -49,19 +50,6 @@ export interface MirrorListener {
   handlePorts(bridge: string, ports: readonly LinkRecord[]): void;
   handleAddresses(name: string, addresses: readonly HostAddress[]): void;
   handleRoutes(name: string, routes: readonly HostRoute[]): void;
-}
-
-interface Watched {
-  readonly name: string;
-  readonly wants: { addresses: number; routes: number; ports: number };
-  users: number;
-  link: LinkRecord | undefined;
-  hasBounced: boolean;
-  ports: readonly LinkRecord[];
-  addresses: readonly HostAddress[];
-  routes: readonly HostRoute[];
-  isLinkStale: boolean;
-  isStale: { addresses: boolean; routes: boolean };
 }
 
 /** See the head of the file. */
@@ -219,7 +207,10 @@ export class Mirror {
       // A port's change is the bridge's; what a device carries may go without a message.
       if (isSelf) markStale(watched);
       else watched.isLinkStale = true;
-      if (isSelf && !heard.up) watched.hasBounced = true;
+      if (isSelf && !heard.up) {
+        watched.hasBounced = true;
+        watched.falls++;
+      }
       const known = isSelf ? watched.link : port;
       if (known?.up && known.carrier && (isGone || !heard.up || !heard.carrier)) {
         void this.refreshLink(known.name);
@@ -294,6 +285,7 @@ export class Mirror {
     if (link?.up) watched.hasBounced = false;
     if (before?.ifindex !== link?.ifindex) markStale(watched, false);
     if (isSame(before, link) && !hasBounced) return;
+    if (!link?.up || before?.ifindex !== link.ifindex) watched.falls++;
     this.#noteIndex(watched, before?.ifindex, link?.ifindex);
     watched.link = link;
     this.#listener.handleLink(watched.name, link, hasBounced);
@@ -323,9 +315,10 @@ export class Mirror {
   async #lookAtAddresses(watched: Watched): Promise<void> {
     watched.isStale.addresses = false;
     if (watched.wants.addresses === 0) return;
-    const { link } = watched;
+    const { link, falls } = watched;
     const addresses = link === undefined ? [] : await this.#rtnl.addresses(link.ifindex);
-    if (isSame(watched.addresses, addresses)) return;
+    if (await isSameList(watched.addresses, addresses)) return;
+    if (!this.#isStillTrue(watched, falls)) return;
     watched.addresses = addresses;
     this.#listener.handleAddresses(watched.name, addresses);
   }
@@ -333,11 +326,24 @@ export class Mirror {
   async #lookAtRoutes(watched: Watched): Promise<void> {
     watched.isStale.routes = false;
     if (watched.wants.routes === 0) return;
-    const { link } = watched;
+    const { link, falls } = watched;
     const routes = link === undefined ? [] : await this.#rtnl.routes(link.ifindex);
-    if (isSame(watched.routes, routes)) return;
+    if (await isSameList(watched.routes, routes)) return;
+    if (!this.#isStillTrue(watched, falls)) return;
     watched.routes = routes;
     this.#listener.handleRoutes(watched.name, routes);
+  }
+
+  /**
+   * Of a list that was asked for `falls` ago. What a device carried before it was down is not
+   * what it carries: who is told late would take the difference for somebody's deletion.
+   */
+  #isStillTrue(watched: Watched, falls: number): boolean {
+    if (this.#isClosed || this.#watched.get(watched.name) !== watched) return false;
+    if (watched.falls === falls) return true;
+    markStale(watched, false);
+    this.#ring();
+    return false;
   }
 
   /** A look that the kernel did not answer is repeated in full. */
@@ -352,40 +358,4 @@ export class Mirror {
       this.#ring(RETRY_MS);
     }
   }
-}
-
-function newWatched(name: string): Watched {
-  return {
-    name,
-    wants: { addresses: 0, routes: 0, ports: 0 },
-    users: 0,
-    link: undefined,
-    hasBounced: false,
-    ports: [],
-    addresses: [],
-    routes: [],
-    isLinkStale: true,
-    isStale: { addresses: true, routes: true },
-  };
-}
-
-function wantsOf(options: WatchOptions): ('addresses' | 'routes' | 'ports')[] {
-  return (['addresses', 'routes', 'ports'] as const).filter((want) => options[want] === true);
-}
-
-function markStale(watched: Watched, withLink = true): void {
-  if (withLink) watched.isLinkStale = true;
-  watched.isStale.addresses = true;
-  watched.isStale.routes = true;
-}
-
-function isNewPort(watched: Watched, heard: LinkRecord): boolean {
-  return watched.wants.ports > 0 && heard.master !== 0 && heard.master === watched.link?.ifindex;
-}
-
-/** Flat records in a fixed order of fields: their text tells whether they are equal. */
-function isSame(left: unknown, right: unknown): boolean {
-  // Of thousands of addresses some come or go: that needs no text.
-  if (Array.isArray(left) && Array.isArray(right) && left.length !== right.length) return false;
-  return JSON.stringify(left) === JSON.stringify(right);
 }

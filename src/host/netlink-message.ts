@@ -55,7 +55,7 @@ export interface Request {
   readonly body: Uint8Array;
 }
 
-/** One message as it arrived; `body` is a view of the receive buffer, good until it is reused. */
+/** One message as it arrived; `body` is a view of the bytes it was read from. */
 export interface Message {
   readonly type: number;
   readonly flags: number;
@@ -82,16 +82,24 @@ export function messageEmit(request: Request, sequence: number): Buffer {
 }
 
 /** Every whole message in `bytes`; a tail that is shorter than it says is left out. */
-export function messagesParse(bytes: Buffer): Message[] {
-  const messages: Message[] = [];
-  let rest = bytes;
-  while (rest.length >= HEADER_LENGTH) {
-    const { length, type, flags, seq } = parseHeader(rest).x;
-    if (length < HEADER_LENGTH || length > rest.length) break;
-    messages.push({ type, flags, sequence: seq, body: rest.subarray(HEADER_LENGTH, length) });
-    rest = rest.subarray(length + padding(length));
+export function* messagesOf(bytes: Buffer): Generator<Message, undefined, undefined> {
+  let at = 0;
+  while (bytes.length - at >= HEADER_LENGTH) {
+    const length = readU32.call(bytes, at);
+    if (length < HEADER_LENGTH || length > bytes.length - at) return;
+    yield {
+      type: readU16.call(bytes, at + 4),
+      flags: readU16.call(bytes, at + 6),
+      sequence: readU32.call(bytes, at + 8),
+      body: bytes.subarray(at + HEADER_LENGTH, at + length),
+    };
+    at += length + padding(length);
   }
-  return messages;
+}
+
+/** All of them at once. */
+export function messagesParse(bytes: Buffer): Message[] {
+  return [...messagesOf(bytes)];
 }
 
 /** The bytes of a family header followed by what `fill` pushes. */

@@ -4,12 +4,16 @@
  * A request is never given up. The kernel works on it from the moment it is sent, and answers when
  * it is done with it: after a few microseconds as a rule, after many seconds while its
  * configuration lock is held by others. A time-out could only report as failed what succeeds
- * later. So a request that takes long is reported as late, once, and its answer as usual; how long
- * to wait for something else is decided by whoever asks. Modelled in test/model/main-thread.pml.
+ * later. So a request that takes long is reported as late, once (each try of a dump by itself), and
+ * its answer as usual; how long to wait for something else is decided by whoever asks. Modelled in
+ * test/model/main-thread.pml.
  *
  * One request is under way at a time, the rest wait in a queue: a second dump on one socket would
  * be refused (EBUSY), and an order that follows from the program is easier to reason about than
  * one that follows from the kernel. An urgent request goes to the head of the queue.
+ *
+ * The answer to a dump is of any length: it is worked on in turns, and the next request follows
+ * when all of it is.
  *
  * A dump that the kernel could not keep consistent (NLM_F_DUMP_INTR) is asked for again. What
  * belongs to no pending request (the rest of one that ran out of time) is ignored.
@@ -18,6 +22,7 @@
 import { getSystemErrorName } from 'node:util';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { assertNoOpenRegion } from '../base/lock.ts';
+import { inTurns } from '../base/turns.ts';
 import { failedWith } from '../datapath/native.ts';
 import type { Clock } from './clock.ts';
 import { type LateHandler, reportingLate } from './late.ts';
@@ -27,7 +32,7 @@ import {
   dumpEndParse,
   type Message,
   messageEmit,
-  messagesParse,
+  messagesOf,
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_DUMP_INTR,
@@ -52,8 +57,8 @@ const ERRNO_SYNONYMS: Readonly<Record<string, string>> = { ESRCH: 'ENOENT', ENOT
 export interface NetlinkTransport {
   /**
    * Sends one datagram, on another thread. The result is all that the kernel answers, one or more
-   * messages; it fails if the kernel did not take the datagram, or with ENOBUFS if part of the
-   * answer is lost.
+   * messages in a buffer that is the caller's from then on. It fails if the kernel did not take
+   * the datagram, or with ENOBUFS if part of the answer is lost.
    */
   exchange(messages: Uint8Array): Promise<Buffer>;
   /** Waits for the exchange that is under way: the kernel may not be interrupted in it. */
@@ -174,8 +179,7 @@ export class NetlinkClient {
 
   /** Sends a request, as often as a dump needs it, and settles it by what comes back. */
   async #work(pending: Pending): Promise<void> {
-    const call = this.#exchanges(pending);
-    const error = await reportingLate(pending.what, this.#clock, this.#onLate, call);
+    const error = await this.#exchanges(pending);
     if (this.#current !== pending) return; // closed meanwhile
     this.#current = undefined;
     pending.settle(error ?? outcomeOf(pending), pending.replies);
@@ -195,8 +199,12 @@ export class NetlinkClient {
   async #exchange(pending: Pending): Promise<OperatorError | undefined> {
     const messages = this.#emit(pending);
     try {
-      const answer = await this.#transport.exchange(messages);
-      for (const message of messagesParse(answer)) handleMessage(pending, message);
+      // The time that we need for the answer does not make the kernel late.
+      const call = this.#transport.exchange(messages);
+      const answer = await reportingLate(pending.what, this.#clock, this.#onLate, call);
+      await inTurns(this.#messagesFor(pending, answer), (message) => {
+        handleMessage(pending, message);
+      });
       return undefined;
     } catch (error) {
       // Part of the answer is lost: a question is asked again, a change may have been made.
@@ -205,6 +213,14 @@ export class NetlinkClient {
         return undefined;
       }
       return transportError(pending.what, error);
+    }
+  }
+
+  /** What an answer consists of, as long as somebody waits for it. */
+  *#messagesFor(pending: Pending, answer: Buffer): Generator<Message, undefined, undefined> {
+    for (const message of messagesOf(answer)) {
+      if (this.#current !== pending) return;
+      yield message;
     }
   }
 
@@ -249,7 +265,7 @@ function handleMessage(pending: Pending, message: Message): void {
   } else if (message.type === NLMSG_DONE) {
     handleAnswer(pending, message, dumpEndParse(message));
   } else {
-    pending.replies.push(Buffer.from(message.body));
+    pending.replies.push(message.body);
   }
 }
 

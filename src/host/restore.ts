@@ -17,7 +17,7 @@
 import { type ErrorCode, OperatorError } from '../base/errors.ts';
 import type { Change, Journal } from './journal.ts';
 import type { LinkRecord, LinkSettings, RouteSettings } from './records.ts';
-import { isRoute } from './route-key.ts';
+import { isRoute, routeFamily } from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
 import { sysctlRead, sysctlWrite } from './sysctl.ts';
 import { tapFlags } from './tap-flags.ts';
@@ -160,8 +160,8 @@ export class Changes {
     const { name, ifindex } = device;
     const change: Change = { kind: 'route', device: name, ifindex, route };
     const isThere = async (): Promise<boolean> => {
-      const routes = await this.#rtnl.routes(ifindex);
-      return routes.some((one) => isRoute(one, ifindex, route));
+      const isIt = isRoute(ifindex, route);
+      return (await this.#rtnl.findRoute(ifindex, routeFamily(route), isIt)) !== undefined;
     };
     const add = (): Promise<boolean> => this.#rtnl.addRoute(device, route);
     if (await this.#addition(holder, change, add, isThere)) return 'added';

@@ -34,14 +34,31 @@ export function hostRouteKey(route: HostRoute, ifindex: number): string {
   return `${hostPlaceOf(route)} via ${hop?.via ?? ''}`;
 }
 
-/** True if the kernel's `one` is `route` through that device. */
-export function isRoute(one: HostRoute, ifindex: number, route: RouteSettings): boolean {
-  return hostRouteKey(one, ifindex) === routeKey(route);
+/** Tells whether one of the kernel's routes is `route` through that device. */
+export function isRoute(ifindex: number, route: RouteSettings): (one: HostRoute) => boolean {
+  const key = routeKey(route);
+  return (one) => hostRouteKey(one, ifindex) === key;
 }
 
-/** True if the kernel's `one` keeps `route` out: there is room for one of a metric. */
-export function isInPlaceOf(one: HostRoute, route: RouteSettings): boolean {
-  return one.tos === 0 && hostPlaceOf(one) === placeOf(route);
+/** Tells whether one of the kernel's routes keeps `route` out: there is room for one a metric. */
+export function isInPlaceOf(route: RouteSettings): (one: HostRoute) => boolean {
+  const place = placeOf(route);
+  return (one) => one.tos === 0 && hostPlaceOf(one) === place;
+}
+
+/** Those of some keys that a list has, which may hold many thousands of other routes. */
+export function keysAmong(
+  keys: Iterable<string>,
+  list: readonly HostRoute[],
+  ifindex: number,
+): Set<string> {
+  const wanted = new Set(keys);
+  if (wanted.size === 0) return wanted;
+  const destinations = new Set([...wanted].map((key) => key.slice(0, key.indexOf('/'))));
+  // The key of each route would cost far more than the look at where it goes.
+  const candidates = list.filter(({ destination }) => destinations.has(destination));
+  const found = candidates.map((route) => hostRouteKey(route, ifindex));
+  return new Set(found.filter((key) => wanted.has(key)));
 }
 
 /** The number of the table that a route belongs into. */

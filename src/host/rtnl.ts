@@ -6,6 +6,7 @@
 
 import { randomInt } from 'node:crypto';
 import { OperatorError } from '../base/errors.ts';
+import { findInTurns, inTurns } from '../base/turns.ts';
 import {
   linkDelete,
   linkDump,
@@ -40,6 +41,9 @@ const DELETED_A_STEP = 64;
 /** Numbers of groups of devices from which ours is drawn: those below are for people. */
 const GROUP_MIN = 2 ** 24;
 const GROUP_END = 2 ** 31;
+
+/** Tells one route from the others. */
+export type RouteTest = (route: HostRoute) => boolean;
 
 /** Devices, addresses and routes of the network namespace that the process is in. */
 export class Rtnl {
@@ -80,16 +84,16 @@ export class Rtnl {
   async ports(master: number): Promise<LinkRecord[]> {
     const what = `list the ports of device ${master}`;
     const replies = await absentIf(this.#client.request(what, linkDump(master)), 'ENODEV');
-    return (replies ?? []).flatMap((body) => {
+    return parsed(replies, (body) => {
       const link = linkParse(body);
-      return link !== undefined && link.master === master ? [link] : [];
+      return link?.master === master ? link : undefined;
     });
   }
 
   /** Every device of the namespace. */
   async links(): Promise<LinkRecord[]> {
     const replies = await this.#client.request('list the devices', linkDump());
-    return replies.flatMap((body) => linkParse(body) ?? []);
+    return parsed(replies, linkParse);
   }
 
   async setLink(link: { ifindex: number; name: string }, settings: LinkSettings): Promise<void> {
@@ -133,9 +137,9 @@ export class Rtnl {
   async addresses(ifindex: number): Promise<HostAddress[]> {
     const what = `list the addresses of device ${ifindex}`;
     const replies = await absentIf(this.#client.request(what, addressDump(ifindex)), 'ENODEV');
-    return (replies ?? []).flatMap((body) => {
-      const parsed = addressParse(body);
-      return parsed?.ifindex === ifindex ? [parsed.address] : [];
+    return parsed(replies, (body) => {
+      const found = addressParse(body);
+      return found?.ifindex === ifindex ? found.address : undefined;
     });
   }
 
@@ -143,33 +147,50 @@ export class Rtnl {
   async routes(ifindex: number): Promise<HostRoute[]> {
     const routes: HostRoute[] = [];
     for (const family of [4, 6] as const) {
-      const what = `list the IPv${family} routes of device ${ifindex}`;
-      // EAFNOSUPPORT and EOPNOTSUPP: a kernel without this family has no such routes.
-      const replies = await absentIf(
-        this.#client.request(what, routeDump(ifindex, family)),
-        'ENODEV',
-        'EAFNOSUPPORT',
-        'EOPNOTSUPP',
-      );
-      for (const body of replies ?? []) {
+      await inTurns(await this.#routeReplies(ifindex, family), (body) => {
         const route = routeParse(body);
-        if (route?.hops.some((hop) => hop.ifindex === ifindex)) routes.push(route);
-      }
+        if (route !== undefined && leavesBy(route, ifindex)) routes.push(route);
+      });
     }
     return routes;
   }
 
-  /** Every route of one family in one table, whatever device it goes through. */
-  async routesOfTable(table: number, family: 4 | 6): Promise<HostRoute[]> {
+  /** The first route of one family through one device that passes the test. */
+  async findRoute(ifindex: number, family: 4 | 6, isIt: RouteTest): Promise<HostRoute | undefined> {
+    return findInTurns(await this.#routeReplies(ifindex, family), (body) => {
+      const route = routeParse(body);
+      const isFound = route !== undefined && leavesBy(route, ifindex) && isIt(route);
+      return isFound ? route : undefined;
+    });
+  }
+
+  async #routeReplies(ifindex: number, family: 4 | 6): Promise<Buffer[]> {
+    const what = `list the IPv${family} routes of device ${ifindex}`;
+    // EAFNOSUPPORT and EOPNOTSUPP: a kernel without this family has no such routes.
+    const replies = await absentIf(
+      this.#client.request(what, routeDump(ifindex, family)),
+      'ENODEV',
+      'EAFNOSUPPORT',
+      'EOPNOTSUPP',
+    );
+    return replies ?? [];
+  }
+
+  /**
+   * The first route of one table and family, whatever device it goes through, that passes the
+   * test. The kernel tells the whole table: its dumps are not filtered by destination, and its
+   * answer about one address is the route with the longest prefix, not the one with this prefix.
+   */
+  async findInTable(table: number, family: 4 | 6, isIt: RouteTest): Promise<HostRoute | undefined> {
     const what = `list the IPv${family} routes of table ${table}`;
     // ENOENT: there is no such table.
     const replies = await absentIf(
       this.#client.request(what, routeTableDump(table, family)),
       'ENOENT',
     );
-    return (replies ?? []).flatMap((body) => {
+    return findInTurns(replies ?? [], (body) => {
       const route = routeParse(body);
-      return route?.table === table ? [route] : [];
+      return route?.table === table && isIt(route) ? route : undefined;
     });
   }
 
@@ -207,6 +228,23 @@ export class Rtnl {
   ): Promise<boolean> {
     return (await absentIf(this.#client.request(what, request), ...nothingToDo)) !== undefined;
   }
+}
+
+/** What `parse` makes of replies, without those it makes nothing of. */
+async function parsed<T>(
+  replies: readonly Buffer[] | undefined,
+  parse: (body: Buffer) => T | undefined,
+): Promise<T[]> {
+  const all: T[] = [];
+  await inTurns(replies ?? [], (body) => {
+    const one = parse(body);
+    if (one !== undefined) all.push(one);
+  });
+  return all;
+}
+
+function leavesBy(route: HostRoute, ifindex: number): boolean {
+  return route.hops.some((hop) => hop.ifindex === ifindex);
 }
 
 /** The result, or undefined if it was refused with one of `codes`. */

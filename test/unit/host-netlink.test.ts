@@ -3,6 +3,7 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
+import { ROWS_A_TURN } from '../../src/base/turns.ts';
 import type { Clock } from '../../src/host/clock.ts';
 import { LATE_MS, type LateCall } from '../../src/host/late.ts';
 import { NetlinkClient } from '../../src/host/netlink.ts';
@@ -240,4 +241,14 @@ test('a batch refused as a whole ends at once, its last message unanswered', asy
   const result = rejects(batch, code('EOPNOTSUPP'));
   await kernel.sayErrno(0, 95).answer();
   await result;
+});
+
+test('the time that we need for an answer does not make the kernel late', async () => {
+  const kernel = await FakeKernel.start();
+  const result = kernel.client.request('ask', DUMP);
+  for (let row = 0; row < 2 * ROWS_A_TURN; row++) kernel.say(0, RECORD, Buffer.from('row!'));
+  await kernel.sayDone(0).answer();
+  kernel.clock.advance(2 * LATE_MS);
+  equal((await result).length, 2 * ROWS_A_TURN);
+  deepEqual(kernel.late, []);
 });

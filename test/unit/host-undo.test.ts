@@ -58,8 +58,8 @@ class Kernel {
       return true;
     },
     deleteAddress: async (_link: object, prefix: string) => this.#do(`delete ${prefix}`),
-    routes: async (ifindex: number) =>
-      this.routes.filter(({ hops }) => hops.some((hop) => hop.ifindex === ifindex)),
+    findRoute: async (ifindex: number, _family: number, isIt: (route: HostRoute) => boolean) =>
+      this.routes.filter(({ hops }) => hops.some((hop) => hop.ifindex === ifindex)).find(isIt),
     addRoute: async () => {
       if (this.routes.length > 0) return false;
       this.#do('add route', () => this.routes.push(defaultRoute(3)));

@@ -1,0 +1,61 @@
+/** What the mirror knows of one device that is watched. */
+
+import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
+
+/** What is wanted to be known of a device beside its existence. */
+export interface WatchOptions {
+  readonly addresses?: boolean;
+  readonly routes?: boolean;
+  /** The ports of a bridge. */
+  readonly ports?: boolean;
+}
+
+/** One device, watched by name. */
+export interface Watched {
+  readonly name: string;
+  readonly wants: { addresses: number; routes: number; ports: number };
+  users: number;
+  link: LinkRecord | undefined;
+  hasBounced: boolean;
+  ports: readonly LinkRecord[];
+  addresses: readonly HostAddress[];
+  routes: readonly HostRoute[];
+  /** Times that it was down, or another device of its name. */
+  falls: number;
+  isLinkStale: boolean;
+  isStale: { addresses: boolean; routes: boolean };
+}
+
+/** A device of which nothing is known yet. */
+export function newWatched(name: string): Watched {
+  return {
+    name,
+    wants: { addresses: 0, routes: 0, ports: 0 },
+    users: 0,
+    link: undefined,
+    hasBounced: false,
+    ports: [],
+    addresses: [],
+    routes: [],
+    falls: 0,
+    isLinkStale: true,
+    isStale: { addresses: true, routes: true },
+  };
+}
+
+/** The lists that are wanted. */
+export function wantsOf(options: WatchOptions): ('addresses' | 'routes' | 'ports')[] {
+  return (['addresses', 'routes', 'ports'] as const).filter((want) => options[want] === true);
+}
+
+/** Everything that is known of a device is to be asked for again. */
+export function markStale(watched: Watched, withLink = true): void {
+  if (withLink) watched.isLinkStale = true;
+  watched.isStale.addresses = true;
+  watched.isStale.routes = true;
+}
+
+/** True if a device that is heard of has become a port of a watched bridge. */
+export function isNewPort(watched: Watched, heard: LinkRecord): boolean {
+  return watched.wants.ports > 0 && heard.master !== 0 && heard.master === watched.link?.ifindex;
+}
