@@ -326,8 +326,8 @@ export class Mirror {
   async #lookAtRoutes(watched: Watched): Promise<void> {
     watched.isStale.routes = false;
     if (watched.wants.routes === 0) return;
-    const { link, falls } = watched;
-    const routes = link === undefined ? [] : await this.#rtnl.routes(link.ifindex);
+    const { link, falls, knownRoutes } = watched;
+    const routes = link === undefined ? [] : await this.#rtnl.routes(link.ifindex, knownRoutes);
     if (await isSameList(watched.routes, routes)) return;
     if (!this.#isStillTrue(watched, falls)) return;
     watched.routes = routes;

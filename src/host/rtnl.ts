@@ -7,6 +7,7 @@
 import { randomInt } from 'node:crypto';
 import { OperatorError } from '../base/errors.ts';
 import { findInTurns, inTurns } from '../base/turns.ts';
+import type { KnownRoutes } from './known-routes.ts';
 import {
   linkDelete,
   linkDump,
@@ -143,15 +144,20 @@ export class Rtnl {
     });
   }
 
-  /** Routes of both families and every table through one device; empty if it is gone. */
-  async routes(ifindex: number): Promise<HostRoute[]> {
+  /**
+   * Routes of both families and every table through one device; empty if it is gone. Those of
+   * `known` are not parsed again: they are the same objects.
+   */
+  async routes(ifindex: number, known?: KnownRoutes): Promise<HostRoute[]> {
+    const parse = (body: Buffer) => known?.parse(body) ?? routeParse(body);
     const routes: HostRoute[] = [];
     for (const family of [4, 6] as const) {
       await inTurns(await this.#routeReplies(ifindex, family), (body) => {
-        const route = routeParse(body);
+        const route = parse(body);
         if (route !== undefined && leavesBy(route, ifindex)) routes.push(route);
       });
     }
+    known?.endRound();
     return routes;
   }
 

@@ -1,5 +1,6 @@
 /** What the mirror knows of one device that is watched. */
 
+import { KnownRoutes } from './known-routes.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 
 /** What is wanted to be known of a device beside its existence. */
@@ -20,6 +21,7 @@ export interface Watched {
   ports: readonly LinkRecord[];
   addresses: readonly HostAddress[];
   routes: readonly HostRoute[];
+  readonly knownRoutes: KnownRoutes;
   /** Times that it was down, or another device of its name. */
   falls: number;
   isLinkStale: boolean;
@@ -37,6 +39,7 @@ export function newWatched(name: string): Watched {
     ports: [],
     addresses: [],
     routes: [],
+    knownRoutes: new KnownRoutes(),
     falls: 0,
     isLinkStale: true,
     isStale: { addresses: true, routes: true },

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import { nextTurn, ROWS_A_TURN } from '../../src/base/turns.ts';
 import { hostClock } from '../../src/host/clock.ts';
+import { KnownRoutes } from '../../src/host/known-routes.ts';
 import { Mirror } from '../../src/host/mirror.ts';
 import { NetlinkClient } from '../../src/host/netlink.ts';
 import {
@@ -114,6 +115,21 @@ test('closing while an answer is worked on refuses it, and the rest is not read'
   await routes;
   for (let turn = 0; turn < TURNS; turn++) await nextTurn();
   ok(kernel.read > 0 && kernel.read <= 2 * ROWS_A_TURN, `${kernel.read} messages`);
+});
+
+test('a route in the same bytes is the same object, what is gone is forgotten', async () => {
+  const kernel = new Kernel();
+  const { rtnl } = await kernel.rtnl();
+  const known = new KnownRoutes();
+  const before = await rtnl.routes(IFINDEX, known);
+  kernel.bodies = [body(ROUTES), ...kernel.bodies.slice(1)];
+  const [first, ...others] = await rtnl.routes(IFINDEX, known);
+  ok(others.every((route, at) => route === before[at + 1]));
+  equal(first?.destination, `10.${ROUTES >> 8}.${ROUTES & 255}.0`);
+  kernel.bodies = [body(0)];
+  const [again] = await rtnl.routes(IFINDEX, known);
+  deepEqual(again, before[0]);
+  ok(again !== before[0]);
 });
 
 test('a search ends at the first hit, and asks one family', async () => {
