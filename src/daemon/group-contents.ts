@@ -207,7 +207,7 @@ export class GroupContents {
   }
 }
 
-/** Tells what a group's device lacks, of all that it is to be. */
+/** Logs what a group's device lacks, of all that it is to be. */
 export function logDeviceProblem(log: Log, device: string, problem: OperatorError): void {
   const { code, hint, message } = problem;
   log.warn({ event: 'group-device-problem', device, code, hint }, message);

@@ -118,7 +118,7 @@ export class Surface {
     const { clock } = this.#options;
     const groupId = this.#options.groupId ?? (await import('../ctl/socket.ts')).systemGroupId;
     const gid = new Shared(() => groupId(group), OPERATORS_MS, clock.nowMs);
-    // None in force yet: the list may be readable by the time that somebody asks.
+    // None in force yet: the list may be readable when a request comes.
     this.#operatorGid ??= gid;
     const isThere = (await gid.get()) !== undefined;
     this.#operatorGid = gid;

@@ -197,7 +197,7 @@ export class Journal {
       if (file === undefined) return;
       this.#file = undefined;
       await file.close();
-      // Somebody else may have removed it.
+      // It may have been removed meanwhile.
       if (this.#entries.size === 0) await rm(this.#path, { force: true });
       await lock?.close();
     });
