@@ -264,7 +264,7 @@ async function serve(
     body: bodyOf(route, request),
     by,
   };
-  // A change takes its time, in which nobody says anything: the client is not idle.
+  // A connection without traffic is not idle while the daemon works on a change.
   if (route.role !== 'read') request.socket.setTimeout(0);
   let result: unknown;
   try {

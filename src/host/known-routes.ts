@@ -1,7 +1,7 @@
 /**
- * Routes by the bytes that the kernel told them in. A long list is asked for again whenever one
- * route changes; what is told in the same bytes as in the round before is the same object, which
- * spares most of the parsing, and makes equal what follows from it without a look inside.
+ * Routes by the bytes of their messages. A long list is requested again whenever one route changes;
+ * a message with the same bytes as in the round before gives the same object. That spares most of
+ * the parsing, and lists compare equal without a look into their routes.
  */
 
 import type { HostRoute } from './records.ts';

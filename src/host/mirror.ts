@@ -140,7 +140,7 @@ export class Mirror {
   async refreshLink(name: string): Promise<void> {
     const asked = this.#asked.get(name);
     if (asked !== undefined) {
-      // The kernel may have answered before the change of which we hear now: once more.
+      // The kernel may have answered before this change: once more.
       asked.isToRepeat = true;
       return;
     }
@@ -336,7 +336,7 @@ export class Mirror {
 
   /**
    * Of a list that was asked for `falls` ago. What a device carried before it was down is not
-   * what it carries: who is told late would take the difference for somebody's deletion.
+   * what it carries: compared late, the difference would count as a deletion by hand.
    */
   #isStillTrue(watched: Watched, falls: number): boolean {
     if (this.#isClosed || this.#watched.get(watched.name) !== watched) return false;

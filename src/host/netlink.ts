@@ -5,7 +5,7 @@
  * it is done with it: after a few microseconds as a rule, after many seconds while its
  * configuration lock is held by others. A time-out could only report as failed what succeeds
  * later. So a request that takes long is reported as late, once (each try of a dump by itself), and
- * its answer as usual; how long to wait for something else is decided by whoever asks. Modelled in
+ * its answer as usual; how long to wait for something else is the caller's decision. Modelled in
  * test/model/main-thread.pml.
  *
  * One request is under way at a time, the rest wait in a queue: a second dump on one socket would
@@ -216,7 +216,7 @@ export class NetlinkClient {
     }
   }
 
-  /** What an answer consists of, as long as somebody waits for it. */
+  /** The messages of an answer, as long as its request is pending. */
   *#messagesFor(pending: Pending, answer: Buffer): Generator<Message, undefined, undefined> {
     for (const message of messagesOf(answer)) {
       if (this.#current !== pending) return;

@@ -34,13 +34,13 @@ export function hostRouteKey(route: HostRoute, ifindex: number): string {
   return `${hostPlaceOf(route)} via ${hop?.via ?? ''}`;
 }
 
-/** Tells whether one of the kernel's routes is `route` through that device. */
+/** A test of the kernel's routes: true for `route` through that device. */
 export function isRoute(ifindex: number, route: RouteSettings): (one: HostRoute) => boolean {
   const key = routeKey(route);
   return (one) => hostRouteKey(one, ifindex) === key;
 }
 
-/** Tells whether one of the kernel's routes keeps `route` out: there is room for one a metric. */
+/** A test of the kernel's routes: true for one that keeps `route` out (one for each metric). */
 export function isInPlaceOf(route: RouteSettings): (one: HostRoute) => boolean {
   const place = placeOf(route);
   return (one) => one.tos === 0 && hostPlaceOf(one) === place;

@@ -43,7 +43,7 @@ const DELETED_A_STEP = 64;
 const GROUP_MIN = 2 ** 24;
 const GROUP_END = 2 ** 31;
 
-/** Tells one route from the others. */
+/** True for the route that is looked for. */
 export type RouteTest = (route: HostRoute) => boolean;
 
 /** Devices, addresses and routes of the network namespace that the process is in. */
@@ -184,7 +184,7 @@ export class Rtnl {
 
   /**
    * The first route of one table and family, whatever device it goes through, that passes the
-   * test. The kernel tells the whole table: its dumps are not filtered by destination, and its
+   * test. The kernel dumps the whole table: its dumps are not filtered by destination, and its
    * answer about one address is the route with the longest prefix, not the one with this prefix.
    */
   async findInTable(table: number, family: 4 | 6, isIt: RouteTest): Promise<HostRoute | undefined> {

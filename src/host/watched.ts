@@ -58,7 +58,7 @@ export function markStale(watched: Watched, withLink = true): void {
   watched.isStale.routes = true;
 }
 
-/** True if a device that is heard of has become a port of a watched bridge. */
+/** True if a link message shows a new port of a watched bridge. */
 export function isNewPort(watched: Watched, heard: LinkRecord): boolean {
   return watched.wants.ports > 0 && heard.master !== 0 && heard.master === watched.link?.ifindex;
 }

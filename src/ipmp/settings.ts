@@ -1,7 +1,7 @@
 /**
- * Changing the settings of a living group. What the host could refuse is asked of it first, and
- * nobody is kept from the group while it is waited for; then the group changes, as by its writer.
- * What is refused has changed nothing.
+ * Changing the settings of a living group. What the host could refuse is asked of it first,
+ * without the ipsq of the group: other operations go on during the wait. Then the group changes, as
+ * by its writer. What is refused has changed nothing.
  */
 
 import { acquire } from '../base/lock.ts';

@@ -16,7 +16,7 @@ const MANY = 200;
 /** Ours: a program that does nothing but load the addon ends in a tenth of it. */
 const EXIT_MS = 5000;
 
-/** A folder with a pipe: whoever opens it for reading waits for a writer. */
+/** A folder with a pipe: an open for reading waits for a writer. */
 class Pipe implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'ipmpd-later-'));
   readonly path = join(this.folder, 'pipe');
@@ -107,7 +107,7 @@ test('a worker ends although a call of it hangs', async () => {
   const workerData = { addon: import.meta.resolve('#native'), folder: pipe.folder };
   const worker = new Worker(source, { eval: true, workerData });
   await new Promise((resolve) => worker.once('message', resolve));
-  // Opens when somebody reads: a call that waits for a thread would be called off by the end.
+  // Opens when the call reads: one that waits for a thread would be called off by the end.
   const writer = await open(pipe.path, 'w');
   equal(await worker.terminate(), 1);
   await writer.close();

@@ -24,6 +24,7 @@ import { collectKstats, KstatChain, type KstatReading } from '../../src/stats/ks
 import type { System } from '../../src/system.ts';
 import { ask, fakeDaemon } from './ctl-fake.ts';
 import { Bench } from './system-bench.ts';
+import { turnsOf } from './turns-of.ts';
 
 const NEIGHBOR = {
   dst: '10.0.0.1',
@@ -38,17 +39,11 @@ test('a list of thousands is written in turns, as it would be at once', async ()
   await using daemon = await fakeDaemon();
   const rows = Array.from({ length: 5000 }, (_, at) => ({ ...NEIGHBOR, cause: `number ${at}` }));
   daemon.backend.neighbors = async () => rows;
-  let turns = 0;
-  let isOver = false;
-  const count = (): void => {
-    turns++;
-    if (!isOver) setImmediate(count);
-  };
-  setImmediate(count);
-  const reply = await ask(daemon, '/v1/neighbors');
-  isOver = true;
-  equal(reply.text, jsonWrite(rows));
-  match(reply.type, /^application\/json/);
+  const turns = await turnsOf(async () => {
+    const reply = await ask(daemon, '/v1/neighbors');
+    equal(reply.text, jsonWrite(rows));
+    match(reply.type, /^application\/json/);
+  });
   ok(turns >= 5000 / 50, `${turns} turns`);
 });
 
