@@ -114,7 +114,7 @@ export class World {
     this.#waitForCarrier(far);
   }
 
-  /** The kernel tells of a carrier later than of the command that brings it about. */
+  /** The kernel reports a carrier later than it answers the command that brings it about. */
   #waitForCarrier(name: string): void {
     const giveUpAtMs = performance.now() + CARRIER_MS;
     while (!/ state UP /.test(this.ip('link', 'show', name))) {

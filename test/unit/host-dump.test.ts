@@ -1,6 +1,7 @@
 /**
  * The kernel's answer to a dump of many thousand routes: the thread is shared while it is worked
- * on, and nothing is told before it is whole. Counts of turns and of parsed rows, never times.
+ * on, and no route is handed on before the answer is whole. The tests count turns and parsed rows
+ * and measure no time.
  */
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
@@ -37,7 +38,7 @@ function routeTo(at: number) {
   return { to: `10.${at >> 8}.${at & 255}.0/24`, via: '192.0.2.1', metric: 20 };
 }
 
-/** What the kernel tells of a route is what it was told when the route was set. */
+/** In a dump, the kernel repeats the body of the request that set the route. */
 function body(at: number): Buffer {
   return Buffer.from(routeAdd(IFINDEX, routeTo(at)).body);
 }

@@ -49,7 +49,7 @@ test('what was written down is there after a crash, newest first', async (contex
   ok((await next.record('c', CHANGE)) > third);
 });
 
-test('a journal that cannot be made, or that somebody removed, is no crash', async (context) => {
+test('a journal that cannot be made, or that was removed, is no crash', async (context) => {
   const path = journalPath(context);
   const journal = await openJournal(path);
   await rejects(openJournal(`${path}/journal`), code('EEXIST'));
