@@ -8,6 +8,7 @@
  */
 import type { JsonValue } from '../base/json.ts';
 import type { KstatIdentity, KstatRecord } from '../stats/kstat.ts';
+import type { MetricsSnapshot } from '../stats/prometheus.ts';
 
 export type GroupState = 'ok' | 'degraded' | 'failed';
 
@@ -178,8 +179,8 @@ export interface ControlReads {
    * throws or waits.
    */
   subscribe(listener: (event: EventRow) => void): () => void;
-  /** The text of `/metrics`. */
-  metrics(): Promise<string>;
+  /** What one scrape of `/metrics` shows. */
+  metrics(): Promise<MetricsSnapshot>;
   readiness(): Readiness;
 }
 

@@ -27,7 +27,7 @@ import type {
   TargetRow,
 } from '../ctl/backend.ts';
 import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
-import type { MetricsRenderer, MetricsSnapshot } from '../stats/prometheus.ts';
+import type { MetricsSnapshot } from '../stats/prometheus.ts';
 import type { KstatData } from '../stats/schema.ts';
 import type { SystemEvent } from '../system.ts';
 import { Commands, type CommandsOptions } from './commands.ts';
@@ -57,7 +57,6 @@ export class Control extends Commands implements ControlBackend {
   readonly #options: ControlOptions;
   readonly #startedMs: number;
   readonly #listeners = new Set<(event: EventRow) => void>();
-  #renderer: Promise<MetricsRenderer> | undefined;
 
   constructor(options: ControlOptions) {
     super(options);
@@ -124,44 +123,8 @@ export class Control extends Commands implements ControlBackend {
     return () => this.#listeners.delete(listener);
   }
 
-  async metrics(): Promise<string> {
-    this.#renderer ??= loadRenderer().catch((error: unknown) => {
-      this.#renderer = undefined;
-      throw error;
-    });
-    const renderer = await this.#renderer;
-    return await renderer.render(await this.#snapshot());
-  }
-
-  readiness(): Readiness {
-    return this.#options.readiness();
-  }
-
-  /** Tells everybody who listens of a change of state. */
-  publish(event: SystemEvent): void {
-    const { atMs, ...rest } = event;
-    this.#tellListeners({ time: this.#options.wallTime(atMs), ...rest });
-  }
-
-  /** Tells everybody who listens of a change of the configuration. */
-  publishNews({ event, cause, detail }: ConfigurationNews, atMs: number): void {
-    const time = this.#options.wallTime(atMs);
-    const nothing = { group: null, ifname: null, from: null, to: null };
-    this.#tellListeners({ time, event, ...nothing, cause, detail });
-  }
-
-  #tellListeners(row: EventRow & { readonly detail: string | null }): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(row);
-      } catch (error) {
-        this.#options.onFailure(error);
-      }
-    }
-  }
-
   /** Rows are taken after the drivers have answered, so that they are of one moment. */
-  async #snapshot(): Promise<MetricsSnapshot> {
+  async metrics(): Promise<MetricsSnapshot> {
     const { system, version } = this.#options;
     const records = await this.kstats(() => true);
     const data = new Map(records.map((record) => [`${record.module}:${record.name}`, record.data]));
@@ -191,12 +154,33 @@ export class Control extends Commands implements ControlBackend {
     };
     return { ...rest, addresses: await addressesOf(addresses) };
   }
-}
 
-/** Its package takes long to load, and whoever is never scraped does not need it. */
-async function loadRenderer(): Promise<MetricsRenderer> {
-  const { MetricsRenderer: Renderer } = await import('../stats/prometheus.ts');
-  return new Renderer();
+  readiness(): Readiness {
+    return this.#options.readiness();
+  }
+
+  /** Tells everybody who listens of a change of state. */
+  publish(event: SystemEvent): void {
+    const { atMs, ...rest } = event;
+    this.#tellListeners({ time: this.#options.wallTime(atMs), ...rest });
+  }
+
+  /** Tells everybody who listens of a change of the configuration. */
+  publishNews({ event, cause, detail }: ConfigurationNews, atMs: number): void {
+    const time = this.#options.wallTime(atMs);
+    const nothing = { group: null, ifname: null, from: null, to: null };
+    this.#tellListeners({ time, event, ...nothing, cause, detail });
+  }
+
+  #tellListeners(row: EventRow & { readonly detail: string | null }): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(row);
+      } catch (error) {
+        this.#options.onFailure(error);
+      }
+    }
+  }
 }
 
 /** The data addresses among `rows`, which were copied together with everything else. */

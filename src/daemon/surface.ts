@@ -1,6 +1,7 @@
 /**
  * Where the daemon is spoken to: the control socket, the listener for scrapers, and who may
- * operate. Its libraries take a quarter of a second to load, so they are loaded when packets flow.
+ * operate. Its libraries take a quarter of a second to load, so they are loaded when packets flow:
+ * all of them before the first request, since the thread reads files while it loads.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -16,6 +17,7 @@ import { type Clock, type Timer, wallTime } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { Serial } from '../host/serial.ts';
 import { VERSION } from '../host/version.ts';
+import type { MetricsRenderer } from '../stats/prometheus.ts';
 
 /** What it needs of the rest of the daemon. */
 export interface SurfaceOptions {
@@ -38,7 +40,9 @@ export class Surface {
   readonly #serial = new Serial();
   #server: ControlServer | undefined;
   #listener: MetricsListener | undefined;
+  #libraries: ReturnType<typeof loadLibraries> | undefined;
   #metrics: SharedText | undefined;
+  #renderer: MetricsRenderer | undefined;
   #listening: Config['metrics'] = { listen: null, hosts: [] };
   /** The number of the operators' group, undefined if there is none of its name. */
   #operatorGid: Shared<number | undefined> | undefined;
@@ -64,11 +68,14 @@ export class Surface {
    */
   async start({ control, metrics }: Config): Promise<void> {
     const { backend, log, clock } = this.#options;
-    const [{ startControlServer }, { SharedText }] = await Promise.all([
-      import('../ctl/server.ts'),
-      import('../ctl/shared-text.ts'),
-    ]);
-    this.#metrics = new SharedText(() => backend.metrics(), clock.nowMs);
+    const { SharedText, MetricsRenderer, startControlServer } = await this.#load();
+    const render = async (): Promise<string> => {
+      const snapshot = await backend.metrics();
+      // From the first scrape on it watches the process, and an idle daemon is woken by that.
+      this.#renderer ??= new MetricsRenderer();
+      return await this.#renderer.render(snapshot);
+    };
+    this.#metrics = new SharedText(render, clock.nowMs);
     try {
       await this.setOperators(control.group);
     } catch (error) {
@@ -116,7 +123,7 @@ export class Surface {
    */
   async setOperators(group: string): Promise<void> {
     const { clock } = this.#options;
-    const groupId = this.#options.groupId ?? (await import('../ctl/socket.ts')).systemGroupId;
+    const groupId = this.#options.groupId ?? (await this.#load()).systemGroupId;
     const gid = new Shared(() => groupId(group), OPERATORS_MS, clock.nowMs);
     // None in force yet: the list may be readable when a request comes.
     this.#operatorGid ??= gid;
@@ -156,7 +163,7 @@ export class Surface {
   async #listen({ listen, hosts }: Config['metrics']): Promise<MetricsListener | undefined> {
     const metrics = this.#metrics;
     if (listen === null || metrics === undefined) return undefined;
-    const { startMetricsListener } = await import('../ctl/metrics-listener.ts');
+    const { startMetricsListener } = await this.#load();
     try {
       return await startMetricsListener({ ...listen, hosts, metrics });
     } catch (error) {
@@ -173,6 +180,12 @@ export class Surface {
     await this.#serial.run(() => this.#closeListener());
     await this.#server?.close();
     this.#server = undefined;
+    this.#renderer?.close();
+  }
+
+  #load(): ReturnType<typeof loadLibraries> {
+    this.#libraries ??= loadLibraries();
+    return this.#libraries;
   }
 
   async #closeListener(): Promise<void> {
@@ -180,6 +193,17 @@ export class Surface {
     this.#listener = undefined;
     await listener?.close();
   }
+}
+
+async function loadLibraries() {
+  const [server, listener, text, socket, prometheus] = await Promise.all([
+    import('../ctl/server.ts'),
+    import('../ctl/metrics-listener.ts'),
+    import('../ctl/shared-text.ts'),
+    import('../ctl/socket.ts'),
+    import('../stats/prometheus.ts'),
+  ]);
+  return { ...server, ...listener, ...text, ...socket, ...prometheus };
 }
 
 function listenRefusal(place: string, error: unknown): unknown {

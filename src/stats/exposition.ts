@@ -19,6 +19,11 @@ export class MetricFamily {
     this.#head = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
   }
 
+  /** How many series have been set. */
+  get size(): number {
+    return this.#lines.length;
+  }
+
   /** Adds the series with these labels, as `labelText` gives them; once for each. */
   set(labels: string, value: bigint | number): void {
     this.#lines.push(`${this.name}${labels} ${value}\n`);

@@ -8,11 +8,11 @@
  * bonding metrics.
  *
  * A snapshot is a flat copy, so rendering it may take several turns: between them frames and events
- * are handled.
+ * are handled. As many as its series need and no more: on a crowded machine a turn may take long.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { inTurns, nextTurn } from '../base/turns.ts';
+import { inTurns, nextTurn, ROWS_A_TURN } from '../base/turns.ts';
 import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './drop-reasons.ts';
 import { labelText, MetricFamily } from './exposition.ts';
 import type { KstatData } from './schema.ts';
@@ -205,8 +205,12 @@ class Rendering {
 
   async text(): Promise<string> {
     let text = '';
+    let series = 0;
     for (const family of this.#families.values()) {
       text += `${family.text()}\n`;
+      series += family.size;
+      if (series < ROWS_A_TURN) continue;
+      series = 0;
       await nextTurn();
     }
     return text;

@@ -25,6 +25,7 @@ import type {
   TargetRow,
 } from '../../src/ctl/backend.ts';
 import type { KstatIdentity, KstatRecord } from '../../src/stats/kstat.ts';
+import type { MetricsSnapshot } from '../../src/stats/prometheus.ts';
 import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../src/stats/schema.ts';
 
 /** A 64-bit counter that a double cannot hold. */
@@ -336,8 +337,10 @@ export class FakeBackend implements ControlBackend {
     for (const listener of this.listeners) listener(event);
   }
 
-  async metrics(): Promise<string> {
-    return `# made ${++this.metricsMade}\n`;
+  async metrics(): Promise<MetricsSnapshot> {
+    this.metricsMade++;
+    const none = { groups: [], interfaces: [], addresses: [], failovers: [], drops: {} };
+    return { version: '0.0.0', ...none };
   }
 
   readiness(): Readiness {

@@ -36,7 +36,10 @@ export class FakeDaemon {
       operatorGid: async () => operatorGid,
       peerCredentials: () => this.credentials,
       metrics: new SharedText(
-        () => this.backend.metrics(),
+        async () => {
+          const { version } = await this.backend.metrics();
+          return `# made ${this.backend.metricsMade} by ${version}\n`;
+        },
         () => this.nowMs,
       ),
       wallTime: () => WALL_TIME,

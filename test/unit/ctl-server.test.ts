@@ -95,7 +95,7 @@ test('[contract 5.3] health, readiness and metrics', async () => {
   daemon.backend.ready = { ready: false, reason: 'starting' };
   const reply = await ask(daemon, '/readyz');
   deepEqual([reply.status, JSON.parse(reply.text)], [503, { ready: false, reason: 'starting' }]);
-  equal((await ask(daemon, '/metrics')).text, '# made 1\n');
+  equal((await ask(daemon, '/metrics')).text, '# made 1 by 0.0.0\n');
   await Promise.all(Array.from({ length: 20 }, () => ask(daemon, '/metrics')));
   equal(daemon.backend.metricsMade, 1);
   daemon.nowMs = 251;

@@ -5,6 +5,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
+import { ROWS_A_TURN } from '../../src/base/turns.ts';
 import { type MetricsListener, startMetricsListener } from '../../src/ctl/metrics-listener.ts';
 import { SharedText } from '../../src/ctl/shared-text.ts';
 import { PHYINT_TABLE } from '../../src/ipmp/phyint-state.ts';
@@ -19,6 +20,7 @@ import {
   interfaceStatistics,
   LINK_COUNTERS_ZERO,
 } from '../../src/stats/schema.ts';
+import { turnsOf } from './turns-of.ts';
 
 const HUGE = 2n ** 53n + 1n;
 const statistics = interfaceStatistics(
@@ -152,6 +154,31 @@ test('every member has one series for each cause of a failover, from the beginni
     .filter(({ action, why }) => action === 'leave' && why !== 'taken-offline')
     .map(({ why }) => why);
   deepEqual([...new Set(leaving)].sort(), [...FAILOVER_CAUSES].sort());
+});
+
+test('a scrape has the thread in so many turns as its series need', async () => {
+  const renderer = new MetricsRenderer();
+  const needed = async (snapshot: MetricsSnapshot): Promise<{ few: boolean; turns: number }> => {
+    let text = '';
+    const turns = await turnsOf(async () => {
+      text = await renderer.render(snapshot);
+    });
+    const series = [...parseExposition(text).series.keys()].length;
+    return { few: turns <= series / ROWS_A_TURN, turns };
+  };
+  try {
+    const small = await needed(SNAPSHOT);
+    ok(small.few, `${small.turns} turns`);
+    const addresses = Array.from({ length: 10 * ROWS_A_TURN }, (_, at) => ({
+      group: 'ipmp0',
+      address: `192.0.${at >> 8}.${at & 255}/16`,
+      inbound: 'net0',
+    }));
+    const large = await needed({ ...SNAPSHOT, addresses });
+    ok(large.few && large.turns >= 10, `${large.turns} turns`);
+  } finally {
+    renderer.close();
+  }
 });
 
 test('a series that is no longer in the snapshot is gone; unknown reasons add none', async () => {
