@@ -5,7 +5,8 @@
  * have (not taken yet, refused, another's) answers for the group's. The receiver of such an answer
  * must know at once whether it came from the host itself, so the MACs are kept here. They are read
  * on another thread, when the kernel has notified a change of any device; a storm of changes costs
- * one reading per REREAD_MS.
+ * one reading per REREAD_MS. A call of the addon costs the main thread more than the reading of a
+ * file costs the other one, so each call reads many.
  */
 
 import { failedWith, native } from '../datapath/native.ts';
@@ -17,8 +18,8 @@ const SYSFS = '/sys/class/net';
 /** Ours: a storm of changes may cost a few percent of a thread's time, not all of it. */
 const REREAD_MS = 50;
 
-/** Ours: one driver that hangs may hold up all of them, and must not take all threads. */
-const READ_TOGETHER = 8;
+/** Ours: files of one call, some milliseconds of its thread. */
+const READ_TOGETHER = 256;
 
 /** Ours: a process without descriptors left has some again by then, or other troubles. */
 const RETRY_MS = 1000;
@@ -26,14 +27,17 @@ const RETRY_MS = 1000;
 /** See the head of the file. */
 export class LinkMacs {
   readonly #clock: Clock;
+  readonly #folder: string;
   #macs: ReadonlySet<Mac> = new Set();
   #isScheduled = false;
   #isReading = false;
   /** Something has changed since the reading under way began. */
   #isStale = false;
 
-  constructor(clock: Clock) {
+  /** `folder` has a folder for each device, as sysfs has. */
+  constructor(clock: Clock, folder = SYSFS) {
     this.#clock = clock;
+    this.#folder = folder;
   }
 
   /** True for the MAC of a device of this host. One that has just changed may be missed. */
@@ -65,13 +69,13 @@ export class LinkMacs {
   /** What cannot be read now is read again later; the old ones hold. */
   async #readAll(): Promise<void> {
     try {
-      const names = (await native.later.folderList(SYSFS)).split('\n').filter(Boolean);
+      const names = (await native.later.folderList(this.#folder)).split('\n').filter(Boolean);
       const texts: string[] = [];
       for (let first = 0; first < names.length; first += READ_TOGETHER) {
         const some = names.slice(first, first + READ_TOGETHER);
-        texts.push(...(await Promise.all(some.map(readAddress))));
+        texts.push(await readAddresses(this.#folder, some));
       }
-      const macs = texts.map((text) => macParse(text.trim()));
+      const macs = texts.flatMap((text) => text.split('\n').map(macParse));
       this.#macs = new Set(macs.flatMap((mac) => (mac === undefined || mac === 0 ? [] : [mac])));
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) throw error;
@@ -89,14 +93,17 @@ export class LinkMacs {
   }
 }
 
-/** A device that goes while it is looked at has none. */
-async function readAddress(name: string): Promise<string> {
+/** A line for each; a device that goes while it is looked at has none. */
+async function readAddresses(folder: string, names: readonly string[]): Promise<string> {
   try {
-    return await native.later.filesRead(`${SYSFS}/${name}`, 'address');
+    return await native.later.filesRead(folder, names.map((name) => `${name}/address`).join(' '));
   } catch (error) {
-    if (failedWith(error, ...GONE)) return '';
-    throw error;
+    if (!failedWith(error, ...GONE)) throw error;
   }
+  if (names.length === 1) return '';
+  const middle = names.length >> 1;
+  const first = await readAddresses(folder, names.slice(0, middle));
+  return first + (await readAddresses(folder, names.slice(middle)));
 }
 
 /** ENOTDIR: `bonding_masters` and its like are files. */

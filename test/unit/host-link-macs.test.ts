@@ -1,8 +1,21 @@
 /** The MACs of the host: read when told to, kept while they cannot be read. */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { native } from '../../src/datapath/native.ts';
+import { hostClock } from '../../src/host/clock.ts';
 import { LinkMacs } from '../../src/host/link-macs.ts';
 import { macParse } from '../../src/wire/addr.ts';
 
@@ -60,4 +73,34 @@ test('a storm of changes costs one reading, and one more for what comes during i
   bodies[1]?.();
   deepEqual(bodies.length, 2, 'the reading under way is not joined by another');
   while (bodies.length < 3) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('hundreds of devices are read by a call; one that goes costs no other its MAC', async (t) => {
+  const DEVICES = 1000;
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-macs-'));
+  const macOf = (at: number): string => `02:00:00:00:${hex(at >> 8)}:${hex(at & 255)}`;
+  const hex = (octet: number): string => octet.toString(16).padStart(2, '0');
+  try {
+    for (let at = 0; at < DEVICES; at++) {
+      mkdirSync(join(folder, `eth${at}`));
+      writeFileSync(join(folder, `eth${at}`, 'address'), `${macOf(at)}\n`);
+    }
+    const macs = new LinkMacs(hostClock, folder);
+    const reads = t.mock.method(native.later, 'filesRead');
+    const known = (): number[] =>
+      Array.from({ length: DEVICES }, (_, at) => at).filter((at) => {
+        return macs.has(macParse(macOf(at)) ?? 0);
+      });
+    await macs.read();
+    equal(known().length, DEVICES);
+    equal(reads.mock.callCount(), Math.ceil(DEVICES / 256));
+    // As a device that goes between the list and the look, and as the file bonding_masters.
+    rmSync(join(folder, 'eth7', 'address'));
+    writeFileSync(join(folder, 'bonding_masters'), '');
+    await macs.read();
+    equal(known().length, DEVICES - 1);
+    equal(macs.has(macParse(macOf(7)) ?? 0), false);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
