@@ -31,6 +31,39 @@ export async function stepByStep<T>(steps: Steps<T>): Promise<T> {
   }
 }
 
+/** What many callers begin by themselves: so many in a turn, and the others in the next ones. */
+export class TurnShare {
+  readonly #most: number;
+  readonly #waiting: (() => void)[] = [];
+  #left: number;
+  #isCounting = false;
+
+  constructor(most: number) {
+    this.#most = most;
+    this.#left = most;
+  }
+
+  /** Calls `begin` in this turn if there is room in it; in order. */
+  run(begin: () => void): void {
+    this.#waiting.push(begin);
+    if (this.#waiting.length === 1) this.#beginSome();
+  }
+
+  #beginSome(): void {
+    while (this.#left > 0 && this.#waiting.length > 0) {
+      this.#left--;
+      this.#waiting.shift()?.();
+    }
+    if (this.#isCounting) return;
+    this.#isCounting = true;
+    setImmediate(() => {
+      this.#isCounting = false;
+      this.#left = this.#most;
+      if (this.#waiting.length > 0) this.#beginSome();
+    });
+  }
+}
+
 /** Calls `each` for every row, in order. */
 export async function inTurns<Row>(rows: Iterable<Row>, each: (row: Row) => void): Promise<void> {
   let count = 0;

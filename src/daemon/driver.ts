@@ -17,6 +17,7 @@
 
 import { OperatorError } from '../base/errors.ts';
 import { external, type Operation, type Settle } from '../base/operation.ts';
+import { TurnShare } from '../base/turns.ts';
 import type { PortCounters } from '../datapath/counters.ts';
 import type { Clock } from '../host/clock.ts';
 import { type LateHandler, reportingLate } from '../host/late.ts';
@@ -50,6 +51,9 @@ interface PortCounts {
   portCounters(port: number): PortCounters;
 }
 
+/** Ours: questions that are put in one turn. A scrape of a large host has a thousand. */
+const ASKED_A_TURN = 16;
+
 const NO_LOSSES: KernelLosses = { receive: 0n, transmit: 0n };
 
 /** Statistics of all NICs. */
@@ -58,6 +62,7 @@ export class NicDrivers {
   readonly #ask: (ifname: string) => Promise<DeviceCounters>;
   readonly #clock: Clock;
   readonly #onLate: LateHandler;
+  readonly #share = new TurnShare(ASKED_A_TURN);
   readonly #attached = new Map<string, AttachedNic>();
   /** Sums over the devices that an interface had before. */
   readonly #former = new Map<string, KernelLosses>();
@@ -87,7 +92,7 @@ export class NicDrivers {
     };
     this.#attached.set(ifname, nic);
     // No reader waits for this answer: it is only the base of later ones.
-    void this.#put(ifname, nic, new Set());
+    this.#put(ifname, nic, new Set());
   }
 
   /** The interface's device is gone; what it counted stays. */
@@ -125,20 +130,24 @@ export class NicDrivers {
   #question(ifname: string, nic: AttachedNic, reader: Settle<void>): () => void {
     const readers: Readers = (nic.asking && nic.next) ?? new Set();
     readers.add(reader);
-    if (nic.asking === undefined) void this.#put(ifname, nic, readers);
+    if (nic.asking === undefined) this.#put(ifname, nic, readers);
     else nic.next = readers;
     return () => readers.delete(reader);
   }
 
   /** Puts a question to a driver, and after its answer the one that was asked meanwhile. */
-  async #put(ifname: string, nic: AttachedNic, readers: Readers): Promise<void> {
+  #put(ifname: string, nic: AttachedNic, readers: Readers): void {
     nic.asking = readers;
     nic.askedAtMs = this.#clock.nowMs();
+    this.#share.run(() => void this.#exchange(ifname, nic, readers));
+  }
+
+  async #exchange(ifname: string, nic: AttachedNic, readers: Readers): Promise<void> {
     const failure = await this.#answer(ifname, nic);
     const { next } = nic;
     nic.asking = undefined;
     nic.next = undefined;
-    if (next !== undefined) void this.#put(ifname, nic, next);
+    if (next !== undefined) this.#put(ifname, nic, next);
     for (const { resolve, reject } of readers) {
       if (failure === undefined) resolve();
       else reject(failure.error);

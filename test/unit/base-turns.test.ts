@@ -7,9 +7,11 @@ import {
   findInTurns,
   inTurns,
   mapInTurns,
+  nextTurn,
   ROWS_A_TURN,
   type Steps,
   stepByStep,
+  TurnShare,
 } from '../../src/base/turns.ts';
 import { turnsOf } from './turns-of.ts';
 
@@ -37,6 +39,27 @@ test('a search ends at the first that is found', async () => {
   equal(await find(7), 'row 7');
   equal(seen.length, 8);
   equal(await turnsOf(async () => equal(await find(-1), undefined)), 10);
+});
+
+test('many callers begin a few in a turn, in order, and as soon as there is room', async () => {
+  const share = new TurnShare(3);
+  const begun: number[] = [];
+  const ask = (from: number, to: number): void => {
+    for (let at = from; at < to; at++) share.run(() => begun.push(at));
+  };
+  ask(0, 2);
+  deepEqual(begun, [0, 1], 'in this turn');
+  ask(2, 8);
+  deepEqual(begun, [0, 1, 2]);
+  await nextTurn();
+  deepEqual(begun, [0, 1, 2, 3, 4, 5]);
+  ask(8, 9);
+  deepEqual(begun.length, 6, 'behind those that wait');
+  await nextTurn();
+  deepEqual(begun, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  await nextTurn();
+  ask(9, 12);
+  equal(begun.length, 12, 'nothing of former turns counts');
 });
 
 function* counted(steps: number): Steps<string> {

@@ -10,6 +10,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { OperatorError } from '../../src/base/errors.ts';
 import { Scheduler } from '../../src/base/operation.ts';
+import { nextTurn } from '../../src/base/turns.ts';
 import { NicDrivers } from '../../src/daemon/driver.ts';
 import type { PortCounters } from '../../src/datapath/counters.ts';
 import { type Clock, hostClock } from '../../src/host/clock.ts';
@@ -43,6 +44,7 @@ class FakeKernel {
   /** It answers when this has ended. */
   held: Promise<void> | undefined;
   readonly late: LateCall[] = [];
+  asked = 0;
   readonly drivers = new NicDrivers(
     { portCounters: () => PORT_COUNTERS },
     () => this.#ask(),
@@ -79,6 +81,7 @@ class FakeKernel {
 
   async #ask(): Promise<DeviceCounters> {
     const { device, held } = this;
+    this.asked++;
     await held;
     if (device === undefined) throw new OperatorError('ENODEV', 'there is no net0');
     return device;
@@ -231,6 +234,15 @@ test('a driver is unanswered from the time that a reader waits until it answers'
   answer();
   await new Promise((resolve) => setImmediate(resolve));
   equal(drivers.isUnanswered('net0'), false);
+});
+
+test('a thousand drivers are not asked in one turn', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  for (let nic = 0; nic < 1000; nic++) kernel.drivers.attached(`net${nic}`, false);
+  ok(kernel.asked > 0 && kernel.asked <= 20, `${kernel.asked} in the first turn`);
+  for (let turn = 0; turn < 1000 && kernel.asked < 1000; turn++) await nextTurn();
+  equal(kernel.asked, 1000);
 });
 
 test('readers that gave up are let go, though the driver never answers', async () => {
