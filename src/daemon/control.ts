@@ -159,13 +159,13 @@ export class Control extends Commands implements ControlBackend {
     return this.#options.readiness();
   }
 
-  /** Tells everybody who listens of a change of state. */
+  /** Calls all listeners with a change of state. */
   publish(event: SystemEvent): void {
     const { atMs, ...rest } = event;
     this.#tellListeners({ time: this.#options.wallTime(atMs), ...rest });
   }
 
-  /** Tells everybody who listens of a change of the configuration. */
+  /** Calls all listeners with a change of the configuration. */
   publishNews({ event, cause, detail }: ConfigurationNews, atMs: number): void {
     const time = this.#options.wallTime(atMs);
     const nothing = { group: null, ifname: null, from: null, to: null };
