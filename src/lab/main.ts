@@ -112,15 +112,17 @@ async function runInUserNamespace(argv: readonly string[]): Promise<number> {
  * output that goes away (`| head`, a terminal that is closed), included.
  */
 async function own(body: (workspace: Workspace) => Promise<number>): Promise<number> {
-  const workspace = new Workspace();
+  let workspace: Workspace | undefined;
   let wasInterrupted = false;
   const stop = (): void => {
     wasInterrupted = true;
-    void workspace.close();
+    void workspace?.close();
   };
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of names) process.on(name, stop);
   process.stdout.on('error', stop);
+  // After the signals are taken: it makes a folder.
+  workspace = new Workspace();
   try {
     const status = await body(workspace);
     return wasInterrupted ? INTERRUPTED : status;

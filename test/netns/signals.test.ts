@@ -18,8 +18,8 @@ const MOMENTS = 20;
 const LATEST_MS = 5000;
 const SEED = 2026;
 
-function startDemonstration(): ChildProcess {
-  return spawn(process.execPath, [ENTRY, 'run', '--once'], {
+function startDemonstration(...nodeOptions: string[]): ChildProcess {
+  return spawn(process.execPath, [...nodeOptions, ENTRY, 'run', '--once'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }
@@ -46,6 +46,25 @@ test(`SIGINT at ${MOMENTS / 2} random moments leaves nothing`, async () => {
     deepEqual(await ownedBy(child), [], `after ${afterMs.toFixed(0)} ms`);
     ok(child.exitCode === 130 || child.signalCode === 'SIGINT', `exit ${child.exitCode}`);
   }
+});
+
+/** Has the process send itself SIGINT as soon as it has made the folder of a lab. */
+const AT_THE_FOLDER = `
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+const { mkdirSync } = fs;
+fs.mkdirSync = (path, ...rest) => {
+  mkdirSync(path, ...rest);
+  if (/ipmp-/.test(path)) process.kill(process.pid, 'SIGINT');
+};
+syncBuiltinESMExports();
+`;
+
+test('SIGINT while the first thing is made leaves nothing', async () => {
+  const child = startDemonstration(`--import=data:text/javascript,${encodeURI(AT_THE_FOLDER)}`);
+  const [status] = await once(child, 'exit');
+  deepEqual(await ownedBy(child), []);
+  equal(status, 130, 'it ends in order');
 });
 
 test(`what SIGKILL at ${MOMENTS / 2} random moments leaves, the next run removes`, async () => {
