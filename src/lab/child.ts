@@ -11,8 +11,8 @@ export interface Message {
   readonly [key: string]: unknown;
 }
 
-/** Ours: an answer of a measuring program takes milliseconds, on a crowded machine a second. */
-const ANSWER_MS = 10_000;
+/** Ours: an answer of a measuring program takes milliseconds, on a crowded machine seconds. */
+const ANSWER_MS = 30_000;
 
 /** In a measuring program: sends to the parent, and ends with it. */
 export function sendToParent(message: Message): void {
@@ -61,8 +61,11 @@ export class MeasuringChild {
     return await waiting;
   }
 
-  /** Waits for a message of `kind`. @throws Error when the program ends or says nothing */
-  receive(kind: string): Promise<Message> {
+  /**
+   * Waits for a message of `kind`. @throws Error when the program ends, or says nothing for
+   * `withinMs`
+   */
+  receive(kind: string, withinMs = ANSWER_MS): Promise<Message> {
     const at = this.#unread.findIndex((message) => message.kind === kind);
     const [found] = at < 0 ? [] : this.#unread.splice(at, 1);
     if (found !== undefined) return Promise.resolve(found);
@@ -83,8 +86,8 @@ export class MeasuringChild {
           reject(error);
         },
       };
-      const silence = new Error(`${this.#title} said no '${kind}' in ${ANSWER_MS} ms`);
-      const patience = setTimeout(() => waiter.reject(silence), ANSWER_MS);
+      const silence = new Error(`${this.#title} said no '${kind}' in ${withinMs} ms`);
+      const patience = setTimeout(() => waiter.reject(silence), withinMs);
       this.#waiters.add(waiter);
     });
   }

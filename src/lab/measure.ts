@@ -7,6 +7,12 @@ import type { Workspace } from './workspace.ts';
 const PROBER = new URL('./prober.js', import.meta.url);
 const BULK = new URL('./bulk.js', import.meta.url);
 
+/**
+ * Linux: TCP_RTO_MAX. A connection whose path failed again and again is silent for twice as long
+ * each time, also after the path is mended.
+ */
+const RETRANSMITTED_WITHIN_MS = 120_000;
+
 /** A running stream of echo requests from the host, a thousand a second unless said otherwise. */
 export class EchoStream {
   readonly #child: MeasuringChild;
@@ -82,7 +88,7 @@ export class Transfer {
 
   /** Ends the transfer and returns both ends' accounts; they are equal if TCP kept its promise. */
   async finish(): Promise<{ sent: TransferEnd; received: TransferEnd }> {
-    const received = this.#receiver.receive('done');
+    const received = this.#receiver.receive('done', RETRANSMITTED_WITHIN_MS);
     received.catch(() => undefined);
     const sent = await this.#sender.ask({ kind: 'finish' }, 'done');
     const accounts = { sent: endOf(sent), received: endOf(await received) };
