@@ -5,8 +5,11 @@
 // Node would open a debugger on it (see ipmpd.ts): here it ends the program, as it ends any other.
 process.once('SIGUSR1', () => process.kill(process.pid, 'SIGUSR1'));
 
-const { ifMpadmMain } = await import('./ctl/if-mpadm.ts');
+const [{ printable }, { ifMpadmMain }] = await Promise.all([
+  import('./base/printable.ts'),
+  import('./ctl/if-mpadm.ts'),
+]);
 process.exitCode = await ifMpadmMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),
-  complain: (text) => process.stderr.write(text),
+  complain: (text) => process.stderr.write(printable(text)),
 });

@@ -15,12 +15,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const [
+  { printable },
   { configErrorFormat },
   { loadConfig },
   { ipmpadmMain },
   { surviveLostTerminals },
   { VERSION },
 ] = await Promise.all([
+  import('./base/printable.ts'),
   import('./config/document.ts'),
   import('./config.ts'),
   import('./ctl/main.ts'),
@@ -33,7 +35,7 @@ process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   defaultSocket: DEFAULT_SOCKET,
   isColorful: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
   print: (text) => process.stdout.write(text),
-  complain: (text) => process.stderr.write(text),
+  complain: (text) => process.stderr.write(printable(text)),
   checkConfig: async (file) => {
     const result = await loadConfig(file);
     return 'errors' in result ? result.errors.map(configErrorFormat) : [];

@@ -11,13 +11,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-const [{ hostNames }, { ipmpstatMain }] = await Promise.all([
+const [{ printable }, { hostNames }, { ipmpstatMain }] = await Promise.all([
+  import('./base/printable.ts'),
   import('./ctl/host-names.ts'),
   import('./ctl/ipmpstat.ts'),
 ]);
 process.exitCode = await ipmpstatMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),
-  complain: (text) => process.stderr.write(text),
+  complain: (text) => process.stderr.write(printable(text)),
   windowHeight: () => process.stdout.rows,
   hostNames: (addresses) => hostNames(addresses),
 });

@@ -19,6 +19,7 @@ import {
   type Document as YamlDocument,
 } from 'yaml';
 import { DEPTH_MAX, FILE_BYTES_MAX, FILE_VALUES_MAX, TEXT_LENGTH_MAX } from '../base/limits.ts';
+import { printable } from '../base/printable.ts';
 import { atOnce, type Steps } from '../base/turns.ts';
 import { type TooMuch, yamlSteps } from './yaml-steps.ts';
 
@@ -81,7 +82,7 @@ export function pointerFormat(pointer: string, root: ConfigValue): string {
       path += `[${key}]`;
       value = value[Number(key)];
     } else {
-      path += (path === '' ? '' : '.') + printable(key);
+      path += (path === '' ? '' : '.') + excerpt(key);
       value = isMapping(value) ? value[key] : undefined;
     }
   }
@@ -90,21 +91,16 @@ export function pointerFormat(pointer: string, root: ConfigValue): string {
 
 /** The same before there is a value: numbers are taken for places in lists. */
 function keyPathOf(pointer: string): string {
-  const keys = pointer.split('/').slice(1).map(printable);
+  const keys = pointer.split('/').slice(1).map(excerpt);
   return keys
     .map((key, at) => (/^\d+$/.test(key) ? `[${key}]` : at === 0 ? key : `.${key}`))
     .join('');
 }
 
-/** Text from a file as it may appear in a message: no control characters, at most 60 characters. */
-export function printable(text: string): string {
+/** Text from a file as it may appear in a message: one line, at most 60 characters. */
+export function excerpt(text: string): string {
   // What is cut off is not looked at: the same long text may be named again and again.
-  const escaped = text
-    .slice(0, 61)
-    .replace(
-      /[\p{C}\p{Zl}\p{Zp}]/gu,
-      (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? '?'}}`,
-    );
+  const escaped = printable(text.slice(0, 61)).replaceAll('\n', '\\u{a}');
   return escaped.length > 60 ? `${escaped.slice(0, 57)}...` : escaped;
 }
 
@@ -125,7 +121,7 @@ export function* documentSteps(file: string, text: string): Steps<DocumentResult
     document = yield* yamlSteps(text, lines);
   } catch (error) {
     // A parser that fails by its own fault on a text must not end the daemon.
-    const why = printable(firstLine(String(error)));
+    const why = excerpt(firstLine(String(error)));
     return { errors: [wholeFile(file, `is not YAML that can be read: ${why}`, '')] };
   }
   if ('what' in document) return { errors: [{ file, keyPath: '', ...document }] };
@@ -134,7 +130,7 @@ export function* documentSteps(file: string, text: string): Steps<DocumentResult
   if (problems.length > 0) {
     const errors = problems.slice(0, YAML_ERRORS_MAX).map((problem) => {
       const line = lines.linePos(problem.pos[0]).line;
-      const what = `is not valid YAML: ${printable(firstLine(problem.message))}`;
+      const what = `is not valid YAML: ${excerpt(firstLine(problem.message))}`;
       return { file, line, keyPath: '', what, allowed: '' };
     });
     return { errors };

@@ -13,10 +13,10 @@ import {
   type ConfigDocument,
   type ConfigError,
   type ConfigValue,
+  excerpt,
   type Place,
   pointerFormat,
   pointerJoin,
-  printable,
 } from './document.ts';
 import { addressParse, listenParse, networkParse, prefixRead } from './values.ts';
 
@@ -127,7 +127,7 @@ export function valueShow(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  return typeof value === 'string' ? `"${printable(value)}"` : String(value as ConfigValue);
+  return typeof value === 'string' ? `"${excerpt(value)}"` : String(value as ConfigValue);
 }
 
 /** An error at a pointer; a part that is not in any file has the place of what surrounds it. */

@@ -3,7 +3,11 @@
  *
  * A browser can be made to send requests here under an attacker's host name (DNS rebinding), so
  * the Host header must name this listener: the address on which the connection came in,
- * localhost, or a name from the configuration.
+ * localhost, or a name from the configuration. Who is refused is told so to the log as well: it is
+ * mostly a scraper that uses a name nobody has configured.
+ *
+ * Connections are few. When they are all in use, the one that has been without a request for
+ * longest makes room, so whoever holds many and asks for nothing keeps no scraper out.
  */
 import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { endAfterMistake } from './refusal.ts';
@@ -13,6 +17,8 @@ import type { SharedText } from './shared-text.ts';
 const CONCURRENT_MAX = 4;
 /** Connections at one time: a handful of scrapers, and room for a storm. */
 const CONNECTIONS_MAX = 64;
+/** Of a name that is refused so much is shown: a host name has no more. */
+const SHOWN_MAX = 253;
 /** For a request to arrive whole, and for an idle connection. */
 const IDLE_MS = 5000;
 
@@ -25,6 +31,8 @@ export interface MetricsListenerOptions {
   /** Further names that the Host header may carry. */
   readonly hosts: readonly string[];
   readonly metrics: SharedText;
+  /** Told of each request whose Host header names another host than ours. */
+  readonly onRefused?: (name: string, address: string) => void;
 }
 
 export interface MetricsListener {
@@ -45,7 +53,7 @@ export async function startMetricsListener(
     bodyLimit: 1024,
     forceCloseConnections: true,
   });
-  app.server.maxConnections = CONNECTIONS_MAX;
+  limitConnections(app);
   addRoute(app, options);
   await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();
@@ -57,7 +65,10 @@ function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {
   let inHand = 0;
   app.addHook('onRequest', async (request, reply) => {
     if (isOurHost(request, options.hosts)) return;
-    await reply.code(421).type('text/plain').send('this host is not served here\n');
+    const name = nameOf(request);
+    options.onRefused?.(name, request.socket.remoteAddress ?? '');
+    const text = `this listener is not called ${name}: add its name to metrics.hosts\n`;
+    await reply.code(421).type('text/plain').send(text);
   });
   app.setNotFoundHandler(async (_, reply) => {
     await reply.code(404).type('text/plain').send('only GET /metrics is served here\n');
@@ -82,6 +93,41 @@ function addRoute(app: FastifyInstance, options: MetricsListenerOptions): void {
       inHand--;
     }
   });
+}
+
+/** Lets the connection go that has been without a request for longest, when there are too many. */
+function limitConnections(app: FastifyInstance): void {
+  type Socket = FastifyRequest['socket'];
+  /** Those without a request, longest first; and those with one. */
+  const [idle, busy] = [new Set<Socket>(), new Set<Socket>()];
+  app.server.on('connection', (socket: Socket) => {
+    idle.add(socket);
+    socket.once('close', () => {
+      idle.delete(socket);
+      busy.delete(socket);
+    });
+    if (idle.size + busy.size <= CONNECTIONS_MAX) return;
+    for (const oldest of idle) {
+      idle.delete(oldest);
+      oldest.destroy();
+      return;
+    }
+  });
+  app.server.on('request', ({ socket }: { socket: Socket }, response: { once: OnceFinished }) => {
+    idle.delete(socket);
+    busy.add(socket);
+    response.once('close', () => {
+      if (busy.delete(socket) && !socket.destroyed) idle.add(socket);
+    });
+  });
+}
+
+type OnceFinished = (event: 'close', listener: () => void) => void;
+
+/** The name in the Host header, as it may be shown. */
+function nameOf({ headers: { host = '' } }: FastifyRequest): string {
+  const name = host.slice(0, SHOWN_MAX).replace(/[^\x20-\x7e]/g, '?');
+  return name === '' ? 'nothing' : name;
 }
 
 /** One Host header that is ours; and no host in the request's target, which would overrule it. */

@@ -6,7 +6,7 @@
 import { Shared } from './shared.ts';
 
 /** How long a rendering is good for: four collections a second at most. */
-const SHARED_MS = 250;
+export const SHARED_MS = 250;
 
 /** Text that is made at most every 250 ms, however many ask. */
 export class SharedText extends Shared<string> {

@@ -19,6 +19,9 @@ import { Serial } from '../host/serial.ts';
 import { VERSION } from '../host/version.ts';
 import type { MetricsRenderer } from '../stats/prometheus.ts';
 
+/** Ours: between two lines about scrapes that are refused. */
+const REFUSED_MS = 60_000;
+
 /** What it needs of the rest of the daemon. */
 export interface SurfaceOptions {
   readonly backend: ControlBackend;
@@ -40,6 +43,9 @@ export class Surface {
   readonly #serial = new Serial();
   #server: ControlServer | undefined;
   #listener: MetricsListener | undefined;
+  /** Scrapes that were refused since the log told of any, and when that was. */
+  #refusedScrapes = 0;
+  #refusedToldMs = Number.NEGATIVE_INFINITY;
   #libraries: ReturnType<typeof loadLibraries> | undefined;
   #metrics: SharedText | undefined;
   #renderer: MetricsRenderer | undefined;
@@ -165,11 +171,25 @@ export class Surface {
     if (listen === null || metrics === undefined) return undefined;
     const { startMetricsListener } = await this.#load();
     try {
-      return await startMetricsListener({ ...listen, hosts, metrics });
+      const onRefused = this.#warnOfRefused;
+      return await startMetricsListener({ ...listen, hosts, metrics, onRefused });
     } catch (error) {
       throw listenRefusal(`${listen.host}:${listen.port}`, error);
     }
   }
+
+  /** Once in a while: a scraper comes again and again. */
+  readonly #warnOfRefused = (name: string, address: string): void => {
+    const { clock, log } = this.#options;
+    this.#refusedScrapes++;
+    if (clock.nowMs() < this.#refusedToldMs + REFUSED_MS) return;
+    this.#refusedToldMs = clock.nowMs();
+    const scrapes = this.#refusedScrapes;
+    this.#refusedScrapes = 0;
+    const hint = `add ${name} without its port to metrics.hosts`;
+    const fields = { event: 'scrape-refused', host: name, address, scrapes, hint };
+    log.warn(fields, `a scrape of ${name} was refused: this listener is not called so`);
+  };
 
   /** Serves nobody any more, and removes the socket. */
   async stop(): Promise<void> {

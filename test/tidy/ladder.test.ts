@@ -29,8 +29,8 @@ const LADDER: Record<string, readonly string[]> = {
   daemon: ['system.ts', 'host', 'ctl', 'datapath', 'stats', 'config', 'wire', 'base'],
   'ipmpd.ts': ['daemon'],
   'ipmpadm.ts': ['ctl', 'lab', 'config', 'host/terminals.ts', 'host/version.ts', 'base'],
-  'ipmpstat.ts': ['ctl'],
-  'if_mpadm.ts': ['ctl'],
+  'ipmpstat.ts': ['ctl', 'base'],
+  'if_mpadm.ts': ['ctl', 'base'],
 };
 
 /** Rooms that may speak to the operating system through `node:*`. */

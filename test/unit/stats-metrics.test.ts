@@ -3,7 +3,9 @@
  * collection.
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { ROWS_A_TURN } from '../../src/base/turns.ts';
 import { type MetricsListener, startMetricsListener } from '../../src/ctl/metrics-listener.ts';
@@ -272,6 +274,58 @@ test('the TCP listener serves GET /metrics to its own names, and nothing else', 
     }
     equal(made, 1);
   } finally {
+    await listener.close();
+  }
+});
+
+test('who is refused learns how to be served, and so does the log', async () => {
+  const metrics = new SharedText(
+    async () => 'ok\n',
+    () => 0,
+  );
+  const refused: string[] = [];
+  const onRefused = (name: string, address: string): void => void refused.push(name, address);
+  const options = { host: '127.0.0.1', port: 0, hosts: [], metrics, onRefused };
+  const listener = await startMetricsListener(options);
+  try {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const { port } = listener;
+      const headers = { host: `web1:${port}` };
+      const sent = request({ host: '127.0.0.1', port, path: '/metrics', headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve(text));
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+    const name = `web1:${listener.port}`;
+    equal(answer, `this listener is not called ${name}: add its name to metrics.hosts\n`);
+    deepEqual(refused, [name, '127.0.0.1']);
+  } finally {
+    await listener.close();
+  }
+});
+
+test('many connections without a request keep no scraper out', async () => {
+  const metrics = new SharedText(
+    async () => 'ok\n',
+    () => 0,
+  );
+  const listener = await startMetricsListener({ host: '127.0.0.1', port: 0, hosts: [], metrics });
+  const idle: Socket[] = [];
+  try {
+    for (let n = 0; n < 300; n++) {
+      const socket = connect(listener.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      idle.push(socket);
+      await once(socket, 'connect');
+    }
+    equal(await scrape(listener, `localhost:${listener.port}`), 200);
+  } finally {
+    for (const socket of idle) socket.destroy();
     await listener.close();
   }
 });
