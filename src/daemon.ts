@@ -22,6 +22,7 @@ import { Control } from './daemon/control.ts';
 import { Devices } from './daemon/devices.ts';
 import { NicDrivers } from './daemon/driver.ts';
 import { EventLog } from './daemon/event-log.ts';
+import { handleHostRequest } from './daemon/host-requests.ts';
 import { dropsOf, installKstats, type KstatSources } from './daemon/kstats.ts';
 import { journalPathFor, readMachineId } from './daemon/machine.ts';
 import { logPriority } from './daemon/priority.ts';
@@ -43,7 +44,7 @@ import type { Log } from './host/log.ts';
 import type { ServiceManager } from './host/service-manager.ts';
 import type { Leftovers } from './host/undo.ts';
 import { VERSION } from './host/version.ts';
-import { type HostRequest, System, type SystemEvent } from './system.ts';
+import { System, type SystemEvent } from './system.ts';
 
 /** One running daemon. */
 export class Daemon {
@@ -124,7 +125,7 @@ export class Daemon {
       drivers: this.#drivers,
       machineId,
       queues: workers.count,
-      nowMs: hostClock.nowMs,
+      clock: hostClock,
       log,
       fail: this.#fail,
     });
@@ -286,7 +287,9 @@ export class Daemon {
   #makePump(): Pump {
     return new Pump(this.#system, hostClock, {
       transmit: (port, frame) => this.#pool.inject(port, frame),
-      request: (request) => this.#handleRequest(request),
+      request: (request) => {
+        handleHostRequest(request, { host: this.#host, log: this.#log, fail: this.#fail });
+      },
       event: (event) => this.#handleSystemEvent(event),
       fail: (error) => this.#fail(error),
     });
@@ -321,6 +324,7 @@ export class Daemon {
         this.#pump.afterEvents(() => this.#control.publishNews(news, hostClock.nowMs())),
       isStopping: () => this.#isStopping,
       refusalOf: (name) => this.#devices.refusalOf(name),
+      restore: () => this.#devices.restore(),
     });
   }
 
@@ -338,18 +342,13 @@ export class Daemon {
       }),
       isUnanswered: (ifname) =>
         this.#drivers.isUnanswered(ifname) || this.#devices.isUnanswered(ifname),
-      problems: () => [...this.#reconfiguration.problems, ...this.#surface.problems],
+      problems: () => [...this.#reconfiguration.problems, ...this.#devices.problems()],
+      surfaceProblems: () => this.#surface.problems,
       refusalOf: (name) => this.#devices.refusalOf(name),
+      useBeneath: (name) => this.#host.useBeneath(name),
       nowMs: hostClock.nowMs,
       wallTime,
       onFailure: this.#fail,
-    });
-  }
-
-  #handleRequest({ group, mtu }: HostRequest): void {
-    this.#host.setGroupMtu(group, mtu).catch((error: unknown) => {
-      if (!(error instanceof OperatorError)) return this.#fail(error);
-      this.#log.warn({ event: 'mtu-refused', group, mtu, code: error.code }, error.message);
     });
   }
 

@@ -10,7 +10,14 @@ import type { ConfigDocument, ConfigError } from './document.ts';
 import { pointerJoin } from './document.ts';
 import type { Config, GroupConfig, InterfaceConfig } from './types.ts';
 import { errorAt } from './validate.ts';
-import { addressParse, hostAddressRefusal, networkParse, prefixRead } from './values.ts';
+import {
+  type AddressValue,
+  addressParse,
+  hostAddressRefusal,
+  networkOf,
+  networkParse,
+  prefixRead,
+} from './values.ts';
 
 /** Adds one finding: the pointer of the part concerned, what is wrong, what is allowed. */
 type Report = (pointer: string, what: string, allowed: string) => void;
@@ -193,9 +200,34 @@ function checkRoutes(group: GroupConfig, report: Report): void {
         report(`${pointer}/via`, `${via.address} ${refusal}`, 'the address of a router');
       }
     }
+    if (via !== undefined && !route.onlink && !isOnLink(via, group)) {
+      report(
+        `${pointer}/via`,
+        `${via.address} is on no network of the group`,
+        'a router on the network of an address; or a route to it without via; or onlink: true',
+      );
+    }
     const key = `${route.to} ${via?.family ?? family} ${route.via}`;
     if (seen.has(key)) report(pointer, 'is a route that stands there already', 'each route once');
     seen.add(key);
+  });
+}
+
+/**
+ * An address, or a route without via, says that a router is on the link. Where no address of its
+ * family is configured, others put them on the device, and then it is theirs to know.
+ */
+function isOnLink(router: AddressValue, group: GroupConfig): boolean {
+  const addresses = group.addresses.flatMap((text) => prefixRead(text) ?? []);
+  const own = addresses.filter(({ family }) => family === router.family);
+  if (own.length === 0) return true;
+  const links = group.routes.flatMap(({ to, via }) => (via === null ? (prefixRead(to) ?? []) : []));
+  return [...own, ...links].some(({ family, prefixLength, address }) => {
+    const network = { family, prefixLength };
+    return (
+      family === router.family &&
+      networkOf({ ...network, address }) === networkOf({ ...network, address: router.address })
+    );
   });
 }
 

@@ -74,7 +74,7 @@ function resolveGroup([name, section]: [string, Section]): GroupConfig {
     groupName: section.get<string>('name', name),
     interfaces: section.get<string[]>('interfaces', []),
     addresses: section.get<string[]>('addresses', []).map(canonicalPrefix),
-    routes: section.get<{ to: string; via?: string }[]>('routes', []).map(resolveRoute),
+    routes: section.get<Route[]>('routes', []).map(resolveRoute),
     staticNeighbors: section.get<Neighbor[]>('static-neighbors', []).map(resolveNeighbor),
     multicast: section.get<string[]>('multicast', []).map(canonicalAddress),
     failureDetectionTimeMs: durationMs(section.get('failure-detection-time', '1s')),
@@ -103,11 +103,14 @@ function resolveDamping(value: 'off' | Damping): GroupConfig['flapDamping'] {
   return value === 'off' ? null : { ups: value.ups, withinMs: durationMs(value.within) };
 }
 
-function resolveRoute(route: { to: string; via?: string }): RouteConfig {
+type Route = { to: string; via?: string; onlink?: boolean };
+
+function resolveRoute(route: Route): RouteConfig {
   const network = networkParse(route.to);
   const via = route.via === undefined ? undefined : addressParse(route.via);
   const family = via?.family ?? (network?.family === 6 ? 6 : 4);
-  return { family, to: network?.to ?? route.to, via: via?.address ?? null };
+  const to = network?.to ?? route.to;
+  return { family, to, via: via?.address ?? null, onlink: route.onlink ?? false };
 }
 
 function durationMs(text: string): number {

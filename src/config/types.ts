@@ -21,6 +21,8 @@ export interface RouteConfig {
   readonly to: string;
   /** Canonical; null: on the link. */
   readonly via: string | null;
+  /** `via` is on the link, although no address or route says so. */
+  readonly onlink: boolean;
 }
 
 export interface FlapDampingConfig {

@@ -30,6 +30,7 @@ import {
   alreadyMember,
   findGroup,
   findInterface,
+  isCalled,
   isIpv6,
   ownerOf,
   readPrefix,
@@ -93,11 +94,11 @@ export class Commands implements ControlChanges {
 
   addMember(name: string, ifname: string, request: ChangeRequest): Promise<void> {
     return this.#change(`add ${ifname} to ${name}`, request, (config) => {
-      const group = findGroup(config, name);
       findInterface(config, ifname);
       const owner = ownerOf(config, ifname);
-      if (owner === group) return [edit(group, 'interfaces', [...group.interfaces])];
-      if (owner !== undefined) throw alreadyMember(ifname, owner);
+      if (owner !== undefined && !isCalled(owner, name)) throw alreadyMember(ifname, owner);
+      const group = findGroup(config, name);
+      if (owner !== undefined) return [edit(group, 'interfaces', [...group.interfaces])];
       return [edit(group, 'interfaces', [...group.interfaces, ifname])];
     });
   }

@@ -42,8 +42,12 @@ export interface ControlOptions extends CommandsOptions {
   readonly isUnanswered: (ifname: string) => boolean;
   /** What of the configuration could not be made so, one sentence each. */
   readonly problems: () => readonly string[];
+  /** The same of what the daemon itself serves: no group is worse off for it. */
+  readonly surfaceProblems: () => readonly string[];
   /** Why a device is not attached; undefined if it is. */
   readonly refusalOf: (name: string) => OperatorError | undefined;
+  /** Why the host's own stack uses what lies beneath an interface; undefined if it does not. */
+  readonly useBeneath: (name: string) => OperatorError | undefined;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   /** A monotonic time as RFC 3339 with microseconds. */
@@ -66,9 +70,16 @@ export class Control extends Commands implements ControlBackend {
 
   async status(): Promise<StatusRow> {
     const { system, version, nowMs } = this.#options;
-    const { state, groups } = system.describeStatus();
+    const { state: groupsState, groups } = system.describeStatus();
     const uptimeS = Math.floor((nowMs() - this.#startedMs) / 1000);
-    const problems = this.#options.problems();
+    const uses = system.describeInterfaces().flatMap(({ ifname }) => {
+      const use = this.#options.useBeneath(ifname);
+      return use === undefined ? [] : `${ifname}: ${use.message}`;
+    });
+    const lacks = [...this.#options.problems(), ...uses];
+    // Whoever watches the state alone is to see that a group is not as it was asked for.
+    const state = groupsState === 'ok' && lacks.length > 0 ? 'degraded' : groupsState;
+    const problems = [...lacks, ...this.#options.surfaceProblems()];
     return { state, version, uptime_s: uptimeS, problems, groups };
   }
 
@@ -77,14 +88,22 @@ export class Control extends Commands implements ControlBackend {
   }
 
   async interfaces(): Promise<readonly InterfaceRow[]> {
-    const { system, isUnanswered, refusalOf } = this.#options;
+    const { system, isUnanswered } = this.#options;
     return system.describeInterfaces().map((row) => {
-      const refusal = row.state === 'absent' ? refusalOf(row.ifname) : undefined;
-      // What is there and cannot be used must not be called absent.
-      const isThere = refusal !== undefined && refusal.code !== 'ENODEV';
-      const cause = isThere ? `${refusal.message} (${refusal.code})` : row.cause;
-      return { ...row, unanswered: isUnanswered(row.ifname), cause };
+      return { ...row, unanswered: isUnanswered(row.ifname), cause: this.#causeOf(row) };
     });
+  }
+
+  /** What is there and cannot be used must not be called absent, nor what is shared go unsaid. */
+  #causeOf({ ifname, state, cause }: Pick<InterfaceRow, 'ifname' | 'state' | 'cause'>): string {
+    const { refusalOf, useBeneath } = this.#options;
+    if (state !== 'absent') {
+      const use = useBeneath(ifname);
+      return use === undefined ? cause : `${cause}; ${use.message}`;
+    }
+    const refusal = refusalOf(ifname);
+    const isThere = refusal !== undefined && refusal.code !== 'ENODEV';
+    return isThere ? `${refusal.message} (${refusal.code})` : cause;
   }
 
   async addresses(): Promise<readonly AddressRow[]> {

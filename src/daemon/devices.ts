@@ -17,11 +17,14 @@ import { OperatorError } from '../base/errors.ts';
 import { nextTurn } from '../base/turns.ts';
 import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
+import type { Clock } from '../host/clock.ts';
 import type { Host } from '../host/host.ts';
 import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
 import { LATE_MS } from '../host/late.ts';
 import type { Log } from '../host/log.ts';
 import { stableMac } from '../host/stable-mac.ts';
+import type { System } from '../system.ts';
+import { type Device, type Entry, newEntry } from './device-entry.ts';
 import type { NicDrivers } from './driver.ts';
 import { type ContentsHost, GroupContents, logDeviceProblem } from './group-contents.ts';
 import type { Pump } from './pump.ts';
@@ -44,41 +47,16 @@ export interface DevicesOptions {
     >;
   readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
   readonly pump: Pick<Pump, 'tell'>;
-  readonly drivers: Pick<NicDrivers, 'attached' | 'released'>;
+  readonly drivers: Pick<NicDrivers, 'attached' | 'released' | 'removed'>;
   readonly machineId: string;
   readonly queues: number;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly log: Log;
   readonly fail: (error: unknown) => void;
 }
 
-/** How one name is opened and closed; NICs and groups differ only in this. */
-interface Device {
-  readonly name: string;
-  readonly port: number;
-  open(): Promise<void>;
-  close(): Promise<void>;
-  /** After the last close: the host need not look out for it any more. */
-  forget(): Promise<void>;
-}
-
-interface Entry {
-  readonly device: Device;
-  /** What it should be; a loss makes it false until the host says that it may be tried again. */
-  isWanted: boolean;
-  isOpen: boolean;
-  isBusy: boolean;
-  /** When the step under way began. */
-  busySinceMs: number;
-  /** Why the last attempt to open it failed; undefined once it is open, or was lost. */
-  refusal: OperatorError | undefined;
-  /** Given back for good: what the host suggests is not heard any more. */
-  isForgotten: boolean;
-  /** What the host said while the device was being opened; it counts when that is done. */
-  missed: (DeviceEvent | LinkEvent)[];
-  /** Who waits until nothing is under way. */
-  idle: (() => void)[];
-}
+/** Ours: between two times that a device is opened anew. */
+const REOPEN_MS = 5000;
 
 /** All devices of the daemon. */
 export class Devices {
@@ -111,12 +89,26 @@ export class Devices {
   /** True while a step of this device waits for the kernel for long. */
   isUnanswered(name: string): boolean {
     const entry = this.#entries.get(name);
-    return entry?.isBusy === true && this.#options.nowMs() - entry.busySinceMs > LATE_MS;
+    return entry?.isBusy === true && this.#options.clock.nowMs() - entry.busySinceMs > LATE_MS;
   }
 
   /** Why a device is not open: undefined if it is, or was and went away. */
   refusalOf(name: string): OperatorError | undefined {
     return this.#entries.get(name)?.refusal;
+  }
+
+  /** What the devices of groups are to carry and do not: one sentence each. */
+  problems(): string[] {
+    return [...this.#groups.values()].flatMap((contents) => contents.problems());
+  }
+
+  /** Puts back what others took off the devices of groups; answers what, one sentence each. */
+  async restore(): Promise<string[]> {
+    const restored: string[] = [];
+    for (const contents of this.#groups.values()) {
+      restored.push(...(await contents.restore(this.#options.log)));
+    }
+    return restored;
   }
 
   /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
@@ -171,7 +163,8 @@ export class Devices {
       return;
     }
     if (event.present) {
-      this.#tellDevice(event.ifname, { present: true, mac: event.mac, mtu: event.mtu });
+      const { mac, mtu, up } = event;
+      this.#tellDevice(event.ifname, { present: true, mac, mtu, up });
       return;
     }
     this.#options.log.warn({ event: 'device-lost', device: event.ifname }, event.cause);
@@ -191,11 +184,15 @@ export class Devices {
   handleAttachable(name: string): void {
     const entry = this.#entries.get(name);
     if (entry === undefined || entry.isForgotten) return;
+    if (this.#options.clock.nowMs() < entry.heldUntilMs) return;
     entry.isWanted = true;
     void this.#settle(entry);
   }
 
-  /** A worker cannot read the device any more: what it is the host will say. */
+  /**
+   * A worker cannot read the device any more. If it is gone the host will say so; otherwise it is
+   * closed, so that what it carried goes another way, and opened anew.
+   */
   handlePortError(port: number, errno: number): void {
     const entry = [...this.#entries.values()].find(({ device }) => device.port === port);
     if (entry === undefined) return;
@@ -203,21 +200,28 @@ export class Devices {
       { event: 'port-error', device: entry.device.name, errno },
       `${entry.device.name} cannot be read any more`,
     );
-    void this.#options.host.refresh();
+    this.#reopen(entry, errno).catch((error: unknown) => this.#options.fail(error));
+  }
+
+  async #reopen(entry: Entry, errno: number): Promise<void> {
+    const { clock, host, log } = this.#options;
+    const { openings } = entry;
+    await host.refresh();
+    if (!entry.isOpen || entry.isBusy || entry.isForgotten || entry.openings !== openings) return;
+    const { name } = entry.device;
+    log.warn({ event: 'device-reopened', device: name, errno }, `${name} is opened anew`);
+    const nowMs = clock.nowMs();
+    const pauseMs = nowMs - entry.reopenedMs < REOPEN_MS ? REOPEN_MS : 0;
+    entry.reopenedMs = nowMs;
+    entry.heldUntilMs = nowMs + pauseMs;
+    entry.isWanted = false;
+    await this.#settle(entry);
+    if (pauseMs === 0) this.handleAttachable(name);
+    else clock.after(pauseMs, () => this.handleAttachable(name));
   }
 
   #add(device: Device): Promise<void> {
-    const entry: Entry = {
-      device,
-      isWanted: true,
-      isOpen: false,
-      isBusy: false,
-      busySinceMs: 0,
-      refusal: undefined,
-      isForgotten: false,
-      missed: [],
-      idle: [],
-    };
+    const entry = newEntry(device);
     this.#entries.set(device.name, entry);
     return this.#settle(entry);
   }
@@ -226,7 +230,7 @@ export class Devices {
   async #settle(entry: Entry): Promise<void> {
     if (entry.isBusy) return await new Promise((resolve) => entry.idle.push(resolve));
     entry.isBusy = true;
-    entry.busySinceMs = this.#options.nowMs();
+    entry.busySinceMs = this.#options.clock.nowMs();
     try {
       while (entry.isWanted !== entry.isOpen) {
         if (entry.isWanted) await this.#open(entry);
@@ -246,6 +250,7 @@ export class Devices {
     try {
       await entry.device.open();
       entry.isOpen = true;
+      entry.openings++;
       entry.refusal = undefined;
       for (const event of entry.missed.splice(0)) {
         if (event.kind === 'link') this.handleLink(event);
@@ -310,7 +315,13 @@ export class Devices {
         drivers.released(name);
         await host.releaseInterface(name);
       },
-      forget: () => host.detachInterface(name),
+      forget: async () => {
+        try {
+          await host.detachInterface(name);
+        } finally {
+          drivers.removed(name, nic);
+        }
+      },
     };
   }
 
@@ -328,7 +339,7 @@ export class Devices {
         try {
           await pool.attach(port, device.fds);
           pump.tell((system, nowMs) => {
-            const info = { present: true, mac, mtu: device.mtu };
+            const info = { present: true, mac, mtu: device.mtu, up: true };
             system.handleGroupDevice(name, info, nowMs);
           });
           await host.refresh(name);
@@ -347,7 +358,7 @@ export class Devices {
     };
   }
 
-  #tellDevice(name: string, info: { present: boolean; mac: number; mtu: number }): void {
+  #tellDevice(name: string, info: Parameters<System['handleGroupDevice']>[1]): void {
     this.#options.pump.tell((system, nowMs) => {
       if (system.groupPortOf(name) !== undefined) system.handleGroupDevice(name, info, nowMs);
       else system.handleDevice(name, info, nowMs);
@@ -355,4 +366,4 @@ export class Devices {
   }
 }
 
-const ABSENT = { present: false, mac: 0, mtu: 0 } as const;
+const ABSENT = { present: false, mac: 0, mtu: 0, up: false } as const;

@@ -9,7 +9,8 @@
  * is shown, and concerns nothing else. Modelled in test/model/main-thread.pml.
  *
  * A kernel device counts from its own creation and may be replaced. What it counts while it is
- * attached is added up here, so that a new device never makes a total fall.
+ * attached is added up here, so that a new device never makes a total fall. A port counts since the
+ * daemon began and may be another interface's later, which begins at zero.
  *
  * Whose "received" it is depends on the device: a macvtap receives what the wire brings, but what a
  * TAP receives is what *we* write into it.
@@ -66,6 +67,8 @@ export class NicDrivers {
   readonly #attached = new Map<string, AttachedNic>();
   /** Sums over the devices that an interface had before. */
   readonly #former = new Map<string, KernelLosses>();
+  /** What a port had counted when the last interface on it was removed. */
+  readonly #portBases = new Map<number, PortCounters>();
 
   /** `ask` gives the counters of a kernel device; it fails with ENODEV if there is none. */
   constructor(
@@ -102,6 +105,13 @@ export class NicDrivers {
     this.#attached.delete(ifname);
     const former = this.#former.get(ifname) ?? NO_LOSSES;
     this.#former.set(ifname, sum(former, sinceAttached(nic)));
+  }
+
+  /** The interface is gone for good; the next one on its port begins at zero. */
+  removed(ifname: string, port: number): void {
+    this.#attached.delete(ifname);
+    this.#former.delete(ifname);
+    this.#portBases.set(port, this.#pool.portCounters(port));
   }
 
   /** True while the driver owes an answer for longer than a reader waits. */
@@ -168,7 +178,7 @@ export class NicDrivers {
 
   #totals(port: number, ifname: string): LinkCounters {
     const nic = this.#attached.get(ifname);
-    const ours = this.#pool.portCounters(port);
+    const ours = since(this.#pool.portCounters(port), this.#portBases.get(port));
     const former = this.#former.get(ifname) ?? NO_LOSSES;
     const losses = nic === undefined ? former : sum(former, sinceAttached(nic));
     return {
@@ -187,18 +197,37 @@ export class NicDrivers {
 }
 
 function note(nic: AttachedNic, counters: DeviceCounters): void {
-  const inward = counters.rxDropped + counters.rxErrors;
-  const outward = counters.txDropped + counters.txErrors;
-  const now = nic.isTap
-    ? { receive: outward, transmit: inward }
-    : { receive: inward, transmit: outward };
-  nic.base ??= now;
-  // A driver may reset its counters: then it counts from zero again, and nothing falls.
-  if (now.receive < nic.last.receive || now.transmit < nic.last.transmit) {
-    const since = sinceAttached(nic);
-    nic.base = { receive: -since.receive, transmit: -since.transmit };
-  }
+  const now = lossesOf(nic.isTap, counters);
+  const { base = now, last } = nic;
+  nic.base = {
+    receive: baseAfter(base.receive, last.receive, now.receive),
+    transmit: baseAfter(base.transmit, last.transmit, now.transmit),
+  };
   nic.last = now;
+}
+
+/**
+ * A macvtap shows what it lost on the way in under both names (macvlan, and the kernel's own sum
+ * over its devices is in `dropped`). What a TAP receives is what we write.
+ */
+function lossesOf(isTap: boolean, counters: DeviceCounters): KernelLosses {
+  const outward = counters.txDropped + counters.txErrors;
+  return isTap
+    ? { receive: outward, transmit: counters.rxDropped + counters.rxErrors }
+    : { receive: counters.rxDropped, transmit: outward };
+}
+
+/** A driver may reset a counter: then it counts from zero again, and no sum falls. */
+function baseAfter(base: bigint, last: bigint, now: bigint): bigint {
+  return now < last ? base - last : base;
+}
+
+function since(counters: PortCounters, base: PortCounters | undefined): PortCounters {
+  if (base === undefined) return counters;
+  const names = Object.keys(counters) as (keyof PortCounters)[];
+  return Object.fromEntries(
+    names.map((name) => [name, counters[name] - base[name]]),
+  ) as unknown as PortCounters;
 }
 
 function sinceAttached({ base, last }: AttachedNic): KernelLosses {

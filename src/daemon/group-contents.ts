@@ -7,7 +7,7 @@
 
 import { type ErrorCode, OperatorError } from '../base/errors.ts';
 import type { GroupConfig, RouteConfig } from '../config/types.ts';
-import type { GroupDeviceSpec } from '../host/group-device.ts';
+import type { GroupDeviceSpec, Lacking } from '../host/group-device.ts';
 import type { Host } from '../host/host.ts';
 import type { Log } from '../host/log.ts';
 import type { RouteSettings } from '../host/records.ts';
@@ -22,6 +22,8 @@ export type ContentsHost = Pick<
   | 'deleteAddress'
   | 'addRoute'
   | 'deleteRoute'
+  | 'lacking'
+  | 'restoreConnected'
 >;
 
 /** What a device is to be, without what makes it this machine's. */
@@ -114,6 +116,39 @@ export class GroupContents {
       ({ routes }) => ({ routes: back(routes) }),
       () => unless('ENOENT', this.#host.deleteRoute(this.name, routeSettings(route))),
     );
+  }
+
+  /** What the device is to carry and does not, and why: one sentence each. */
+  problems(): string[] {
+    const { name } = this;
+    const { addresses, connected, routes } = this.#lacking();
+    return [
+      ...addresses.map((address) => `${name}: ${address} was taken off the device`),
+      ...connected.map((network) => `${name}: ${nameOf({ to: network })} was deleted`),
+      ...routes.map(({ route, reason }) => `${name}: ${reason ?? `${nameOf(route)} was deleted`}`),
+    ];
+  }
+
+  /** Puts back what the device lacks; answers what was put back, one sentence each. */
+  async restore(log: Log): Promise<string[]> {
+    const { name } = this;
+    const { addresses, connected, routes } = this.#lacking();
+    await this.#attempt(log, this.#host.restoreConnected(name));
+    for (const address of addresses) {
+      await this.#attempt(log, unless('EEXIST', this.#host.addAddress(name, address)));
+    }
+    for (const { route } of routes) await this.#attempt(log, this.#host.addRoute(name, route));
+    const left = this.#lacking();
+    const isLeft = new Set(namesOf(left));
+    return namesOf({ addresses, connected, routes })
+      .filter((what) => !isLeft.has(what))
+      .map((what) => `put ${what} back on ${name}`);
+  }
+
+  #lacking(): Lacking {
+    if (!this.#isOpen) return { addresses: [], routes: [], connected: [] };
+    const { addresses, routes } = this.#config;
+    return this.#host.lacking(this.name, addresses, routes.map(routeSettings));
   }
 
   /** Has the kernel listen to a multicast address, or no longer. */
@@ -238,8 +273,21 @@ function newIn<T>(list: readonly T[], others: readonly T[]): T[] {
   return list.filter((one) => !known.has(textOf(one)));
 }
 
-function routeSettings({ to, via }: RouteConfig): RouteSettings {
-  return via === null ? { to } : { to, via };
+/** What is lacking, by name. */
+function namesOf({ addresses, connected, routes }: Lacking): string[] {
+  return [
+    ...addresses,
+    ...connected.map((network) => nameOf({ to: network })),
+    ...routes.map(({ route }) => nameOf(route)),
+  ];
+}
+
+function nameOf({ to, via }: RouteSettings): string {
+  return via === undefined ? `the route to ${to}` : `the route to ${to} via ${via}`;
+}
+
+function routeSettings({ to, via, onlink }: RouteConfig): RouteSettings {
+  return { to, ...(via === null ? {} : { via }), ...(onlink ? { onlink } : {}) };
 }
 
 /** Waits for `done`; a refusal with `code` is as good as done. */

@@ -9,7 +9,8 @@
  *   start    what can be applied is applied: one setting that is refused must not take the network
  *            of the host with it; the rest is logged and shown
  *   command  whole or nothing: a change that fails is followed by the way back
- *   reload   what can be applied is applied, the rest is reported
+ *   reload   what can be applied is applied, the rest is reported; what others took off the devices
+ *            of groups is put back
  *
  * Invariants
  * 1. One configuration change at a time, in the order of asking: from reading what it starts from
@@ -56,6 +57,8 @@ export interface ReconfigurationOptions {
   readonly isStopping: () => boolean;
   /** Why a device is not attached; undefined if it is, or is not wanted. */
   readonly refusalOf: (name: string) => OperatorError | undefined;
+  /** Puts back what others took off the devices of groups; answers what, one sentence each. */
+  readonly restore: () => Promise<readonly string[]>;
 }
 
 /** What came of all the changes to a configuration; `opened`: devices that were asked for. */
@@ -157,7 +160,9 @@ export class Reconfiguration {
       }
       await store.commit(proposal);
       this.#problems.clear();
-      const row = this.#rowOf(await this.#applyAll(proposal.effective.config));
+      const applied = await this.#applyAll(proposal.effective.config);
+      const restored = await this.#options.restore();
+      const row = this.#rowOf({ ...applied, changes: [...applied.changes, ...restored] });
       for (const problem of row.problems) log.error({ event: 'not-applied' }, problem);
       for (const warning of row.warnings) log.warn({ event: 'reload-warning' }, warning);
       log.info({ event: 'reloaded', ...row }, `reloaded: ${countOf(row)}`);

@@ -13,6 +13,11 @@ export function findGroup({ groups }: Config, name: string): GroupConfig {
   return found;
 }
 
+/** Whether a group, or its device, has that name. */
+export function isCalled(group: GroupConfig, name: string): boolean {
+  return group.groupName === name || group.name === name;
+}
+
 /** The interface of that name; ENXIO. */
 export function findInterface({ interfaces }: Config, name: string): InterfaceConfig {
   const found = interfaces.find((nic) => nic.name === name);

@@ -12,6 +12,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { failedWith, native } from '../datapath/native.ts';
 import { closeDevice, type Device, openMacvtap, openTap } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
@@ -24,13 +25,7 @@ import type { Changes } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
 import type { Silencer } from './silence.ts';
 import { stableMac } from './stable-mac.ts';
-import { devicePath } from './sysctl.ts';
-
-/**
- * Ours: frames that wait in a queue while its worker is busy elsewhere; the kernel's 500 and 1000
- * lose bursts at the start of a transfer. Set before the first frame can come.
- */
-export const TX_QUEUE_LENGTH = 4096;
+import { assertBridgedTap, assertMacvtap, TX_QUEUE_LENGTH } from './wiring.ts';
 
 /** An interface as the configuration names it. */
 export interface InterfaceSpec {
@@ -112,6 +107,32 @@ export async function detachInterface(
   }
 }
 
+/**
+ * Asserts how the devices of an attachment are connected and set. After `down` and `up` a macvtap
+ * has lost its wish for all multicast, although it shows it.
+ */
+export async function assertAttachment(
+  context: AttachContext,
+  { spec, wiring, ifindex, lower: silenced }: Attachment,
+  hasBounced: boolean,
+): Promise<void> {
+  if (silenced === undefined) return;
+  const { rtnl, changes, silencer } = context;
+  const lower = await rtnl.link(silenced.name);
+  const link = await rtnl.link(spec.name);
+  if (lower?.ifindex !== silenced.ifindex) return;
+  await silencer.assertSilent(lower, false);
+  if (link?.ifindex !== ifindex) return;
+  const holder = holderOf(spec);
+  if (wiring === 'bridged-tap') {
+    await assertBridgedTap(changes, holder, link, lower);
+    return;
+  }
+  if (hasBounced && link.allmulti) await rtnl.setLink(link, { allmulti: false });
+  const seen = hasBounced ? { ...link, allmulti: false } : link;
+  if (link.up) await assertMacvtap(changes, holder, seen, lower);
+}
+
 async function undoAttachment(context: AttachContext, spec: InterfaceSpec): Promise<void> {
   await context.changes.undo(holderOf(spec));
   await context.silencer.release(holderOf(spec));
@@ -138,13 +159,14 @@ async function attachMacvtap(
       `ip link set ${uplink} nomaster, or use "bridge:" for ${spec.name}`,
     );
   }
+  refuseSmallMtu(lower);
   const existing = await rtnl.link(spec.name);
   if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
   if (existing !== undefined) await refuseOpenMacvtap(existing);
   if (existing !== undefined) await changes.foundMacvtap(holderOf(spec), existing);
   await silencer.silence(lower, holderOf(spec), true);
-  const link = existing ?? (await createMacvtap(changes, spec, lower));
-  await assertMacvtap(context, spec, link, lower);
+  const link = existing ?? (await createMacvtap(context, spec, lower));
+  await assertMacvtap(changes, holderOf(spec), link, lower);
   const device = await openMacvtap(spec.name, { queues });
   let attached: LinkRecord;
   try {
@@ -166,7 +188,7 @@ async function attachMacvtap(
 
 /** The kernel gives a NIC in passthru mode to one upper device only, and says EINVAL to others. */
 async function createMacvtap(
-  changes: Changes,
+  { changes, rtnl }: AttachContext,
   spec: InterfaceSpec,
   lower: LinkRecord,
 ): Promise<LinkRecord> {
@@ -174,31 +196,19 @@ async function createMacvtap(
     return await changes.macvtap(holderOf(spec), spec.name, lower, TX_QUEUE_LENGTH);
   } catch (error) {
     if (!(error instanceof OperatorError) || error.code !== 'EINVAL') throw error;
+    const isOn = ({ lower: beneath, kind }: LinkRecord): boolean =>
+      beneath === lower.ifindex && kind.startsWith('macv');
+    const other = (await rtnl.links()).find(isOn);
+    if (other !== undefined) {
+      const what = `${lower.name} is busy: ${other.name} (${other.kind}) is on it`;
+      throw new OperatorError('EBUSY', what, `ip link delete ${other.name}`);
+    }
     throw new OperatorError(
       'EBUSY',
       `${lower.name} cannot be taken by a macvtap: ${error.message}`,
-      `is there another macvtap or macvlan on ${lower.name}, or is it no Ethernet device?`,
+      `is ${lower.name} an Ethernet device?`,
     );
   }
-}
-
-/**
- * Makes a macvtap as it must be: silent, up, hearing every multicast group (only after `up` does
- * the kernel act on that), as large as the NIC beneath. Done again on every link event.
- */
-export async function assertMacvtap(
-  context: AttachContext,
-  spec: InterfaceSpec,
-  link: LinkRecord,
-  lower: LinkRecord,
-): Promise<void> {
-  const { changes } = context;
-  const holder = holderOf(spec);
-  await changes.sysctl(holder, link, devicePath('ipv6', link.name, 'disable_ipv6'), '1');
-  const mtu = lower.mtu > link.mtu ? { mtu: lower.mtu } : {};
-  await changes.link(holder, link, { txQueueLength: TX_QUEUE_LENGTH, ...mtu });
-  await changes.link(holder, link, { up: true });
-  await changes.link(holder, link, { allmulti: true });
 }
 
 /** A device of that name that was made by somebody else will do if it is what we would make. */
@@ -212,6 +222,16 @@ function refuseOtherThanMacvtap(existing: LinkRecord, lower: LinkRecord): void {
     'EEXIST',
     `a device named ${existing.name} exists and is not a macvtap (passthru) on ${lower.name}`,
     `rename or delete it (ip link delete ${existing.name}), or name the interface otherwise`,
+  );
+}
+
+/** What the group's device takes at least would not fit. */
+function refuseSmallMtu({ name, mtu }: LinkRecord): void {
+  if (mtu >= GROUP_MTU_MIN) return;
+  throw new OperatorError(
+    'EINVAL',
+    `${name} has an MTU of ${mtu} (${GROUP_MTU_MIN} or more)`,
+    `ip link set ${name} mtu ${GROUP_MTU_MIN}`,
   );
 }
 
@@ -231,13 +251,8 @@ async function attachBridgedTap(
   const lower = await rtnl.linkOf(bridge, 'bridge');
   if (lower.kind !== 'bridge') throw new OperatorError('EINVAL', `${bridge} is not a bridge`);
   await silencer.silence(lower, holderOf(spec), false);
-  return openedTap(context, spec, queues, lower, async (link) => {
-    if (link.master !== 0 && link.master !== lower.ifindex) {
-      throw new OperatorError('EBUSY', `${spec.name} is a port of another device`);
-    }
-    const disableIpv6 = devicePath('ipv6', link.name, 'disable_ipv6');
-    await changes.sysctl(holderOf(spec), link, disableIpv6, '1');
-    await changes.link(holderOf(spec), link, { master: lower.ifindex });
+  return openedTap(context, spec, queues, lower, (link) => {
+    return assertBridgedTap(changes, holderOf(spec), link, lower);
   });
 }
 
@@ -261,6 +276,7 @@ async function openedTap(
   const holder = holderOf(spec);
   const { device, link, isNew } = await openTapDevice(context, holder, spec.name, queues);
   try {
+    refuseSmallMtu(link);
     await changes.link(holder, link, {
       txQueueLength: TX_QUEUE_LENGTH,
       ...(isNew ? { mac: stableMac(machineId, spec.name, 'port') } : {}),

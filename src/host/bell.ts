@@ -7,7 +7,13 @@
 
 import { readU32 } from 'netlink/dist/structs.js';
 import { linkParse } from './link-message.ts';
-import { type Message, messagesParse, NLM_F_REPLACE } from './netlink-message.ts';
+import {
+  attributesOf,
+  attributeU32,
+  type Message,
+  messagesParse,
+  NLM_F_REPLACE,
+} from './netlink-message.ts';
 import type { LinkRecord } from './records.ts';
 import { routeParse } from './route-message.ts';
 
@@ -19,11 +25,24 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
+const RTM_NEWNETCONF = 80;
 const RTM_NEWNEXTHOP = 104;
 const RTM_DELNEXTHOP = 105;
 
-/** RTNLGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE, NEXTHOP. */
-export const BELL_GROUPS: readonly number[] = [1, 5, 7, 9, 11, 32];
+const AF_INET6 = 10;
+const IFADDRMSG_LENGTH = 8;
+const IFINFOMSG_LENGTH = 16;
+
+// From linux/netconf.h. The header is one octet, padded.
+
+const NETCONFMSG_LENGTH = 4;
+const NETCONFA_IFINDEX = 1;
+
+/**
+ * RTNLGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV4_NETCONF,
+ * NEXTHOP.
+ */
+export const BELL_GROUPS: readonly number[] = [1, 5, 7, 9, 11, 12, 24, 32];
 
 /** What the socket for notifications calls. */
 export interface NotificationHandlers {
@@ -44,44 +63,60 @@ export type OpenNotifications = (
 export type Ring =
   | { readonly about: 'link'; readonly link: LinkRecord; readonly isGone: boolean }
   | { readonly about: 'addresses'; readonly ifindex: number }
+  /** Settings under /proc/sys/net. */
+  | { readonly about: 'settings'; readonly ifindex: number }
   /** Undefined: it may have taken a route from any device. */
   | { readonly about: 'routes'; readonly ifindexes: readonly number[] | undefined };
 
 /** What the messages of one read may have changed, in their order. */
 export function ringsOf(bytes: Buffer): Ring[] {
-  return messagesParse(bytes).flatMap((message) => ringOf(message) ?? []);
+  return messagesParse(bytes).flatMap(ringsOfMessage);
 }
 
-function ringOf(message: Message): Ring | undefined {
+function ringsOfMessage(message: Message): Ring[] {
   switch (message.type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
+      if (message.body[0] === AF_INET6) return ipv6Rings(message.body);
       const link = linkParse(message.body);
-      return link && { about: 'link', link, isGone: message.type === RTM_DELLINK };
+      if (link === undefined) return [];
+      return [{ about: 'link', link, isGone: message.type === RTM_DELLINK }];
     }
     case RTM_NEWADDR:
     case RTM_DELADDR:
-      return message.body.length < 8
-        ? undefined
-        : { about: 'addresses', ifindex: readU32.call(message.body, 4) };
+      return message.body.length < IFADDRMSG_LENGTH
+        ? []
+        : [{ about: 'addresses', ifindex: readU32.call(message.body, 4) }];
+    case RTM_NEWNETCONF:
+      return settingsRings(message.body);
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-      return routesRing(message);
+      return routesRings(message);
     case RTM_NEWNEXTHOP:
     case RTM_DELNEXTHOP:
-      return { about: 'routes', ifindexes: undefined };
+      return [{ about: 'routes', ifindexes: undefined }];
     default:
-      return undefined;
+      return [];
   }
 }
 
+/** The IPv6 side of a device began to run, or has another router. */
+function ipv6Rings(body: Buffer): Ring[] {
+  return body.length < IFINFOMSG_LENGTH
+    ? []
+    : [{ about: 'settings', ifindex: readU32.call(body, 4) }];
+}
+
+function settingsRings(body: Buffer): Ring[] {
+  const ifindex = attributesOf(body.subarray(NETCONFMSG_LENGTH)).get(NETCONFA_IFINDEX);
+  return [{ about: 'settings', ifindex: attributeU32(ifindex) }];
+}
+
 /** A route that replaces another names only its own device, not the one that loses a route. */
-function routesRing(message: Message): Ring | undefined {
+function routesRings(message: Message): Ring[] {
   const route = routeParse(message.body);
-  if (route === undefined) return undefined;
+  if (route === undefined) return [];
   const isPrecise = (message.flags & NLM_F_REPLACE) === 0 && route.hops.length > 0;
-  return {
-    about: 'routes',
-    ifindexes: isPrecise ? route.hops.map((hop) => hop.ifindex) : undefined,
-  };
+  const ifindexes = isPrecise ? route.hops.map((hop) => hop.ifindex) : undefined;
+  return [{ about: 'routes', ifindexes }];
 }

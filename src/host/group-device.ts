@@ -8,42 +8,37 @@
  *   accept_dad=1             the kernel's own duplicate detection
  *   promote_secondaries=1    deleting one address does not delete its whole subnet
  *   send_redirects=0         no redirects about traffic that leaves as it came
+ *   unres_qlen_bytes (IPv4)  what waits for a neighbour's answer, which takes a worker longer than
+ *                            a driver: a burst must not be lost meanwhile
  *   forwarding=0 (IPv4)      only while the group does not forward; otherwise it is the host's own
  *
  * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
- * those of the configuration are put back, except what somebody removed by hand before.
+ * those of the configuration are put back (group-routes.ts), except what somebody removed by hand
+ * before.
  *
- * A route that the kernel refuses (mostly: another device has one of the same destination and
- * metric, as the uplink before it was given to the group) is logged with the reason, stays wanted,
- * and is tried again by `retryRoutes` until it is set.
- *
- * Invariant: an address or route is wanted from the time it is added by us until we are told to
- * delete it or it disappears while the device is up.
+ * Invariant: an address is wanted from the time it is added by us until we are told to delete it or
+ * it disappears while the device is up.
  */
 
 import { OperatorError } from '../base/errors.ts';
 import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { closeDevice, type Device } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
-import { openTapDevice, TX_QUEUE_LENGTH } from './attach.ts';
+import { openTapDevice } from './attach.ts';
+import { lackingConnected, networkOf } from './connected.ts';
+import { GroupRoutes, type LackingRoute } from './group-routes.ts';
 import { Memberships } from './multicast.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import { operatorErrorOf } from './refusal.ts';
 import type { Changes, HostLog } from './restore.ts';
-import {
-  canonicalPrefix,
-  isInPlaceOf,
-  keysAmong,
-  routeFamily,
-  routeKey,
-  routeTable,
-} from './route-key.ts';
+import { canonicalPrefix } from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
 import { devicePath } from './sysctl.ts';
+import { TX_QUEUE_LENGTH } from './wiring.ts';
 
-/** Family, setting, value; see the head of the file. */
-type Setting = readonly ['ipv4' | 'ipv6', string, string];
+/** Family, setting, value, and where it is; see the head of the file. */
+type Setting = readonly ['ipv4' | 'ipv6', string, string, ('conf' | 'neigh')?];
 
 const SETTINGS: readonly Setting[] = [
   ['ipv6', 'addr_gen_mode', '1'],
@@ -51,6 +46,7 @@ const SETTINGS: readonly Setting[] = [
   ['ipv6', 'accept_dad', '1'],
   ['ipv4', 'promote_secondaries', '1'],
   ['ipv4', 'send_redirects', '0'],
+  ['ipv4', 'unres_qlen_bytes', String(2 * 1024 * 1024), 'neigh'],
 ];
 
 const NO_FORWARDING: Setting = ['ipv4', 'forwarding', '0'];
@@ -68,6 +64,14 @@ export interface GroupDeviceSpec {
   readonly routes: readonly RouteSettings[];
   /** False: the kernel must not forward what comes in here; otherwise its own setting decides. */
   readonly forwarding?: boolean;
+}
+
+/** What a device is to carry and does not. */
+export interface Lacking {
+  readonly addresses: readonly string[];
+  readonly routes: readonly LackingRoute[];
+  /** 'A.B.C.D/L': networks of its addresses without the route that the kernel made. */
+  readonly connected: readonly string[];
 }
 
 /** What the device needs of the host. */
@@ -88,11 +92,10 @@ export class GroupDevice {
   #forwarding: boolean;
   readonly #memberships = new Memberships();
   readonly #wantedAddresses = new Set<string>();
-  readonly #wantedRoutes = new Map<string, RouteSettings>();
-  /** Wanted routes that are not set, and the reason that was told last. */
-  readonly #refusedRoutes = new Map<string, string>();
+  readonly #routes: GroupRoutes;
   #seenAddresses: ReadonlySet<string> = new Set();
-  #seenRoutes: readonly HostRoute[] = [];
+  /** What the kernel says that the device carries, while it is up. */
+  #addresses: readonly HostAddress[] = [];
 
   private constructor(context: GroupContext, spec: GroupDeviceSpec, device: Device, index: number) {
     this.#context = context;
@@ -100,6 +103,8 @@ export class GroupDevice {
     this.device = device;
     this.ifindex = index;
     this.#forwarding = spec.forwarding ?? true;
+    const { name } = spec;
+    this.#routes = new GroupRoutes({ ...context, name, ifindex: index, holder: holderOf(spec) });
   }
 
   /**
@@ -120,7 +125,7 @@ export class GroupDevice {
       await group.#assertSettings(link);
       await context.changes.link(group.#holder, link, { up: true });
       for (const prefix of spec.addresses) group.#wantedAddresses.add(canonicalPrefix(prefix));
-      for (const route of spec.routes) group.#wantedRoutes.set(routeKey(route), route);
+      for (const route of spec.routes) group.#routes.want(route);
       await group.#applyWanted();
     } catch (error) {
       await group.close();
@@ -192,31 +197,17 @@ export class GroupDevice {
    * route has its place: it stays wanted. What else the kernel refuses has changed nothing.
    */
   async addRoute(route: RouteSettings): Promise<OperatorError | undefined> {
-    const problem = await this.#putRoute(await this.#link(), route);
-    if (problem === undefined || problem.code === 'EEXIST') {
-      this.#wantedRoutes.set(routeKey(route), route);
-      return problem;
-    }
-    this.#refusedRoutes.delete(routeKey(route));
-    throw problem;
+    return this.#routes.add(await this.#link(), route);
   }
 
   /** Deletes a static route through the device; ENOENT if it is not there. */
   async deleteRoute(route: RouteSettings): Promise<void> {
-    this.#wantedRoutes.delete(routeKey(route));
-    this.#refusedRoutes.delete(routeKey(route));
-    if (!(await this.#context.rtnl.deleteRoute(await this.#link(), route))) {
-      throw new OperatorError('ENOENT', `there is no route to ${route.to}`);
-    }
+    await this.#routes.delete(await this.#link(), route);
   }
 
   /** Tries again what was refused; a new reason is logged, and so is the success. */
   async retryRoutes(): Promise<void> {
-    if (this.#refusedRoutes.size === 0) return;
-    const link = await this.#link();
-    for (const [key, route] of [...this.#wantedRoutes]) {
-      if (this.#refusedRoutes.has(key)) await this.#putRoute(link, route);
-    }
+    if (this.#routes.hasRefused) await this.#routes.retry(await this.#link());
   }
 
   /**
@@ -226,7 +217,8 @@ export class GroupDevice {
   noteLink(link: LinkRecord, hasBounced: boolean): void {
     if (link.ifindex !== this.ifindex || (link.up && !hasBounced)) return;
     this.#seenAddresses = new Set();
-    this.#seenRoutes = [];
+    this.#addresses = [];
+    this.#routes.forgetSeen();
   }
 
   /** A link event: the settings are asserted; after down and up, what was wanted is put back. */
@@ -234,6 +226,11 @@ export class GroupDevice {
     if (link.ifindex !== this.ifindex) return;
     await this.#assertSettings(link);
     if (link.up && hasBounced) await this.#applyWanted();
+  }
+
+  /** Settings may have changed: ours are asserted. */
+  async handleSettings(): Promise<void> {
+    await this.#assertSettings(await this.#link());
   }
 
   /** What has disappeared from a device that is up was removed by somebody: it stays so. */
@@ -244,17 +241,33 @@ export class GroupDevice {
       if (!present.has(prefix)) this.#wantedAddresses.delete(prefix);
     }
     this.#seenAddresses = present;
+    this.#addresses = list;
   }
 
   /** The same for routes; one that went with its address counts as removed too. */
   handleRoutes(list: readonly HostRoute[], link: LinkRecord | undefined): void {
-    if (!link?.up) return;
-    const wanted = [...this.#wantedRoutes.keys()];
-    const present = keysAmong(wanted, list, this.ifindex);
-    for (const key of keysAmong(wanted, this.#seenRoutes, this.ifindex)) {
-      if (!present.has(key)) this.#wantedRoutes.delete(key);
-    }
-    this.#seenRoutes = list;
+    if (link?.up) this.#routes.handleSeen(list);
+  }
+
+  /** Of these addresses and routes, those that somebody took away or the kernel refuses. */
+  lacking(addresses: readonly string[], routes: readonly RouteSettings[]): Lacking {
+    return {
+      addresses: addresses.filter((one) => !this.#wantedAddresses.has(canonicalPrefix(one))),
+      routes: this.#routes.lacking(routes),
+      connected: this.#lackingConnected().map(networkOf),
+    };
+  }
+
+  /** Puts the routes back that the kernel made of the addresses, where somebody deleted them. */
+  async restoreConnected(): Promise<void> {
+    const lacking = this.#lackingConnected();
+    if (lacking.length === 0) return;
+    const link = await this.#link();
+    for (const route of lacking) await this.#context.rtnl.addConnected(link, route);
+  }
+
+  #lackingConnected(): HostRoute[] {
+    return lackingConnected(this.#addresses, this.#routes.seen);
   }
 
   get #holder(): string {
@@ -269,8 +282,8 @@ export class GroupDevice {
 
   async #assertSettings(link: LinkRecord): Promise<void> {
     const wanted = this.#forwarding ? SETTINGS : [...SETTINGS, NO_FORWARDING];
-    for (const [family, setting, value] of wanted) {
-      const path = devicePath(family, link.name, setting);
+    for (const [family, setting, value, tree] of wanted) {
+      const path = devicePath(family, link.name, setting, tree);
       await this.#context.changes.sysctl(this.#holder, link, path, value);
     }
   }
@@ -278,10 +291,7 @@ export class GroupDevice {
   async #applyWanted(): Promise<void> {
     const link = await this.#link();
     for (const prefix of [...this.#wantedAddresses]) await this.#putAddress(link, prefix);
-    for (const route of [...this.#wantedRoutes.values()]) {
-      const problem = await this.#putRoute(link, route);
-      if (problem !== undefined) this.problems.push(problem);
-    }
+    this.problems.push(...(await this.#routes.putAll(link)));
   }
 
   async #putAddress(link: LinkRecord, prefix: string): Promise<void> {
@@ -292,49 +302,6 @@ export class GroupDevice {
       this.problems.push(error);
       this.#context.log.warn({ group: this.spec.name, code: error.code }, error.message);
     }
-  }
-
-  /** Answers why the route is not set, and tells it if that is new. */
-  async #putRoute(link: LinkRecord, route: RouteSettings): Promise<OperatorError | undefined> {
-    const { changes, log } = this.#context;
-    const { name } = this.spec;
-    const key = routeKey(route);
-    let problem: OperatorError | undefined;
-    try {
-      const end = await changes.route(this.#holder, link, route);
-      if (end === 'held') problem = await this.#heldRoute(route, this.#refusedRoutes.get(key));
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      problem = error;
-    }
-    const told = this.#refusedRoutes.get(key);
-    if (problem === undefined) {
-      this.#refusedRoutes.delete(key);
-      if (told !== undefined) log.info({ group: name }, `the route to ${route.to} is set now`);
-    } else {
-      this.#refusedRoutes.set(key, problem.message);
-      const { code, hint, message } = problem;
-      if (told !== message) log.warn({ event: 'route-refused', group: name, code, hint }, message);
-    }
-    return problem;
-  }
-
-  /** Who has the place of a route; large tables are not searched again for what is `told`. */
-  async #heldRoute(route: RouteSettings, told: string | undefined): Promise<OperatorError> {
-    const { rtnl } = this.#context;
-    const own = `the route to ${route.to} through ${this.spec.name} is not set`;
-    if (told?.startsWith(own)) return new OperatorError('EEXIST', told);
-    const isIt = isInPlaceOf(route);
-    const holder = await rtnl.findInTable(routeTable(route), routeFamily(route), isIt);
-    const [hop] = holder?.hops ?? [];
-    const device = hop === undefined ? undefined : (await rtnl.link(hop.ifindex))?.name;
-    const via = hop?.via === undefined ? '' : ` via ${hop.via}`;
-    const other = `${route.to}${via}${device === undefined ? '' : ` dev ${device}`}`;
-    return new OperatorError(
-      'EEXIST',
-      `${own}: ${other} has its place`,
-      `ip route del ${other}; it is set as soon as that is gone`,
-    );
   }
 }
 

@@ -16,6 +16,8 @@ export type DeviceEvent =
       readonly present: true;
       readonly mac: Mac;
       readonly mtu: number;
+      /** It runs: the administrator has not set it down. */
+      readonly up: boolean;
     }
   | {
       readonly kind: 'device';

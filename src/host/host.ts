@@ -1,8 +1,9 @@
 /**
  * The host's side of the daemon: NICs taken and given back, group devices made, the host's
  * addresses and routes told, everything put back at the end. The one class that daemon.ts needs of
- * this folder; the rooms behind it are rtnl (questions and changes), mirror (differences),
- * restore and journal (taking back), silence, attach and interfaces (NICs), group-device.
+ * this folder; the rooms behind it are rtnl (questions and changes), mirror (differences), restore
+ * and journal (taking back), silence, attach, wiring and interfaces (NICs), group-device and
+ * group-devices.
  *
  * Life: start() first, stop() last; between them everything in any order. Errors are
  * OperatorErrors; anything else is a mistake of ours.
@@ -16,14 +17,16 @@ import type { OpenNotifications } from './bell.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
 import { openFiltering, openRouting } from './clients.ts';
 import { type Clock, hostClock, type Timer } from './clock.ts';
-import { GroupDevice, type GroupDeviceSpec } from './group-device.ts';
+import type { GroupDeviceSpec, Lacking } from './group-device.ts';
+import { GroupDevices, type OpenGroupDevice } from './group-devices.ts';
 import type { HostEvent } from './host-event.ts';
-import { type AttachedDevice, Interfaces } from './interfaces.ts';
+import type { AttachedDevice } from './interface.ts';
+import { Interfaces } from './interfaces.ts';
 import { Journal } from './journal.ts';
 import { LinkMacs } from './link-macs.ts';
 import { Mirror } from './mirror.ts';
 import type { OpenTransport } from './netlink.ts';
-import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
+import type { RouteSettings } from './records.ts';
 import { Changes, type HostLog } from './restore.ts';
 import { Retries } from './retries.ts';
 import { Rtnl } from './rtnl.ts';
@@ -38,9 +41,6 @@ import type { Leftovers } from './undo.ts';
 
 /** Ours: how soon a deleted macvtap is found if no notification tells of it. */
 const TICK_MS = 1000;
-
-/** Ours: as for interfaces, how soon after a refusal the next attempt is suggested. */
-const RETRY_MS = 5000;
 
 /** What the host side is given. */
 export interface HostOptions {
@@ -63,20 +63,11 @@ export interface HostOptions {
   readonly openNotifications?: OpenNotifications;
 }
 
-/** A group device that was made. */
-export interface OpenGroupDevice {
-  readonly fds: readonly number[];
-  readonly ifindex: number;
-  readonly mtu: number;
-  /** Addresses and routes of the configuration that the kernel refused. */
-  readonly problems: readonly OperatorError[];
-}
-
 interface Running {
-  readonly rtnl: Rtnl;
   readonly changes: Changes;
   readonly mirror: Mirror;
   readonly interfaces: Interfaces;
+  readonly groups: GroupDevices;
   readonly silencer: Silencer;
   readonly retries: Retries;
 }
@@ -87,13 +78,6 @@ export class Host {
   readonly #clock: Clock;
   readonly #serial = new Serial();
   readonly #linkMacs: LinkMacs;
-  readonly #groups = new Map<string, GroupDevice>();
-  /** Groups whose device is gone and not removed yet. */
-  readonly #lostGroups = new Set<string>();
-  /** Groups whose device was refused: when trying again is suggested. */
-  readonly #refusedGroups = new Map<string, number>();
-  /** MAC and MTU of each group's device as they were told last. */
-  readonly #groupsTold = new Map<string, string>();
   /** What has to be closed, oldest first. */
   readonly #opened: { close(): void | Promise<void> }[] = [];
   #running: Running | undefined;
@@ -148,26 +132,25 @@ export class Host {
       mirror: () => this.#run.mirror,
       emit: this.#options.onEvent,
     });
-    const listener = {
-      handleLink: this.#handleLink.bind(this),
-      handlePorts: (bridge: string) => interfaces.handlePorts(bridge),
-      handleAddresses: this.#handleAddresses.bind(this),
-      handleRoutes: this.#handleRoutes.bind(this),
-    };
-    const { openNotifications: open = openNativeNotifications } = this.#options;
-    const onLinkRing = (): void => this.#linkMacs.handleChange();
-    const mirror = new Mirror({ rtnl, open, clock: this.#clock, log, listener, onLinkRing });
+    const groups = new GroupDevices({
+      context: { rtnl, changes, log },
+      serial: this.#serial,
+      clock: this.#clock,
+      mirror: () => this.#run.mirror,
+      emit: this.#options.onEvent,
+    });
+    const mirror = this.#openMirror(rtnl, interfaces, groups);
     this.#opened.push(mirror);
     await this.#linkMacs.read();
     const retries = new Retries({
       changes,
       silencer,
-      groups: () => this.#groups.values(),
+      groups: () => groups.all(),
       serial: this.#serial,
       clock: this.#clock,
       log,
     });
-    this.#running = { rtnl, changes, mirror, interfaces, silencer, retries };
+    this.#running = { changes, mirror, interfaces, groups, silencer, retries };
     this.#scheduleTick();
     return takenBack;
   }
@@ -196,17 +179,13 @@ export class Host {
    */
   async releaseAll(): Promise<void> {
     if (this.#running === undefined) return;
-    const { interfaces, retries, silencer, mirror } = this.#running;
-    const groups = [...this.#groups.values()].reverse();
-    for (const { spec } of groups) mirror.unwatch(spec.name, GROUP_WATCH);
-    for (const known of [this.#groups, this.#lostGroups, this.#refusedGroups, this.#groupsTold]) {
-      known.clear();
-    }
+    const { groups, interfaces, retries, silencer } = this.#running;
+    const devices = groups.forgetAll();
     const attachments = interfaces.forgetAll();
     await interfaces.looked();
     await this.#serial.run(async () => {
       const closed = await Promise.allSettled([
-        ...groups.map((group) => group.closeDevice()),
+        ...devices.map((device) => device.closeDevice()),
         ...attachments.map(({ device }) => closeDevice(device)),
       ]);
       await retries.undoAll();
@@ -237,69 +216,71 @@ export class Host {
     return this.#run.interfaces.detach(name);
   }
 
+  /** Why the host's own stack uses what lies beneath an attached interface, if it does. */
+  useBeneath(name: string): OperatorError | undefined {
+    return this.#running?.interfaces.useBeneath(name);
+  }
+
+  /** The interface is nominated for broadcast and multicast in its group, or no longer. */
+  async setNominated(name: string, isNominated: boolean): Promise<void> {
+    const { interfaces, silencer } = this.#run;
+    const uplink = interfaces.uplinkOf(name);
+    if (uplink === undefined) return;
+    await this.#serial.run(() => silencer.setNominated(uplink, isNominated));
+  }
+
   /** Makes the device of a group. EALREADY: it is made; EBUSY, EEXIST: the name is not free. */
-  async createGroupDevice(spec: GroupDeviceSpec): Promise<OpenGroupDevice> {
-    const { rtnl, changes, mirror } = this.#run;
-    if (this.#groups.has(spec.name)) {
-      throw new OperatorError('EALREADY', `the device of group ${spec.name} is there already`);
-    }
-    const context = { rtnl, changes, log: this.#options.log };
-    const retryAtMs = this.#clock.nowMs() + RETRY_MS;
-    this.#refusedGroups.set(spec.name, retryAtMs);
-    const group = await this.#serial.run(() => GroupDevice.open(context, spec));
-    this.#refusedGroups.delete(spec.name);
-    this.#groups.set(spec.name, group);
-    mirror.watch(spec.name, GROUP_WATCH);
-    await mirror.refresh(spec.name);
-    const mtu = mirror.link(spec.name)?.mtu ?? 0;
-    return { fds: group.device.fds, ifindex: group.ifindex, mtu, problems: group.problems };
+  createGroupDevice(spec: GroupDeviceSpec): Promise<OpenGroupDevice> {
+    return this.#run.groups.create(spec);
   }
 
   /** Closes a group device's descriptors and takes back every change; nothing if there is none. */
-  async removeGroupDevice(name: string): Promise<void> {
-    this.#refusedGroups.delete(name);
-    const group = this.#groups.get(name);
-    if (group === undefined) return;
-    this.#groups.delete(name);
-    this.#groupsTold.delete(name);
-    this.#run.mirror.unwatch(name, GROUP_WATCH);
-    await this.#serial.run(() => group.close());
-    if (this.#lostGroups.delete(name)) this.#options.onEvent({ kind: 'attachable', ifname: name });
+  removeGroupDevice(name: string): Promise<void> {
+    return this.#run.groups.remove(name);
   }
 
-  async setGroupMtu(name: string, mtu: number): Promise<void> {
-    await this.#serial.run(() => this.#group(name).setMtu(mtu));
+  setGroupMtu(name: string, mtu: number): Promise<void> {
+    return this.#run.groups.change(name, (group) => group.setMtu(mtu));
   }
 
   /** Whether the kernel may forward what comes in by the group's device. */
-  async setGroupForwarding(name: string, forwarding: boolean): Promise<void> {
-    const group = this.#group(name);
-    await this.#serial.run(() => group.setForwarding(forwarding));
+  setGroupForwarding(name: string, forwarding: boolean): Promise<void> {
+    return this.#run.groups.change(name, (group) => group.setForwarding(forwarding));
   }
 
   /** Listens to a multicast address by the group's device, if there is one, or no longer. */
   async setGroupMulticast(name: string, address: string, isMember: boolean): Promise<void> {
-    await this.#serial.run(async () => {
-      await this.#groups.get(name)?.setMulticast(address, isMember);
-    });
+    const { groups } = this.#run;
+    if (!groups.has(name)) return;
+    await groups.change(name, (group) => group.setMulticast(address, isMember));
   }
 
   /** `prefix` is 'ADDR/LEN'. */
-  async addAddress(group: string, prefix: string): Promise<void> {
-    await this.#serial.run(() => this.#group(group).addAddress(prefix));
+  addAddress(group: string, prefix: string): Promise<void> {
+    return this.#run.groups.change(group, (device) => device.addAddress(prefix));
   }
 
-  async deleteAddress(group: string, prefix: string): Promise<void> {
-    await this.#serial.run(() => this.#group(group).deleteAddress(prefix));
+  deleteAddress(group: string, prefix: string): Promise<void> {
+    return this.#run.groups.change(group, (device) => device.deleteAddress(prefix));
   }
 
   /** Answers why the route is not set although it stays wanted: another one has its place. */
-  async addRoute(group: string, route: RouteSettings): Promise<OperatorError | undefined> {
-    return this.#serial.run(() => this.#group(group).addRoute(route));
+  addRoute(group: string, route: RouteSettings): Promise<OperatorError | undefined> {
+    return this.#run.groups.change(group, (device) => device.addRoute(route));
   }
 
-  async deleteRoute(group: string, route: RouteSettings): Promise<void> {
-    await this.#serial.run(() => this.#group(group).deleteRoute(route));
+  deleteRoute(group: string, route: RouteSettings): Promise<void> {
+    return this.#run.groups.change(group, (device) => device.deleteRoute(route));
+  }
+
+  /** What of these a group's device lacks: somebody took it away, or the kernel refuses it. */
+  lacking(group: string, addresses: readonly string[], routes: readonly RouteSettings[]): Lacking {
+    return this.#run.groups.lacking(group, addresses, routes);
+  }
+
+  /** Puts back the routes to the networks of a group's addresses, which the kernel had made. */
+  restoreConnected(group: string): Promise<void> {
+    return this.#run.groups.restoreConnected(group);
   }
 
   /** True for the MAC of a device of this host, ours or not. */
@@ -317,12 +298,6 @@ export class Host {
     return this.#running;
   }
 
-  #group(name: string): GroupDevice {
-    const group = this.#groups.get(name);
-    if (group === undefined) throw new OperatorError('ENOENT', `there is no group device ${name}`);
-    return group;
-  }
-
   #openCarrier(): CarrierMonitor | undefined {
     const { carrier } = this.#options;
     if (carrier === undefined) return undefined;
@@ -331,68 +306,41 @@ export class Host {
     return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange, log });
   }
 
+  /** Each of both looks for its own devices in what the mirror tells. */
+  #openMirror(rtnl: Rtnl, interfaces: Interfaces, groups: GroupDevices): Mirror {
+    const { log, openNotifications: open = openNativeNotifications } = this.#options;
+    return new Mirror({
+      rtnl,
+      open,
+      clock: this.#clock,
+      log,
+      listener: {
+        handleLink: (name, link, hasBounced) => {
+          interfaces.handleLink(name, link, hasBounced);
+          groups.handleLink(name, link, hasBounced);
+          if (hasBounced && groups.has(name)) interfaces.handleGroupBounced();
+        },
+        handlePorts: (bridge) => interfaces.handlePorts(bridge),
+        handleAddresses: (name, list) => {
+          interfaces.handleAddresses(name, list);
+          groups.handleAddresses(name, list);
+        },
+        handleRoutes: (name, list) => groups.handleRoutes(name, list),
+        handleSettings: (name) => {
+          interfaces.handleSettings(name);
+          groups.handleSettings(name);
+        },
+      },
+      onLinkRing: () => this.#linkMacs.handleChange(),
+    });
+  }
+
   #scheduleTick(): void {
     this.#tick = this.#clock.after(TICK_MS, () => {
       this.#run.interfaces.handleTick();
-      this.#suggestGroups();
+      this.#run.groups.handleTick();
       this.#run.retries.handleTick();
       this.#scheduleTick();
     });
   }
-
-  /** What refuses a group's device (another process has it) gives no sign when it goes. */
-  #suggestGroups(): void {
-    const nowMs = this.#clock.nowMs();
-    for (const [ifname, retryAtMs] of [...this.#refusedGroups]) {
-      if (nowMs < retryAtMs) continue;
-      this.#refusedGroups.set(ifname, nowMs + RETRY_MS);
-      this.#options.onEvent({ kind: 'attachable', ifname });
-    }
-  }
-
-  #handleLink(name: string, link: LinkRecord | undefined, hasBounced: boolean): void {
-    this.#running?.interfaces.handleLink(name, link, hasBounced);
-    const group = this.#groups.get(name);
-    if (group !== undefined) this.#handleGroupLink(group, link, hasBounced);
-  }
-
-  #handleGroupLink(group: GroupDevice, link: LinkRecord | undefined, hasBounced: boolean): void {
-    const { onEvent, log } = this.#options;
-    const ifname = group.spec.name;
-    if (link?.ifindex !== group.ifindex) {
-      if (this.#lostGroups.has(ifname)) return;
-      this.#lostGroups.add(ifname);
-      const cause = `the device of group ${ifname} was deleted, renamed or moved away`;
-      onEvent({ kind: 'device', ifname, present: false, cause });
-      return;
-    }
-    const told = `${link.mac} ${link.mtu}`;
-    if (this.#groupsTold.get(ifname) !== told) {
-      this.#groupsTold.set(ifname, told);
-      onEvent({ kind: 'device', ifname, present: true, mac: link.mac, mtu: link.mtu });
-    }
-    group.noteLink(link, hasBounced);
-    const asserting = this.#serial.run(() => group.handleLink(link, hasBounced));
-    asserting.catch((error: unknown) => {
-      if (!(error instanceof OperatorError)) throw error;
-      log.warn({ group: ifname, code: error.code }, error.message);
-    });
-  }
-
-  #handleAddresses(name: string, list: readonly HostAddress[]): void {
-    this.#running?.interfaces.handleAddresses(name, list);
-    const group = this.#groups.get(name);
-    if (group === undefined) return;
-    group.handleAddresses(list, this.#run.mirror.link(name));
-    this.#options.onEvent({ kind: 'addresses', device: name, list });
-  }
-
-  #handleRoutes(name: string, list: readonly HostRoute[]): void {
-    const group = this.#groups.get(name);
-    if (group === undefined) return;
-    group.handleRoutes(list, this.#run.mirror.link(name));
-    this.#options.onEvent({ kind: 'routes', device: name, list });
-  }
 }
-
-const GROUP_WATCH = { addresses: true, routes: true } as const;

@@ -14,12 +14,13 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { GROUP_MTU_MIN } from '../base/limits.ts';
 import { isNativeError } from '../datapath/native.ts';
 import { interfaceBehind } from '../datapath/tap.ts';
 import {
   type AttachContext,
   type Attachment,
-  assertMacvtap,
+  assertAttachment,
   attachInterface,
   detachInterface,
   type InterfaceSpec,
@@ -29,46 +30,23 @@ import {
 import type { CarrierMonitor } from './carrier.ts';
 import type { Clock } from './clock.ts';
 import type { HostEvent } from './host-event.ts';
-import type { LinkState } from './link-state.ts';
+import {
+  type AttachedDevice,
+  attachedDevice,
+  type Interface,
+  newInterface,
+  watchOptions,
+} from './interface.ts';
 import { LinkTracker } from './link-tracker.ts';
 import type { Mirror } from './mirror.ts';
 import type { HostAddress, LinkRecord } from './records.ts';
 import type { HostLog } from './restore.ts';
 import type { Serial } from './serial.ts';
+import { yieldConnected } from './shadowing.ts';
 import { useOf } from './silence.ts';
 
 /** Ours: how long after a refusal without a sign of change the next attempt is suggested. */
 const RETRY_MS = 5000;
-
-interface Interface {
-  readonly spec: InterfaceSpec;
-  attachment: Attachment | undefined;
-  isAttaching: boolean;
-  isLost: boolean;
-  /** On its way out: nothing is suggested any more. */
-  isForgotten: boolean;
-  /** When `attachable` may be told again although nothing has changed. */
-  retryAtMs: number;
-  /** What the host looked like at the last refusal. */
-  refusedAt: string;
-  readonly tracker: LinkTracker;
-  mac: number;
-  mtu: number;
-}
-
-/** An interface that was attached, as the daemon needs it. */
-export interface AttachedDevice {
-  readonly ifname: string;
-  readonly ifindex: number;
-  /** One per queue, non-blocking; closed by `releaseInterface` alone. */
-  readonly fds: readonly number[];
-  readonly mac: number;
-  readonly mtu: number;
-  readonly link: LinkState;
-  readonly changes: number;
-  /** False for a TAP alone, whose link nobody can tell. */
-  readonly linkKnown: boolean;
-}
 
 /** What the interfaces need; the mirror tells them what it hears. */
 export interface InterfacesOptions {
@@ -138,6 +116,25 @@ export class Interfaces {
     }
   }
 
+  /** The device of a group was down and up: its routes are the newest now. */
+  handleGroupBounced(): void {
+    for (const one of this.#all.values()) {
+      if (this.useBeneath(one.spec.name) !== undefined) this.#yieldRoutes(one);
+    }
+  }
+
+  /** Why the host's own stack uses what lies beneath an attached interface, if it does. */
+  useBeneath(name: string): OperatorError | undefined {
+    const one = this.#all.get(name);
+    const lower = one?.attachment === undefined ? null : lowerNameOf(one.spec);
+    return lower === null ? undefined : useOf(lower, this.#options.mirror().addresses(lower), []);
+  }
+
+  /** The NIC beneath an interface that has one of its own. */
+  uplinkOf(name: string): string | undefined {
+    return this.#all.get(name)?.spec.uplink ?? undefined;
+  }
+
   /** Releases, and forgets the interface. */
   async detach(name: string): Promise<void> {
     const one = this.#all.get(name);
@@ -195,7 +192,15 @@ export class Interfaces {
       if (one.attachment === undefined) this.#suggest(one);
       else if (error !== undefined) {
         this.#options.emit({ kind: 'uplink-refused', ifname: one.spec.name, error });
+        this.#yieldRoutes(one);
       }
+    }
+  }
+
+  /** The mirror tells that settings of a device, ours or beneath, may have changed. */
+  handleSettings(name: string): void {
+    for (const one of this.#all.values()) {
+      if (one.spec.name === name || lowerNameOf(one.spec) === name) this.#assertWiring(one, false);
     }
   }
 
@@ -252,24 +257,14 @@ export class Interfaces {
   #wanted(spec: InterfaceSpec): Interface {
     const known = this.#all.get(spec.name);
     if (known !== undefined) return known;
-    const one: Interface = {
-      spec,
-      attachment: undefined,
-      isAttaching: false,
-      isLost: false,
-      isForgotten: false,
-      retryAtMs: Number.POSITIVE_INFINITY,
-      refusedAt: '',
-      tracker: new LinkTracker(spec, {
-        carrier: this.#options.carrier,
-        mirror: this.#options.mirror,
-        isInterface: (name) => this.#all.has(name),
-        clock: this.#options.clock,
-        onNews: () => this.#tellLink(one),
-      }),
-      mac: 0,
-      mtu: 0,
-    };
+    const tracker = new LinkTracker(spec, {
+      carrier: this.#options.carrier,
+      mirror: this.#options.mirror,
+      isInterface: (name) => this.#all.has(name),
+      clock: this.#options.clock,
+      onNews: () => this.#tellLink(one),
+    });
+    const one = newInterface(spec, tracker);
     this.#all.set(spec.name, one);
     const mirror = this.#options.mirror();
     mirror.watch(spec.name);
@@ -295,13 +290,18 @@ export class Interfaces {
       this.#lose(one, `the device ${one.spec.name} is gone`);
       return;
     }
+    if (link.mtu < GROUP_MTU_MIN) {
+      this.#lose(one, `the device ${one.spec.name} has an MTU of ${link.mtu}`);
+      return;
+    }
     // The ill's address on a TAP is ours and does not follow the device's.
     const mac = attachment.wiring === 'macvtap' ? link.mac : one.mac;
     if (mac !== one.mac || link.mtu !== one.mtu) {
       one.mac = mac;
       one.mtu = link.mtu;
       const { name } = one.spec;
-      this.#options.emit({ kind: 'device', ifname: name, present: true, mac, mtu: link.mtu });
+      const { mtu, up } = link;
+      this.#options.emit({ kind: 'device', ifname: name, present: true, mac, mtu, up });
     }
     this.#evaluate(one);
     this.#assertWiring(one, hasBounced);
@@ -312,6 +312,10 @@ export class Interfaces {
       this.#lose(one, `${lowerNameOf(one.spec)} beneath ${one.spec.name} is gone`);
       return;
     }
+    // Of another MAC of a macvtap the kernel tells nothing but that of the NIC beneath.
+    if (attachment.wiring === 'macvtap' && link?.mac !== one.mac) {
+      void this.#options.mirror().refreshLink(one.spec.name);
+    }
     this.#options.carrier?.refresh(one.spec.nic);
     this.#evaluate(one);
     this.#assertWiring(one, false);
@@ -320,22 +324,25 @@ export class Interfaces {
   /** What other tools may have undone. */
   #assertWiring(one: Interface, hasBounced: boolean): void {
     const { context, serial, log } = this.#options;
-    const { rtnl, silencer } = context;
     const asserting = serial.run(async () => {
       const { attachment } = one;
-      if (attachment?.lower === undefined || one.isLost) return;
-      const lower = await rtnl.link(attachment.lower.name);
-      const link = await rtnl.link(one.spec.name);
-      if (lower?.ifindex !== attachment.lower.ifindex) return;
-      await silencer.assertSilent(lower, false);
-      if (attachment.wiring !== 'macvtap' || link?.ifindex !== attachment.ifindex) return;
-      if (hasBounced && link.allmulti) await rtnl.setLink(link, { allmulti: false });
-      const seen = hasBounced ? { ...link, allmulti: false } : link;
-      if (link.up) await assertMacvtap(context, one.spec, seen, lower);
+      if (attachment === undefined || one.isLost) return;
+      await assertAttachment(context, attachment, hasBounced);
     });
     asserting.catch((error: unknown) => {
       if (!(error instanceof OperatorError)) throw error;
       log.warn({ ifname: one.spec.name, code: error.code }, error.message);
+    });
+  }
+
+  #yieldRoutes({ spec, attachment }: Interface): void {
+    const { context, serial, log } = this.#options;
+    const yielding = serial.run(async () => {
+      if (attachment?.lower !== undefined) await yieldConnected(context.rtnl, attachment.lower);
+    });
+    yielding.catch((error: unknown) => {
+      if (!(error instanceof OperatorError)) throw error;
+      log.warn({ ifname: spec.name, code: error.code }, error.message);
     });
   }
 
@@ -378,21 +385,4 @@ export class Interfaces {
     const { link, changes } = one.tracker;
     this.#options.emit({ kind: 'link', ifname: one.spec.name, link, changes });
   }
-}
-
-function watchOptions(spec: InterfaceSpec): { addresses: true; ports: boolean } {
-  return { addresses: true, ports: spec.bridge !== null };
-}
-
-function attachedDevice(one: Interface, attachment: Attachment): AttachedDevice {
-  return {
-    ifname: one.spec.name,
-    ifindex: attachment.ifindex,
-    fds: attachment.device.fds,
-    mac: one.mac,
-    mtu: one.mtu,
-    link: one.tracker.link,
-    changes: one.tracker.changes,
-    linkKnown: attachment.wiring !== 'tap',
-  };
 }

@@ -44,7 +44,13 @@ const IFLA_GRO_MAX_SIZE = 58;
 const IFLA_GRO_IPV4_MAX_SIZE = 64;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_MACVLAN_MODE = 1;
+const IFLA_BRPORT_STATE = 1;
+
+/** From linux/if_bridge.h: of a port, beside disabled, listening, learning and blocking. */
+const BR_STATE_FORWARDING = 3;
 
 /** The answer need not carry counters: they cost a walk over every processor. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
@@ -74,6 +80,7 @@ export function linkParse(body: Buffer): LinkRecord | undefined {
     mtu: attributeU32(attributes.get(IFLA_MTU)),
     mac: address?.length === MAC_LENGTH ? macRead(address, 0) : 0,
     master: attributeU32(attributes.get(IFLA_MASTER)),
+    forwards: portForwards(info),
     lower: attributeU32(attributes.get(IFLA_LINK)),
     kind,
     macvlanMode: kind.startsWith('macv') ? macvlanModeOf(info.get(IFLA_INFO_DATA)) : 0,
@@ -81,6 +88,13 @@ export function linkParse(body: Buffer): LinkRecord | undefined {
     groMaxSize: attributeU32(attributes.get(IFLA_GRO_MAX_SIZE)),
     groIpv4MaxSize: attributeU32(attributes.get(IFLA_GRO_IPV4_MAX_SIZE)),
   };
+}
+
+/** What is no port of a bridge, or does not say, keeps nothing back. */
+function portForwards(info: Map<number, Buffer>): boolean {
+  if (attributeText(info.get(IFLA_INFO_SLAVE_KIND)) !== 'bridge') return true;
+  const state = attributesOf(info.get(IFLA_INFO_SLAVE_DATA) ?? NOTHING).get(IFLA_BRPORT_STATE);
+  return (state?.[0] ?? BR_STATE_FORWARDING) === BR_STATE_FORWARDING;
 }
 
 function macvlanModeOf(data: Buffer | undefined): number {

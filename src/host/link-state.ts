@@ -5,7 +5,8 @@
  *   macvtap      up while it and the NIC beneath are up and have carrier. The macvtap's own comes
  *                some tenths of a millisecond after the NIC's, and until then what is sent is lost;
  *                one that is just attached is not waited for, lest its start look like a repair
- *   bridged TAP  up while it is up and a port of the bridge that is not ours has carrier
+ *   bridged TAP  up while it is up and forwards, and a port of the bridge that is not ours has
+ *                carrier and forwards: spanning tree takes up to 30 s to let frames through
  *   TAP alone    unknown (counts as up), down while it is administratively down
  */
 
@@ -39,8 +40,8 @@ export function linkStateOf(evidence: LinkEvidence): LinkState {
   if (wiring === 'tap') return 'unknown';
   if (lower === undefined || !lower.up || isCarrierLost) return 'down';
   if (wiring === 'macvtap') return lower.carrier && (device.carrier || !hasCarried) ? 'up' : 'down';
-  if (device.master !== lower.ifindex) return 'down';
-  return otherPorts.some((port) => port.up && port.carrier) ? 'up' : 'down';
+  if (device.master !== lower.ifindex || !device.forwards) return 'down';
+  return otherPorts.some(({ up, carrier, forwards }) => up && carrier && forwards) ? 'up' : 'down';
 }
 
 /** The devices whose carrier decides; none for a TAP alone. */

@@ -11,7 +11,7 @@
  *
  * Invariants
  * 1. Whatever changes in the kernel while a look is under way makes another look follow.
- * 2. The listener hears each difference once, and hears of a device before what it carries.
+ * 2. The listener is told each difference once, and of a device before what it carries.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -50,6 +50,8 @@ export interface MirrorListener {
   handlePorts(bridge: string, ports: readonly LinkRecord[]): void;
   handleAddresses(name: string, addresses: readonly HostAddress[]): void;
   handleRoutes(name: string, routes: readonly HostRoute[]): void;
+  /** Somebody, perhaps we, has changed a setting of the device under /proc/sys/net. */
+  handleSettings(name: string): void;
 }
 
 /** See the head of the file. */
@@ -192,6 +194,7 @@ export class Mirror {
     for (const ring of rings) {
       if (ring.about === 'link') this.#handleLinkRing(ring.link, ring.isGone);
       else if (ring.about === 'addresses') this.#handleAddressRing(ring.ifindex);
+      else if (ring.about === 'settings') this.#handleSettingsRing(ring.ifindex);
       else this.#handleRouteRing(ring.ifindexes);
     }
   }
@@ -223,6 +226,13 @@ export class Mirror {
     for (const watched of this.#byIndex.get(ifindex) ?? []) {
       watched.isStale.addresses = true;
       watched.isStale.routes = true;
+      this.#ring();
+    }
+  }
+
+  #handleSettingsRing(ifindex: number): void {
+    for (const watched of this.#byIndex.get(ifindex) ?? []) {
+      watched.areSettingsStale = true;
       this.#ring();
     }
   }
@@ -263,6 +273,10 @@ export class Mirror {
   async #lookAtAll(): Promise<void> {
     for (const watched of [...this.#watched.values()]) {
       if (watched.isLinkStale) await this.#lookAtLink(watched);
+      if (watched.areSettingsStale) {
+        watched.areSettingsStale = false;
+        this.#listener.handleSettings(watched.name);
+      }
       if (watched.isStale.addresses) await this.#lookAtAddresses(watched);
       if (watched.isStale.routes) await this.#lookAtRoutes(watched);
     }

@@ -1,103 +1,98 @@
 /**
- * One nftables table of our own that keeps what arrives on a device below us from the host's own
- * stack:
+ * nftables tables of our own, for what lies below us: they keep what arrives there from the host's
+ * own stack, and broadcasts in fragments from the NICs that are not to bring them.
  *
  *   table inet ipmpd {
  *     chain nics {
  *       type filter hook prerouting priority raw; policy accept;
  *       iifname "eth0" counter drop
+ *       iifname "eth1" counter drop
  *     }
- *     chain bridges-input {
- *       type filter hook input priority raw; policy accept;
- *       iifname "br1" counter drop
+ *   }
+ *   table netdev ipmpd {
+ *     chain from-eth1 {
+ *       type filter hook ingress device eth1 priority raw; policy accept;
+ *       @ll,7,1 1 meta protocol ip ip frag-off & 0x3fff != 0 counter drop
  *     }
- *     chain bridges-forward {
- *       type filter hook forward priority raw; policy accept;
- *       iifname "br1" oifname != "br1" counter drop
+ *     chain from-br1 {
+ *       type filter hook ingress device br1 priority raw; policy accept;
+ *       counter drop
  *     }
  *   }
  *
- * These hooks lie behind the point where macvtap and bridge take their copy; a rule at netdev
- * ingress would take theirs too. A bridge needs two chains further on: where br_netfilter is
- * loaded (every host with Docker), frames that the bridge only passes on from port to port go
- * through prerouting as well, under the bridge's name, and through forward from it to itself.
- * ARP does not pass here: NOARP on the device sees to that.
+ * NIC. Prerouting lies behind the point where a macvtap takes its copy; a rule at ingress would
+ * take that too. But before the copy is taken, the kernel puts fragments for all stations together,
+ * in one queue for all macvtaps of a network namespace (ip_check_defrag): the datagram comes out of
+ * whichever NIC completes it, as often as not one that is not nominated, where it is a copy too
+ * many and dropped. So only the nominated NIC may bring them that far.
  *
- * The table has an owner, our netlink socket: nobody else can change or flush it (a reloaded
- * firewall begins with `flush ruleset`), and the kernel removes it when the socket closes, however
- * the process ended. For the same reason a second daemon is refused here. A table of this name
- * without an owner (loaded from a saved ruleset) cannot become ours: then ours is `ipmpd-2`.
+ * Bridge. What it passes up to the host passes ingress of the bridge's own device; what it passes
+ * from port to port, our TAP among them, does not, whether br_netfilter is loaded or not.
+ * Prerouting and input would be too late: fragments would meet those that come by the group's
+ * device.
  *
- * Messages are written by hand (linux/netfilter/nf_tables.h), so no child process is ever needed.
+ * Ingress belongs to the family netdev. The family inet has it too, but there the kernel drops
+ * frames whose IP header is not right before any rule, and the datapath could not count them.
+ *
+ * ARP does not pass prerouting: NOARP on the device sees to that.
+ *
+ * The tables have an owner, our netlink socket: nobody else can change or flush them (a reloaded
+ * firewall begins with `flush ruleset`), and the kernel removes them when the socket closes,
+ * however the process ended. For the same reason a second daemon is refused here. A table of this
+ * name without an owner (loaded from a saved ruleset) cannot become ours: then ours are `ipmpd-2`.
  */
 
-import { formatAttribute, pad } from 'netlink/dist/structs.js';
-import { writeU16, writeU32 } from '../base/bytes.ts';
 import { type ErrorCode, OperatorError } from '../base/errors.ts';
 import type { NetlinkClient } from './netlink.ts';
-import { NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, type Request } from './netlink-message.ts';
-
-// From linux/netfilter/nfnetlink.h and linux/netfilter/nf_tables.h.
-
-const NFNL_SUBSYS_NFTABLES = 10;
-const NFNL_MSG_BATCH_BEGIN = 0x10;
-const NFNL_MSG_BATCH_END = 0x11;
-const NFPROTO_INET = 1;
-const NFT_MSG_NEWTABLE = 0;
-const NFT_MSG_GETTABLE = 1;
-const NFT_MSG_DELTABLE = 2;
-const NFT_MSG_NEWCHAIN = 3;
-const NFT_MSG_NEWRULE = 6;
-const NFT_MSG_DELRULE = 8;
-const NFT_TABLE_F_OWNER = 0x2;
-const NFT_META_IIFNAME = 6;
-const NFT_META_OIFNAME = 7;
-const NFT_CMP_EQ = 0;
-const NFT_CMP_NEQ = 1;
-const NFT_REG_VERDICT = 0;
-const NFT_REG_1 = 1;
-const NF_DROP = 0;
-const NF_ACCEPT = 1;
-const NF_INET_PRE_ROUTING = 0;
-const NF_INET_LOCAL_IN = 1;
-const NF_INET_FORWARD = 2;
-/** Before connection tracking. */
-const NF_IP_PRI_RAW = -300;
-const IFNAMSIZ = 16;
+import type { Request } from './netlink-message.ts';
+import {
+  batchOf,
+  cameBy,
+  chainAdd,
+  dropRule,
+  FAMILY_INET,
+  FAMILY_NETDEV,
+  isForGroup,
+  isIpv4Fragment,
+  rulesDelete,
+  tableAdd,
+  tableDelete,
+  tableGet,
+} from './nftables-message.ts';
 
 // Ours.
 
 const TABLE = 'ipmpd';
+const NICS = 'nics';
+const FAMILIES = [FAMILY_INET, FAMILY_NETDEV] as const;
 
 /** Ours: so many tables of our name that belong to nobody are passed over. */
 const NAMES_MAX = 8;
 
-/** Chain -> its hook. */
-const CHAINS = {
-  nics: NF_INET_PRE_ROUTING,
-  'bridges-input': NF_INET_LOCAL_IN,
-  'bridges-forward': NF_INET_FORWARD,
-} as const;
-
-type Chain = keyof typeof CHAINS;
-
 /** What kind of device is silenced: a NIC beneath a macvtap, or a bridge. */
 export type SilencedKind = 'nic' | 'bridge';
 
-/** The table of one daemon; nothing is there until the first device is silenced. */
+/** The tables of one daemon; nothing is there until the first device is silenced. */
 export class SilenceTable {
   readonly #client: NetlinkClient;
   readonly #devices = new Map<string, SilencedKind>();
+  /** NICs that bring broadcasts in fragments; whether silenced or not yet. */
+  readonly #nominated = new Set<string>();
   /** Told once of each table of our name that is not ours. */
   readonly #onForeign: (table: string) => void;
   #name = TABLE;
   #isMade = false;
-  /** A change failed: what became of it is not known, so all rules are replaced. */
+  /** A change failed: what became of it is not known, so all is replaced. */
   #isDoubtful = false;
 
   constructor(client: NetlinkClient, onForeign: (table: string) => void) {
     this.#client = client;
     this.#onForeign = onForeign;
+  }
+
+  /** The kernel has taken rules of ours, so it has what they need. */
+  get isMade(): boolean {
+    return this.#isMade;
   }
 
   /** Drops what arrives on `device`. EBUSY: the table belongs to another daemon. */
@@ -121,6 +116,26 @@ export class SilenceTable {
   async delete(device: string): Promise<void> {
     if (!this.#devices.delete(device)) return;
     await this.#assert();
+  }
+
+  /** `device` is to bring broadcasts in fragments, or no longer; `retry` does so after an error. */
+  async setNominated(device: string, isNominated: boolean): Promise<void> {
+    if (this.#nominated.has(device) === isNominated) return;
+    if (isNominated) this.#nominated.add(device);
+    else this.#nominated.delete(device);
+    if (this.#devices.get(device) !== 'nic') return;
+    if (this.#isDoubtful) return this.#assert();
+    const chain = chainOf(device);
+    const requests = [
+      rulesDelete(FAMILY_NETDEV, this.#name, chain),
+      ...this.#ingressRules(device, 'nic'),
+    ];
+    try {
+      await this.#client.batch(`fragments from ${device}`, batchOf(requests));
+    } catch (error) {
+      this.#isDoubtful = true;
+      throw error;
+    }
   }
 
   /** Lets everything through again; after an error, `retry` does. */
@@ -149,7 +164,8 @@ export class SilenceTable {
   async #remove(): Promise<void> {
     if (!this.#isMade && !this.#isDoubtful) return;
     try {
-      await this.#client.batch(`remove table ${this.#name}`, batchOf([tableDelete(this.#name)]));
+      const requests = FAMILIES.map((family) => tableDelete(family, this.#name));
+      await this.#client.batch(`remove tables ${this.#name}`, batchOf(requests));
     } catch (error) {
       if (!isRefusal(error, 'ENOENT')) throw error;
     }
@@ -157,12 +173,12 @@ export class SilenceTable {
     this.#isDoubtful = false;
   }
 
-  /** Adds the rules of one more device behind the others: with hundreds, all are many. */
+  /** Adds what one more device needs behind the others: with hundreds, all are many. */
   async #append(device: string, kind: SilencedKind): Promise<void> {
-    await this.#client.batch(`silence ${device}`, batchOf(rulesFor(this.#name, device, kind)));
+    await this.#client.batch(`silence ${device}`, batchOf(this.#partsOf(device, kind)));
   }
 
-  /** Replaces all rules in one transaction, in a table that is ours. */
+  /** Replaces everything in one transaction, in tables that are ours. */
   async #publish(): Promise<void> {
     for (let number = 1; ; number++) {
       if (!this.#isMade) this.#name = number === 1 ? TABLE : `${TABLE}-${number}`;
@@ -181,31 +197,56 @@ export class SilenceTable {
     }
   }
 
+  /** Added first, a table can be deleted whether it was there or not. */
   async #replace(): Promise<void> {
     const name = this.#name;
-    const chains = Object.keys(CHAINS) as Chain[];
-    const made = [tableAdd(name), ...chains.map((chain) => chainAdd(name, chain))];
-    const frame = this.#isMade && !this.#isDoubtful ? [] : made;
-    const rules = [...this.#devices].flatMap(([device, kind]) => rulesFor(name, device, kind));
+    const anew = FAMILIES.flatMap((family) => {
+      return [tableAdd(family, name), tableDelete(family, name), tableAdd(family, name)];
+    });
+    const parts = [...this.#devices].flatMap(([device, kind]) => this.#partsOf(device, kind));
     await this.#client.batch(
       `silence ${[...this.#devices.keys()].join(', ')}`,
-      batchOf([...frame, ...chains.map((chain) => rulesDelete(name, chain)), ...rules]),
+      batchOf([...anew, chainAdd(FAMILY_INET, name, NICS), ...parts]),
     );
     this.#isMade = true;
     this.#isDoubtful = false;
   }
 
-  async #exists(name: string): Promise<boolean> {
-    try {
-      const request = tableRequest(NFT_MSG_GETTABLE, NLM_F_ACK, text(1, name));
-      await this.#client.request(`look up table ${name}`, request);
-      return true;
-    } catch (error) {
-      // EOPNOTSUPP, EINVAL: there are no tables at all.
-      if (isRefusal(error, 'ENOENT', 'EOPNOTSUPP', 'EINVAL')) return false;
-      throw error;
-    }
+  /** What one device needs. */
+  #partsOf(device: string, kind: SilencedKind): Request[] {
+    const name = this.#name;
+    const ingress = [
+      chainAdd(FAMILY_NETDEV, name, chainOf(device), device),
+      ...this.#ingressRules(device, kind),
+    ];
+    if (kind === 'bridge') return ingress;
+    return [dropRule(FAMILY_INET, name, NICS, [cameBy(device)]), ...ingress];
   }
+
+  #ingressRules(device: string, kind: SilencedKind): Request[] {
+    const chain = chainOf(device);
+    if (kind === 'bridge') return [dropRule(FAMILY_NETDEV, this.#name, chain, [])];
+    if (this.#nominated.has(device)) return [];
+    return [dropRule(FAMILY_NETDEV, this.#name, chain, [isForGroup(), isIpv4Fragment()])];
+  }
+
+  async #exists(name: string): Promise<boolean> {
+    for (const family of FAMILIES) {
+      try {
+        await this.#client.request(`look up table ${name}`, tableGet(family, name));
+        return true;
+      } catch (error) {
+        // EOPNOTSUPP, EINVAL: there are no tables at all.
+        if (!isRefusal(error, 'ENOENT', 'EOPNOTSUPP', 'EINVAL')) throw error;
+      }
+    }
+    return false;
+  }
+}
+
+/** The chain at the ingress of a device. */
+function chainOf(device: string): string {
+  return `from-${device}`;
 }
 
 function isRefusal(error: unknown, ...codes: ErrorCode[]): boolean {
@@ -215,120 +256,7 @@ function isRefusal(error: unknown, ...codes: ErrorCode[]): boolean {
 function takenBy(table: string): OperatorError {
   return new OperatorError(
     'EBUSY',
-    `the nftables table inet ${table} belongs to another process`,
+    `the nftables table ${table} belongs to another process`,
     'is another ipmpd running in this network namespace?',
   );
-}
-
-function batchOf(requests: readonly Request[]): Request[] {
-  const acknowledged = requests.map((request, index) =>
-    index === requests.length - 1 ? { ...request, flags: request.flags | NLM_F_ACK } : request,
-  );
-  return [batchEdge(NFNL_MSG_BATCH_BEGIN), ...acknowledged, batchEdge(NFNL_MSG_BATCH_END)];
-}
-
-function batchEdge(type: number): Request {
-  return { type, flags: 0, body: familyHeader(0, NFNL_SUBSYS_NFTABLES) };
-}
-
-/** struct nfgenmsg: family, version 0, resource in network byte order. */
-function familyHeader(family: number, resource: number): Uint8Array {
-  const header = new Uint8Array(4);
-  header[0] = family;
-  writeU16(header, 2, resource);
-  return header;
-}
-
-function tableRequest(message: number, flags: number, ...attributes: Uint8Array[]): Request {
-  return {
-    type: (NFNL_SUBSYS_NFTABLES << 8) | message,
-    flags,
-    body: Buffer.concat([familyHeader(NFPROTO_INET, 0), ...attributes]),
-  };
-}
-
-function tableAdd(table: string): Request {
-  // NFTA_TABLE_NAME, NFTA_TABLE_FLAGS
-  const attributes = [text(1, table), word(2, NFT_TABLE_F_OWNER)];
-  return tableRequest(NFT_MSG_NEWTABLE, NLM_F_CREATE, ...attributes);
-}
-
-function tableDelete(table: string): Request {
-  return tableRequest(NFT_MSG_DELTABLE, 0, text(1, table));
-}
-
-function chainAdd(table: string, chain: Chain): Request {
-  // NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY
-  const hook = nested(4, word(1, CHAINS[chain]), word(2, NF_IP_PRI_RAW));
-  // NFTA_CHAIN_TABLE, _NAME, _HOOK, _POLICY, _TYPE
-  const attributes = [text(1, table), text(3, chain), hook, word(5, NF_ACCEPT), text(7, 'filter')];
-  return tableRequest(NFT_MSG_NEWCHAIN, NLM_F_CREATE, ...attributes);
-}
-
-/** Without a handle it means every rule of the chain. */
-function rulesDelete(table: string, chain: Chain): Request {
-  return tableRequest(NFT_MSG_DELRULE, 0, text(1, table), text(2, chain));
-}
-
-function rulesFor(table: string, device: string, kind: SilencedKind): Request[] {
-  const from = compareName(NFT_META_IIFNAME, NFT_CMP_EQ, device);
-  if (kind === 'nic') return [dropRule(table, 'nics', from)];
-  const elsewhere = compareName(NFT_META_OIFNAME, NFT_CMP_NEQ, device);
-  return [
-    dropRule(table, 'bridges-input', from),
-    dropRule(table, 'bridges-forward', [...from, ...elsewhere]),
-  ];
-}
-
-/** Counts and drops what all `conditions` hold for. */
-function dropRule(table: string, chain: Chain, conditions: readonly Uint8Array[]): Request {
-  const expressions = nested(
-    4, // NFTA_RULE_EXPRESSIONS
-    ...conditions,
-    expression('counter'),
-    // NFTA_IMMEDIATE_DREG, _DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CODE } }
-    expression('immediate', word(1, NFT_REG_VERDICT), nested(2, nested(2, word(1, NF_DROP)))),
-  );
-  const flags = NLM_F_CREATE | NLM_F_APPEND;
-  return tableRequest(NFT_MSG_NEWRULE, flags, text(1, table), text(2, chain), expressions);
-}
-
-/** Loads a device's name (`key`) and compares it. */
-function compareName(key: number, operator: number, device: string): Uint8Array[] {
-  return [
-    expression('meta', word(1, NFT_REG_1), word(2, key)),
-    // NFTA_CMP_SREG, _OP, _DATA { NFTA_DATA_VALUE }
-    expression('cmp', word(1, NFT_REG_1), word(2, operator), nested(3, value(1, device))),
-  ];
-}
-
-/** NFTA_LIST_ELEM { NFTA_EXPR_NAME, NFTA_EXPR_DATA } */
-function expression(name: string, ...data: Uint8Array[]): Uint8Array {
-  return nested(1, text(1, name), nested(2, ...data));
-}
-
-function attribute(type: number, data: Uint8Array, isNested = false): Uint8Array {
-  return Buffer.concat(pad(formatAttribute({ type, data, nested: isNested })));
-}
-
-function nested(type: number, ...parts: Uint8Array[]): Uint8Array {
-  return attribute(type, Buffer.concat(parts), true);
-}
-
-function text(type: number, value: string): Uint8Array {
-  return attribute(type, Buffer.from(`${value}\0`, 'utf8'));
-}
-
-/** A 32-bit word in network byte order, as nf_tables wants it. */
-function word(type: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  writeU32(bytes, 0, value);
-  return attribute(type, bytes);
-}
-
-/** A device name as the comparison sees it: all of IFNAMSIZ, filled up with zeros. */
-function value(type: number, device: string): Uint8Array {
-  const bytes = Buffer.alloc(IFNAMSIZ);
-  bytes.write(device, 0, IFNAMSIZ - 1, 'utf8');
-  return attribute(type, bytes);
 }

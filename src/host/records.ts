@@ -23,6 +23,8 @@ export interface LinkRecord {
   readonly mac: Mac;
   /** Index of the bridge (or other master) that it is a port of; 0 for none. */
   readonly master: number;
+  /** False for a port of a bridge that spanning tree keeps from forwarding. */
+  readonly forwards: boolean;
   /** Index of the device beneath; 0 for none. Equal to a peer's index for veth. */
   readonly lower: number;
   /** Driver kind as `ip -d link` names it: 'macvtap', 'bridge', 'tun', 'veth' …; '' if none. */
@@ -99,6 +101,8 @@ export interface RouteSettings {
   /** 'default' or a prefix 'A.B.C.D/L', 'X::/L'. */
   readonly to: string;
   readonly via?: string;
+  /** `via` is on the link, although no address or route says so. */
+  readonly onlink?: boolean;
   readonly metric?: number;
   /** Number of the routing table; the main table if absent. */
   readonly table?: number;

@@ -46,6 +46,11 @@ export function isInPlaceOf(route: RouteSettings): (one: HostRoute) => boolean {
   return (one) => one.tos === 0 && hostPlaceOf(one) === place;
 }
 
+/** True if the kernel takes one of the two and not the other: whichever stands first. */
+export function isSamePlace(left: HostRoute, right: HostRoute): boolean {
+  return left.tos === right.tos && hostPlaceOf(left) === hostPlaceOf(right);
+}
+
 /** Those of some keys that a list has, which may hold many thousands of other routes. */
 export function keysAmong(
   keys: Iterable<string>,

@@ -32,6 +32,7 @@ import {
   attributeU32,
   bodyEmit,
   NLM_F_ACK,
+  NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
@@ -56,6 +57,7 @@ const RTA_MULTIPATH = 9;
 const RTA_TABLE = 15;
 const RTA_VIA = 18;
 const RTA_NH_ID = 30;
+const RTNH_F_ONLINK = 4;
 const RT_TABLE_MAIN = 254;
 /** Tables above this number do not fit the route header's octet. */
 const RT_TABLE_OCTET_MAX = 255;
@@ -233,6 +235,35 @@ export function routeDelete(ifindex: number, route: RouteSettings): Request {
   return { type: MessageType.DELROUTE, flags: NLM_F_ACK, body: routeBody(ifindex, route) };
 }
 
+/** Adds a connected route of IPv4 behind all others of its place. */
+export function connectedAppend(ifindex: number, route: HostRoute): Request {
+  const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
+  return { type: MessageType.NEWROUTE, flags, body: connectedBody(ifindex, route) };
+}
+
+/** Deletes it; ESRCH (as ENOENT) if it is not there. */
+export function connectedDelete(ifindex: number, route: HostRoute): Request {
+  return { type: MessageType.DELROUTE, flags: NLM_F_ACK, body: connectedBody(ifindex, route) };
+}
+
+function connectedBody(ifindex: number, route: HostRoute): Buffer {
+  const header = formatRoute({
+    family: AF_INET,
+    dstLen: route.prefixLength,
+    table: route.table > RT_TABLE_OCTET_MAX ? 0 : route.table,
+    protocol: RouteProtocol.KERNEL,
+    scope: RouteScope.LINK,
+    type: RouteType.UNICAST,
+  });
+  return bodyEmit(header, (out) => {
+    out.push(RTA_DST, addressBytes(route.destination).bytes);
+    out.push(RTA_OIF, putU32(ifindex));
+    if (route.source !== undefined) out.push(RTA_PREFSRC, addressBytes(route.source).bytes);
+    if (route.metric !== 0) out.push(RTA_PRIORITY, putU32(route.metric));
+    out.push(RTA_TABLE, putU32(route.table));
+  });
+}
+
 function routeBody(ifindex: number, route: RouteSettings): Buffer {
   const gateway = route.via === undefined ? undefined : addressBytes(route.via);
   const target = route.to === 'default' ? undefined : prefixParse(route.to);
@@ -255,6 +286,7 @@ function routeBody(ifindex: number, route: RouteSettings): Buffer {
     protocol: RouteProtocol.STATIC,
     scope: gateway === undefined && family === AF_INET ? RouteScope.LINK : RouteScope.UNIVERSE,
     type: RouteType.UNICAST,
+    ...(route.onlink === true ? { flags: { __unknown: RTNH_F_ONLINK } } : {}),
   });
   return bodyEmit(header, (out) => {
     if (destination !== undefined) out.push(RTA_DST, destination.bytes);

@@ -26,6 +26,8 @@ import {
   addressDelete,
   addressDump,
   addressParse,
+  connectedAppend,
+  connectedDelete,
   routeAdd,
   routeDelete,
   routeDump,
@@ -225,6 +227,19 @@ export class Rtnl {
   ): Promise<boolean> {
     const what = `delete route to ${route.to} through ${link.name}`;
     return this.#change(what, routeDelete(link.ifindex, route), 'ENOENT', 'ENODEV');
+  }
+
+  /** Puts a connected route of a device behind all others of its place. */
+  async putLast(link: { ifindex: number; name: string }, route: HostRoute): Promise<void> {
+    const what = `put the route to ${route.destination} through ${link.name} last`;
+    const isThere = await this.#change(what, connectedDelete(link.ifindex, route), 'ENOENT');
+    if (isThere) await this.#change(what, connectedAppend(link.ifindex, route), 'EEXIST');
+  }
+
+  /** Puts a connected route through the device; false if it was there. */
+  async addConnected(link: { ifindex: number; name: string }, route: HostRoute): Promise<boolean> {
+    const what = `add the route to ${route.destination} through ${link.name}`;
+    return this.#change(what, connectedAppend(link.ifindex, route), 'EEXIST');
   }
 
   async #change(

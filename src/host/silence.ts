@@ -6,6 +6,7 @@
  *   refuse what carries addresses or routes   they would stop working, so somebody must decide
  *   our nftables table                        frames are dropped before the host's stack
  *   disable_ipv6=1                            no link-local address, no RS, no MLD, no DAD
+ *   addr_gen_mode=1 (none)                    nor in the moment after others set that to 0
  *   NOARP                                     no answers to ARP, no questions
  *   gro_max_size at most 64 KiB               larger frames do not fit what a TAP hands over
  *
@@ -18,7 +19,7 @@ import { SilenceTable } from './nftables.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 import type { Changes, HostLog } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
-import { devicePath } from './sysctl.ts';
+import { silenceIpv6 } from './wiring.ts';
 
 /** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */
 const GRO_SIZE_MAX = 65536;
@@ -79,6 +80,11 @@ export class Silencer {
     }
   }
 
+  /** `device` brings what is sent in fragments to all stations, or no longer (nftables.ts). */
+  async setNominated(device: string, isNominated: boolean): Promise<void> {
+    await this.#changeTable((table) => table.setNominated(device, isNominated));
+  }
+
   /** Nobody needs anything silent any more; the changes are taken back with those of all others. */
   async releaseAll(): Promise<void> {
     this.#users.clear();
@@ -106,8 +112,7 @@ export class Silencer {
 
   async #apply(link: LinkRecord, holder: string, mustBeUp: boolean): Promise<void> {
     await this.#drop(link);
-    const path = devicePath('ipv6', link.name, 'disable_ipv6');
-    await this.#changes.sysctl(holder, link, path, '1');
+    await silenceIpv6(this.#changes, holder, link);
     await this.#changes.link(holder, link, {
       noarp: true,
       ...(mustBeUp ? { up: true } : {}),
@@ -122,6 +127,9 @@ export class Silencer {
       await this.#table?.add(link.name, link.kind === 'bridge' ? 'bridge' : 'nic');
     } catch (error) {
       if (!isWithoutTables(error)) throw error;
+      // ENOENT: a kernel without an expression that we need, or a device that is gone.
+      const isMade = this.#table?.isMade === true;
+      if (isMade || (await this.#rtnl.link(link.name)) === undefined) throw error;
       this.#table = undefined;
       this.#log.warn(
         { code: error.code },
@@ -138,8 +146,8 @@ export class Silencer {
 
   #warnOfForeign(table: string): void {
     this.#log.warn(
-      { event: 'foreign-table', table, hint: `nft delete table inet ${table}` },
-      `there is a table inet ${table} of no process (of a saved ruleset?): ours gets another name`,
+      { event: 'foreign-table', table, hint: `nft delete table inet ${table} (or netdev)` },
+      `there is a table ${table} of no process (of a saved ruleset?): ours gets another name`,
     );
   }
 

@@ -11,9 +11,17 @@ import { failedWith, native } from '../datapath/native.ts';
 
 const ROOT = '/proc/sys/net';
 
-/** The file of a device's setting, as `devicePath('ipv6', 'eth0', 'disable_ipv6')`. */
-export function devicePath(family: 'ipv4' | 'ipv6', device: string, setting: string): string {
-  return join(ROOT, family, 'conf', device, setting);
+/**
+ * The file of a device's setting, as `devicePath('ipv6', 'eth0', 'disable_ipv6')`; `neigh` has
+ * those of its neighbour table.
+ */
+export function devicePath(
+  family: 'ipv4' | 'ipv6',
+  device: string,
+  setting: string,
+  tree: 'conf' | 'neigh' = 'conf',
+): string {
+  return join(ROOT, family, tree, device, setting);
 }
 
 /** The value without its newline; undefined if there is no such file. */

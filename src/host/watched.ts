@@ -25,6 +25,8 @@ export interface Watched {
   /** Times that it was down, or another device of its name. */
   falls: number;
   isLinkStale: boolean;
+  /** A setting under /proc/sys/net may have changed. */
+  areSettingsStale: boolean;
   isStale: { addresses: boolean; routes: boolean };
 }
 
@@ -42,6 +44,7 @@ export function newWatched(name: string): Watched {
     knownRoutes: new KnownRoutes(),
     falls: 0,
     isLinkStale: true,
+    areSettingsStale: false,
     isStale: { addresses: true, routes: true },
   };
 }

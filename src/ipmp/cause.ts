@@ -43,6 +43,7 @@ export const CAUSES = {
   'members-differ': 'not all interfaces of the group work',
   'members-equal': 'all interfaces of the group work',
   'smallest-member': 'the smallest MTU among the interfaces of the group',
+  'above-smallest-member': 'the configured MTU is larger than an interface of the group takes',
   'not-served': 'IPv6 is not served yet',
   'used-elsewhere': 'the address is already served by another group or interface',
   'configuration-invalid': 'the configuration has mistakes, and the old one stays in force',

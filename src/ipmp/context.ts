@@ -27,12 +27,19 @@ export interface Transmission {
 }
 
 /** Something that only the host can do. */
-export interface HostRequest {
-  readonly kind: 'group-mtu';
-  /** Name of the group's device. */
-  readonly group: string;
-  readonly mtu: number;
-}
+export type HostRequest =
+  | {
+      readonly kind: 'group-mtu';
+      /** Name of the group's device. */
+      readonly group: string;
+      readonly mtu: number;
+    }
+  | {
+      /** An interface is nominated for broadcast and multicast in its group, or no longer. */
+      readonly kind: 'nominated';
+      readonly ifname: string;
+      readonly isNominated: boolean;
+    };
 
 /** How often a member was taken out of use, and why. */
 export interface FailoverCount {

@@ -10,6 +10,8 @@ export interface GroupDeviceInfo {
   readonly present: boolean;
   readonly mac: Mac;
   readonly mtu: number;
+  /** The administrator has not set it down. */
+  readonly up: boolean;
 }
 
 /** It came, went or changed. */

@@ -75,6 +75,8 @@ export class IpmpGroup implements IllGroupOwner {
   readonly device: GroupDevice = { present: false, mac: 0, mtu: 0 };
   /** The MTU last asked of the host, 0 none. */
   requestedMtu = 0;
+  /** Why it is that. */
+  mtuCause: Cause | undefined = undefined;
   /** What the host said last. */
   hostAddresses: readonly HostAddress[] = [];
   unserved: readonly UnservedAddress[] = [];

@@ -1,15 +1,33 @@
-/** The MTU of a group: the smallest among its present members (IPMP semantics 3.11). */
+/**
+ * The MTU of a group: the smallest among its present members (IPMP semantics 3.11), or less where
+ * the configuration says so. Never more, since what does not fit a NIC is lost there; a NIC that
+ * takes less than GROUP_MTU_MIN is not attached.
+ */
 
-import { GROUP_MTU_MIN } from '../base/limits.ts';
+import type { Cause } from './cause.ts';
 import { type IpmpContext, post } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 
-/** What the group's MTU should be; 0 while no member is present. */
-export function groupMtu(group: IpmpGroup): number {
-  if (group.settings.mtu !== 'auto') return group.settings.mtu;
+interface GroupMtu {
+  /** 0 while neither the configuration nor a member says one. */
+  readonly mtu: number;
+  readonly cause: Cause;
+}
+
+function decide(group: IpmpGroup): GroupMtu {
   const present = group.members.filter((member) => member.phyint.present);
-  if (present.length === 0) return 0;
-  return Math.max(GROUP_MTU_MIN, Math.min(...present.map((member) => member.phyint.mtu)));
+  const least = Math.min(...present.map((member) => member.phyint.mtu));
+  const wanted = group.settings.mtu === 'auto' ? Number.POSITIVE_INFINITY : group.settings.mtu;
+  if (wanted <= least) {
+    return { mtu: Number.isFinite(wanted) ? wanted : 0, cause: 'configured' };
+  }
+  const isAuto = !Number.isFinite(wanted);
+  return { mtu: least, cause: isAuto ? 'smallest-member' : 'above-smallest-member' };
+}
+
+/** What the group's MTU should be; 0 while that is not known. */
+export function groupMtu(group: IpmpGroup): number {
+  return decide(group).mtu;
 }
 
 /**
@@ -21,12 +39,15 @@ export function refreshGroupMtu(ctx: IpmpContext, group: IpmpGroup): void {
     group.requestedMtu = 0;
     return;
   }
-  const mtu = groupMtu(group);
-  if (mtu === 0 || mtu === group.requestedMtu) return;
+  const { mtu, cause } = decide(group);
+  if (mtu === 0) return;
   const before = group.requestedMtu;
+  // Whoever asks for more than there is learns of it, also where nothing changes.
+  const isNews = cause === 'above-smallest-member' && cause !== group.mtuCause;
+  group.mtuCause = cause;
+  if (mtu === before && !isNews) return;
+  if (mtu !== before) ctx.hostRequests.push({ kind: 'group-mtu', group: group.ifname, mtu });
   group.requestedMtu = mtu;
-  ctx.hostRequests.push({ kind: 'group-mtu', group: group.ifname, mtu });
-  const cause = group.settings.mtu === 'auto' ? 'smallest-member' : 'configured';
   const from = before === 0 ? undefined : String(before);
   post(ctx, 'group-mtu', cause, { group: group.name, from, to: String(mtu) });
 }

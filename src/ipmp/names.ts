@@ -10,7 +10,7 @@ import { acquire } from '../base/lock.ts';
 import type { Operation } from '../base/operation.ts';
 import { findGroup, type IpmpContext, post, refuseCondemnedGroup } from './context.ts';
 import type { IpmpGroup } from './group.ts';
-import { checkGroupName } from './spec.ts';
+import { checkName } from './spec.ts';
 
 /** EEXIST if an interface has the name, or a group (but `except`) or its device. */
 export function checkNameIsFree(ctx: IpmpContext, name: string, except?: IpmpGroup): void {
@@ -29,7 +29,7 @@ export function checkNameIsFree(ctx: IpmpContext, name: string, except?: IpmpGro
  */
 export function* renameGroup(ctx: IpmpContext, name: string, to: string): Operation<void> {
   const group = findGroup(ctx, name);
-  checkGroupName(to);
+  checkName('group', to);
   using _writer = yield* acquire(group.ipsq);
   refuseCondemnedGroup(group);
   checkNameIsFree(ctx, to, group);

@@ -8,7 +8,8 @@
  *    written before the mask that uses it, and the slots of those who left last, so that at no
  *    moment a word names a NIC that must not be used while another could be;
  * 3. bindings, in the region, by the pure planner;
- * 4. announcements, by the Lan, each from the NIC to which the address is now bound;
+ * 4. announcements, by the Lan, each from the NIC to which the address is now bound, and what a
+ *    newly nominated NIC has to say;
  * 5. events, and the tables with the new slots of the addresses (both leave later).
  *
  * Failure handling asks no driver and waits for nothing, so it cannot be held up.
@@ -35,8 +36,19 @@ export function regroup(ctx: IpmpContext, group: IpmpGroup): void {
   const moves = ctx.illGlobalLock.write(() => grp.rebind(change));
   reportActive(ctx, group, change);
   for (const move of moves) announce(ctx, group, move);
+  if (grp.cast !== change.castBefore) renominate(ctx, group, change.castBefore);
   if (change.left.length > 0) group.lan.doubtNeighbors(ctx.nowMs);
   if (moves.length > 0) ctx.steering.structureChanged();
+}
+
+/** Another member, or none, is nominated. */
+function renominate(ctx: IpmpContext, group: IpmpGroup, before: TrackedPhyint | undefined): void {
+  const { cast } = group.grp;
+  if (cast !== undefined) {
+    ctx.hostRequests.push({ kind: 'nominated', ifname: cast.name, isNominated: true });
+  }
+  if (before === undefined) return;
+  ctx.hostRequests.push({ kind: 'nominated', ifname: before.name, isNominated: false });
 }
 
 /** Writes the live words that differ from what the group is now. */

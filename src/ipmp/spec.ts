@@ -60,22 +60,23 @@ export interface GroupSettings {
 export interface GroupSpec extends GroupSettings {
   /** Name of the group's device, 1..15 characters. */
   readonly name: string;
-  /** What the group is called, 1..31 characters; default: as its device. */
+  /** What the group is called, 1..15 characters; default: as its device. */
   readonly groupName?: string;
   /** Names of its members, in order of joining. */
   readonly interfaces: readonly string[];
 }
 
-/** IPMP semantics 1.5: LIFGRNAMSIZ less the terminating zero. */
-const GROUP_NAME_LENGTH_MAX = 31;
 const NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
 
-/** Refuses a name that cannot be a device's: EINVAL, ENAMETOOLONG. */
-export function checkName(what: string, name: string, lengthMax = DEVICE_NAME_LENGTH_MAX): void {
-  if (name.length > lengthMax) {
+/**
+ * Refuses a name that cannot be a device's, nor a group's own: either stands where the other does.
+ * EINVAL, ENAMETOOLONG.
+ */
+export function checkName(what: string, name: string): void {
+  if (name.length > DEVICE_NAME_LENGTH_MAX) {
     throw new OperatorError(
       'ENAMETOOLONG',
-      `${what} name ${name} has ${name.length} characters (at most ${lengthMax})`,
+      `${what} name ${name} has ${name.length} characters (at most ${DEVICE_NAME_LENGTH_MAX})`,
     );
   }
   if (!NAME.test(name)) {
@@ -84,11 +85,6 @@ export function checkName(what: string, name: string, lengthMax = DEVICE_NAME_LE
       `${what} name "${name}" is not allowed (a letter, then letters, digits, ".", "_", "-")`,
     );
   }
-}
-
-/** Refuses a name that cannot be a group's own: EINVAL, ENAMETOOLONG. */
-export function checkGroupName(name: string): void {
-  checkName('group', name, GROUP_NAME_LENGTH_MAX);
 }
 
 /** Refuses an interface that cannot be: EINVAL, ENAMETOOLONG. */
@@ -140,7 +136,7 @@ export function checkGroupSettings(name: string, settings: GroupSettings): void 
 /** Refuses a group that cannot be: EINVAL, ENAMETOOLONG. */
 export function checkGroupSpec(spec: GroupSpec): void {
   checkName('group', spec.name);
-  if (spec.groupName !== undefined) checkGroupName(spec.groupName);
+  if (spec.groupName !== undefined) checkName('group', spec.groupName);
   checkGroupSettings(spec.name, spec);
   const twice = spec.interfaces.find((name, at) => spec.interfaces.indexOf(name) !== at);
   if (twice !== undefined) {

@@ -105,7 +105,7 @@ export class SimDevices {
     datapath.attach(port, host.device);
     host.setDevice(true);
     this.#groupPort = port;
-    const info = { present: true, mac: host.mac, mtu: host.mtu };
+    const info = { present: true, mac: host.mac, mtu: host.mtu, up: true };
     this.#system.handleGroupDevice(group, info, agenda.nowMs);
     this.#tellAddressesSoon();
   }
@@ -132,7 +132,7 @@ export class SimDevices {
   setGroupMtu(name: string, mtu: number): void {
     const { agenda, host } = this.#ground;
     agenda.after(NOTICE_MS, () => {
-      const device = { present: true, mac: host.mac, mtu };
+      const device = { present: true, mac: host.mac, mtu, up: true };
       this.#system.handleGroupDevice(name, device, agenda.nowMs);
     });
   }

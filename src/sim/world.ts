@@ -322,7 +322,7 @@ export class SimWorld {
     for (;;) {
       const request = this.system.pollHostRequest();
       if (request === undefined) break;
-      this.devices.setGroupMtu(request.group, request.mtu);
+      if (request.kind === 'group-mtu') this.devices.setGroupMtu(request.group, request.mtu);
       taken++;
     }
     for (;;) {

@@ -2,7 +2,7 @@
 
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { TX_QUEUE_LENGTH } from '../../src/host/attach.ts';
+import { TX_QUEUE_LENGTH } from '../../src/host/wiring.ts';
 import { configurationFor, GROUP } from '../../src/lab/configuration.ts';
 import { LabDaemon, socketOf } from '../../src/lab/daemon-process.ts';
 import type { Wiring } from '../../src/lab/topology.ts';

@@ -14,7 +14,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TX_QUEUE_LENGTH } from '../../src/host/attach.ts';
+import { TX_QUEUE_LENGTH } from '../../src/host/wiring.ts';
 import { environment, execute } from '../../src/lab/command.ts';
 import { GROUP } from '../../src/lab/configuration.ts';
 import { until } from '../../src/lab/until.ts';

@@ -74,7 +74,10 @@ describe('groups and interfaces made by command', () => {
     await refuses('ENXIO', /interface net9/, 'group', 'create', 'ipmp9', '-i', 'net9');
     await refuses('EALREADY', /net0.*ipmp0/, 'group', 'create', 'ipmp9', '-i', 'net0');
     await refuses('ENAMETOOLONG', /15/, 'group', 'create', 'a23456789012345b');
-    await refuses('ENOENT', /group nosuch/, 'group', 'add', 'nosuch', 'net0');
+    await refuses('EALREADY', /net0 is already in group ipmp0/, 'group', 'add', 'nosuch', 'net0');
+    await does('interface', 'create', 'net7');
+    await refuses('ENOENT', /group nosuch/, 'group', 'add', 'nosuch', 'net7');
+    await does('interface', 'delete', 'net7');
     await refuses('ENXIO', /interface nosuch/, 'interface', 'delete', 'nosuch');
     await refuses('EEXIST', /interface net0/, 'interface', 'create', 'net0');
     await refuses('EINVAL', /mtu.*12.*1280/, 'group', 'set', GROUP, 'mtu=12');

@@ -53,8 +53,12 @@ function isLost(event: HostEvent): boolean {
   return event.kind === 'device' && event.ifname === 'net0' && !event.present;
 }
 
+function ipv6Setting(device: string, setting = 'disable_ipv6'): string {
+  return readFileSync(`/proc/sys/net/ipv6/conf/${device}/${setting}`, 'latin1').trim();
+}
+
 function ipv6IsOff(device: string): string {
-  return readFileSync(`/proc/sys/net/ipv6/conf/${device}/disable_ipv6`, 'latin1').trim();
+  return ipv6Setting(device);
 }
 
 inNamespace(import.meta.url, {
@@ -65,6 +69,61 @@ inNamespace(import.meta.url, {
       event.kind === 'device' && event.present && event.mac === 0x02_11_11_11_11_11;
     await world.heard('the new MAC', isTold);
     await host.stop();
+  },
+
+  'IPv6 that somebody sets to run everywhere does not run below us': async (world) => {
+    world.cable('eth0', 'far0');
+    world.ip('link', 'add', 'name', 'br1', 'type', 'bridge');
+    world.ip('link', 'set', 'br1', 'up');
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
+    await host.attachInterface(nic('net1', 1, { bridge: 'br1' }), 1);
+    const devices = ['eth0', 'net0', 'br1', 'net1'];
+    deepEqual(devices.map(ipv6IsOff), ['1', '1', '1', '1']);
+    // Nor does the moment until it is put back make an address, or send a frame.
+    for (const device of devices) equal(ipv6Setting(device, 'addr_gen_mode'), '1', device);
+    writeFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', '1');
+    writeFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', '0');
+    for (const device of devices) {
+      await until(`${device} is silent`, 1000, () => ipv6IsOff(device) === '1');
+      equal(world.ip('-6', 'address', 'show', 'dev', device), '');
+    }
+    await host.stop();
+    deepEqual(world.log, []);
+  },
+
+  'a NIC that takes less than a group’s device is not used until it takes as much': async (
+    world,
+  ) => {
+    world.cable('eth0', 'far0');
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
+    world.ip('link', 'set', 'eth0', 'mtu', '1279');
+    const { event: loss } = await world.heard('the loss', isLost);
+    ok(JSON.stringify(loss).includes('an MTU of 1279'), JSON.stringify(loss));
+    await host.releaseInterface('net0');
+    const attaching = host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
+    await rejects(attaching, /eth0 has an MTU of 1279 \(1280 or more\)/);
+    world.ip('link', 'set', 'eth0', 'mtu', '1280');
+    equal((await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1)).mtu, 1280);
+    await host.stop();
+    deepEqual(world.log, []);
+  },
+
+  'a TAP that is taken out of its bridge is put back': async (world) => {
+    world.ip('link', 'add', 'name', 'br1', 'type', 'bridge');
+    world.ip('link', 'set', 'br1', 'up');
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(nic('net1', 1, { bridge: 'br1' }), 1);
+    const isPort = (): boolean => world.ip('link', 'show', 'net1').includes('master br1');
+    ok(isPort());
+    world.ip('link', 'set', 'net1', 'nomaster');
+    await until('it is a port again', 1000, isPort);
+    await host.stop();
+    deepEqual(world.log, []);
   },
 
   'a NIC that is renamed gets back what was changed on it': async (world) => {

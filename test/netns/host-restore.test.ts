@@ -84,8 +84,11 @@ inNamespace(import.meta.url, {
     match(world.ip('route'), /default via 192.0.2.1 dev ipmp0 proto static/);
     const rules = String(world.snapshot().rules);
     match(rules, /hook prerouting priority raw.*iifname "eth0" counter\s+drop/s);
-    match(rules, /hook input priority raw.*iifname "br1" counter\s+drop/s);
-    match(rules, /hook forward priority raw.*iifname "br1" oifname != "br1" counter\s+drop/s);
+    match(rules, /hook ingress device "br1" priority -300; policy accept;\s+counter\s+drop/);
+    match(
+      rules,
+      /hook ingress device "eth0" priority -300; policy accept;[^}]*frag-off[^}]*counter/,
+    );
     await host.stop();
     await new Promise((resolve) => setTimeout(resolve, 50));
     deepEqual(differences(before, await world.settledSnapshot()), []);
@@ -124,7 +127,10 @@ inNamespace(import.meta.url, {
     const attach = (name: string, beneath: { uplink?: string; bridge?: string }) =>
       host.attachInterface(nic(name, 9, beneath), 1);
     await rejects(attach('net6', { uplink: 'eth6' }), refusal('EBUSY', /eth6.*198.51.100.1\/24/));
-    await rejects(attach('net7', { uplink: 'eth4' }), refusal('EBUSY', /cannot be taken/));
+    await rejects(
+      attach('net7', { uplink: 'eth4' }),
+      refusal('EBUSY', /eth4 is busy: net4 \(macvtap\) is on it/),
+    );
     await rejects(attach('net5', { uplink: 'eth5' }), refusal('EBUSY', /route 203.0.113.0\/24/));
     await rejects(attach('net8', { uplink: 'eth0' }), refusal('EEXIST', /not a macvtap/));
     await rejects(attach('net7', { uplink: 'nope' }), refusal('ENODEV', /no uplink nope/));

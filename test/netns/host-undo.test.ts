@@ -103,7 +103,10 @@ inNamespace(import.meta.url, {
     await host.attachInterface(nic('net1', 1, { uplink: 'eth1' }), 1);
     match(nft('list', 'table', 'inet', 'ipmpd-2'), /"eth0".*drop.*"eth1".*drop/s);
     equal(world.log.length, 1);
-    match(world.log.join(), /table inet ipmpd of no process.*nft delete table inet ipmpd"/);
+    match(
+      world.log.join(),
+      /table ipmpd of no process.*nft delete table inet ipmpd \(or netdev\)"/,
+    );
     const second = world.newHost({ journalPath: join(world.folder, 'other') });
     await second.start();
     world.cable('eth7', 'far7');

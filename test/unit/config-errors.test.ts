@@ -58,7 +58,7 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
   ],
   [
     group('routes: [{ to: default, gateway: 192.0.2.1 }]'),
-    `1: ${at}.routes[0].gateway: unknown key (one of to, via)`,
+    `1: ${at}.routes[0].gateway: unknown key (one of to, via, onlink)`,
   ],
   // control, metrics, log, datapath, tracking.
   [
@@ -323,6 +323,15 @@ const BAD: readonly (readonly [text: string, ...messages: string[]])[] = [
   [
     group('routes: [{ to: "2001:db8::/32", via: 192.0.2.1 }]'),
     `1: ${at}.routes[0].via: 192.0.2.1 is not of the family of 2001:db8::/32 (an IPv6 address)`,
+  ],
+  [
+    group('addresses: [192.0.2.10/32], routes: [{ to: default, via: 192.0.2.1 }]'),
+    `1: ${at}.routes[0].via: 192.0.2.1 is on no network of the group (a router on the network of` +
+      ' an address; or a route to it without via; or onlink: true)',
+  ],
+  [
+    group('routes: [{ to: default, via: 192.0.2.1, onlink: 1 }]'),
+    `1: ${at}.routes[0].onlink: 1 is not valid (true or false)`,
   ],
   [
     group('routes: [{ to: default, via: 224.0.0.1 }]'),

@@ -88,10 +88,10 @@ groups:
 `).groups;
   deepEqual(group?.addresses, ['192.0.2.10/24', '2001:db8::10/64']);
   deepEqual(group?.routes, [
-    { family: 4, to: 'default', via: '192.0.2.1' },
-    { family: 6, to: 'default', via: '2001:db8::1' },
-    { family: 4, to: '198.51.100.0/24', via: null },
-    { family: 6, to: '2001:db8:1::/48', via: null },
+    { family: 4, to: 'default', via: '192.0.2.1', onlink: false },
+    { family: 6, to: 'default', via: '2001:db8::1', onlink: false },
+    { family: 4, to: '198.51.100.0/24', via: null, onlink: false },
+    { family: 6, to: '2001:db8:1::/48', via: null, onlink: false },
   ]);
   deepEqual(group?.probeTargets, ['2001:db8::1']);
   equal(group?.flapDamping, null);

@@ -12,7 +12,7 @@ import { StillWanted } from '../../src/daemon/change.ts';
 import { type ContentsHost, GroupContents } from '../../src/daemon/group-contents.ts';
 
 const CONFIG = { name: 'ipmp0', addresses: [], routes: [], mtu: 'auto' } as unknown as GroupConfig;
-const ROUTE = { to: 'default', via: '192.0.2.1', family: 4 } as const;
+const ROUTE = { to: 'default', via: '192.0.2.1', onlink: false, family: 4 } as const;
 const SILENT = pino({ level: 'silent' });
 const SETTINGS = { to: 'default', via: '192.0.2.1' };
 

@@ -39,6 +39,7 @@ class Stage {
   /** The step that the kernel refuses. */
   refused = '';
   nowMs = 0;
+  readonly timers: { delayMs: number; body: () => void }[] = [];
 
   constructor() {
     const step = (name: string): Promise<void> => this.#step(name);
@@ -77,15 +78,27 @@ class Stage {
           return undefined;
         },
         deleteRoute: (_name, { to }) => step(`delete ${to}`),
+        lacking: () => ({ addresses: [], routes: [], connected: [] }),
+        restoreConnected: async () => undefined,
         refresh: () => step('host looks'),
       },
       pool: {
         attach: () => step('workers take'),
         detach: (port) => step(port === HELD_PORT ? 'workers let go of it' : 'workers let go'),
       },
-      nowMs: () => this.nowMs,
+      clock: {
+        nowMs: () => this.nowMs,
+        after: (delayMs, body) => {
+          this.timers.push({ delayMs, body });
+          return { cancel: () => undefined };
+        },
+      },
       pump: { tell: (body) => body(system as unknown as System, 0) },
-      drivers: { attached: async () => undefined, released: () => undefined },
+      drivers: {
+        attached: async () => undefined,
+        released: () => undefined,
+        removed: () => undefined,
+      },
       machineId: 'test',
       queues: 1,
       log: pino({ level: 'silent' }),
@@ -169,6 +182,43 @@ test('a device that cannot be given back in order does not end the daemon', asyn
   deepEqual(stage.failures, []);
 });
 
+test('a device that is there and cannot be read is opened anew, at intervals', async () => {
+  const stage = new Stage();
+  await stage.devices.addInterface(NET0, 0);
+  stage.taken();
+  for (let round = 0; round < 2; round++) {
+    stage.nowMs += 10;
+    stage.devices.handlePortError(0, 22);
+    stage.devices.handlePortError(0, 22);
+    await turn();
+    await turn();
+    const expected = ['host looks', 'host looks', ...CLOSED];
+    deepEqual(stage.taken(), round === 0 ? [...expected, ...OPENED] : expected);
+  }
+  const [timer] = stage.timers;
+  stage.nowMs += timer?.delayMs ?? 0;
+  timer?.body();
+  await turn();
+  deepEqual(stage.taken(), OPENED);
+  await stage.devices.remove('net0');
+  deepEqual(stage.failures, []);
+});
+
+test('a device that cannot be read because it is gone is left to the host', async () => {
+  const stage = new Stage();
+  await stage.devices.addInterface(NET0, 0);
+  stage.taken();
+  stage.hold('host looks');
+  stage.devices.handlePortError(0, 77);
+  stage.say({ kind: 'device', ifname: 'net0', present: false, cause: 'gone' });
+  await turn();
+  stage.release('host looks');
+  await turn();
+  equal(stage.taken().filter((step) => step === 'host closes').length, 1);
+  await stage.devices.remove('net0');
+  deepEqual(stage.failures, []);
+});
+
 test('given back with all others, each step is done for all before the next', async () => {
   const stage = new Stage();
   for (const [nic, name] of ['net0', 'net1', 'net2'].entries()) {
@@ -223,7 +273,7 @@ test('what changes while the workers take a device is told after its appearance'
   const added = stage.devices.addInterface(NET0, 0);
   await turn();
   stage.say({ kind: 'link', ifname: 'net0', link: 'down', changes: 1 });
-  stage.say({ kind: 'device', ifname: 'net0', present: true, mac: 2, mtu: 1400 });
+  stage.say({ kind: 'device', ifname: 'net0', present: true, mac: 2, mtu: 1400, up: true });
   stage.release('workers take');
   await added;
   deepEqual(stage.taken(), [...OPENED, 'told down', 'told present 1400']);
@@ -246,7 +296,7 @@ test('a group that is changed at any step of its opening carries the change', as
     deepEqual(stage.taken().slice(-1), [held]);
     await contents.addAddress('192.0.2.2/24');
     await contents.removeAddress('192.0.2.1/24');
-    await contents.addRoute({ to: 'default', via: null, family: 4 });
+    await contents.addRoute({ to: 'default', via: null, onlink: false, family: 4 });
     await contents.setForwarding(false);
     stage.release(held);
     await turn();

@@ -107,6 +107,39 @@ test('[contract 6.3] frames are the port’s, losses the kernel’s since the at
   });
 });
 
+test('a macvtap shows what it lost on the way in twice, and it counts once', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  kernel.drivers.attached('net0', false);
+  await kernel.read();
+  kernel.device = { rxErrors: 7n, txErrors: 1n, rxDropped: 7n, txDropped: 9n };
+  deepEqual(await kernel.errors(), [7n, 10n]);
+});
+
+test('a counter that falls in one direction says nothing of the other', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  kernel.drivers.attached('net0', false);
+  kernel.lose(7n, 9n);
+  deepEqual(await kernel.errors(), [7n, 9n]);
+  kernel.device = { rxErrors: 0n, txErrors: 0n, rxDropped: 2n, txDropped: 10n };
+  deepEqual(await kernel.errors(), [9n, 10n]);
+});
+
+test('an interface on the port of one that was removed begins at zero', async () => {
+  const kernel = new FakeKernel();
+  kernel.create();
+  kernel.drivers.attached('net0', false);
+  kernel.lose(7n, 9n);
+  equal((await kernel.read()).rbytes, 1000n);
+  kernel.drivers.released('net0');
+  kernel.drivers.removed('net0', PORT);
+  kernel.create();
+  kernel.drivers.attached('net0', false);
+  const values = Object.values(await kernel.read());
+  deepEqual([...new Set(values)], [0n]);
+});
+
 test('what a TAP receives is what we send', async () => {
   const kernel = new FakeKernel();
   kernel.create();

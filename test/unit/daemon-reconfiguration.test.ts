@@ -38,6 +38,8 @@ class Stage {
   /** Devices that are not attached, and why. */
   readonly waiting = new Map<string, OperatorError>();
   readonly reconfiguration: Reconfiguration;
+  /** What a reload puts back. */
+  restored: string[] = [];
   readonly store: ConfigStore;
 
   static async open(): Promise<Stage> {
@@ -68,6 +70,7 @@ class Stage {
       tell: (news) => this.news.push(news),
       isStopping: () => this.isStopping,
       refusalOf: (name) => this.waiting.get(name),
+      restore: async () => this.restored,
     });
   }
 

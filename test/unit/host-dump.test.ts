@@ -182,6 +182,7 @@ async function mirrorOf(kernel: Kernel) {
       handlePorts: () => undefined,
       handleAddresses: () => undefined,
       handleRoutes: (_name, list) => lists.push(list),
+      handleSettings: () => undefined,
     },
   });
   mirror.watch('ipmp0', { routes: true });

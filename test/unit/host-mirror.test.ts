@@ -34,6 +34,7 @@ class SlowKernel {
         handlePorts: () => undefined,
         handleAddresses: () => undefined,
         handleRoutes: () => undefined,
+        handleSettings: () => undefined,
       },
     });
     this.mirror.watch('eth0');

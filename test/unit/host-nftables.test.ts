@@ -76,7 +76,7 @@ test('a table of our name without an owner does not switch silencing off', async
   await table.add('eth1', 'nic');
   await table.delete('eth1');
   await table.clear();
-  deepEqual(filtering.asked.at(-1), 'remove table ipmpd-2');
+  deepEqual(filtering.asked.at(-1), 'remove tables ipmpd-2');
   filtering.refusal = 'EOPNOTSUPP';
   filtering.foreign.clear();
   await rejects(table.add('eth0', 'nic'), { code: 'EOPNOTSUPP' });

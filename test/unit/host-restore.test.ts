@@ -27,6 +27,7 @@ function macvtap(number: number, changes: Partial<LinkRecord> = {}): LinkRecord 
     mtu: 1500,
     mac: 0x02_00_00_00_00_01,
     master: 0,
+    forwards: true,
     lower: 1000 + number,
     kind: 'macvtap',
     macvlanMode: 8,

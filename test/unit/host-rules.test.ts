@@ -15,6 +15,7 @@ const DOWN = { ...LINK, up: false };
 const CUT = { ...LINK, carrier: false };
 const BRIDGE = { ...LINK, ifindex: 6 };
 const PORT = { ...LINK, master: 6 };
+const LISTENING = { ...PORT, forwards: false };
 
 test('link of an interface (contract 3)', () => {
   const macvtap: LinkEvidence = {
@@ -49,6 +50,9 @@ test('link of an interface (contract 3)', () => {
     ['no other port', { ...bridged, otherPorts: [] }, 'down'],
     ['the bridge is set down', { ...bridged, lower: { ...BRIDGE, up: false } }, 'down'],
     ['the TAP left the bridge', { ...bridged, device: LINK }, 'down'],
+    ['the only port is listening', { ...bridged, otherPorts: [LISTENING] }, 'down'],
+    ['another port forwards', { ...bridged, otherPorts: [LISTENING, LINK] }, 'up'],
+    ['the TAP’s own port is listening', { ...bridged, device: LISTENING }, 'down'],
     ['the TAP is set down', { ...bridged, device: { ...PORT, up: false } }, 'down'],
     ['TAP alone', alone, 'unknown'],
     ['TAP alone, without carrier', { ...alone, device: CUT }, 'unknown'],

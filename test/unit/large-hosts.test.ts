@@ -166,8 +166,9 @@ test('one more silenced device costs its own rules, however many there are', asy
   for (let nic = 0; nic < 5; nic++) await table.add(`eth${nic}`, 'nic');
   await table.add('eth3', 'nic');
   await table.add('br0', 'bridge');
-  // Beginning and end of a batch, and the rules; the first one makes table and chains as well.
-  deepEqual(sent, [2 + 4 + 3 + 1, 3, 3, 3, 3, 4]);
+  // Beginning and end of a batch; both tables, made anew, and the chain of NICs; of a NIC a rule
+  // there and a chain of its own with one, of a bridge only that.
+  deepEqual(sent, [2 + 6 + 1 + 3, 5, 5, 5, 5, 4]);
 });
 
 test('many events are told in several turns, in order, all before the stop ends', async () => {

@@ -13,6 +13,7 @@ const LINK: LinkRecord = {
   mtu: 1500,
   mac: 2,
   master: 0,
+  forwards: true,
   lower: 0,
   kind: '',
   macvlanMode: 0,

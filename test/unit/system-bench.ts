@@ -183,7 +183,7 @@ export class Bench {
   }
 
   groupDevice(): void {
-    const info = { present: true, mac: GROUP_MAC, mtu: 1500 };
+    const info = { present: true, mac: GROUP_MAC, mtu: 1500, up: true };
     this.system.handleGroupDevice('ipmp0', info, this.nowMs);
   }
 

@@ -277,7 +277,7 @@ test('test addresses are taken down with the NIC and verified anew with it', () 
   bench.link('net0', 'down');
   bench.link('net0', 'up');
   bench.advance(400_000);
-  deepEqual(bench.frames(), [], 'an interface that is offline is silent');
+  deepEqual(bench.arps(), [], 'an interface that is offline is silent');
   online(bench, 'net0');
   deepEqual(state(), ['tentative']);
   bench.advance(SETTLED_MS);

@@ -1,0 +1,57 @@
+/** What the daemon keeps of one of its devices (devices.ts). */
+
+import type { OperatorError } from '../base/errors.ts';
+import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
+
+/** How one name is opened and closed; NICs and groups differ only in this. */
+export interface Device {
+  readonly name: string;
+  readonly port: number;
+  open(): Promise<void>;
+  close(): Promise<void>;
+  /** After the last close: the host need not look out for it any more. */
+  forget(): Promise<void>;
+}
+
+/** A device, what it should be, and what is being done about it. */
+export interface Entry {
+  readonly device: Device;
+  /** What it should be; a loss makes it false until the host says that it may be tried again. */
+  isWanted: boolean;
+  isOpen: boolean;
+  /** How often it was opened: tells an error of a device that is closed since from one of this. */
+  openings: number;
+  isBusy: boolean;
+  /** When the step under way began. */
+  busySinceMs: number;
+  /** Why the last attempt to open it failed; undefined once it is open, or was lost. */
+  refusal: OperatorError | undefined;
+  /** Given back for good: what the host suggests is not heard any more. */
+  isForgotten: boolean;
+  /** When it was opened anew last because it could not be read. */
+  reopenedMs: number;
+  /** Until then it is not opened, whoever suggests it. */
+  heldUntilMs: number;
+  /** What the host said while the device was being opened; it counts when that is done. */
+  missed: (DeviceEvent | LinkEvent)[];
+  /** Who waits until nothing is under way. */
+  idle: (() => void)[];
+}
+
+/** One that is to be opened. */
+export function newEntry(device: Device): Entry {
+  return {
+    device,
+    isWanted: true,
+    isOpen: false,
+    openings: 0,
+    isBusy: false,
+    busySinceMs: 0,
+    refusal: undefined,
+    isForgotten: false,
+    reopenedMs: Number.NEGATIVE_INFINITY,
+    heldUntilMs: Number.NEGATIVE_INFINITY,
+    missed: [],
+    idle: [],
+  };
+}
