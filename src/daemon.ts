@@ -274,9 +274,7 @@ export class Daemon {
 
   #connectPool(): void {
     const pool = this.#pool;
-    pool.onPunt = (port, frame, atMs) => {
-      this.#pump.tell((system) => system.handleFrame(port, frame, atMs));
-    };
+    pool.onPunts = (frames) => this.#pump.takeFrames(frames);
     pool.onPortError = (port, errno) => this.#devices.handlePortError(port, errno);
     pool.onFailure = (worker, error) => {
       this.#log.fatal({ event: 'worker-failed', worker, err: error }, 'a datapath worker died');

@@ -75,7 +75,8 @@ export function project(source: ProjectionSource): ForwardingTables {
     if (!phyint.present) continue;
     const membership = tracked.isOffline ? undefined : tracked.membership;
     const group = membership?.group.index ?? -1;
-    nics.push({ nic, group, member: membership?.ordinal ?? -1, mac: phyint.physAddr });
+    const { physAddr: mac, mtu } = phyint;
+    nics.push({ nic, group, member: membership?.ordinal ?? -1, mac, mtu });
     if (tracked.isOffline) continue;
     for (const { address } of ill.testIpifs) {
       addresses.push({ address, group, kind: 'test', slot: -1, nic });
@@ -83,8 +84,7 @@ export function project(source: ProjectionSource): ForwardingTables {
   }
   for (const group of source.groups.values()) {
     const { index, settings, device } = group;
-    const { spreading, forwarding } = settings;
-    groups.push({ group: index, mac: device.mac, spreading, forwarding });
+    groups.push({ group: index, mac: device.mac, spreading: settings.spreading });
     addDataAddresses(addresses, group);
     for (const [from, to] of group.redirects) redirects.push({ group: index, from, to });
   }

@@ -230,7 +230,7 @@ export class System {
     this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleLink(tracked, info));
   }
 
-  /** A frame that the forwarding path handed up; `port` is where it arrived. */
+  /** A frame that arrived by `port`. What comes of it is published when the time is told. */
   handleFrame(port: number, frame: Uint8Array, nowMs: number): void {
     this.#told(nowMs);
     this.#ctx.frames.taken++;
@@ -240,7 +240,6 @@ export class System {
       this.#ctx.drops.set('no_group', (this.#ctx.drops.get('no_group') ?? 0n) + 1n);
     } else if (tracked !== undefined) group.lan.handleWireFrame(tracked.ill, frame, nowMs);
     else group.lan.handleHostFrame(frame, nowMs);
-    this.#flush();
   }
 
   /** The device `name` of a group came, went or changed. Unknown names are ignored. */

@@ -10,7 +10,7 @@
  */
 
 import type { Operation, Task } from '../base/operation.ts';
-import type { Injection } from '../datapath/pool.ts';
+import type { Injection, PuntedFrame } from '../datapath/pool.ts';
 import type { Clock, Timer } from '../host/clock.ts';
 import type { HostRequest, System, SystemEvent, Transmission } from '../system.ts';
 
@@ -81,6 +81,13 @@ export class Pump {
     } catch (error) {
       this.#outlets.fail(error);
     }
+  }
+
+  /** Frames that a worker handed up: what comes of them is carried out once, for all together. */
+  takeFrames(frames: readonly PuntedFrame[]): void {
+    this.tell((system) => {
+      for (const { port, frame, atMs } of frames) system.handleFrame(port, frame, atMs);
+    });
   }
 
   /** Runs an operation of the system to its end. */

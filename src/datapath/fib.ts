@@ -34,14 +34,15 @@ export interface NicRecord {
   group: number;
   member: number;
   mac: Mac;
+  /** Largest IP packet in bytes; 0 if it is not known. */
+  mtu: number;
 }
 
-/** A group and the MAC of its device. `forwarding`: frames for foreign addresses go up too. */
+/** A group and the MAC of its device. */
 export interface GroupRecord {
   group: number;
   mac: Mac;
   spreading: Spreading;
-  forwarding: boolean;
 }
 
 /**

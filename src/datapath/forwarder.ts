@@ -46,10 +46,12 @@ import {
 import { type Visit, visitBegin, visitCreate } from './members.ts';
 import { outputVerdict } from './output.ts';
 import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
+import { priorityUntag } from './priority-tag.ts';
 import { BURST_MAX, SLOT_LENGTH, type Slab, slabCreate } from './slab.ts';
 import {
   DROP_PUNT_FULL,
   DROP_PUNT_REFUSED,
+  DROP_RECEIVE_REFUSED,
   DROP_RUNT,
   DROP_TRANSMIT_DOWN,
   DROP_TRANSMIT_FULL,
@@ -61,17 +63,22 @@ import {
 } from './verdict.ts';
 import { vnetClear, vnetCompleteChecksum, vnetIsSegmented } from './vnet.ts';
 
-// From asm-generic/errno.h: what a write to a TAP or macvtap may answer.
+// From asm-generic/errno.h: what a TAP or macvtap may answer.
 const EIO = 5;
+const ENXIO = 6;
 const EBADF = 9;
 const EAGAIN = 11;
 const ENOMEM = 12;
+const EFAULT = 14;
 const ENODEV = 19;
 const EBADFD = 77;
 const ENOBUFS = 105;
 
 /** Longest frame that the control plane takes: a jumbo frame (ours). */
 export const PUNT_LENGTH_MAX = 9_234;
+
+/** Answers to a read after which the device gives nothing any more: it is gone, or going. */
+const GONE: readonly number[] = [EBADF, EBADFD, ENODEV, ENXIO, EFAULT];
 
 /** A frame of the burst that has been dealt with. */
 const DONE = -1;
@@ -166,13 +173,18 @@ export class Forwarder {
 
   /**
    * Carries at most `limit` frames from `port` to their ends. Returns how many came, or the
-   * negative errno with which the device refused to be read; 0 if the port has no device.
+   * negative errno with which the device refused to be read; 0 if the port has no device. A device
+   * that is there loses the frame that it could not give.
    */
   visit(port: number, limit: number): number {
     assert(this.#isHolding, 'a visit outside a breath');
     const io = this.#ports[port];
     if (io === undefined) return 0;
     const count = io.receive(this.#receive, limit < BURST_MAX ? limit : BURST_MAX);
+    if (count < 0 && !isGone(-count)) {
+      this.#counters.add(port, RECEIVE_PACKETS, 1);
+      this.#drop(port, DROP_RECEIVE_REFUSED);
+    }
     if (count <= 0) return count;
     this.#countReceived(port, count);
     visitBegin(this.#visit, this.#words, this.#table, port);
@@ -213,8 +225,10 @@ export class Forwarder {
     const { bytes, slots, lengths, slotLength } = this.#receive;
     for (let i = 0; i < count; i++) {
       const at = slots[i]! * slotLength;
-      const verdict = inputVerdict(this.#words, this.#table, this.#visit, bytes, at, lengths[i]!);
-      this.#settle(port, i, verdict, at, lengths[i]!);
+      const length = priorityUntag(bytes, at, lengths[i]!);
+      lengths[i] = length;
+      const verdict = inputVerdict(this.#words, this.#table, this.#visit, bytes, at, length);
+      this.#settle(port, i, verdict, at, length);
     }
   }
 
@@ -322,6 +336,11 @@ export class Forwarder {
     this.#counters.add(port, RECEIVE_PACKETS, count);
     this.#counters.add(port, RECEIVE_BYTES, octets);
   }
+}
+
+/** True if a device that refused to be read with `errno` gives nothing any more. */
+export function isGone(errno: number): boolean {
+  return GONE.includes(errno);
 }
 
 /** The drop of a frame that a device refused with `error`. */

@@ -1,12 +1,13 @@
 /**
  * The way in: a frame from the wire, received by a NIC. What is for the host goes to the group's
  * device with the group's MAC as destination; ARP and what is for a test address go to the control
- * plane; all else is dropped.
+ * plane; all else is dropped. For whom a datagram is that came in for the host is the kernel's
+ * question: it knows addresses and rules of the host that we do not.
  */
 
 import { readI32, readU16, writeU16, writeU32 } from '../base/bytes.ts';
 import { GROUP_PORT_BASE } from '../base/limits.ts';
-import { ipv4IsMulticast, MAC_LENGTH } from '../wire/addr.ts';
+import { MAC_LENGTH } from '../wire/addr.ts';
 import {
   ETHERNET_HEADER_LENGTH,
   ETHERTYPE_ARP,
@@ -20,11 +21,11 @@ import {
   ipv4DestinationWord,
   ipv4HeaderLength,
   ipv4IsFragment,
+  ipv4IsLaterFragment,
   ipv4Protocol,
   ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
-import { GROUP_FORWARDING } from './layout.ts';
 import { ADDRESS_NONE, addressFind, macFind } from './lookup.ts';
 import { destinationIsMartian, sourceIsMartian } from './martian.ts';
 import type { Visit } from './members.ts';
@@ -37,7 +38,6 @@ import {
   DROP_MARTIAN_SOURCE,
   DROP_NO_GROUP,
   DROP_NOT_NOMINATED,
-  DROP_NOT_OURS,
   DROP_OWN_SOURCE,
   DROP_OWN_SOURCE_ADDRESS,
   DROP_SAME_ADDRESSES,
@@ -48,9 +48,6 @@ import {
   PASS,
   PUNT,
 } from './verdict.ts';
-
-/** As a signed word. */
-const LIMITED_BROADCAST = -1;
 
 /**
  * The verdict on the frame in the slot at `at` (`length` bytes, virtio net header included), which
@@ -70,13 +67,11 @@ export function inputVerdict(
   if (ethernetIsGroup(bytes, frame + MAC_LENGTH)) return DROP_GROUP_SOURCE;
   if (macFind(words, table, bytes, frame + MAC_LENGTH) >= 0) return DROP_OWN_SOURCE;
   if (!visit.isNicPresent) return DROP_NO_GROUP;
-  if (ethernetIsGroup(bytes, frame)) {
+  if (!isFor(visit.nicMacHigh, visit.nicMacLow, bytes, frame)) {
+    if (!ethernetIsGroup(bytes, frame) && !isForGroup(visit, bytes, frame)) {
+      return DROP_FOREIGN_DESTINATION;
+    }
     if (visit.castNic >= 0 && visit.castNic !== visit.nic) return DROP_NOT_NOMINATED;
-  } else if (
-    readU16(bytes, frame) !== visit.nicMacHigh ||
-    readI32(bytes, frame + 2) !== visit.nicMacLow
-  ) {
-    return DROP_FOREIGN_DESTINATION;
   }
   const type = ethernetType(bytes, frame);
   if (type === ETHERTYPE_IPV4) return inputIpv4(words, table, visit, bytes, at, length);
@@ -110,21 +105,29 @@ function inputIpv4(
   if (group < 0) return DROP_NO_GROUP;
   if (isRedirect(bytes, ip)) return DROP_ICMP_REDIRECT;
   if (!isGroupFrame) {
-    const isOurs = target !== ADDRESS_NONE || isForAll(destination);
-    if (!isOurs && (visit.groupBits & GROUP_FORWARDING) === 0) return DROP_NOT_OURS;
     writeU16(bytes, frame, visit.groupMacHigh);
     writeU32(bytes, frame + 2, visit.groupMacLow);
   }
   return GROUP_PORT_BASE + group;
 }
 
-/** Addresses that concern every host, and that the host's kernel judges. */
-function isForAll(destination: number): boolean {
-  return destination === LIMITED_BROADCAST || ipv4IsMulticast(destination);
+/** True if a frame is for the station with this MAC. */
+function isFor(macHigh: number, macLow: number, bytes: Uint8Array, frame: number): boolean {
+  return readU16(bytes, frame) === macHigh && readI32(bytes, frame + 2) === macLow;
+}
+
+/**
+ * The group's MAC is a source on no wire, so a switch floods what is sent to it, as a broadcast.
+ * Who sends so has it from the payload: a DHCP server from `chaddr` (RFC 2131 4.1).
+ */
+function isForGroup(visit: Visit, bytes: Uint8Array, frame: number): boolean {
+  return visit.group >= 0 && isFor(visit.groupMacHigh, visit.groupMacLow, bytes, frame);
 }
 
 function isRedirect(bytes: Uint8Array, ip: number): boolean {
   if (ipv4Protocol(bytes, ip) !== IPV4_PROTOCOL_ICMP) return false;
+  // What follows the header of a later fragment is payload, whatever it looks like.
+  if (ipv4IsLaterFragment(bytes, ip)) return false;
   const headerLength = ipv4HeaderLength(bytes, ip);
   const hasType = ipv4TotalLength(bytes, ip) > headerLength;
   return hasType && icmpType(bytes, ip + headerLength) === ICMP_REDIRECT;

@@ -79,9 +79,9 @@ export const REDIRECTS_USED = PLACEMENT + MAX_SLOTS;
 
 // The two tables. All offsets below are relative to the beginning of a table.
 
-/** Four words per NIC: group plus two (0 absent, 1 in no group), member plus one, MAC 16 + 32. */
+/** Of a NIC: group plus two (0 absent, 1 in no group), member plus one, MAC 16 + 32, MTU, spare. */
 export const TABLE_NICS = 0;
-export const NIC_WORDS = 4;
+export const NIC_WORDS = 8;
 /** Four words per group: GROUP_* bits, MAC 16 + 32 bits, number of redirects. */
 export const TABLE_GROUPS = TABLE_NICS + MAX_NICS * NIC_WORDS;
 export const GROUP_WORDS = 4;
@@ -102,9 +102,8 @@ export const TABLE_WORDS = TABLE_REDIRECTS + REDIRECT_SLOTS * HASH_ENTRY_WORDS;
 
 /** Bits of the first word of a group record. */
 export const GROUP_PRESENT = 1;
-export const GROUP_FORWARDING = 2;
-export const GROUP_BY_DESTINATION = 4;
-export const GROUP_BY_ADDRESS = 8;
+export const GROUP_BY_DESTINATION = 2;
+export const GROUP_BY_ADDRESS = 4;
 
 const TABLES = lines(REDIRECTS_USED + REDIRECT_SLOTS);
 

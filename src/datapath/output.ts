@@ -65,13 +65,14 @@ import {
   DROP_OWN_DESTINATION,
   DROP_SAME_ADDRESSES,
   DROP_TEST_SOURCE,
+  DROP_TOO_BIG,
   ethertypeDrop,
   frameGate,
   ipv4Gate,
   PASS,
   PUNT,
 } from './verdict.ts';
-import { vnetNeedsChecksum } from './vnet.ts';
+import { vnetIsSegmented, vnetNeedsChecksum, vnetSegmentLength } from './vnet.ts';
 
 /**
  * The verdict on the frame in the slot at `at` (`length` bytes, virtio net header included), which
@@ -112,6 +113,7 @@ export function outputVerdict(
   if (owner >= 0) return PUNT;
   const nic = memberFor(words, table, visit, bytes, ip, origin);
   if (nic < 0) return DROP_NO_ACTIVE_MEMBER;
+  if (isTooBig(words, table, nic, bytes, at, ip)) return DROP_TOO_BIG;
   if (visit.hasRedirects) redirectApply(words, table, visit.group, bytes, frame);
   sourceWrite(words, table, nic, bytes, frame);
   return nic;
@@ -128,7 +130,9 @@ function outputGroup(
 ): number {
   if (visit.castNic < 0) return DROP_NO_ACTIVE_MEMBER;
   const frame = at + VNET_HEADER_LENGTH;
-  dhcpAskBroadcast(bytes, at, frame + ETHERNET_HEADER_LENGTH, at + length);
+  const ip = frame + ETHERNET_HEADER_LENGTH;
+  if (isTooBig(words, table, visit.castNic, bytes, at, ip)) return DROP_TOO_BIG;
+  dhcpAskBroadcast(bytes, at, ip, at + length);
   sourceWrite(words, table, visit.castNic, bytes, frame);
   return visit.castNic;
 }
@@ -159,6 +163,20 @@ function carries(words: Int32Array, table: number, visit: Visit, nic: number): b
   const ordinal = words[entry + 1]! - 1;
   const mask = ordinal < 32 ? visit.low : visit.high;
   return ((mask >>> (ordinal & 31)) & 1) !== 0;
+}
+
+/** The NIC would lose it without a word: a larger group, or one that may not be as small. */
+function isTooBig(
+  words: Int32Array,
+  table: number,
+  nic: number,
+  bytes: Uint8Array,
+  at: number,
+  ip: number,
+): boolean {
+  const mtu = words[nicEntry(table, nic) + 4]!;
+  if (ipv4TotalLength(bytes, ip) <= mtu || mtu === 0) return false;
+  return !vnetIsSegmented(bytes, at) || vnetSegmentLength(bytes, at, ip) > mtu;
 }
 
 function sourceWrite(

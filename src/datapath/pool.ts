@@ -38,6 +38,13 @@ const FRAME_RING_BYTES = 256 * 1024;
 /** Punts handled in one turn of the event loop, so that others get theirs (ours). */
 const PUNTS_PER_TURN = 64;
 
+/** A frame that a worker handed up: Ethernet header first, received by `port` at `atMs`. */
+export interface PuntedFrame {
+  readonly port: number;
+  readonly frame: Uint8Array;
+  readonly atMs: number;
+}
+
 export interface DatapathPoolOptions {
   /** Number of workers, 1 to MAX_WORKERS. */
   workers: number;
@@ -86,7 +93,7 @@ export class DatapathPool {
   /** Eventfds to ring when a carrier word has changed. */
   readonly wakeFds: readonly number[];
   /** A frame for the control plane (Ethernet header first, its own copy), and when it came. */
-  onPunt: (port: number, frame: Uint8Array, atMs: number) => void = () => undefined;
+  onPunts: (frames: readonly PuntedFrame[]) => void = () => undefined;
   /** The device of `port` cannot be read any more; it is not read again until attached anew. */
   onPortError: (port: number, errno: number) => void = () => undefined;
   /** A worker died of `error`: the process cannot go on. */
@@ -297,13 +304,14 @@ export class DatapathPool {
   #drainPunts(side: WorkerSide): void {
     const { punts } = side;
     side.isDraining = false;
-    for (let i = 0; i < PUNTS_PER_TURN; i++) {
-      if (!punts.next()) return;
+    const frames: PuntedFrame[] = [];
+    while (frames.length < PUNTS_PER_TURN && punts.next()) {
       const { port, atMs, offset, length } = punts;
-      const frame = punts.bytes.slice(offset, offset + length);
+      frames.push({ port, frame: punts.bytes.slice(offset, offset + length), atMs });
       punts.release();
-      this.onPunt(port, frame, atMs);
     }
+    if (frames.length > 0) this.onPunts(frames);
+    if (frames.length < PUNTS_PER_TURN) return;
     side.isDraining = true;
     setImmediate(() => this.#drainPunts(side));
   }

@@ -38,7 +38,6 @@ import {
   controlMemoryWorkers,
   GROUP_BY_ADDRESS,
   GROUP_BY_DESTINATION,
-  GROUP_FORWARDING,
   GROUP_PRESENT,
   GROUP_WORDS,
   HASH_ENTRY_WORDS,
@@ -174,12 +173,13 @@ function tableFill(words: Int32Array, table: number, tables: ForwardingTables): 
 }
 
 function nicWrite(words: Int32Array, table: number, record: NicRecord): void {
-  const { nic, group, member, mac } = record;
+  const { nic, group, member, mac, mtu } = record;
   const entry = table + TABLE_NICS + nic * NIC_WORDS;
   words[entry] = group + 2;
   words[entry + 1] = member + 1;
   words[entry + 2] = macHighHalf(mac);
   words[entry + 3] = mac | 0;
+  words[entry + 4] = mtu;
   if (group >= 0) words[table + TABLE_MEMBERS + group * MAX_GROUP_MEMBERS + member] = nic + 1;
   macWrite(words, table, nic, mac);
 }
@@ -187,7 +187,6 @@ function nicWrite(words: Int32Array, table: number, record: NicRecord): void {
 function groupWrite(words: Int32Array, table: number, record: GroupRecord): void {
   const entry = table + TABLE_GROUPS + record.group * GROUP_WORDS;
   let bits = GROUP_PRESENT;
-  if (record.forwarding) bits |= GROUP_FORWARDING;
   if (record.spreading === 'destination') bits |= GROUP_BY_DESTINATION;
   if (record.spreading === 'address') bits |= GROUP_BY_ADDRESS;
   words[entry] = bits;

@@ -17,8 +17,8 @@ import {
 import {
   IPV4_HEADER_LENGTH_MIN,
   ipv4HeaderLength,
-  ipv4IsSourceRouted,
   ipv4IsValid,
+  ipv4Options,
   ipv4Protocol,
 } from '../wire/ipv4.ts';
 import { VNET_HEADER_LENGTH } from './port.ts';
@@ -35,13 +35,13 @@ const FIRST_DROP = -2;
 export const DROP_RUNT = dropVerdict('runt');
 export const DROP_TRUNCATED = dropVerdict('truncated');
 export const DROP_BAD_VNET_HEADER = dropVerdict('bad_vnet_header');
+export const DROP_RECEIVE_REFUSED = dropVerdict('receive_refused');
 export const DROP_GROUP_SOURCE = dropVerdict('group_source');
 export const DROP_OWN_SOURCE = dropVerdict('own_source');
 export const DROP_OWN_SOURCE_ADDRESS = dropVerdict('own_source_address');
 export const DROP_NO_GROUP = dropVerdict('no_group');
 export const DROP_FOREIGN_DESTINATION = dropVerdict('foreign_destination');
 export const DROP_NOT_NOMINATED = dropVerdict('not_nominated');
-export const DROP_NOT_OURS = dropVerdict('not_ours');
 export const DROP_MARTIAN_SOURCE = dropVerdict('martian_source');
 export const DROP_MARTIAN_DESTINATION = dropVerdict('martian_destination');
 export const DROP_SAME_ADDRESSES = dropVerdict('same_addresses');
@@ -51,6 +51,7 @@ export const DROP_ICMP_REDIRECT = dropVerdict('icmp_redirect');
 export const DROP_OWN_DESTINATION = dropVerdict('own_destination');
 export const DROP_TEST_SOURCE = dropVerdict('test_source');
 export const DROP_NO_ACTIVE_MEMBER = dropVerdict('no_active_member');
+export const DROP_TOO_BIG = dropVerdict('too_big');
 export const DROP_IPV6_NOT_SERVED = dropVerdict('ipv6_not_served');
 export const DROP_VLAN = dropVerdict('vlan');
 export const DROP_UNKNOWN_ETHERTYPE = dropVerdict('unknown_ethertype');
@@ -87,13 +88,16 @@ export function ethertypeDrop(type: number): number {
   return DROP_UNKNOWN_ETHERTYPE;
 }
 
-/** The gate of IPv4: the slot at `at` holds the frame, its datagram begins at `ip`. */
+/**
+ * The gate of IPv4: the slot at `at` holds the frame, its datagram begins at `ip`. Malformed
+ * options pass: the host of the address says so to the sender (RFC 792, parameter problem).
+ */
 export function ipv4Gate(bytes: Uint8Array, at: number, length: number, ip: number): number {
   const room = at + length - ip;
   if (room < IPV4_HEADER_LENGTH_MIN) return DROP_RUNT;
   if (!ipv4IsValid(bytes, ip, room)) return DROP_BAD_IPV4_HEADER;
   if (!vnetSuitsIpv4(bytes, at, ipv4Protocol(bytes, ip))) return DROP_BAD_VNET_HEADER;
   const hasOptions = ipv4HeaderLength(bytes, ip) > IPV4_HEADER_LENGTH_MIN;
-  if (hasOptions && ipv4IsSourceRouted(bytes, ip)) return DROP_SOURCE_ROUTE;
+  if (hasOptions && ipv4Options(bytes, ip) === 'source-route') return DROP_SOURCE_ROUTE;
   return PASS;
 }

@@ -12,7 +12,13 @@
 import { readU16, writeU16 } from '../base/bytes.ts';
 import { checksumAdd, checksumComplement } from '../wire/checksum.ts';
 import { ETHERNET_HEADER_LENGTH } from '../wire/ethernet.ts';
-import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from '../wire/ipv4.ts';
+import {
+  IPV4_PROTOCOL_TCP,
+  IPV4_PROTOCOL_UDP,
+  ipv4HeaderLength,
+  ipv4Protocol,
+} from '../wire/ipv4.ts';
+import { UDP_HEADER_LENGTH } from '../wire/udp.ts';
 import { VNET_HEADER_LENGTH } from './port.ts';
 
 // From linux/virtio_net.h.
@@ -79,6 +85,23 @@ export function vnetIsSegmented(bytes: Uint8Array, at: number): boolean {
   return gsoType(bytes, at) !== GSO_NONE;
 }
 
+/**
+ * Bytes of the largest IP packet into which the super-frame with its IPv4 header at `ip` will be
+ * cut. The header's own length of headers is a hint only, so they are read.
+ */
+export function vnetSegmentLength(bytes: Uint8Array, at: number, ip: number): number {
+  const headerLength = ipv4HeaderLength(bytes, ip);
+  const isTcp = ipv4Protocol(bytes, ip) === IPV4_PROTOCOL_TCP;
+  const transport = isTcp ? tcpHeaderLength(bytes, ip + headerLength) : UDP_HEADER_LENGTH;
+  return headerLength + transport + readLittle(bytes, at + GSO_SIZE);
+}
+
+/** The headers of the frame lie `by` bytes further on than the header at `at` says. */
+export function vnetMove(bytes: Uint8Array, at: number, by: number): void {
+  if (vnetNeedsChecksum(bytes, at)) moveLittle(bytes, at + CHECKSUM_START, by);
+  if (vnetIsSegmented(bytes, at)) moveLittle(bytes, at + HEADER_LENGTH, by);
+}
+
 /** Writes an empty header: nothing is left to do for the device. */
 export function vnetClear(bytes: Uint8Array, at: number): void {
   for (let i = 0; i < VNET_HEADER_LENGTH; i++) bytes[at + i] = 0;
@@ -94,8 +117,19 @@ export function vnetCompleteChecksum(bytes: Uint8Array, at: number, frameLength:
   writeU16(bytes, frame + field, check);
 }
 
+/** RFC 9293 3.1: the data offset. */
+function tcpHeaderLength(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset + 12]! >> 4) * 4;
+}
+
 function gsoType(bytes: Uint8Array, at: number): number {
   return bytes[at + GSO_TYPE]! & ~GSO_ECN;
+}
+
+function moveLittle(bytes: Uint8Array, offset: number, by: number): void {
+  const word = Math.max(0, readLittle(bytes, offset) + by);
+  bytes[offset] = word & 0xff;
+  bytes[offset + 1] = word >>> 8;
 }
 
 function readLittle(bytes: Uint8Array, offset: number): number {

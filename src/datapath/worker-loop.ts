@@ -16,7 +16,7 @@
  */
 
 import { MAX_PORTS } from './fib.ts';
-import type { Forwarder, PuntSink } from './forwarder.ts';
+import { type Forwarder, isGone, type PuntSink } from './forwarder.ts';
 import {
   WORD_PENDING,
   WORKER_BELL,
@@ -37,6 +37,8 @@ export const WAIT_MAX_MS = 100;
 const WAIT_EVERY = 8;
 /** Frames of the control plane written in a breath. */
 const INJECT_MAX = 64;
+/** Reads in a row that a device may refuse before it counts as broken (ours). */
+export const REFUSALS_MAX = 64;
 /** Ports that one wait can report. */
 const READY_MAX = 128;
 
@@ -120,6 +122,8 @@ export class WorkerLoop {
   /** Descriptor of each attached port; watched if this worker reads it. */
   readonly #fds = new Int32Array(MAX_PORTS).fill(-1);
   readonly #isWatched = new Uint8Array(MAX_PORTS);
+  /** Reads in a row that the device of each port has refused. */
+  readonly #refusals = new Int32Array(MAX_PORTS);
   #breaths = 0;
   #isStopped = false;
   /** Injections were left in their ring by the last breath. */
@@ -184,10 +188,14 @@ export class WorkerLoop {
     if (count === BURST_MAX) return;
     this.#ready[index] = this.#ready[--this.#readyCount]!;
     this.#isReady[port] = 0;
-    if (count < 0) {
-      this.#unwatch(port);
-      park.portError(port, -count);
+    if (count >= 0) {
+      if (count > 0) this.#refusals[port] = 0;
+      return;
     }
+    // The next read may succeed; the port is reported again while it has frames.
+    if (!isGone(-count) && ++this.#refusals[port]! < REFUSALS_MAX) return;
+    this.#unwatch(port);
+    park.portError(port, -count);
   }
 
   #sleep(): void {
@@ -232,6 +240,7 @@ export class WorkerLoop {
   #forget(port: number): void {
     this.#unwatch(port);
     this.#fds[port] = -1;
+    this.#refusals[port] = 0;
     this.#options.forwarder.detach(port);
   }
 

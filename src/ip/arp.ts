@@ -4,17 +4,13 @@
  */
 
 import type { DropReason } from '../stats/drop-reasons.ts';
-import { type Ipv4, ipv4IsLoopback, macIsGroup } from '../wire/addr.ts';
+import { type Ipv4, ipv4IsUnicast, macIsGroup } from '../wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, type ArpPacket, arpIsValid, arpParse } from '../wire/arp.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetSource } from '../wire/ethernet.ts';
 
-/** First of the addresses that no single station has: multicast, reserved, broadcast. */
-const FIRST_NOT_UNICAST = 0xe0000000;
-
-/** 0.0.0.0/8 (without 0.0.0.0 itself, which means none), 127/8, multicast and beyond. */
-export function ipv4IsMartian(address: Ipv4): boolean {
-  if (address === 0) return false;
-  return address >>> 24 === 0 || ipv4IsLoopback(address) || address >= FIRST_NOT_UNICAST;
+/** An address that no station may have; 0.0.0.0 means none. */
+function isMartian(address: Ipv4): boolean {
+  return address !== 0 && !ipv4IsUnicast(address);
 }
 
 /** The packet in `frame`, or the reason why it is not taken. */
@@ -28,6 +24,6 @@ export function arpGate(frame: Uint8Array): ArpPacket | DropReason {
   if (macIsGroup(ethernetSource(frame, 0))) return 'arp_bad_sender';
   if (operation === ARP_REPLY && senderAddress === 0) return 'arp_bad_sender';
   if (operation === ARP_REQUEST && targetAddress === 0) return 'arp_martian';
-  if (ipv4IsMartian(senderAddress) || ipv4IsMartian(targetAddress)) return 'arp_martian';
+  if (isMartian(senderAddress) || isMartian(targetAddress)) return 'arp_martian';
   return packet;
 }

@@ -8,7 +8,7 @@
  */
 
 import type { DropReason } from '../stats/drop-reasons.ts';
-import { type Ipv4, type Mac, macIsGroup } from '../wire/addr.ts';
+import { type Ipv4, ipv4IsUnicast, type Mac, macIsGroup } from '../wire/addr.ts';
 import {
   ETHERNET_HEADER_LENGTH,
   ETHERTYPE_IPV4,
@@ -35,15 +35,14 @@ import {
   ipv4HeaderEmit,
   ipv4HeaderLength,
   ipv4IsFragment,
-  ipv4IsSourceRouted,
   ipv4IsValid,
+  ipv4Options,
   ipv4Protocol,
   ipv4Source,
   ipv4TotalLength,
   ipv4TypeOfService,
   ipv4VerifyChecksum,
 } from '../wire/ipv4.ts';
-import { ipv4IsMartian } from './arp.ts';
 import type { Ill } from './ill.ts';
 import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
@@ -103,7 +102,9 @@ export class LocalIcmp {
     const refusal = this.#addressRefusal(frame, ill);
     if (refusal !== undefined) return refusal;
     if (!ipv4VerifyChecksum(frame, IP)) return 'local_checksum';
-    if (ipv4IsSourceRouted(frame, IP)) return 'source_route';
+    const options = ipv4Options(frame, IP);
+    if (options === 'source-route') return 'source_route';
+    if (options === 'malformed') return 'bad_ipv4_header';
     if (ipv4IsFragment(frame, IP)) return 'local_fragment';
     if (ipv4Protocol(frame, IP) !== IPV4_PROTOCOL_ICMP) return 'local_protocol';
     const offset = IP + ipv4HeaderLength(frame, IP);
@@ -124,7 +125,7 @@ export class LocalIcmp {
     if (ethernetDestination(frame, 0) !== bound.physAddr) return 'local_destination';
     if (ipif.state !== 'up') return 'address_tentative';
     const source = ipv4Source(frame, IP);
-    const isSource = source !== 0 && source !== destination && !ipv4IsMartian(source);
+    const isSource = source !== destination && ipv4IsUnicast(source);
     return isSource && isStation(ethernetSource(frame, 0)) ? undefined : 'local_source';
   }
 }

@@ -116,6 +116,20 @@ export function ipv4IsLoopback(address: Ipv4): boolean {
   return address >>> 24 === 127;
 }
 
+/**
+ * True if one station of a network may have the address (RFC 1122 3.2.1.3); also for one as a
+ * signed word. Of 0.0.0.0/8 only 0.0.0.0 itself is none, and 240.0.0.0/4 is unicast but for the
+ * limited broadcast: current Linux takes both ranges so.
+ */
+export function ipv4IsUnicast(address: Ipv4): boolean {
+  return (
+    address !== 0 &&
+    !ipv4IsLoopback(address) &&
+    !ipv4IsMulticast(address) &&
+    address >>> 0 !== IPV4_BROADCAST
+  );
+}
+
 /** True if both addresses have the first `prefixLength` bits in common. */
 export function ipv4SameSubnet(left: Ipv4, right: Ipv4, prefixLength: number): boolean {
   return ((left ^ right) & ipv4Mask(prefixLength)) === 0;

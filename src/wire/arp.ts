@@ -11,7 +11,7 @@
  *   +----------------------+------------------------------+
  */
 
-import { readU16, writeU16 } from '../base/bytes.ts';
+import { readI32, readU16, writeU16 } from '../base/bytes.ts';
 import {
   IPV4_ADDRESS_LENGTH,
   type Ipv4,
@@ -43,6 +43,8 @@ export const ARP_REQUEST = 1;
 export const ARP_REPLY = 2;
 
 const HARDWARE_ETHERNET = 1;
+/** Stations behind bridges to token rings say so on Ethernet too; hosts (Linux) answer them. */
+const HARDWARE_IEEE_802 = 6;
 
 /** A packet in values. */
 export interface ArpPacket {
@@ -56,10 +58,10 @@ export interface ArpPacket {
 
 /** True if `length` bytes from `offset` are a packet of Ethernet and IPv4; padding may follow. */
 export function arpIsValid(bytes: Uint8Array, offset: number, length: number): boolean {
+  if (length < ARP_LENGTH || offset + length > bytes.length) return false;
+  const hardware = readU16(bytes, offset + HARDWARE_TYPE);
   return (
-    length >= ARP_LENGTH &&
-    offset + length <= bytes.length &&
-    readU16(bytes, offset + HARDWARE_TYPE) === HARDWARE_ETHERNET &&
+    (hardware === HARDWARE_ETHERNET || hardware === HARDWARE_IEEE_802) &&
     readU16(bytes, offset + PROTOCOL_TYPE) === ETHERTYPE_IPV4 &&
     bytes[offset + HARDWARE_LENGTH] === MAC_LENGTH &&
     bytes[offset + PROTOCOL_LENGTH] === IPV4_ADDRESS_LENGTH
@@ -84,6 +86,11 @@ export function arpTargetMac(bytes: Uint8Array, offset: number): Mac {
 
 export function arpTargetAddress(bytes: Uint8Array, offset: number): Ipv4 {
   return ipv4Read(bytes, offset + TARGET_ADDRESS);
+}
+
+/** The target address as a signed word, for code that runs per frame (readI32 says why). */
+export function arpTargetAddressWord(bytes: Uint8Array, offset: number): number {
+  return readI32(bytes, offset + TARGET_ADDRESS);
 }
 
 /** True for the question of RFC 5227 1.1 whether anybody has an address: no sender address. */

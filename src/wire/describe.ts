@@ -48,12 +48,13 @@ import {
   IPV4_PROTOCOL_TCP,
   IPV4_PROTOCOL_UDP,
   type Ipv4Header,
+  type Ipv4Options,
   ipv4Fragment,
   ipv4HeaderLength,
   ipv4HeaderParse,
   ipv4IsFragment,
-  ipv4IsSourceRouted,
   ipv4IsValid,
+  ipv4Options,
   ipv4VerifyChecksum,
 } from './ipv4.ts';
 import {
@@ -118,13 +119,19 @@ function arpDescribe(packet: ArpPacket): string {
   return `arp operation ${packet.operation} from ${sender}`;
 }
 
+const OPTION_REMARKS: Readonly<Record<Ipv4Options, string>> = {
+  plain: '',
+  'source-route': ' source-routed',
+  malformed: ' (malformed options)',
+};
+
 function ipv4Describe(bytes: Uint8Array, offset: number): string {
   const header = ipv4HeaderParse(bytes, offset);
   const hosts = `${ipv4Format(header.source)} > ${ipv4Format(header.destination)}`;
   const remarks = [
     header.typeOfService === 0 ? '' : ` tos ${header.typeOfService}`,
     header.timeToLive < 2 ? ` ttl ${header.timeToLive}` : '',
-    ipv4IsSourceRouted(bytes, offset) ? ' source-routed' : '',
+    OPTION_REMARKS[ipv4Options(bytes, offset)],
     ipv4VerifyChecksum(bytes, offset) ? '' : ' (bad header checksum)',
   ].join('');
   if (ipv4IsFragment(bytes, offset)) {

@@ -44,6 +44,7 @@ export const IPV4_HEADER_LENGTH_MIN = OPTIONS;
 export const IPV4_HEADER_LENGTH_MAX = 60;
 
 export const IPV4_PROTOCOL_ICMP = 1;
+export const IPV4_PROTOCOL_IGMP = 2;
 export const IPV4_PROTOCOL_TCP = 6;
 export const IPV4_PROTOCOL_UDP = 17;
 
@@ -113,6 +114,11 @@ export function ipv4IsFragment(bytes: Uint8Array, offset: number): boolean {
   return (ipv4Fragment(bytes, offset) & (MORE_FRAGMENTS | FRAGMENT_OFFSET_MASK)) !== 0;
 }
 
+/** True for every piece of a fragmented datagram but the first: no header follows the IPv4 one. */
+export function ipv4IsLaterFragment(bytes: Uint8Array, offset: number): boolean {
+  return (ipv4Fragment(bytes, offset) & FRAGMENT_OFFSET_MASK) !== 0;
+}
+
 export function ipv4TimeToLive(bytes: Uint8Array, offset: number): number {
   return bytes[offset + TIME_TO_LIVE]!;
 }
@@ -155,26 +161,31 @@ export function ipv4FillChecksum(bytes: Uint8Array, offset: number): void {
   writeU16(bytes, offset + CHECKSUM, checksumComplement(sum));
 }
 
-/**
- * True if an option asks for source routing (loose or strict), or if the options cannot be
- * walked: an option whose length is wrong might hide one.
- */
-export function ipv4IsSourceRouted(bytes: Uint8Array, offset: number): boolean {
+/** What the options of a header amount to. */
+export type Ipv4Options =
+  | 'plain' /* none, or nothing that steers the datagram */
+  | 'source-route' /* one asks for source routing, loose or strict */
+  | 'malformed'; /* they cannot be walked to their end; every host refuses such a header */
+
+/** Walks the options of a valid header (RFC 791 3.1), as far as the first that steers or fails. */
+export function ipv4Options(bytes: Uint8Array, offset: number): Ipv4Options {
   const end = offset + ipv4HeaderLength(bytes, offset);
   let place = offset + OPTIONS;
   while (place < end) {
     const option = bytes[place]!;
-    if (option === OPTION_END) return false;
-    if (option === OPTION_LOOSE_SOURCE_ROUTE || option === OPTION_STRICT_SOURCE_ROUTE) return true;
+    if (option === OPTION_END) return 'plain';
     if (option === OPTION_NO_OPERATION) {
       place++;
       continue;
     }
     const length = place + 1 < end ? bytes[place + 1]! : 0;
-    if (length < 2 || place + length > end) return true;
+    if (length < 2 || place + length > end) return 'malformed';
+    if (option === OPTION_LOOSE_SOURCE_ROUTE || option === OPTION_STRICT_SOURCE_ROUTE) {
+      return 'source-route';
+    }
     place += length;
   }
-  return false;
+  return 'plain';
 }
 
 /** The header as a record; the options are copied. The datagram must be valid. */

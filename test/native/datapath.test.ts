@@ -53,7 +53,9 @@ class Bench implements AsyncDisposable {
     run('ip addr add 192.0.2.10/24 dev ipmp0');
     this.#peerMac = macParse('52:54:00:aa:bb:01') ?? 0;
     this.pool = new DatapathPool({ workers });
-    this.pool.onPunt = (port, frame, atMs) => this.#answer(port, frame, atMs);
+    this.pool.onPunts = (frames) => {
+      for (const { port, frame, atMs } of frames) this.#answer(port, frame, atMs);
+    };
     this.pool.onPortError = (port, errno) => this.errors.push(`${port}: ${errno}`);
   }
 
@@ -73,8 +75,8 @@ class Bench implements AsyncDisposable {
   publish(): void {
     const { publication } = this.pool;
     publication.replace({
-      nics: NICS.map((nic) => ({ nic, group: 0, member: nic, mac: NIC_MACS[nic] })),
-      groups: [{ group: 0, mac: GROUP_MAC, spreading: 'flow', forwarding: true }],
+      nics: NICS.map((nic) => ({ nic, group: 0, member: nic, mac: NIC_MACS[nic], mtu: 1500 })),
+      groups: [{ group: 0, mac: GROUP_MAC, spreading: 'flow' }],
       addresses: [{ address: DATA, group: 0, kind: 'data', slot: 0, nic: -1 }],
       redirects: [],
     });

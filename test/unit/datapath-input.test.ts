@@ -19,30 +19,20 @@ import {
   NET4,
   NIC_MACS,
   PEER,
+  tagged,
+  vnet,
   World,
 } from './datapath-world.ts';
 
 const net0 = NIC_MACS[0]!;
 const lone = NIC_MACS[3]!;
-const net4 = NIC_MACS[4]!;
 
-const arpRequest = (destination: number, source = PEER): Uint8Array => {
-  const target = { targetMac: 0, targetAddress: ip('192.0.2.10') };
+const arpRequest = (destination: number, source = PEER, address = '192.0.2.10'): Uint8Array => {
+  const target = { targetMac: 0, targetAddress: ip(address) };
   const sender = { senderMac: source, senderAddress: ip('192.0.2.1') };
   return arpFrame(destination, source, { operation: 1, ...sender, ...target });
 };
 const icmp = (type: number): Uint8Array => Uint8Array.of(type, 0, 0, 0, 0, 0, 0, 0);
-const vnet = (...words: number[]): Uint8Array => {
-  const [flags = 0, gso = 0, headerLength = 0, size = 0, start = 0, offset = 0] = words;
-  const bytes = Buffer.alloc(10);
-  bytes.writeUInt8(flags, 0);
-  bytes.writeUInt8(gso, 1);
-  bytes.writeUInt16LE(headerLength, 2);
-  bytes.writeUInt16LE(size, 4);
-  bytes.writeUInt16LE(start, 6);
-  bytes.writeUInt16LE(offset, 8);
-  return bytes;
-};
 const cut = (frame: Uint8Array, length: number): Uint8Array => frame.slice(0, length);
 const poke = (frame: Uint8Array, at: number, value: number): Uint8Array => {
   frame[at] = value;
@@ -83,7 +73,7 @@ const ROWS: readonly [string, number, Uint8Array, string, Uint8Array?][] = [
   ['source is destination', NET0, ipv4Frame({ from: '192.0.2.10' }), 'same_addresses'],
   ['from loopback', NET0, ipv4Frame({ from: '127.0.0.1' }), 'martian_source'],
   ['from multicast', NET0, ipv4Frame({ from: '224.0.0.5' }), 'martian_source'],
-  ['from class E', NET0, ipv4Frame({ from: '240.0.0.1' }), 'martian_source'],
+  ['from class E', NET0, ipv4Frame({ from: '240.0.0.1' }), 'host0'],
   ['from limited broadcast', NET0, ipv4Frame({ from: '255.255.255.255' }), 'martian_source'],
   ['from 0.0.0.0 by unicast', NET0, ipv4Frame({ from: '0.0.0.0' }), 'martian_source'],
   [
@@ -92,11 +82,30 @@ const ROWS: readonly [string, number, Uint8Array, string, Uint8Array?][] = [
     ipv4Frame({ from: '0.0.0.0', to: '255.255.255.255', destination: BROADCAST }),
     'host0',
   ],
-  ['from 0.1.2.3', NET0, ipv4Frame({ from: '0.1.2.3' }), 'martian_source'],
+  ['from 0.1.2.3', NET0, ipv4Frame({ from: '0.1.2.3' }), 'host0'],
   ['to loopback', NET0, ipv4Frame({ to: '127.0.0.1' }), 'martian_destination'],
   ['to 0.0.0.0', NET0, ipv4Frame({ to: '0.0.0.0' }), 'martian_destination'],
-  ['to class E', NET0, ipv4Frame({ to: '250.0.0.1' }), 'martian_destination'],
+  ['to class E', NET0, ipv4Frame({ to: '250.0.0.1' }), 'host0'],
+  ['to 0.1.2.3', NET0, ipv4Frame({ to: '0.1.2.3' }), 'host0'],
   ['ICMP redirect', NET0, ipv4Frame({ protocol: 1, payload: icmp(5) }), 'icmp_redirect'],
+  [
+    'first fragment of a redirect',
+    NET0,
+    ipv4Frame({ protocol: 1, payload: icmp(5), fragment: 0x2000 }),
+    'icmp_redirect',
+  ],
+  [
+    'later fragment of ICMP whose payload begins as a redirect does',
+    NET0,
+    ipv4Frame({ protocol: 1, payload: icmp(5), fragment: 0x2001 }),
+    'host0',
+  ],
+  [
+    'last fragment of ICMP whose payload begins as a redirect does',
+    NET0,
+    ipv4Frame({ protocol: 1, payload: icmp(5), fragment: 0x0002 }),
+    'host0',
+  ],
   ['ICMP echo request', NET0, ipv4Frame({ protocol: 1, payload: icmp(8) }), 'host0'],
   ['ICMP unreachable', NET0, ipv4Frame({ protocol: 1, payload: icmp(3) }), 'host0'],
   [
@@ -112,6 +121,8 @@ const ROWS: readonly [string, number, Uint8Array, string, Uint8Array?][] = [
     'source_route',
   ],
   ['router alert', NET0, ipv4Frame({ options: Uint8Array.of(148, 4, 0, 0) }), 'host0'],
+  ['option of length 0', NET0, ipv4Frame({ options: Uint8Array.of(7, 0, 0, 0) }), 'host0'],
+  ['option beyond the header', NET0, ipv4Frame({ options: Uint8Array.of(7, 39, 4, 0) }), 'host0'],
   ['version 5', NET0, poke(ipv4Frame(), 14, 0x55), 'bad_ipv4_header'],
   ['header length 16', NET0, poke(ipv4Frame(), 14, 0x44), 'bad_ipv4_header'],
   ['total length beyond the frame', NET0, poke(ipv4Frame(), 17, 200), 'bad_ipv4_header'],
@@ -120,29 +131,36 @@ const ROWS: readonly [string, number, Uint8Array, string, Uint8Array?][] = [
   ['nothing', NET0, new Uint8Array(0), 'runt'],
   ['a slot full', NET0, new Uint8Array(70_000), 'truncated'],
   ['IPv6', NET0, etherFrame(net0, PEER, 0x86dd), 'ipv6_not_served'],
-  ['VLAN', NET0, etherFrame(net0, PEER, 0x8100), 'vlan'],
+  ['VLAN 5', NET0, tagged(ipv4Frame(), 5), 'vlan'],
+  ['priority tag', NET0, tagged(ipv4Frame(), 0xe000), 'host0'],
+  ['priority tag with ARP', NET0, tagged(arpRequest(BROADCAST), 0), 'punt'],
+  ['two priority tags', NET0, tagged(tagged(ipv4Frame(), 0), 0), 'vlan'],
+  ['nothing but a priority tag', NET0, cut(tagged(ipv4Frame(), 0), 18), 'runt'],
   ['QinQ', NET0, etherFrame(net0, PEER, 0x88a8), 'vlan'],
   ['LLC', NET0, etherFrame(net0, PEER, 0x0026), 'unknown_ethertype'],
   ['LLDP', NET0, etherFrame(mac('01:80:c2:00:00:0e'), PEER, 0x88cc), 'unknown_ethertype'],
-  ['group that does not forward, foreign', NET4, ipv4Frame({ destination: net4 }), 'not_ours'],
+  ['to the group’s own MAC', NET0, ipv4Frame({ destination: GROUP_MACS[0] }), 'host0'],
   [
-    'group that does not forward, ours',
-    NET4,
-    ipv4Frame({ destination: net4, to: '198.51.100.10' }),
-    'host1',
+    'to the group’s own MAC on another NIC',
+    NET1,
+    ipv4Frame({ destination: GROUP_MACS[0] }),
+    'not_nominated',
+  ],
+  ['ARP to the group’s own MAC', NET0, arpRequest(GROUP_MACS[0]), 'punt'],
+  [
+    'to the MAC of another group',
+    NET0,
+    ipv4Frame({ destination: GROUP_MACS[1] }),
+    'foreign_destination',
   ],
   [
-    'group that does not forward, broadcast',
-    NET4,
-    ipv4Frame({ destination: BROADCAST, to: '198.51.100.255' }),
-    'host1',
+    'to the MAC of a group by a NIC of none',
+    LONE,
+    ipv4Frame({ destination: GROUP_MACS[0] }),
+    'foreign_destination',
   ],
-  [
-    'group that does not forward, multicast by unicast',
-    NET4,
-    ipv4Frame({ destination: net4, to: '224.0.0.1' }),
-    'host1',
-  ],
+  ['directed broadcast by unicast', NET0, ipv4Frame({ to: '192.0.2.255' }), 'host0'],
+  ['multicast by unicast', NET0, ipv4Frame({ to: '224.0.0.1' }), 'host0'],
   ['NIC in no group: ARP', LONE, arpRequest(BROADCAST), 'punt'],
   ['NIC in no group: data', LONE, ipv4Frame({ destination: lone }), 'no_group'],
   ['NIC in no group: own', LONE, ipv4Frame({ destination: lone, to: '192.0.2.23' }), 'punt'],
@@ -186,6 +204,18 @@ test('a unicast frame goes up with the MAC of the group, nothing else changed', 
   expected.set([0x02, 0, 0, 0, 0x0f, 0], 0);
   deepEqual(world.sent(HOST), expected);
   deepEqual(world.port(HOST).sentHeaders.at(-1), new Uint8Array(header));
+});
+
+test('a priority tag is taken out, and what the device is to do stays right', () => {
+  const world = new World();
+  const frame = ipv4Frame();
+  const header = vnet(1, 5, 38, 4, 38, 6);
+  equal(world.fate(NET0, tagged(frame, 0x6000), header), 'host0');
+  const expected = frame.slice();
+  expected.set([0x02, 0, 0, 0, 0x0f, 0], 0);
+  deepEqual(world.sent(HOST), expected);
+  deepEqual(world.port(HOST).sentHeaders.at(-1), new Uint8Array(vnet(1, 5, 34, 4, 34, 6)));
+  equal(world.counters.port(NET0).receiveBytes, BigInt(frame.length + 4));
 });
 
 test('a broadcast goes up unchanged', () => {

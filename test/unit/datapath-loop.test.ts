@@ -24,6 +24,7 @@ import {
 import {
   COMMAND_ATTACH,
   COMMAND_DETACH,
+  REFUSALS_MAX,
   RingPunts,
   WAIT_MAX_MS,
   WorkerLoop,
@@ -264,6 +265,47 @@ test('a device that cannot be read is reported once and left alone', () => {
   world.command(COMMAND_ATTACH, NET0, 12, 1);
   world.run(() => undefined);
   equal(world.device(20).sent.length, 1);
+});
+
+test('a read that fails for once loses a frame, and the next one is read', () => {
+  const world = new LoopWorld();
+  world.attachBoth();
+  world.run(
+    () => {
+      world.device(10).receiveError = 22;
+    },
+    () => {
+      world.device(10).receiveError = 0;
+      world.device(10).deliver(ipv4Frame());
+    },
+    () => undefined,
+  );
+  deepEqual(
+    world.said.filter((said) => said !== 'bell'),
+    [],
+  );
+  equal(world.watched.has(10), true);
+  equal(world.device(20).sent.length, 1);
+  equal(world.counters.portDrops(NET0).get('receive_refused'), 1n);
+  equal(world.counters.port(NET0).receivePackets, 2n);
+});
+
+test('a device that refuses every read is reported in the end', () => {
+  const world = new LoopWorld();
+  world.attachBoth();
+  const steps = Array.from({ length: 2 * REFUSALS_MAX }, () => () => undefined);
+  world.run(
+    () => {
+      world.device(10).receiveError = 22;
+    },
+    ...steps,
+  );
+  deepEqual(
+    world.said.filter((said) => said !== 'bell'),
+    [`port ${NET0}: 22`],
+  );
+  equal(world.watched.has(10), false);
+  equal(world.counters.portDrops(NET0).get('receive_refused'), BigInt(REFUSALS_MAX));
 });
 
 test('a busy port does not starve another', () => {

@@ -19,6 +19,7 @@ import {
   NIC_MACS,
   PEER,
   portName,
+  vnet,
   World,
   worldTables,
 } from './datapath-world.ts';
@@ -54,6 +55,13 @@ const ROWS: readonly [string, Uint8Array, string][] = [
   ['to loopback', hostFrame({ to: '127.0.0.1' }), 'martian_destination'],
   ['source is destination', hostFrame({ to: '192.0.2.10' }), 'same_addresses'],
   ['source route', hostFrame({ options: Uint8Array.of(137, 3, 4, 0) }), 'source_route'],
+  ['as long as the NICs take', hostFrame({ payload: new Uint8Array(1480) }), ANY_NIC],
+  ['longer than they take', hostFrame({ payload: new Uint8Array(1481) }), 'too_big'],
+  [
+    'a broadcast longer than they take',
+    hostFrame({ destination: BROADCAST, to: '192.0.2.255', payload: new Uint8Array(1481) }),
+    'too_big',
+  ],
   ['IPv6', etherFrame(PEER, group, 0x86dd), 'ipv6_not_served'],
   ['VLAN', etherFrame(PEER, group, 0x8100), 'vlan'],
   ['unknown type', etherFrame(PEER, group, 0x1234), 'unknown_ethertype'],
@@ -68,6 +76,18 @@ for (const [name, frame, fate] of ROWS) {
     equal(fate === ANY_NIC ? found.replace(/\d/, '') : found, fate);
   });
 }
+
+test('a super-frame is judged by the packets that it will be cut into', () => {
+  const tcp = new Uint8Array(4000);
+  tcp[12] = 8 << 4;
+  const [TCP, UDP] = [1, 5];
+  const fate = (protocol: number, gso: number, size: number): string => {
+    const frame = hostFrame({ protocol, payload: tcp });
+    return new World().fate(HOST, frame, vnet(1, gso, 66, size, 34, 6)).replace(/\d/, '');
+  };
+  deepEqual([fate(6, TCP, 1448), fate(6, TCP, 1449)], [ANY_NIC, 'too_big']);
+  deepEqual([fate(17, UDP, 1472), fate(17, UDP, 1473)], [ANY_NIC, 'too_big']);
+});
 
 test('a frame leaves with the MAC of its NIC as source, nothing else changed', () => {
   const world = new World();

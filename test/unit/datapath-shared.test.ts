@@ -228,7 +228,7 @@ test('full tables answer for every record', () => {
     return { group: 5, from: PEER + i * 65_537, to: i };
   });
   const nics = Array.from({ length: 512 }, (_, nic) => {
-    return { nic, group: nic >> 6, member: nic & 63, mac: 0x020000000000 + nic * 257 };
+    return { nic, group: nic >> 6, member: nic & 63, mac: 0x020000000000 + nic * 257, mtu: 1500 };
   });
   new TablePublisher(memory).replace({ nics, groups: [], addresses, redirects });
   const table = tableOffset(Atomics.load(words, WORD_GENERATION));
@@ -252,7 +252,7 @@ test('full tables answer for every record', () => {
 test('records outside the capacities are our own mistake', () => {
   const publisher = new TablePublisher(controlMemoryCreate(1));
   const none = { nics: [], groups: [], addresses: [], redirects: [] };
-  const nic = { nic: 512, group: 0, member: 0, mac: 1 };
+  const nic = { nic: 512, group: 0, member: 0, mac: 1, mtu: 1500 };
   throws(() => publisher.replace({ ...none, nics: [nic] }), /nic 512/);
   throws(() => publisher.setActiveMembers(64, 1, 0), /group 64/);
   throws(() => publisher.setCastMember(0, 512), /nic 512/);
@@ -273,7 +273,7 @@ test('a worker never sees a torn table while the publisher flips', async () => {
     // Every record of a structure carries its round: a mixture of two shows.
     const mac = 0x020000000000 + (round % 251);
     const nics = Array.from({ length: 64 }, (_, nic) => {
-      return { nic, group: 0, member: nic, mac };
+      return { nic, group: 0, member: nic, mac, mtu: 1500 };
     });
     const address = { address: round % 251, group: 0, kind: 'data' as const, slot: 1, nic: -1 };
     const before = Atomics.load(words, WORD_GENERATION);

@@ -28,6 +28,7 @@ import {
   NET4,
   NIC_MACS,
   PEER,
+  tagged,
   worldTables,
 } from './datapath-world.ts';
 
@@ -217,7 +218,8 @@ function wireKinds(port: number): Kind[] {
     kind('short datagram', port, 'bad_ipv4_header', withTotalLength(here(udp), 9000)),
     kind('no such segmentation', port, 'bad_vnet_header', here(tcp), { header: vnet(9, 1, 0, 0) }),
     kind('cut off', port, 'truncated', here(tcp), { length: SLOT_LENGTH - VNET_HEADER_LENGTH }),
-    kind('VLAN', port, 'vlan', etherFrame(destination, PEER, 0x8100)),
+    kind('VLAN', port, 'vlan', tagged(here(udp), 5)),
+    kind('priority tag', port, 'forwarded', tagged(here(udp), 0xe000)),
     kind('LLDP', port, 'unknown_ethertype', etherFrame(destination, PEER, 0x88cc)),
   ];
 }
@@ -240,7 +242,7 @@ export const KINDS: readonly Kind[] = [
   kind('super-frame to a test address', NET0, 'punt_refused', test0(tcp), { header: TSO }),
   kind('in no group', LONE, 'no_group', ipv4Frame({ destination: NIC_MACS[3]! })),
   kind('UDP', NET4, 'forwarded', toNet4('198.51.100.10'), { share: 8 }),
-  kind('to another host', NET4, 'not_ours', toNet4('198.51.100.11')),
+  kind('to another host', NET4, 'forwarded', toNet4('198.51.100.11')),
 ];
 
 function toNet4(to: string): Uint8Array {
@@ -254,8 +256,8 @@ export function trafficTables(): ForwardingTables {
   const macs = { nic: mac('02:00:00:00:01:05'), group: mac('02:00:00:00:0f:02') };
   const address = ip('203.0.113.10');
   return {
-    nics: [...nics, { nic: NET5, group, member: 63, mac: macs.nic }],
-    groups: [...groups, { group, mac: macs.group, spreading: 'destination', forwarding: false }],
+    nics: [...nics, { nic: NET5, group, member: 63, mac: macs.nic, mtu: 1500 }],
+    groups: [...groups, { group, mac: macs.group, spreading: 'destination' }],
     addresses: [...addresses, { address, group, kind: 'data', slot: 128, nic: -1 }],
     redirects,
   };

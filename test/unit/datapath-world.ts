@@ -16,7 +16,7 @@ import {
   ipv4HeaderParse,
 } from '../../src/wire/ipv4.ts';
 
-/** Port of the device of the first group, and of the second, which does not forward. */
+/** Ports of the devices of the first group and of the second. */
 export const HOST = GROUP_PORT_BASE;
 export const HOST_2 = GROUP_PORT_BASE + 1;
 /** NICs of the first group: two active ones, one standby. Then one in no group, one in group 1. */
@@ -48,15 +48,15 @@ const test = (address: string, nic: number, group = 0): AddressRecord => {
 export function worldTables(spreading: Spreading = 'flow'): ForwardingTables {
   return {
     nics: [
-      { nic: NET0, group: 0, member: 0, mac: NIC_MACS[0]! },
-      { nic: NET1, group: 0, member: 1, mac: NIC_MACS[1]! },
-      { nic: NET2, group: 0, member: 40, mac: NIC_MACS[2]! },
-      { nic: LONE, group: -1, member: -1, mac: NIC_MACS[3]! },
-      { nic: NET4, group: 1, member: 0, mac: NIC_MACS[4]! },
+      { nic: NET0, group: 0, member: 0, mac: NIC_MACS[0]!, mtu: 1500 },
+      { nic: NET1, group: 0, member: 1, mac: NIC_MACS[1]!, mtu: 1500 },
+      { nic: NET2, group: 0, member: 40, mac: NIC_MACS[2]!, mtu: 1500 },
+      { nic: LONE, group: -1, member: -1, mac: NIC_MACS[3]!, mtu: 1500 },
+      { nic: NET4, group: 1, member: 0, mac: NIC_MACS[4]!, mtu: 1500 },
     ],
     groups: [
-      { group: 0, mac: GROUP_MACS[0], spreading, forwarding: true },
-      { group: 1, mac: GROUP_MACS[1], spreading: 'flow', forwarding: false },
+      { group: 0, mac: GROUP_MACS[0], spreading },
+      { group: 1, mac: GROUP_MACS[1], spreading: 'flow' },
     ],
     addresses: [
       data('192.0.2.10', 0),
@@ -191,6 +191,19 @@ export function ipv4Frame(options: FrameOptions = {}): Uint8Array {
   return frame;
 }
 
+/** A virtio net header: flags, segmentation, length of headers, segment, checksum from and at. */
+export function vnet(...words: readonly number[]): Uint8Array {
+  const [flags = 0, gso = 0, headerLength = 0, size = 0, start = 0, offset = 0] = words;
+  const bytes = Buffer.alloc(10);
+  bytes.writeUInt8(flags, 0);
+  bytes.writeUInt8(gso, 1);
+  bytes.writeUInt16LE(headerLength, 2);
+  bytes.writeUInt16LE(size, 4);
+  bytes.writeUInt16LE(start, 6);
+  bytes.writeUInt16LE(offset, 8);
+  return bytes;
+}
+
 /** A frame of the host: from 192.0.2.10 to the peer. */
 export function hostFrame(options: FrameOptions = {}): Uint8Array {
   const own = { destination: PEER, source: GROUP_MACS[0], from: '192.0.2.10', to: '192.0.2.1' };
@@ -208,4 +221,10 @@ export function etherFrame(
   ethernetEmit(frame, 0, { destination, source, type });
   frame.set(payload, ETHERNET_HEADER_LENGTH);
   return frame;
+}
+
+/** The frame with an 802.1Q tag: priority, and the number of a VLAN. */
+export function tagged(frame: Uint8Array, control: number): Uint8Array {
+  const tag = [0x81, 0, control >> 8, control & 0xff];
+  return Uint8Array.from([...frame.subarray(0, 12), ...tag, ...frame.subarray(12)]);
 }

@@ -118,6 +118,7 @@ test('what is never answered (T9, T10), each with its reason', () => {
     [echo({ protocol: 17 }), 'local_protocol'],
     [echo({ options: Uint8Array.from([131, 7, 4, 1, 2, 3, 4, 0]) }), 'source_route'],
     [echo({ options: Uint8Array.from([137, 7, 4, 1, 2, 3, 4, 0]) }), 'source_route'],
+    [echo({ options: Uint8Array.from([7, 39, 4, 0]) }), 'bad_ipv4_header'],
     [echo().subarray(0, 40), 'bad_ipv4_header'],
     [echo().subarray(0, 13), 'runt'],
   ];

@@ -6,7 +6,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { hexFormat, hexParse } from '../../src/base/bytes.ts';
-import { ipv4Parse, MAC_BROADCAST, macParse } from '../../src/wire/addr.ts';
+import { ipv4IsUnicast, ipv4Parse, MAC_BROADCAST, macParse } from '../../src/wire/addr.ts';
 import {
   ARP_LENGTH,
   ARP_REPLY,
@@ -47,13 +47,14 @@ import {
 import {
   IPV4_DONT_FRAGMENT,
   IPV4_PROTOCOL_ICMP,
+  type Ipv4Options,
   ipv4Checksum,
   ipv4HeaderEmit,
   ipv4HeaderLength,
   ipv4HeaderParse,
   ipv4IsFragment,
-  ipv4IsSourceRouted,
   ipv4IsValid,
+  ipv4Options,
   ipv4VerifyChecksum,
 } from '../../src/wire/ipv4.ts';
 import {
@@ -174,27 +175,55 @@ test('ipv4: the gate at its limits', () => {
   equal(ipv4IsValid(IPV4_GOLDEN, 1, IPV4_GOLDEN.length), false);
 });
 
-test('ipv4: options survive, and source routes are found wherever they stand', () => {
-  const rows: [string, boolean][] = [
-    ['', false],
-    ['01010100', false],
-    ['83070400 00000000', true],
-    ['01890704 00000000', true],
-    ['94040000 83030400', true],
-    ['00830704', false],
-    ['94040000', false],
-    ['94000000', true],
-    ['94090000', true],
-    ['01010194', true],
+test('ipv4: options survive, and are judged wherever they stand', () => {
+  const rows: [string, Ipv4Options][] = [
+    ['', 'plain'],
+    ['01010100', 'plain'],
+    ['83070400 00000000', 'source-route'],
+    ['01890704 00000000', 'source-route'],
+    ['94040000 83030400', 'source-route'],
+    ['00830704', 'plain'],
+    ['94040000', 'plain'],
+    ['94000000', 'malformed'],
+    ['94090000', 'malformed'],
+    ['01010194', 'malformed'],
+    ['83000000', 'malformed'],
+    ['01890900 00000000', 'malformed'],
+    ['01010183', 'malformed'],
+    ['07270400', 'malformed'],
   ];
-  for (const [options, isRouted] of rows) {
+  for (const [options, kind] of rows) {
     const header = blank(60);
     const values = { ...IPV4_VALUES, options: bytes(options) };
     ipv4HeaderEmit(header, 0, values);
     deepEqual(ipv4HeaderParse(header, 0), values);
     equal(ipv4HeaderLength(header, 0), 20 + values.options.length);
     equal(ipv4VerifyChecksum(header, 0), true);
-    equal(ipv4IsSourceRouted(header, 0), isRouted, options);
+    equal(ipv4Options(header, 0), kind, options);
+  }
+});
+
+test('ipv4: which addresses one station may have, as a number and as a signed word', () => {
+  const rows: [string, boolean][] = [
+    ['0.0.0.0', false],
+    ['0.0.0.1', true],
+    ['0.255.255.255', true],
+    ['126.255.255.255', true],
+    ['127.0.0.0', false],
+    ['127.255.255.255', false],
+    ['128.0.0.0', true],
+    ['192.0.2.1', true],
+    ['223.255.255.255', true],
+    ['224.0.0.0', false],
+    ['239.255.255.255', false],
+    ['240.0.0.0', true],
+    ['255.255.255.254', true],
+    ['255.255.255.255', false],
+  ];
+  for (const [text, isUnicast] of rows) {
+    const address = ipv4Parse(text) ?? Number.NaN;
+    equal(ipv4IsUnicast(address), isUnicast, text);
+    equal(ipv4IsUnicast(address | 0), isUnicast, `${text} as a signed word`);
   }
 });
 
