@@ -141,6 +141,7 @@ export const CAUSES = [
   'handed_up',
   'detection_probes',
   'announcements',
+  'membership_queries',
   'echo_replies',
 ] as const;
 
@@ -154,6 +155,7 @@ function controlData({ taken, sent, lan }: ControlCounters, drops: bigint, lost:
     handed_up: lan.handedUp,
     detection_probes: lan.detectionProbes,
     announcements: lan.announcements,
+    membership_queries: lan.membershipQueries,
     echo_replies: lan.echoReplies,
   };
   const counts = {

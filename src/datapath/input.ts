@@ -8,6 +8,7 @@
 import { readI32, readU16, writeU16, writeU32 } from '../base/bytes.ts';
 import { GROUP_PORT_BASE } from '../base/limits.ts';
 import { MAC_LENGTH } from '../wire/addr.ts';
+import { ARP_REQUEST, arpIsValid, arpOperation, arpTargetAddressWord } from '../wire/arp.ts';
 import {
   ETHERNET_HEADER_LENGTH,
   ETHERTYPE_ARP,
@@ -26,7 +27,8 @@ import {
   ipv4SourceWord,
   ipv4TotalLength,
 } from '../wire/ipv4.ts';
-import { ADDRESS_NONE, addressFind, macFind } from './lookup.ts';
+import { PLACEMENT } from './layout.ts';
+import { ADDRESS_NONE, ADDRESS_UNPLACED, addressFind, macFind } from './lookup.ts';
 import { destinationIsMartian, sourceIsMartian } from './martian.ts';
 import type { Visit } from './members.ts';
 import { VNET_HEADER_LENGTH } from './port.ts';
@@ -71,7 +73,10 @@ export function inputVerdict(
     if (!ethernetIsGroup(bytes, frame) && !isForGroup(visit, bytes, frame)) {
       return DROP_FOREIGN_DESTINATION;
     }
-    if (visit.castNic >= 0 && visit.castNic !== visit.nic) return DROP_NOT_NOMINATED;
+    if (visit.castNic >= 0 && visit.castNic !== visit.nic) {
+      const isAsked = isAskedHere(words, table, visit, bytes, frame, at + length);
+      return isAsked ? PUNT : DROP_NOT_NOMINATED;
+    }
   }
   const type = ethernetType(bytes, frame);
   if (type === ETHERTYPE_IPV4) return inputIpv4(words, table, visit, bytes, at, length);
@@ -122,6 +127,26 @@ function isFor(macHigh: number, macLow: number, bytes: Uint8Array, frame: number
  */
 function isForGroup(visit: Visit, bytes: Uint8Array, frame: number): boolean {
   return visit.group >= 0 && isFor(visit.groupMacHigh, visit.groupMacLow, bytes, frame);
+}
+
+/**
+ * True for a request for an address that this NIC serves: the control plane answers the copy that
+ * came to that NIC, whichever is nominated.
+ */
+function isAskedHere(
+  words: Int32Array,
+  table: number,
+  visit: Visit,
+  bytes: Uint8Array,
+  frame: number,
+  end: number,
+): boolean {
+  if (ethernetType(bytes, frame) !== ETHERTYPE_ARP) return false;
+  const arp = frame + ETHERNET_HEADER_LENGTH;
+  if (!arpIsValid(bytes, arp, end - arp) || arpOperation(bytes, arp) !== ARP_REQUEST) return false;
+  const target = addressFind(words, table, visit.group, arpTargetAddressWord(bytes, arp));
+  if (target < 0) return -1 - target === visit.nic;
+  return target < ADDRESS_UNPLACED && Atomics.load(words, PLACEMENT + target) - 1 === visit.nic;
 }
 
 function isRedirect(bytes: Uint8Array, ip: number): boolean {

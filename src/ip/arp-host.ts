@@ -20,6 +20,7 @@ import {
   arpIsAnnouncement,
   arpIsProbe,
 } from '../wire/arp.ts';
+import { ethernetIsGroup } from '../wire/ethernet.ts';
 import { arpGate } from './arp.ts';
 import type { ArpSideOptions } from './arp-wire.ts';
 import type { Claims } from './claims.ts';
@@ -63,7 +64,8 @@ export class ArpHost {
     if (nce?.isProxy === true) return 'host_own_target';
     if (arpIsProbe(packet)) return this.#probe(packet, nowMs);
     const waiter = { spa: packet.senderAddress, sha: packet.senderMac };
-    return this.#resolver.handleHostQuestion(packet.targetAddress, waiter, nowMs);
+    const isCheck = !ethernetIsGroup(frame, 0);
+    return this.#resolver.handleHostQuestion(packet.targetAddress, waiter, isCheck, nowMs);
   }
 
   /** A question about an address of ours: only a test address is not the host's own. */
@@ -90,7 +92,7 @@ export class ArpHost {
   #probe(packet: ArpPacket, nowMs: number): FrameEnd {
     const ill = this.#membership.probeIll();
     if (ill === undefined || ill.physAddr === 0) return 'no_active_member';
-    if (!this.#resolver.takeAskToken(ill, nowMs)) return 'neighbor_rate_limited';
+    if (!this.#resolver.questions.takeAskToken(ill, nowMs)) return 'neighbor_rate_limited';
     this.#hostProbes.add(packet.targetAddress, packet.senderMac, nowMs);
     this.#counters.questionsSent++;
     this.#output.toWire(

@@ -1,15 +1,20 @@
 /**
  * ARP from the wire, in the order of IPMP semantics 4.4:
  *
- * 1. a broadcast on a NIC that is not nominated is a copy of one that is handled elsewhere;
- * 2. the gate of arp.ts;
+ * 1. a broadcast on a NIC that is not nominated is a copy of one that is handled elsewhere; only a
+ *    request for an address that is bound to this very NIC is answered here;
+ * 2. the gate of arp.ts; and whether the host takes anything at all: what is set down is neither
+ *    answered for nor defended;
  * 3. a sender with a MAC of ours is our own frame, reflected by a switch or leaked by the kernel
  *    below us: it says nothing, least of all that somebody else has our address;
  * 4. a sender with an *address* of ours is a conflict (RFC 5227), and so is a probe for an address
- *    that we are probing ourselves;
+ *    that we are probing ourselves; a probe is a broadcast, and its sender MAC that of its frame:
+ *    switches ask known stations with no sender address too, and want an answer;
  * 5. anything else may teach us about its sender: update, but create only for who asks for us;
  * 6. a request for an address of ours is answered once, by the NIC that the address is bound to and
- *    with its MAC both in the frame and in the packet, whichever NIC heard it.
+ *    with its MAC both in the frame and in the packet. A broadcast is answered for the copy that
+ *    came to that NIC, so an address is never told to be where nothing arrives, nor does a dead
+ *    path of the nominated NIC take along what is bound to others.
  */
 
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
@@ -53,16 +58,18 @@ export class ArpWire {
 
   /** An ARP frame that `ill` received, carried to its end. */
   handleFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
-    const cast = this.#membership.castIll();
     const isGroup = ethernetIsGroup(frame, 0);
-    if (isGroup && cast !== undefined && cast !== ill) return 'not_nominated';
+    const cast = this.#membership.castIll();
+    const isCopy = isGroup && cast !== undefined && cast !== ill;
     const packet = arpGate(frame);
-    if (typeof packet === 'string') return packet;
+    if (typeof packet === 'string') return isCopy ? 'not_nominated' : packet;
+    if (!this.#membership.isHostUp()) return 'host_down';
     const source = ethernetSource(frame, 0);
-    if (this.#membership.isOwnMac(packet.senderMac) || this.#membership.isOwnMac(source)) {
-      return 'arp_reflection';
-    }
-    const ipif = this.#conflicting(packet);
+    const isOurs = this.#membership.isOwnMac(packet.senderMac) || this.#membership.isOwnMac(source);
+    if (isCopy) return isOurs ? 'not_nominated' : this.#handleCopy(ill, packet);
+    if (isOurs) return 'arp_reflection';
+    const isProbe = isGroup && arpIsProbe(packet) && source === packet.senderMac;
+    const ipif = this.#conflicting(packet, isProbe);
     if (ipif !== undefined) {
       if (this.#membership.isHostMac(packet.senderMac)) return 'arp_reflection';
       const isOfUse = this.#claims.handleConflict(ipif, packet.senderMac, nowMs);
@@ -70,18 +77,39 @@ export class ArpWire {
     }
     const isHandedUp = this.#handUp(packet, nowMs);
     const isToUs = this.#membership.isOwnMac(ethernetDestination(frame, 0));
-    const end = this.#handlePacket(packet, isToUs, nowMs);
+    const end = this.#handlePacket(packet, isGroup ? ill : undefined, isToUs, nowMs);
     return isHandedUp && end !== 'answered' ? 'consumed' : end;
   }
 
+  /** What is to be learnt of the sender is learnt from the copy on the nominated NIC. */
+  #handleCopy(ill: Ill, packet: ArpPacket): FrameEnd {
+    const { operation, senderAddress, targetAddress } = packet;
+    const target = this.#membership.findIpif(targetAddress);
+    const isAnswered =
+      operation === ARP_REQUEST &&
+      target?.state === 'up' &&
+      usable(target.boundIll) === ill &&
+      (senderAddress === 0 || this.#membership.findIpif(senderAddress) === undefined);
+    if (!isAnswered) return 'not_nominated';
+    this.#answer(ill, packet);
+    return 'answered';
+  }
+
   /** The address of ours that another station uses, or wants at the same time as we. */
-  #conflicting(packet: ArpPacket): Ipif | undefined {
-    if (!arpIsProbe(packet)) return this.#membership.findIpif(packet.senderAddress);
+  #conflicting(packet: ArpPacket, isProbe: boolean): Ipif | undefined {
+    if (packet.senderAddress !== 0) return this.#membership.findIpif(packet.senderAddress);
+    if (!isProbe) return undefined;
     const target = this.#membership.findIpif(packet.targetAddress);
     return target?.state === 'tentative' ? target : undefined;
   }
 
-  #handlePacket(packet: ArpPacket, isToUs: boolean, nowMs: number): FrameEnd {
+  /** `heardBy` is the NIC that a broadcast came to. */
+  #handlePacket(
+    packet: ArpPacket,
+    heardBy: Ill | undefined,
+    isToUs: boolean,
+    nowMs: number,
+  ): FrameEnd {
     const { operation, senderAddress, senderMac, targetAddress } = packet;
     const target = this.#membership.findIpif(targetAddress);
     const answerIll =
@@ -99,6 +127,9 @@ export class ArpWire {
     }
     if (operation === ARP_REPLY) return end;
     if (answerIll !== undefined) {
+      if (heardBy !== undefined && heardBy !== answerIll) {
+        return end === 'consumed' ? end : 'arp_other_interface';
+      }
       this.#answer(answerIll, packet);
       return 'answered';
     }

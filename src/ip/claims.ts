@@ -4,7 +4,7 @@
  *
  * Everything leaves by the NIC that the address is bound to at that moment, with that NIC's MAC as
  * Ethernet source and as sender, so that switches and peers learn the same thing. A duplicate that
- * its owner has unbound is probed from any active member.
+ * its owner has unbound is probed, and its holder asked, from any active member.
  *
  * Probes and announcements are paced (pace.ts): so many in a millisecond, the next ones after it.
  * The death of a NIC with thousands of addresses, or as many new ones, neither floods the LAN nor
@@ -17,24 +17,25 @@
 import { DeadlineQueue } from '../base/deadline.ts';
 import type { Rng } from '../base/rng.ts';
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
-import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../wire/arp.ts';
 import {
-  ANNOUNCE_COUNT,
-  ANNOUNCE_INTERVAL_MS,
+  ANNOUNCE_AT_MS,
   Claim,
   type ClaimAction,
   type ClaimEvent,
   claimTransition,
   DEFEND_INTERVAL_MS,
   MOVES_PER_SERIES,
-  PROBE_DELAY_MS,
-  PROBE_INTERVAL_MS,
-  PROBE_JITTER,
-  RECOVERY_MS,
+  NOTICE_WITH,
+  PROBE_COUNT,
+  type ProbeTimes,
+  probeTimesOf,
   REFRESH_JITTER,
   REFRESH_MS,
   REFRESH_SPACING_MS,
   SERIES_INTERVAL_MS,
+  WATCH_MS,
+  WATCHES_A_SECOND,
 } from './dad.ts';
 import type { Ill } from './ill.ts';
 import type { Ipif, IpifState } from './ipif.ts';
@@ -50,6 +51,8 @@ export interface ClaimsOptions {
   readonly output: LanOutput;
   readonly rng: Rng;
   readonly counters: LanCounters;
+  /** Tells neighbours in person that `ipif` is served by its NIC. */
+  readonly notify: (ipif: Ipif, nowMs: number) => void;
 }
 
 /** All claims of one LAN. */
@@ -58,17 +61,21 @@ export class Claims {
   readonly #output: LanOutput;
   readonly #rng: Rng;
   readonly #counters: LanCounters;
+  readonly #notify: (ipif: Ipif, nowMs: number) => void;
   readonly #claims = new Map<Ipif, Claim>();
   /** First announcements of series that may not begin yet; all other deadlines. */
   readonly #first = new DeadlineQueue<Claim>();
   readonly #queue = new DeadlineQueue<Claim>();
   readonly #pace: Pace;
+  /** How many are duplicates. */
+  #duplicates = 0;
 
   constructor(options: ClaimsOptions) {
     this.#membership = options.membership;
     this.#output = options.output;
     this.#rng = options.rng;
     this.#counters = options.counters;
+    this.#notify = options.notify;
     this.#pace = new Pace(() => [...this.#membership.ills()].length);
   }
 
@@ -95,45 +102,63 @@ export class Claims {
     const claim = this.#claims.get(ipif);
     if (claim === undefined) return;
     this.#cancel(claim);
+    if (claim.state === 'duplicate') this.#duplicates--;
     this.#claims.delete(ipif);
   }
 
   /**
    * The link of `ill` came up: its test addresses are verified again, its data addresses
-   * announced; duplicates, also unbound ones, are tried again.
+   * announced; duplicates, also unbound ones, are tried again if they may be.
    */
   handleLinkUp(ill: Ill, nowMs: number): void {
     for (const claim of this.#claims.values()) {
       const bound = claim.ipif.boundIll;
       const isLostDuplicate = bound === undefined && claim.state === 'duplicate';
       if (bound !== ill && !isLostDuplicate) continue;
+      if (!claim.takeTry(nowMs)) continue;
       const isVerified = claim.state === 'announcing' || claim.state === 'settled';
       const isTest = claim.ipif.kind === 'test';
       this.#apply(claim, isTest && isVerified ? 'initial' : 'linkUp', nowMs, 0);
     }
   }
 
-  /** The host announces one of its addresses: so do we, unless a series began this second. */
+  /** The host takes frames again: its addresses are announced. */
+  handleHostUp(nowMs: number): void {
+    for (const claim of this.#claims.values()) {
+      const isUp = claim.state === 'announcing' || claim.state === 'settled';
+      if (isUp) this.#apply(claim, 'linkUp', nowMs, 0);
+    }
+  }
+
+  /**
+   * The host announces one of its addresses: so do we, unless a series began this second; a
+   * duplicate is tried again if it may be.
+   */
   handleHostAnnounces(ipif: Ipif, nowMs: number): void {
     const claim = this.#claims.get(ipif);
     if (claim === undefined || nowMs < claim.seriesMs + SERIES_INTERVAL_MS) return;
+    if (!claim.takeTry(nowMs)) return;
     this.#apply(claim, 'ask', nowMs, 0);
   }
 
   /**
-   * Another station, `mac`, uses our address. Answers whether that led to anything: a defence, or
-   * the end of a detection.
+   * Another station, `mac`, uses our address. Answers whether that led to anything: a defence, the
+   * end of a detection, or the knowledge that a duplicate is one still.
    */
   handleConflict(ipif: Ipif, mac: Mac, nowMs: number): boolean {
-    this.#counters.conflicts++;
     const claim = this.#claims.get(ipif);
+    // The holder of a duplicate answers our question.
+    const isAwaited = claim?.state === 'duplicate' && claim.heardMs < claim.askedMs;
+    if (!isAwaited) this.#counters.conflicts++;
     if (claim === undefined) return false;
+    claim.holder = mac;
+    claim.heardMs = nowMs;
     const isUp = claim.state === 'announcing' || claim.state === 'settled';
     const isRecent = nowMs < claim.defendedMs + DEFEND_INTERVAL_MS;
     if (isUp && isRecent && ipif.kind === 'data') return false;
     const before = claim.state;
     this.#apply(claim, isUp && isRecent ? 'lost' : 'conflict', nowMs, mac);
-    return isUp || claim.state !== before;
+    return isUp || isAwaited || claim.state !== before;
   }
 
   handleTime(nowMs: number): void {
@@ -141,7 +166,7 @@ export class Claims {
       const claim = this.#takeDue(this.#first, nowMs) ?? this.#takeDue(this.#queue, nowMs);
       if (claim === undefined) return;
       claim.deadline = undefined;
-      this.#apply(claim, claim.dueEvent, nowMs, 0);
+      this.#apply(claim, claim.takeDueEvent(nowMs), nowMs, 0);
     }
   }
 
@@ -175,7 +200,15 @@ export class Claims {
   #apply(claim: Claim, event: ClaimEvent, nowMs: number, mac: Mac): void {
     const before = claim.state;
     const cell = claimTransition(claim, event);
-    if (claim.state !== before) this.#cancel(claim);
+    if (claim.state !== before) {
+      this.#cancel(claim);
+      if (before === 'duplicate') this.#duplicates--;
+      if (claim.state === 'duplicate') this.#duplicates++;
+    }
+    // The host's own announcement is no move.
+    if (cell.action === 'startSeries' || cell.action === 'verified') {
+      claim.hasNotices = event !== 'ask';
+    }
     this.#act(claim, cell.action, nowMs, mac);
   }
 
@@ -185,7 +218,7 @@ export class Claims {
         claim.sent = 0;
         claim.isRecovering ||= claim.ipif.state === 'duplicate';
         this.#setState(claim, 'tentative', 'probing', nowMs, 0);
-        this.#schedule(claim, nowMs + this.#rng.uniform(0, PROBE_DELAY_MS));
+        this.#schedule(claim, nowMs + this.#rng.uniform(0, this.#probeTimes(claim).delay));
         break;
       case 'probe':
         this.#probe(claim, nowMs);
@@ -203,7 +236,7 @@ export class Claims {
         this.#announce(claim, nowMs);
         break;
       case 'refresh':
-        this.#sendAnnouncement(claim.ipif);
+        this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
         this.#settle(claim, nowMs);
         break;
       case 'settle':
@@ -214,7 +247,10 @@ export class Claims {
         break;
       case 'duplicate':
         this.#setState(claim, 'duplicate', 'conflict', nowMs, mac);
-        this.#schedule(claim, nowMs + RECOVERY_MS);
+        this.#scheduleWatch(claim, nowMs);
+        break;
+      case 'watch':
+        this.#watch(claim, nowMs);
         break;
       default: // none, stop: the new state says all
     }
@@ -227,9 +263,42 @@ export class Claims {
       return;
     }
     claim.sent++;
-    if (this.#send(ill, 0, claim.ipif.address)) this.#counters.detectionProbes++;
-    const factor = this.#rng.uniform(1 - PROBE_JITTER, 1 + PROBE_JITTER);
-    this.#schedule(claim, nowMs + PROBE_INTERVAL_MS * factor);
+    const { address } = claim.ipif;
+    if (this.#broadcast(ill, ARP_REQUEST, 0, address)) this.#counters.detectionProbes++;
+    const { least, most, last } = this.#probeTimes(claim);
+    const isLast = last !== undefined && claim.sent >= PROBE_COUNT;
+    this.#schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
+  }
+
+  #probeTimes({ ipif }: Claim): ProbeTimes {
+    return probeTimesOf(ipif.boundIll ?? this.#membership.probeIll());
+  }
+
+  /**
+   * Asks the holder whether it has the address still. The question has no sender address, since
+   * the one that we would ask from is its own.
+   */
+  #watch(claim: Claim, nowMs: number): void {
+    const ill = claim.ipif.boundIll ?? this.#membership.probeIll();
+    claim.askedMs = nowMs;
+    this.#scheduleWatch(claim, nowMs);
+    if (ill === undefined || ill.physAddr === 0) return;
+    this.#counters.verificationsSent++;
+    this.#output.toWire(
+      ill,
+      arpFrame(claim.holder, ill.physAddr, {
+        operation: ARP_REQUEST,
+        senderMac: ill.physAddr,
+        senderAddress: 0,
+        targetMac: 0,
+        targetAddress: claim.ipif.address,
+      }),
+    );
+  }
+
+  #scheduleWatch(claim: Claim, nowMs: number): void {
+    const leastMs = (this.#duplicates * 1000) / WATCHES_A_SECOND;
+    this.#schedule(claim, nowMs + Math.max(WATCH_MS, leastMs));
   }
 
   /** Begins a series now, or when the rate allows it (see the head of dad.ts). */
@@ -254,10 +323,12 @@ export class Claims {
       }
       claim.moves++;
     }
-    claim.sent++;
-    this.#sendAnnouncement(claim.ipif);
-    const isLast = claim.sent >= ANNOUNCE_COUNT;
-    this.#schedule(claim, isLast ? nowMs : nowMs + ANNOUNCE_INTERVAL_MS);
+    if (claim.sent === 0) claim.firstMs = nowMs;
+    const number = claim.sent++;
+    this.#sendAnnouncement(claim.ipif, number % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
+    if (claim.hasNotices && NOTICE_WITH.includes(number)) this.#notify(claim.ipif, nowMs);
+    const nextMs = ANNOUNCE_AT_MS[claim.sent];
+    this.#schedule(claim, nextMs === undefined ? nowMs : claim.firstMs + nextMs);
   }
 
   /** Sets the time of the next announcement at rest, by the number of addresses of its NIC. */
@@ -272,31 +343,30 @@ export class Claims {
   #defend(claim: Claim, mac: Mac, nowMs: number): void {
     claim.defendedMs = nowMs;
     this.#counters.defences++;
-    this.#sendAnnouncement(claim.ipif);
+    this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
     this.#output.event({ kind: 'address-defended', atMs: nowMs, ipif: claim.ipif, mac });
   }
 
-  #sendAnnouncement(ipif: Ipif): void {
-    const ill = ipif.boundIll;
-    if (ill === undefined) return;
-    if (this.#send(ill, ipif.address, ipif.address)) this.#counters.announcements++;
+  #sendAnnouncement({ address, boundIll: ill }: Ipif, operation: number): void {
+    if (ill === undefined || !this.#membership.isHostUp()) return;
+    if (this.#broadcast(ill, operation, address, address)) this.#counters.announcements++;
   }
 
   /**
-   * A request to everybody: a probe without sender address, an announcement with it. False if the
-   * NIC has no MAC to send it from.
+   * ARP to everybody: a probe without sender address, an announcement with it. False if the NIC has
+   * no MAC to send it from. The target MAC of an announcement is of no use (RFC 5227 3).
    */
-  #send(ill: Ill, spa: Ipv4, tpa: Ipv4): boolean {
+  #broadcast(ill: Ill, operation: number, spa: Ipv4, tpa: Ipv4): boolean {
     const mac = ill.physAddr;
     if (mac === 0) return false;
     this.#pace.noteSent();
     this.#output.toWire(
       ill,
       arpFrame(MAC_BROADCAST, mac, {
-        operation: ARP_REQUEST,
+        operation,
         senderMac: mac,
         senderAddress: spa,
-        targetMac: 0,
+        targetMac: operation === ARP_REPLY ? mac : 0,
         targetAddress: tpa,
       }),
     );

@@ -11,16 +11,18 @@
  *   probing     again       again       unverified  duplicate    again       -
  *   announcing  probing     again       ready       defend       again       again
  *   settled     probing     announcing  ready       defend       announcing  announcing
- *   duplicate   -           -           -           -            probing     -
+ *   duplicate   -           -           -           -            probing     probing
  *
  * Time (`due`): probing sends its next probe, or after the last one (`done`) the address is up and
  * announcing begins; announcing sends the next announcement or (`done`) settles; settled repeats
- * one, for the peers and switches that missed the series; a duplicate tries again. `lost` is the
- * second conflict of a test address within the defence interval: it is given up, while a data
- * address is defended for ever, at most once an interval.
+ * one, for the peers and switches that missed the series; of a duplicate the station that has it is
+ * asked again, and once that is silent (`done`) everybody is. `lost` is the second conflict of a
+ * test address within the defence interval: it is given up, while a data address is defended for
+ * ever, at most once an interval.
  *
- * A duplicate waits for its recovery time or for the link, whatever happens to its binding, so that
- * flapping does not make it probe without end (RFC 5227 2.1.1 limits the tries).
+ * So an address whose holder goes away is served within two seconds, and one that is held costs its
+ * holder a question now and then, and nobody else. Its tries (that is: series of probes) are
+ * limited as RFC 5227 2.1.1 has it, whatever happens to its binding.
  *
  * Series of an address begin at most once a second (reliability T17). A move within it is announced
  * at once as part of the running series, up to MOVES_PER_SERIES times: when two NICs die
@@ -34,20 +36,32 @@
 
 import { assert } from '../base/assert.ts';
 import type { Deadline } from '../base/deadline.ts';
+import type { Mac } from '../wire/addr.ts';
+import type { Ill } from './ill.ts';
 import type { Ipif } from './ipif.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 // From the RFC (RFC 5227 1.1; the times are those of IPMP semantics 4.5, "fast")
 /** Probes before an address counts as free (PROBE_NUM). */
 export const PROBE_COUNT = 3;
-/** Between probes, and after the last one (RFC 5227: 1 to 2 s, and 2 s after the last). */
-export const PROBE_INTERVAL_MS = 150;
-/** The interval is longer or shorter by up to this part. */
-export const PROBE_JITTER = 0.2;
-/** Before the first probe, at most (PROBE_WAIT, 1 s there). */
-export const PROBE_DELAY_MS = 100;
-/** Announcements in a series, and between them (ANNOUNCE_NUM is 2 there, the interval the same). */
-export const ANNOUNCE_COUNT = 5;
-export const ANNOUNCE_INTERVAL_MS = 2000;
+/** The times of detection, in milliseconds. */
+export interface ProbeTimes {
+  /** Before the first probe, at most (PROBE_WAIT). */
+  readonly delay: number;
+  /** Between two probes (PROBE_MIN, PROBE_MAX). */
+  readonly least: number;
+  readonly most: number;
+  /** After the last one (ANNOUNCE_WAIT); undefined: as between two. */
+  readonly last: number | undefined;
+}
+/** Of a link that reports its state: a probe that leaves is heard (IPMP semantics 4.5, "fast"). */
+const FAST_PROBES: ProbeTimes = { delay: 100, least: 120, most: 180, last: undefined };
+/** Of any other: what is behind it may take a second to let frames through (RFC 5227 1.1). */
+const SLOW_PROBES: ProbeTimes = { delay: 1000, least: 1000, most: 2000, last: 2000 };
+/** The times of detection by `ill`. */
+export function probeTimesOf(ill: Ill | undefined): ProbeTimes {
+  return ill?.phyint.link === 'unknown' ? SLOW_PROBES : FAST_PROBES;
+}
 /** An address is defended at most once in this time (DEFEND_INTERVAL). */
 export const DEFEND_INTERVAL_MS = 10_000;
 /** An address at rest is announced once in this time, or up to a fifth later (IPMP semantics). */
@@ -56,12 +70,27 @@ export const REFRESH_JITTER = 0.2;
 /** The addresses of one NIC share 100 such announcements an hour (IPMP semantics 4.5). */
 export const REFRESH_SPACING_MS = 36_000;
 
+/** A duplicate is tried again so often at once, and then once in a time (MAX_CONFLICTS … ). */
+export const TRIES_AT_ONCE = 10;
+/** … and RATE_LIMIT_INTERVAL. */
+export const TRY_INTERVAL_MS = 60_000;
+
 // Ours
-/** A duplicate is tried again after this (IPMP semantics 3.8). */
-export const RECOVERY_MS = 300_000;
+/**
+ * When the announcements of a series are sent, after its first (ANNOUNCE_NUM is 2 there, 2 s
+ * apart). Requests and replies take turns, since some peers believe one kind only, and some
+ * networks lose most of them.
+ */
+export const ANNOUNCE_AT_MS: readonly number[] = [0, 200, 600, 1200, 2000, 3000, 4000];
+/** With these of them, by number, neighbours are told in person too (notices.ts). */
+export const NOTICE_WITH: readonly number[] = [0, 3];
+/** The holder of a duplicate is asked this often, and is silent if it has not answered by then. */
+export const WATCH_MS = 500;
+/** So many duplicates of a LAN are asked about in a second at most. */
+export const WATCHES_A_SECOND = 500;
 /** One series may begin in this time, per address (reliability T17). */
 export const SERIES_INTERVAL_MS = 1000;
-/** Moves announced at once within that time; together less than one full series. */
+/** Moves announced at once within that time. */
 export const MOVES_PER_SERIES = 3;
 
 export const CLAIM_STATES = [
@@ -79,7 +108,7 @@ export const CLAIM_EVENTS = [
   'rebind' /* bound to another NIC */,
   'unbound' /* no NIC serves it any longer */,
   'due' /* the deadline passed */,
-  'done' /* the deadline passed after the last packet of the series */,
+  'done' /* the deadline passed after the last packet of the series, or without an answer */,
   'conflict' /* another station uses the address */,
   'lost' /* it does so again after a defence, and the address is not worth a war */,
   'linkUp' /* the link of its NIC came up */,
@@ -99,7 +128,8 @@ export type ClaimAction =
   | 'settle' /* be silent for long */
   | 'refresh' /* one announcement, then silence again */
   | 'defend' /* one announcement, if the rate allows */
-  | 'duplicate' /* give up; try again after the recovery time */
+  | 'duplicate' /* give up, and watch who has it */
+  | 'watch' /* ask the holder again */
   | 'stop';
 
 /** One cell of the table. */
@@ -116,7 +146,7 @@ function cell(next: ClaimState, action: ClaimAction, why: string): ClaimCell {
 const NO_NIC = 'no NIC serves it';
 const NO_DEADLINE = 'this state has no deadline';
 const NOT_DEFENDED = 'nothing was defended';
-const RECOVERS = 'only its recovery time or the link frees a duplicate';
+const WATCHED = 'another station has it';
 const UNVERIFIED = 'nobody was asked yet';
 
 export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent, ClaimCell>>>> = {
@@ -176,15 +206,15 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
     ask: cell('announcing', 'startSeries', 'the host announces it'),
   },
   duplicate: {
-    initial: cell('duplicate', 'none', RECOVERS),
-    rebind: cell('duplicate', 'none', RECOVERS),
-    unbound: cell('duplicate', 'none', RECOVERS),
-    due: cell('probing', 'startProbes', 'perhaps it is free by now'),
-    done: cell('duplicate', 'impossible', 'nothing is being sent'),
-    conflict: cell('duplicate', 'none', 'known'),
+    initial: cell('duplicate', 'none', WATCHED),
+    rebind: cell('duplicate', 'none', WATCHED),
+    unbound: cell('duplicate', 'none', WATCHED),
+    due: cell('duplicate', 'watch', 'its holder is asked again'),
+    done: cell('probing', 'startProbes', 'its holder no longer answers'),
+    conflict: cell('duplicate', 'none', WATCHED),
     lost: cell('duplicate', 'impossible', NOT_DEFENDED),
     linkUp: cell('probing', 'startProbes', 'perhaps another LAN, where it is free'),
-    ask: cell('duplicate', 'none', RECOVERS),
+    ask: cell('probing', 'startProbes', 'the host announces it'),
   },
 };
 
@@ -196,8 +226,16 @@ export class Claim {
   deadline: Deadline<Claim> | undefined = undefined;
   /** The deadline is that of the first announcement of a series. */
   isFirst = false;
-  /** Probes or announcements sent in the present series. */
+  /** Probes or announcements sent in the present series, and when its first announcement was. */
   sent = 0;
+  firstMs = Number.NEGATIVE_INFINITY;
+  /** Neighbours are told in person with the present series. */
+  hasNotices = false;
+  /** The station that has a duplicate, when it spoke last, and when it was asked last. */
+  holder: Mac = 0;
+  heardMs = Number.NEGATIVE_INFINITY;
+  askedMs = Number.NEGATIVE_INFINITY;
+  readonly tries = new TokenBucket(1000 / TRY_INTERVAL_MS, TRIES_AT_ONCE);
   /** A duplicate that is being tried again. */
   isRecovering = false;
   /** When a series began last, and how many moves were announced since. */
@@ -210,10 +248,20 @@ export class Claim {
     this.state = ipif.state === 'up' ? 'ready' : 'unverified';
   }
 
-  /** What the deadline means now: `due` or `done`. */
-  get dueEvent(): 'due' | 'done' {
-    if (this.state === 'probing') return this.sent >= PROBE_COUNT ? 'done' : 'due';
-    return this.state === 'announcing' && this.sent >= ANNOUNCE_COUNT ? 'done' : 'due';
+  /** False for a duplicate that was tried often enough lately; takes a try. */
+  takeTry(nowMs: number): boolean {
+    return this.state !== 'duplicate' || this.tries.take(nowMs);
+  }
+
+  /** What the deadline means at `nowMs`; takes a try if it means one. */
+  takeDueEvent(nowMs: number): 'due' | 'done' {
+    return this.#isDone() && this.takeTry(nowMs) ? 'done' : 'due';
+  }
+
+  #isDone(): boolean {
+    if (this.state === 'probing') return this.sent >= PROBE_COUNT;
+    if (this.state === 'duplicate') return this.heardMs < this.askedMs;
+    return this.state === 'announcing' && this.sent >= ANNOUNCE_AT_MS.length;
   }
 }
 

@@ -4,7 +4,8 @@
  * Two laws hold after every call. Of the frames given to a Lan each has one end: framesFromWire +
  * framesFromHost = framesAnswered + framesConsumed + the drops that it reported. Of the frames that
  * it sends each is counted under the one cause that made it: questionsSent, verificationsSent,
- * wireAnswers, hostAnswers, hostTold, handedUp, detectionProbes, announcements, echoReplies.
+ * wireAnswers, hostAnswers, hostTold, handedUp, detectionProbes, announcements, membershipQueries,
+ * echoReplies.
  */
 
 import type { DropReason } from '../stats/drop-reasons.ts';
@@ -43,6 +44,8 @@ export class LanCounters {
   announcements = 0;
   conflicts = 0;
   defences = 0;
+  /** Questions to the host's kernel about its multicast memberships. */
+  membershipQueries = 0;
   /** Echo requests to the stack's own addresses answered. */
   echoReplies = 0;
 }

@@ -13,8 +13,9 @@ import type { NceState } from './nce.ts';
 export interface LanMembership {
   /** The member nominated for broadcast and multicast; undefined while nobody is active. */
   castIll(): Ill | undefined;
-  /** All members, active or not. */
+  /** All members, active or not; and those that are active, in an order that stays the same. */
   ills(): Iterable<Ill>;
+  activeIlls(): readonly Ill[];
   /** True for the address of any of our NICs and of any group, also of other groups. */
   isOwnMac(mac: Mac): boolean;
   /** True for the address of any other device of this host: its kernel answers for us too. */
@@ -23,6 +24,8 @@ export interface LanMembership {
   findIpif(address: Ipv4): Ipif | undefined;
   /** Address of the group's device towards the host; 0 for a lone NIC. */
   groupMac(): Mac;
+  /** The host takes what comes: nobody has set the group's device down. */
+  isHostUp(): boolean;
   /** An active member to resolve from when the asking address is bound nowhere. */
   probeIll(): Ill | undefined;
 }

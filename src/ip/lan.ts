@@ -15,6 +15,8 @@
  * Parts: resolver.ts drives the neighbour cache (nce.ts: states, neighbor-cache.ts: limits,
  * redirect.ts: neighbours that change their MAC, host-answers.ts: what the host was told);
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
+ * notices.ts tells neighbours of moved addresses in person, nomination.ts all what a new nominated
+ * NIC serves; questions.ts chooses how to ask;
  * icmp.ts answers echo; ire.ts mirrors routes.
  *
  * Sans-IO: it is told (`handle…`, `address…`), it answers through LanOutput at once, and it says
@@ -25,8 +27,8 @@
  *
  * Invariants
  * 1. Nothing leaves a NIC with a MAC that is not that NIC's.
- * 2. The host is never told a MAC that was not confirmed by its owner within 15 s, set by the
- *    operator, or just claimed by a neighbour that the host was told about before.
+ * 2. The host is never told a MAC that was not confirmed by its owner within 15 s, or set by the
+ *    operator.
  * 3. An unsolicited frame adds no neighbour, unless it asks for an address of ours.
  * 4. All tables are bounded (the limits stand in their files).
  */
@@ -47,6 +49,8 @@ import { type FrameEnd, LanCounters, type NeighborCounts } from './lan-counters.
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { NceState } from './nce.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor-cache.ts';
+import { Nomination } from './nomination.ts';
+import { Notices } from './notices.ts';
 import { Resolver } from './resolver.ts';
 
 export interface LanOptions {
@@ -80,6 +84,8 @@ export class Lan {
   readonly #output: LanOutput;
   readonly #resolver: Resolver;
   readonly #claims: Claims;
+  readonly #notices: Notices;
+  readonly #nomination: Nomination;
   readonly #arpWire: ArpWire;
   readonly #arpHost: ArpHost;
   readonly #icmp: LocalIcmp;
@@ -97,8 +103,21 @@ export class Lan {
       neighborLimit: options.neighborLimit ?? NEIGHBOR_LIMIT_DEFAULT,
       isGateway: (address) => this.routes.isGateway(address),
     });
-    this.#claims = new Claims({ membership, output, rng: rng.fork(), counters });
     const resolver = this.#resolver;
+    this.#notices = new Notices({
+      output,
+      counters,
+      cache: resolver.cache,
+      isGateway: (address) => this.routes.isGateway(address),
+    });
+    this.#nomination = new Nomination({ membership, output, counters, cache: resolver.cache });
+    this.#claims = new Claims({
+      membership,
+      output,
+      rng: rng.fork(),
+      counters,
+      notify: (ipif, nowMs) => this.#notices.handleAnnounced(ipif, nowMs),
+    });
     const claims = this.#claims;
     const hostProbes = new HostProbes();
     const side = { membership, output, counters, resolver, claims, hostProbes };
@@ -137,6 +156,12 @@ export class Lan {
     this.#claims.handleUnbound(ipif);
   }
 
+  /** The station that has a duplicate; 0 if `ipif` is none. */
+  holderOf(ipif: Ipif): Mac {
+    const claim = this.#claims.get(ipif);
+    return claim?.state === 'duplicate' ? claim.holder : 0;
+  }
+
   /** `ipif` is gone for good. */
   addressRemoved(ipif: Ipif): void {
     this.#claims.handleRemoved(ipif);
@@ -150,6 +175,16 @@ export class Lan {
   /** The link of `ill` came up (IPMP semantics 3.8). */
   handleLinkUp(ill: Ill, nowMs: number): void {
     this.#claims.handleLinkUp(ill, nowMs);
+  }
+
+  /** The group's device was set down, and runs again. */
+  handleHostUp(nowMs: number): void {
+    this.#claims.handleHostUp(nowMs);
+  }
+
+  /** Another member than before is nominated for broadcast and multicast. */
+  handleNominated(nowMs: number): void {
+    this.#nomination.begin(nowMs);
   }
 
   /** A member went away: confirmed neighbours are verified before they are believed again. */
@@ -194,7 +229,10 @@ export class Lan {
       throw new OperatorError('EINVAL', `${macFormat(mac)} is not the MAC of one station`);
     }
     const isOurs = this.#membership.isOwnMac(mac);
-    if (this.#resolver.pin(address, mac, isProxy || isOurs, nowMs)) return;
+    if (this.#resolver.pin(address, mac, isProxy || isOurs, nowMs)) {
+      if (isProxy || isOurs) this.#nomination.begin(nowMs);
+      return;
+    }
     throw new OperatorError('ENOBUFS', 'the neighbor table is full of neighbors in use');
   }
 
@@ -208,11 +246,14 @@ export class Lan {
   handleTime(nowMs: number): void {
     this.#claims.handleTime(nowMs);
     this.#resolver.handleTime(nowMs);
+    this.#notices.handleTime(nowMs);
+    this.#nomination.handleTime(nowMs);
   }
 
   /** When `handleTime` has something to do; Infinity for never. */
   pollAt(): number {
-    return Math.min(this.#claims.pollAt(), this.#resolver.pollAt());
+    const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination];
+    return Math.min(...parts.map((part) => part.pollAt()));
   }
 
   #wireEnd(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {

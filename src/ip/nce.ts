@@ -9,28 +9,34 @@
  *   once (PROBE); DELAY remains for the stack's own use, which may begin with the stale MAC.
  * - While we ask (INCOMPLETE), only the answer to our question counts. RFC 4861 would take an
  *   unsolicited claim as well; here a forger could then keep a neighbour unresolved for ever.
+ * - A MAC is never changed for a claim alone. The known MAC and the claimed one are both asked
+ *   (*challenge*). If the known one answers, nothing has happened; if only the other one does, the
+ *   neighbour has moved. So a forged frame costs two questions, a true move a twentieth of a
+ *   second.
  *
  * Terms: a *reply* answers our outstanding question; a *claim* is any other ARP in which the
  * neighbour (or a forger) states its MAC. *Moved* means: another MAC than the one we know.
  *
- *               host asks   own use     reply       moved reply  claim   moved claim  timeout
- *   NONE        ask all     ask all     -           -            STALE   -            -
- *   INCOMPLETE  wait        wait        REACHABLE   REACHABLE    ignore  ignore       ask again
- *   REACHABLE   answer      -           -           -            ignore  STALE        STALE
- *   STALE       PROBE       DELAY       -           -            ignore  STALE        -
- *   DELAY       PROBE       -           -           -            ignore  STALE        PROBE
- *   PROBE       wait        -           REACHABLE   REACHABLE    ignore  PROBE        ask again
- *   FAILED      ask all     ask all     -           -            STALE   -            remove
- *   PERMANENT   answer      -           -           -            ignore  ignore       -
+ *               host asks  checks   own use  reply      moved reply  claim   moved claim  timeout
+ *   NONE        ask all    ask all  ask all  -          -            STALE   -            -
+ *   INCOMPLETE  wait       wait     wait     REACHABLE  REACHABLE    ignore  ignore       again
+ *   REACHABLE   answer     PROBE    -        -          -            ignore  PROBE        STALE
+ *   STALE       PROBE      PROBE    DELAY    -          -            ignore  PROBE        -
+ *   DELAY       PROBE      PROBE    -        -          -            ignore  PROBE        PROBE
+ *   PROBE       wait       wait     -        REACHABLE  wait         ignore  PROBE        again
+ *   FAILED      ask all    ask all  ask all  -          -            STALE   -            remove
+ *   PERMANENT   answer     answer   -        -          -            ignore  ignore       -
  *
  * No tries left: INCOMPLETE fails; PROBE asks everybody, since the neighbour may live on with
- * another MAC. `doubt` makes REACHABLE STALE and repeats a question that is out. `contest` (a
- * second move within the change lock) asks everybody. `pin` makes any entry PERMANENT.
+ * another MAC. `yield` is the end of PROBE when another MAC has answered and the known one has not:
+ * the other one is taken. `doubt` makes REACHABLE STALE and repeats a question that is out. `pin`
+ * makes any entry PERMANENT.
  *
  * Invariants
  * 1. An entry that may answer (REACHABLE, PERMANENT) has a MAC; one that failed has none.
  * 2. An entry has a deadline exactly in INCOMPLETE, REACHABLE, DELAY, PROBE and FAILED.
  * 3. Somebody waits for an entry only while we ask (INCOMPLETE, PROBE).
+ * 4. There is a candidate only in PROBE.
  */
 
 import { assert } from '../base/assert.ts';
@@ -64,11 +70,15 @@ export const UNICAST_SOLICIT = 1;
 export const FAILED_KEPT_MS = 60_000;
 /** Askers remembered per entry; the host has few addresses that ask for one neighbour. */
 export const WAITERS_LIMIT = 8;
+/** So long the known MAC may still answer after another one has: what a busy station needs. */
+export const YIELD_MS = 50;
 /**
- * A second change of MAC by claim within this time is not believed; everybody is asked when it
- * is over. Long enough to bound the work of a flood, shorter than a host's patience.
+ * A second claim of another MAC within this time is looked at when it is over. Long enough to bound
+ * the work of a flood, shorter than a host's patience.
  */
 export const CHANGE_LOCK_MS = 1000;
+/** What is confirmed is not verified again for the host within this time. */
+export const CHECK_LOCK_MS = 1000;
 
 export const NCE_STATES = [
   'NONE',
@@ -85,6 +95,7 @@ export type NceState = (typeof NCE_STATES)[number];
 
 export const NCE_EVENTS = [
   'resolve' /* the host asks and waits for a confirmed answer */,
+  'check' /* the host verifies what it knows, or we have to */,
   'use' /* the stack itself sends to the neighbour */,
   'reply' /* our question answered with the known MAC, or the first one */,
   'replyMoved' /* our question answered with another MAC */,
@@ -92,8 +103,8 @@ export const NCE_EVENTS = [
   'claimMoved' /* unsolicited, with another MAC */,
   'timeout' /* the deadline passed; when asking: tries are left */,
   'exhausted' /* the deadline passed when asking, no tries are left */,
+  'yield' /* the deadline passed when another MAC has answered */,
   'doubt' /* a member of the group went away: verify before believing */,
-  'contest' /* claims contradict each other */,
   'pin' /* the operator sets the MAC */,
 ] as const;
 export type NceEvent = (typeof NCE_EVENTS)[number];
@@ -114,8 +125,9 @@ export type NceAction =
   | 'answer' /* tell the askers */
   | 'record' /* take the MAC, unconfirmed */
   | 'confirm' /* take the MAC, confirmed; tell the askers */
-  | 'move' /* change the MAC, redirect, tell the host */
-  | 'moveConfirm' /* the same, confirmed; tell the askers */
+  | 'challenge' /* ask the known MAC and the claimed one */
+  | 'hold' /* note the MAC that answered, and wait for the known one */
+  | 'moveConfirm' /* change the MAC, redirect, tell the host and the askers */
   | 'age' /* no longer confirmed */
   | 'giveUp' /* nobody answered; the askers hear nothing */
   | 'pin' /* take the operator's MAC; tell the askers */
@@ -142,6 +154,7 @@ const SAME = 'it says what we know';
 export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceCell>>>> = {
   NONE: {
     resolve: cell('INCOMPLETE', 'ask', 'the host asked'),
+    check: cell('INCOMPLETE', 'ask', 'the host asked'),
     use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
     reply: cell('NONE', 'impossible', NO_QUESTION),
     replyMoved: cell('NONE', 'impossible', NO_QUESTION),
@@ -149,12 +162,13 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('NONE', 'impossible', NO_MAC),
     timeout: cell('NONE', 'impossible', NO_DEADLINE),
     exhausted: cell('NONE', 'impossible', NO_DEADLINE),
+    yield: cell('NONE', 'impossible', NO_QUESTION),
     doubt: cell('NONE', 'none', 'nothing is believed'),
-    contest: cell('NONE', 'impossible', NO_MAC),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   INCOMPLETE: {
     resolve: cell('INCOMPLETE', 'wait', 'the question is already out'),
+    check: cell('INCOMPLETE', 'wait', 'the question is already out'),
     use: cell('INCOMPLETE', 'none', 'the question is already out'),
     reply: cell('REACHABLE', 'confirm', 'it answered'),
     replyMoved: cell('REACHABLE', 'moveConfirm', 'it answered from another MAC'),
@@ -162,64 +176,69 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
     timeout: cell('INCOMPLETE', 'askAgain', 'no answer yet'),
     exhausted: cell('FAILED', 'giveUp', 'nobody answered'),
+    yield: cell('INCOMPLETE', 'impossible', NO_QUESTION),
     doubt: cell('INCOMPLETE', 'askAgain', 'the question may have left by the lost member'),
-    contest: cell('INCOMPLETE', 'none', 'it is being asked'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   REACHABLE: {
     resolve: cell('REACHABLE', 'answer', 'confirmed not long ago'),
+    check: cell('PROBE', 'verify', 'the host verifies it'),
     use: cell('REACHABLE', 'none', 'confirmed not long ago'),
     reply: cell('REACHABLE', 'impossible', NO_QUESTION),
     replyMoved: cell('REACHABLE', 'impossible', NO_QUESTION),
     claim: cell('REACHABLE', 'none', SAME),
-    claimMoved: cell('STALE', 'move', 'it speaks from another MAC'),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('STALE', 'age', 'the confirmation is too old'),
     exhausted: cell('REACHABLE', 'impossible', NO_QUESTION),
+    yield: cell('REACHABLE', 'impossible', NO_QUESTION),
     doubt: cell('STALE', 'age', 'a member of the group went away'),
-    contest: cell('INCOMPLETE', 'ask', 'several stations claim the address'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   STALE: {
     resolve: cell('PROBE', 'verify', 'the host asked'),
+    check: cell('PROBE', 'verify', 'to be verified'),
     use: cell('DELAY', 'delay', 'the stack sends to it'),
     reply: cell('STALE', 'impossible', NO_QUESTION),
     replyMoved: cell('STALE', 'impossible', NO_QUESTION),
     claim: cell('STALE', 'none', SAME),
-    claimMoved: cell('STALE', 'move', 'it speaks from another MAC'),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('STALE', 'impossible', NO_DEADLINE),
     exhausted: cell('STALE', 'impossible', NO_DEADLINE),
+    yield: cell('STALE', 'impossible', NO_QUESTION),
     doubt: cell('STALE', 'none', 'it is not believed'),
-    contest: cell('INCOMPLETE', 'ask', 'several stations claim the address'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   DELAY: {
     resolve: cell('PROBE', 'verify', 'the host asked'),
+    check: cell('PROBE', 'verify', 'to be verified'),
     use: cell('DELAY', 'none', 'verification is due soon'),
     reply: cell('DELAY', 'impossible', NO_QUESTION),
     replyMoved: cell('DELAY', 'impossible', NO_QUESTION),
     claim: cell('DELAY', 'none', SAME),
-    claimMoved: cell('STALE', 'move', 'it speaks from another MAC'),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('PROBE', 'verify', 'in use and not confirmed'),
     exhausted: cell('DELAY', 'impossible', NO_QUESTION),
+    yield: cell('DELAY', 'impossible', NO_QUESTION),
     doubt: cell('DELAY', 'none', 'verification is due soon'),
-    contest: cell('INCOMPLETE', 'ask', 'several stations claim the address'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   PROBE: {
     resolve: cell('PROBE', 'wait', 'the question is already out'),
+    check: cell('PROBE', 'wait', 'the question is already out'),
     use: cell('PROBE', 'none', 'the question is already out'),
     reply: cell('REACHABLE', 'confirm', 'it answered'),
-    replyMoved: cell('REACHABLE', 'moveConfirm', 'it answered from another MAC'),
+    replyMoved: cell('PROBE', 'hold', 'another MAC answered'),
     claim: cell('PROBE', 'none', 'only the answer to our question confirms'),
-    claimMoved: cell('PROBE', 'move', 'it speaks from another MAC'),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('PROBE', 'verifyAgain', 'no answer yet'),
     exhausted: cell('INCOMPLETE', 'ask', 'the known MAC is silent'),
+    yield: cell('REACHABLE', 'moveConfirm', 'another MAC answered, the known one did not'),
     doubt: cell('PROBE', 'verifyAgain', 'the question may have left by the lost member'),
-    contest: cell('INCOMPLETE', 'ask', 'several stations claim the address'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   FAILED: {
     resolve: cell('INCOMPLETE', 'ask', 'the host asked again'),
+    check: cell('INCOMPLETE', 'ask', 'the host asked again'),
     use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
     reply: cell('FAILED', 'impossible', NO_QUESTION),
     replyMoved: cell('FAILED', 'impossible', NO_QUESTION),
@@ -227,12 +246,13 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('FAILED', 'impossible', NO_MAC),
     timeout: cell('NONE', 'remove', 'nobody asked for it again'),
     exhausted: cell('FAILED', 'impossible', NO_QUESTION),
+    yield: cell('FAILED', 'impossible', NO_QUESTION),
     doubt: cell('FAILED', 'none', 'nothing is believed'),
-    contest: cell('FAILED', 'none', 'nothing is believed'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   PERMANENT: {
     resolve: cell('PERMANENT', 'answer', PINNED),
+    check: cell('PERMANENT', 'answer', PINNED),
     use: cell('PERMANENT', 'none', PINNED),
     reply: cell('PERMANENT', 'impossible', NO_QUESTION),
     replyMoved: cell('PERMANENT', 'impossible', NO_QUESTION),
@@ -240,8 +260,8 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('PERMANENT', 'none', PINNED),
     timeout: cell('PERMANENT', 'impossible', NO_DEADLINE),
     exhausted: cell('PERMANENT', 'impossible', NO_DEADLINE),
+    yield: cell('PERMANENT', 'impossible', NO_QUESTION),
     doubt: cell('PERMANENT', 'none', PINNED),
-    contest: cell('PERMANENT', 'none', PINNED),
     pin: cell('PERMANENT', 'pin', 'the operator set another MAC'),
   },
 };
@@ -265,16 +285,23 @@ export class Nce {
   deadline: Deadline<Nce> | undefined = undefined;
   /** Questions asked in the present series. */
   tries = 0;
+  /** Questions since the last answer: the next one leaves by another NIC (questions.ts). */
+  unanswered = 0;
   /** It answered a question at least once. */
   everConfirmed = false;
   /** An event told that it no longer answers. */
   isToldLost = false;
   /** A member went away since it was confirmed, and `doubt` has not been told yet (resolver.ts). */
   isDoubted = false;
-  /** When the MAC last changed. */
-  movedMs = Number.NEGATIVE_INFINITY;
-  /** Set while a `contest` waits for the end of the change lock. */
+  /** When it last answered. */
+  confirmedMs = Number.NEGATIVE_INFINITY;
+  /** When another MAC was last claimed and asked, and the one that claims it since. */
+  challengedMs = Number.NEGATIVE_INFINITY;
+  contender: Mac = 0;
+  /** Set while the contender waits for the end of the change lock. */
   contestDeadline: Deadline<Nce> | undefined = undefined;
+  /** Another MAC that has answered, while the known one may still do so; 0 for none. */
+  candidate: Mac = 0;
   /** Static entry that we answer for on the wire with the MAC of a live member. */
   isProxy = false;
   readonly waiters: Waiter[] = [];
@@ -298,8 +325,9 @@ export class Nce {
     return this.isAsking && this.tries >= limit;
   }
 
-  /** What the deadline means now: `timeout` or `exhausted`. */
-  get dueEvent(): 'timeout' | 'exhausted' {
+  /** What the deadline means now. */
+  get dueEvent(): 'timeout' | 'exhausted' | 'yield' {
+    if (this.candidate !== 0) return 'yield';
     return this.isExhausted ? 'exhausted' : 'timeout';
   }
 }

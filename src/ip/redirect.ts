@@ -15,11 +15,13 @@
  * Invariants
  * 1. No redirect leads to a MAC that is itself redirected.
  * 2. At most REDIRECT_LIMIT redirects and as many neighbours being told; the oldest gives way.
+ *    Beyond a rate the host is told alone.
  * 3. What the output was told is what stands here.
  */
 
 import { type Deadline, DeadlineQueue } from '../base/deadline.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 // Ours
 /** When the host is told, in milliseconds after the change; its lock time is 1000 (Linux). */
@@ -31,6 +33,9 @@ export const TELL_AT_MS: readonly number[] = [0, 1100, 3000];
 export const REDIRECT_KEPT_MS = 60_000;
 /** Neighbours whose change of MAC is under way at a time, per LAN. */
 export const REDIRECT_LIMIT = 64;
+
+/** New redirects in the long run: each costs new tables, and a stranger may move as he likes. */
+export const REDIRECTS_A_SECOND = 10;
 
 /** Where the decisions go. */
 export interface RedirectOutput {
@@ -68,6 +73,7 @@ export class Redirects {
   readonly #redirects = new Map<Mac, Redirect>();
   readonly #tells = new Map<Ipv4, Tell>();
   readonly #queue = new DeadlineQueue<Due>();
+  readonly #rate = new TokenBucket(REDIRECTS_A_SECOND, REDIRECT_LIMIT);
 
   constructor(output: RedirectOutput) {
     this.#output = output;
@@ -133,6 +139,7 @@ export class Redirects {
   }
 
   #add(address: Ipv4, from: Mac, to: Mac, nowMs: number): void {
+    if (!this.#rate.take(nowMs)) return;
     this.release(from);
     if (this.#redirects.size >= REDIRECT_LIMIT) {
       for (const oldest of this.#redirects.values()) {

@@ -1,28 +1,20 @@
 /**
  * Resolution: drives the neighbour cache entries (nce.ts has the states) by what the host asks,
- * what the wire says and what the time is; sends the questions and the answers.
- *
- * A question leaves by the NIC to which its sender address is bound, with that NIC's MAC. If the
- * address is bound nowhere it leaves by any active member; if we may not claim the address yet
- * (it is being probed, or is a duplicate) the question carries none, as a probe does (RFC 5227).
- * Which NIC that is gets decided anew for each question: a failover in between moves it.
- *
- * Limits: the table's (neighbor-cache.ts), and two rates per NIC, so that whoever scans through
- * us cannot flood the LAN, nor keep known neighbours from being verified.
+ * what the wire says and what the time is; has the questions sent (questions.ts) and the host
+ * answered (host-answers.ts).
  */
 
 import { type Deadline, DeadlineQueue } from '../base/deadline.ts';
 import type { Rng } from '../base/rng.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
-import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
-import { ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import type { Ipv4, Mac } from '../wire/addr.ts';
 import { Doubts } from './doubts.ts';
 import { HostAnswers } from './host-answers.ts';
-import type { Ill } from './ill.ts';
 import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput, NeighborCause } from './lan-port.ts';
 import {
   CHANGE_LOCK_MS,
+  CHECK_LOCK_MS,
   DELAY_FIRST_PROBE_MS,
   FAILED_KEPT_MS,
   MAX_RANDOM_FACTOR,
@@ -36,19 +28,17 @@ import {
   RETRANS_TIMER_MS,
   WAITERS_LIMIT,
   type Waiter,
+  YIELD_MS,
 } from './nce.ts';
 import { type Admission, NeighborCache } from './neighbor-cache.ts';
+import { Questions } from './questions.ts';
 import { Redirects } from './redirect.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 // Ours
-/** Questions to everybody, per second and NIC (reliability T6). */
-export const ASK_RATE = 100;
-/** Questions to known MACs, per second and NIC: the host's own probes of its neighbours. */
-export const VERIFY_RATE = 1000;
-/** Events of lost neighbours, per second and at once: a dead switch takes all of them along. */
-export const LOST_EVENT_RATE = 1;
-export const LOST_EVENT_BURST = 50;
+/** Events of lost neighbours, and of moved ones, per second and at once: all may be at once. */
+export const NEIGHBOR_EVENT_RATE = 1;
+export const NEIGHBOR_EVENT_BURST = 50;
 
 /** What the wire said of a neighbour, after the gate of arp-wire.ts. */
 export interface SenderClaim {
@@ -70,34 +60,22 @@ export interface ResolverOptions {
   readonly isGateway: (address: Ipv4) => boolean;
 }
 
-interface Rates {
-  readonly ask: TokenBucket;
-  readonly verify: TokenBucket;
-}
-
-interface AskingPoint {
-  readonly ill: Ill;
-  readonly spa: Ipv4;
-}
-
 /** The resolver of one LAN. */
 export class Resolver {
   readonly cache: NeighborCache;
   readonly redirects: Redirects;
   readonly hostAnswers: HostAnswers;
-  readonly #membership: LanMembership;
+  readonly questions: Questions;
   readonly #output: LanOutput;
   readonly #rng: Rng;
   readonly #counters: LanCounters;
   readonly #deadlines = new DeadlineQueue<Nce>();
   readonly #contests = new DeadlineQueue<Nce>();
-  readonly #lostEvents = new TokenBucket(LOST_EVENT_RATE, LOST_EVENT_BURST);
+  readonly #lostEvents = new TokenBucket(NEIGHBOR_EVENT_RATE, NEIGHBOR_EVENT_BURST);
+  readonly #movedEvents = new TokenBucket(NEIGHBOR_EVENT_RATE, NEIGHBOR_EVENT_BURST);
   readonly #doubts: Doubts;
-  /** By NIC number; as many as there are NICs. */
-  readonly #rates = new Map<number, Rates>();
 
   constructor(options: ResolverOptions) {
-    this.#membership = options.membership;
     this.#output = options.output;
     this.#rng = options.rng;
     this.#counters = options.counters;
@@ -105,6 +83,7 @@ export class Resolver {
       this.#stop(nce);
       this.redirects.forget(nce.address);
     });
+    this.questions = new Questions(options);
     this.hostAnswers = new HostAnswers({ ...options, limit: options.neighborLimit });
     this.#doubts = new Doubts(this.cache, (nce, nowMs) => this.#apply(nce, 'doubt', nowMs));
     this.redirects = new Redirects({
@@ -115,10 +94,15 @@ export class Resolver {
     });
   }
 
-  /** The host asks for `address`: answered at once, consumed until it can be, or refused. */
-  handleHostQuestion(address: Ipv4, waiter: Waiter, nowMs: number): FrameEnd {
-    this.#doubts.settled(address, nowMs);
-    const refusal = this.#refusal(address, waiter.spa, nowMs);
+  /**
+   * The host asks for `address`: answered at once, consumed until it can be, or refused. A question
+   * to one MAC (`isCheck`) means that the host doubts what it was told: it is not answered from
+   * memory.
+   */
+  handleHostQuestion(address: Ipv4, waiter: Waiter, isCheck: boolean, nowMs: number): FrameEnd {
+    const known = this.#doubts.settled(address, nowMs);
+    const mustCheck = isCheck && nowMs >= (known?.confirmedMs ?? 0) + CHECK_LOCK_MS;
+    const refusal = this.#refusal(address, waiter.spa, mustCheck, nowMs);
     if (refusal !== undefined) return refusal;
     const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
     if (nce === undefined) return 'neighbor_table_full';
@@ -128,7 +112,7 @@ export class Resolver {
       nce.waiters.push(waiter);
     }
     nce.askSpa = waiter.spa;
-    this.#apply(nce, 'resolve', nowMs);
+    this.#apply(nce, mustCheck ? 'check' : 'resolve', nowMs);
     return nce.waiters.length === 0 ? 'answered' : 'consumed';
   }
 
@@ -136,7 +120,7 @@ export class Resolver {
   use(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
     let nce = this.#doubts.settled(address, nowMs);
     if (nce === undefined || nce.state === 'FAILED') {
-      if (this.#refusal(address, spa, nowMs) !== undefined) return 0;
+      if (this.#refusal(address, spa, false, nowMs) !== undefined) return 0;
       nce ??= this.cache.add(address, 'needed');
       if (nce === undefined) return 0;
     }
@@ -162,8 +146,9 @@ export class Resolver {
       return 'consumed';
     }
     if (isMoved && nce.state === 'PERMANENT') return 'arp_static_neighbor';
-    if (isMoved && nowMs < nce.movedMs + CHANGE_LOCK_MS) {
-      nce.contestDeadline ??= this.#contests.schedule(nce.movedMs + CHANGE_LOCK_MS, nce);
+    if (isMoved && nowMs < nce.challengedMs + CHANGE_LOCK_MS) {
+      nce.contender = claim.mac;
+      nce.contestDeadline ??= this.#contests.schedule(nce.challengedMs + CHANGE_LOCK_MS, nce);
       return 'arp_change_locked';
     }
     this.#apply(nce, isMoved ? 'claimMoved' : 'claim', nowMs, claim.mac);
@@ -207,7 +192,8 @@ export class Resolver {
     }
     for (let nce = this.#contests.popDue(nowMs); nce; nce = this.#contests.popDue(nowMs)) {
       nce.contestDeadline = undefined;
-      this.#apply(nce, 'contest', nowMs);
+      const isMoved = nce.mac !== 0 && nce.mac !== nce.contender;
+      if (isMoved) this.#apply(nce, 'claimMoved', nowMs, nce.contender);
     }
     this.redirects.handleTime(nowMs);
   }
@@ -217,31 +203,28 @@ export class Resolver {
     return Math.min(this.#doubts.pollAt(), entries, contests, this.redirects.pollAt());
   }
 
-  /** Room in the rate of `ill` for a question to everybody; takes it. */
-  takeAskToken(ill: Ill, nowMs: number): boolean {
-    return this.#ratesOf(ill).ask.take(nowMs);
-  }
-
   /** Why a question of the host cannot be taken now. */
-  #refusal(address: Ipv4, spa: Ipv4, nowMs: number): DropReason | undefined {
+  #refusal(address: Ipv4, spa: Ipv4, mustCheck: boolean, nowMs: number): DropReason | undefined {
     const nce = this.cache.get(address);
     const state = nce?.state ?? 'NONE';
     const isNew = state === 'NONE' || state === 'FAILED';
-    const isVerified = state === 'STALE' || state === 'DELAY';
+    const isVerified =
+      state === 'STALE' || state === 'DELAY' || (state === 'REACHABLE' && mustCheck);
     if (!isNew && !isVerified) return undefined;
-    const point = this.#askingPoint(spa);
-    if (point === undefined) return 'no_active_member';
-    const rates = this.#ratesOf(point.ill);
-    if (isVerified) return rates.verify.has(nowMs) ? undefined : 'neighbor_rate_limited';
-    if (!this.cache.mayAsk()) return 'neighbor_incomplete_limit';
-    return rates.ask.has(nowMs) ? undefined : 'neighbor_rate_limited';
+    const refusal = this.questions.refusal(spa, isNew, nowMs);
+    if (isNew && refusal !== 'no_active_member' && !this.cache.mayAsk()) {
+      return 'neighbor_incomplete_limit';
+    }
+    return refusal;
   }
 
   #apply(nce: Nce, event: NceEvent, nowMs: number, mac: Mac = 0): void {
     const before = nce.state;
+    if (event === 'doubt') nce.unanswered = 0; // by a NIC that is gone
     const cell = nceTransition(nce, event);
     if (nce.state !== before) this.#cancelDeadline(nce);
     this.#act(nce, cell.action, nowMs, mac);
+    if (nce.state !== 'PROBE') nce.candidate = 0;
     if (nce.state === 'NONE') this.cache.remove(nce);
     else if (cell.action !== 'none' && cell.action !== 'wait') this.cache.touch(nce);
   }
@@ -257,6 +240,17 @@ export class Resolver {
       case 'verifyAgain':
         this.#question(nce, nowMs);
         break;
+      case 'challenge':
+        nce.tries = 0;
+        nce.candidate = 0;
+        nce.challengedMs = nowMs;
+        this.#question(nce, nowMs, mac);
+        break;
+      case 'hold':
+        if (nce.candidate !== 0) break;
+        nce.candidate = mac;
+        this.#schedule(nce, nowMs + YIELD_MS);
+        break;
       case 'delay':
         this.#schedule(nce, nowMs + DELAY_FIRST_PROBE_MS);
         break;
@@ -264,12 +258,13 @@ export class Resolver {
         this.hostAnswers.answer(nce);
         break;
       case 'record':
-      case 'move':
-        this.#take(nce, mac, nowMs);
+        this.cache.setMac(nce, mac);
+        this.redirects.release(mac);
+        if (this.#isToldOther(nce)) this.#apply(nce, 'check', nowMs);
         break;
       case 'confirm':
       case 'moveConfirm':
-        this.#take(nce, mac, nowMs);
+        this.#take(nce, mac === 0 ? nce.candidate : mac, nowMs);
         this.#confirm(nce, nowMs);
         break;
       case 'giveUp':
@@ -277,6 +272,7 @@ export class Resolver {
         this.#stop(nce);
         this.#tellLost(nce, nowMs);
         this.cache.setMac(nce, 0);
+        nce.unanswered = 0;
         this.#schedule(nce, nowMs + FAILED_KEPT_MS);
         break;
       case 'pin':
@@ -289,6 +285,8 @@ export class Resolver {
 
   #confirm(nce: Nce, nowMs: number): void {
     nce.everConfirmed = true;
+    nce.confirmedMs = nowMs;
+    nce.unanswered = 0;
     if (nce.isToldLost) this.#tell(nce, 'FAILED', 'answers', nowMs);
     nce.isToldLost = false;
     const factor = this.#rng.uniform(MIN_RANDOM_FACTOR, MAX_RANDOM_FACTOR);
@@ -296,19 +294,29 @@ export class Resolver {
     this.hostAnswers.answer(nce);
   }
 
-  /** Takes `mac`; if the neighbour, or the host, knew another one, the neighbour has moved. */
+  /** Takes `mac`, which is confirmed; if we knew another one, the neighbour has moved. */
   #take(nce: Nce, mac: Mac, nowMs: number): void {
     const { address } = nce;
-    const from = nce.mac === 0 ? this.hostAnswers.lastTold(address) : nce.mac;
+    const told = this.hostAnswers.lastTold(address);
+    const before = nce.mac;
     this.cache.setMac(nce, mac);
-    if (from === 0 || from === mac) {
+    const isToldOther = this.#isToldOther(nce);
+    if (isToldOther) {
+      this.redirects.handleMove(address, told, mac, this.cache.isMacUsed(told), nowMs);
+    } else {
       this.redirects.release(mac);
-      return;
     }
-    nce.movedMs = nowMs;
+    const from = isToldOther ? told : before;
+    if (from === 0 || from === mac) return;
     this.#counters.neighborMoves++;
-    this.redirects.handleMove(address, from, mac, this.cache.isMacUsed(from), nowMs);
+    if (!this.#movedEvents.take(nowMs)) return;
     this.#output.event({ kind: 'neighbor-moved', atMs: nowMs, address, from, to: mac });
+  }
+
+  /** The host was told another MAC than the one that is known now. */
+  #isToldOther({ address, mac }: Nce): boolean {
+    const told = this.hostAnswers.lastTold(address);
+    return told !== 0 && told !== mac;
   }
 
   /** Once in a while that it is lost, and only of one that was there: scans tell nothing. */
@@ -322,51 +330,15 @@ export class Resolver {
     this.#output.event({ kind: 'neighbor-state', atMs: nowMs, address, from, to, cause });
   }
 
-  #askingPoint(spa: Ipv4): AskingPoint | undefined {
-    const ipif = spa === 0 ? undefined : this.#membership.findIpif(spa);
-    const bound = ipif?.boundIll;
-    if (bound !== undefined && bound.physAddr !== 0) {
-      return { ill: bound, spa: ipif?.state === 'up' ? spa : 0 };
-    }
-    const ill = this.#membership.probeIll();
-    if (ill === undefined || ill.physAddr === 0) return undefined;
-    return { ill, spa: ipif === undefined ? spa : 0 };
-  }
-
-  /** Sends the next question of the series and sets the time of the one after. */
-  #question(nce: Nce, nowMs: number): void {
+  /**
+   * Sends the next question of the series and sets the time of the one after. `also` is another MAC
+   * that is asked beside the known one.
+   */
+  #question(nce: Nce, nowMs: number, also: Mac = 0): void {
     nce.tries++;
     this.#schedule(nce, nowMs + RETRANS_TIMER_MS);
-    const point = this.#askingPoint(nce.askSpa);
-    if (point === undefined) return;
-    const isToAll = nce.state === 'INCOMPLETE';
-    const rates = this.#ratesOf(point.ill);
-    if (!(isToAll ? rates.ask : rates.verify).take(nowMs)) {
-      this.#counters.questionsSuppressed++;
-      return;
-    }
-    nce.sentSpa = point.spa;
-    if (isToAll) this.#counters.questionsSent++;
-    else this.#counters.verificationsSent++;
-    const destination = isToAll ? MAC_BROADCAST : nce.mac;
-    const frame = arpFrame(destination, point.ill.physAddr, {
-      operation: ARP_REQUEST,
-      senderMac: point.ill.physAddr,
-      senderAddress: point.spa,
-      targetMac: 0,
-      targetAddress: nce.address,
-    });
-    this.#output.toWire(point.ill, frame);
-  }
-
-  #ratesOf(ill: Ill): Rates {
-    let rates = this.#rates.get(ill.nic);
-    if (rates === undefined) {
-      const ask = new TokenBucket(ASK_RATE, ASK_RATE);
-      rates = { ask, verify: new TokenBucket(VERIFY_RATE, VERIFY_RATE) };
-      this.#rates.set(ill.nic, rates);
-    }
-    return rates;
+    const known = nce.state === 'INCOMPLETE' ? [] : [nce.mac];
+    this.questions.ask(nce, also === 0 ? known : [...known, also], nowMs);
   }
 
   #schedule(nce: Nce, atMs: number): void {

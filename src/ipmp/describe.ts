@@ -3,7 +3,7 @@
 import type { Ipif } from '../ip/ipif.ts';
 import type { NeighborRow as LanNeighborRow } from '../ip/lan.ts';
 import { phyintFlagNames } from '../ip/phyint.ts';
-import { ipv4Format, type Mac, macFormat } from '../wire/addr.ts';
+import { type Ipv4, ipv4Format, type Mac, macFormat } from '../wire/addr.ts';
 import { causeSentence } from './cause.ts';
 import type { IpmpContext } from './context.ts';
 import type { IpmpGroup, UnservedAddress } from './group.ts';
@@ -98,9 +98,8 @@ export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
 }
 
 /** What a row says of one data address, as it was when it was copied. */
-type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> & {
-  readonly inbound: string | null;
-};
+type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> &
+  Pick<AddressRow, 'inbound' | 'note'>;
 
 interface DataAddressesCopy {
   readonly common: Pick<AddressRow, 'ifname' | 'group' | 'type'>;
@@ -111,6 +110,11 @@ interface DataAddressesCopy {
 
 function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
   const active = new Set(group.grp.active);
+  let owners: ReadonlyMap<Mac, Ipv4> | undefined;
+  const ownerOf = (mac: Mac): Ipv4 | undefined => {
+    owners ??= new Map(group.lan.neighbors().map((row) => [row.mac, row.address]));
+    return owners.get(mac);
+  };
   return {
     common: { ifname: group.ifname, group: group.name, type: 'data' },
     senders: group.members.filter((one) => active.has(one)).map((one) => one.name),
@@ -118,22 +122,42 @@ function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
       address: ipif.address,
       prefixLength: ipif.prefixLength,
       state: ipif.state,
-      inbound: ipif.boundIll?.name ?? null,
+      ...whereaboutsOf(group, ipif, ownerOf),
     })),
     unserved: group.unserved,
   };
 }
 
+/** Which NIC receives for an address; why none does. `ownerOf` knows neighbours by MAC. */
+function whereaboutsOf(
+  { lan }: IpmpGroup,
+  ipif: Ipif,
+  ownerOf: (mac: Mac) => Ipv4 | undefined,
+): Pick<AddressRow, 'inbound' | 'note'> {
+  if (ipif.state === 'duplicate') {
+    const holder = lan.holderOf(ipif);
+    return { inbound: null, note: holderNote(holder, ownerOf(holder)) };
+  }
+  const inbound = ipif.boundIll?.name ?? null;
+  return { inbound, note: inbound === null ? causeSentence('no-interface') : null };
+}
+
+/** Who has a duplicate. A router that answers for others (proxy ARP) has an address of its own. */
+function holderNote(mac: Mac, address: Ipv4 | undefined): string {
+  const own = address === undefined ? '' : `, which is ${ipv4Format(address)},`;
+  return `${macFormat(mac)}${own} has it; tried again as soon as that no longer answers`;
+}
+
 function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
   const { common, senders, served, unserved } = copy;
-  for (const { address, prefixLength, state, inbound } of served) {
+  for (const { address, prefixLength, state, inbound, note } of served) {
     yield {
       ...common,
       address: `${ipv4Format(address)}/${prefixLength}`,
       state,
       inbound,
       outbound: inbound === null ? [] : senders,
-      note: inbound === null ? causeSentence('no-interface') : null,
+      note,
     };
   }
   for (const { address, prefixLength, cause } of unserved) {

@@ -19,7 +19,10 @@ export function handleGroupDevice(ctx: IpmpContext, group: IpmpGroup, info: Grou
   group.device.present = info.present;
   group.device.mac = info.mac;
   group.device.mtu = info.mtu;
+  const isNews = info.up && !group.device.up;
+  group.device.up = info.up;
   refreshOwnMacs(ctx);
   refreshGroupMtu(ctx, group);
   ctx.steering.structureChanged();
+  if (isNews) group.lan.handleHostUp(ctx.nowMs);
 }

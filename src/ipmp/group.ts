@@ -23,6 +23,7 @@ export interface GroupDevice {
   /** 0 while unknown. */
   mac: Mac;
   mtu: number;
+  up: boolean;
 }
 
 /** An address on the group's device, as the host says it. */
@@ -72,7 +73,7 @@ export class IpmpGroup implements IllGroupOwner {
   flags = PHYI_IPMP | PHYI_FAILED;
   state: GroupState = 'failed';
   stateCause: Cause = 'created';
-  readonly device: GroupDevice = { present: false, mac: 0, mtu: 0 };
+  readonly device: GroupDevice = { present: false, mac: 0, mtu: 0, up: true };
   /** The MTU last asked of the host, 0 none. */
   requestedMtu = 0;
   /** Why it is that. */
@@ -134,6 +135,10 @@ export class IpmpGroup implements IllGroupOwner {
 
   groupMac(): Mac {
     return this.device.mac;
+  }
+
+  isHostUp(): boolean {
+    return this.device.up;
   }
 
   isOwnMac(mac: Mac): boolean {

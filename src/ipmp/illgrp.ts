@@ -50,6 +50,7 @@ export interface AddressMove {
 export interface IllGroupOwner {
   readonly name: string;
   groupMac(): Mac;
+  isHostUp(): boolean;
   isOwnMac(mac: Mac): boolean;
   isHostMac(mac: Mac): boolean;
 }
@@ -186,6 +187,10 @@ export class IllGroup implements IllGroupReference, LanMembership {
     for (const member of this.members) yield member.ill;
   }
 
+  activeIlls(): readonly Ill[] {
+    return this.active.map((member) => member.ill);
+  }
+
   isOwnMac(mac: Mac): boolean {
     return this.owner.isOwnMac(mac);
   }
@@ -206,6 +211,10 @@ export class IllGroup implements IllGroupReference, LanMembership {
 
   groupMac(): Mac {
     return this.owner.groupMac();
+  }
+
+  isHostUp(): boolean {
+    return this.owner.isHostUp();
   }
 
   probeIll(): Ill | undefined {

@@ -46,6 +46,7 @@ function renominate(ctx: IpmpContext, group: IpmpGroup, before: TrackedPhyint | 
   const { cast } = group.grp;
   if (cast !== undefined) {
     ctx.hostRequests.push({ kind: 'nominated', ifname: cast.name, isNominated: true });
+    group.lan.handleNominated(ctx.nowMs);
   }
   if (before === undefined) return;
   ctx.hostRequests.push({ kind: 'nominated', ifname: before.name, isNominated: false });

@@ -51,6 +51,8 @@ export const DROP_REASONS = {
     arp_bad_sender: 'ARP whose sender MAC is zero or a group address',
     arp_reflection: 'ARP that came back from the wire with one of our own MACs as sender',
     arp_other_target: 'ARP request of a stranger for an address that is not ours',
+    arp_other_interface:
+      'ARP request for an address of ours that another interface serves and answers',
     arp_unsolicited: 'ARP reply or announcement of a station that nobody asked about',
     arp_static_neighbor: 'ARP that contradicts a neighbor set by the operator',
     arp_change_locked: 'ARP with yet another MAC for a neighbor that changed it within a second',
@@ -58,6 +60,7 @@ export const DROP_REASONS = {
       'ARP of another station that uses one of our addresses, within the defence interval',
     address_tentative: 'for an address of ours that is being probed or is a duplicate',
     address_unbound: 'for an address of ours that no interface serves at the moment',
+    host_down: 'ARP while the device of the group is set down',
     host_detection:
       'the host’s own detection or announcement of an address, which the stack does itself',
     host_arp_reply: 'ARP reply of the host, whom nobody asked',

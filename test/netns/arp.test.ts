@@ -7,6 +7,8 @@ import { TestHost, WIRINGS } from './harness.ts';
 import { Sniffer } from './sniffer.ts';
 
 const REQUESTS = 5;
+/** Announcements are replies too, to everybody. */
+const ANSWERS = 'arp[6:2] = 2 and not ether broadcast';
 
 for (const wiring of WIRINGS) {
   describe(`ARP on the wire, ${wiring}`, () => {
@@ -21,7 +23,7 @@ for (const wiring of WIRINGS) {
       test(`${address}: exactly one reply to each request, from the bound NIC`, async () => {
         const { ifname } = await host.boundTo(address);
         const mac = await host.memberMac(ifname);
-        const filter = 'arp[6:2] = 2';
+        const filter = `${ANSWERS} and not ether src ${await host.macOf('gw', 'eth0')}`;
         const sniffer = await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter });
         const argv = ['arping', '-q', '-c', String(REQUESTS), '-W', '0.1', '-i', 'eth0', address];
         await host.run('gw', argv);
@@ -35,7 +37,7 @@ for (const wiring of WIRINGS) {
     }
 
     test('nobody answers for what is not ours', async () => {
-      const filter = 'arp[6:2] = 2';
+      const filter = ANSWERS;
       const sniffer = await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter });
       for (const address of [LAN.absent, '127.0.0.1', '192.0.2.255']) {
         const argv = ['arping', '-q', '-c', '2', '-W', '0.1', '-i', 'eth0', address];

@@ -309,7 +309,7 @@ describe('frames', () => {
       (await host.daemon.neighbors()).filter(({ group }) => group === GROUP).length;
     await claims(0x02_00_00_01_00_00);
     await until('all are known', 10_000, async () => (await known()) >= STRANGERS);
-    const [lines, began] = [host.daemon.log.length, performance.now()];
+    const lines = host.daemon.log.length;
     await claims(0x02_00_00_02_00_00);
     await claims(0x02_00_00_03_00_00);
     await setGroup('neighbors=64');
@@ -319,11 +319,8 @@ describe('frames', () => {
     equal(await known(), 64);
     equal(statisticOf(await kstats(), 'neighbors', 'limit'), 64n + 1024n);
     await setGroup('neighbors=1024');
-    const log = (): string => host.daemon.log.slice(lines);
-    await until('the others are counted', 5000, () => log().includes('"events-not-logged"'));
-    const told = log().match(/"event":"neighbor-moved"/g)?.length ?? 0;
-    const seconds = (performance.now() - began) / 1000;
-    ok(told <= 20 * (seconds + 1), `${told} lines in ${seconds} s`);
+    // Nobody answered for a MAC, so nobody has moved, whatever was claimed.
+    equal(host.daemon.log.slice(lines).includes('neighbor-moved'), false);
   });
 
   test('[contract 3.17] log.level: errors alone', async () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { address, SimWorld } from '../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
-import { Checkers } from './checkers.ts';
+import { ANNOUNCEMENTS_PER_SECOND, Checkers } from './checkers.ts';
 
 const FIRST = address('192.0.2.10');
 const STRANGER = 0x020000000bad;
@@ -54,7 +54,7 @@ test('announcementsBounded: more than a series within a second', () => {
   const { world } = quietWorld();
   const name = world.boundNic('192.0.2.10') ?? '';
   const announce = () => leave(world, name, world.nic(name).mac, ARP_REQUEST);
-  for (let count = 0; count < 5; count++) announce();
+  for (let count = 0; count < ANNOUNCEMENTS_PER_SECOND; count++) announce();
   throws(announce, /announcementsBounded/);
 });
 

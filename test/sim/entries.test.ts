@@ -57,12 +57,13 @@ const seen = new Map<string, number>();
 
 function check(): void {
   for (const nce of entries) {
-    const { state, deadline, waiters, isAsking, mac } = nce;
+    const { candidate, state, deadline, waiters, isAsking, mac } = nce;
     seen.set(state, (seen.get(state) ?? 0) + 1);
     equal(deadline !== undefined, WAITING_ENTRIES.has(state), `deadline of an entry in ${state}`);
     ok(isAsking || waiters.length === 0, `${waiters.length} wait for an entry in ${state}`);
     if (state === 'REACHABLE' || state === 'PERMANENT') ok(mac !== 0, `${state} without a MAC`);
     if (state === 'FAILED') equal(mac, 0, 'FAILED with a MAC');
+    if (state !== 'PROBE') equal(candidate, 0, `a candidate in ${state}`);
   }
   for (const [ipif, claims] of claimed) {
     const claim = claims.get(ipif);

@@ -6,7 +6,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { CLAIMS_A_TURN } from '../../src/ip/claims.ts';
-import { ANNOUNCE_COUNT, ANNOUNCE_INTERVAL_MS, PROBE_COUNT } from '../../src/ip/dad.ts';
+import { ANNOUNCE_AT_MS, PROBE_COUNT } from '../../src/ip/dad.ts';
 import { BROADCASTS_A_MS, broadcastsAMs, MADE_UP_MS } from '../../src/ip/pace.ts';
 import { ADDED_A_TURN } from '../../src/ipmp/addresses.ts';
 import { ipv4Format } from '../../src/wire/addr.ts';
@@ -19,6 +19,8 @@ const FEW = 64;
 const MANY = 4096;
 const LOST = 5;
 const FIRST_MAC = 0x02_00_00_00_00_01;
+/** From the first announcement of an address to the second. */
+const SECOND_MS = ANNOUNCE_AT_MS[1]!;
 
 /** Announcements by address, in order of sending. */
 function announcements(sent: readonly Sent[]): Map<string, Sent[]> {
@@ -73,7 +75,7 @@ test('announcements: one series for each address that moved, from its new NIC', 
     const before = group.bindings();
     const cutMs = group.nowMs;
     group.tellLost(LOST);
-    group.run(ANNOUNCE_COUNT * ANNOUNCE_INTERVAL_MS);
+    group.run(2 * ANNOUNCE_AT_MS.at(-1)!);
     const moved = [...before].filter(([, nic]) => nic === `net${LOST}`).map(([name]) => name);
     equal(moved.length, addresses / NICS);
     const told = announcements(group.sent);
@@ -82,7 +84,7 @@ test('announcements: one series for each address that moved, from its new NIC', 
       group.events.filter(({ event }) => event === 'address-moved').map(({ detail }) => detail),
       'in the order in which they moved',
     );
-    equal(group.sent.length, moved.length * ANNOUNCE_COUNT);
+    equal(group.sent.length, moved.length * ANNOUNCE_AT_MS.length);
     for (const [at, address] of moved.entries()) {
       // The first ones leave together; the others are as many, and not urgent.
       const most = broadcastsAMs(NICS);
@@ -91,10 +93,7 @@ test('announcements: one series for each address that moved, from its new NIC', 
       const nic = Number(group.bindings().get(address)?.slice('net'.length));
       deepEqual(
         series.map((one) => [one.atMs - cutMs, one.nic, ethernetSource(one.frame, 0)]),
-        Array.from({ length: ANNOUNCE_COUNT }, (_, count) => {
-          const atMs = count === 0 ? 0 : laterMs + count * ANNOUNCE_INTERVAL_MS;
-          return [atMs, nic, FIRST_MAC + nic];
-        }),
+        ANNOUNCE_AT_MS.map((atMs) => [atMs === 0 ? 0 : atMs + laterMs, nic, FIRST_MAC + nic]),
       );
     }
   }
@@ -105,7 +104,7 @@ test('announcements of a NIC with thousands of addresses are paced, a few each m
   const cutMs = group.nowMs;
   group.tellLost(0);
   equal(group.sent.length, 0, 'taken with the next turn');
-  group.run(1000);
+  group.run(SECOND_MS - 1);
   equal(group.sent.length, MANY / 2);
   deepEqual(
     [...perMs(group.sent, cutMs)],
@@ -118,12 +117,12 @@ test('the more NICs of ours hear a broadcast, the fewer that can wait leave at o
   const group = new LargeGroup(NICS, MANY);
   const cutMs = group.nowMs;
   for (const nic of [1, 2, 3, 4]) group.tellLost(nic);
-  group.run(ANNOUNCE_INTERVAL_MS - 1);
+  group.run(SECOND_MS - 1);
   const moved = group.sent.length;
   ok(moved >= (4 * MANY) / NICS);
   for (const count of perMs(group.sent, cutMs).values()) ok(count <= BROADCASTS_A_MS);
   group.forget();
-  group.run(ANNOUNCE_INTERVAL_MS);
+  group.run(SECOND_MS);
   equal(group.sent.length, (4 * MANY) / NICS, 'the second announcements');
   const [first = 0, ...others] = perMs(group.sent, cutMs).values();
   equal(first, MADE_UP_MS * broadcastsAMs(NICS), 'after a pause');
@@ -175,10 +174,10 @@ test('while new addresses wait for their probes, one that moves is announced bef
 test('deadlines that are met late are met in several turns, none of them lost', () => {
   const group = new LargeGroup(2, MANY);
   group.tellLost(0);
-  group.run(500);
+  group.run(SECOND_MS - 1);
   equal(group.sent.length, MANY / 2, 'the first announcement of each');
   group.forget();
-  group.agenda.advance(group.nowMs + ANNOUNCE_INTERVAL_MS);
+  group.agenda.advance(group.nowMs + SECOND_MS);
   for (let before = 0; before < MANY / 2; before = group.sent.length) {
     group.turn();
     ok(group.sent.length > before && group.sent.length <= before + CLAIMS_A_TURN);

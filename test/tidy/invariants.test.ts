@@ -58,7 +58,7 @@ const GUARDS: Readonly<Record<string, readonly Guard[]>> = {
     ['test/unit/ip-limits.test.ts', 'unsolicited claims of 256 addresses add nothing'],
     noise,
   ],
-  'ip/nce.ts': [entries, entries, entries],
+  'ip/nce.ts': [entries, entries, entries, entries],
   'ip/neighbor-cache.ts': [cacheProperty, cacheProperty, cacheProperty],
   'ip/redirect.ts': [redirects, redirects, redirects],
   'ipmp/illgrp.ts': [agreement, watched('nominationStays'), watched('neverUnbound'), agreement],

@@ -93,7 +93,7 @@ test('golden: the answer to the wire, the probe and the announcement', () => {
       '000000000000' +
       'c000020a',
   );
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+  world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA));
   const [answer, ...rest] = world.take();
   equal(rest.length, 0);
   equal(answer!.port, 'net2');
@@ -110,7 +110,7 @@ test('golden: the answer to the wire, the probe and the announcement', () => {
   );
 });
 
-test('a request is answered once, by the bound NIC, whichever NIC hears it', () => {
+test('a broadcast request is answered once, by the bound NIC, which has heard it', () => {
   const world = new World();
   world.addData(DATA, 1);
   for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA));
@@ -119,7 +119,11 @@ test('a request is answered once, by the bound NIC, whichever NIC hears it', () 
     sent.map((one) => [one.port, one.source, one.arp.senderMac, one.destination]),
     [['net1', NET1, NET1, GATEWAY_MAC]],
   );
-  equal(world.dropped('not_nominated'), 2);
+  equal(world.dropped('not_nominated'), 1);
+  equal(world.stateOf(GATEWAY), 'STALE', 'learnt from the copy on the nominated NIC');
+  world.wire(0, request(GATEWAY_MAC, 0, DATA));
+  equal(world.dropped('arp_other_interface'), 1);
+  deepEqual(world.take(), [], 'what is bound elsewhere is answered there');
   // a peer's own probe goes to the MAC it knows, here the wrong NIC by now
   world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA, NET2));
   deepEqual(
@@ -132,7 +136,7 @@ test('with nobody nominated every NIC is heard', () => {
   const world = new World();
   world.addData(DATA, 1);
   world.cast = undefined;
-  world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA));
+  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA));
   equal(world.take('net1').length, 1);
 });
 
@@ -140,7 +144,7 @@ test('test addresses answer from their own NIC, to the wire and to the host', ()
   const world = new World();
   world.addData(DATA, 0);
   world.addTest(TEST, 2);
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, TEST));
+  world.wire(2, request(GATEWAY_MAC, GATEWAY, TEST));
   deepEqual(
     world.take().map((one) => [one.port, one.arp.senderMac]),
     [['net2', NET2]],
@@ -230,6 +234,8 @@ test('a proxy entry is answered by the nominated NIC with its MAC', () => {
   const world = new World();
   const proxied = ip('192.0.2.77');
   world.lan.addStatic(proxied, NET1, false, world.nowMs);
+  world.advance(10_000);
+  world.take();
   world.wire(0, request(GATEWAY_MAC, GATEWAY, proxied));
   world.cast = world.ill(2);
   world.wire(2, request(GATEWAY_MAC, GATEWAY, proxied));

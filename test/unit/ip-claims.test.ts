@@ -2,35 +2,24 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { RECOVERY_MS, REFRESH_MS } from '../../src/ip/dad.ts';
-import { Ipif } from '../../src/ip/ipif.ts';
+import { ANNOUNCE_AT_MS, REFRESH_MS } from '../../src/ip/dad.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST } from '../../src/wire/arp.ts';
 import {
+  beginDetection,
   DATA,
   GATEWAY_MAC,
   GROUP_MAC,
+  isAnnouncement,
   mac,
   OTHER_MAC,
   reply,
   request,
-  type Sent,
   TEST,
   World,
 } from './ip-harness.ts';
 
 const NET0 = mac('02:00:00:00:00:01');
-
-function isAnnouncement(one: Sent): boolean {
-  return one.arp.senderAddress === one.arp.targetAddress;
-}
-
-function beginDetection(world: World): Ipif {
-  const ipif = Ipif.data(DATA, 24);
-  world.ipifs.set(DATA, ipif);
-  ipif.bind(world.ill(0));
-  world.lan.addressBound(ipif, 'initial', world.nowMs);
-  return ipif;
-}
 
 test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 ms', () => {
   const gaps = new Set<number>();
@@ -57,7 +46,21 @@ test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 
   equal(gaps.size > 500, true, 'the jitter varies');
 });
 
-test('announcements: 5 of them, 2 s apart, then long silence; the states are reported', () => {
+test('detection is slow on a link that nobody reports: RFC 5227 has seconds', () => {
+  const world = new World();
+  world.ifaces[0]!.link = 'unknown';
+  const startMs = world.nowMs;
+  const ipif = beginDetection(world);
+  world.advance(10_000);
+  equal(ipif.state, 'up');
+  const times = world.take().map((one) => one.atMs - startMs);
+  const [first = 0, second = 0, third = 0, announced = 0] = times;
+  equal(first >= 0 && first < 1000, true);
+  for (const gapMs of [second - first, third - second]) equal(gapMs >= 1000 && gapMs < 2000, true);
+  equal(Math.round(announced - third), 2000);
+});
+
+test('announcements: seven in four seconds, in both forms, then long silence', () => {
   const world = new World();
   const ipif = beginDetection(world);
   world.advance(60_000);
@@ -65,95 +68,22 @@ test('announcements: 5 of them, 2 s apart, then long silence; the states are rep
   const firstMs = announcements[0]!.atMs;
   deepEqual(
     announcements.map((one) => Math.round(one.atMs - firstMs)),
-    [0, 2000, 4000, 6000, 8000],
+    ANNOUNCE_AT_MS,
+  );
+  deepEqual(
+    announcements.map((one) => one.arp.operation),
+    ANNOUNCE_AT_MS.map((_, at) => (at % 2 === 0 ? ARP_REQUEST : ARP_REPLY)),
   );
   for (const one of announcements) {
     deepEqual([one.port, one.source, one.arp.senderMac], ['net0', NET0, NET0]);
     equal(one.destination, MAC_BROADCAST);
   }
-  equal(world.lan.pollAt() >= firstMs + 8000 + REFRESH_MS, true);
+  equal(world.lan.pollAt() >= firstMs + ANNOUNCE_AT_MS.at(-1)! + REFRESH_MS, true);
   deepEqual(
     world.events.map((event) => (event.kind === 'address-state' ? [event.to, event.cause] : [])),
     [['up', 'unopposed']],
   );
   equal(ipif.state, 'up');
-});
-
-test('a conflict while probing: duplicate, tried again after 300 s', () => {
-  const claims = [
-    request(OTHER_MAC, DATA, DATA),
-    reply(OTHER_MAC, DATA, NET0, 0),
-    request(OTHER_MAC, 0, DATA),
-  ];
-  for (const claim of claims) {
-    const world = new World();
-    const ipif = beginDetection(world);
-    world.advance(200);
-    world.wire(0, claim);
-    equal(ipif.state, 'duplicate');
-    const atMs = world.nowMs;
-    world.take();
-    world.lan.addressUnbound(ipif);
-    ipif.unbind();
-    world.advance(RECOVERY_MS - 1);
-    deepEqual(world.take(), []);
-    world.advance(1000);
-    equal(ipif.state, 'up');
-    equal(world.take().length, 3);
-    deepEqual(
-      world.events.map((event) => (event.kind === 'address-state' ? [event.to, event.cause] : [])),
-      [
-        ['duplicate', 'conflict'],
-        ['tentative', 'probing'],
-        ['up', 'recovered'],
-      ],
-    );
-    const [first] = world.events;
-    deepEqual(first, {
-      kind: 'address-state',
-      atMs,
-      ipif,
-      from: 'tentative',
-      to: 'duplicate',
-      cause: 'conflict',
-      mac: OTHER_MAC,
-    });
-    ipif.bind(world.ill(1));
-    world.lan.addressBound(ipif, 'rebind', world.nowMs);
-    equal(world.take()[0]!.port, 'net1');
-  }
-});
-
-test('a link that comes up tries duplicates again, and verifies test addresses', () => {
-  const world = new World();
-  const data = beginDetection(world);
-  world.advance(50);
-  world.wire(0, request(OTHER_MAC, DATA, DATA));
-  equal(data.state, 'duplicate');
-  const testIpif = world.addTest(TEST, 0);
-  world.lan.handleLinkUp(world.ill(0), world.nowMs);
-  deepEqual([data.state, testIpif.state], ['tentative', 'tentative']);
-  world.advance(1000);
-  deepEqual([data.state, testIpif.state], ['up', 'up']);
-  world.advance(10_000);
-  world.take();
-  world.lan.handleLinkUp(world.ill(0), world.nowMs);
-  equal(data.state, 'up');
-  deepEqual(
-    world.take().map((one) => [one.port, isAnnouncement(one)]),
-    [['net0', true]],
-  );
-});
-
-test('a duplicate that was unbound is tried again when any link comes up', () => {
-  const world = new World();
-  const ipif = beginDetection(world);
-  world.advance(50);
-  world.wire(0, request(OTHER_MAC, DATA, DATA));
-  world.lan.addressUnbound(ipif);
-  ipif.unbind();
-  world.lan.handleLinkUp(world.ill(1), world.nowMs);
-  equal(ipif.state, 'tentative');
 });
 
 test('defence: at most once in 10 s under 1000 conflicts a second, and the address stays', () => {
@@ -190,7 +120,7 @@ test('a test address is defended once and given up at the second conflict in 10 
   equal(ipif.state, 'duplicate');
 });
 
-test('a move is announced at once from the new NIC, five times', () => {
+test('a move is announced at once from the new NIC, as often as a new address', () => {
   const world = new World();
   const ipif = world.addData(DATA, 0);
   const startMs = world.nowMs;
@@ -199,7 +129,7 @@ test('a move is announced at once from the new NIC, five times', () => {
   world.advance(20_000);
   deepEqual(
     world.take().map((one) => [one.port, one.atMs - startMs]),
-    [0, 2000, 4000, 6000, 8000].map((atMs) => ['net1', atMs]),
+    ANNOUNCE_AT_MS.map((atMs) => ['net1', atMs]),
   );
 });
 
@@ -210,7 +140,7 @@ test('two NICs lost 20 ms apart: both moves are announced at once', () => {
   world.move(ipif, 1);
   world.advance(20);
   world.move(ipif, 2);
-  world.advance(1000);
+  world.advance(199);
   deepEqual(
     world.take().map((one) => [one.port, one.atMs - startMs]),
     [
@@ -238,10 +168,9 @@ test('flapping at 10 Hz: three moves a second are told, the last one always', ()
   equal(sent.length <= 3 * 61, true, `${sent.length} announcements in 60 s`);
   equal(sent.at(-1)!.port, ipif.boundIll!.name);
   world.advance(10_000);
-  deepEqual(
-    world.take().map((one) => one.port),
-    new Array(4).fill(ipif.boundIll!.name),
-  );
+  const last = world.take().map((one) => one.port);
+  equal(last.length > 2, true, 'the series goes on');
+  deepEqual([...new Set(last)], [ipif.boundIll!.name]);
 });
 
 test('unbound: silence; bound again: announced without a new detection', () => {
@@ -276,7 +205,7 @@ test('unbound while probing: the detection begins anew on the next NIC', () => {
   world.advance(1000);
   const sent = world.take();
   deepEqual(
-    sent.map((one) => [one.port, one.arp.senderAddress === 0]),
+    sent.slice(0, 4).map((one) => [one.port, one.arp.senderAddress === 0]),
     [
       ['net1', true],
       ['net1', true],
@@ -298,7 +227,7 @@ test('an address at rest is announced now and then, from the NIC that it is boun
   world.advance(REFRESH_MS * 10);
   deepEqual(
     world.take().map((one) => [one.port, isAnnouncement(one)]),
-    ['net0', ...Array<string>(6).fill('net1')].map((port) => [port, true]),
+    ['net0', ...Array<string>(ANNOUNCE_AT_MS.length + 1).fill('net1')].map((port) => [port, true]),
   );
   equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
 });
@@ -324,7 +253,7 @@ test('a removed address is never heard of again', () => {
   world.lan.addressRemoved(ipif);
   world.ipifs.delete(DATA);
   world.take();
-  world.advance(RECOVERY_MS);
+  world.advance(REFRESH_MS);
   deepEqual(world.take(), []);
   equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
 });

@@ -78,12 +78,12 @@ const EXPECTED: Readonly<Record<ClaimState, Row>> = {
     initial: '.',
     rebind: '.',
     unbound: '.',
-    due: 'probing startProbes',
-    done: '!',
+    due: 'duplicate watch',
+    done: 'probing startProbes',
     conflict: '.',
     lost: '!',
     linkUp: 'probing startProbes',
-    ask: '.',
+    ask: 'probing startProbes',
   },
 };
 

@@ -5,6 +5,7 @@ import type { Ill } from '../../src/ip/ill.ts';
 import { Ipif } from '../../src/ip/ipif.ts';
 import { Lan } from '../../src/ip/lan.ts';
 import type { LanEvent, LanMembership, LanOutput } from '../../src/ip/lan-port.ts';
+import { YIELD_MS } from '../../src/ip/nce.ts';
 import { Phyint } from '../../src/ip/phyint.ts';
 import type { DropReason } from '../../src/stats/drop-reasons.ts';
 import { type Ipv4, ipv4Parse, MAC_BROADCAST, type Mac, macParse } from '../../src/wire/addr.ts';
@@ -54,6 +55,7 @@ export class World implements LanMembership, LanOutput {
   readonly used = new Set<Mac>();
   readonly lan: Lan;
   cast: Ill | undefined;
+  hostUp = true;
   nowMs = 1_000_000;
 
   constructor(options: WorldOptions = {}) {
@@ -61,6 +63,7 @@ export class World implements LanMembership, LanOutput {
       const phyint = new Phyint({ name: `net${nic}`, nic });
       phyint.physAddr = mac(`02:00:00:00:00:0${nic + 1}`);
       phyint.present = true;
+      phyint.link = 'up';
       return phyint;
     });
     this.cast = this.ill(0);
@@ -146,12 +149,36 @@ export class World implements LanMembership, LanOutput {
     this.take();
   }
 
+  /** The neighbour answers, from `at`, what it was asked last. */
+  answer(address: Ipv4, at: Mac): void {
+    const asked = this.sent.findLast(({ port, arp }) => {
+      return port !== 'host' && arp.operation === ARP_REQUEST && arp.targetAddress === address;
+    })!;
+    const nic = this.ifaces.findIndex(({ name }) => name === asked.port);
+    this.wire(nic, reply(at, address, asked.source, asked.arp.senderAddress));
+  }
+
+  /** A neighbour speaks from another MAC, and answers from there alone. */
+  neighborMoves(address: Ipv4, at: Mac): void {
+    this.wire(0, request(at, address, address));
+    this.answer(address, at);
+    this.advance(YIELD_MS);
+  }
+
   castIll(): Ill | undefined {
     return this.cast;
   }
 
   ills(): Iterable<Ill> {
     return this.ifaces.map((phyint) => phyint.ill);
+  }
+
+  activeIlls(): readonly Ill[] {
+    return this.ifaces.map((phyint) => phyint.ill);
+  }
+
+  isHostUp(): boolean {
+    return this.hostUp;
   }
 
   isHostMac(address: Mac): boolean {
@@ -239,4 +266,25 @@ export function reply(sha: Mac, spa: Ipv4, tha: Mac, tpa: Ipv4): Uint8Array {
     targetMac: tha,
     targetAddress: tpa,
   });
+}
+
+/** Sender and target address are one. */
+export function isAnnouncement(one: Sent): boolean {
+  return one.arp.senderAddress === one.arp.targetAddress;
+}
+
+/** The address DATA, new and bound to the first NIC: its detection begins. */
+export function beginDetection(world: World): Ipif {
+  const ipif = Ipif.data(DATA, 24);
+  world.ipifs.set(DATA, ipif);
+  ipif.bind(world.ill(0));
+  world.lan.addressBound(ipif, 'initial', world.nowMs);
+  return ipif;
+}
+
+/** A world with the address DATA on its first NIC. */
+export function worldWithData(options: WorldOptions = {}): World {
+  const world = new World(options);
+  world.addData(DATA, 0);
+  return world;
 }

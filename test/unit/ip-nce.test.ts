@@ -21,6 +21,7 @@ type Row = Readonly<Record<NceEvent, string>>;
 const EXPECTED: Readonly<Record<NceState, Row>> = {
   NONE: {
     resolve: 'INCOMPLETE ask',
+    check: 'INCOMPLETE ask',
     use: 'INCOMPLETE ask',
     reply: '!',
     replyMoved: '!',
@@ -28,12 +29,13 @@ const EXPECTED: Readonly<Record<NceState, Row>> = {
     claimMoved: '!',
     timeout: '!',
     exhausted: '!',
+    yield: '!',
     doubt: '.',
-    contest: '!',
     pin: 'PERMANENT pin',
   },
   INCOMPLETE: {
     resolve: 'INCOMPLETE wait',
+    check: 'INCOMPLETE wait',
     use: '.',
     reply: 'REACHABLE confirm',
     replyMoved: 'REACHABLE moveConfirm',
@@ -41,64 +43,69 @@ const EXPECTED: Readonly<Record<NceState, Row>> = {
     claimMoved: '.',
     timeout: 'INCOMPLETE askAgain',
     exhausted: 'FAILED giveUp',
+    yield: '!',
     doubt: 'INCOMPLETE askAgain',
-    contest: '.',
     pin: 'PERMANENT pin',
   },
   REACHABLE: {
     resolve: 'REACHABLE answer',
+    check: 'PROBE verify',
     use: '.',
     reply: '!',
     replyMoved: '!',
     claim: '.',
-    claimMoved: 'STALE move',
+    claimMoved: 'PROBE challenge',
     timeout: 'STALE age',
     exhausted: '!',
+    yield: '!',
     doubt: 'STALE age',
-    contest: 'INCOMPLETE ask',
     pin: 'PERMANENT pin',
   },
   STALE: {
     resolve: 'PROBE verify',
+    check: 'PROBE verify',
     use: 'DELAY delay',
     reply: '!',
     replyMoved: '!',
     claim: '.',
-    claimMoved: 'STALE move',
+    claimMoved: 'PROBE challenge',
     timeout: '!',
     exhausted: '!',
+    yield: '!',
     doubt: '.',
-    contest: 'INCOMPLETE ask',
     pin: 'PERMANENT pin',
   },
   DELAY: {
     resolve: 'PROBE verify',
+    check: 'PROBE verify',
     use: '.',
     reply: '!',
     replyMoved: '!',
     claim: '.',
-    claimMoved: 'STALE move',
+    claimMoved: 'PROBE challenge',
     timeout: 'PROBE verify',
     exhausted: '!',
+    yield: '!',
     doubt: '.',
-    contest: 'INCOMPLETE ask',
     pin: 'PERMANENT pin',
   },
   PROBE: {
     resolve: 'PROBE wait',
+    check: 'PROBE wait',
     use: '.',
     reply: 'REACHABLE confirm',
-    replyMoved: 'REACHABLE moveConfirm',
+    replyMoved: 'PROBE hold',
     claim: '.',
-    claimMoved: 'PROBE move',
+    claimMoved: 'PROBE challenge',
     timeout: 'PROBE verifyAgain',
     exhausted: 'INCOMPLETE ask',
+    yield: 'REACHABLE moveConfirm',
     doubt: 'PROBE verifyAgain',
-    contest: 'INCOMPLETE ask',
     pin: 'PERMANENT pin',
   },
   FAILED: {
     resolve: 'INCOMPLETE ask',
+    check: 'INCOMPLETE ask',
     use: 'INCOMPLETE ask',
     reply: '!',
     replyMoved: '!',
@@ -106,12 +113,13 @@ const EXPECTED: Readonly<Record<NceState, Row>> = {
     claimMoved: '!',
     timeout: 'NONE remove',
     exhausted: '!',
+    yield: '!',
     doubt: '.',
-    contest: '.',
     pin: 'PERMANENT pin',
   },
   PERMANENT: {
     resolve: 'PERMANENT answer',
+    check: 'PERMANENT answer',
     use: '.',
     reply: '!',
     replyMoved: '!',
@@ -119,8 +127,8 @@ const EXPECTED: Readonly<Record<NceState, Row>> = {
     claimMoved: '.',
     timeout: '!',
     exhausted: '!',
+    yield: '!',
     doubt: '.',
-    contest: '.',
     pin: 'PERMANENT pin',
   },
 };
@@ -151,7 +159,7 @@ test('every cell of the neighbour table', () => {
       if (action === 'none') equal(next, state, where);
     }
   }
-  equal(cells, 88);
+  equal(cells, 96);
 });
 
 test('every cell says why, and the entry keeps the reason of its last change', () => {
@@ -165,12 +173,21 @@ test('every cell says why, and the entry keeps the reason of its last change', (
   equal(nce.why, 'the host asked');
 });
 
+test('the MAC of a neighbour is changed by nothing but an answer from the other one', () => {
+  for (const state of NCE_STATES) {
+    for (const event of NCE_EVENTS) {
+      const { action } = NCE_TABLE[state][event];
+      if (action === 'moveConfirm') equal(['replyMoved', 'yield'].includes(event), true);
+    }
+  }
+});
+
 test('only a question leads to a confirmed entry, and only silence to a failed one', () => {
   for (const state of NCE_STATES) {
     for (const event of NCE_EVENTS) {
       const { next } = NCE_TABLE[state][event];
       if (next === 'REACHABLE' && state !== 'REACHABLE') {
-        equal(event === 'reply' || event === 'replyMoved', true, `${state} x ${event}`);
+        equal(['reply', 'replyMoved', 'yield'].includes(event), true, `${state} x ${event}`);
         equal(state === 'INCOMPLETE' || state === 'PROBE', true, `${state} x ${event}`);
       }
       if (next === 'FAILED' && state !== 'FAILED') equal(event, 'exhausted');
