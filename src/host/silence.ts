@@ -19,6 +19,7 @@ import { SilenceTable } from './nftables.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 import type { Changes, HostLog } from './restore.ts';
 import type { Rtnl } from './rtnl.ts';
+import { sysctlRead } from './sysctl.ts';
 import { silenceIpv6 } from './wiring.ts';
 
 /** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */
@@ -32,6 +33,9 @@ const RTPROT_KERNEL = 2;
 
 /** What the refusal names: enough to recognise it, not a page. */
 const NAMED_MAX = 4;
+
+/** Whether iptables and nftables see what a bridge forwards (the module br_netfilter). */
+const BRIDGE_FIREWALL = '/proc/sys/net/bridge/bridge-nf-call-iptables';
 
 /** The devices that are silent now, and on whose behalf. */
 export class Silencer {
@@ -66,6 +70,7 @@ export class Silencer {
         await this.#undo(link.name, key);
         throw error;
       }
+      if (link.kind === 'bridge') await this.#warnOfFirewall(link.name);
     }
     users.add(user);
     this.#users.set(key, users);
@@ -142,6 +147,16 @@ export class Silencer {
     await this.#changes.undo(holder);
     const isSilentOtherwise = [...this.#users.keys()].some((key) => deviceOf(key) === device);
     if (!isSilentOtherwise) await this.#changeTable((table) => table.delete(device));
+  }
+
+  /** A rule for forwarded packets that drops what the bridge carries makes the group deaf. */
+  async #warnOfFirewall(bridge: string): Promise<void> {
+    if ((await sysctlRead(BRIDGE_FIREWALL)) !== '1') return;
+    const hint = `accept what ${bridge} forwards, or: sysctl net.bridge.bridge-nf-call-iptables=0`;
+    this.#log.warn(
+      { event: 'bridge-firewall', bridge, hint },
+      `the host's firewall judges frames of ${bridge} as forwarded packets (br_netfilter)`,
+    );
   }
 
   #warnOfForeign(table: string): void {

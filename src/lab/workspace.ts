@@ -67,13 +67,17 @@ export class Workspace {
     this.#roles.add(role);
     const name = this.namespaceOf(role);
     await this.run(['ip', 'netns', 'add', name]);
-    const off = options.ipv6 ? 0 : 1;
-    const sysctl = '/proc/sys/net/ipv6/conf';
-    await this.runIn(role, [
-      'sh',
-      '-c',
-      `for f in all default; do echo ${off} > ${sysctl}/$f/disable_ipv6; done; ip link set lo up`,
-    ]);
+    const settings: [path: string, value: number][] = [
+      ['ipv6/conf/all/disable_ipv6', options.ipv6 ? 0 : 1],
+      ['ipv6/conf/default/disable_ipv6', options.ipv6 ? 0 : 1],
+      // A bridge is a switch here, whatever modules the machine has.
+      ['bridge/bridge-nf-call-iptables', 0],
+    ];
+    const lines = settings.map(([path, value]) => {
+      const file = `/proc/sys/net/${path}`;
+      return `if [ -e ${file} ]; then echo ${value} > ${file}; fi`;
+    });
+    await this.runIn(role, ['sh', '-ec', [...lines, 'ip link set lo up'].join('\n')]);
   }
 
   /** Runs a command to its end. @throws CommandError, LabClosed */
