@@ -54,8 +54,19 @@ async function openConfig(options: Options): Promise<ConfigStore | undefined> {
     Object.keys(given).length > 0 ? given : null,
   );
   if (store instanceof ConfigStore) return store;
-  for (const error of store.errors) process.stderr.write(`${configErrorFormat(error)}\n`);
+  const errors = store.errors.map(configErrorFormat);
+  for (const error of errors) process.stderr.write(`${error}\n`);
+  if (options.check !== true && !process.stdout.isTTY) await logRefusedConfig(errors);
   return undefined;
+}
+
+/** The same for whoever collects the log alone. */
+async function logRefusedConfig(errors: readonly string[]): Promise<void> {
+  const log = await createLog('fatal');
+  const [first = '', ...rest] = errors;
+  const more = rest.length > 0 ? ` and ${rest.length} more` : '';
+  const fields = { event: 'start-failed', code: 'EINVAL', errors };
+  log.fatal(fields, `cannot start: ${first}${more}`);
 }
 
 /** Calls `handler` with each signal from now on, and with those that came before. */

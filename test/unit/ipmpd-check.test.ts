@@ -47,7 +47,11 @@ describe('[contract 2.2, 2.4, 8.1] a file that cannot be used', () => {
       const below = join(folder, 'run');
       mkdirSync(below, { recursive: true });
       const service = run('--config', file, '--socket', join(below, 'ipmpd.sock'));
-      deepEqual(service, { status: 2, stdout: '', stderr });
+      deepEqual({ ...service, stdout: '' }, { status: 2, stdout: '', stderr });
+      const [line = '', ...more] = service.stdout.trimEnd().split('\n');
+      const { level, event, errors } = JSON.parse(line);
+      const told = { level: 60, event: 'start-failed', errors: stderr.trimEnd().split('\n') };
+      deepEqual([{ level, event, errors }, more], [told, []], 'the log has it too');
       deepEqual(readdirSync(below), []);
     });
   }
