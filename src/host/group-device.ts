@@ -17,8 +17,8 @@
  * those of the configuration are put back (group-routes.ts), except what somebody removed by hand
  * before.
  *
- * Invariant: an address is wanted from the time it is added by us until we are told to delete it or
- * it disappears while the device is up.
+ * Invariant: an address is wanted from the time it is added by us until we are told to delete it.
+ * One that disappears while the device is up is not wanted until it is there again (wanted.ts).
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -35,6 +35,7 @@ import type { Changes, HostLog } from './restore.ts';
 import { canonicalPrefix } from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
 import { devicePath } from './sysctl.ts';
+import { Wanted } from './wanted.ts';
 import { TX_QUEUE_LENGTH } from './wiring.ts';
 
 /** Family, setting, value, and where it is; see the head of the file. */
@@ -91,7 +92,7 @@ export class GroupDevice {
   readonly #context: GroupContext;
   #forwarding: boolean;
   readonly #memberships = new Memberships();
-  readonly #wantedAddresses = new Set<string>();
+  readonly #wantedAddresses = new Wanted<string>();
   readonly #routes: GroupRoutes;
   #seenAddresses: ReadonlySet<string> = new Set();
   /** What the kernel says that the device carries, while it is up. */
@@ -124,7 +125,7 @@ export class GroupDevice {
       });
       await group.#assertSettings(link);
       await context.changes.link(group.#holder, link, { up: true });
-      for (const prefix of spec.addresses) group.#wantedAddresses.add(canonicalPrefix(prefix));
+      for (const prefix of spec.addresses) group.#wantAddress(canonicalPrefix(prefix));
       for (const route of spec.routes) group.#routes.want(route);
       await group.#applyWanted();
     } catch (error) {
@@ -180,7 +181,7 @@ export class GroupDevice {
     if (!(await this.#context.changes.address(this.#holder, link, canonical))) {
       throw new OperatorError('EEXIST', `${this.spec.name} has ${prefix} already`);
     }
-    this.#wantedAddresses.add(canonical);
+    this.#wantAddress(canonical);
   }
 
   /** Takes an address off the device, whoever put it there; EADDRNOTAVAIL if it is not there. */
@@ -233,13 +234,11 @@ export class GroupDevice {
     await this.#assertSettings(await this.#link());
   }
 
-  /** What has disappeared from a device that is up was removed by somebody: it stays so. */
+  /** What has disappeared from a device that is up was deleted by another program: it stays so. */
   handleAddresses(list: readonly HostAddress[], link: LinkRecord | undefined): void {
     if (!link?.up) return;
     const present = new Set(list.map((entry) => `${entry.address}/${entry.prefixLength}`));
-    for (const prefix of this.#seenAddresses) {
-      if (!present.has(prefix)) this.#wantedAddresses.delete(prefix);
-    }
+    this.#wantedAddresses.handleSeen(this.#seenAddresses, present);
     this.#seenAddresses = present;
     this.#addresses = list;
   }
@@ -266,6 +265,10 @@ export class GroupDevice {
     for (const route of lacking) await this.#context.rtnl.addConnected(link, route);
   }
 
+  #wantAddress(canonical: string): void {
+    this.#wantedAddresses.add(canonical, canonical);
+  }
+
   #lackingConnected(): HostRoute[] {
     return lackingConnected(this.#addresses, this.#routes.seen);
   }
@@ -290,7 +293,7 @@ export class GroupDevice {
 
   async #applyWanted(): Promise<void> {
     const link = await this.#link();
-    for (const prefix of [...this.#wantedAddresses]) await this.#putAddress(link, prefix);
+    for (const [prefix] of this.#wantedAddresses.entries()) await this.#putAddress(link, prefix);
     this.problems.push(...(await this.#routes.putAll(link)));
   }
 

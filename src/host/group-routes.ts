@@ -6,8 +6,8 @@
  * and is tried again by `retry` until it is set. Those without a gateway are set first, in whatever
  * order they are written: the gateways of others may be on what they lead to.
  *
- * Invariant: a route is wanted from the time it is added by us until we are told to delete it or it
- * disappears while the device is up.
+ * Invariant: a route is wanted from the time it is added by us until we are told to delete it. One
+ * that disappears while the device is up is not wanted until it is there again (wanted.ts).
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -15,6 +15,7 @@ import type { HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import type { Changes, HostLog } from './restore.ts';
 import { isInPlaceOf, keysAmong, routeFamily, routeKey, routeTable } from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
+import { Wanted } from './wanted.ts';
 
 /** What the routes need of the host. */
 export interface GroupRoutesOptions {
@@ -37,7 +38,7 @@ export interface LackingRoute {
 /** The routes of one device. */
 export class GroupRoutes {
   readonly #options: GroupRoutesOptions;
-  readonly #wanted = new Map<string, RouteSettings>();
+  readonly #wanted = new Wanted<RouteSettings>();
   /** Wanted ones that are not set, and the reason that was told last. */
   readonly #refused = new Map<string, string>();
   #seen: readonly HostRoute[] = [];
@@ -48,13 +49,13 @@ export class GroupRoutes {
 
   /** From now on the route is wanted; `putAll` sets it. */
   want(route: RouteSettings): void {
-    this.#wanted.set(routeKey(route), route);
+    this.#wanted.add(routeKey(route), route);
   }
 
   /** Sets all that are wanted; answers what the kernel refuses. */
   async putAll(link: LinkRecord): Promise<OperatorError[]> {
     const problems: OperatorError[] = [];
-    const routes = [...this.#wanted.values()];
+    const routes = this.#wanted.entries().map(([, route]) => route);
     const [onLink, byGateway] = [
       routes.filter(({ via }) => via === undefined),
       routes.filter(({ via }) => via !== undefined),
@@ -95,7 +96,7 @@ export class GroupRoutes {
 
   /** Tries again what was refused; a new reason is logged, and so is the success. */
   async retry(link: LinkRecord): Promise<void> {
-    for (const [key, route] of [...this.#wanted]) {
+    for (const [key, route] of this.#wanted.entries()) {
       if (this.#refused.has(key)) await this.#put(link, route);
     }
   }
@@ -110,14 +111,12 @@ export class GroupRoutes {
     this.#seen = [];
   }
 
-  /** What has disappeared was removed by somebody, perhaps with its address: it stays so. */
+  /** What has disappeared was deleted by another program, perhaps with its address. */
   handleSeen(list: readonly HostRoute[]): void {
     const { ifindex } = this.#options;
-    const wanted = [...this.#wanted.keys()];
-    const present = keysAmong(wanted, list, ifindex);
-    for (const key of keysAmong(wanted, this.#seen, ifindex)) {
-      if (!present.has(key)) this.#wanted.delete(key);
-    }
+    const keys = this.#wanted.keys();
+    const before = keysAmong(keys, this.#seen, ifindex);
+    this.#wanted.handleSeen(before, keysAmong(keys, list, ifindex));
     this.#seen = list;
   }
 
