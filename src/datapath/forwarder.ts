@@ -18,7 +18,12 @@
 
 import { assert } from '../base/assert.ts';
 import { GROUP_PORT_BASE } from '../base/limits.ts';
-import { ETHERNET_HEADER_LENGTH, ethernetIsGroup } from '../wire/ethernet.ts';
+import {
+  ETHERNET_HEADER_LENGTH,
+  ETHERTYPE_ARP,
+  ethernetIsGroup,
+  ethernetType,
+} from '../wire/ethernet.ts';
 import { CounterWriter } from './counters.ts';
 import { MAX_PORTS } from './fib.ts';
 import { inputVerdict } from './input.ts';
@@ -47,9 +52,11 @@ import { type Visit, visitBegin, visitCreate } from './members.ts';
 import { outputVerdict } from './output.ts';
 import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
 import { priorityUntag } from './priority-tag.ts';
+import { PuntLimit } from './punt-limit.ts';
 import { BURST_MAX, SLOT_LENGTH, type Slab, slabCreate } from './slab.ts';
 import {
   DROP_PUNT_FULL,
+  DROP_PUNT_RATE_LIMITED,
   DROP_PUNT_REFUSED,
   DROP_RECEIVE_REFUSED,
   DROP_RUNT,
@@ -110,6 +117,7 @@ export class Forwarder {
   readonly #heldAt: number;
   readonly #counters: CounterWriter;
   readonly #punts: PuntSink;
+  readonly #puntLimit = new PuntLimit();
   readonly #nowMs: () => number;
   readonly #receive: Burst;
   readonly #transmit: Burst;
@@ -255,9 +263,15 @@ export class Forwarder {
       this.#drop(port, DROP_PUNT_REFUSED);
       return;
     }
-    vnetCompleteChecksum(bytes, at, frameLength);
     const frame = at + VNET_HEADER_LENGTH;
-    if (this.#punts.punt(port, bytes, frame, frameLength, this.#nowMs())) {
+    const nowMs = this.#nowMs();
+    const isLimited = port < GROUP_PORT_BASE && ethernetType(bytes, frame) === ETHERTYPE_ARP;
+    if (isLimited && !this.#puntLimit.take(port, bytes, frame, nowMs)) {
+      this.#drop(port, DROP_PUNT_RATE_LIMITED);
+      return;
+    }
+    vnetCompleteChecksum(bytes, at, frameLength);
+    if (this.#punts.punt(port, bytes, frame, frameLength, nowMs)) {
       this.#counters.add(port, PUNTED, 1);
     } else {
       this.#drop(port, DROP_PUNT_FULL);

@@ -57,6 +57,7 @@ export const DROP_VLAN = dropVerdict('vlan');
 export const DROP_UNKNOWN_ETHERTYPE = dropVerdict('unknown_ethertype');
 export const DROP_STACK_FRAGMENT = dropVerdict('stack_fragment');
 export const DROP_PUNT_REFUSED = dropVerdict('punt_refused');
+export const DROP_PUNT_RATE_LIMITED = dropVerdict('punt_rate_limited');
 export const DROP_PUNT_FULL = dropVerdict('punt_full');
 export const DROP_TRANSMIT_FULL = dropVerdict('transmit_full');
 export const DROP_TRANSMIT_DOWN = dropVerdict('transmit_down');

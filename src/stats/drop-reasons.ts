@@ -38,6 +38,7 @@ export const DROP_REASONS = {
     unknown_ethertype: 'neither IPv4 nor ARP',
     stack_fragment: 'fragment for an address of the stack itself, which reassembles nothing',
     punt_refused: 'for the control plane, but a super-frame or longer than it takes',
+    punt_rate_limited: 'ARP of a station beyond the rate that the control plane takes from one',
     punt_full: 'for the control plane, whose queue was full',
     transmit_full: 'the device had no room (EAGAIN, ENOBUFS)',
     transmit_down: 'the device was down (EIO)',

@@ -132,7 +132,7 @@ test('[contract 8.3] 100,000 random and mutated frames: none is lost or counted 
   const unused = [...world.counters.drops()].filter(([, count]) => count === 0n);
   equal(
     unused.map(([reason]) => reason).join(),
-    'truncated,receive_refused,unclassified',
+    'truncated,receive_refused,punt_rate_limited,unclassified',
     'reasons not reached',
   );
 });

@@ -131,8 +131,11 @@ function ends({ ports, counters }: Engine): Pick<Run, 'expected' | 'counted'> {
   const full = (counted.transmit_full ?? 0) - Number(injectedDropped);
   delete counted.transmit_full;
   if (forwarded > 0n) counted.forwarded = Number(forwarded) + full;
-  if (punted > 0n) counted.punted = Number(punted) + (counted.punt_full ?? 0);
+  // Nor is a full queue, nor the rate of a station's ARP.
+  const untaken = (counted.punt_full ?? 0) + (counted.punt_rate_limited ?? 0);
+  if (punted > 0n) counted.punted = Number(punted) + untaken;
   delete counted.punt_full;
+  delete counted.punt_rate_limited;
   return { expected, counted };
 }
 
