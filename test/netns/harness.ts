@@ -1,6 +1,7 @@
 /** A host with the real daemon in a lab, for the namespace tests. */
 
 import { deepEqual, equal } from 'node:assert/strict';
+import type { InterfaceRow } from '../../src/ctl/backend.ts';
 import { type ConfigurationOptions, configurationFor, GROUP } from '../../src/lab/configuration.ts';
 import { LabDaemon, socketOf } from '../../src/lab/daemon-process.ts';
 import { EchoStream } from '../../src/lab/measure.ts';
@@ -191,5 +192,13 @@ export class TestHost {
     const index = this.topology.members.indexOf(inbound ?? '');
     if (inbound === null || index < 0) throw new Error(`${address} is bound to ${inbound}`);
     return { ifname: inbound, uplink: this.topology.uplinks[index] ?? '' };
+  }
+
+  /** Position of the member that broadcasts are taken from. @throws Error while there is none */
+  async nominated(): Promise<number> {
+    const rows = (await this.daemon.interfaces()) as (InterfaceRow & { nominated: boolean })[];
+    const found = rows.find((row) => row.nominated);
+    if (found === undefined) throw new Error('no member is nominated');
+    return this.topology.members.indexOf(found.ifname);
   }
 }
