@@ -2,7 +2,7 @@
  * A neighbour cache entry: what the stack knows of one IPv4 address on the LAN.
  *
  * The states are those of RFC 4861 7.3.2, carried over to ARP (RFC 826), with FAILED and
- * PERMANENT as `ip neigh` knows them. Two things differ from a host's own cache, because the
+ * PERMANENT as `ip neigh` knows them. Three things differ from a host's own cache, because the
  * entry is there to answer the host truthfully and not to send packets:
  *
  * - Only a confirmed MAC is an answer. A question about a STALE entry is therefore verified at
@@ -307,11 +307,17 @@ export class Nce {
   readonly waiters: Waiter[] = [];
   /** Sender address wanted for our questions: that of the last asker; 0 for none. */
   askSpa: Ipv4 = 0;
-  /** Sender address of the question that is out: a reply must be addressed to it. */
-  sentSpa: Ipv4 = 0;
+  /** Sender addresses of the questions that are out: a reply must be addressed to one of them. */
+  readonly sentSpas: Ipv4[] = [];
 
   constructor(address: Ipv4) {
     this.address = address;
+  }
+
+  /** The questions that follow are a new series. */
+  beginSeries(): void {
+    this.tries = 0;
+    this.sentSpas.length = 0;
   }
 
   /** A question is out. */

@@ -6,8 +6,10 @@
  * MAC. If the address is bound nowhere it leaves by any active member; if we may not claim it yet
  * (it is being probed, or is a duplicate) the question carries none, as a probe does (RFC 5227).
  * Each one that follows without an answer leaves by the next active member, from an address that is
- * bound there: the path behind the first may be dead, although its link is not. Which NIC that is
- * gets decided anew each time: a failover in between moves it.
+ * bound there: the path behind the first may be dead, although its link is not. A NIC that has none
+ * asks the known MAC alone: a broadcast without a sender address is a probe, and a station that is
+ * detecting takes it for a rival's. Which NIC that is gets decided anew each time: a failover in
+ * between moves it.
  *
  * Limits: two rates per NIC, so that whoever scans through us cannot flood the LAN, nor keep known
  * neighbours from being verified.
@@ -75,11 +77,11 @@ export class Questions {
 
   /** Asks about `nce`: everybody if `to` is empty, else the stations with these MACs. */
   ask(nce: Nce, to: readonly Mac[], nowMs: number): void {
-    const point = this.#point(nce);
+    const isToAll = to.length === 0;
+    const point = this.#point(nce, isToAll);
     nce.unanswered++;
     if (point === undefined) return;
     const { ask, verify } = this.#ratesOf(point.ill);
-    const isToAll = to.length === 0;
     for (const destination of isToAll ? [MAC_BROADCAST] : to) {
       if (!(isToAll ? ask : verify).take(nowMs)) {
         this.#counters.questionsSuppressed++;
@@ -87,7 +89,7 @@ export class Questions {
       }
       if (isToAll) this.#counters.questionsSent++;
       else this.#counters.verificationsSent++;
-      nce.sentSpa = point.spa;
+      if (!nce.sentSpas.includes(point.spa)) nce.sentSpas.push(point.spa);
       this.#send(point, destination, nce.address);
     }
   }
@@ -103,10 +105,13 @@ export class Questions {
     this.#output.toWire(ill, frame);
   }
 
-  #point(nce: Nce): AskingPoint | undefined {
+  #point(nce: Nce, isToAll: boolean): AskingPoint | undefined {
     const first = this.#firstPoint(nce.askSpa);
     if (first === undefined || nce.unanswered === 0) return first;
-    const active = this.#membership.activeIlls().filter((ill) => ill.physAddr !== 0);
+    const active = this.#membership.activeIlls().filter((ill) => {
+      if (ill === first.ill) return true;
+      return ill.physAddr !== 0 && (!isToAll || addressOf(ill, nce.address) !== 0);
+    });
     const at = active.indexOf(first.ill) + nce.unanswered;
     const ill = active[at % active.length];
     if (ill === undefined || ill === first.ill) return first;

@@ -140,7 +140,7 @@ export class Resolver {
       return 'consumed';
     }
     const isMoved = nce.mac !== 0 && nce.mac !== claim.mac;
-    if (claim.isReply && nce.isAsking && claim.targetAddress === nce.sentSpa) {
+    if (claim.isReply && nce.isAsking && nce.sentSpas.includes(claim.targetAddress)) {
       this.#cancelContest(nce);
       this.#apply(nce, isMoved ? 'replyMoved' : 'reply', nowMs, claim.mac);
       return 'consumed';
@@ -233,7 +233,7 @@ export class Resolver {
     switch (action) {
       case 'ask':
       case 'verify':
-        nce.tries = 0;
+        nce.beginSeries();
         this.#question(nce, nowMs);
         break;
       case 'askAgain':
@@ -241,7 +241,7 @@ export class Resolver {
         this.#question(nce, nowMs);
         break;
       case 'challenge':
-        nce.tries = 0;
+        nce.beginSeries();
         nce.candidate = 0;
         nce.challengedMs = nowMs;
         this.#question(nce, nowMs, mac);

@@ -24,6 +24,8 @@ const SECOND = ip('192.0.2.11');
 
 test('an absent neighbour: three questions a second apart, each by another NIC, no answer', () => {
   const world = worldWithData();
+  world.addData(SECOND, 1);
+  world.addData(ip('192.0.2.12'), 2);
   const startMs = world.nowMs;
   world.hostAsks(GATEWAY);
   world.advance(10_000);
@@ -94,8 +96,8 @@ test('the host’s probe of a dead neighbour finds nobody: one by one, then all,
     world.take().map((one) => [one.atMs - startMs, one.port, one.destination]),
     [
       [0, 'net0', GATEWAY_MAC],
-      [1000, 'net1', MAC_BROADCAST],
-      [2000, 'net2', MAC_BROADCAST],
+      [1000, 'net0', MAC_BROADCAST],
+      [2000, 'net0', MAC_BROADCAST],
       [3000, 'net0', MAC_BROADCAST],
     ],
   );
@@ -112,9 +114,21 @@ test('questions without an answer go by the next NIC, from an address that it se
     [
       ['net0', NET0, DATA],
       ['net1', mac('02:00:00:00:00:02'), SECOND],
-      ['net2', mac('02:00:00:00:00:03'), 0],
+      // The third NIC has none, and a broadcast without one is a probe.
+      ['net0', NET0, DATA],
     ],
   );
+});
+
+test('an answer to any question of the series counts, however late', () => {
+  const world = worldWithData();
+  world.addData(SECOND, 1);
+  world.hostAsks(GATEWAY);
+  world.advance(1100);
+  equal(world.take().length, 2);
+  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
+  equal(world.stateOf(GATEWAY), 'REACHABLE');
+  equal(world.take('host').length, 1);
 });
 
 test('a static neighbour wins over every claim; the host is answered at once', () => {
