@@ -2,9 +2,10 @@
  * ARP from the wire, in the order of IPMP semantics 4.4:
  *
  * 1. a broadcast on a NIC that is not nominated is a copy of one that is handled elsewhere; only a
- *    request for an address that is bound to this very NIC is answered here;
+ *    request for an address that is bound to this very NIC is answered here. So is what is sent to
+ *    the group's own MAC, which switches flood;
  * 2. the gate of arp.ts; and whether the host takes anything at all: what is set down is neither
- *    answered for nor defended;
+ *    answered for nor defended, but whether an address is free is found out all the same;
  * 3. a sender with a MAC of ours is our own frame, reflected by a switch or leaked by the kernel
  *    below us: it says nothing, least of all that somebody else has our address;
  * 4. a sender with an *address* of ours is a conflict (RFC 5227), and so is a probe for an address
@@ -59,25 +60,30 @@ export class ArpWire {
   /** An ARP frame that `ill` received, carried to its end. */
   handleFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
     const isGroup = ethernetIsGroup(frame, 0);
+    const destination = ethernetDestination(frame, 0);
+    // The group's own MAC is a source on no wire, so a switch floods what is sent to it.
+    const isForAll = isGroup || destination === this.#membership.groupMac();
     const cast = this.#membership.castIll();
-    const isCopy = isGroup && cast !== undefined && cast !== ill;
+    const isCopy = isForAll && cast !== undefined && cast !== ill;
     const packet = arpGate(frame);
     if (typeof packet === 'string') return isCopy ? 'not_nominated' : packet;
-    if (!this.#membership.isHostUp()) return 'host_down';
     const source = ethernetSource(frame, 0);
     const isOurs = this.#membership.isOwnMac(packet.senderMac) || this.#membership.isOwnMac(source);
-    if (isCopy) return isOurs ? 'not_nominated' : this.#handleCopy(ill, packet);
+    const isHostUp = this.#membership.isHostUp();
+    if (isCopy) return isOurs || !isHostUp ? 'not_nominated' : this.#handleCopy(ill, packet);
     if (isOurs) return 'arp_reflection';
     const isProbe = isGroup && arpIsProbe(packet) && source === packet.senderMac;
     const ipif = this.#conflicting(packet, isProbe);
+    // Detection goes on meanwhile.
+    if (!isHostUp && (ipif === undefined || ipif.state === 'up')) return 'host_down';
     if (ipif !== undefined) {
       if (this.#membership.isHostMac(packet.senderMac)) return 'arp_reflection';
       const isOfUse = this.#claims.handleConflict(ipif, packet.senderMac, nowMs);
       return isOfUse ? 'consumed' : 'arp_conflict';
     }
     const isHandedUp = this.#handUp(packet, nowMs);
-    const isToUs = this.#membership.isOwnMac(ethernetDestination(frame, 0));
-    const end = this.#handlePacket(packet, isGroup ? ill : undefined, isToUs, nowMs);
+    const isToUs = this.#membership.isOwnMac(destination);
+    const end = this.#handlePacket(packet, isForAll ? ill : undefined, isToUs, nowMs);
     return isHandedUp && end !== 'answered' ? 'consumed' : end;
   }
 
@@ -103,7 +109,7 @@ export class ArpWire {
     return target?.state === 'tentative' ? target : undefined;
   }
 
-  /** `heardBy` is the NIC that a broadcast came to. */
+  /** `heardBy` is the NIC that a frame for all came to. */
   #handlePacket(
     packet: ArpPacket,
     heardBy: Ill | undefined,

@@ -16,10 +16,11 @@
 
 import { DeadlineQueue } from '../base/deadline.ts';
 import type { Rng } from '../base/rng.ts';
-import { type Ipv4, MAC_BROADCAST, type Mac } from '../wire/addr.ts';
+import type { Ipv4, Mac } from '../wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import { arpToAll } from './arp.ts';
 import {
-  ANNOUNCE_AT_MS,
+  announceAtMs,
   Claim,
   type ClaimAction,
   type ClaimEvent,
@@ -41,7 +42,7 @@ import type { Ill } from './ill.ts';
 import type { Ipif, IpifState } from './ipif.ts';
 import type { LanCounters } from './lan-counters.ts';
 import type { AddressCause, LanMembership, LanOutput } from './lan-port.ts';
-import { BROADCASTS_A_MS, Pace } from './pace.ts';
+import { BROADCASTS_A_MS, type Pace } from './pace.ts';
 
 /** Deadlines that are met in one turn (ours): who comes late has thousands before it. */
 export const CLAIMS_A_TURN = 256;
@@ -51,6 +52,7 @@ export interface ClaimsOptions {
   readonly output: LanOutput;
   readonly rng: Rng;
   readonly counters: LanCounters;
+  readonly pace: Pace;
   /** Tells neighbours in person that `ipif` is served by its NIC. */
   readonly notify: (ipif: Ipif, nowMs: number) => void;
 }
@@ -76,7 +78,7 @@ export class Claims {
     this.#rng = options.rng;
     this.#counters = options.counters;
     this.#notify = options.notify;
-    this.#pace = new Pace(() => [...this.#membership.ills()].length);
+    this.#pace = options.pace;
   }
 
   /** The claim of an address, for those who explain; undefined before the first binding. */
@@ -131,13 +133,13 @@ export class Claims {
   }
 
   /**
-   * The host announces one of its addresses: so do we, unless a series began this second; a
-   * duplicate is tried again if it may be.
+   * The host announces one of its addresses: so do we, unless a series began this second, or one
+   * that tells of a move is young; a duplicate is tried again if it may be.
    */
   handleHostAnnounces(ipif: Ipif, nowMs: number): void {
     const claim = this.#claims.get(ipif);
     if (claim === undefined || nowMs < claim.seriesMs + SERIES_INTERVAL_MS) return;
-    if (!claim.takeTry(nowMs)) return;
+    if (claim.hasNoticesLeft || !claim.takeTry(nowMs)) return;
     this.#apply(claim, 'ask', nowMs, 0);
   }
 
@@ -166,7 +168,8 @@ export class Claims {
       const claim = this.#takeDue(this.#first, nowMs) ?? this.#takeDue(this.#queue, nowMs);
       if (claim === undefined) return;
       claim.deadline = undefined;
-      this.#apply(claim, claim.takeDueEvent(nowMs), nowMs, 0);
+      const canAsk = this.#asker(claim) !== undefined;
+      this.#apply(claim, claim.takeDueEvent(canAsk, nowMs), nowMs, 0);
     }
   }
 
@@ -279,10 +282,10 @@ export class Claims {
    * the one that we would ask from is its own.
    */
   #watch(claim: Claim, nowMs: number): void {
-    const ill = claim.ipif.boundIll ?? this.#membership.probeIll();
-    claim.askedMs = nowMs;
+    const ill = this.#asker(claim);
     this.#scheduleWatch(claim, nowMs);
-    if (ill === undefined || ill.physAddr === 0) return;
+    if (ill === undefined) return;
+    claim.askedMs = nowMs;
     this.#counters.verificationsSent++;
     this.#output.toWire(
       ill,
@@ -294,6 +297,12 @@ export class Claims {
         targetAddress: claim.ipif.address,
       }),
     );
+  }
+
+  /** The NIC that asks about the address of `claim`, if one can. */
+  #asker({ ipif }: Claim): Ill | undefined {
+    const ill = ipif.boundIll ?? this.#membership.probeIll();
+    return ill !== undefined && ill.physAddr !== 0 ? ill : undefined;
   }
 
   #scheduleWatch(claim: Claim, nowMs: number): void {
@@ -322,13 +331,13 @@ export class Claims {
         claim.moves = 0;
       }
       claim.moves++;
+      claim.firstMs = nowMs;
     }
-    if (claim.sent === 0) claim.firstMs = nowMs;
     const number = claim.sent++;
     this.#sendAnnouncement(claim.ipif, number % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
-    if (claim.hasNotices && NOTICE_WITH.includes(number)) this.#notify(claim.ipif, nowMs);
-    const nextMs = ANNOUNCE_AT_MS[claim.sent];
-    this.#schedule(claim, nextMs === undefined ? nowMs : claim.firstMs + nextMs);
+    const hasNotice = claim.hasNotices && NOTICE_WITH.includes(number);
+    if (hasNotice && this.#membership.isHostUp()) this.#notify(claim.ipif, nowMs);
+    this.#schedule(claim, announceAtMs(claim.sent, claim.firstMs, nowMs) ?? nowMs);
   }
 
   /** Sets the time of the next announcement at rest, by the number of addresses of its NIC. */
@@ -352,24 +361,11 @@ export class Claims {
     if (this.#broadcast(ill, operation, address, address)) this.#counters.announcements++;
   }
 
-  /**
-   * ARP to everybody: a probe without sender address, an announcement with it. False if the NIC has
-   * no MAC to send it from. The target MAC of an announcement is of no use (RFC 5227 3).
-   */
+  /** ARP to everybody; false if the NIC has no MAC to send it from. */
   #broadcast(ill: Ill, operation: number, spa: Ipv4, tpa: Ipv4): boolean {
-    const mac = ill.physAddr;
-    if (mac === 0) return false;
+    if (ill.physAddr === 0) return false;
     this.#pace.noteSent();
-    this.#output.toWire(
-      ill,
-      arpFrame(MAC_BROADCAST, mac, {
-        operation,
-        senderMac: mac,
-        senderAddress: spa,
-        targetMac: operation === ARP_REPLY ? mac : 0,
-        targetAddress: tpa,
-      }),
-    );
+    this.#output.toWire(ill, arpToAll(ill.physAddr, operation, spa, tpa));
     return true;
   }
 

@@ -82,12 +82,24 @@ export const TRY_INTERVAL_MS = 60_000;
  * networks lose most of them.
  */
 export const ANNOUNCE_AT_MS: readonly number[] = [0, 200, 600, 1200, 2000, 3000, 4000];
+/** Who comes late leaves at least this between two of them. */
+const ANNOUNCE_GAP_MS = 100;
 /** With these of them, by number, neighbours are told in person too (notices.ts). */
 export const NOTICE_WITH: readonly number[] = [0, 3];
+const LAST_NOTICE = Math.max(...NOTICE_WITH);
 /** The holder of a duplicate is asked this often, and is silent if it has not answered by then. */
 export const WATCH_MS = 500;
 /** So many duplicates of a LAN are asked about in a second at most. */
 export const WATCHES_A_SECOND = 500;
+/**
+ * When announcement `number` of the series that began at `firstMs` is sent, if the one before is
+ * sent at `nowMs`; undefined after the last.
+ */
+export function announceAtMs(number: number, firstMs: number, nowMs: number): number | undefined {
+  const afterMs = ANNOUNCE_AT_MS[number];
+  return afterMs === undefined ? undefined : Math.max(firstMs + afterMs, nowMs + ANNOUNCE_GAP_MS);
+}
+
 /** One series may begin in this time, per address (reliability T17). */
 export const SERIES_INTERVAL_MS = 1000;
 /** Moves announced at once within that time. */
@@ -253,14 +265,19 @@ export class Claim {
     return this.state !== 'duplicate' || this.tries.take(nowMs);
   }
 
-  /** What the deadline means at `nowMs`; takes a try if it means one. */
-  takeDueEvent(nowMs: number): 'due' | 'done' {
-    return this.#isDone() && this.takeTry(nowMs) ? 'done' : 'due';
+  /** The present series tells neighbours of a move, and has more of that to send. */
+  get hasNoticesLeft(): boolean {
+    return this.state === 'announcing' && this.hasNotices && this.sent <= LAST_NOTICE;
   }
 
-  #isDone(): boolean {
+  /** What the deadline means at `nowMs`; takes a try if it means one. `canAsk`: some NIC can. */
+  takeDueEvent(canAsk: boolean, nowMs: number): 'due' | 'done' {
+    return this.#isDone(canAsk) && this.takeTry(nowMs) ? 'done' : 'due';
+  }
+
+  #isDone(canAsk: boolean): boolean {
     if (this.state === 'probing') return this.sent >= PROBE_COUNT;
-    if (this.state === 'duplicate') return this.heardMs < this.askedMs;
+    if (this.state === 'duplicate') return canAsk && this.heardMs < this.askedMs;
     return this.state === 'announcing' && this.sent >= ANNOUNCE_AT_MS.length;
   }
 }

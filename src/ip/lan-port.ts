@@ -57,7 +57,7 @@ export type LanEvent =
       readonly mac: Mac;
     }
   | {
-      /** A neighbour answers from another MAC than before (rate limited per neighbour). */
+      /** A neighbour answers from another MAC than before (rate limited per LAN). */
       readonly kind: 'neighbor-moved';
       readonly atMs: number;
       readonly address: Ipv4;

@@ -51,6 +51,7 @@ import type { NceState } from './nce.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor-cache.ts';
 import { Nomination } from './nomination.ts';
 import { Notices } from './notices.ts';
+import { Pace } from './pace.ts';
 import { Resolver } from './resolver.ts';
 
 export interface LanOptions {
@@ -110,12 +111,15 @@ export class Lan {
       cache: resolver.cache,
       isGateway: (address) => this.routes.isGateway(address),
     });
-    this.#nomination = new Nomination({ membership, output, counters, cache: resolver.cache });
+    const pace = new Pace(() => [...membership.ills()].length);
+    const { cache } = resolver;
+    this.#nomination = new Nomination({ membership, output, counters, cache, pace });
     this.#claims = new Claims({
       membership,
       output,
       rng: rng.fork(),
       counters,
+      pace,
       notify: (ipif, nowMs) => this.#notices.handleAnnounced(ipif, nowMs),
     });
     const claims = this.#claims;
@@ -180,6 +184,7 @@ export class Lan {
   /** The group's device was set down, and runs again. */
   handleHostUp(nowMs: number): void {
     this.#claims.handleHostUp(nowMs);
+    this.#nomination.begin(nowMs);
   }
 
   /** Another member than before is nominated for broadcast and multicast. */
@@ -230,7 +235,7 @@ export class Lan {
     }
     const isOurs = this.#membership.isOwnMac(mac);
     if (this.#resolver.pin(address, mac, isProxy || isOurs, nowMs)) {
-      if (isProxy || isOurs) this.#nomination.begin(nowMs);
+      if (isProxy || isOurs) this.#nomination.handleProxy(address, nowMs);
       return;
     }
     throw new OperatorError('ENOBUFS', 'the neighbor table is full of neighbors in use');

@@ -10,13 +10,14 @@
  */
 
 import type { Ipv4 } from '../wire/addr.ts';
-import { MAC_BROADCAST } from '../wire/addr.ts';
-import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../wire/arp.ts';
+import { ARP_REPLY, ARP_REQUEST } from '../wire/arp.ts';
 import { igmpQueryFrame } from '../wire/igmp.ts';
-import { ANNOUNCE_AT_MS } from './dad.ts';
+import { arpToAll } from './arp.ts';
+import { announceAtMs } from './dad.ts';
 import type { LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { NeighborCache } from './neighbor-cache.ts';
+import type { Pace } from './pace.ts';
 import { PacedQueue } from './paced-queue.ts';
 
 // Ours
@@ -37,48 +38,65 @@ export interface NominationOptions {
   readonly output: LanOutput;
   readonly counters: LanCounters;
   readonly cache: NeighborCache;
+  readonly pace: Pace;
 }
 
 /** The nomination in one LAN. */
 export class Nomination {
   readonly #options: NominationOptions;
-  readonly #queue = new PacedQueue<Announcement>(WAITING_MAX, (one) => this.#announce(one));
+  readonly #queue: PacedQueue<Announcement>;
   #beganMs = 0;
-  /** Next of the series. */
-  #number = ANNOUNCE_AT_MS.length;
+  /** Next of the series, and when it is sent; Infinity after the last. */
+  #number = 0;
+  #nextMs = Number.POSITIVE_INFINITY;
+  /** The kernel is asked with the present series. */
+  #hasQueries = false;
 
   constructor(options: NominationOptions) {
     this.#options = options;
+    this.#queue = new PacedQueue(WAITING_MAX, options.pace, (one) => this.#announce(one));
   }
 
-  /** Another NIC is nominated, or a proxy entry is new: everything is said from the beginning. */
+  /** Another NIC is nominated: everything is said from the beginning. */
   begin(nowMs: number): void {
+    this.#hasQueries = true;
     this.#beganMs = nowMs;
     this.#number = 0;
-    this.handleTime(nowMs);
+    this.#step(nowMs);
+    this.#queue.handleTime(nowMs);
+  }
+
+  /** A proxy entry is new: it is announced at once, and in the series that follows with all. */
+  handleProxy(address: Ipv4, nowMs: number): void {
+    if (this.#nextMs === Number.POSITIVE_INFINITY) this.#hasQueries = false;
+    this.#beganMs = nowMs;
+    this.#number = 0;
+    this.#queue.add({ address, operation: ARP_REQUEST }, nowMs);
+    this.#scheduleNext(nowMs);
+    this.#queue.handleTime(nowMs);
   }
 
   handleTime(nowMs: number): void {
-    while (nowMs >= this.#nextMs()) this.#step(nowMs);
+    if (nowMs >= this.#nextMs) this.#step(nowMs);
     this.#queue.handleTime(nowMs);
   }
 
   pollAt(): number {
-    return Math.min(this.#nextMs(), this.#queue.pollAt());
-  }
-
-  #nextMs(): number {
-    const atMs = ANNOUNCE_AT_MS[this.#number];
-    return atMs === undefined ? Number.POSITIVE_INFINITY : this.#beganMs + atMs;
+    return Math.min(this.#nextMs, this.#queue.pollAt());
   }
 
   #step(nowMs: number): void {
     const operation = this.#number % 2 === 0 ? ARP_REQUEST : ARP_REPLY;
-    if (QUERY_WITH.includes(this.#number)) this.#query();
-    this.#number++;
+    if (this.#hasQueries && QUERY_WITH.includes(this.#number)) this.#query();
     for (const { address, isProxy } of this.#options.cache.entries()) {
       if (isProxy) this.#queue.add({ address, operation }, nowMs);
     }
+    this.#scheduleNext(nowMs);
+  }
+
+  #scheduleNext(nowMs: number): void {
+    this.#number++;
+    this.#nextMs = announceAtMs(this.#number, this.#beganMs, nowMs) ?? Number.POSITIVE_INFINITY;
   }
 
   #query(): void {
@@ -92,17 +110,9 @@ export class Nomination {
   #announce({ address, operation }: Announcement): void {
     const { membership, output, counters, cache } = this.#options;
     const ill = membership.castIll();
-    if (ill === undefined || ill.physAddr === 0 || cache.get(address)?.isProxy !== true) return;
+    if (ill === undefined || ill.physAddr === 0 || !membership.isHostUp()) return;
+    if (cache.get(address)?.isProxy !== true) return;
     counters.announcements++;
-    output.toWire(
-      ill,
-      arpFrame(MAC_BROADCAST, ill.physAddr, {
-        operation,
-        senderMac: ill.physAddr,
-        senderAddress: address,
-        targetMac: operation === ARP_REPLY ? ill.physAddr : 0,
-        targetAddress: address,
-      }),
-    );
+    output.toWire(ill, arpToAll(ill.physAddr, operation, address, address));
   }
 }

@@ -10,7 +10,7 @@
  * What moves together is told together, one turn later; a failover of thousands of addresses must
  * not wait for it. Only a neighbour of the address's own subnet is asked: no other would have it.
  *
- * Limits: NOTICES_MAX that wait, and the pace of paced-queue.ts. What is beyond is left to the
+ * Limits: NOTICES_MAX that wait, and the pace of pace.ts. What is beyond is left to the
  * series of announcements, which repeats.
  */
 
@@ -21,6 +21,7 @@ import type { LanCounters } from './lan-counters.ts';
 import type { LanOutput } from './lan-port.ts';
 import type { Nce } from './nce.ts';
 import type { NeighborCache } from './neighbor-cache.ts';
+import { Pace } from './pace.ts';
 import { PacedQueue } from './paced-queue.ts';
 
 // Ours
@@ -50,7 +51,10 @@ export class Notices {
   /** Addresses that moved since the last turn. */
   readonly #moved = new Set<Ipif>();
   #movedMs = Number.POSITIVE_INFINITY;
-  readonly #queue = new PacedQueue<Notice>(NOTICES_MAX, (notice) => this.#send(notice));
+  /** Each is heard by one station alone. */
+  readonly #queue = new PacedQueue<Notice>(NOTICES_MAX, new Pace(() => 1), (notice) => {
+    this.#send(notice);
+  });
 
   constructor(options: NoticesOptions) {
     this.#options = options;

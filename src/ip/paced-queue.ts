@@ -1,22 +1,22 @@
 /**
- * What may wait, in its order: so many at a time, the next ones a moment later. So a failover of
- * thousands of addresses neither floods the LAN nor holds anything else up.
+ * What may wait, in its order, at the pace of its LAN (pace.ts). So a failover of thousands of
+ * addresses neither floods the LAN nor holds anything else up.
  */
 
-import { BROADCASTS_A_MS } from './pace.ts';
-
-const TURN_MS = 1;
+import type { Pace } from './pace.ts';
 
 /** Items that wait to be sent, at most `limit`. */
 export class PacedQueue<T> {
   readonly #limit: number;
-  readonly #send: (item: T, nowMs: number) => void;
+  readonly #pace: Pace;
+  readonly #send: (item: T) => void;
   #items: T[] = [];
   #done = 0;
   #atMs = Number.POSITIVE_INFINITY;
 
-  constructor(limit: number, send: (item: T, nowMs: number) => void) {
+  constructor(limit: number, pace: Pace, send: (item: T) => void) {
     this.#limit = limit;
+    this.#pace = pace;
     this.#send = send;
   }
 
@@ -30,18 +30,17 @@ export class PacedQueue<T> {
 
   handleTime(nowMs: number): void {
     if (nowMs < this.#atMs) return;
-    const end = Math.min(this.#items.length, this.#done + BROADCASTS_A_MS);
-    for (; this.#done < end; this.#done++) this.#send(this.#items[this.#done] as T, nowMs);
-    if (this.#done < this.#items.length) {
-      this.#atMs = nowMs + TURN_MS;
-      return;
+    while (this.#done < this.#items.length && this.#pace.hasRoom(false, nowMs)) {
+      this.#send(this.#items[this.#done++] as T);
+      this.#pace.noteSent();
     }
+    if (this.#done < this.#items.length) return;
     this.#items = [];
     this.#done = 0;
     this.#atMs = Number.POSITIVE_INFINITY;
   }
 
   pollAt(): number {
-    return this.#atMs;
+    return Math.max(this.#atMs, this.#pace.roomAtMs(false));
   }
 }

@@ -132,6 +132,16 @@ test('a broadcast request is answered once, by the bound NIC, which has heard it
   );
 });
 
+test('a request to the group’s own MAC, which switches flood, is answered once as well', () => {
+  const world = new World();
+  world.addData(DATA, 1);
+  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA, GROUP_MAC));
+  deepEqual(
+    world.take().map((one) => [one.port, one.destination]),
+    [['net1', GATEWAY_MAC]],
+  );
+});
+
 test('with nobody nominated every NIC is heard', () => {
   const world = new World();
   world.addData(DATA, 1);

@@ -7,7 +7,10 @@ import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import {
   beginDetection,
   DATA,
+  GATEWAY,
+  GATEWAY_MAC,
   GROUP_MAC,
+  ip,
   isAnnouncement,
   mac,
   OTHER_MAC,
@@ -18,6 +21,8 @@ import {
 } from './ip-harness.ts';
 
 const NET0 = mac('02:00:00:00:00:01');
+const OTHER = ip('192.0.2.11');
+const PROXIED = ip('192.0.2.77');
 
 test('a conflict while probing: duplicate, and up within 2 s once its holder is silent', () => {
   const claims = [
@@ -151,6 +156,64 @@ test('only a broadcast request with the MAC of its frame is a probe', () => {
       'a question like any other',
     );
   }
+});
+
+test('a group that is set down is neither announced nor defended, but detection goes on', () => {
+  const world = new World();
+  const other = world.addData(OTHER, 1);
+  const ipif = beginDetection(world);
+  world.hostUp = false;
+  world.advance(200);
+  world.wire(0, request(OTHER_MAC, 0, DATA));
+  equal(ipif.state, 'duplicate');
+  world.take();
+  holdFor(world, 60_000);
+  equal(ipif.state, 'duplicate', 'its holder is heard');
+  world.wire(0, request(OTHER_MAC, OTHER, OTHER));
+  world.wire(0, request(OTHER_MAC, GATEWAY, OTHER));
+  equal(world.dropped('host_down'), 2);
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.lan.addStatic(PROXIED, NET0, false, world.nowMs);
+  world.move(other, 2);
+  world.advance(10_000);
+  deepEqual(
+    world.take().filter(({ destination }) => destination === GATEWAY_MAC),
+    [],
+  );
+  equal(ipif.state, 'up', 'its holder was not heard any more');
+  world.hostUp = true;
+  world.lan.handleHostUp(world.nowMs);
+  world.advance(100);
+  const announced = world.take().filter(isAnnouncement);
+  deepEqual(
+    announced.map(({ port, arp }) => [port, arp.senderAddress]),
+    [
+      ['net2', OTHER],
+      ['net0', DATA],
+      ['net0', PROXIED],
+    ],
+  );
+});
+
+test('while no NIC can ask, a duplicate stays one, and no try is used', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(200);
+  world.wire(0, request(OTHER_MAC, DATA, DATA));
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.advance(WATCH_MS);
+  world.cast = undefined;
+  world.advance(10_000);
+  equal(ipif.state, 'duplicate');
+  equal(world.lan.holderOf(ipif), OTHER_MAC);
+  world.cast = world.ill(0);
+  world.advance(2000);
+  equal(ipif.state, 'up');
+  deepEqual(
+    world.events.map((event) => (event.kind === 'address-state' ? event.to : '')),
+    ['duplicate', 'tentative', 'up'],
+  );
 });
 
 test('a link that comes up tries duplicates again, and verifies test addresses', () => {

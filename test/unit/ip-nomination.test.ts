@@ -8,7 +8,18 @@ import { NOTICE_NEIGHBORS, NOTICES_MAX } from '../../src/ip/notices.ts';
 import { BROADCASTS_A_MS } from '../../src/ip/pace.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST } from '../../src/wire/arp.ts';
-import { DATA, GATEWAY, GATEWAY_MAC, ip, mac, OTHER_MAC, type Sent, World } from './ip-harness.ts';
+import {
+  DATA,
+  GATEWAY,
+  GATEWAY_MAC,
+  GROUP_MAC,
+  ip,
+  mac,
+  OTHER_MAC,
+  request,
+  type Sent,
+  World,
+} from './ip-harness.ts';
 
 const NET1 = mac('02:00:00:00:00:02');
 const NET2 = mac('02:00:00:00:00:03');
@@ -69,6 +80,33 @@ test('the kernel is asked for its memberships, so that the new NIC reports them'
   equal(world.lan.counters.membershipQueries, 2);
 });
 
+test('many new proxy entries are announced in one series, at a pace, and nobody is asked', () => {
+  const world = new World();
+  const COUNT = 90;
+  for (let n = 0; n < COUNT; n++) world.lan.addStatic(PROXIED + n, NET1, false, world.nowMs);
+  world.advance(60_000);
+  const sent = world.take();
+  equal(sent.length, COUNT * ANNOUNCE_AT_MS.length);
+  equal(world.lan.counters.membershipQueries, 0);
+  const aMs = new Map<number, number>();
+  for (const { atMs } of sent) aMs.set(atMs, (aMs.get(atMs) ?? 0) + 1);
+  ok(Math.max(...aMs.values()) <= BROADCASTS_A_MS);
+});
+
+test('who is told the time late makes up for nothing in a burst', () => {
+  const world = new World();
+  const data = world.addData(DATA, 0);
+  world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
+  world.move(data, 1);
+  world.take();
+  for (let late = 0; late < 2; late++) {
+    world.nowMs += 5000;
+    world.lan.handleTime(world.nowMs);
+    world.lan.handleTime(world.nowMs);
+    equal(world.take().length, 2, 'one of each series');
+  }
+});
+
 test('with nobody nominated there is nothing to say', () => {
   const world = new World();
   world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
@@ -106,6 +144,18 @@ test('a move is told in person to neighbours, gateways first, and again a second
     deepEqual([one.port, one.source, one.arp.senderMac], ['net1', NET1, NET1]);
     deepEqual([one.arp.operation, one.arp.senderAddress], [ARP_REQUEST, DATA]);
   }
+});
+
+test('the host’s own announcement does not keep neighbours from being told again', () => {
+  const world = new World();
+  const data = world.addData(DATA, 0);
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.move(data, 1);
+  world.advance(1100);
+  equal(notices(world.take()).length, 1);
+  world.host(request(GROUP_MAC, DATA, DATA));
+  world.advance(9000);
+  equal(notices(world.take()).length, 1);
 });
 
 test('notices: of another subnet nobody, of many a bounded number, at a pace', () => {
