@@ -12,6 +12,8 @@
  * Invariants
  * 1. Whatever changes in the kernel while a look is under way makes another look follow.
  * 2. The listener is told each difference once, and of a device before what it carries.
+ * 3. Of a device that was down, the lists are told again when it is up, whether they differ or not:
+ *    addresses outlive it, and the listener has forgotten them.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -26,6 +28,7 @@ import {
   isNewPort,
   markStale,
   newWatched,
+  tellAgain,
   type Watched,
   type WatchOptions,
   wantsOf,
@@ -301,6 +304,7 @@ export class Mirror {
     if (isSame(before, link) && !hasBounced) return;
     if (!link?.up || before?.ifindex !== link.ifindex) watched.falls++;
     this.#noteIndex(watched, before?.ifindex, link?.ifindex);
+    if (link?.up && before !== undefined && (hasBounced || !before.up)) tellAgain(watched);
     watched.link = link;
     this.#listener.handleLink(watched.name, link, hasBounced);
   }
@@ -331,8 +335,9 @@ export class Mirror {
     if (watched.wants.addresses === 0) return;
     const { link, falls } = watched;
     const addresses = link === undefined ? [] : await this.#rtnl.addresses(link.ifindex);
-    if (await isSameList(watched.addresses, addresses)) return;
-    if (!this.#isStillTrue(watched, falls)) return;
+    const isKnown = !watched.isToTell.addresses && (await isSameList(watched.addresses, addresses));
+    if (isKnown || !this.#isStillTrue(watched, falls)) return;
+    watched.isToTell.addresses = false;
     watched.addresses = addresses;
     this.#listener.handleAddresses(watched.name, addresses);
   }
@@ -342,8 +347,9 @@ export class Mirror {
     if (watched.wants.routes === 0) return;
     const { link, falls, knownRoutes } = watched;
     const routes = link === undefined ? [] : await this.#rtnl.routes(link.ifindex, knownRoutes);
-    if (await isSameList(watched.routes, routes)) return;
-    if (!this.#isStillTrue(watched, falls)) return;
+    const isKnown = !watched.isToTell.routes && (await isSameList(watched.routes, routes));
+    if (isKnown || !this.#isStillTrue(watched, falls)) return;
+    watched.isToTell.routes = false;
     watched.routes = routes;
     this.#listener.handleRoutes(watched.name, routes);
   }

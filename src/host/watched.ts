@@ -28,6 +28,8 @@ export interface Watched {
   /** A setting under /proc/sys/net may have changed. */
   areSettingsStale: boolean;
   isStale: { addresses: boolean; routes: boolean };
+  /** Lists that are told next time even if they are as before. */
+  isToTell: { addresses: boolean; routes: boolean };
 }
 
 /** A device of which nothing is known yet. */
@@ -46,6 +48,7 @@ export function newWatched(name: string): Watched {
     isLinkStale: true,
     areSettingsStale: false,
     isStale: { addresses: true, routes: true },
+    isToTell: { addresses: false, routes: false },
   };
 }
 
@@ -59,6 +62,12 @@ export function markStale(watched: Watched, withLink = true): void {
   if (withLink) watched.isLinkStale = true;
   watched.isStale.addresses = true;
   watched.isStale.routes = true;
+}
+
+/** What the device carries is to be asked for and told, whether it differs or not. */
+export function tellAgain(watched: Watched): void {
+  markStale(watched, false);
+  watched.isToTell = { addresses: true, routes: true };
 }
 
 /** True if a link message shows a new port of a watched bridge. */

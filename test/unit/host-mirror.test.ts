@@ -1,9 +1,14 @@
-/** The mirror's questions about one device: however often it flaps, one waits and one follows. */
+/**
+ * The mirror of one device. Its questions: however often it flaps, one waits and one follows. What
+ * it tells again after the device was down.
+ */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { hostClock } from '../../src/host/clock.ts';
+import { linkSet } from '../../src/host/link-message.ts';
 import { Mirror } from '../../src/host/mirror.ts';
+import { messageEmit } from '../../src/host/netlink-message.ts';
 import type { LinkRecord } from '../../src/host/records.ts';
 import type { Rtnl } from '../../src/host/rtnl.ts';
 
@@ -57,4 +62,76 @@ test('a link that flaps while the kernel is silent costs one question and one mo
   deepEqual([kernel.asked, kernel.told], [2, [true, false]]);
   void kernel.mirror.refreshLink('eth0');
   equal(kernel.asked, 3);
+});
+
+/** A kernel that answers at once; what the mirror tells, in its order. */
+class QuickKernel {
+  link: LinkRecord = ETH0;
+  addresses = ['192.0.2.1'];
+  routes = ['192.0.2.0'];
+  readonly #told: string[] = [];
+  readonly mirror: Mirror;
+  readonly #after: (() => void)[] = [];
+  received: (bytes: Buffer) => void = () => undefined;
+  overrun: () => void = () => undefined;
+
+  constructor() {
+    const rtnl = {
+      link: async () => this.link,
+      addresses: async () => this.addresses.map((address) => ({ address })),
+      routes: async () => this.routes.map((destination) => ({ destination })),
+    };
+    this.mirror = new Mirror({
+      rtnl: rtnl as unknown as Rtnl,
+      open: (_protocol, _groups, handlers) => {
+        Object.assign(this, handlers);
+        return { close: () => undefined };
+      },
+      clock: {
+        nowMs: hostClock.nowMs,
+        after: (_delayMs, body) => {
+          this.#after.push(body);
+          return { cancel: () => undefined };
+        },
+      },
+      log: { info: () => undefined, warn: () => undefined },
+      listener: {
+        handleLink: (_name, link, hasBounced) =>
+          this.#told.push(`${link?.up ? 'up' : 'down'}${hasBounced ? ' again' : ''}`),
+        handlePorts: () => undefined,
+        handleAddresses: (_name, list) =>
+          this.#told.push(list.map(({ address }) => address).join(' ')),
+        handleRoutes: (_name, list) =>
+          this.#told.push(list.map(({ destination }) => destination).join(' ')),
+        handleSettings: () => this.#told.push('settings'),
+      },
+    });
+    this.mirror.watch('eth0', { addresses: true, routes: true });
+  }
+
+  /** Lets what the mirror has planned happen, and answers what it told since the last time. */
+  async told(): Promise<string[]> {
+    for (let turn = 0; turn < 8; turn++) {
+      for (const body of this.#after.splice(0)) body();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return this.#told.splice(0);
+  }
+}
+
+test('after down and up the lists are told again although they are the same', async () => {
+  const kernel = new QuickKernel();
+  deepEqual(await kernel.told(), ['up', '192.0.2.1', '192.0.2.0']);
+  await kernel.mirror.refresh();
+  deepEqual(await kernel.told(), []);
+  kernel.received(messageEmit(linkSet(ETH0.ifindex, { up: false }), 0));
+  deepEqual(await kernel.told(), ['up again', '192.0.2.1', '192.0.2.0']);
+  await kernel.mirror.refresh();
+  deepEqual(await kernel.told(), [], 'once');
+  kernel.link = { ...ETH0, up: false };
+  await kernel.mirror.refresh();
+  deepEqual(await kernel.told(), ['down']);
+  kernel.link = ETH0;
+  await kernel.mirror.refresh();
+  deepEqual(await kernel.told(), ['up', '192.0.2.1', '192.0.2.0'], 'no notification told of it');
 });
