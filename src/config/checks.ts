@@ -214,13 +214,14 @@ function checkRoutes(group: GroupConfig, report: Report): void {
 }
 
 /**
- * An address, or a route without via, says that a router is on the link. Where no address of its
- * family is configured, others put them on the device, and then it is theirs to know.
+ * An address, or a route without via, says that a router is on the link; a link-local one always is
+ * (RFC 4291 2.5.6). Where no address of its family is configured, others put them on the device,
+ * and then it is theirs to know.
  */
 function isOnLink(router: AddressValue, group: GroupConfig): boolean {
   const addresses = group.addresses.flatMap((text) => prefixRead(text) ?? []);
   const own = addresses.filter(({ family }) => family === router.family);
-  if (own.length === 0) return true;
+  if (own.length === 0 || isLinkLocal(router)) return true;
   const links = group.routes.flatMap(({ to, via }) => (via === null ? (prefixRead(to) ?? []) : []));
   return [...own, ...links].some(({ family, prefixLength, address }) => {
     const network = { family, prefixLength };
@@ -229,6 +230,10 @@ function isOnLink(router: AddressValue, group: GroupConfig): boolean {
       networkOf({ ...network, address }) === networkOf({ ...network, address: router.address })
     );
   });
+}
+
+function isLinkLocal({ family, address }: AddressValue): boolean {
+  return family === 6 && networkOf({ family, address, prefixLength: 10 }) === 'fe80::';
 }
 
 function checkTargets(group: GroupConfig, report: Report): void {

@@ -98,6 +98,15 @@ groups:
   equal(group?.mtu, 9000);
 });
 
+test('a link-local router is on the link, whatever the addresses of the group', () => {
+  const group = (via: string): string =>
+    `groups: { g: { addresses: ['2001:db8::10/64'], routes: [{ to: default, via: '${via}' }] } }`;
+  for (const via of ['fe80::1', 'febf:ffff::1']) {
+    equal(configOf(group(via)).groups[0]?.routes[0]?.via, via);
+  }
+  ok('errors' in configFromSources([{ file: 'f', text: group('fec0::1') }]));
+});
+
 test('[contract 3.1] drop-ins merge by key; lists and values are replaced whole', () => {
   const config = configOf(
     'interfaces: { net0: , net1: }\ngroups: { ipmp0: { interfaces: [net0, net1], mtu: 1400 } }',
