@@ -185,6 +185,8 @@ export class Mirror {
     this.#onLinkRing();
     this.#log.warn({ overruns: this.overruns }, 'notifications of the kernel were lost');
     this.#markAllStale();
+    // Of settings there is no list to compare: they are asserted wherever they may have changed.
+    for (const watched of this.#watched.values()) watched.areSettingsStale = true;
     this.#ring();
   }
 

@@ -1,6 +1,6 @@
 /**
  * The mirror of one device. Its questions: however often it flaps, one waits and one follows. What
- * it tells again after the device was down.
+ * it tells again after the device was down, and after notifications were lost.
  */
 
 import { deepEqual, equal } from 'node:assert/strict';
@@ -134,4 +134,14 @@ test('after down and up the lists are told again although they are the same', as
   kernel.link = ETH0;
   await kernel.mirror.refresh();
   deepEqual(await kernel.told(), ['up', '192.0.2.1', '192.0.2.0'], 'no notification told of it');
+});
+
+test('lost notifications are made up for: those of settings too', async () => {
+  const kernel = new QuickKernel();
+  await kernel.told();
+  kernel.addresses = ['192.0.2.2'];
+  kernel.overrun();
+  deepEqual(await kernel.told(), ['settings', '192.0.2.2']);
+  await kernel.mirror.refresh();
+  deepEqual(await kernel.told(), [], 'once');
 });
