@@ -14,11 +14,8 @@
  *
  * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
- * those of the configuration are put back (group-routes.ts), except what somebody removed by hand
- * before.
- *
- * Invariant: an address is wanted from the time it is added by us until we are told to delete it.
- * One that disappears while the device is up is not wanted until it is there again (wanted.ts).
+ * those of the configuration are put back (group-routes.ts, group-addresses.ts), except what
+ * somebody removed by hand before.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -27,15 +24,14 @@ import { closeDevice, type Device } from '../datapath/tap.ts';
 import type { Mac } from '../wire/addr.ts';
 import { openTapDevice } from './attach.ts';
 import { lackingConnected, networkOf } from './connected.ts';
+import { GroupAddresses } from './group-addresses.ts';
 import { GroupRoutes, type LackingRoute } from './group-routes.ts';
 import { Memberships } from './multicast.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from './records.ts';
 import { operatorErrorOf } from './refusal.ts';
 import type { Changes, HostLog } from './restore.ts';
-import { canonicalPrefix } from './route-key.ts';
 import type { Rtnl } from './rtnl.ts';
 import { devicePath } from './sysctl.ts';
-import { Wanted } from './wanted.ts';
 import { TX_QUEUE_LENGTH } from './wiring.ts';
 
 /** Family, setting, value, and where it is; see the head of the file. */
@@ -92,11 +88,8 @@ export class GroupDevice {
   readonly #context: GroupContext;
   #forwarding: boolean;
   readonly #memberships = new Memberships();
-  readonly #wantedAddresses = new Wanted<string>();
+  readonly #addresses: GroupAddresses;
   readonly #routes: GroupRoutes;
-  #seenAddresses: ReadonlySet<string> = new Set();
-  /** What the kernel says that the device carries, while it is up. */
-  #addresses: readonly HostAddress[] = [];
 
   private constructor(context: GroupContext, spec: GroupDeviceSpec, device: Device, index: number) {
     this.#context = context;
@@ -104,8 +97,9 @@ export class GroupDevice {
     this.device = device;
     this.ifindex = index;
     this.#forwarding = spec.forwarding ?? true;
-    const { name } = spec;
-    this.#routes = new GroupRoutes({ ...context, name, ifindex: index, holder: holderOf(spec) });
+    const options = { ...context, name: spec.name, ifindex: index, holder: holderOf(spec) };
+    this.#addresses = new GroupAddresses(options);
+    this.#routes = new GroupRoutes(options);
   }
 
   /**
@@ -125,7 +119,7 @@ export class GroupDevice {
       });
       await group.#assertSettings(link);
       await context.changes.link(group.#holder, link, { up: true });
-      for (const prefix of spec.addresses) group.#wantAddress(canonicalPrefix(prefix));
+      for (const prefix of spec.addresses) group.#addresses.want(prefix);
       for (const route of spec.routes) group.#routes.want(route);
       await group.#applyWanted();
     } catch (error) {
@@ -174,23 +168,14 @@ export class GroupDevice {
     else await this.#memberships.leave(address);
   }
 
-  /** Puts an address ('ADDR/LEN') on the device; EEXIST if it is there already. */
+  /** Puts an address ('ADDR/LEN') on the device. EEXIST: it is there already, and is wanted now. */
   async addAddress(prefix: string): Promise<void> {
-    const canonical = canonicalPrefix(prefix);
-    const link = await this.#link();
-    if (!(await this.#context.changes.address(this.#holder, link, canonical))) {
-      throw new OperatorError('EEXIST', `${this.spec.name} has ${prefix} already`);
-    }
-    this.#wantAddress(canonical);
+    await this.#addresses.add(await this.#link(), prefix);
   }
 
   /** Takes an address off the device, whoever put it there; EADDRNOTAVAIL if it is not there. */
   async deleteAddress(prefix: string): Promise<void> {
-    const canonical = canonicalPrefix(prefix);
-    this.#wantedAddresses.delete(canonical);
-    if (!(await this.#context.rtnl.deleteAddress(await this.#link(), canonical))) {
-      throw new OperatorError('EADDRNOTAVAIL', `${this.spec.name} does not have ${prefix}`);
-    }
+    await this.#addresses.delete(await this.#link(), prefix);
   }
 
   /**
@@ -217,8 +202,7 @@ export class GroupDevice {
    */
   noteLink(link: LinkRecord, hasBounced: boolean): void {
     if (link.ifindex !== this.ifindex || (link.up && !hasBounced)) return;
-    this.#seenAddresses = new Set();
-    this.#addresses = [];
+    this.#addresses.forgetSeen();
     this.#routes.forgetSeen();
   }
 
@@ -236,11 +220,7 @@ export class GroupDevice {
 
   /** What has disappeared from a device that is up was deleted by another program: it stays so. */
   handleAddresses(list: readonly HostAddress[], link: LinkRecord | undefined): void {
-    if (!link?.up) return;
-    const present = new Set(list.map((entry) => `${entry.address}/${entry.prefixLength}`));
-    this.#wantedAddresses.handleSeen(this.#seenAddresses, present);
-    this.#seenAddresses = present;
-    this.#addresses = list;
+    if (link?.up) this.#addresses.handleSeen(list);
   }
 
   /** The same for routes; one that went with its address counts as removed too. */
@@ -251,7 +231,7 @@ export class GroupDevice {
   /** Of these addresses and routes, those that somebody took away or the kernel refuses. */
   lacking(addresses: readonly string[], routes: readonly RouteSettings[]): Lacking {
     return {
-      addresses: addresses.filter((one) => !this.#wantedAddresses.has(canonicalPrefix(one))),
+      addresses: this.#addresses.lacking(addresses),
       routes: this.#routes.lacking(routes),
       connected: this.#lackingConnected().map(networkOf),
     };
@@ -265,12 +245,8 @@ export class GroupDevice {
     for (const route of lacking) await this.#context.rtnl.addConnected(link, route);
   }
 
-  #wantAddress(canonical: string): void {
-    this.#wantedAddresses.add(canonical, canonical);
-  }
-
   #lackingConnected(): HostRoute[] {
-    return lackingConnected(this.#addresses, this.#routes.seen);
+    return lackingConnected(this.#addresses.seen, this.#routes.seen);
   }
 
   get #holder(): string {
@@ -293,18 +269,8 @@ export class GroupDevice {
 
   async #applyWanted(): Promise<void> {
     const link = await this.#link();
-    for (const [prefix] of this.#wantedAddresses.entries()) await this.#putAddress(link, prefix);
+    this.problems.push(...(await this.#addresses.putAll(link)));
     this.problems.push(...(await this.#routes.putAll(link)));
-  }
-
-  async #putAddress(link: LinkRecord, prefix: string): Promise<void> {
-    try {
-      await this.#context.changes.address(this.#holder, link, prefix);
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      this.problems.push(error);
-      this.#context.log.warn({ group: this.spec.name, code: error.code }, error.message);
-    }
   }
 }
 
