@@ -34,6 +34,8 @@ export interface Entry {
   heldUntilMs: number;
   /** What the host said while the device was being opened; it counts when that is done. */
   missed: (DeviceEvent | LinkEvent)[];
+  /** The errno with which a worker could not read it, while it was being opened. */
+  missedErrno: number | undefined;
   /** Who waits until nothing is under way. */
   idle: (() => void)[];
 }
@@ -52,6 +54,7 @@ export function newEntry(device: Device): Entry {
     reopenedMs: Number.NEGATIVE_INFINITY,
     heldUntilMs: Number.NEGATIVE_INFINITY,
     missed: [],
+    missedErrno: undefined,
     idle: [],
   };
 }

@@ -200,6 +200,12 @@ export class Devices {
       { event: 'port-error', device: entry.device.name, errno },
       `${entry.device.name} cannot be read any more`,
     );
+    // While it is being opened, the workers have it before the system does.
+    if (!entry.isOpen && entry.isBusy) entry.missedErrno = errno;
+    else this.#startReopen(entry, errno);
+  }
+
+  #startReopen(entry: Entry, errno: number): void {
     this.#reopen(entry, errno).catch((error: unknown) => this.#options.fail(error));
   }
 
@@ -242,11 +248,16 @@ export class Devices {
       entry.isBusy = false;
       for (const resolve of entry.idle.splice(0)) resolve();
     }
+    if (entry.isOpen && entry.missedErrno !== undefined) {
+      this.#startReopen(entry, entry.missedErrno);
+      entry.missedErrno = undefined;
+    }
   }
 
   async #open(entry: Entry): Promise<void> {
     const { name } = entry.device;
     entry.missed = [];
+    entry.missedErrno = undefined;
     try {
       await entry.device.open();
       entry.isOpen = true;

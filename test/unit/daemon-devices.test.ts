@@ -204,6 +204,46 @@ test('a device that is there and cannot be read is opened anew, at intervals', a
   deepEqual(stage.failures, []);
 });
 
+test('a device that cannot be read while it is still being opened is opened anew', async () => {
+  const stage = new Stage();
+  stage.hold('workers take');
+  const added = stage.devices.addInterface(NET0, 0);
+  await turn();
+  stage.devices.handlePortError(0, 22);
+  await turn();
+  stage.release('workers take');
+  await added;
+  await turn();
+  deepEqual(stage.taken(), [...OPENED, 'host looks', ...CLOSED, ...OPENED]);
+  await turn();
+  deepEqual(stage.taken(), [], 'once');
+
+  stage.hold('workers let go');
+  stage.say({ kind: 'device', ifname: 'net0', present: false, cause: 'gone' });
+  stage.devices.handlePortError(0, 77);
+  stage.release('workers let go');
+  await turn();
+  await turn();
+  deepEqual(stage.taken(), ['told absent', ...CLOSED, ...OPENED], 'an error of what is closed');
+  await stage.devices.remove('net0');
+  deepEqual(stage.failures, []);
+});
+
+test('a group that cannot be read while the host looks at it is opened anew', async () => {
+  const stage = new Stage();
+  stage.hold('host looks');
+  const added = stage.devices.addGroup(IPMP0, 9);
+  await turn();
+  stage.taken();
+  stage.devices.handlePortError(9, 22);
+  stage.release('host looks');
+  await added;
+  await turn();
+  ok(stage.taken().includes('host removes the group'));
+  await stage.devices.remove('ipmp0');
+  deepEqual(stage.failures, []);
+});
+
 test('a device that cannot be read because it is gone is left to the host', async () => {
   const stage = new Stage();
   await stage.devices.addInterface(NET0, 0);
