@@ -185,13 +185,11 @@ export class WorkerLoop {
   #visit(port: number, index: number): void {
     const { forwarder, park } = this.#options;
     const count = forwarder.visit(port, BURST_MAX);
+    if (count > 0) this.#refusals[port] = 0;
     if (count === BURST_MAX) return;
     this.#ready[index] = this.#ready[--this.#readyCount]!;
     this.#isReady[port] = 0;
-    if (count >= 0) {
-      if (count > 0) this.#refusals[port] = 0;
-      return;
-    }
+    if (count >= 0) return;
     // The next read may succeed; the port is reported again while it has frames.
     if (!isGone(-count) && ++this.#refusals[port]! < REFUSALS_MAX) return;
     this.#unwatch(port);

@@ -21,6 +21,7 @@ import {
   FrameRing,
   frameRingCreate,
 } from '../../src/datapath/ring.ts';
+import { BURST_MAX } from '../../src/datapath/slab.ts';
 import {
   COMMAND_ATTACH,
   COMMAND_DETACH,
@@ -306,6 +307,36 @@ test('a device that refuses every read is reported in the end', () => {
   );
   equal(world.watched.has(10), false);
   equal(world.counters.portDrops(NET0).get('receive_refused'), BigInt(REFUSALS_MAX));
+});
+
+test('refusals with full bursts between them are not in a row', () => {
+  const world = new LoopWorld();
+  world.attachBoth();
+  const device = world.device(10);
+  const refusals = Array.from({ length: REFUSALS_MAX - 2 }, () => () => undefined);
+  // The read after the burst is refused before anything else is looked at.
+  world.device(20).onTransmit = () => {
+    device.receiveError = 22;
+  };
+  world.run(
+    () => {
+      device.receiveError = 22;
+    },
+    ...refusals,
+    () => {
+      device.receiveError = 0;
+      for (let i = 0; i < BURST_MAX; i++) device.deliver(ipv4Frame());
+    },
+    () => {
+      device.receiveError = 0;
+    },
+  );
+  equal(world.counters.portDrops(NET0).get('receive_refused'), BigInt(REFUSALS_MAX));
+  deepEqual(
+    world.said.filter((said) => said !== 'bell'),
+    [],
+  );
+  equal(world.watched.has(10), true);
 });
 
 test('a busy port does not starve another', () => {
