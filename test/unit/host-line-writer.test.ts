@@ -66,10 +66,17 @@ test('lines for a reader that is gone are lost, counted; the next reader gets mo
   await until('both are lost', WAIT_MS, () => lines.lost === 2);
   pipe.comeBack();
   let text = '';
+  let written = 0;
   await until('a line arrives', WAIT_MS, () => {
     lines.write('more\n');
+    written++;
     text += pipe.read();
     return text.includes('more');
+  });
+  // What is still under way must not meet another pipe behind the same number.
+  await until('all of them arrive', WAIT_MS, () => {
+    text += pipe.read();
+    return text.split('more\n').length - 1 === written;
   });
   await until('the loss is told', WAIT_MS, () => told.length > 0);
   equal(told.join(), '2');
