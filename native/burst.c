@@ -23,7 +23,8 @@ struct burst {
 	struct bytes slab;
 	struct words slots;   /* slot number of each position */
 	struct words lengths; /* whole length (vnet header included) of each position */
-	struct words status;  /* of each written position: 0, or a positive errno */
+	struct words status;  /* of each written position, and of the read that ended a burst: 0, or
+				 a positive errno */
 	size_t slot_length;
 	napi_ref memory[MEMORY_COUNT];
 	struct ring *ring; /* opened by the first write of several frames */
@@ -116,8 +117,9 @@ static uint8_t *slot_at(napi_env env, const struct burst *burst, uint32_t positi
 	return burst->slab.data + (size_t)slot * burst->slot_length;
 }
 
-/* -> frames read, 0 if there was none, or -errno if the first read failed. A later failure is
- * found by the next call. */
+/* -> frames read, 0 if there was none, or -errno if the first read failed. Where fewer came than
+ * were asked for, the status of the next position is the errno with which its read failed, 0 if
+ * nothing waited: a device has freed the frame that it could not give, and fails once for it. */
 static napi_value read_burst(napi_env env, napi_callback_info info)
 {
 	struct burst_call call;
@@ -134,10 +136,14 @@ static napi_value read_burst(napi_env env, napi_callback_info info)
 		ssize_t length = read(call.fd, slot, call.burst->slot_length);
 		if (length < 0 && errno == EINTR)
 			continue;
-		if (length < 0 && errno != EAGAIN && done == 0)
-			return give_int32(env, -errno);
-		if (length <= 0)
+		if (length <= 0) {
+			int error = length < 0 && errno != EAGAIN ? errno : 0;
+
+			if (error != 0 && done == 0)
+				return give_int32(env, -error);
+			call.burst->status.data[position] = error;
 			break;
+		}
 		call.burst->lengths.data[position] = (int32_t)length;
 		done++;
 	}

@@ -149,7 +149,8 @@ export interface Native extends WaitingCalls {
   ): BurstHandle;
   /**
    * Reads into entries `from` to `from + count - 1` and sets their lengths. Returns how many, 0
-   * if nothing waits, or -errno if the first read failed.
+   * if nothing waits, or -errno if the first read failed. The status of the entry after the last
+   * one, if it was asked for too, is 0 (nothing waited) or the errno with which its read failed.
    */
   readBurst(burst: BurstHandle, fd: number, from: number, count: number): number;
   /**

@@ -182,18 +182,17 @@ export class Forwarder {
   /**
    * Carries at most `limit` frames from `port` to their ends. Returns how many came, or the
    * negative errno with which the device refused to be read; 0 if the port has no device. A device
-   * that is there loses the frame that it could not give.
+   * that is there loses the frame that it could not give, also behind others of a burst.
    */
   visit(port: number, limit: number): number {
     assert(this.#isHolding, 'a visit outside a breath');
     const io = this.#ports[port];
     if (io === undefined) return 0;
-    const count = io.receive(this.#receive, limit < BURST_MAX ? limit : BURST_MAX);
-    if (count < 0 && !isGone(-count)) {
-      this.#counters.add(port, RECEIVE_PACKETS, 1);
-      this.#drop(port, DROP_RECEIVE_REFUSED);
-    }
+    const most = limit < BURST_MAX ? limit : BURST_MAX;
+    const count = io.receive(this.#receive, most);
+    if (count < 0) this.#countRefused(port, -count);
     if (count <= 0) return count;
+    if (count < most) this.#countRefused(port, this.#receive.status[count]!);
     this.#countReceived(port, count);
     visitBegin(this.#visit, this.#words, this.#table, port);
     if (port < GROUP_PORT_BASE) this.#decideInput(port, count);
@@ -332,6 +331,13 @@ export class Forwarder {
     this.#counters.add(target, TRANSMIT_BYTES, octets);
     this.#counters.add(target, TRANSMIT_ERRORS, size - packets);
     return packets;
+  }
+
+  /** Counts the frame that a read has lost which failed with `errno`; 0: it did not. */
+  #countRefused(port: number, errno: number): void {
+    if (errno === 0 || isGone(errno)) return;
+    this.#counters.add(port, RECEIVE_PACKETS, 1);
+    this.#drop(port, DROP_RECEIVE_REFUSED);
   }
 
   #countReceived(port: number, count: number): void {

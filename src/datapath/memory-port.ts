@@ -50,6 +50,7 @@ export class MemoryPort implements PortIo {
       burst.bytes.set(next.frame.subarray(0, length), at + VNET_HEADER_LENGTH);
       burst.lengths[done] = VNET_HEADER_LENGTH + length;
     }
+    if (done < count) burst.status[done] = 0;
     return done;
   }
 

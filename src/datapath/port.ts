@@ -17,7 +17,11 @@ export interface Burst {
   readonly slots: Int32Array;
   /** Bytes of each entry, virtio net header included. */
   readonly lengths: Int32Array;
-  /** After a transmission: 0 if the frame was taken, else the errno as a positive number. */
+  /**
+   * After a transmission: 0 if the frame was taken, else the errno as a positive number. After a
+   * reception that gave fewer frames than asked for, of the entry behind the last one alone: the
+   * errno with which a further read failed, 0 if nothing was waiting.
+   */
   readonly status: Int32Array;
 }
 

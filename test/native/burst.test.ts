@@ -2,7 +2,16 @@
 
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -61,6 +70,39 @@ test('nothing waiting is 0, a broken descriptor a negative errno, for reading', 
   const burst = new TestBurst(1, 64);
   withFifo((fd) => strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0));
   strictEqual(errnoName(native.readBurst(burst.handle, -1, 0, 1)), 'EBADF');
+});
+
+/** Has the kernel queue events about files of these names, and reads them before Node.js does. */
+function withEvents(names: readonly string[], body: (fd: number) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-burst-'));
+  const watcher = watch(folder);
+  try {
+    for (const name of names) writeFileSync(join(folder, name), '', { flag: 'ax' });
+    const fd = readdirSync('/proc/self/fd').find((one) => {
+      const path = `/proc/self/fd/${one}`;
+      return existsSync(path) && readlinkSync(path) === 'anon_inode:inotify';
+    });
+    body(Number(fd));
+  } finally {
+    watcher.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('a read that fails behind others is the status of its entry, and nothing waiting is 0', () => {
+  // An event is 16 octets and the name, padded; one that does not fit is refused with EINVAL.
+  const burst = new TestBurst(8, 40);
+  withEvents(['short'], (fd) => {
+    const count = native.readBurst(burst.handle, fd, 0, 8);
+    deepStrictEqual([count > 0, count < 8], [true, true]);
+    strictEqual(burst.status[count], 0);
+  });
+  withEvents(['short', 'x'.repeat(100)], (fd) => {
+    const count = native.readBurst(burst.handle, fd, 0, 8);
+    deepStrictEqual([count > 0, count < 8], [true, true]);
+    strictEqual(burst.status[count], native.errno.EINVAL);
+    strictEqual(native.readBurst(burst.handle, fd, 0, 8), -(native.errno.EINVAL ?? 0));
+  });
 });
 
 test('a broken descriptor is the status of every entry, for writing', () => {

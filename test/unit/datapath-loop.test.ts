@@ -291,6 +291,31 @@ test('a read that fails for once loses a frame, and the next one is read', () =>
   equal(world.counters.port(NET0).receivePackets, 2n);
 });
 
+test('a read that fails behind others of its burst loses a frame as well', () => {
+  const world = new LoopWorld();
+  world.attachBoth();
+  const device = world.device(10);
+  const read = device.receive.bind(device);
+  let errno = 22;
+  device.receive = (burst, count) => {
+    const done = read(burst, count);
+    if (done > 0) burst.status[done] = errno;
+    return done;
+  };
+  world.run(
+    () => device.deliver(ipv4Frame()),
+    () => {
+      errno = 77;
+      device.deliver(ipv4Frame());
+    },
+    () => undefined,
+  );
+  equal(world.device(20).sent.length, 2);
+  equal(world.counters.portDrops(NET0).get('receive_refused'), 1n, 'one that is gone lost none');
+  equal(world.counters.port(NET0).receivePackets, 3n);
+  equal(world.watched.has(10), true);
+});
+
 test('a device that refuses every read is reported in the end', () => {
   const world = new LoopWorld();
   world.attachBoth();
