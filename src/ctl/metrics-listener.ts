@@ -7,7 +7,8 @@
  * mostly a scraper that uses a name nobody has configured.
  *
  * Connections are few. When they are all in use, the one that has been without a request for
- * longest makes room, so whoever holds many and asks for nothing keeps no scraper out.
+ * longest makes room, so whoever holds many and asks for nothing keeps no scraper out. While all
+ * the others are in the middle of a request, that is the newest, and it is closed.
  */
 import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { endAfterMistake } from './refusal.ts';
