@@ -25,7 +25,6 @@ import {
   type ClaimAction,
   type ClaimEvent,
   claimTransition,
-  DEFEND_INTERVAL_MS,
   MOVES_PER_SERIES,
   NOTICE_WITH,
   PROBE_COUNT,
@@ -156,8 +155,12 @@ export class Claims {
     claim.holder = mac;
     claim.heardMs = nowMs;
     const isUp = claim.state === 'announcing' || claim.state === 'settled';
-    const isRecent = nowMs < claim.defendedMs + DEFEND_INTERVAL_MS;
-    if (isUp && isRecent && ipif.kind === 'data') return false;
+    const isRecent = nowMs < claim.nextDefenceMs;
+    if (isUp && isRecent && ipif.kind === 'data') {
+      claim.isContested = true;
+      if (claim.state === 'settled') this.#schedule(claim, claim.nextDefenceMs);
+      return false;
+    }
     const before = claim.state;
     this.#apply(claim, isUp && isRecent ? 'lost' : 'conflict', nowMs, mac);
     return isUp || isAwaited || claim.state !== before;
@@ -239,7 +242,8 @@ export class Claims {
         this.#announce(claim, nowMs);
         break;
       case 'refresh':
-        this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
+        if (claim.isContested) this.#defend(claim, claim.holder, nowMs);
+        else this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
         this.#settle(claim, nowMs);
         break;
       case 'settle':
@@ -313,6 +317,7 @@ export class Claims {
   /** Begins a series now, or when the rate allows it (see the head of dad.ts). */
   #startSeries(claim: Claim, nowMs: number): void {
     claim.sent = 0;
+    claim.isContested = false;
     if (nowMs >= claim.seriesMs + SERIES_INTERVAL_MS) claim.moves = 0;
     if (claim.moves >= MOVES_PER_SERIES) {
       this.#schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
@@ -346,11 +351,12 @@ export class Claims {
     const count = ill === undefined ? 1 : ill.boundIpifs.length + ill.testIpifs.length;
     const factor = this.#rng.uniform(1, 1 + REFRESH_JITTER);
     const periodMs = Math.max(REFRESH_MS, count * REFRESH_SPACING_MS);
-    this.#schedule(claim, nowMs + periodMs * factor);
+    this.#schedule(claim, claim.isContested ? claim.nextDefenceMs : nowMs + periodMs * factor);
   }
 
   #defend(claim: Claim, mac: Mac, nowMs: number): void {
     claim.defendedMs = nowMs;
+    claim.isContested = false;
     this.#counters.defences++;
     this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
     this.#output.event({ kind: 'address-defended', atMs: nowMs, ipif: claim.ipif, mac });

@@ -18,7 +18,7 @@
  * one, for the peers and switches that missed the series; of a duplicate the station that has it is
  * asked again, and once that is silent (`done`) everybody is. `lost` is the second conflict of a
  * test address within the defence interval: it is given up, while a data address is defended for
- * ever, at most once an interval.
+ * ever, at most once an interval; also at its end, if it was claimed meanwhile.
  *
  * So an address whose holder goes away is served within two seconds, and one that is held costs its
  * holder a question now and then, and nobody else. Its tries (that is: series of probes) are
@@ -254,6 +254,8 @@ export class Claim {
   seriesMs = Number.NEGATIVE_INFINITY;
   moves = 0;
   defendedMs = Number.NEGATIVE_INFINITY;
+  /** Claimed again since: peers that believed it are told better when the interval is over. */
+  isContested = false;
 
   constructor(ipif: Ipif) {
     this.ipif = ipif;
@@ -268,6 +270,11 @@ export class Claim {
   /** The present series tells neighbours of a move, and has more of that to send. */
   get hasNoticesLeft(): boolean {
     return this.state === 'announcing' && this.hasNotices && this.sent <= LAST_NOTICE;
+  }
+
+  /** When it may be defended again. */
+  get nextDefenceMs(): number {
+    return this.defendedMs + DEFEND_INTERVAL_MS;
   }
 
   /** What the deadline means at `nowMs`; takes a try if it means one. `canAsk`: some NIC can. */

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { ANNOUNCE_AT_MS, REFRESH_MS } from '../../src/ip/dad.ts';
+import { ANNOUNCE_AT_MS, DEFEND_INTERVAL_MS, REFRESH_MS } from '../../src/ip/dad.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST } from '../../src/wire/arp.ts';
 import {
@@ -101,9 +101,28 @@ test('defence: at most once in 10 s under 1000 conflicts a second, and the addre
   );
   equal(defences[1]!.atMs - defences[0]!.atMs >= 10_000, true);
   equal(ipif.state, 'up');
-  equal(world.dropped('arp_conflict'), 24_997);
+  // The first is answered at once, of the others each interval at its end.
+  equal(world.dropped('arp_conflict'), 24_999);
   equal(world.events.filter((event) => event.kind === 'address-defended').length, 3);
   deepEqual(world.lan.neighbors(), []);
+});
+
+test('after claims within the interval, peers are told once more when it is over', () => {
+  const world = new World();
+  world.addData(DATA, 1);
+  const beganMs = world.nowMs;
+  for (let n = 0; n < 3; n++) {
+    world.wire(0, request(OTHER_MAC, DATA, DATA));
+    world.advance(1000);
+  }
+  world.advance(100_000);
+  deepEqual(
+    world.take().map((one) => [one.atMs - beganMs, isAnnouncement(one)]),
+    [
+      [0, true],
+      [DEFEND_INTERVAL_MS, true],
+    ],
+  );
 });
 
 test('a test address is defended once and given up at the second conflict in 10 s', () => {
