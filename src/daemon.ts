@@ -343,7 +343,7 @@ export class Daemon {
       problems: () => [...this.#reconfiguration.problems, ...this.#devices.problems()],
       surfaceProblems: () => this.#surface.problems,
       refusalOf: (name) => this.#devices.refusalOf(name),
-      useBeneath: (name) => this.#host.useBeneath(name),
+      useByHost: (name) => this.#host.useByHost(name),
       nowMs: hostClock.nowMs,
       wallTime,
       onFailure: this.#fail,

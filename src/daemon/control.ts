@@ -46,8 +46,8 @@ export interface ControlOptions extends CommandsOptions {
   readonly surfaceProblems: () => readonly string[];
   /** Why a device is not attached; undefined if it is. */
   readonly refusalOf: (name: string) => OperatorError | undefined;
-  /** Why the host's own stack uses what lies beneath an interface; undefined if it does not. */
-  readonly useBeneath: (name: string) => OperatorError | undefined;
+  /** Why the host's own stack uses an interface or what is beneath; undefined if it does not. */
+  readonly useByHost: (name: string) => OperatorError | undefined;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   /** A monotonic time as RFC 3339 with microseconds. */
@@ -70,13 +70,13 @@ export class Control extends Commands implements ControlBackend {
 
   async status(): Promise<StatusRow> {
     const { system, version, nowMs } = this.#options;
-    const { state: groupsState, groups } = system.describeStatus();
+    const { state: groupsState, groups, down } = system.describeStatus();
     const uptimeS = Math.floor((nowMs() - this.#startedMs) / 1000);
     const uses = system.describeInterfaces().flatMap(({ ifname }) => {
-      const use = this.#options.useBeneath(ifname);
+      const use = this.#options.useByHost(ifname);
       return use === undefined ? [] : `${ifname}: ${use.message}`;
     });
-    const lacks = [...this.#options.problems(), ...uses];
+    const lacks = [...this.#options.problems(), ...uses, ...down.map(downProblem)];
     // Whoever watches the state alone is to see that a group is not as it was asked for.
     const state = groupsState === 'ok' && lacks.length > 0 ? 'degraded' : groupsState;
     const problems = [...lacks, ...this.#options.surfaceProblems()];
@@ -96,9 +96,9 @@ export class Control extends Commands implements ControlBackend {
 
   /** What is there and cannot be used must not be called absent, nor what is shared go unsaid. */
   #causeOf({ ifname, state, cause }: Pick<InterfaceRow, 'ifname' | 'state' | 'cause'>): string {
-    const { refusalOf, useBeneath } = this.#options;
+    const { refusalOf, useByHost } = this.#options;
     if (state !== 'absent') {
-      const use = useBeneath(ifname);
+      const use = useByHost(ifname);
       return use === undefined ? cause : `${cause}; ${use.message}`;
     }
     const refusal = refusalOf(ifname);
@@ -208,4 +208,9 @@ async function addressesOf(rows: Iterable<AddressRow>): Promise<MetricsSnapshot[
     group === null || type !== 'data' ? [] : [{ group, address, inbound }],
   );
   return made.flat();
+}
+
+/** What is set down is neither answered for nor served. */
+function downProblem(device: string): string {
+  return `${device} is set down (ip link set ${device} up)`;
 }

@@ -216,9 +216,9 @@ export class Host {
     return this.#run.interfaces.detach(name);
   }
 
-  /** Why the host's own stack uses what lies beneath an attached interface, if it does. */
-  useBeneath(name: string): OperatorError | undefined {
-    return this.#running?.interfaces.useBeneath(name);
+  /** Why the host’s own stack uses an attached interface or what lies beneath, if it does. */
+  useByHost(name: string): OperatorError | undefined {
+    return this.#running?.interfaces.useByHost(name);
   }
 
   /** The interface is nominated for broadcast and multicast in its group, or no longer. */

@@ -1,6 +1,6 @@
 /** What the host side keeps of one interface of the configuration (interfaces.ts). */
 
-import type { Attachment, InterfaceSpec } from './attach.ts';
+import { type Attachment, type InterfaceSpec, lowerNameOf } from './attach.ts';
 import type { LinkState } from './link-state.ts';
 import type { LinkTracker } from './link-tracker.ts';
 
@@ -55,6 +55,12 @@ export function newInterface(spec: InterfaceSpec, tracker: LinkTracker): Interfa
 /** What of the device beneath an interface is watched. */
 export function watchOptions(spec: InterfaceSpec): { addresses: true; ports: boolean } {
   return { addresses: true, ports: spec.bridge !== null };
+}
+
+/** What the host's own stack could use of an interface: what lies beneath, and its own device. */
+export function devicesOf(spec: InterfaceSpec): string[] {
+  const lower = lowerNameOf(spec);
+  return lower === null ? [spec.name] : [lower, spec.name];
 }
 
 /** What the daemon is given of an interface that was attached. */

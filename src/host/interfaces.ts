@@ -33,6 +33,7 @@ import type { HostEvent } from './host-event.ts';
 import {
   type AttachedDevice,
   attachedDevice,
+  devicesOf,
   type Interface,
   newInterface,
   watchOptions,
@@ -119,15 +120,20 @@ export class Interfaces {
   /** The device of a group was down and up: its routes are the newest now. */
   handleGroupBounced(): void {
     for (const one of this.#all.values()) {
-      if (this.useBeneath(one.spec.name) !== undefined) this.#yieldRoutes(one);
+      if (this.useByHost(one.spec.name) !== undefined) this.#yieldRoutes(one);
     }
   }
 
-  /** Why the host's own stack uses what lies beneath an attached interface, if it does. */
-  useBeneath(name: string): OperatorError | undefined {
+  /** Why the host's own stack uses an attached interface or what lies beneath, if it does. */
+  useByHost(name: string): OperatorError | undefined {
     const one = this.#all.get(name);
-    const lower = one?.attachment === undefined ? null : lowerNameOf(one.spec);
-    return lower === null ? undefined : useOf(lower, this.#options.mirror().addresses(lower), []);
+    if (one?.attachment === undefined) return undefined;
+    const mirror = this.#options.mirror();
+    for (const device of devicesOf(one.spec)) {
+      const error = useOf(device, mirror.addresses(device), []);
+      if (error !== undefined) return error;
+    }
+    return undefined;
   }
 
   /** The NIC beneath an interface that has one of its own. */
@@ -184,10 +190,10 @@ export class Interfaces {
     }
   }
 
-  /** The mirror tells of the addresses of a device beneath us. */
+  /** The mirror tells of the addresses of a device, ours or beneath. */
   handleAddresses(name: string, list: readonly HostAddress[]): void {
     for (const one of this.#all.values()) {
-      if (lowerNameOf(one.spec) !== name) continue;
+      if (!devicesOf(one.spec).includes(name)) continue;
       const error = useOf(name, list, []);
       if (one.attachment === undefined) this.#suggest(one);
       else if (error !== undefined) {
@@ -200,7 +206,7 @@ export class Interfaces {
   /** The mirror tells that settings of a device, ours or beneath, may have changed. */
   handleSettings(name: string): void {
     for (const one of this.#all.values()) {
-      if (one.spec.name === name || lowerNameOf(one.spec) === name) this.#assertWiring(one, false);
+      if (devicesOf(one.spec).includes(name)) this.#assertWiring(one, false);
     }
   }
 
@@ -267,7 +273,7 @@ export class Interfaces {
     const one = newInterface(spec, tracker);
     this.#all.set(spec.name, one);
     const mirror = this.#options.mirror();
-    mirror.watch(spec.name);
+    mirror.watch(spec.name, { addresses: true });
     const lower = lowerNameOf(spec);
     if (lower !== null) mirror.watch(lower, watchOptions(spec));
     return one;
@@ -275,7 +281,7 @@ export class Interfaces {
 
   #unwatch(spec: InterfaceSpec): void {
     const mirror = this.#options.mirror();
-    mirror.unwatch(spec.name);
+    mirror.unwatch(spec.name, { addresses: true });
     const lower = lowerNameOf(spec);
     if (lower !== null) mirror.unwatch(lower, watchOptions(spec));
   }
@@ -335,14 +341,18 @@ export class Interfaces {
     });
   }
 
-  #yieldRoutes({ spec, attachment }: Interface): void {
-    const { context, serial, log } = this.#options;
+  #yieldRoutes(one: Interface): void {
+    const { context, serial, log, mirror } = this.#options;
     const yielding = serial.run(async () => {
-      if (attachment?.lower !== undefined) await yieldConnected(context.rtnl, attachment.lower);
+      if (one.attachment === undefined) return;
+      for (const name of devicesOf(one.spec)) {
+        const link = mirror().link(name);
+        if (link !== undefined) await yieldConnected(context.rtnl, link);
+      }
     });
     yielding.catch((error: unknown) => {
       if (!(error instanceof OperatorError)) throw error;
-      log.warn({ ifname: spec.name, code: error.code }, error.message);
+      log.warn({ ifname: one.spec.name, code: error.code }, error.message);
     });
   }
 

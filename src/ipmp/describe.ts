@@ -30,7 +30,8 @@ export function describeStatus(ctx: IpmpContext): SystemStatus {
   const worst = (['failed', 'degraded'] as const).find((state) =>
     groups.some((group) => group.state === state),
   );
-  return { state: worst ?? 'ok', groups };
+  const down = [...ctx.groups.values()].filter(({ device }) => device.present && !device.up);
+  return { state: worst ?? 'ok', groups, down: down.map(({ ifname }) => ifname) };
 }
 
 function describeGroup(group: IpmpGroup): GroupRow {

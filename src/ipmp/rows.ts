@@ -84,6 +84,8 @@ export interface MulticastRow {
 export interface SystemStatus {
   readonly state: GroupState;
   readonly groups: readonly GroupRow[];
+  /** Devices of groups that are set down. */
+  readonly down: readonly string[];
 }
 
 /** How often a member was taken out of use, by cause. */

@@ -33,6 +33,8 @@ describe('the device of the group is set down', () => {
     const own = members.map((mac) => `ether src ${mac}`).join(' or ');
     await host.workspace.ip('host', [`link set ${GROUP} down`]);
     await until('nobody answers', 5000, async () => (await asked(LAN.data[0])) === 0);
+    const { status, stdout } = await host.daemon.ipmpadm(['status', '--check']);
+    deepEqual([status, /ipmp0 is set down/.test(stdout)], [4, true]);
     const sniffer = await Sniffer.start(host.workspace, {
       role: 'gw',
       device: 'eth0',

@@ -40,15 +40,21 @@ async function expectTraffic(): Promise<void> {
   for (const address of LAN.data) deepEqual(await host.ping('gw', address), ALL);
 }
 
-describe('an address on an uplink', () => {
+describe('an address of the host on what is ours', () => {
   async function problems(): Promise<string[]> {
     const status = (await getJson(host.daemon.socket, '/v1/status')) as { problems: string[] };
     return status.problems;
   }
 
-  test('is shown, and the route of the group comes first, also after down and up', async () => {
-    await host.workspace.ip('host', [`address add ${STRAY}/24 dev eth0`]);
-    const told = new RegExp(`eth0 is used by the host itself: ${STRAY}/24`);
+  for (const device of ['eth0', 'net0']) {
+    test(`${device}: it is shown, and the group's route comes first, also after a bounce`, () => {
+      return addAndBounce(device);
+    });
+  }
+
+  async function addAndBounce(device: string): Promise<void> {
+    await host.workspace.ip('host', [`address add ${STRAY}/24 dev ${device}`]);
+    const told = new RegExp(`${device} is used by the host itself: ${STRAY}/24`);
     await until('it is shown', 5000, async () => told.test((await problems()).join('\n')));
     match((await host.daemon.interface('net0')).cause, told);
     const shown = await host.daemon.ipmpadm(['-d', 'interface', 'show', 'net0']);
@@ -60,11 +66,11 @@ describe('an address on an uplink', () => {
       return text.includes(`dev ${GROUP}`);
     });
     await expectTraffic();
-    await host.workspace.ip('host', [`address del ${STRAY}/24 dev eth0`]);
+    await host.workspace.ip('host', [`address del ${STRAY}/24 dev ${device}`]);
     await until('it is shown no more', 5000, async () => (await problems()).length === 0);
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 0);
     await expectTraffic();
-  });
+  }
 });
 
 describe('another MAC of an uplink', () => {
