@@ -12,6 +12,7 @@ import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { ArpStation, arpOf, NO_ADDRESS } from './arp-station.ts';
 import { TestHost } from './harness.ts';
+import { metricsOf } from './scrape.ts';
 import { Sniffer } from './sniffer.ts';
 
 const TAKEN = '192.0.2.50';
@@ -53,6 +54,9 @@ async function handOver(host: TestHost): Promise<number> {
   const holder = await host.macOf('gw2', 'eth0');
   equal(await detectedState(host, TAKEN), 'duplicate');
   match((await noteOf(host, TAKEN)) ?? '', new RegExp(holder));
+  equal((await host.daemon.address(TAKEN)).inbound, null);
+  const { text } = await metricsOf(host.daemon.socket);
+  match(text, new RegExp(`^ipmp_address_bound\\{[^}]*"${TAKEN}/24",interface=""\\} 0$`, 'm'));
   // ARP whose sender address is the one that moves: its holder's answers, our announcements.
   const filter = 'arp and arp[14:4] = 0xc0000232';
   const sniffer = await Sniffer.start(host.workspace, { role: 'gw2', device: 'eth0', filter });

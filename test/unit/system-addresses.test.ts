@@ -3,6 +3,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS } from '../../src/ip/dad.ts';
+import { ip, mac, request } from './ip-harness.ts';
 import { Bench, groupSpec, interfaceSpec } from './system-bench.ts';
 
 test('addresses follow the list of the host: the difference is made here', () => {
@@ -132,6 +133,42 @@ test('a new address is tentative until nobody objected, then up and announced', 
   const arps = bench.arps();
   equal(arps.filter((arp) => arp.spa === '0.0.0.0').length, 3);
   equal(arps.filter((arp) => arp.spa === '192.0.2.1').length, ANNOUNCE_AT_MS.length);
+});
+
+/** Another station that has an address of ours. */
+const HOLDER = '52:54:00:00:00:01';
+const AGAIN = 'has it; tried again as soon as that no longer answers';
+
+test('a duplicate is bound to no NIC, and its note names the holder and whose MAC that is', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.10');
+  bench.advance(20_000);
+  const [tried, router] = [ip('192.0.2.11'), ip('192.0.2.1')];
+  const heard = (frame: Uint8Array): void => {
+    for (const name of ['net0', 'net1']) {
+      bench.system.handleFrame(bench.system.nicOf(name)!, frame, bench.nowMs);
+    }
+  };
+  const row = () =>
+    bench.system.describeAddresses().find(({ address }) => address === '192.0.2.11/24')!;
+  bench.addresses('192.0.2.10', '192.0.2.11');
+  deepEqual([row().state, row().inbound], ['tentative', 'net1']);
+  heard(request(mac(HOLDER), tried, tried));
+  deepEqual(row(), {
+    address: '192.0.2.11/24',
+    ifname: 'ipmp0',
+    group: 'ipmp0',
+    type: 'data',
+    state: 'duplicate',
+    inbound: null,
+    outbound: [],
+    note: `${HOLDER} ${AGAIN}`,
+  });
+  // A router with proxy ARP: it has an address of its own, and asks from there.
+  heard(request(mac(HOLDER), router, ip('192.0.2.10')));
+  equal(row().note, `${HOLDER}, which is 192.0.2.1, ${AGAIN}`);
+  equal(row().inbound, null);
 });
 
 test('test addresses stay on their NIC and are down without it', () => {
