@@ -132,6 +132,28 @@ test('a broadcast request is answered once, by the bound NIC, which has heard it
   );
 });
 
+test('a request of hardware type IEEE 802 is answered as any other, with that of Ethernet', () => {
+  const world = new World();
+  world.addData(DATA, 1);
+  const question = request(GATEWAY_MAC, GATEWAY, DATA);
+  question[15] = 6;
+  world.wire(1, question);
+  const [answer, ...rest] = world.take();
+  equal(rest.length, 0);
+  equal(
+    hexOf(answer!.frame),
+    '525400000001' +
+      '020000000002' +
+      '0806' +
+      '0001080006040002' + //
+      '020000000002' +
+      'c000020a' +
+      '525400000001' +
+      'c0000201',
+  );
+  equal(world.dropped('arp_malformed'), 0);
+});
+
 test('a request to the group’s own MAC, which switches flood, is answered once as well', () => {
   const world = new World();
   world.addData(DATA, 1);

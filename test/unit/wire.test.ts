@@ -119,6 +119,13 @@ test('arp: only whole packets of Ethernet and IPv4 pass the gate', () => {
     other[place] = other[place]! ^ 0x40;
     equal(arpIsValid(other, 0, ARP_LENGTH), false, `byte ${place}`);
   }
+  // Hardware type 1 is Ethernet, 6 is IEEE 802: the same packet.
+  const valid = Array.from({ length: 256 }, (_, type) => type).filter((type) => {
+    const other = packet.slice();
+    other[1] = type;
+    return arpIsValid(other, 0, ARP_LENGTH);
+  });
+  deepEqual(valid, [1, 6]);
 });
 
 test('arp: probes and announcements are told from questions', () => {
