@@ -1,15 +1,16 @@
 /** Neighbours that change their MAC, and forgers who say so. */
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { REACHABLE_TIME_MS, YIELD_MS } from '../../src/ip/nce.ts';
-import { REDIRECT_KEPT_MS } from '../../src/ip/redirect.ts';
+import { REDIRECT_KEPT_MS, REDIRECT_LIMIT, REDIRECTS_A_SECOND } from '../../src/ip/redirect.ts';
 import {
   DATA,
   GATEWAY,
   GATEWAY_MAC,
   GROUP_MAC,
   ip,
+  isAnnouncement,
   mac,
   OTHER_MAC,
   request,
@@ -207,4 +208,42 @@ test('a question of the host to one MAC is not answered from memory', () => {
   world.advance(1000);
   world.answer(GATEWAY, OTHER_MAC);
   equal(world.take('host')[0]!.arp.senderMac, OTHER_MAC, 'a silent change is found in a second');
+});
+
+test('a stranger of whom the host never asked moves in silence, also when he answers', () => {
+  const world = worldWithData();
+  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+  world.neighborMoves(GATEWAY, OTHER_MAC);
+  equal(world.lan.neighbors()[0]!.mac, OTHER_MAC);
+  equal(world.stateOf(GATEWAY), 'REACHABLE', 'the answer was believed');
+  world.advance(5000);
+  equal(world.redirects.size, 0);
+  deepEqual(world.take('host'), []);
+});
+
+test('of a hundred moves in a second some are redirected, and the host is told of all', () => {
+  const world = worldWithData();
+  const redirect = world.redirect.bind(world);
+  let made = 0;
+  world.redirect = (from, to) => {
+    made++;
+    redirect(from, to);
+  };
+  const MOVES = 100;
+  const addresses = Array.from({ length: MOVES }, (_, at) => ip('192.0.2.100') + at);
+  const [before, after] = [mac('52:54:00:00:01:00'), mac('52:54:00:00:02:00')];
+  for (const [at, address] of addresses.entries()) world.confirm(address, before + at);
+  world.advance(2000);
+  const startMs = world.nowMs;
+  for (const [at, address] of addresses.entries()) {
+    world.wire(0, request(after + at, address, address));
+    world.answer(address, after + at);
+    world.advance(900 / MOVES);
+  }
+  world.advance(YIELD_MS);
+  ok(world.nowMs - startMs <= 1000);
+  const told = world.take('host').filter(isAnnouncement);
+  equal(new Set(told.map((one) => one.arp.senderAddress)).size, MOVES);
+  ok(made >= REDIRECT_LIMIT && made <= REDIRECT_LIMIT + REDIRECTS_A_SECOND, `${made} made`);
+  ok(world.redirects.size <= REDIRECT_LIMIT);
 });
