@@ -1,8 +1,12 @@
-/** Where the daemon is spoken to, at its stop: nothing is opened during it or after it. */
+/**
+ * Where the daemon is spoken to: what it says of refused scrapes, and that at its stop nothing is
+ * opened during it or after it.
+ */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,8 +40,8 @@ async function started(
   directory: string,
   clock: Clock,
   listen: Config['metrics']['listen'],
+  log = pino({ level: 'silent' }),
 ): Promise<Surface> {
-  const log = pino({ level: 'silent' });
   const surface = new Surface({ backend: new FakeBackend(), log, clock });
   const control = { socket: join(directory, 'run', 'ipmpd.sock'), group: 'root' };
   await surface.start({ control, metrics: { listen, hosts: [] } } as unknown as Config);
@@ -133,6 +137,48 @@ test('an attempt to listen that fails after the stop is not repeated', async () 
       deepEqual(surface.problems, []);
     } finally {
       taken.close();
+    }
+  });
+});
+
+/** The status of a scrape that calls the listener `name`. */
+async function scrape(port: number, name: string): Promise<number> {
+  const headers = { host: `${name}:${port}` };
+  const sent = get({ host: HOST, port, path: '/metrics', headers, agent: false });
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode ?? 0;
+}
+
+test('refused scrapes are told once a minute, each time with how many there were', async () => {
+  await inDirectory(async (directory) => {
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+    let nowMs = 5000;
+    const clock: Clock = { ...hostClock, nowMs: () => nowMs };
+    const port = await freePort();
+    const surface = await started(directory, clock, { host: HOST, port }, log);
+    const told = (): unknown => {
+      const rows = lines.splice(0).map((line) => JSON.parse(line));
+      return rows.map(({ event, host, scrapes, address }) => [event, host, scrapes, address]);
+    };
+    try {
+      equal(await scrape(port, 'localhost'), 200);
+      deepEqual(told(), []);
+      for (let time = 0; time < 3; time++) equal(await scrape(port, 'first.example'), 421);
+      deepEqual(told(), [['scrape-refused', `first.example:${port}`, 1, HOST]]);
+      nowMs += 59_999;
+      equal(await scrape(port, 'second.example'), 421);
+      deepEqual(told(), []);
+      nowMs += 1;
+      equal(await scrape(port, 'third.example'), 421);
+      deepEqual(told(), [['scrape-refused', `third.example:${port}`, 4, HOST]]);
+      nowMs += 60_000;
+      equal(await scrape(port, 'third.example'), 421);
+      deepEqual(told(), [['scrape-refused', `third.example:${port}`, 1, HOST]]);
+    } finally {
+      await surface.stop();
     }
   });
 });
