@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { causeSentence } from '../../src/ipmp/cause.ts';
 import { getJson } from '../../src/lab/api.ts';
 import { GROUP } from '../../src/lab/configuration.ts';
 import { LAN } from '../../src/lab/topology.ts';
@@ -38,6 +39,15 @@ after(() => host?.lower());
 async function expectTraffic(): Promise<void> {
   deepEqual(await host.ping('host', GATEWAY), ALL);
   for (const address of LAN.data) deepEqual(await host.ping('gw', address), ALL);
+}
+
+/** Waits until the gateway has learnt where each data address is. */
+async function expectServed(): Promise<void> {
+  for (const address of LAN.data) {
+    await until(`${address} is served`, 5000, async () => {
+      return (await host.ping('gw', address, { count: 1 })).answered === 1;
+    });
+  }
 }
 
 describe('an address of the host on what is ours', () => {
@@ -101,6 +111,39 @@ describe('another MAC of an uplink', () => {
     await until('it is back', 5000, async () => (await host.memberMac(ifname)) === before);
     await host.daemon.ipmpadm(['group', 'set', GROUP, 'spreading=flow']);
     await host.daemon.waitUntilOk();
+  });
+});
+
+describe('the MAC that another uplink has', () => {
+  test('its member is offline, and the other carries all, until the MAC is another', async () => {
+    const [own, taken] = [await host.memberMac('net1'), await host.memberMac('net0')];
+    await host.workspace.ip('host', [`link set eth1 address ${taken}`]);
+    await host.waitForState('net1', 'offline');
+    const { cause } = await host.daemon.interface('net1');
+    equal(cause, causeSentence('duplicate-mac'));
+    deepEqual((await host.daemon.group()).active, ['net0']);
+    for (const address of LAN.data) equal((await host.boundTo(address)).ifname, 'net0');
+    await expectServed();
+    const [left, right] = await Promise.all(
+      ['eth0', 'eth1'].map((uplink) => {
+        const port = host.topology.portOf(uplink);
+        return Sniffer.start(host.workspace, { ...port, filter: 'icmp', args: ['-Q', 'in'] });
+      }),
+    );
+    await expectTraffic();
+    await left!.waitFor(/ICMP echo request/, 5000, ALL.answered);
+    await left!.waitFor(/ICMP echo reply/, 5000, ALL.answered * LAN.data.length);
+    await Promise.all([left!.stop(), right!.stop()]);
+    deepEqual(
+      right!.lines.filter((line) => line.includes('ICMP')),
+      [],
+    );
+    await host.workspace.ip('host', [`link set eth1 address ${own}`]);
+    await host.waitForState('net1', 'ok');
+    await host.daemon.waitUntilOk();
+    equal(await host.memberMac('net1'), own);
+    await expectServed();
+    await expectTraffic();
   });
 });
 
