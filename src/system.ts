@@ -230,7 +230,7 @@ export class System {
     this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleLink(tracked, info));
   }
 
-  /** A frame that arrived by `port`. What comes of it is published when the time is told. */
+  /** A frame that arrived by `port`. Its effects are published by the next `handleTime`. */
   handleFrame(port: number, frame: Uint8Array, nowMs: number): void {
     this.#told(nowMs);
     this.#ctx.frames.taken++;

@@ -3,12 +3,12 @@
  *
  * A browser can be made to send requests here under an attacker's host name (DNS rebinding), so
  * the Host header must name this listener: the address on which the connection came in,
- * localhost, or a name from the configuration. Who is refused is told so to the log as well: it is
- * mostly a scraper that uses a name nobody has configured.
+ * localhost, or a name from the configuration. A refusal is logged, once a minute at most, since it
+ * is mostly a scraper that uses a name which the configuration lacks.
  *
  * Connections are few. When they are all in use, the one that has been without a request for
- * longest makes room, so whoever holds many and asks for nothing keeps no scraper out. While all
- * the others are in the middle of a request, that is the newest, and it is closed.
+ * longest makes room, so a client with many idle connections keeps no scraper out. While all the
+ * others are in the middle of a request, that is the newest, and it is closed.
  */
 import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { endAfterMistake } from './refusal.ts';

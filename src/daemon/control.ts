@@ -46,7 +46,7 @@ export interface ControlOptions extends CommandsOptions {
   readonly surfaceProblems: () => readonly string[];
   /** Why a device is not attached; undefined if it is. */
   readonly refusalOf: (name: string) => OperatorError | undefined;
-  /** Why the host's own stack uses an interface or what is beneath; undefined if it does not. */
+  /** Use of an interface by the host itself, or of the NIC or bridge below; undefined: none. */
   readonly useByHost: (name: string) => OperatorError | undefined;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
@@ -77,7 +77,7 @@ export class Control extends Commands implements ControlBackend {
       return use === undefined ? [] : `${ifname}: ${use.message}`;
     });
     const lacks = [...this.#options.problems(), ...uses, ...down.map(downProblem)];
-    // Whoever watches the state alone is to see that a group is not as it was asked for.
+    // A monitor that reads the state alone must see that a group is not as configured.
     const state = groupsState === 'ok' && lacks.length > 0 ? 'degraded' : groupsState;
     const problems = [...lacks, ...this.#options.surfaceProblems()];
     return { state, version, uptime_s: uptimeS, problems, groups };

@@ -19,24 +19,24 @@ export interface Entry {
   /** What it should be; a loss makes it false until the host says that it may be tried again. */
   isWanted: boolean;
   isOpen: boolean;
-  /** How often it was opened: tells an error of a device that is closed since from one of this. */
+  /** How often it was opened: an error that belongs to an earlier opening is left out. */
   openings: number;
   isBusy: boolean;
   /** When the step under way began. */
   busySinceMs: number;
   /** Why the last attempt to open it failed; undefined once it is open, or was lost. */
   refusal: OperatorError | undefined;
-  /** Given back for good: what the host suggests is not heard any more. */
+  /** Given back for good: later suggestions of the host are ignored. */
   isForgotten: boolean;
   /** When it was opened anew last because it could not be read. */
   reopenedMs: number;
-  /** Until then it is not opened, whoever suggests it. */
+  /** Until then it is not opened, even if the host suggests it. */
   heldUntilMs: number;
   /** What the host said while the device was being opened; it counts when that is done. */
   missed: (DeviceEvent | LinkEvent)[];
   /** The errno with which a worker could not read it, while it was being opened. */
   missedErrno: number | undefined;
-  /** Who waits until nothing is under way. */
+  /** Called when no step is under way any more. */
   idle: (() => void)[];
 }
 

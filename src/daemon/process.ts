@@ -60,7 +60,7 @@ async function openConfig(options: Options): Promise<ConfigStore | undefined> {
   return undefined;
 }
 
-/** The same for whoever collects the log alone. */
+/** Writes the errors to the log as well: a log collector does not see stderr. */
 async function logRefusedConfig(errors: readonly string[]): Promise<void> {
   const log = await createLog('fatal');
   const [first = '', ...rest] = errors;

@@ -123,7 +123,7 @@ function isFor(macHigh: number, macLow: number, bytes: Uint8Array, frame: number
 
 /**
  * The group's MAC is a source on no wire, so a switch floods what is sent to it, as a broadcast.
- * Who sends so has it from the payload: a DHCP server from `chaddr` (RFC 2131 4.1).
+ * The sender has it from a payload: a DHCP server sends to `chaddr` (RFC 2131 4.1).
  */
 function isForGroup(visit: Visit, bytes: Uint8Array, frame: number): boolean {
   return visit.group >= 0 && isFor(visit.groupMacHigh, visit.groupMacLow, bytes, frame);

@@ -1,7 +1,7 @@
 /**
  * Priority tags (IEEE 802.1Q: VLAN 0): a frame that carries a priority and belongs to no VLAN.
  * Linux takes it as one without a tag, and so does a group. The tag is taken out where the frame
- * lies, so nobody further on has to know of it; a second tag within counts as a VLAN's.
+ * lies, so later steps see no tag; a second tag within counts as a VLAN's.
  */
 
 import { readU16 } from '../base/bytes.ts';

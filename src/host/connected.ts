@@ -1,7 +1,7 @@
 /**
  * Connected routes: those that the kernel makes of an address, to the network that the address is
- * in. It makes them once, so one that somebody deletes (`ip route flush dev ipmp0`) stays away, and
- * with it every gateway of that network.
+ * in. It makes them once, so one that another program deletes (`ip route flush dev ipmp0`) is
+ * missing until the address is added again, and every gateway of that network is out of reach.
  */
 
 import { ipv4Format, ipv4Mask, ipv4Parse } from '../wire/addr.ts';

@@ -18,7 +18,7 @@ export interface GroupAddressesOptions {
   readonly rtnl: Rtnl;
   readonly changes: Changes;
   readonly log: HostLog;
-  /** The device, and who the journal says changes it. */
+  /** The device, and under which holder the journal keeps its changes. */
   readonly name: string;
   readonly holder: string;
 }
@@ -64,7 +64,7 @@ export class GroupAddresses {
     if (!isNew) throw new OperatorError('EEXIST', `${name} has ${prefix} already`);
   }
 
-  /** Takes an address off, whoever put it there; EADDRNOTAVAIL if it is not there. */
+  /** Takes an address off, also one of another program; EADDRNOTAVAIL if it is not there. */
   async delete(link: LinkRecord, prefix: string): Promise<void> {
     const { rtnl, name } = this.#options;
     const canonical = canonicalPrefix(prefix);
@@ -93,7 +93,7 @@ export class GroupAddresses {
     this.#seen = list;
   }
 
-  /** Those of `prefixes` that somebody took away. */
+  /** Those of `prefixes` that another program took away. */
   lacking(prefixes: readonly string[]): string[] {
     return prefixes.filter((one) => !this.#wanted.has(canonicalPrefix(one)));
   }

@@ -15,7 +15,7 @@
  * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
  * those of the configuration are put back (group-routes.ts, group-addresses.ts), except what
- * somebody removed by hand before.
+ * another program removed before.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -228,7 +228,7 @@ export class GroupDevice {
     if (link?.up) this.#routes.handleSeen(list);
   }
 
-  /** Of these addresses and routes, those that somebody took away or the kernel refuses. */
+  /** Those of these addresses and routes that another program took away or the kernel refuses. */
   lacking(addresses: readonly string[], routes: readonly RouteSettings[]): Lacking {
     return {
       addresses: this.#addresses.lacking(addresses),
@@ -237,7 +237,7 @@ export class GroupDevice {
     };
   }
 
-  /** Puts the routes back that the kernel made of the addresses, where somebody deleted them. */
+  /** Puts back routes that the kernel made of the addresses and another program deleted. */
   async restoreConnected(): Promise<void> {
     const lacking = this.#lackingConnected();
     if (lacking.length === 0) return;

@@ -41,7 +41,7 @@ export interface OpenGroupDevice {
   readonly problems: readonly OperatorError[];
 }
 
-/** What the devices need; the mirror tells them what it hears. */
+/** What the devices need. */
 export interface GroupDevicesOptions {
   readonly context: GroupContext;
   readonly serial: Serial;

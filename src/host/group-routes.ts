@@ -22,7 +22,7 @@ export interface GroupRoutesOptions {
   readonly rtnl: Rtnl;
   readonly changes: Changes;
   readonly log: HostLog;
-  /** The device, and who the journal says changes it. */
+  /** The device, and under which holder the journal keeps its changes. */
   readonly name: string;
   readonly ifindex: number;
   readonly holder: string;
@@ -31,7 +31,7 @@ export interface GroupRoutesOptions {
 /** A route of the configuration that is not set. */
 export interface LackingRoute {
   readonly route: RouteSettings;
-  /** Why the kernel refuses it; undefined: somebody deleted it. */
+  /** Why the kernel refuses it; undefined: another program deleted it. */
   readonly reason: string | undefined;
 }
 
@@ -129,7 +129,7 @@ export class GroupRoutes {
     });
   }
 
-  /** Answers why the route is not set, and tells it if that is new. */
+  /** The reason why the route is not set; logged if it is new. */
   async #put(link: LinkRecord, route: RouteSettings): Promise<OperatorError | undefined> {
     const { changes, log, holder, name } = this.#options;
     const key = routeKey(route);
@@ -153,7 +153,7 @@ export class GroupRoutes {
     return problem;
   }
 
-  /** Who has the place of a route; large tables are not searched again for what is `told`. */
+  /** What has the place of a route; large tables are not searched again for what is `told`. */
   async #held(route: RouteSettings, told: string | undefined): Promise<OperatorError> {
     const { rtnl, name } = this.#options;
     const own = `the route to ${route.to} through ${name} is not set`;

@@ -216,7 +216,7 @@ export class Host {
     return this.#run.interfaces.detach(name);
   }
 
-  /** Why the host’s own stack uses an attached interface or what lies beneath, if it does. */
+  /** Use of an interface by the host itself, or of the NIC or bridge below; undefined: none. */
   useByHost(name: string): OperatorError | undefined {
     return this.#running?.interfaces.useByHost(name);
   }
@@ -273,7 +273,7 @@ export class Host {
     return this.#run.groups.change(group, (device) => device.deleteRoute(route));
   }
 
-  /** What of these a group's device lacks: somebody took it away, or the kernel refuses it. */
+  /** What of these a group's device lacks: taken by another program, or refused by the kernel. */
   lacking(group: string, addresses: readonly string[], routes: readonly RouteSettings[]): Lacking {
     return this.#run.groups.lacking(group, addresses, routes);
   }
@@ -306,7 +306,7 @@ export class Host {
     return new CarrierMonitor({ open: openNativeCarrierWatch, ...carrier, onChange, log });
   }
 
-  /** Each of both looks for its own devices in what the mirror tells. */
+  /** Interfaces and group devices each pick their own from the events of the mirror. */
   #openMirror(rtnl: Rtnl, interfaces: Interfaces, groups: GroupDevices): Mirror {
     const { log, openNotifications: open = openNativeNotifications } = this.#options;
     return new Mirror({

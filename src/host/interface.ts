@@ -32,7 +32,7 @@ export interface AttachedDevice {
   readonly mtu: number;
   readonly link: LinkState;
   readonly changes: number;
-  /** False for a TAP alone, whose link nobody can tell. */
+  /** False for a TAP alone, whose link the kernel does not report. */
   readonly linkKnown: boolean;
 }
 
@@ -52,12 +52,12 @@ export function newInterface(spec: InterfaceSpec, tracker: LinkTracker): Interfa
   };
 }
 
-/** What of the device beneath an interface is watched. */
+/** Lists that are watched of the NIC or bridge below an interface. */
 export function watchOptions(spec: InterfaceSpec): { addresses: true; ports: boolean } {
   return { addresses: true, ports: spec.bridge !== null };
 }
 
-/** What the host's own stack could use of an interface: what lies beneath, and its own device. */
+/** Devices that the host could use for itself: the NIC or bridge below, and our own. */
 export function devicesOf(spec: InterfaceSpec): string[] {
   const lower = lowerNameOf(spec);
   return lower === null ? [spec.name] : [lower, spec.name];

@@ -124,7 +124,7 @@ export class Interfaces {
     }
   }
 
-  /** Why the host's own stack uses an attached interface or what lies beneath, if it does. */
+  /** Use of an interface by the host itself, or of the NIC or bridge below; undefined: none. */
   useByHost(name: string): OperatorError | undefined {
     const one = this.#all.get(name);
     if (one?.attachment === undefined) return undefined;
@@ -136,7 +136,7 @@ export class Interfaces {
     return undefined;
   }
 
-  /** The NIC beneath an interface that has one of its own. */
+  /** The NIC below an interface that has one of its own. */
   uplinkOf(name: string): string | undefined {
     return this.#all.get(name)?.spec.uplink ?? undefined;
   }
@@ -190,7 +190,7 @@ export class Interfaces {
     }
   }
 
-  /** The mirror tells of the addresses of a device, ours or beneath. */
+  /** The addresses of a device, ours or below, have changed. */
   handleAddresses(name: string, list: readonly HostAddress[]): void {
     for (const one of this.#all.values()) {
       if (!devicesOf(one.spec).includes(name)) continue;
@@ -203,7 +203,7 @@ export class Interfaces {
     }
   }
 
-  /** The mirror tells that settings of a device, ours or beneath, may have changed. */
+  /** Settings of a device, ours or below, may have changed. */
   handleSettings(name: string): void {
     for (const one of this.#all.values()) {
       if (devicesOf(one.spec).includes(name)) this.#assertWiring(one, false);
@@ -318,7 +318,7 @@ export class Interfaces {
       this.#lose(one, `${lowerNameOf(one.spec)} beneath ${one.spec.name} is gone`);
       return;
     }
-    // Of another MAC of a macvtap the kernel tells nothing but that of the NIC beneath.
+    // The kernel reports another MAC of the NIC below, and not that the macvtap has it too.
     if (attachment.wiring === 'macvtap' && link?.mac !== one.mac) {
       void this.#options.mirror().refreshLink(one.spec.name);
     }

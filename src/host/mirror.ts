@@ -11,8 +11,8 @@
  *
  * Invariants
  * 1. Whatever changes in the kernel while a look is under way makes another look follow.
- * 2. The listener is told each difference once, and of a device before what it carries.
- * 3. Of a device that was down, the lists are told again when it is up, whether they differ or not:
+ * 2. The listener gets each difference once, and a device before its addresses and routes.
+ * 3. Of a device that was down, the lists are passed on again when it is up, even if equal:
  *    addresses outlive it, and the listener has forgotten them.
  */
 
@@ -53,7 +53,7 @@ export interface MirrorListener {
   handlePorts(bridge: string, ports: readonly LinkRecord[]): void;
   handleAddresses(name: string, addresses: readonly HostAddress[]): void;
   handleRoutes(name: string, routes: readonly HostRoute[]): void;
-  /** Somebody, perhaps we, has changed a setting of the device under /proc/sys/net. */
+  /** A setting of the device under /proc/sys/net has changed, perhaps by us. */
   handleSettings(name: string): void;
 }
 

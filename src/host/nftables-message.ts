@@ -53,7 +53,7 @@ export function batchOf(requests: readonly Request[]): Request[] {
   return [batchEdge(NFNL_MSG_BATCH_BEGIN), ...acknowledged, batchEdge(NFNL_MSG_BATCH_END)];
 }
 
-/** A table that goes with the socket that made it, and that nobody else can change. */
+/** A table that goes with the socket that made it, and that no other process can change. */
 export function tableAdd(family: Family, table: string): Request {
   // NFTA_TABLE_NAME, NFTA_TABLE_FLAGS
   const attributes = [text(1, table), word(2, NFT_TABLE_F_OWNER)];

@@ -36,10 +36,11 @@
  *
  * ARP does not pass prerouting: NOARP on the device sees to that.
  *
- * The tables have an owner, our netlink socket: nobody else can change or flush them (a reloaded
- * firewall begins with `flush ruleset`), and the kernel removes them when the socket closes,
- * however the process ended. For the same reason a second daemon is refused here. A table of this
- * name without an owner (loaded from a saved ruleset) cannot become ours: then ours are `ipmpd-2`.
+ * The tables have an owner, our netlink socket: no other process can change or flush them (a
+ * reloaded firewall begins with `flush ruleset`), and the kernel removes them when the socket
+ * closes, however the process ended. For the same reason a second daemon is refused here. A table
+ * of this name without an owner (loaded from a saved ruleset) cannot become ours: then ours are
+ * `ipmpd-2`.
  */
 
 import { type ErrorCode, OperatorError } from '../base/errors.ts';

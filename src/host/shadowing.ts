@@ -1,9 +1,8 @@
 /**
- * Connected routes of what lies below us. Somebody may give a silenced NIC an address in the
- * network of a group. The kernel then has two routes to that network of the same metric, and takes
- * the one that is older: after the group's device was down and up, that of the NIC, where nothing
- * is heard. So such a route is put behind the others. It stays, and works when the NIC is given
- * back.
+ * Connected routes of devices below us. Another program may give a silenced NIC an address in
+ * the network of a group. The kernel then has two routes to that network of the same metric, and
+ * takes the older one: after the group's device was down and up, that of the NIC, where no answer
+ * arrives. So such a route is put behind the others, and works again when the NIC is given back.
  */
 
 import { isConnected } from './connected.ts';

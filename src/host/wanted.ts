@@ -2,7 +2,7 @@
  * What the configuration puts on a device, by key.
  *
  * What disappears from a device that is up was deleted by another program. It is kept as taken: it
- * is not put back after down and up. When it is there again, whoever added it, it is wanted again.
+ * is not put back after down and up. When any program has added it again, it is wanted again.
  *
  * Invariant: each key is wanted, or taken, or unknown.
  */

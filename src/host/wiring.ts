@@ -1,6 +1,6 @@
 /**
  * How the device of an interface must be connected and set, whatever other tools do to it: made so
- * when it is attached, and again on every event of it and of what lies beneath.
+ * when it is attached, and again on every event of it and of the device below.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -15,8 +15,8 @@ import { devicePath } from './sysctl.ts';
 export const TX_QUEUE_LENGTH = 4096;
 
 /**
- * Keeps IPv6 of the host's own stack off a device. `disable_ipv6` is set for all devices by whoever
- * sets it for one that stands for all; until it is put back, a device without a link-local address
+ * Keeps IPv6 of the host's own stack off a device. A program that sets `disable_ipv6` of `all`
+ * sets it for each device; until it is put back, a device without a link-local address
  * sends nothing.
  */
 export async function silenceIpv6(
@@ -31,7 +31,7 @@ export async function silenceIpv6(
 
 /**
  * Makes a macvtap as it must be: silent, up, hearing every multicast group (only after `up` does
- * the kernel act on that), as large as the NIC beneath.
+ * the kernel act on that), as large as the NIC below.
  */
 export async function assertMacvtap(
   changes: Changes,

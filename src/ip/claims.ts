@@ -52,7 +52,7 @@ export interface ClaimsOptions {
   readonly rng: Rng;
   readonly counters: LanCounters;
   readonly pace: Pace;
-  /** Tells neighbours in person that `ipif` is served by its NIC. */
+  /** Sends neighbours a question each from the NIC that serves `ipif`. */
   readonly notify: (ipif: Ipif, nowMs: number) => void;
 }
 
@@ -133,7 +133,7 @@ export class Claims {
 
   /**
    * The host announces one of its addresses: so do we, unless a series began this second, or one
-   * that tells of a move is young; a duplicate is tried again if it may be.
+   * that announces a move is young; a duplicate is tried again if it may be.
    */
   handleHostAnnounces(ipif: Ipif, nowMs: number): void {
     const claim = this.#claims.get(ipif);

@@ -21,8 +21,8 @@
  * ever, at most once an interval; also at its end, if it was claimed meanwhile.
  *
  * So an address whose holder goes away is served within two seconds, and one that is held costs its
- * holder a question now and then, and nobody else. Its tries (that is: series of probes) are
- * limited as RFC 5227 2.1.1 has it, whatever happens to its binding.
+ * holder two questions a second, and other stations nothing. Its tries (that is: series of probes)
+ * are limited as RFC 5227 2.1.1 has it, whatever happens to its binding.
  *
  * Series of an address begin at most once a second (reliability T17). A move within it is announced
  * at once as part of the running series, up to MOVES_PER_SERIES times: when two NICs die
@@ -54,7 +54,7 @@ export interface ProbeTimes {
   /** After the last one (ANNOUNCE_WAIT); undefined: as between two. */
   readonly last: number | undefined;
 }
-/** Of a link that reports its state: a probe that leaves is heard (IPMP semantics 4.5, "fast"). */
+/** Of a link that reports its state: a probe that leaves arrives (IPMP semantics 4.5, "fast"). */
 const FAST_PROBES: ProbeTimes = { delay: 100, least: 120, most: 180, last: undefined };
 /** Of any other: what is behind it may take a second to let frames through (RFC 5227 1.1). */
 const SLOW_PROBES: ProbeTimes = { delay: 1000, least: 1000, most: 2000, last: 2000 };
@@ -82,7 +82,7 @@ export const TRY_INTERVAL_MS = 60_000;
  * networks lose most of them.
  */
 export const ANNOUNCE_AT_MS: readonly number[] = [0, 200, 600, 1200, 2000, 3000, 4000];
-/** Who comes late leaves at least this between two of them. */
+/** Least time between two of them when a timer is late. */
 const ANNOUNCE_GAP_MS = 100;
 /** With these of them, by number, neighbours are told in person too (notices.ts). */
 export const NOTICE_WITH: readonly number[] = [0, 3];
@@ -140,7 +140,7 @@ export type ClaimAction =
   | 'settle' /* be silent for long */
   | 'refresh' /* one announcement, then silence again */
   | 'defend' /* one announcement, if the rate allows */
-  | 'duplicate' /* give up, and watch who has it */
+  | 'duplicate' /* give up, and watch the holder */
   | 'watch' /* ask the holder again */
   | 'stop';
 
@@ -267,7 +267,7 @@ export class Claim {
     return this.state !== 'duplicate' || this.tries.take(nowMs);
   }
 
-  /** The present series tells neighbours of a move, and has more of that to send. */
+  /** Questions to neighbours about a move are left in the present series. */
   get hasNoticesLeft(): boolean {
     return this.state === 'announcing' && this.hasNotices && this.sent <= LAST_NOTICE;
   }

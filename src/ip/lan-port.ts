@@ -24,7 +24,7 @@ export interface LanMembership {
   findIpif(address: Ipv4): Ipif | undefined;
   /** Address of the group's device towards the host; 0 for a lone NIC. */
   groupMac(): Mac;
-  /** The host takes what comes: nobody has set the group's device down. */
+  /** The group's device is up, so the host takes frames. */
   isHostUp(): boolean;
   /** An active member to resolve from when the asking address is bound nowhere. */
   probeIll(): Ill | undefined;

@@ -15,8 +15,8 @@
  * Parts: resolver.ts drives the neighbour cache (nce.ts: states, neighbor-cache.ts: limits,
  * redirect.ts: neighbours that change their MAC, host-answers.ts: what the host was told);
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
- * notices.ts tells neighbours of moved addresses in person, nomination.ts all what a new nominated
- * NIC serves; questions.ts chooses how to ask;
+ * notices.ts sends neighbours a question from each moved address, nomination.ts announces what a
+ * new nominated NIC serves; questions.ts chooses how to ask;
  * icmp.ts answers echo; ire.ts mirrors routes.
  *
  * Sans-IO: it is told (`handle…`, `address…`), it answers through LanOutput at once, and it says

@@ -4,11 +4,12 @@
  * Some stations believe no announcement, whatever its form, but every station that is asked takes
  * the asker's MAC into its table (RFC 826: the sender is merged first). So the new NIC asks each
  * neighbour that was used lately one ordinary question from the address that moved, to the
- * neighbour's own MAC: gateways first, since they carry most, then who was confirmed last. The
- * answer is of no interest.
+ * neighbour's own MAC: gateways first, since they carry most, then those confirmed last. The answer
+ * is of no interest.
  *
- * What moves together is told together, one turn later; a failover of thousands of addresses must
- * not wait for it. Only a neighbour of the address's own subnet is asked: no other would have it.
+ * Addresses that move together are handled together, one turn later; a failover of thousands of
+ * addresses must not wait for it. Only a neighbour of the address's own subnet is asked: no other
+ * would have it.
  *
  * Limits: NOTICES_MAX that wait, and the pace of pace.ts. What is beyond is left to the
  * series of announcements, which repeats.
@@ -29,7 +30,7 @@ import { PacedQueue } from './paced-queue.ts';
 export const NOTICE_NEIGHBORS = 64;
 /** Questions that wait. */
 export const NOTICES_MAX = 1024;
-/** What moves within this time is told together. */
+/** Addresses that move within this time are handled together. */
 const TURN_MS = 1;
 
 interface Notice {
@@ -51,7 +52,7 @@ export class Notices {
   /** Addresses that moved since the last turn. */
   readonly #moved = new Set<Ipif>();
   #movedMs = Number.POSITIVE_INFINITY;
-  /** Each is heard by one station alone. */
+  /** Each goes to one station, so the number of our NICs does not matter. */
   readonly #queue = new PacedQueue<Notice>(NOTICES_MAX, new Pace(() => 1), (notice) => {
     this.#send(notice);
   });

@@ -11,7 +11,7 @@
  * detecting takes it for a rival's. Which NIC that is gets decided anew each time: a failover in
  * between moves it.
  *
- * Limits: two rates per NIC, so that whoever scans through us cannot flood the LAN, nor keep known
+ * Limits: two rates per NIC, so that a scan through us cannot flood the LAN, nor keep known
  * neighbours from being verified.
  */
 

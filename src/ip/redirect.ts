@@ -15,7 +15,7 @@
  * Invariants
  * 1. No redirect leads to a MAC that is itself redirected.
  * 2. At most REDIRECT_LIMIT redirects and as many neighbours being told; the oldest gives way.
- *    Beyond a rate the host is told alone.
+ *    Beyond a rate no redirect is made; the host learns the MAC all the same.
  * 3. What the output was told is what stands here.
  */
 

@@ -143,7 +143,7 @@ function whereaboutsOf(
   return { inbound, note: inbound === null ? causeSentence('no-interface') : null };
 }
 
-/** Who has a duplicate. A router that answers for others (proxy ARP) has an address of its own. */
+/** The holder of a duplicate. A router that answers for others (proxy ARP) has its own address. */
 function holderNote(mac: Mac, address: Ipv4 | undefined): string {
   const own = address === undefined ? '' : `, which is ${ipv4Format(address)},`;
   return `${macFormat(mac)}${own} has it; tried again as soon as that no longer answers`;

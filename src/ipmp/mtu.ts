@@ -42,7 +42,7 @@ export function refreshGroupMtu(ctx: IpmpContext, group: IpmpGroup): void {
   const { mtu, cause } = decide(group);
   if (mtu === 0) return;
   const before = group.requestedMtu;
-  // Whoever asks for more than there is learns of it, also where nothing changes.
+  // A request for more than the members have is an event, also where nothing changes.
   const isNews = cause === 'above-smallest-member' && cause !== group.mtuCause;
   group.mtuCause = cause;
   if (mtu === before && !isNews) return;

@@ -16,7 +16,7 @@ import { metricsOf } from './scrape.ts';
 import { Sniffer } from './sniffer.ts';
 
 const TAKEN = '192.0.2.50';
-/** Nobody may be out of reach for longer: two seconds, and what a busy machine adds. */
+/** The longest time out of reach: two seconds, and what a busy machine adds. */
 const SERVED_WITHIN_MS = 3000;
 const PROBES = 20;
 const PROBES_A_SECOND = 50;

@@ -14,7 +14,7 @@ const DATAGRAMS = join(root, 'test/netns/programs/datagrams.py');
 const DISCARD_PORT = 9;
 const [GATEWAY] = LAN.gateways;
 const [ADDRESS] = LAN.data;
-/** Nobody has it. */
+/** No station has it. */
 const DEAD_MAC = '02:de:ad:be:ef:01';
 const ECHOES_A_SECOND = 200;
 
@@ -95,7 +95,7 @@ describe('neighbours that are new', () => {
   const RESOLVED_WITHIN_MS = 3000;
   const BURST = 300;
   const BURST_SIZE = 1400;
-  /** Nobody waits for a neighbour's answer; a busy machine takes half a second for 600. */
+  /** No call waits for a neighbour's answer; a busy machine takes half a second for 600. */
   const SENT_WITHIN_S = 2;
   const BURST_TARGET = '10.20.9.1';
   const COUNTER = `table inet burst {

@@ -24,14 +24,14 @@ async function raise(value: number): Promise<TestHost> {
 
 const skip = existsSync('/proc/sys/net/bridge') ? false : 'no br_netfilter in this kernel';
 
-test('a firewall that sees the frames of a bridge is told of, once for each bridge', {
+test('a firewall that sees the frames of a bridge is logged, once for each bridge', {
   skip,
 }, async () => {
   const host = await raise(1);
   const lines = host.daemon.log.split('\n').filter((line) => line.includes('bridge-firewall'));
   equal(lines.length, 2);
   match(lines[0] ?? '', /br0/);
-  // What is told of: the group is whole, and deaf.
+  // The group is whole, and receives nothing.
   const chain = 'type filter hook forward priority 0 ; policy drop ;';
   await host.run('host', ['nft', 'add table ip closed']);
   await host.run('host', ['nft', `add chain ip closed forward { ${chain} }`]);

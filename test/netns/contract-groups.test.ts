@@ -269,7 +269,7 @@ describe('frames', () => {
     await until('the path is back', 10_000, reaches);
     await setGroup('forwarding=off');
     equal(await reaches(), false);
-    // Whoever sets these sets the one of each device with them.
+    // The kernel sets the one of each device with these.
     await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
     await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
     const setting = ['sysctl', '-n', `net.ipv4.conf.${GROUP}.forwarding`];
@@ -319,7 +319,7 @@ describe('frames', () => {
     equal(await known(), 64);
     equal(statisticOf(await kstats(), 'neighbors', 'limit'), 64n + 1024n);
     await setGroup('neighbors=1024');
-    // Nobody answered for a MAC, so nobody has moved, whatever was claimed.
+    // No station answered for a claimed MAC, so no neighbour has moved.
     equal(host.daemon.log.slice(lines).includes('neighbor-moved'), false);
   });
 

@@ -26,7 +26,7 @@ async function raise(options: HostOptions): Promise<TestHost> {
   return host;
 }
 
-/** What the host tells the switch port of this uplink of its groups. */
+/** Reports of the host's groups at the switch port of this uplink. */
 async function sniffReports(host: TestHost, uplink = ''): Promise<Sniffer> {
   const port = host.topology.portOf(uplink);
   return await Sniffer.start(host.workspace, {

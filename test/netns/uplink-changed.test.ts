@@ -1,4 +1,4 @@
-/** Somebody configures a NIC below the group: it is noticed and told, and the group goes on. */
+/** Another program configures a NIC below the group: status shows it, and the group goes on. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

@@ -64,7 +64,7 @@ test('a link that flaps while the kernel is silent costs one question and one mo
   equal(kernel.asked, 3);
 });
 
-/** A kernel that answers at once; what the mirror tells, in its order. */
+/** A kernel that answers at once; the calls of the mirror, in their order. */
 class QuickKernel {
   link: LinkRecord = ETH0;
   addresses = ['192.0.2.1'];

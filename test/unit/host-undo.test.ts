@@ -9,7 +9,7 @@ import type { HostAddress, HostRoute, LinkRecord } from '../../src/host/records.
 import { Changes } from '../../src/host/restore.ts';
 import type { Rtnl } from '../../src/host/rtnl.ts';
 import { journalPath, openJournal } from './journals.ts';
-import { linkRecord } from './link-record.ts';
+import { defaultRoute, linkRecord } from './link-record.ts';
 
 const HOLDER = 'interface:net0';
 const ETH0 = linkOf({ ifindex: 3, name: 'eth0' });
@@ -101,23 +101,6 @@ class Kernel {
     const refusal = [...this.refusals].find(([begin]) => what.startsWith(begin))?.[1];
     if (refusal !== undefined) throw new OperatorError(refusal.code, `${what}: refused`);
   }
-}
-
-function defaultRoute(ifindex: number): HostRoute {
-  return {
-    family: 4,
-    destination: '0.0.0.0',
-    prefixLength: 0,
-    table: 254,
-    type: 1,
-    protocol: 4,
-    scope: 0,
-    tos: 0,
-    metric: 0,
-    source: undefined,
-    nexthopId: 0,
-    hops: [{ ifindex, via: '192.0.2.1', weight: 1, flags: 0 }],
-  };
 }
 
 test('what the kernel refuses to put back is kept, told once, and tried again later', async (t) => {

@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import { GroupAddresses, type GroupAddressesOptions } from '../../src/host/group-addresses.ts';
 import { GroupRoutes, type GroupRoutesOptions } from '../../src/host/group-routes.ts';
-import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from '../../src/host/records.ts';
+import type { HostAddress, LinkRecord, RouteSettings } from '../../src/host/records.ts';
 import { Wanted } from '../../src/host/wanted.ts';
+import { defaultRoute } from './link-record.ts';
 
 const set = (...keys: string[]): ReadonlySet<string> => new Set(keys);
 
@@ -63,20 +64,7 @@ test('what we are told to add is wanted although it was taken', () => {
 const IFINDEX = 5;
 const LINK = { name: 'ipmp0', ifindex: IFINDEX } as LinkRecord;
 const DEFAULT: RouteSettings = { to: 'default', via: '192.0.2.1' };
-const SEEN: HostRoute = {
-  family: 4,
-  destination: '0.0.0.0',
-  prefixLength: 0,
-  table: 254,
-  type: 1,
-  protocol: 4,
-  scope: 0,
-  tos: 0,
-  metric: 0,
-  source: undefined,
-  nexthopId: 0,
-  hops: [{ ifindex: IFINDEX, via: '192.0.2.1', weight: 1, flags: 0 }],
-};
+const SEEN = defaultRoute(IFINDEX);
 
 test('a route that was deleted and added is put back after down and up', async () => {
   const put: string[] = [];
@@ -103,7 +91,7 @@ test('a route that was deleted and added is put back after down and up', async (
 
 const ONE = '192.0.2.1/24';
 
-/** Addresses on a device that carries `there`, whoever puts them on it and takes them off. */
+/** Addresses on a device that carries `there`, ours and those of other programs. */
 class AddressWorld {
   readonly there = new Set<string>();
   isRefusing = false;

@@ -132,7 +132,7 @@ test('a broadcast request is answered once, by the bound NIC, which has heard it
   );
 });
 
-test('a request of hardware type IEEE 802 is answered as any other, with that of Ethernet', () => {
+test('a request of hardware type 6 (IEEE 802) is answered with type 1 (Ethernet)', () => {
   const world = new World();
   world.addData(DATA, 1);
   const question = request(GATEWAY_MAC, GATEWAY, DATA);

@@ -1,4 +1,4 @@
-/** Neighbours that change their MAC, and forgers who say so. */
+/** Neighbours that change their MAC, and forged claims of it. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';

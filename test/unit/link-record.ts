@@ -1,6 +1,6 @@
-/** A network device as rtnetlink describes it, for tests that change what they are about. */
+/** A network device and a route as rtnetlink describes them, for tests. */
 
-import type { LinkRecord } from '../../src/host/records.ts';
+import type { HostRoute, LinkRecord } from '../../src/host/records.ts';
 
 const LINK: LinkRecord = {
   ifindex: 1,
@@ -25,4 +25,22 @@ const LINK: LinkRecord = {
 /** A device that is up and has carrier, except for `changes`. */
 export function linkRecord(changes: Partial<LinkRecord> = {}): LinkRecord {
   return { ...LINK, ...changes };
+}
+
+/** The default route by 192.0.2.1 and the device `ifindex`. */
+export function defaultRoute(ifindex: number): HostRoute {
+  return {
+    family: 4,
+    destination: '0.0.0.0',
+    prefixLength: 0,
+    table: 254,
+    type: 1,
+    protocol: 4,
+    scope: 0,
+    tos: 0,
+    metric: 0,
+    source: undefined,
+    nexthopId: 0,
+    hops: [{ ifindex, via: '192.0.2.1', weight: 1, flags: 0 }],
+  };
 }
