@@ -1,6 +1,6 @@
 /*
  * TUN/TAP and macvtap character devices: opening, attaching a queue, and the settings that
- * persist on a device. Policy (which flags, which node, in which order) is datapath/tap.ts.
+ * persist on a device. Policy (which flags, which node, in which order) is host/port/tap.ts.
  *
  * Nearly all of it takes the kernel's configuration lock, opening and closing included.
  */

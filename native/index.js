@@ -1,5 +1,5 @@
 /**
- * Loads the addon that native/Makefile builds. Only src/datapath/native.ts imports it; it checks
+ * Loads the addon that native/Makefile builds. Only src/native/addon.ts imports it; it checks
  * the version of the interface.
  */
 import { createRequire } from 'node:module';

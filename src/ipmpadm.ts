@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --inspect-port=0.0.0.1:9229
 
-/** Entry of the control CLI: the process's side of it. What it does is in ctl/main.ts. */
+/** Entry of the control CLI: the process's side of it. What it does is in ctl/adm/main.ts. */
 
 // Node would open a debugger on it (see ipmpd.ts): here it ends the program, as it ends any other.
 process.once('SIGUSR1', () => process.kill(process.pid, 'SIGUSR1'));
@@ -22,12 +22,12 @@ const [
   { surviveLostTerminals },
   { VERSION },
 ] = await Promise.all([
-  import('./base/printable.ts'),
+  import('./base/text/printable.ts'),
   import('./config/document.ts'),
-  import('./config.ts'),
-  import('./ctl/main.ts'),
-  import('./host/terminals.ts'),
-  import('./host/version.ts'),
+  import('./config/load.ts'),
+  import('./ctl/adm/main.ts'),
+  import('./process/terminals.ts'),
+  import('./process/version.ts'),
 ]);
 surviveLostTerminals();
 process.exitCode = await ipmpadmMain(process.argv.slice(2), {

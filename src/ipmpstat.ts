@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --inspect-port=0.0.0.1:9229
 
-/** Entry of `ipmpstat`: the process's side of it. What it does is in ctl/ipmpstat.ts. */
+/** Entry of `ipmpstat`: the process's side of it. What it does is in ctl/solaris/ipmpstat.ts. */
 
 // Node would open a debugger on it (see ipmpd.ts): here it ends the program, as it ends any other.
 process.once('SIGUSR1', () => process.kill(process.pid, 'SIGUSR1'));
@@ -12,9 +12,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const [{ printable }, { hostNames }, { ipmpstatMain }] = await Promise.all([
-  import('./base/printable.ts'),
-  import('./ctl/host-names.ts'),
-  import('./ctl/ipmpstat.ts'),
+  import('./base/text/printable.ts'),
+  import('./ctl/solaris/host-names.ts'),
+  import('./ctl/solaris/ipmpstat.ts'),
 ]);
 process.exitCode = await ipmpstatMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),

@@ -16,12 +16,12 @@ import type {
   NicRecord,
   Publication,
   RedirectRecord,
-} from './datapath/fib.ts';
-import type { Ill } from './ip/ill.ts';
-import type { IpmpContext } from './ipmp/context.ts';
-import type { IpmpGroup } from './ipmp/group.ts';
-import { placementSlot } from './ipmp/regroup.ts';
-import type { Steering } from './ipmp/steering.ts';
+} from './datapath/tables/fib.ts';
+import type { Ill } from './ip/object/ill.ts';
+import { placementSlot } from './ipmp/act/regroup.ts';
+import type { IpmpContext } from './ipmp/object/context.ts';
+import type { IpmpGroup } from './ipmp/object/group.ts';
+import type { Steering } from './ipmp/object/steering.ts';
 import type { Mac } from './wire/addr.ts';
 
 /** The lists of which tables are made. */

@@ -2,7 +2,7 @@
  * The assembled system without a host: IP layer, groups and the projection onto the forwarding
  * path. It owns no clock, socket, thread or timer: the world tells it (`handle…`), and it is asked
  * what to do (`poll…`) and when to be told the time next (`pollAt`). The daemon and the simulator
- * are two shells around it. Of a group's two names (ipmp/names.ts) the operator may use either;
+ * are two shells around it. Of a group's two names (ipmp/act/names.ts) the operator may use either;
  * towards the shell it is known by that of its device.
  *
  * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
@@ -12,11 +12,30 @@
  */
 
 import { type Operation, Scheduler } from './base/operation.ts';
-import type { Publication } from './datapath/fib.ts';
-import { type OrderedRoutes, orderRoutes } from './ip/ire.ts';
-import { handleAddressTime, handleHostAddresses } from './ipmp/addresses.ts';
-import { Administration, type InterfaceChanges } from './ipmp/administration.ts';
-import { type HostRequest, type IpmpContext, post, type Transmission } from './ipmp/context.ts';
+import type { Publication } from './datapath/tables/fib.ts';
+import { type OrderedRoutes, orderRoutes } from './ip/object/ire.ts';
+import { handleAddressTime, handleHostAddresses } from './ipmp/act/addresses.ts';
+import { Administration, type InterfaceChanges } from './ipmp/act/administration.ts';
+import { type GroupDeviceInfo, handleGroupDevice } from './ipmp/act/group-device.ts';
+import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/act/inputs.ts';
+import { Lifecycle } from './ipmp/act/lifecycle.ts';
+import { MembershipOperations } from './ipmp/act/membership.ts';
+import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/act/multicast.ts';
+import { renameGroup } from './ipmp/act/names.ts';
+import { deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/act/neighbors.ts';
+import { Policy } from './ipmp/act/policy.ts';
+import { setGroup } from './ipmp/act/settings.ts';
+import {
+  type HostRequest,
+  type IpmpContext,
+  post,
+  type Transmission,
+} from './ipmp/object/context.ts';
+import type { ControlCounters } from './ipmp/object/frame-counts.ts';
+import type { HostAddress, IpmpGroup } from './ipmp/object/group.ts';
+import { createContext, type ShellServices } from './ipmp/object/shell.ts';
+import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/object/spec.ts';
+import type { TrackedPhyint } from './ipmp/object/tracked.ts';
 import {
   describeAddresses,
   describeFailovers,
@@ -26,18 +45,8 @@ import {
   describeStatus,
   takeAddresses,
   takeNeighbors,
-} from './ipmp/describe.ts';
-import type { SystemEvent } from './ipmp/event.ts';
-import type { ControlCounters } from './ipmp/frame-counts.ts';
-import type { HostAddress, IpmpGroup } from './ipmp/group.ts';
-import { type GroupDeviceInfo, handleGroupDevice } from './ipmp/group-device.ts';
-import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/ipmp.ts';
-import { Lifecycle } from './ipmp/lifecycle.ts';
-import { MembershipOperations } from './ipmp/membership.ts';
-import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/multicast.ts';
-import { renameGroup } from './ipmp/names.ts';
-import { addNeighbor, deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/neighbors.ts';
-import { Policy } from './ipmp/policy.ts';
+} from './ipmp/view/describe.ts';
+import type { SystemEvent } from './ipmp/view/event.ts';
 import type {
   AddressRow,
   FailoverRow,
@@ -46,24 +55,20 @@ import type {
   MulticastRow,
   NeighborRow,
   SystemStatus,
-} from './ipmp/rows.ts';
-import { setGroup } from './ipmp/settings.ts';
-import { createContext, type ShellServices } from './ipmp/shell.ts';
-import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
-import type { TrackedPhyint } from './ipmp/tracked.ts';
+} from './ipmp/view/rows.ts';
 import { Projection } from './projection.ts';
 import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain, type KstatChange } from './stats/kstat.ts';
 
-export type { OrderedRoutes, RouteRecord } from './ip/ire.ts';
-export type { InterfaceChanges } from './ipmp/administration.ts';
-export type { HostRequest, Transmission } from './ipmp/context.ts';
-export type { SystemEvent } from './ipmp/event.ts';
-export type { ControlCounters } from './ipmp/frame-counts.ts';
-export type { HostAddress } from './ipmp/group.ts';
-export type { DeviceInfo, LinkInfo } from './ipmp/ipmp.ts';
-export type { NeighborSpec } from './ipmp/neighbors.ts';
-export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/spec.ts';
+export type { OrderedRoutes, RouteRecord } from './ip/object/ire.ts';
+export type { InterfaceChanges } from './ipmp/act/administration.ts';
+export type { DeviceInfo, LinkInfo } from './ipmp/act/inputs.ts';
+export type { NeighborSpec } from './ipmp/act/neighbors.ts';
+export type { HostRequest, Transmission } from './ipmp/object/context.ts';
+export type { ControlCounters } from './ipmp/object/frame-counts.ts';
+export type { HostAddress } from './ipmp/object/group.ts';
+export type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/object/spec.ts';
+export type { SystemEvent } from './ipmp/view/event.ts';
 
 /** What a system needs of its shell. */
 export interface SystemOptions extends ShellServices {
@@ -190,13 +195,7 @@ export class System {
     return leaveMulticast(this.#ctx, group, address);
   }
 
-  /** Adds a neighbour for good. ENOENT, EEXIST, EINVAL, EAFNOSUPPORT, ENOBUFS. */
-  addNeighbor(group: string, spec: NeighborSpec): void {
-    addNeighbor(this.#ctx, group, spec);
-    this.#flush();
-  }
-
-  /** The same, in place of what is there. ENOENT, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  /** Sets a neighbour for good, whatever was known. ENOENT, EINVAL, EAFNOSUPPORT, ENOBUFS. */
   setNeighbor(group: string, spec: NeighborSpec): void {
     setNeighbor(this.#ctx, group, spec);
     this.#flush();

@@ -142,7 +142,7 @@ function fatal(violation: Violation): void {
 function callersOf(trace: Error | undefined): string {
   const frames = (trace?.stack ?? '').split('\n').flatMap((line) => {
     const found = /at (?:(\S+) )?.*?([^/\s(]+\/[^/\s(]+):(\d+):\d+\)?$/.exec(line);
-    if (found === null || found[2]?.startsWith('base/')) return [];
+    if (found === null || line.includes('/src/base/')) return [];
     return [`${found[1] ?? 'top'} (${found[2]}:${found[3]})`];
   });
   return frames.length === 0 ? '' : `, at ${frames.slice(0, SHOWN_FRAMES).join(' < ')}`;

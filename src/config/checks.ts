@@ -3,9 +3,10 @@
  * check is one function from the configuration to its findings; all of them run, so one attempt
  * shows every mistake.
  */
-import { SOCKET_PATH_MAX } from '../base/limits.ts';
-import { suggest } from '../base/suggest.ts';
+
+import { suggest } from '../base/text/suggest.ts';
 import type { Steps } from '../base/turns.ts';
+import { SOCKET_PATH_MAX } from '../model/limits.ts';
 import type { ConfigDocument, ConfigError } from './document.ts';
 import { pointerJoin } from './document.ts';
 import type { Config, GroupConfig, InterfaceConfig } from './types.ts';

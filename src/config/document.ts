@@ -18,9 +18,9 @@ import {
   LineCounter,
   type Document as YamlDocument,
 } from 'yaml';
-import { DEPTH_MAX, FILE_BYTES_MAX, FILE_VALUES_MAX, TEXT_LENGTH_MAX } from '../base/limits.ts';
-import { printable } from '../base/printable.ts';
+import { printable } from '../base/text/printable.ts';
 import { atOnce, type Steps } from '../base/turns.ts';
+import { DEPTH_MAX, FILE_BYTES_MAX, FILE_VALUES_MAX, TEXT_LENGTH_MAX } from '../model/limits.ts';
 import { type TooMuch, yamlSteps } from './yaml-steps.ts';
 
 /** Errors of the YAML parser that are told: after the first few they follow from each other. */

@@ -1,5 +1,5 @@
 /** From a document that has passed the schema to the explicit `Config`: every default filled in. */
-import { durationParse } from '../base/duration.ts';
+import { durationParse } from '../base/text/duration.ts';
 import { type ConfigValue, isMapping } from './document.ts';
 import type {
   Config,

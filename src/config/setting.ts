@@ -3,7 +3,7 @@
  * there by habit: `on` and `off` for truth values, commas for lists.
  */
 
-import { Decimal, type JsonValue } from '../base/json.ts';
+import { Decimal, type JsonValue } from '../base/text/json.ts';
 import { type ConfigValue, documentRead } from './document.ts';
 
 interface SchemaPart {

@@ -11,15 +11,6 @@
 
 import { OperatorError } from '../base/errors.ts';
 import { nextTurn, stepByStep } from '../base/turns.ts';
-import {
-  effectiveConfig,
-  effectiveSteps,
-  fileLayer,
-  loadFiles,
-  readDropIn,
-  savedFileOf,
-  writeDropIn,
-} from '../config.ts';
 import { type ConfigError, type ConfigValue, configErrorFormat } from './document.ts';
 import { textEdit } from './drop-in.ts';
 import {
@@ -31,6 +22,15 @@ import {
   valueEdit,
   valueWithout,
 } from './layers.ts';
+import {
+  effectiveConfig,
+  effectiveSteps,
+  fileLayer,
+  loadFiles,
+  readDropIn,
+  savedFileOf,
+  writeDropIn,
+} from './load.ts';
 import type { Config } from './types.ts';
 
 /** A configuration that could be in force. */

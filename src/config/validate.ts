@@ -7,8 +7,8 @@
  * `x-listen`, `x-duration: [least, most]`.
  */
 import { Ajv, type ErrorObject } from 'ajv';
-import { durationParse } from '../base/duration.ts';
-import { suggest } from '../base/suggest.ts';
+import { durationParse } from '../base/text/duration.ts';
+import { suggest } from '../base/text/suggest.ts';
 import {
   type ConfigDocument,
   type ConfigError,

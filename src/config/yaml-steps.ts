@@ -14,8 +14,8 @@ import {
   YAMLParseError,
 } from 'yaml';
 import { assert } from '../base/assert.ts';
-import { DEPTH_MAX, FILE_WORDS_MAX } from '../base/limits.ts';
 import type { Steps } from '../base/turns.ts';
+import { DEPTH_MAX, FILE_WORDS_MAX } from '../model/limits.ts';
 
 /** Words that are read in one step: about a millisecond's work (ours). */
 const WORDS_A_STEP = 500;

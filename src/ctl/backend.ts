@@ -6,7 +6,7 @@
  * on. Refusals are `OperatorError` whose message is the whole sentence ("cannot delete group
  * ipmp0: it still has members net0, net1") and whose code is an errno name.
  */
-import type { JsonValue } from '../base/json.ts';
+import type { JsonValue } from '../base/text/json.ts';
 import type { KstatIdentity, KstatRecord } from '../stats/kstat.ts';
 import type { MetricsSnapshot } from '../stats/prometheus.ts';
 

@@ -11,9 +11,9 @@ import { randomInt } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
-import { type JsonValue, jsonRead, jsonWrite } from '../base/json.ts';
-import { EVENT_BYTES_MAX, REPLY_BYTES_MAX } from '../base/limits.ts';
-import type { Method } from './api.ts';
+import { type JsonValue, jsonRead, jsonWrite } from '../base/text/json.ts';
+import { EVENT_BYTES_MAX, REPLY_BYTES_MAX } from '../model/limits.ts';
+import type { Method } from './route.ts';
 
 /** Pauses before the tries after the first, at most: together 5 s (T22). */
 const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];

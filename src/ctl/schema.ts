@@ -7,7 +7,7 @@
  * open: all declared fields are there, others may stand beside them.
  */
 
-import { DEVICE_NAME_LENGTH_MAX, MAX_GROUP_MEMBERS } from '../base/limits.ts';
+import { DEVICE_NAME_LENGTH_MAX, MAX_GROUP_MEMBERS } from '../model/limits.ts';
 
 /** A JSON Schema. */
 export type Schema = Readonly<Record<string, unknown>>;

@@ -8,10 +8,12 @@
 
 import type { OperatorError } from '../base/errors.ts';
 import { mapInTurns } from '../base/turns.ts';
+import { Commands, type CommandsOptions } from '../change/edit.ts';
+import type { ConfigurationNews } from '../change/reconfiguration.ts';
 import { configErrorFormat } from '../config/document.ts';
+import { configFromSources, configSchema } from '../config/load.ts';
 import { configEntries } from '../config/show.ts';
 import type { ConfigStore } from '../config/store.ts';
-import { configFromSources, configSchema } from '../config.ts';
 import type {
   AddressRow,
   ConfigCheckRow,
@@ -30,8 +32,6 @@ import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/ks
 import type { MetricsSnapshot } from '../stats/prometheus.ts';
 import type { KstatData } from '../stats/schema.ts';
 import type { SystemEvent } from '../system.ts';
-import { Commands, type CommandsOptions } from './commands.ts';
-import type { ConfigurationNews } from './reconfiguration.ts';
 
 /** What the control surface may ask of the composition root. */
 export interface ControlOptions extends CommandsOptions {

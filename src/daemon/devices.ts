@@ -15,18 +15,18 @@
 
 import { OperatorError } from '../base/errors.ts';
 import { nextTurn } from '../base/turns.ts';
+import { type ContentsHost, GroupContents, logDeviceProblem } from '../change/group-contents.ts';
 import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
-import type { Clock } from '../host/clock.ts';
 import type { Host } from '../host/host.ts';
 import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
-import { LATE_MS } from '../host/late.ts';
-import type { Log } from '../host/log.ts';
-import { stableMac } from '../host/stable-mac.ts';
+import { stableMac } from '../host/port/stable-mac.ts';
+import type { Clock } from '../process/clock.ts';
+import { LATE_MS } from '../process/late.ts';
+import type { Log } from '../process/log.ts';
 import type { System } from '../system.ts';
 import { type Device, type Entry, newEntry } from './device-entry.ts';
 import type { NicDrivers } from './driver.ts';
-import { type ContentsHost, GroupContents, logDeviceProblem } from './group-contents.ts';
 import type { Pump } from './pump.ts';
 
 /** Devices whose end is told in one turn: on a large host some twenty milliseconds (ours). */

@@ -20,9 +20,9 @@ import { OperatorError } from '../base/errors.ts';
 import { external, type Operation, type Settle } from '../base/operation.ts';
 import { TurnShare } from '../base/turns.ts';
 import type { PortCounters } from '../datapath/counters.ts';
-import type { Clock } from '../host/clock.ts';
-import { type LateHandler, reportingLate } from '../host/late.ts';
-import type { DeviceCounters } from '../host/records.ts';
+import type { DeviceCounters } from '../host/kernel/records.ts';
+import type { Clock } from '../process/clock.ts';
+import { type LateHandler, reportingLate } from '../process/late.ts';
 import { READ_BUDGET_MS } from '../stats/collector.ts';
 import type { LinkCounters } from '../stats/schema.ts';
 

@@ -4,9 +4,9 @@
  * the while. Who subscribes to events hears all of them.
  */
 
-import { LineLimit } from '../base/line-limit.ts';
-import type { Clock } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
+import { LineLimit } from '../base/text/line-limit.ts';
+import type { Clock } from '../process/clock.ts';
+import type { Log } from '../process/log.ts';
 import type { SystemEvent } from '../system.ts';
 
 /** What frames of strangers can cause at the rate of their choice. */

@@ -2,7 +2,7 @@
 
 import { OperatorError } from '../base/errors.ts';
 import type { Host } from '../host/host.ts';
-import type { HostLog } from '../host/restore.ts';
+import type { HostLog } from '../process/log.ts';
 import type { HostRequest } from '../system.ts';
 
 export interface HostRequestOptions {

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { Log } from '../host/log.ts';
+import type { Log } from '../process/log.ts';
 
 /** Ours: a core is left to the control plane, and more workers than this have not been measured. */
 const WORKERS_AUTO_MAX = 4;

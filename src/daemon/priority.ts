@@ -1,7 +1,7 @@
 /** The log line about the priority of the workers; native/priority.c has the reasons for it. */
 
-import { native } from '../datapath/native.ts';
-import type { Log } from '../host/log.ts';
+import { native } from '../native/addon.ts';
+import type { Log } from '../process/log.ts';
 
 /** One line at the start, whether the workers were raised or not. Neither is a mistake. */
 export function logPriority(log: Log, nices: readonly number[]): void {

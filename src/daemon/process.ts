@@ -3,15 +3,15 @@
 import { Command, CommanderError, Option } from 'commander';
 import { OperatorError } from '../base/errors.ts';
 import { configErrorFormat } from '../config/document.ts';
+import { CONFIG_FILE } from '../config/load.ts';
 import { ConfigStore } from '../config/store.ts';
 import type { LogLevel } from '../config/types.ts';
-import { CONFIG_FILE } from '../config.ts';
-import { native } from '../datapath/native.ts';
-import { watchFiles } from '../host/file-watch.ts';
-import { createLog, type Log } from '../host/log.ts';
-import { ServiceManager } from '../host/service-manager.ts';
-import { surviveLostTerminals } from '../host/terminals.ts';
-import { VERSION } from '../host/version.ts';
+import { native } from '../native/addon.ts';
+import { watchFiles } from '../process/file-watch.ts';
+import { createLog, type Log } from '../process/log.ts';
+import { ServiceManager } from '../process/service-manager.ts';
+import { surviveLostTerminals } from '../process/terminals.ts';
+import { VERSION } from '../process/version.ts';
 import { logViolations } from './reports.ts';
 import { startWorkers } from './workers.ts';
 
@@ -79,7 +79,7 @@ async function run(store: ConfigStore, takeSignals: TakeSignals): Promise<number
   const workers = startWorkers(store.config.datapath);
   const [log, { Daemon }] = await Promise.all([
     createLog(store.config.log.level),
-    import('../daemon.ts'),
+    import('./daemon.ts'),
   ]);
   let end: (status: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {

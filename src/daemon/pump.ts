@@ -11,7 +11,7 @@
 
 import type { Operation, Task } from '../base/operation.ts';
 import type { Injection, PuntedFrame } from '../datapath/pool.ts';
-import type { Clock, Timer } from '../host/clock.ts';
+import type { Clock, Timer } from '../process/clock.ts';
 import type { HostRequest, System, SystemEvent, Transmission } from '../system.ts';
 
 /** Where decisions go. None of these may tell the system something before it returns. */

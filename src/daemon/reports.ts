@@ -5,8 +5,8 @@
  */
 
 import { describeViolation, setViolationHandler, type ViolationKind } from '../base/witness.ts';
-import { type Clock, hostClock } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
+import { type Clock, hostClock } from '../process/clock.ts';
+import type { Log } from '../process/log.ts';
 
 /** Ours: between two lines about the same kind of violation. */
 const QUIET_MS = 1000;

@@ -1,7 +1,7 @@
 /** The last line of the log: whether the host is as it was found, and if not, what is left. */
 
-import type { Log } from '../host/log.ts';
-import type { Leftovers } from '../host/undo.ts';
+import type { Leftovers } from '../host/undo/undo.ts';
+import type { Log } from '../process/log.ts';
 
 /** Says how the stop ended. What is left is in the journal, and the next start tries it again. */
 export function logStop(log: Log, { failed, unseen }: Leftovers): void {

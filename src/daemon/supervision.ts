@@ -5,9 +5,9 @@
 
 import { sleepFor } from '../base/operation.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
-import { type Clock, monotonicUs } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
-import type { ServiceManager } from '../host/service-manager.ts';
+import { type Clock, monotonicUs } from '../process/clock.ts';
+import type { Log } from '../process/log.ts';
+import type { ServiceManager } from '../process/service-manager.ts';
 import type { System, SystemEvent } from '../system.ts';
 import type { Pump } from './pump.ts';
 import { Watchdog } from './watchdog.ts';

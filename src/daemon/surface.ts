@@ -6,17 +6,17 @@
 
 import { OperatorError } from '../base/errors.ts';
 import type { Config } from '../config/types.ts';
+import type { MetricsListener } from '../ctl/api/metrics-listener.ts';
+import type { ControlServer } from '../ctl/api/server.ts';
+import { Shared } from '../ctl/api/shared.ts';
+import type { SharedText } from '../ctl/api/shared-text.ts';
+import type { systemGroupId as SystemGroupId } from '../ctl/api/socket.ts';
 import type { ControlBackend } from '../ctl/backend.ts';
-import type { MetricsListener } from '../ctl/metrics-listener.ts';
-import type { ControlServer } from '../ctl/server.ts';
-import { Shared } from '../ctl/shared.ts';
-import type { SharedText } from '../ctl/shared-text.ts';
-import type { systemGroupId as SystemGroupId } from '../ctl/socket.ts';
-import { native } from '../datapath/native.ts';
-import { type Clock, type Timer, wallTime } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
-import { Serial } from '../host/serial.ts';
-import { VERSION } from '../host/version.ts';
+import { native } from '../native/addon.ts';
+import { type Clock, type Timer, wallTime } from '../process/clock.ts';
+import type { Log } from '../process/log.ts';
+import { Serial } from '../process/serial.ts';
+import { VERSION } from '../process/version.ts';
 import type { MetricsRenderer } from '../stats/prometheus.ts';
 
 /** Ours: between two lines about scrapes that are refused. */
@@ -217,10 +217,10 @@ export class Surface {
 
 async function loadLibraries() {
   const [server, listener, text, socket, prometheus] = await Promise.all([
-    import('../ctl/server.ts'),
-    import('../ctl/metrics-listener.ts'),
-    import('../ctl/shared-text.ts'),
-    import('../ctl/socket.ts'),
+    import('../ctl/api/server.ts'),
+    import('../ctl/api/metrics-listener.ts'),
+    import('../ctl/api/shared-text.ts'),
+    import('../ctl/api/socket.ts'),
     import('../stats/prometheus.ts'),
   ]);
   return { ...server, ...listener, ...text, ...socket, ...prometheus };

@@ -8,8 +8,8 @@
  * 2. A source that stands still is logged once, and once when it goes on.
  */
 
-import type { Clock, Timer } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
+import type { Clock, Timer } from '../process/clock.ts';
+import type { Log } from '../process/log.ts';
 
 /** Looks in one watchdog time: a single one that is late does not kill us. */
 const LOOKS = 4;

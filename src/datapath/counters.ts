@@ -13,9 +13,9 @@
  */
 
 import { assert, InvariantError } from '../base/assert.ts';
-import { GROUP_PORT_BASE } from '../base/limits.ts';
+import { GROUP_PORT_BASE } from '../model/limits.ts';
 import { DATAPATH_DROP_REASONS, type DatapathDropReason } from '../stats/drop-reasons.ts';
-import { MAX_PORTS } from './fib.ts';
+import { MAX_PORTS } from './tables/fib.ts';
 import {
   COUNTER_WORDS,
   COUNTERS_PER_PORT,
@@ -36,7 +36,7 @@ import {
   TRANSMIT_ERRORS,
   TRANSMIT_MULTICAST,
   TRANSMIT_PACKETS,
-} from './layout.ts';
+} from './tables/layout.ts';
 
 const HALF = 2 ** 32;
 

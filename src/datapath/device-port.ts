@@ -1,7 +1,7 @@
 /** A TAP or macvtap descriptor as a port: bursts through the native addon, one crossing each. */
 
 import type { BurstHandle } from '#native';
-import { native } from './native.ts';
+import { native } from '../native/addon.ts';
 import type { Burst, PortIo } from './port.ts';
 import type { Slab } from './slab.ts';
 

@@ -17,7 +17,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { GROUP_PORT_BASE } from '../base/limits.ts';
+import { GROUP_PORT_BASE } from '../model/limits.ts';
 import {
   ETHERNET_HEADER_LENGTH,
   ETHERTYPE_ARP,
@@ -25,8 +25,9 @@ import {
   ethernetType,
 } from '../wire/ethernet.ts';
 import { CounterWriter } from './counters.ts';
-import { MAX_PORTS } from './fib.ts';
-import { inputVerdict } from './input.ts';
+import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
+import { BURST_MAX, SLOT_LENGTH, type Slab, slabCreate } from './slab.ts';
+import { MAX_PORTS } from './tables/fib.ts';
 import {
   DROPS,
   FORWARDED,
@@ -47,13 +48,11 @@ import {
   WORD_GENERATION,
   WORKER_HELD,
   workerOffset,
-} from './layout.ts';
-import { type Visit, visitBegin, visitCreate } from './members.ts';
-import { outputVerdict } from './output.ts';
-import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
-import { priorityUntag } from './priority-tag.ts';
-import { PuntLimit } from './punt-limit.ts';
-import { BURST_MAX, SLOT_LENGTH, type Slab, slabCreate } from './slab.ts';
+} from './tables/layout.ts';
+import { inputVerdict } from './verdict/input.ts';
+import { outputVerdict } from './verdict/output.ts';
+import { priorityUntag } from './verdict/priority-tag.ts';
+import { PuntLimit } from './verdict/punt-limit.ts';
 import {
   DROP_PUNT_FULL,
   DROP_PUNT_RATE_LIMITED,
@@ -67,8 +66,9 @@ import {
   DROP_TRUNCATED,
   PUNT,
   verdictReasonIndex,
-} from './verdict.ts';
-import { vnetClear, vnetCompleteChecksum, vnetIsSegmented } from './vnet.ts';
+} from './verdict/verdict.ts';
+import { type Visit, visitBegin, visitCreate } from './verdict/visit.ts';
+import { vnetClear, vnetCompleteChecksum, vnetIsSegmented } from './verdict/vnet.ts';
 
 // From asm-generic/errno.h: what a TAP or macvtap may answer.
 const EIO = 5;

@@ -14,10 +14,12 @@ import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
 import { assertNoOpenRegion } from '../base/lock.ts';
+import { native } from '../native/addon.ts';
 import type { DatapathDropReason } from '../stats/drop-reasons.ts';
 import { CounterReader, type DatapathTotals, type PortCounters } from './counters.ts';
-import type { Publication } from './fib.ts';
 import { PUNT_LENGTH_MAX } from './forwarder.ts';
+import { CommandRing, commandRingCreate, FrameRing, frameRingCreate } from './ring.ts';
+import type { Publication } from './tables/fib.ts';
 import {
   carrierWords,
   controlMemoryCreate,
@@ -26,10 +28,8 @@ import {
   WORKER_COMMANDS_DONE,
   WORKER_STOP,
   workerOffset,
-} from './layout.ts';
-import { native } from './native.ts';
-import { TablePublisher } from './publish.ts';
-import { CommandRing, commandRingCreate, FrameRing, frameRingCreate } from './ring.ts';
+} from './tables/layout.ts';
+import { TablePublisher } from './tables/publish.ts';
 import { COMMAND_ATTACH, COMMAND_DETACH, workerCall, workerIsCalled } from './worker-loop.ts';
 import { clockOffset, type WorkerMessage, type WorkerStart } from './worker-start.ts';
 

@@ -15,8 +15,11 @@
  * in tests as it runs in a worker.
  */
 
-import { MAX_PORTS } from './fib.ts';
 import { type Forwarder, isGone, type PuntSink } from './forwarder.ts';
+import type { PortIo } from './port.ts';
+import type { CommandRing, FrameRing } from './ring.ts';
+import { BURST_MAX } from './slab.ts';
+import { MAX_PORTS } from './tables/fib.ts';
 import {
   WORD_PENDING,
   WORKER_BELL,
@@ -26,10 +29,7 @@ import {
   WORKER_HELD,
   WORKER_STOP,
   workerOffset,
-} from './layout.ts';
-import type { PortIo } from './port.ts';
-import type { CommandRing, FrameRing } from './ring.ts';
-import { BURST_MAX } from './slab.ts';
+} from './tables/layout.ts';
 
 /** The longest wait: a worker that missed a ring is late by this at most. */
 export const WAIT_MAX_MS = 100;

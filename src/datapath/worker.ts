@@ -10,9 +10,9 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { native } from '../native/addon.ts';
 import { type DeviceBursts, DevicePort, deviceBurstsCreate } from './device-port.ts';
 import { Forwarder } from './forwarder.ts';
-import { native } from './native.ts';
 import type { PortIo } from './port.ts';
 import { CommandRing, FrameRing } from './ring.ts';
 import { slabCreate } from './slab.ts';

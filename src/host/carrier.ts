@@ -7,9 +7,9 @@
  * see it, and calls back. Here the devices are chosen, and chosen anew as ports come and go.
  */
 
-import { failedWith, isNativeError } from '../datapath/native.ts';
-import type { LinkRecord } from './records.ts';
-import type { HostLog } from './restore.ts';
+import { failedWith, isNativeError } from '../native/addon.ts';
+import type { HostLog } from '../process/log.ts';
+import type { LinkRecord } from './kernel/records.ts';
 
 const SYSFS = '/sys/class/net';
 
@@ -32,7 +32,7 @@ export interface CarrierDevice {
   readonly changes: number;
 }
 
-/** The native thread: datapath/native.ts, or a test's. */
+/** The native thread: native/addon.ts, or a test's. */
 export interface CarrierWatchPort {
   /** ENOENT: none of the devices exists (any more). */
   add(nic: number, devices: readonly CarrierDevice[]): void;

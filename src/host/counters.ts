@@ -7,8 +7,8 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { failedWith, native } from '../datapath/native.ts';
-import type { DeviceCounters } from './records.ts';
+import { failedWith, native } from '../native/addon.ts';
+import type { DeviceCounters } from './kernel/records.ts';
 
 /** Of `struct rtnl_link_stats64`, by the names that sysfs gives them. */
 const FILES = 'rx_errors tx_errors rx_dropped tx_dropped';

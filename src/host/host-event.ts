@@ -2,8 +2,8 @@
 
 import type { OperatorError } from '../base/errors.ts';
 import type { Mac } from '../wire/addr.ts';
-import type { LinkState } from './link-state.ts';
-import type { HostAddress, HostRoute } from './records.ts';
+import type { HostAddress, HostRoute } from './kernel/records.ts';
+import type { LinkState } from './port/link-state.ts';
 
 /**
  * An interface or group device that is attached: as it is now, or lost. After a loss its

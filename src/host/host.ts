@@ -1,43 +1,43 @@
 /**
  * The host's side of the daemon: NICs taken and given back, group devices made, the host's
- * addresses and routes told, everything put back at the end. The one class that daemon.ts needs of
- * this folder; the rooms behind it are rtnl (questions and changes), mirror (differences), restore
- * and journal (taking back), silence, attach, wiring and interfaces (NICs), group-device and
- * group-devices.
+ * addresses and routes reported, everything put back at the end. The one class that the daemon
+ * needs of this folder. Behind it are kernel/ (rtnetlink, the mirror), undo/ (the journal, what to
+ * put back), silence/, port/ (NICs) and group/ (the device of a group).
  *
  * Life: start() first, stop() last; between them everything in any order. Errors are
  * OperatorErrors; anything else is a mistake of ours.
  */
 
 import { OperatorError } from '../base/errors.ts';
-import { closeDevice } from '../datapath/tap.ts';
+import { type Clock, hostClock, type Timer } from '../process/clock.ts';
+import type { HostLog } from '../process/log.ts';
+import { Serial } from '../process/serial.ts';
 import type { Mac } from '../wire/addr.ts';
-import type { InterfaceSpec } from './attach.ts';
-import type { OpenNotifications } from './bell.ts';
 import { CarrierMonitor, type OpenCarrierWatch } from './carrier.ts';
-import { openFiltering, openRouting } from './clients.ts';
-import { type Clock, hostClock, type Timer } from './clock.ts';
-import type { GroupDeviceSpec, Lacking } from './group-device.ts';
-import { GroupDevices, type OpenGroupDevice } from './group-devices.ts';
+import type { GroupDeviceSpec, Lacking } from './group/device.ts';
+import { GroupDevices, type OpenGroupDevice } from './group/devices.ts';
 import type { HostEvent } from './host-event.ts';
-import type { AttachedDevice } from './interface.ts';
-import { Interfaces } from './interfaces.ts';
-import { Journal } from './journal.ts';
-import { LinkMacs } from './link-macs.ts';
-import { Mirror } from './mirror.ts';
-import type { OpenTransport } from './netlink.ts';
-import type { RouteSettings } from './records.ts';
-import { Changes, type HostLog } from './restore.ts';
-import { Retries } from './retries.ts';
-import { Rtnl } from './rtnl.ts';
-import { Serial } from './serial.ts';
-import { Silencer } from './silence.ts';
+import type { OpenNotifications } from './kernel/bell.ts';
+import { openFiltering, openRouting } from './kernel/clients.ts';
+import { Mirror } from './kernel/mirror.ts';
+import type { OpenTransport } from './kernel/netlink.ts';
+import type { RouteSettings } from './kernel/records.ts';
+import { Rtnl } from './kernel/rtnl.ts';
 import {
   openNativeCarrierWatch,
   openNativeNotifications,
   openNativeTransport,
-} from './transport.ts';
-import type { Leftovers } from './undo.ts';
+} from './kernel/transport.ts';
+import type { InterfaceSpec } from './port/attach.ts';
+import type { AttachedDevice } from './port/interface.ts';
+import { Interfaces } from './port/interfaces.ts';
+import { closeDevice } from './port/tap.ts';
+import { LinkMacs } from './silence/link-macs.ts';
+import { Silencer } from './silence/silence.ts';
+import { Journal } from './undo/journal.ts';
+import { Changes } from './undo/restore.ts';
+import { Retries } from './undo/retries.ts';
+import type { Leftovers } from './undo/undo.ts';
 
 /** Ours: how soon a deleted macvtap is found if no notification tells of it. */
 const TICK_MS = 1000;

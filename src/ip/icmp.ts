@@ -7,6 +7,7 @@
  * forger gets at most the bytes that he sent.
  */
 
+import { TokenBucket } from '../base/token-bucket.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
 import { type Ipv4, ipv4IsUnicast, type Mac, macIsGroup } from '../wire/addr.ts';
 import {
@@ -43,10 +44,9 @@ import {
   ipv4TypeOfService,
   ipv4VerifyChecksum,
 } from '../wire/ipv4.ts';
-import type { Ill } from './ill.ts';
 import type { FrameEnd, LanCounters } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
-import { TokenBucket } from './token-bucket.ts';
+import type { Ill } from './object/ill.ts';
 
 // Ours
 /** Echo replies per second and LAN, and at once (reliability T12's rate for ICMP). */

@@ -5,9 +5,9 @@
 
 import type { DropReason } from '../stats/drop-reasons.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
-import type { Ill } from './ill.ts';
-import type { Ipif, IpifState } from './ipif.ts';
-import type { NceState } from './nce.ts';
+import type { NceState } from './neighbor/nce.ts';
+import type { Ill } from './object/ill.ts';
+import type { Ipif, IpifState } from './object/ipif.ts';
 
 /** Who belongs to the LAN; asked afresh each time, never remembered by the Lan. */
 export interface LanMembership {

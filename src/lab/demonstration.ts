@@ -8,8 +8,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { configurationFor, GROUP } from './configuration.ts';
 import { LabDaemon, socketOf } from './daemon-process.ts';
-import { EchoStream, Transfer } from './measure.ts';
-import { pingResult, pingText } from './ping.ts';
+import { EchoStream, Transfer } from './measure/measure.ts';
+import { pingResult, pingText } from './measure/ping.ts';
 import { LAN, Topology, type Wiring } from './topology.ts';
 import { until } from './until.ts';
 import { claimLine, judge, judgeStop, type Measured, MIN_TRANSFER_MS } from './verdict.ts';

@@ -1,7 +1,7 @@
 /** What a demonstration showed, and whether it was right: each claim with its figure and limit. */
 
-import type { EchoSummary } from './echo-record.ts';
-import type { TransferEnd } from './measure.ts';
+import type { EchoSummary } from './measure/echo-record.ts';
+import type { TransferEnd } from './measure/measure.ts';
 
 /** One claim of the summary. */
 export interface Claim {

@@ -9,9 +9,9 @@ import type { Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
 import type { GroupSettings, InterfaceChanges } from '../system.ts';
 import { ipv4Parse, macParse } from '../wire/addr.ts';
-import type { End, Faults } from './cable.ts';
 import type { DriverMood } from './drivers.ts';
-import type { Side } from './network.ts';
+import type { End, Faults } from './lan/cable.ts';
+import type { Side } from './lan/network.ts';
 import { readKstat } from './read-kstat.ts';
 import type { NicSpec, SimWorld } from './world.ts';
 

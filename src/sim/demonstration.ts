@@ -8,8 +8,8 @@
  */
 
 import { ipv4Format } from '../wire/addr.ts';
-import type { EchoStream } from './echo-stream.ts';
-import type { Station } from './station.ts';
+import type { EchoStream } from './lan/echo-stream.ts';
+import type { Station } from './lan/station.ts';
 import { address, describeEvent, GROUP, SimWorld } from './world.ts';
 
 /** Where text goes, line by line. */

@@ -13,8 +13,8 @@ import type { System } from '../system.ts';
 import type { Agenda } from './agenda.ts';
 import type { SimHost } from './host.ts';
 import type { InlineDatapath } from './inline-datapath.ts';
-import type { Network, Side } from './network.ts';
-import type { SimNic } from './nic.ts';
+import type { Network, Side } from './lan/network.ts';
+import type { SimNic } from './lan/nic.ts';
 
 /** NICs have these MACs, by port. */
 const NIC_MAC = 0x020000002000;

@@ -4,10 +4,10 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { MemoryPort } from '../datapath/memory-port.ts';
 import { ipv4Format, ipv4Parse, type Mac, prefixParse } from '../wire/addr.ts';
 import type { Agenda } from './agenda.ts';
-import { Station } from './station.ts';
+import { Station } from './lan/station.ts';
+import { MemoryPort } from './memory-port.ts';
 
 /** Between the forwarder's write and the kernel's receipt, and the other way, in milliseconds. */
 const KERNEL_MS = 0.02;

@@ -6,14 +6,18 @@
  */
 
 import { CounterReader, type PortCounters } from '../datapath/counters.ts';
-import type { Publication } from '../datapath/fib.ts';
 import { Forwarder } from '../datapath/forwarder.ts';
-import { CARRIER_WORDS_PER_NIC, carrierWords, controlMemoryCreate } from '../datapath/layout.ts';
-import type { MemoryPort } from '../datapath/memory-port.ts';
-import { TablePublisher } from '../datapath/publish.ts';
 import { slabCreate } from '../datapath/slab.ts';
+import type { Publication } from '../datapath/tables/fib.ts';
+import {
+  CARRIER_WORDS_PER_NIC,
+  carrierWords,
+  controlMemoryCreate,
+} from '../datapath/tables/layout.ts';
+import { TablePublisher } from '../datapath/tables/publish.ts';
 import type { DatapathDropReason } from '../stats/drop-reasons.ts';
 import type { Agenda } from './agenda.ts';
+import type { MemoryPort } from './memory-port.ts';
 
 /** A frame for the control plane. */
 export interface Punt {

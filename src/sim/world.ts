@@ -24,8 +24,8 @@ import { SimDevices } from './devices.ts';
 import { SimDrivers } from './drivers.ts';
 import { SimHost } from './host.ts';
 import { InlineDatapath } from './inline-datapath.ts';
-import { Network, type Side } from './network.ts';
-import type { SimNic } from './nic.ts';
+import { Network, type Side } from './lan/network.ts';
+import type { SimNic } from './lan/nic.ts';
 import { Transcript } from './transcript.ts';
 
 /** Name of the group of every world. */

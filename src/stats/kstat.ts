@@ -12,9 +12,9 @@
  */
 import { assert } from '../base/assert.ts';
 import { OperatorError } from '../base/errors.ts';
-import { type Decimal, secondsFromMs } from '../base/json.ts';
 import { acquire, WaitLock } from '../base/lock.ts';
 import { allOf, type Operation, sleepFor } from '../base/operation.ts';
+import { type Decimal, secondsFromMs } from '../base/text/json.ts';
 import type { KstatData } from './schema.ts';
 
 /** The identity of a kstat; `instance` is 0 for all of ours. */

@@ -10,19 +10,19 @@
 import { writeFileSync } from 'node:fs';
 import { findGround } from '../../src/lab/ground.ts';
 import { removeLeftovers } from '../../src/lab/owner.ts';
-import { IPMPD_TWO } from './candidates.ts';
-import type { Field } from './field.ts';
-import { measureForwarder } from './forwarder.ts';
-import { measureLocks } from './locks.ts';
 import { missingPrograms } from './machine.ts';
 import { type Options, options, type Special, USAGE } from './options.ts';
-import { benchPriority } from './priority.ts';
+import { measureForwarder } from './parts/forwarder.ts';
+import { measureLocks } from './parts/locks.ts';
+import { benchKstats } from './parts/scrape.ts';
+import { benchShapes } from './parts/shapes.ts';
+import { FIRST_PACKET, firstPacketMs, measureStarts, startCosts } from './parts/start.ts';
 import { type Cost, render, renderCosts, toJson } from './report.ts';
-import { Run, type Surroundings } from './run.ts';
-import { benchFailover, benchScale } from './scale.ts';
-import { benchKstats } from './scrape.ts';
-import { benchShapes } from './shapes.ts';
-import { FIRST_PACKET, firstPacketMs, measureStarts, startCosts } from './start.ts';
+import { benchFailover, benchScale } from './scale/scale.ts';
+import { IPMPD_TWO } from './side-by-side/candidates.ts';
+import type { Field } from './side-by-side/field.ts';
+import { benchPriority } from './side-by-side/priority.ts';
+import { Run, type Surroundings } from './side-by-side/run.ts';
 
 const INTERRUPTED = 130;
 

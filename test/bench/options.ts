@@ -1,10 +1,10 @@
 /** What a run of the bench is asked for. */
 
 import { parseArgs } from 'node:util';
-import { type Candidate, candidates, IPMPD_TWO } from './candidates.ts';
-import { FULL_WORKLOADS } from './full.ts';
-import { FIRST_PACKET } from './start.ts';
-import { WORKLOADS, type Workload } from './workloads.ts';
+import { FIRST_PACKET } from './parts/start.ts';
+import { type Candidate, candidates, IPMPD_TWO } from './side-by-side/candidates.ts';
+import { FULL_WORKLOADS } from './side-by-side/full.ts';
+import { WORKLOADS, type Workload } from './side-by-side/workloads.ts';
 
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
                         [--only TEXT]... [--row TEXT]... [--build FOLDER]...

@@ -1,10 +1,10 @@
 /** The table, the ratios, and whether they may be judged. */
 
-import { DIRECT, IPMPD, OPEN_VSWITCH, RELAY } from './candidates.ts';
 import { ratioOf, type Spread, spreadOf } from './figures.ts';
-import { judge, judgementLine, type Values } from './goals.ts';
 import { IDLE_SHARE_MAX, type Machine } from './machine.ts';
-import type { Row } from './workloads.ts';
+import { DIRECT, IPMPD, OPEN_VSWITCH, RELAY } from './side-by-side/candidates.ts';
+import { judge, judgementLine, type Values } from './side-by-side/goals.ts';
+import type { Row } from './side-by-side/workloads.ts';
 
 /** Ours: below this share of the kernel's own path the yardstick itself is broken. */
 const RELAY_SHARE_MIN = 0.5;

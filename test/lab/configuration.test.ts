@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/types.ts';
-import { loadConfig } from '../../src/config.ts';
 import { type ConfigurationOptions, configurationFor } from '../../src/lab/configuration.ts';
 import type { Wiring } from '../../src/lab/topology.ts';
 

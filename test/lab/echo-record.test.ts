@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { EchoRecord, type EchoWindow, STRAGGLERS_MS } from '../../src/lab/echo-record.ts';
+import { EchoRecord, type EchoWindow, STRAGGLERS_MS } from '../../src/lab/measure/echo-record.ts';
 
 /** A stream with one request each 10 ms from time 0; those in `lost` are never answered. */
 function stream(count: number, lost: readonly number[], mark?: { label: string; atMs: number }) {

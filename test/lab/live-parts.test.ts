@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type JsonValue, jsonRead } from '../../src/base/json.ts';
+import { type JsonValue, jsonRead } from '../../src/base/text/json.ts';
 import { shortAge, shortBytes, shortNumber } from '../../src/lab/live/figures.ts';
 import { keysOf } from '../../src/lab/live/keys.ts';
 import { RateMeter } from '../../src/lab/live/rates.ts';

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { pingCommand, pingResult } from '../../src/lab/ping.ts';
+import { pingCommand, pingResult } from '../../src/lab/measure/ping.ts';
 
 const HEAD = 'PING 192.0.2.1 (192.0.2.1) 56(84) bytes of data.';
 

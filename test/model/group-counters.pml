@@ -3,7 +3,7 @@
  * late or not at all, and a device's own counters are reset.
  *
  * Stands for: src/stats/group-counters.ts (baseline, mark, generation, sum), `collect`, `#note`
- * and `publish` of src/stats/collector.ts, and the counters in src/ipmp/membership.ts (`#ask`,
+ * and `publish` of src/stats/collector.ts, and the counters in src/ipmp/act/membership.ts (`#ask`,
  * `joinGroup`, `leave`). One counter of the fifteen; one reader, because a kstat has one owner
  * (new-order.pml).
  *

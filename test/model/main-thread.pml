@@ -1,7 +1,7 @@
 /*
  * The main thread beside calls that wait for the kernel or for a driver, perhaps for ever.
  *
- * Stands for: src/base/serving.ts (the boundary), src/host/netlink.ts (requests under the kernel's
+ * Stands for: src/base/serving.ts (the boundary), src/host/kernel/netlink.ts (requests under the kernel's
  * configuration lock), src/daemon/driver.ts (questions to drivers). The threads are those of
  * native/later.c.
  *

@@ -3,8 +3,8 @@
  *
  * Stands for: src/base/lock.ts (waiting locks, regions), src/base/operation.ts (turns, deadlines),
  * src/base/reference.ts (hold, condemn, drain), src/stats/collector.ts and src/stats/kstat.ts
- * (reading, removing), src/ipmp/lifecycle.ts and src/ipmp/membership.ts (create, join, leave,
- * delete), src/ipmp/illgrp.ts (the window of the meta-interface).
+ * (reading, removing), src/ipmp/act/lifecycle.ts and src/ipmp/act/membership.ts (create, join, leave,
+ * delete), src/ipmp/object/illgrp.ts (the window of the meta-interface).
  *
  * Finer than the code: there, everything between two waits is one turn. Here a turn is taken apart
  * unless the code relies on it, which is where the model says "one turn". A driver answers or runs

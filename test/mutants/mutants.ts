@@ -36,8 +36,8 @@ export interface Mutant {
 
 const COLLECTOR = 'src/stats/collector.js';
 const COUNTERS = 'src/stats/group-counters.js';
-const LIFECYCLE = 'src/ipmp/lifecycle.js';
-const MEMBERSHIP = 'src/ipmp/membership.js';
+const LIFECYCLE = 'src/ipmp/act/lifecycle.js';
+const MEMBERSHIP = 'src/ipmp/act/membership.js';
 
 const inEveryOrder = (scenario: string): Check => ({
   file: 'sim/all-interleavings',
@@ -112,7 +112,7 @@ const UNDER_THE_LOCK: readonly Mutant[] = [
     fault: 'the kstat is deleted under the global ill lock, for the compiler',
     edits: [
       {
-        file: 'src/ipmp/lifecycle.ts',
+        file: 'src/ipmp/act/lifecycle.ts',
         find: 'group.references.unlink();',
         replace: 'group.references.unlink();\n      return kstats.destroy(group.kstat);',
       },
@@ -170,11 +170,11 @@ const LIVES: readonly Mutant[] = [
     fault: 'the illgrp may be absent, for the compiler',
     edits: [
       {
-        file: 'src/ipmp/illgrp.ts',
+        file: 'src/ipmp/object/illgrp.ts',
         find: 'readonly grp: IllGroup;',
         replace: 'grp: IllGroup | undefined;',
       },
-      { file: 'src/ipmp/group.ts', find: "'./illgrp.ts'", replace: "'./illgrp.ts'" },
+      { file: 'src/ipmp/object/group.ts', find: "'./illgrp.ts'", replace: "'./illgrp.ts'" },
     ],
     check: undefined,
     caughtBy: 'type system',

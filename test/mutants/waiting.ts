@@ -35,7 +35,7 @@ export const WAITING: readonly Mutant[] = [
     fault: 'a setting of the kernel is written on the main thread',
     edits: [
       {
-        file: 'src/host/sysctl.js',
+        file: 'src/host/silence/sysctl.js',
         find: 'native.later.fileWrite(',
         replace: 'native.fileWrite(',
       },

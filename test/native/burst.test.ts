@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { errnoName, failedWith, native } from '../../src/datapath/native.ts';
+import { errnoName, failedWith, native } from '../../src/native/addon.ts';
 import { TestBurst } from './frames.ts';
 
 /** Runs `body` with a descriptor that reads what is written to it. */

@@ -6,14 +6,14 @@
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { openTap } from '../../src/host/port/tap.ts';
 import {
   type CarrierFiles,
   CarrierWatch,
   failedWith,
   NetlinkSocket,
   native,
-} from '../../src/datapath/native.ts';
-import { openTap } from '../../src/datapath/tap.ts';
+} from '../../src/native/addon.ts';
 import { namespaceTest, openFiles, plainTest, run, until } from './namespace.ts';
 
 /** Ours: a tick is 1 ms, the kernel's delay 1 s; between them, what a busy machine may add. */

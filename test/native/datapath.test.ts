@@ -11,11 +11,16 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { GROUP_PORT_BASE } from '../../src/base/limits.ts';
-import { native } from '../../src/datapath/native.ts';
 import { DatapathPool } from '../../src/datapath/pool.ts';
-import { closeDevice, type Device, openTap } from '../../src/datapath/tap.ts';
-import { type PingOptions, type PingResult, pingCommand, pingResult } from '../../src/lab/ping.ts';
+import { closeDevice, type Device, openTap } from '../../src/host/port/tap.ts';
+import {
+  type PingOptions,
+  type PingResult,
+  pingCommand,
+  pingResult,
+} from '../../src/lab/measure/ping.ts';
+import { GROUP_PORT_BASE } from '../../src/model/limits.ts';
+import { native } from '../../src/native/addon.ts';
 import { type Mac, macParse } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpParse } from '../../src/wire/arp.ts';
 import { ETHERNET_HEADER_LENGTH, ETHERTYPE_ARP, ethernetType } from '../../src/wire/ethernet.ts';

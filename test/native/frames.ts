@@ -1,6 +1,6 @@
 /** A burst of slots with frames in it, as tests of devices use them. */
 
-import { type BurstHandle, native } from '../../src/datapath/native.ts';
+import { type BurstHandle, native } from '../../src/native/addon.ts';
 
 export const HEADER = native.vnetHeaderLength;
 

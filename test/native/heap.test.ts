@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DevicePort, deviceBurstsCreate } from '../../src/datapath/device-port.ts';
-import { native } from '../../src/datapath/native.ts';
 import { BURST_MAX, slabCreate } from '../../src/datapath/slab.ts';
+import { native } from '../../src/native/addon.ts';
 
 const { epollWait } = native;
 

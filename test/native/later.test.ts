@@ -8,7 +8,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { failedWith, native } from '../../src/datapath/native.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
 
 const { later } = native;
 /** More than have threads at one time. */

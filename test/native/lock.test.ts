@@ -5,7 +5,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { failedWith, native } from '../../src/datapath/native.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
 
 test('of two opens of a file one has the lock, until it is closed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ipmpd-lock-'));

@@ -3,8 +3,8 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { failedWith, native } from '../../src/datapath/native.ts';
-import { closeDevice, type Device, interfaceBehind, openMacvtap } from '../../src/datapath/tap.ts';
+import { closeDevice, type Device, interfaceBehind, openMacvtap } from '../../src/host/port/tap.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
 import { HEADER, TestBurst, testFrame } from './frames.ts';
 import { namespaceTest, run, until } from './namespace.ts';
 
@@ -113,8 +113,8 @@ const OPEN_AND_TELL = `
 
 /** What OPEN_AND_TELL prints when started through the command line `enter`. */
 function openThrough(enter: string): string {
-  const modules = ['native', 'tap'].map((name) =>
-    import.meta.resolve(`../../src/datapath/${name}.js`),
+  const modules = ['native/addon', 'host/port/tap'].map((name) =>
+    import.meta.resolve(`../../src/${name}.js`),
   );
   const node = [process.execPath, '--input-type=module', '-e', OPEN_AND_TELL, '--', ...modules];
   const [program = '', ...args] = [...enter.split(' '), ...node];

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { failedWith, NetlinkSocket, native } from '../../src/datapath/native.ts';
+import { failedWith, NetlinkSocket, native } from '../../src/native/addon.ts';
 import { namespaceTest, plainTest, run, until } from './namespace.ts';
 
 // From linux/rtnetlink.h and linux/netlink.h.

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { failedWith, native } from '../../src/datapath/native.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
 
 /** Binds sys.argv[1], says so, and repeats one datagram. */
 const RECEIVER = `

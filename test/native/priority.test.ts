@@ -3,9 +3,9 @@
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { native } from '../../src/datapath/native.ts';
+import { native } from '../../src/native/addon.ts';
 
-const ADDON = new URL('../../src/datapath/native.js', import.meta.url).href;
+const ADDON = new URL('../../src/native/addon.js', import.meta.url).href;
 /** Says what the call returned and what the kernel has: field 19 of stat, and the name. */
 const RAISE = `import { readFileSync } from 'node:fs';
   const { native } = await import(${JSON.stringify(ADDON)});

@@ -2,7 +2,6 @@
 
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { failedWith, native } from '../../src/datapath/native.ts';
 import {
   closeDevice,
   IFF_MULTI_QUEUE,
@@ -13,7 +12,8 @@ import {
   TUN_F_CSUM,
   TUN_F_TSO4,
   TUN_F_TSO6,
-} from '../../src/datapath/tap.ts';
+} from '../../src/host/port/tap.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
 import { HEADER, TestBurst, testFrame } from './frames.ts';
 import { namespaceTest, openFiles, run, until } from './namespace.ts';
 

@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { failedWith, native } from '../../src/datapath/native.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
 
 test('a rung eventfd is reported by its token until it is cleared', () => {
   const epoll = native.epollCreate();

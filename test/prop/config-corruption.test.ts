@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
 import { type ConfigError, configErrorFormat } from '../../src/config/document.ts';
-import { configFromSources, loadConfig } from '../../src/config.ts';
+import { configFromSources, loadConfig } from '../../src/config/load.ts';
 import { CORRUPTIONS, corrupted, LARGE, SMALL, wordsExchanged } from './config-corruption.ts';
 import { violations } from './config-invariants.ts';
 

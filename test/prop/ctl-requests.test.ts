@@ -8,9 +8,9 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isErrorCode } from '../../src/base/errors.ts';
-import { httpStatusOf } from '../../src/ctl/refusal.ts';
-import { ROUTES } from '../../src/ctl/routes.ts';
-import { ask, type FakeDaemon, fakeDaemon, type Reply } from '../unit/ctl-fake.ts';
+import { httpStatusOf } from '../../src/ctl/api/refusal.ts';
+import { ROUTES } from '../../src/ctl/api/routes.ts';
+import { ask, type FakeDaemon, fakeDaemon, type Reply } from '../unit/ctl/api/fake.ts';
 
 const CHANGES = ROUTES.filter(({ method }) => method !== 'GET');
 

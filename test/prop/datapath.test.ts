@@ -8,10 +8,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { Rng } from '../../src/base/rng.ts';
-import { flowHash, memberPick } from '../../src/datapath/flow.ts';
-import { mix } from '../../src/datapath/hash.ts';
 import { type Burst, type PortIo, VNET_HEADER_LENGTH } from '../../src/datapath/port.ts';
 import { BURST_MAX } from '../../src/datapath/slab.ts';
+import { mix } from '../../src/datapath/tables/hash.ts';
+import { flowHash, memberPick } from '../../src/datapath/verdict/flow.ts';
 import { arpFrame } from '../../src/wire/arp.ts';
 import {
   BROADCAST,
@@ -27,7 +27,7 @@ import {
   PEER,
   PORTS,
   World,
-} from '../unit/datapath-world.ts';
+} from '../unit/datapath/world.ts';
 
 const arp = { senderMac: PEER, senderAddress: 9, targetMac: 0, targetAddress: ip('192.0.2.10') };
 

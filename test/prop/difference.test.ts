@@ -3,10 +3,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type Change, changeApply, changeSentence } from '../../src/change/changes.ts';
+import { difference } from '../../src/change/difference.ts';
+import { configFromSources } from '../../src/config/load.ts';
 import type { Config, GroupConfig, InterfaceConfig } from '../../src/config/types.ts';
-import { configFromSources } from '../../src/config.ts';
-import { type Change, changeApply, changeSentence } from '../../src/daemon/change.ts';
-import { difference } from '../../src/daemon/difference.ts';
 
 const NICS = ['net0', 'net1', 'net2', 'net3', 'net4'];
 const GROUPS = ['ipmp0', 'ipmp1', 'ipmp2'];

@@ -3,9 +3,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Nce, NceState } from '../../src/ip/nce.ts';
-import { NeighborCache } from '../../src/ip/neighbor-cache.ts';
-import { REDIRECT_LIMIT, Redirects } from '../../src/ip/redirect.ts';
+import { NeighborCache } from '../../src/ip/neighbor/cache.ts';
+import type { Nce, NceState } from '../../src/ip/neighbor/nce.ts';
+import { REDIRECT_LIMIT, Redirects } from '../../src/ip/neighbor/redirect.ts';
 
 const LIMIT = 64;
 const STATES: readonly NceState[] = ['INCOMPLETE', 'REACHABLE', 'STALE', 'PROBE', 'FAILED'];

@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { emptiest, fullest, planChange, planRemoval } from '../../src/ipmp/rebalance.ts';
+import { emptiest, fullest, planChange, planRemoval } from '../../src/ipmp/decide/rebalance.ts';
 
 const counts = fc.array(fc.nat(40), { minLength: 1, maxLength: 12 });
 

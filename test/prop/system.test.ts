@@ -11,7 +11,7 @@ import { OperatorError } from '../../src/base/errors.ts';
 import type { Operation, Task } from '../../src/base/operation.ts';
 import { Rng } from '../../src/base/rng.ts';
 import { collectKstats } from '../../src/stats/kstat.ts';
-import { Bench, groupSpec, interfaceSpec } from '../unit/system-bench.ts';
+import { Bench, groupSpec, interfaceSpec } from '../unit/system/bench.ts';
 
 const MEMBERS = 4;
 /** Ours, in virtual time: joins and leaves of one interface wait for each other's graces. */

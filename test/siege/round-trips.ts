@@ -4,7 +4,7 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import type { TestHost } from '../netns/harness.ts';
+import type { TestHost } from '../netns/tools/harness.ts';
 
 export interface RoundTrips {
   readonly sent: number;

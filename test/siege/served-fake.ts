@@ -7,7 +7,7 @@
  */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { fakeDaemon } from '../unit/ctl-fake.ts';
+import { fakeDaemon } from '../unit/ctl/api/fake.ts';
 
 const TURN_MS = 1;
 

@@ -8,13 +8,13 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
 import { installKstats } from '../../src/daemon/kstats.ts';
-import type { MemoryPort } from '../../src/datapath/memory-port.ts';
+import type { MemoryPort } from '../../src/sim/memory-port.ts';
 import { address, GROUP, SimWorld } from '../../src/sim/world.ts';
 import { collectKstats, type KstatRecord } from '../../src/stats/kstat.ts';
 import { MAC_BROADCAST, macFormat } from '../../src/wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
 import { lawBreaches, statisticOf } from '../conservation.ts';
-import { hostileFrames } from '../netns/frames.ts';
+import { hostileFrames } from '../netns/tools/frames.ts';
 
 const SEED = 20_261_123;
 const ROUNDS = 100;

@@ -5,14 +5,14 @@
 
 import { equal, ok } from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { Claims } from '../../src/ip/claims.ts';
-import type { ClaimState } from '../../src/ip/dad.ts';
-import type { Ipif } from '../../src/ip/ipif.ts';
-import type { Nce, NceState } from '../../src/ip/nce.ts';
-import { NeighborCache } from '../../src/ip/neighbor-cache.ts';
+import { Claims } from '../../src/ip/claim/claims.ts';
+import type { ClaimState } from '../../src/ip/claim/dad.ts';
+import { NeighborCache } from '../../src/ip/neighbor/cache.ts';
+import type { Nce, NceState } from '../../src/ip/neighbor/nce.ts';
+import type { Ipif } from '../../src/ip/object/ipif.ts';
 import { address } from '../../src/sim/world.ts';
-import { Life } from './life.ts';
-import { drawSchedule } from './schedule.ts';
+import { Life } from './life/life.ts';
+import { drawSchedule } from './life/schedule.ts';
 
 const SEEDS = 12;
 /** Nobody has it; the host asks for it all the time. */

@@ -4,10 +4,10 @@ import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../src/base/errors.ts';
 import { demonstrate } from '../../src/sim/demonstration.ts';
+import type { Station } from '../../src/sim/lan/station.ts';
 import { readKstat } from '../../src/sim/read-kstat.ts';
-import type { Station } from '../../src/sim/station.ts';
 import { address, GROUP, type NicSpec, SimWorld, type WorldOptions } from '../../src/sim/world.ts';
-import { Checkers } from './checkers.ts';
+import { Checkers } from './check/checkers.ts';
 
 const TWO: readonly NicSpec[] = [
   { name: 'net0', side: 'A' },

@@ -17,7 +17,7 @@ import { ICMP_ECHO_REQUEST, icmpEmit } from '../../src/wire/icmp.ts';
 import { ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
 import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
 import { lawBreaches, statisticOf } from '../conservation.ts';
-import { Checkers } from './checkers.ts';
+import { Checkers } from './check/checkers.ts';
 
 const FRAMES = 40_000;
 /** Below the queue of a device: what does not fit there would be lost outside. */

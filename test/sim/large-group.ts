@@ -3,18 +3,18 @@
  * everything counted that is published. Nobody answers, so time passes fast.
  */
 
-import { GROUP_PORT_BASE } from '../../src/base/limits.ts';
 import { sleepFor } from '../../src/base/operation.ts';
 import { Rng } from '../../src/base/rng.ts';
-import type { Publication } from '../../src/datapath/fib.ts';
-import { MemoryPort } from '../../src/datapath/memory-port.ts';
+import type { Publication } from '../../src/datapath/tables/fib.ts';
+import { GROUP_PORT_BASE } from '../../src/model/limits.ts';
 import { Agenda } from '../../src/sim/agenda.ts';
 import { InlineDatapath } from '../../src/sim/inline-datapath.ts';
+import { MemoryPort } from '../../src/sim/memory-port.ts';
 import { LINK_COUNTERS_ZERO } from '../../src/stats/schema.ts';
 import { System, type SystemEvent } from '../../src/system.ts';
 import { ipv4Format } from '../../src/wire/addr.ts';
-import { ipv4Frame } from '../unit/datapath-world.ts';
-import { groupSpec, interfaceSpec } from '../unit/system-bench.ts';
+import { ipv4Frame } from '../unit/datapath/world.ts';
+import { groupSpec, interfaceSpec } from '../unit/system/bench.ts';
 
 const GROUP = 'ipmp0';
 const GROUP_MAC = 0x02_00_00_00_0f_ff;

@@ -2,9 +2,9 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { YIELD_MS } from '../../src/ip/nce.ts';
-import { REDIRECT_KEPT_MS } from '../../src/ip/redirect.ts';
-import type { Station } from '../../src/sim/station.ts';
+import { YIELD_MS } from '../../src/ip/neighbor/nce.ts';
+import { REDIRECT_KEPT_MS } from '../../src/ip/neighbor/redirect.ts';
+import type { Station } from '../../src/sim/lan/station.ts';
 import { address, SimWorld } from '../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsValid, arpParse } from '../../src/wire/arp.ts';
@@ -18,7 +18,7 @@ import {
 } from '../../src/wire/ethernet.ts';
 import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_UDP, ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
 import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
-import { Checkers } from './checkers.ts';
+import { Checkers } from './check/checkers.ts';
 
 const GATEWAY = '192.0.2.1';
 const FIRST = '192.0.2.10';

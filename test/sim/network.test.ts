@@ -4,9 +4,9 @@ import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
 import { Agenda } from '../../src/sim/agenda.ts';
-import { Cable, type Plug } from '../../src/sim/cable.ts';
-import { Network } from '../../src/sim/network.ts';
-import type { Station } from '../../src/sim/station.ts';
+import { Cable, type Plug } from '../../src/sim/lan/cable.ts';
+import { Network } from '../../src/sim/lan/network.ts';
+import type { Station } from '../../src/sim/lan/station.ts';
 import { Transcript } from '../../src/sim/transcript.ts';
 import { ipv4Parse } from '../../src/wire/addr.ts';
 

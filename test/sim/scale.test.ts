@@ -5,10 +5,10 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLAIMS_A_TURN } from '../../src/ip/claims.ts';
-import { ANNOUNCE_AT_MS, PROBE_COUNT } from '../../src/ip/dad.ts';
-import { BROADCASTS_A_MS, broadcastsAMs, MADE_UP_MS } from '../../src/ip/pace.ts';
-import { ADDED_A_TURN } from '../../src/ipmp/addresses.ts';
+import { CLAIMS_A_TURN } from '../../src/ip/claim/claims.ts';
+import { ANNOUNCE_AT_MS, PROBE_COUNT } from '../../src/ip/claim/dad.ts';
+import { BROADCASTS_A_MS, broadcastsAMs, MADE_UP_MS } from '../../src/ip/claim/pace.ts';
+import { ADDED_A_TURN } from '../../src/ipmp/act/addresses.ts';
 import { ipv4Format } from '../../src/wire/addr.ts';
 import { arpParse } from '../../src/wire/arp.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetSource } from '../../src/wire/ethernet.ts';

@@ -12,11 +12,11 @@ const ELSEWHERE = /^src\/(lab\/|sim\/|(?:ipmpd|ipmpadm|ipmpstat|if_mpadm)\.ts$)/
 
 /** Files with calls of Node that wait, and when they are made. */
 const AT_START_OR_END: Readonly<Record<string, string>> = {
-  'src/ctl/socket.ts': 'the place of the socket is taken at the start and left at the end',
+  'src/ctl/api/socket.ts': 'the place of the socket is taken at the start and left at the end',
   'src/daemon/machine.ts': 'the machine id is read at the start',
-  'src/host/line-writer.ts': 'the last lines are written when the process ends',
-  'src/host/terminals.ts': 'lost terminals are replaced when the process ends',
-  'src/host/version.ts': 'package.json is read when the program is loaded',
+  'src/process/line-writer.ts': 'the last lines are written when the process ends',
+  'src/process/terminals.ts': 'lost terminals are replaced when the process ends',
+  'src/process/version.ts': 'package.json is read when the program is loaded',
 };
 
 const WORKERS = /^src\/datapath\/worker[^/]*\.ts$/;

@@ -13,11 +13,11 @@ const ROOMS = ['base', 'datapath', 'ip', 'ipmp', 'sim', 'stats'];
 /** File of a test, and words of its title; of a checker, its name. */
 type Guard = readonly [file: string, words: string];
 
-const watched = (name: string): Guard => ['test/sim/checkers.ts', name];
-const lived = (name: string): Guard => ['test/sim/life.ts', name];
+const watched = (name: string): Guard => ['test/sim/check/checkers.ts', name];
+const lived = (name: string): Guard => ['test/sim/life/life.ts', name];
 const entries: Guard = ['test/sim/entries.test.ts', 'deadlines, waiting askers and MACs'];
 const agreement: Guard = ['test/prop/system.test.ts', 'words, tables and rows in agreement'];
-const noise: Guard = ['test/unit/ip-prop.test.ts', 'arbitrary frames, moves and times'];
+const noise: Guard = ['test/unit/ip/prop.test.ts', 'arbitrary frames, moves and times'];
 const cacheProperty: Guard = ['test/prop/neighbors.test.ts', 'limits, queues by state, users'];
 const redirects: Guard = ['test/prop/neighbors.test.ts', 'no chain, bounded, and the output'];
 const conserved: Guard = ['test/prop/datapath.test.ts', 'none is lost or counted twice'];
@@ -25,51 +25,56 @@ const conserved: Guard = ['test/prop/datapath.test.ts', 'none is lost or counted
 /** File of src/ -> for each of its invariants, in their order, who looks after it. */
 const GUARDS: Readonly<Record<string, readonly Guard[]>> = {
   'base/lock.ts': [
-    ['test/unit/base-lock.test.ts', 'locks are taken in rising rank'],
-    ['test/unit/base-lock.test.ts', 'a region is not entered twice'],
-    ['test/unit/base-lock.test.ts', 'boundaries refuse an open region'],
+    ['test/unit/base/lock.test.ts', 'locks are taken in rising rank'],
+    ['test/unit/base/lock.test.ts', 'a region is not entered twice'],
+    ['test/unit/base/lock.test.ts', 'boundaries refuse an open region'],
   ],
   'base/operation.ts': [
-    ['test/unit/base-operation.test.ts', 'the first answer counts, later ones are ignored'],
-    ['test/unit/base-lock.test.ts', 'boundaries refuse an open region'],
-    ['test/unit/base-lock.test.ts', 'a lock kept at the end of its task'],
-    ['test/unit/base-operation.test.ts', 'cancelling runs finally blocks at once'],
-    ['test/unit/base-witness.test.ts', 'a circle of three'],
+    ['test/unit/base/operation.test.ts', 'the first answer counts, later ones are ignored'],
+    ['test/unit/base/lock.test.ts', 'boundaries refuse an open region'],
+    ['test/unit/base/lock.test.ts', 'a lock kept at the end of its task'],
+    ['test/unit/base/operation.test.ts', 'cancelling runs finally blocks at once'],
+    ['test/unit/base/witness.test.ts', 'a circle of three'],
   ],
   'base/reference.ts': [
-    ['test/unit/base-lock.test.ts', 'released once, none after condemnation'],
-    ['test/unit/base-lock.test.ts', 'drained waits for the last reference'],
-    ['test/unit/base-witness.test.ts', 'references are counted by kind'],
-    ['test/unit/base-witness.test.ts', 'is fatal by default'],
+    ['test/unit/base/lock.test.ts', 'released once, none after condemnation'],
+    ['test/unit/base/lock.test.ts', 'drained waits for the last reference'],
+    ['test/unit/base/witness.test.ts', 'references are counted by kind'],
+    ['test/unit/base/witness.test.ts', 'is fatal by default'],
   ],
   'base/witness.ts': [
-    ['test/unit/base-witness.test.ts', 'reported once, counted once'],
-    ['test/unit/base-witness.test.ts', 'where to go on is not safe'],
+    ['test/unit/base/witness.test.ts', 'reported once, counted once'],
+    ['test/unit/base/witness.test.ts', 'where to go on is not safe'],
   ],
   'datapath/forwarder.ts': [
     conserved,
     ['test/prop/datapath.test.ts', 'a million frames leave nothing on the heap'],
-    ['test/unit/datapath-shared.test.ts', 'a worker never sees a torn table'],
+    ['test/unit/datapath/shared.test.ts', 'a worker never sees a torn table'],
   ],
-  'ip/dad.ts': [entries, entries],
+  'ip/claim/dad.ts': [entries, entries],
   'ip/lan.ts': [
     watched('ownMacOnly'),
-    ['test/unit/ip-neighbors.test.ts', 'answered from memory, at most 15 s'],
-    ['test/unit/ip-limits.test.ts', 'unsolicited claims of 256 addresses add nothing'],
+    ['test/unit/ip/neighbor/neighbors.test.ts', 'answered from memory, at most 15 s'],
+    ['test/unit/ip/limits.test.ts', 'unsolicited claims of 256 addresses add nothing'],
     noise,
   ],
-  'ip/nce.ts': [entries, entries, entries, entries],
-  'ip/neighbor-cache.ts': [cacheProperty, cacheProperty, cacheProperty],
-  'ip/redirect.ts': [redirects, redirects, redirects],
-  'ipmp/illgrp.ts': [agreement, watched('nominationStays'), watched('neverUnbound'), agreement],
-  'sim/cable.ts': [['test/sim/network.test.ts', 'every frame is counted']],
+  'ip/neighbor/nce.ts': [entries, entries, entries, entries],
+  'ip/neighbor/cache.ts': [cacheProperty, cacheProperty, cacheProperty],
+  'ip/neighbor/redirect.ts': [redirects, redirects, redirects],
+  'ipmp/object/illgrp.ts': [
+    agreement,
+    watched('nominationStays'),
+    watched('neverUnbound'),
+    agreement,
+  ],
+  'sim/lan/cable.ts': [['test/sim/network.test.ts', 'every frame is counted']],
   'stats/collector.ts': [
     watched('countersNeverFall'),
-    ['test/unit/base-lock.test.ts', 'boundaries refuse an open region'],
+    ['test/unit/base/lock.test.ts', 'boundaries refuse an open region'],
     lived('nothingLeft'),
   ],
   'stats/group-counters.ts': [
-    ['test/unit/stats-collector.test.ts', 'what is published never falls'],
+    ['test/unit/stats/collector.test.ts', 'what is published never falls'],
     lived('accountsAgree'),
   ],
 };

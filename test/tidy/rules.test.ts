@@ -16,13 +16,17 @@ interface Ban {
   readonly instead: string;
 }
 
-const TIME_ROOMS = /^src\/(host\/clock|datapath\/worker|lab\/)/;
+const TIME_ROOMS = /^src\/(process\/clock|datapath\/worker|lab\/)/;
 
 const BANS: readonly Ban[] = [
   { pattern: /\bDate\b[.(]/, except: TIME_ROOMS, instead: 'a `nowMs` argument' },
   { pattern: /\bperformance\.now\b/, except: TIME_ROOMS, instead: 'a `nowMs` argument' },
   { pattern: /\bMath\.random\b/, except: /^$/, instead: 'base/rng.ts' },
-  { pattern: /(?<!\.)\b(setTimeout|setInterval)\(/, except: TIME_ROOMS, instead: 'host/clock.ts' },
+  {
+    pattern: /(?<!\.)\b(setTimeout|setInterval)\(/,
+    except: TIME_ROOMS,
+    instead: 'process/clock.ts',
+  },
   { pattern: /\bconsole\./, except: /^src\/lab\//, instead: 'the log, or process.stdout in ctl' },
   { pattern: /: any\b|\bas any\b/, except: /^$/, instead: 'a type' },
   { pattern: /@ts-(ignore|expect-error|nocheck)/, except: /^$/, instead: 'a fix' },

@@ -11,9 +11,9 @@ import { ok } from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { LAN } from '../../src/lab/topology.ts';
-import { ArpStation, arpOf } from '../netns/arp-station.ts';
-import { TestHost } from '../netns/harness.ts';
-import { Sniffer } from '../netns/sniffer.ts';
+import { ArpStation, arpOf } from '../netns/tools/arp-station.ts';
+import { TestHost } from '../netns/tools/harness.ts';
+import { Sniffer } from '../netns/tools/sniffer.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
 const [ADDRESS] = LAN.data;

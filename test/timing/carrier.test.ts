@@ -6,12 +6,12 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PingResult, pingResult, pingText } from '../../src/lab/ping.ts';
+import { type PingResult, pingResult, pingText } from '../../src/lab/measure/ping.ts';
 import { LAN, Topology } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { Workspace } from '../../src/lab/workspace.ts';
-import { Cable, startNoise } from '../netns/cable.ts';
-import { TestHost } from '../netns/harness.ts';
+import { Cable, startNoise } from '../netns/tools/cable.ts';
+import { TestHost } from '../netns/tools/harness.ts';
 import { assertFailoverGaps } from './figures.ts';
 
 const TRIALS = 7;

@@ -6,11 +6,11 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EchoWindow } from '../../src/lab/echo-record.ts';
+import type { EchoWindow } from '../../src/lab/measure/echo-record.ts';
 import { LAN, type Wiring } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { TestHost } from '../netns/harness.ts';
-import { Sniffer } from '../netns/sniffer.ts';
+import { TestHost } from '../netns/tools/harness.ts';
+import { Sniffer } from '../netns/tools/sniffer.ts';
 import { assertFailoverGaps, MEDIAN_GAP_MS, median } from './figures.ts';
 
 const [GATEWAY] = LAN.gateways;

@@ -7,9 +7,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { native } from '../../src/datapath/native.ts';
 import type { Host } from '../../src/host/host.ts';
-import { inNamespace, nic, openFakeNic, type World } from '../netns/host-world.ts';
+import { native } from '../../src/native/addon.ts';
+import { inNamespace, nic, openFakeNic, type World } from '../netns/tools/host-world.ts';
 
 const NICS = 8;
 

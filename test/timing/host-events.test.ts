@@ -4,12 +4,12 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NetlinkSocket } from '../../src/datapath/native.ts';
-import type { OpenNotifications } from '../../src/host/bell.ts';
 import { readCounters } from '../../src/host/counters.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
-import { inNamespace, nic, type World } from '../netns/host-world.ts';
+import type { OpenNotifications } from '../../src/host/kernel/bell.ts';
+import { NetlinkSocket } from '../../src/native/addon.ts';
+import { inNamespace, nic, type World } from '../netns/tools/host-world.ts';
 
 const GROUP = {
   name: 'ipmp0',

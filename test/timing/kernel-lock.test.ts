@@ -14,13 +14,13 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getJson } from '../../src/lab/api.ts';
-import type { EchoStream } from '../../src/lab/measure.ts';
+import type { EchoStream } from '../../src/lab/measure/measure.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { lawBreaches, statisticOf } from '../conservation.ts';
-import { TestHost } from '../netns/harness.ts';
-import { KernelGate } from '../netns/kernel-gate.ts';
-import { NotifySocket } from '../netns/notify-socket.ts';
+import { TestHost } from '../netns/tools/harness.ts';
+import { KernelGate } from '../netns/tools/kernel-gate.ts';
+import { NotifySocket } from '../netns/tools/notify-socket.ts';
 import { assertFailoverGaps } from './figures.ts';
 
 const ROUNDS = Number(process.env.IPMPD_LOCK_ROUNDS ?? 1);

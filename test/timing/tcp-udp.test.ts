@@ -2,10 +2,10 @@
 
 import { deepEqual, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { EchoStream, Transfer } from '../../src/lab/measure.ts';
+import { EchoStream, Transfer } from '../../src/lab/measure/measure.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { TestHost, WIRINGS } from '../netns/harness.ts';
+import { TestHost, WIRINGS } from '../netns/tools/harness.ts';
 
 const [GATEWAY] = LAN.gateways;
 /** Ours: far below what any machine reaches with super-frames, far above without them. */

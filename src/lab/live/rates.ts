@@ -4,7 +4,7 @@
  * value stands in (`stale`) gives none.
  */
 
-import type { JsonValue } from '../../base/json.ts';
+import type { JsonValue } from '../../base/text/json.ts';
 import type { Rates } from './state.ts';
 
 /** Ours: readings closer together than this tell more of the moment than of the rate. */

@@ -1,7 +1,7 @@
 /** The traffic that flows while the lab is looked at, so that a cut is felt and can be counted. */
 
 import type { Lab } from '../demonstration.ts';
-import { EchoStream, Transfer } from '../measure.ts';
+import { EchoStream, Transfer } from '../measure/measure.ts';
 import { LAN } from '../topology.ts';
 import { shortBytes } from './figures.ts';
 import type { EchoState, TcpState, TrafficState } from './state.ts';

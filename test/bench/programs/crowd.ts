@@ -9,12 +9,12 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { native } from '../../../src/datapath/native.ts';
-import { openTap } from '../../../src/datapath/tap.ts';
-import { onParentMessage, sendToParent } from '../../../src/lab/child.ts';
+import { openTap } from '../../../src/host/port/tap.ts';
+import { onParentMessage, sendToParent } from '../../../src/lab/measure/child.ts';
+import { native } from '../../../src/native/addon.ts';
 import { ipv4Parse, type Mac, macParse } from '../../../src/wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
-import { STATION_MAC, STATION_NETWORK } from '../scale-plan.ts';
+import { STATION_MAC, STATION_NETWORK } from '../scale/plan.ts';
 
 /** Bytes of the virtio net header that a TAP of ours has before each frame. */
 const VNET_HEADER_LENGTH = 10;

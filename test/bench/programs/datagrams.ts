@@ -10,7 +10,7 @@
 
 import { createSocket, type Socket } from 'node:dgram';
 import { setPriority } from 'node:os';
-import { onParentMessage, sendToParent } from '../../../src/lab/child.ts';
+import { onParentMessage, sendToParent } from '../../../src/lab/measure/child.ts';
 
 const EACH_TURN = 2;
 const TURN_MS = 1;

@@ -9,9 +9,9 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { native } from '../../../src/datapath/native.ts';
-import { openTap } from '../../../src/datapath/tap.ts';
-import { onParentMessage, sendToParent } from '../../../src/lab/child.ts';
+import { openTap } from '../../../src/host/port/tap.ts';
+import { onParentMessage, sendToParent } from '../../../src/lab/measure/child.ts';
+import { native } from '../../../src/native/addon.ts';
 
 const BURST = 64;
 const TURN_MS = 5;

@@ -13,7 +13,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { onParentMessage, sendToParent } from '../../../src/lab/child.ts';
+import { onParentMessage, sendToParent } from '../../../src/lab/measure/child.ts';
 
 /** Ours: a crowded machine makes nobody wait so long for a packet. */
 const ANSWER_MS = 4000;

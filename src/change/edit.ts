@@ -1,0 +1,378 @@
+/**
+ * What operators may change, as the control surface asks for it. A change of the configuration is
+ * a few edits of it: refused here where IPMP has an errno for it (semantics 2, contract 4), else
+ * by the check of the configuration, else by whoever carries it out. What operates on the living
+ * objects alone (offline, online, activate) goes to the system at once.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+import type { Operation } from '../base/operation.ts';
+import { type ConfigValue, REMOVED } from '../config/document.ts';
+import type { ConfigEdit } from '../config/layers.ts';
+import { configSchema } from '../config/load.ts';
+import { settingValue } from '../config/setting.ts';
+import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
+import { addressParse, prefixRead } from '../config/values.ts';
+import type {
+  ChangeRequest,
+  ControlChanges,
+  Credentials,
+  NewInterface,
+  NewNeighbor,
+  ReloadRow,
+  Settings,
+} from '../ctl/backend.ts';
+import type { System } from '../system.ts';
+import { type ChangingDevices, inOneTurn } from './applier.ts';
+import type { Reconfiguration } from './reconfiguration.ts';
+import {
+  alreadyMember,
+  findGroup,
+  findInterface,
+  isCalled,
+  isIpv6,
+  ownerOf,
+  readPrefix,
+  refuseName,
+} from './refusals.ts';
+
+/** What the commands need of the rest of the daemon. */
+export interface CommandsOptions {
+  readonly system: System;
+  readonly devices: ChangingDevices;
+  readonly reconfiguration: Reconfiguration;
+  /** Runs an operation of the system to its end. */
+  readonly run: <T>(label: string, body: () => Operation<T>) => Promise<T>;
+}
+
+/** See the head of the file. Refusals are listed at `ControlChanges`. */
+export class Commands implements ControlChanges {
+  readonly #options: CommandsOptions;
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+  }
+
+  createGroup(name: string, interfaces: readonly string[], request: ChangeRequest): Promise<void> {
+    return this.#change(`create group ${name}`, request, (config, store) => {
+      refuseName(config, 'group', name);
+      for (const ifname of interfaces) {
+        findInterface(config, ifname);
+        const owner = ownerOf(config, ifname);
+        if (owner !== undefined) throw alreadyMember(ifname, owner);
+      }
+      return [store.creation('groups', name, { interfaces: [...interfaces] })];
+    });
+  }
+
+  deleteGroup(name: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`delete group ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      const { system, reconfiguration } = this.#options;
+      const isThere = reconfiguration.config.groups.some((one) => one.name === group.name);
+      if (isThere) system.checkGroupDeletable(group.name);
+      return [{ path: ['groups', group.name], value: REMOVED }];
+    });
+  }
+
+  renameGroup(name: string, to: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`rename group ${name} to ${to}`, request, (config) => {
+      const group = findGroup(config, name);
+      if (to === group.name) return [edit(group, 'name', REMOVED)];
+      if (to !== group.groupName) refuseName(config, 'group', to);
+      return [edit(group, 'name', to)];
+    });
+  }
+
+  setGroup(name: string, settings: Settings, request: ChangeRequest): Promise<void> {
+    return this.#change(`set group ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      return settingEdits(['groups', group.name], 'group', settings);
+    });
+  }
+
+  addMember(name: string, ifname: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`add ${ifname} to ${name}`, request, (config) => {
+      findInterface(config, ifname);
+      const owner = ownerOf(config, ifname);
+      if (owner !== undefined && !isCalled(owner, name)) throw alreadyMember(ifname, owner);
+      const group = findGroup(config, name);
+      if (owner !== undefined) return [edit(group, 'interfaces', [...group.interfaces])];
+      return [edit(group, 'interfaces', [...group.interfaces, ifname])];
+    });
+  }
+
+  removeMember(name: string, ifname: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`take ${ifname} out of ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      findInterface(config, ifname);
+      const owner = ownerOf(config, ifname);
+      if (owner !== undefined && owner !== group) {
+        const message = `interface ${ifname} is in group ${owner.groupName}, not in ${name}`;
+        throw new OperatorError('EINVAL', message);
+      }
+      return [leaveEdit(group, ifname)];
+    });
+  }
+
+  createInterface(spec: NewInterface, request: ChangeRequest): Promise<void> {
+    const { name, uplink, bridge, standby } = spec;
+    return this.#change(`create interface ${name}`, request, (config, store) => {
+      refuseName(config, 'interface', name);
+      const value = {
+        ...(uplink === null ? {} : { uplink }),
+        ...(bridge === null ? {} : { bridge }),
+        ...(standby ? { standby } : {}),
+      };
+      return [store.creation('interfaces', name, value)];
+    });
+  }
+
+  deleteInterface(ifname: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`delete interface ${ifname}`, request, (config) => {
+      const { name } = findInterface(config, ifname);
+      const owner = ownerOf(config, name);
+      const edits: ConfigEdit[] = [{ path: ['interfaces', name], value: REMOVED }];
+      return owner === undefined ? edits : [leaveEdit(owner, name), ...edits];
+    });
+  }
+
+  setInterface(ifname: string, settings: Settings, request: ChangeRequest): Promise<void> {
+    return this.#change(`set interface ${ifname}`, request, (config) => {
+      const { name } = findInterface(config, ifname);
+      return settingEdits(['interfaces', name], 'interface', settings);
+    });
+  }
+
+  async offlineInterface(ifname: string, _by: Credentials): Promise<void> {
+    const { system, run } = this.#options;
+    await run(`offline ${ifname}`, () => system.offlineInterface(ifname));
+  }
+
+  async onlineInterface(ifname: string, _by: Credentials): Promise<void> {
+    const { system, run } = this.#options;
+    await run(`online ${ifname}`, () => system.onlineInterface(ifname));
+  }
+
+  async activateInterface(ifname: string, _by: Credentials): Promise<void> {
+    const { system, run } = this.#options;
+    await run(`activate ${ifname}`, () => system.activateInterface(ifname));
+  }
+
+  async addAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
+    const prefix = readPrefix(text);
+    const again: { device?: string } = {};
+    await this.#change(`add ${prefix} to ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      const holder = this.#holderOf(config, prefix);
+      const isConfigured = group.addresses.includes(prefix);
+      const isPresent = this.#presentAddresses(group).includes(prefix);
+      if (isConfigured && isPresent && !request.save) {
+        throw new OperatorError('EEXIST', `group ${name} has ${prefix} already`);
+      }
+      if (holder !== undefined && holder !== group) {
+        const isGroup = 'groupName' in holder;
+        const owner = isGroup ? `group ${holder.groupName}` : `interface ${holder.name}`;
+        throw new OperatorError('EADDRINUSE', `${prefix} is an address of ${owner} already`);
+      }
+      if (isConfigured && !isPresent) again.device = group.name;
+      const others = group.addresses.filter((one) => one !== prefix);
+      return [edit(group, 'addresses', [...others, prefix])];
+    });
+    // Configured, but taken off the device by somebody: it is put there again.
+    if (again.device === undefined) return;
+    await this.#options.devices.contentsOf(again.device)?.addAddress(prefix);
+  }
+
+  async deleteAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
+    let byHand: { group: GroupConfig; prefix: string } | undefined;
+    await this.#change(`remove ${text} from ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      const present = this.#presentAddresses(group);
+      const prefix = matching([...group.addresses, ...present], text);
+      if (prefix === undefined) {
+        throw new OperatorError('EADDRNOTAVAIL', `group ${name} does not have ${text}`);
+      }
+      if (!group.addresses.includes(prefix)) byHand = { group, prefix };
+      const rest = group.addresses.filter((address) => address !== prefix);
+      return byHand === undefined ? [edit(group, 'addresses', rest)] : [];
+    });
+    if (byHand === undefined) return;
+    const { group, prefix } = byHand as { group: GroupConfig; prefix: string };
+    await this.#options.devices.contentsOf(group.name)?.removeAddress(prefix);
+  }
+
+  addTestAddress(ifname: string, text: string, request: ChangeRequest): Promise<void> {
+    const prefix = readPrefix(text);
+    return this.#change(`add ${prefix} to ${ifname}`, request, (config) => {
+      const nic = findInterface(config, ifname);
+      const holder = this.#holderOf(config, prefix);
+      if (holder === nic && !request.save) {
+        throw new OperatorError('EEXIST', `interface ${ifname} has ${prefix} already`);
+      }
+      if (holder !== undefined && holder !== nic) {
+        throw new OperatorError('EADDRINUSE', `${prefix} is an address of ${holder.name} already`);
+      }
+      return [editTests(nic, [...nic.testAddresses.filter((one) => one !== prefix), prefix])];
+    });
+  }
+
+  deleteTestAddress(ifname: string, text: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`remove ${text} from ${ifname}`, request, (config) => {
+      const nic = findInterface(config, ifname);
+      const prefix = matching(nic.testAddresses, text);
+      if (prefix === undefined) {
+        throw new OperatorError('EADDRNOTAVAIL', `interface ${ifname} does not have ${text}`);
+      }
+      return [
+        editTests(
+          nic,
+          nic.testAddresses.filter((address) => address !== prefix),
+        ),
+      ];
+    });
+  }
+
+  addNeighbor(name: string, neighbor: NewNeighbor, request: ChangeRequest): Promise<void> {
+    const { dst, lladdr, proxy } = neighbor;
+    return this.#change(`add neighbor ${dst} to ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      if (isIpv6(dst))
+        throw new OperatorError('EAFNOSUPPORT', `neighbor ${dst}: IPv6 is not served`);
+      const others = group.staticNeighbors.filter((one) => one.dst !== dst);
+      const known = group.staticNeighbors.find((one) => one.dst === dst);
+      const isSame = known?.lladdr === lladdr.toLowerCase() && known.proxy === proxy;
+      if (known !== undefined && !(request.save && isSame)) {
+        const hint = `remove it first: ipmpadm neighbor delete ${dst} dev ${name}`;
+        throw new OperatorError('EEXIST', `group ${name} has a neighbor ${dst} already`, hint);
+      }
+      const all = [...others, { dst, lladdr, proxy }];
+      return [
+        edit(
+          group,
+          'static-neighbors',
+          all.map((one) => ({ ...one })),
+        ),
+      ];
+    });
+  }
+
+  async deleteNeighbor(name: string, dst: string, request: ChangeRequest): Promise<void> {
+    const learnt: { device?: string } = {};
+    await this.#change(`remove neighbor ${dst} from ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      const rest = group.staticNeighbors.filter((one) => one.dst !== dst);
+      if (rest.length === group.staticNeighbors.length) learnt.device = group.name;
+      const values = rest.map((one) => ({ ...one }));
+      return learnt.device === undefined ? [edit(group, 'static-neighbors', values)] : [];
+    });
+    const { device } = learnt;
+    if (device === undefined) return;
+    const { system, run } = this.#options;
+    await run(`forget ${dst}`, () => inOneTurn(() => system.deleteNeighbor(device, dst)));
+  }
+
+  joinMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`join ${address} on ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      refuseIpv6Multicast(address);
+      if (group.multicast.includes(address) && !request.save) {
+        throw new OperatorError('EADDRINUSE', `group ${name} has joined ${address} already`);
+      }
+      const others = group.multicast.filter((one) => one !== address);
+      return [edit(group, 'multicast', [...others, address])];
+    });
+  }
+
+  leaveMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`leave ${address} on ${name}`, request, (config) => {
+      const group = findGroup(config, name);
+      refuseIpv6Multicast(address);
+      if (!group.multicast.includes(address)) {
+        throw new OperatorError('EADDRNOTAVAIL', `group ${name} has not joined ${address}`);
+      }
+      const rest = group.multicast.filter((one) => one !== address);
+      return [edit(group, 'multicast', rest)];
+    });
+  }
+
+  async reload(_by: Credentials): Promise<ReloadRow> {
+    return await this.#options.reconfiguration.reload();
+  }
+
+  #change(
+    label: string,
+    { save }: ChangeRequest,
+    prepare: Parameters<Reconfiguration['change']>[2],
+  ): Promise<void> {
+    return this.#options.reconfiguration.change(label, save, prepare);
+  }
+
+  /** Whose address it is, as configured or as put on a group's device by somebody. */
+  #holderOf(config: Config, prefix: string): GroupConfig | InterfaceConfig | undefined {
+    const isIt = (one: string): boolean => addressOf(one) === addressOf(prefix);
+    return (
+      config.interfaces.find(({ testAddresses }) => testAddresses.some(isIt)) ??
+      config.groups.find((group) => this.#presentAddresses(group).some(isIt)) ??
+      config.groups.find(({ addresses }) => addresses.some(isIt))
+    );
+  }
+
+  /** The addresses on a group's device now, whoever put them there. */
+  #presentAddresses({ name }: GroupConfig): string[] {
+    return this.#options.system
+      .describeAddresses()
+      .filter((row) => row.type === 'data' && row.ifname === name)
+      .map(({ address }) => address);
+  }
+}
+
+function edit(group: GroupConfig, key: string, value: ConfigValue): ConfigEdit {
+  return { path: ['groups', group.name, key], value };
+}
+
+function editTests(nic: InterfaceConfig, addresses: readonly string[]): ConfigEdit {
+  return { path: ['interfaces', nic.name, 'test-addresses'], value: [...addresses] };
+}
+
+function leaveEdit(group: GroupConfig, ifname: string): ConfigEdit {
+  return edit(
+    group,
+    'interfaces',
+    group.interfaces.filter((name) => name !== ifname),
+  );
+}
+
+function settingEdits(
+  path: readonly string[],
+  definition: 'group' | 'interface',
+  settings: Settings,
+): ConfigEdit[] {
+  const schema = configSchema();
+  const edits = Object.entries(settings).map(([key, given]) => ({
+    path: [...path, key],
+    value: settingValue(schema, definition, key, given),
+  }));
+  if (edits.length > 0) return edits;
+  throw new OperatorError('EINVAL', 'nothing is to be set', 'give key=value, once or more');
+}
+
+/** The prefix of `list` that `text` names, with or without its length. */
+function matching(list: readonly string[], text: string): string | undefined {
+  const prefix = prefixRead(text);
+  if (prefix !== undefined) {
+    return list.find((one) => one === `${prefix.address}/${prefix.prefixLength}`);
+  }
+  const address = addressParse(text)?.address;
+  if (address === undefined) throw new OperatorError('EINVAL', `"${text}" is not an address`);
+  return list.find((one) => addressOf(one) === address);
+}
+
+function addressOf(prefix: string): string {
+  return prefix.split('/')[0] ?? '';
+}
+
+function refuseIpv6Multicast(address: string): void {
+  if (!isIpv6(address)) return;
+  throw new OperatorError('EAFNOSUPPORT', `multicast ${address}: IPv6 is not served`);
+}

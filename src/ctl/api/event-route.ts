@@ -1,0 +1,74 @@
+/** `GET /v1/events`: the stream of events over HTTP, its limits, and what it may be asked for. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { OperatorError } from '../../base/errors.ts';
+import type { Clients } from './clients.ts';
+import type { EventFilter, EventHub, EventSink } from './events.ts';
+import { EVENTS } from './plain-routes.ts';
+
+/**
+ * Streams at one time: half of all clients, so that requests always find room. The last of them
+ * are kept for root.
+ */
+const STREAMS_MAX = 32;
+const STREAMS_KEPT_FOR_ROOT = 8;
+
+/** Silence on a stream after which a comment is sent: what is between may drop idle streams. */
+export const HEARTBEAT_MS = 15_000;
+
+/** For who was dropped to read what is still on its way. */
+const ENDING_MS = 5000;
+
+/** `run-number`, as the stream gives it. */
+const EVENT_ID = /^[0-9a-z]{1,32}-\d{1,15}$/;
+
+export interface EventRouteOptions {
+  readonly hub: EventHub;
+  readonly clients: Clients;
+  readonly heartbeatMs: number;
+}
+
+export function addEvents(app: FastifyInstance, options: EventRouteOptions): void {
+  const { hub, clients, heartbeatMs } = options;
+  app.get(EVENTS.path, { schema: EVENTS.schema }, (request, reply) => {
+    const isRoot = clients.credentialsOf(request.socket)?.uid === 0;
+    if (hub.size >= STREAMS_MAX - (isRoot ? 0 : STREAMS_KEPT_FOR_ROOT)) {
+      throw new OperatorError('EAGAIN', 'too many event streams at one time', 'try again');
+    }
+    const after = lastEventId(request);
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const stream = hub.open(sinkOf(raw), request.query as EventFilter, after);
+    // Events may be hours apart: silence is not idleness here.
+    raw.setTimeout(heartbeatMs, () => stream.handleSilence());
+    raw.on('drain', () => stream.pump());
+    raw.on('error', () => raw.destroy());
+    raw.on('close', () => stream.close());
+  });
+}
+
+/** What the client has seen last: its header, as browsers send it, or `?after=`. */
+function lastEventId(request: FastifyRequest): string | undefined {
+  const given = request.headers['last-event-id'] ?? (request.query as { after?: string }).after;
+  if (given === undefined || given === '') return undefined;
+  if (typeof given === 'string' && EVENT_ID.test(given)) return given;
+  const hint = 'an id as the stream gives it, such as 5f3a9c1e-42';
+  throw new OperatorError('EINVAL', `"${String(given).slice(0, 60)}" is no id of an event`, hint);
+}
+
+function sinkOf(raw: FastifyReply['raw']): EventSink {
+  return {
+    write: (text) => {
+      raw.write(text);
+    },
+    end: (text) => {
+      raw.end(text);
+      // Who did not read before may not read the notice either; the connection is not kept for it.
+      raw.socket?.setTimeout(ENDING_MS, () => raw.destroy());
+    },
+    abort: () => {
+      raw.destroy();
+    },
+    queuedBytes: () => raw.writableLength,
+  };
+}

@@ -1,0 +1,260 @@
+/** The routes that change something: configuration (root, with `?save=`), and operation. */
+
+import type { ChangeRequest, NewNeighbor, Settings } from '../backend.ts';
+import type { ApiCall, ApiRoute, Method } from '../route.ts';
+import {
+  ADDRESS,
+  closed,
+  LLADDR,
+  MEMBER_NAMES,
+  NAME,
+  PREFIX,
+  SWITCH,
+  settingsOf,
+} from '../schema.ts';
+import { GROUP_SETTINGS, INTERFACE_SETTINGS, keysOf } from '../settings.ts';
+
+const SAVE_QUERY = closed(
+  {
+    save: {
+      type: 'string',
+      enum: ['true', 'false'],
+      description: 'true: the change outlives the daemon',
+      'x-allowed': 'true or false',
+    },
+  },
+  [],
+);
+
+/** A change of the configuration; what a body brings is in `rest`. */
+function change(
+  id: string,
+  method: Method,
+  path: string,
+  summary: string,
+  handle: (call: ApiCall, request: ChangeRequest) => Promise<void>,
+  rest: Pick<ApiRoute, 'body' | 'location'> = {},
+): ApiRoute {
+  return {
+    id,
+    method,
+    path,
+    role: 'root',
+    summary,
+    query: SAVE_QUERY,
+    ...rest,
+    handle: (call) => handle(call, { by: call.by, save: call.query.save === 'true' }),
+  };
+}
+
+/** An operation on an interface: it is not configuration, and ends with the daemon. */
+function operation(
+  verb: string,
+  summary: string,
+  handle: (call: ApiCall) => Promise<void>,
+): ApiRoute {
+  const path = `/v1/interfaces/:ifname/${verb}`;
+  return { id: `${verb}Interface`, method: 'POST', path, role: 'operate', summary, handle };
+}
+
+/** The path of what was made; a part may carry any character. */
+function location(...parts: readonly unknown[]): string {
+  return `/v1/${parts.map((part) => encodeURIComponent(String(part))).join('/')}`;
+}
+
+const GROUPS: readonly ApiRoute[] = [
+  change(
+    'createGroup',
+    'POST',
+    '/v1/groups',
+    'Create a group',
+    ({ backend, body }, request) => {
+      const { name, interfaces = [] } = body as { name: string; interfaces?: string[] };
+      return backend.createGroup(name, interfaces, request);
+    },
+    {
+      body: closed({ name: NAME, interfaces: MEMBER_NAMES }, ['name']),
+      location: ({ body }) => location('groups', body.name),
+    },
+  ),
+  change(
+    'deleteGroup',
+    'DELETE',
+    '/v1/groups/:name',
+    'Delete a group without members',
+    ({ backend, parameters }, request) => backend.deleteGroup(parameters.name, request),
+  ),
+  change(
+    'renameGroup',
+    'POST',
+    '/v1/groups/:name/rename',
+    'Give a group another name; its device and its kstat keep theirs',
+    ({ backend, parameters, body }, request) =>
+      backend.renameGroup(parameters.name, body.to as string, request),
+    { body: closed({ to: NAME }) },
+  ),
+  change(
+    'setGroup',
+    'PATCH',
+    '/v1/groups/:name',
+    'Change keys of a group’s configuration',
+    ({ backend, parameters, body }, request) =>
+      backend.setGroup(parameters.name, body as Settings, request),
+    { body: settingsOf(keysOf(GROUP_SETTINGS)) },
+  ),
+  change(
+    'addMember',
+    'PUT',
+    '/v1/groups/:name/interfaces/:ifname',
+    'Make an interface a member of a group',
+    ({ backend, parameters: { name, ifname } }, request) =>
+      backend.addMember(name, ifname, request),
+  ),
+  change(
+    'removeMember',
+    'DELETE',
+    '/v1/groups/:name/interfaces/:ifname',
+    'Take an interface out of its group',
+    ({ backend, parameters: { name, ifname } }, request) =>
+      backend.removeMember(name, ifname, request),
+  ),
+];
+
+const INTERFACES: readonly ApiRoute[] = [
+  change(
+    'createInterface',
+    'POST',
+    '/v1/interfaces',
+    'Create an interface: on an uplink, in a bridge, or a TAP that somebody else wires',
+    ({ backend, body }, request) => {
+      const given = body as { name: string; uplink?: string; bridge?: string; standby?: boolean };
+      const { name, uplink = null, bridge = null, standby = false } = given;
+      return backend.createInterface({ name, uplink, bridge, standby }, request);
+    },
+    {
+      body: {
+        ...closed({ name: NAME, uplink: NAME, bridge: NAME, standby: SWITCH }, ['name']),
+        not: { required: ['uplink', 'bridge'] },
+        'x-allowed': 'uplink or bridge, not both',
+      },
+      location: ({ body }) => location('interfaces', body.name),
+    },
+  ),
+  change(
+    'deleteInterface',
+    'DELETE',
+    '/v1/interfaces/:ifname',
+    'Delete an interface; a member leaves its group first',
+    ({ backend, parameters }, request) => backend.deleteInterface(parameters.ifname, request),
+  ),
+  change(
+    'setInterface',
+    'PATCH',
+    '/v1/interfaces/:ifname',
+    'Change keys of an interface’s configuration',
+    ({ backend, parameters, body }, request) =>
+      backend.setInterface(parameters.ifname, body as Settings, request),
+    { body: settingsOf(keysOf(INTERFACE_SETTINGS)) },
+  ),
+  operation('offline', 'Take an interface out of use; others take over', (call) =>
+    call.backend.offlineInterface(call.parameters.ifname, call.by),
+  ),
+  operation('online', 'Take an interface that is offline into use again', (call) =>
+    call.backend.onlineInterface(call.parameters.ifname, call.by),
+  ),
+  operation('activate', 'Make an inactive interface active', (call) =>
+    call.backend.activateInterface(call.parameters.ifname, call.by),
+  ),
+];
+
+const ADDRESSES: readonly ApiRoute[] = [
+  change(
+    'addAddress',
+    'POST',
+    '/v1/groups/:name/addresses',
+    'Add a data address to a group',
+    ({ backend, parameters, body }, request) =>
+      backend.addAddress(parameters.name, body.address as string, request),
+    {
+      body: closed({ address: PREFIX }),
+      location: ({ parameters, body }) =>
+        location('groups', parameters.name, 'addresses', body.address),
+    },
+  ),
+  change(
+    'deleteAddress',
+    'DELETE',
+    '/v1/groups/:name/addresses/:address',
+    'Delete a data address of a group',
+    ({ backend, parameters: { name, address } }, request) =>
+      backend.deleteAddress(name, address, request),
+  ),
+  change(
+    'addTestAddress',
+    'POST',
+    '/v1/interfaces/:ifname/test-addresses',
+    'Add a test address to an interface',
+    ({ backend, parameters, body }, request) =>
+      backend.addTestAddress(parameters.ifname, body.address as string, request),
+    {
+      body: closed({ address: PREFIX }),
+      location: ({ parameters, body }) =>
+        location('interfaces', parameters.ifname, 'test-addresses', body.address),
+    },
+  ),
+  change(
+    'deleteTestAddress',
+    'DELETE',
+    '/v1/interfaces/:ifname/test-addresses/:address',
+    'Delete a test address of an interface',
+    ({ backend, parameters: { ifname, address } }, request) =>
+      backend.deleteTestAddress(ifname, address, request),
+  ),
+];
+
+const NEIGHBORS: readonly ApiRoute[] = [
+  change(
+    'addNeighbor',
+    'POST',
+    '/v1/groups/:name/neighbors',
+    'Add a static neighbour, or one that is answered for on the wire (proxy)',
+    ({ backend, parameters, body }, request) => {
+      const {
+        dst,
+        lladdr,
+        proxy = false,
+      } = body as Pick<NewNeighbor, 'dst' | 'lladdr'> & Partial<NewNeighbor>;
+      return backend.addNeighbor(parameters.name, { dst, lladdr, proxy }, request);
+    },
+    {
+      body: closed({ dst: ADDRESS, lladdr: LLADDR, proxy: SWITCH }, ['dst', 'lladdr']),
+      location: ({ parameters, body }) =>
+        location('groups', parameters.name, 'neighbors', body.dst),
+    },
+  ),
+  change(
+    'deleteNeighbor',
+    'DELETE',
+    '/v1/groups/:name/neighbors/:dst',
+    'Delete a neighbour',
+    ({ backend, parameters: { name, dst } }, request) => backend.deleteNeighbor(name, dst, request),
+  ),
+  change(
+    'joinMulticast',
+    'PUT',
+    '/v1/groups/:name/multicast/:address',
+    'Join a multicast address on a group',
+    ({ backend, parameters: { name, address } }, request) =>
+      backend.joinMulticast(name, address, request),
+  ),
+  change(
+    'leaveMulticast',
+    'DELETE',
+    '/v1/groups/:name/multicast/:address',
+    'Leave a multicast address on a group',
+    ({ backend, parameters: { name, address } }, request) =>
+      backend.leaveMulticast(name, address, request),
+  ),
+];
+
+export const CHANGES: readonly ApiRoute[] = [...GROUPS, ...INTERFACES, ...ADDRESSES, ...NEIGHBORS];

@@ -1,0 +1,141 @@
+/**
+ * The routes of the API as one table: path, rights, schemas, and what is asked of the daemon. The
+ * server, the OpenAPI document, the commands of `ipmpadm` and the tests are made from it.
+ */
+import { OperatorError } from '../../base/errors.ts';
+import { FILE_BYTES_MAX } from '../../model/limits.ts';
+import type { KstatRecord } from '../../stats/kstat.ts';
+import type { ControlBackend } from '../backend.ts';
+import { kstatPatternParse } from '../kstat-pattern.ts';
+import { type ApiRoute, routeName } from '../route.ts';
+import { closed, FILE_NAME, fileText, listOf, ref, type Schema } from '../schema.ts';
+import { CHANGES } from './routes-change.ts';
+
+/** The file's text as JSON: each line break and quote takes two bytes; and the rest of the body. */
+const FILE_BODY_BYTES_MAX = 2 * FILE_BYTES_MAX + 16 * 1024;
+
+function read(
+  id: string,
+  path: string,
+  summary: string,
+  reply: Schema,
+  handle: ApiRoute['handle'],
+): ApiRoute {
+  return { id, method: 'GET', path, role: 'read', summary, reply, handle };
+}
+
+const READS: readonly ApiRoute[] = [
+  read(
+    'status',
+    '/v1/status',
+    'The state of the daemon and of all groups',
+    ref('Status'),
+    ({ backend }) => backend.status(),
+  ),
+  read('groups', '/v1/groups', 'All groups', listOf(ref('Group')), ({ backend }) =>
+    backend.groups(),
+  ),
+  read('interfaces', '/v1/interfaces', 'All interfaces', listOf(ref('Interface')), ({ backend }) =>
+    backend.interfaces(),
+  ),
+  read(
+    'addresses',
+    '/v1/addresses',
+    'All data and test addresses',
+    listOf(ref('Address')),
+    ({ backend }) => backend.addresses(),
+  ),
+  read(
+    'neighbors',
+    '/v1/neighbors',
+    'The neighbour cache',
+    listOf(ref('Neighbor')),
+    ({ backend }) => backend.neighbors(),
+  ),
+  read(
+    'multicast',
+    '/v1/multicast',
+    'Multicast memberships that were asked for',
+    listOf(ref('Multicast')),
+    ({ backend }) => backend.multicast(),
+  ),
+  read('targets', '/v1/targets', 'Hosts that are probed', listOf(ref('Target')), ({ backend }) =>
+    backend.targets(),
+  ),
+  {
+    ...read(
+      'kstats',
+      '/v1/kstats',
+      'Statistics, all or those of module:instance:name, each a glob',
+      listOf(ref('Kstat')),
+      ({ backend, query }) => kstats(backend, query.pattern ?? ''),
+    ),
+    query: closed(
+      {
+        pattern: {
+          type: 'string',
+          maxLength: 256,
+          description: 'module:instance:name, each a glob',
+          'x-allowed': 'module:instance:name, at most 256 characters',
+        },
+      },
+      [],
+    ),
+  },
+  read(
+    'config',
+    '/v1/config',
+    'The configuration, each value with its origin',
+    listOf(ref('ConfigValue')),
+    ({ backend }) => backend.config(),
+  ),
+];
+
+const CONFIGURATION: readonly ApiRoute[] = [
+  {
+    id: 'checkConfig',
+    method: 'POST',
+    path: '/v1/config/check',
+    role: 'root',
+    summary: 'Check the text of a configuration file; nothing changes',
+    body: closed({ file: FILE_NAME, text: fileText(FILE_BYTES_MAX) }),
+    bodyBytesMax: FILE_BODY_BYTES_MAX,
+    reply: ref('ConfigCheck'),
+    handle: ({ backend, body }) => {
+      const { file, text } = body as { file: string; text: string };
+      if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
+        const message = `the file is larger than ${FILE_BYTES_MAX / 1024} KiB`;
+        throw new OperatorError('EMSGSIZE', message);
+      }
+      return backend.checkConfig(file, text);
+    },
+  },
+  {
+    id: 'reload',
+    method: 'POST',
+    path: '/v1/reload',
+    role: 'root',
+    summary: 'Read the configuration files anew and apply what differs',
+    reply: ref('Reload'),
+    handle: ({ backend, by }) => backend.reload(by),
+  },
+];
+
+export const ROUTES: readonly ApiRoute[] = [...READS, ...CHANGES, ...CONFIGURATION];
+
+const BY_NAME = new Map(ROUTES.map((route) => [routeName(route), route]));
+
+/** The route of that name (`GET /v1/groups`). */
+export function routeOf(name: string): ApiRoute | undefined {
+  return BY_NAME.get(name);
+}
+
+async function kstats(backend: ControlBackend, text: string): Promise<readonly KstatRecord[]> {
+  const pattern = kstatPatternParse(text);
+  if (pattern === undefined) {
+    throw new OperatorError('EINVAL', `"${text.slice(0, 100)}" is not module:instance:name`);
+  }
+  return await backend.kstats(({ module, instance, name }) =>
+    pattern.matchesKstat(module, instance, name),
+  );
+}

@@ -1,0 +1,71 @@
+/**
+ * The host's routes as the IP layer mirrors them: IPv4 unicast, one record for each way out. They
+ * may be a hundred thousand, and each change brings the whole list: it is worked on in turns, and
+ * handed on when it is whole. While one list of a device is worked on, the newest of those that
+ * come waits; the others are never looked at.
+ */
+
+import { ROWS_A_TURN, type Steps, stepByStep } from '../base/turns.ts';
+import type { HostRoute } from '../host/kernel/records.ts';
+import { type OrderedRoutes, type RouteRecord, System } from '../system.ts';
+import { ipv4Parse } from '../wire/addr.ts';
+import type { Pump } from './pump.ts';
+
+/** RTN_UNICAST of rtnetlink: the other types are decided by the kernel before a frame exists. */
+const UNICAST = 1;
+
+/** Hands routes on; see the head of the file. */
+export class RouteFeed {
+  readonly #pump: Pick<Pump, 'tell'>;
+  readonly #fail: (error: unknown) => void;
+  /** Lists that wait, and devices of which one is worked on. */
+  readonly #waiting = new Map<string, readonly HostRoute[]>();
+  readonly #busy = new Set<string>();
+
+  constructor(pump: Pick<Pump, 'tell'>, fail: (error: unknown) => void) {
+    this.#pump = pump;
+    this.#fail = fail;
+  }
+
+  /** All routes through a device. */
+  handleRoutes(device: string, list: readonly HostRoute[]): void {
+    this.#waiting.set(device, list);
+    if (!this.#busy.has(device)) this.#work(device).catch(this.#fail);
+  }
+
+  async #work(device: string): Promise<void> {
+    this.#busy.add(device);
+    try {
+      for (;;) {
+        const list = this.#waiting.get(device);
+        if (list === undefined) return;
+        this.#waiting.delete(device);
+        const routes = await stepByStep(orderSteps(list));
+        this.#pump.tell((system, nowMs) => system.handleHostRoutes(device, routes, nowMs));
+      }
+    } finally {
+      this.#busy.delete(device);
+    }
+  }
+}
+
+function* orderSteps(list: readonly HostRoute[]): Steps<OrderedRoutes> {
+  const records: RouteRecord[] = [];
+  for (const [at, route] of list.entries()) {
+    if (at % ROWS_A_TURN === ROWS_A_TURN - 1) yield;
+    records.push(...recordsOf(route));
+  }
+  return yield* System.orderRoutes(records);
+}
+
+function recordsOf(route: HostRoute): RouteRecord[] {
+  if (route.family !== 4 || route.type !== UNICAST) return [];
+  const destination = ipv4Parse(route.destination);
+  if (destination === undefined) return [];
+  const { prefixLength, table, metric, hops } = route;
+  return hops.flatMap(({ via }) => {
+    const gateway = via === undefined ? null : ipv4Parse(via);
+    // A gateway of the other family (RFC 5549 style) is not served yet.
+    return gateway === undefined ? [] : [{ destination, prefixLength, gateway, table, metric }];
+  });
+}

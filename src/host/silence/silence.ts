@@ -1,0 +1,228 @@
+/**
+ * Keeping the host's own stack quiet on what lies below us: the NIC beneath a macvtap, the bridge
+ * that our TAP is a port of. Without this the kernel answers ARP for the addresses of the group
+ * with the NIC's own address, hears every broadcast a second time, and runs IPv6 there.
+ *
+ *   refuse what carries addresses or routes   they would stop working, so somebody must decide
+ *   our nftables table                        frames are dropped before the host's stack
+ *   disable_ipv6=1                            no link-local address, no RS, no MLD, no DAD
+ *   addr_gen_mode=1 (none)                    nor in the moment after others set that to 0
+ *   NOARP                                     no answers to ARP, no questions
+ *   gro_max_size at most 64 KiB               larger frames do not fit what a TAP hands over
+ *
+ * Several interfaces may share a bridge: the first silences it, the last lets it speak again.
+ */
+
+import { OperatorError } from '../../base/errors.ts';
+import type { HostLog } from '../../process/log.ts';
+import type { NetlinkClient } from '../kernel/netlink.ts';
+import type { HostAddress, HostRoute, LinkRecord } from '../kernel/records.ts';
+import type { Rtnl } from '../kernel/rtnl.ts';
+import { silenceIpv6 } from '../port/wiring.ts';
+import type { Changes } from '../undo/restore.ts';
+import { SilenceTable } from './nftables.ts';
+import { sysctlRead } from './sysctl.ts';
+
+/** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */
+const GRO_SIZE_MAX = 65536;
+
+// From linux/rtnetlink.h.
+
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+const RTPROT_KERNEL = 2;
+
+/** What the refusal names: enough to recognise it, not a page. */
+const NAMED_MAX = 4;
+
+/** Whether iptables and nftables see what a bridge forwards (the module br_netfilter). */
+const BRIDGE_FIREWALL = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+
+/** The devices that are silent now, and on whose behalf. */
+export class Silencer {
+  readonly #rtnl: Rtnl;
+  readonly #changes: Changes;
+  #table: SilenceTable | undefined;
+  readonly #log: HostLog;
+  readonly #users = new Map<string, Set<string>>();
+  /** Why the rules could not be changed, as told last. */
+  #toldOfTable = '';
+
+  /** `filtering` is the socket of nftables; undefined where the kernel has none. */
+  constructor(rtnl: Rtnl, changes: Changes, filtering: NetlinkClient | undefined, log: HostLog) {
+    this.#rtnl = rtnl;
+    this.#changes = changes;
+    this.#log = log;
+    this.#table = filtering && new SilenceTable(filtering, (table) => this.#warnOfForeign(table));
+  }
+
+  /**
+   * Silences `link` on behalf of `user`. EBUSY: it carries addresses or routes. `mustBeUp`: a NIC
+   * beneath a macvtap must run; a bridge is left as its administrator wants it.
+   */
+  async silence(link: LinkRecord, user: string, mustBeUp: boolean): Promise<void> {
+    const key = holderOf(link);
+    const users = this.#users.get(key) ?? new Set();
+    if (users.size === 0) {
+      await this.refuseIfUsed(link);
+      try {
+        await this.#apply(link, key, mustBeUp);
+      } catch (error) {
+        await this.#undo(link.name, key);
+        throw error;
+      }
+      if (link.kind === 'bridge') await this.#warnOfFirewall(link.name);
+    }
+    users.add(user);
+    this.#users.set(key, users);
+  }
+
+  /** `user` no longer needs any device silent. What cannot be undone is kept and told. */
+  async release(user: string): Promise<void> {
+    for (const [key, users] of [...this.#users]) {
+      if (!users.delete(user) || users.size > 0) continue;
+      this.#users.delete(key);
+      await this.#undo(deviceOf(key), key);
+    }
+  }
+
+  /** `device` brings what is sent in fragments to all stations, or no longer (nftables.ts). */
+  async setNominated(device: string, isNominated: boolean): Promise<void> {
+    await this.#changeTable((table) => table.setNominated(device, isNominated));
+  }
+
+  /** Nobody needs anything silent any more; the changes are taken back with those of all others. */
+  async releaseAll(): Promise<void> {
+    this.#users.clear();
+    await this.#changeTable((table) => table.clear());
+  }
+
+  /** Writes the rules anew if the last change of them failed. */
+  async retry(): Promise<void> {
+    await this.#changeTable((table) => table.retry());
+  }
+
+  /** Asserts NOARP and the rest again: another tool may have undone it. */
+  async assertSilent(link: LinkRecord, mustBeUp: boolean): Promise<void> {
+    const key = holderOf(link);
+    if (this.#users.has(key)) await this.#apply(link, key, mustBeUp);
+  }
+
+  /** EBUSY if the host's own stack uses the device. */
+  async refuseIfUsed(link: LinkRecord): Promise<void> {
+    const addresses = await this.#rtnl.addresses(link.ifindex);
+    const routes = await this.#rtnl.routes(link.ifindex);
+    const error = useOf(link.name, addresses, routes);
+    if (error !== undefined) throw error;
+  }
+
+  async #apply(link: LinkRecord, holder: string, mustBeUp: boolean): Promise<void> {
+    await this.#drop(link);
+    await silenceIpv6(this.#changes, holder, link);
+    await this.#changes.link(holder, link, {
+      noarp: true,
+      ...(mustBeUp ? { up: true } : {}),
+      ...(link.groMaxSize > GRO_SIZE_MAX ? { groMaxSize: GRO_SIZE_MAX } : {}),
+      ...(link.groIpv4MaxSize > GRO_SIZE_MAX ? { groIpv4MaxSize: GRO_SIZE_MAX } : {}),
+    });
+  }
+
+  /** A kernel without nf_tables still leaves us the rest, which is most of it. */
+  async #drop(link: LinkRecord): Promise<void> {
+    try {
+      await this.#table?.add(link.name, link.kind === 'bridge' ? 'bridge' : 'nic');
+    } catch (error) {
+      if (!isWithoutTables(error)) throw error;
+      // ENOENT: a kernel without an expression that we need, or a device that is gone.
+      const isMade = this.#table?.isMade === true;
+      if (isMade || (await this.#rtnl.link(link.name)) === undefined) throw error;
+      this.#table = undefined;
+      this.#log.warn(
+        { code: error.code },
+        `no nftables here: the host hears broadcasts twice (${error.message})`,
+      );
+    }
+  }
+
+  async #undo(device: string, holder: string): Promise<void> {
+    await this.#changes.undo(holder);
+    const isSilentOtherwise = [...this.#users.keys()].some((key) => deviceOf(key) === device);
+    if (!isSilentOtherwise) await this.#changeTable((table) => table.delete(device));
+  }
+
+  /** A rule for forwarded packets that drops what the bridge carries makes the group deaf. */
+  async #warnOfFirewall(bridge: string): Promise<void> {
+    if ((await sysctlRead(BRIDGE_FIREWALL)) !== '1') return;
+    const hint = `accept what ${bridge} forwards, or: sysctl net.bridge.bridge-nf-call-iptables=0`;
+    this.#log.warn(
+      { event: 'bridge-firewall', bridge, hint },
+      `the host's firewall judges frames of ${bridge} as forwarded packets (br_netfilter)`,
+    );
+  }
+
+  #warnOfForeign(table: string): void {
+    this.#log.warn(
+      { event: 'foreign-table', table, hint: `nft delete table inet ${table} (or netdev)` },
+      `there is a table ${table} of no process (of a saved ruleset?): ours gets another name`,
+    );
+  }
+
+  /** A rule too many keeps a NIC deaf that is the host's again: told, and tried again. */
+  async #changeTable(change: (table: SilenceTable) => Promise<void>): Promise<void> {
+    if (this.#table === undefined) return;
+    try {
+      await change(this.#table);
+      this.#toldOfTable = '';
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      if (this.#toldOfTable === error.message) return;
+      this.#toldOfTable = error.message;
+      this.#log.warn({ code: error.code }, `the rules will be written anew: ${error.message}`);
+    }
+  }
+}
+
+/** Why the host's own stack uses a device; undefined if it does not. */
+export function useOf(
+  device: string,
+  addresses: readonly HostAddress[],
+  routes: readonly HostRoute[],
+): OperatorError | undefined {
+  const found = [
+    ...addresses.filter(isUsedAddress).map((a) => `${a.address}/${a.prefixLength}`),
+    ...routes.filter(isUsedRoute).map((r) => `route ${r.destination}/${r.prefixLength}`),
+  ];
+  if (found.length === 0) return undefined;
+  const named = found.slice(0, NAMED_MAX).join(', ');
+  const rest = found.length > NAMED_MAX ? ` and ${found.length - NAMED_MAX} more` : '';
+  return new OperatorError(
+    'EBUSY',
+    `${device} is used by the host itself: ${named}${rest}`,
+    `move them to the group, then: ip addr flush dev ${device}; stop DHCP and accept_ra on it`,
+  );
+}
+
+/** The kernel's own link-local address is not a use. */
+function isUsedAddress(address: HostAddress): boolean {
+  return address.family === 4 || address.scope !== RT_SCOPE_LINK;
+}
+
+/** Local, broadcast and multicast routes follow from addresses, or are there without any. */
+function isUsedRoute(route: HostRoute): boolean {
+  return route.type === RTN_UNICAST && route.protocol !== RTPROT_KERNEL;
+}
+
+function holderOf(device: { name: string; ifindex: number }): string {
+  return `silence:${device.ifindex}:${device.name}`;
+}
+
+function deviceOf(holder: string): string {
+  return holder.slice(holder.indexOf(':', 'silence:'.length) + 1);
+}
+
+function isWithoutTables(error: unknown): error is OperatorError {
+  return (
+    error instanceof OperatorError &&
+    (error.code === 'EOPNOTSUPP' || error.code === 'ENOTSUP' || error.code === 'ENOENT')
+  );
+}

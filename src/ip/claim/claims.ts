@@ -1,0 +1,400 @@
+/**
+ * The claims of all addresses of one LAN (dad.ts has their states): sends the probes, the
+ * announcements and the defences, keeps their times, and writes the state of each ipif.
+ *
+ * Everything leaves by the NIC that the address is bound to at that moment, with that NIC's MAC as
+ * Ethernet source and as sender, so that switches and peers learn the same thing. A duplicate that
+ * its owner has unbound is probed, and its holder asked, from any active member.
+ *
+ * Probes and announcements are paced (pace.ts): so many in a millisecond, the next ones after it.
+ * The death of a NIC with thousands of addresses, or as many new ones, neither floods the LAN nor
+ * holds anything else up. First announcements pass all that wait: peers send to a dead NIC until
+ * they hear one. Only a defence does not wait.
+ *
+ * As many claims as the owner has addresses; the owner limits those.
+ */
+
+import { DeadlineQueue } from '../../base/deadline.ts';
+import type { Rng } from '../../base/rng.ts';
+import type { Ipv4, Mac } from '../../wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../wire/arp.ts';
+import { arpToAll } from '../arp/arp.ts';
+import type { LanCounters } from '../lan-counters.ts';
+import type { AddressCause, LanMembership, LanOutput } from '../lan-port.ts';
+import type { Ill } from '../object/ill.ts';
+import type { Ipif, IpifState } from '../object/ipif.ts';
+import {
+  announceAtMs,
+  Claim,
+  type ClaimAction,
+  type ClaimEvent,
+  claimTransition,
+  MOVES_PER_SERIES,
+  NOTICE_WITH,
+  PROBE_COUNT,
+  type ProbeTimes,
+  probeTimesOf,
+  REFRESH_JITTER,
+  REFRESH_MS,
+  REFRESH_SPACING_MS,
+  SERIES_INTERVAL_MS,
+  WATCH_MS,
+  WATCHES_A_SECOND,
+} from './dad.ts';
+import { BROADCASTS_A_MS, type Pace } from './pace.ts';
+
+/** Deadlines that are met in one turn (ours): who comes late has thousands before it. */
+export const CLAIMS_A_TURN = 256;
+
+export interface ClaimsOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly rng: Rng;
+  readonly counters: LanCounters;
+  readonly pace: Pace;
+  /** Sends neighbours a question each from the NIC that serves `ipif`. */
+  readonly notify: (ipif: Ipif, nowMs: number) => void;
+}
+
+/** All claims of one LAN. */
+export class Claims {
+  readonly #membership: LanMembership;
+  readonly #output: LanOutput;
+  readonly #rng: Rng;
+  readonly #counters: LanCounters;
+  readonly #notify: (ipif: Ipif, nowMs: number) => void;
+  readonly #claims = new Map<Ipif, Claim>();
+  /** First announcements of series that may not begin yet; all other deadlines. */
+  readonly #first = new DeadlineQueue<Claim>();
+  readonly #queue = new DeadlineQueue<Claim>();
+  readonly #pace: Pace;
+  /** How many are duplicates. */
+  #duplicates = 0;
+
+  constructor(options: ClaimsOptions) {
+    this.#membership = options.membership;
+    this.#output = options.output;
+    this.#rng = options.rng;
+    this.#counters = options.counters;
+    this.#notify = options.notify;
+    this.#pace = options.pace;
+  }
+
+  /** The claim of an address, for those who explain; undefined before the first binding. */
+  get(ipif: Ipif): Claim | undefined {
+    return this.#claims.get(ipif);
+  }
+
+  handleBound(ipif: Ipif, how: 'initial' | 'rebind', nowMs: number): void {
+    let claim = this.#claims.get(ipif);
+    if (claim === undefined) {
+      claim = new Claim(ipif);
+      this.#claims.set(ipif, claim);
+    }
+    this.#apply(claim, how, nowMs, 0);
+  }
+
+  handleUnbound(ipif: Ipif): void {
+    const claim = this.#claims.get(ipif);
+    if (claim !== undefined) this.#apply(claim, 'unbound', 0, 0);
+  }
+
+  handleRemoved(ipif: Ipif): void {
+    const claim = this.#claims.get(ipif);
+    if (claim === undefined) return;
+    this.#cancel(claim);
+    if (claim.state === 'duplicate') this.#duplicates--;
+    this.#claims.delete(ipif);
+  }
+
+  /**
+   * The link of `ill` came up: its test addresses are verified again, its data addresses
+   * announced; duplicates, also unbound ones, are tried again if they may be.
+   */
+  handleLinkUp(ill: Ill, nowMs: number): void {
+    for (const claim of this.#claims.values()) {
+      const bound = claim.ipif.boundIll;
+      const isLostDuplicate = bound === undefined && claim.state === 'duplicate';
+      if (bound !== ill && !isLostDuplicate) continue;
+      if (!claim.takeTry(nowMs)) continue;
+      const isVerified = claim.state === 'announcing' || claim.state === 'settled';
+      const isTest = claim.ipif.kind === 'test';
+      this.#apply(claim, isTest && isVerified ? 'initial' : 'linkUp', nowMs, 0);
+    }
+  }
+
+  /** The host takes frames again: its addresses are announced. */
+  handleHostUp(nowMs: number): void {
+    for (const claim of this.#claims.values()) {
+      const isUp = claim.state === 'announcing' || claim.state === 'settled';
+      if (isUp) this.#apply(claim, 'linkUp', nowMs, 0);
+    }
+  }
+
+  /**
+   * The host announces one of its addresses: so do we, unless a series began this second, or one
+   * that announces a move is young; a duplicate is tried again if it may be.
+   */
+  handleHostAnnounces(ipif: Ipif, nowMs: number): void {
+    const claim = this.#claims.get(ipif);
+    if (claim === undefined || nowMs < claim.seriesMs + SERIES_INTERVAL_MS) return;
+    if (claim.hasNoticesLeft || !claim.takeTry(nowMs)) return;
+    this.#apply(claim, 'ask', nowMs, 0);
+  }
+
+  /**
+   * Another station, `mac`, uses our address. Answers whether that led to anything: a defence, the
+   * end of a detection, or the knowledge that a duplicate is one still.
+   */
+  handleConflict(ipif: Ipif, mac: Mac, nowMs: number): boolean {
+    const claim = this.#claims.get(ipif);
+    // The holder of a duplicate answers our question.
+    const isAwaited = claim?.state === 'duplicate' && claim.heardMs < claim.askedMs;
+    if (!isAwaited) this.#counters.conflicts++;
+    if (claim === undefined) return false;
+    claim.holder = mac;
+    claim.heardMs = nowMs;
+    const isUp = claim.state === 'announcing' || claim.state === 'settled';
+    const isRecent = nowMs < claim.nextDefenceMs;
+    if (isUp && isRecent && ipif.kind === 'data') {
+      claim.isContested = true;
+      if (claim.state === 'settled') this.#schedule(claim, claim.nextDefenceMs);
+      return false;
+    }
+    const before = claim.state;
+    this.#apply(claim, isUp && isRecent ? 'lost' : 'conflict', nowMs, mac);
+    return isUp || isAwaited || claim.state !== before;
+  }
+
+  handleTime(nowMs: number): void {
+    for (let met = 0; met < CLAIMS_A_TURN; met++) {
+      const claim = this.#takeDue(this.#first, nowMs) ?? this.#takeDue(this.#queue, nowMs);
+      if (claim === undefined) return;
+      claim.deadline = undefined;
+      const canAsk = this.#asker(claim) !== undefined;
+      this.#apply(claim, claim.takeDueEvent(canAsk, nowMs), nowMs, 0);
+    }
+  }
+
+  pollAt(): number {
+    return Math.min(this.#nextAtMs(this.#first), this.#nextAtMs(this.#queue));
+  }
+
+  /**
+   * When the last of the moves whose announcement has to wait (see the head of dad.ts) will have
+   * been announced; -Infinity if peers have been told of all.
+   */
+  movesToldAtMs(): number {
+    let atMs = Number.NEGATIVE_INFINITY;
+    for (const { state, sent, deadline } of this.#claims.values()) {
+      const isWaiting = state === 'announcing' && sent === 0 && deadline !== undefined;
+      if (isWaiting) atMs = Math.max(atMs, deadline.atMs);
+    }
+    return atMs + Math.floor(this.#first.size / BROADCASTS_A_MS);
+  }
+
+  /** The next claim of a queue that is due, if the pace lets it send. */
+  #takeDue(queue: DeadlineQueue<Claim>, nowMs: number): Claim | undefined {
+    if (queue.nextAtMs() > nowMs) return undefined;
+    return this.#pace.hasRoom(queue === this.#first, nowMs) ? queue.popDue(nowMs) : undefined;
+  }
+
+  #nextAtMs(queue: DeadlineQueue<Claim>): number {
+    return Math.max(queue.nextAtMs(), this.#pace.roomAtMs(queue === this.#first));
+  }
+
+  #apply(claim: Claim, event: ClaimEvent, nowMs: number, mac: Mac): void {
+    const before = claim.state;
+    const cell = claimTransition(claim, event);
+    if (claim.state !== before) {
+      this.#cancel(claim);
+      if (before === 'duplicate') this.#duplicates--;
+      if (claim.state === 'duplicate') this.#duplicates++;
+    }
+    // The host's own announcement is no move.
+    if (cell.action === 'startSeries' || cell.action === 'verified') {
+      claim.hasNotices = event !== 'ask';
+    }
+    this.#act(claim, cell.action, nowMs, mac);
+  }
+
+  #act(claim: Claim, action: ClaimAction, nowMs: number, mac: Mac): void {
+    switch (action) {
+      case 'startProbes':
+        claim.sent = 0;
+        claim.isRecovering ||= claim.ipif.state === 'duplicate';
+        this.#setState(claim, 'tentative', 'probing', nowMs, 0);
+        this.#schedule(claim, nowMs + this.#rng.uniform(0, this.#probeTimes(claim).delay));
+        break;
+      case 'probe':
+        this.#probe(claim, nowMs);
+        break;
+      case 'verified':
+        this.#setState(claim, 'up', claim.isRecovering ? 'recovered' : 'unopposed', nowMs, 0);
+        claim.isRecovering = false;
+        if (claim.ipif.boundIll === undefined) this.#apply(claim, 'unbound', nowMs, 0);
+        else this.#startSeries(claim, nowMs);
+        break;
+      case 'startSeries':
+        this.#startSeries(claim, nowMs);
+        break;
+      case 'announce':
+        this.#announce(claim, nowMs);
+        break;
+      case 'refresh':
+        if (claim.isContested) this.#defend(claim, claim.holder, nowMs);
+        else this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
+        this.#settle(claim, nowMs);
+        break;
+      case 'settle':
+        this.#settle(claim, nowMs);
+        break;
+      case 'defend':
+        this.#defend(claim, mac, nowMs);
+        break;
+      case 'duplicate':
+        this.#setState(claim, 'duplicate', 'conflict', nowMs, mac);
+        this.#scheduleWatch(claim, nowMs);
+        break;
+      case 'watch':
+        this.#watch(claim, nowMs);
+        break;
+      default: // none, stop: the new state says all
+    }
+  }
+
+  #probe(claim: Claim, nowMs: number): void {
+    const ill = claim.ipif.boundIll ?? this.#membership.probeIll();
+    if (ill === undefined) {
+      this.#apply(claim, 'unbound', nowMs, 0);
+      return;
+    }
+    claim.sent++;
+    const { address } = claim.ipif;
+    if (this.#broadcast(ill, ARP_REQUEST, 0, address)) this.#counters.detectionProbes++;
+    const { least, most, last } = this.#probeTimes(claim);
+    const isLast = last !== undefined && claim.sent >= PROBE_COUNT;
+    this.#schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
+  }
+
+  #probeTimes({ ipif }: Claim): ProbeTimes {
+    return probeTimesOf(ipif.boundIll ?? this.#membership.probeIll());
+  }
+
+  /**
+   * Asks the holder whether it has the address still. The question has no sender address, since
+   * the one that we would ask from is its own.
+   */
+  #watch(claim: Claim, nowMs: number): void {
+    const ill = this.#asker(claim);
+    this.#scheduleWatch(claim, nowMs);
+    if (ill === undefined) return;
+    claim.askedMs = nowMs;
+    this.#counters.verificationsSent++;
+    this.#output.toWire(
+      ill,
+      arpFrame(claim.holder, ill.physAddr, {
+        operation: ARP_REQUEST,
+        senderMac: ill.physAddr,
+        senderAddress: 0,
+        targetMac: 0,
+        targetAddress: claim.ipif.address,
+      }),
+    );
+  }
+
+  /** The NIC that asks about the address of `claim`, if one can. */
+  #asker({ ipif }: Claim): Ill | undefined {
+    const ill = ipif.boundIll ?? this.#membership.probeIll();
+    return ill !== undefined && ill.physAddr !== 0 ? ill : undefined;
+  }
+
+  #scheduleWatch(claim: Claim, nowMs: number): void {
+    const leastMs = (this.#duplicates * 1000) / WATCHES_A_SECOND;
+    this.#schedule(claim, nowMs + Math.max(WATCH_MS, leastMs));
+  }
+
+  /** Begins a series now, or when the rate allows it (see the head of dad.ts). */
+  #startSeries(claim: Claim, nowMs: number): void {
+    claim.sent = 0;
+    claim.isContested = false;
+    if (nowMs >= claim.seriesMs + SERIES_INTERVAL_MS) claim.moves = 0;
+    if (claim.moves >= MOVES_PER_SERIES) {
+      this.#schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
+      return;
+    }
+    // Those that wait were first.
+    const isNext = this.#first.nextAtMs() > nowMs && this.#pace.hasRoom(true, nowMs);
+    if (isNext) this.#announce(claim, nowMs);
+    else this.#schedule(claim, nowMs);
+  }
+
+  #announce(claim: Claim, nowMs: number): void {
+    if (claim.sent === 0) {
+      if (nowMs >= claim.seriesMs + SERIES_INTERVAL_MS) {
+        claim.seriesMs = nowMs;
+        claim.moves = 0;
+      }
+      claim.moves++;
+      claim.firstMs = nowMs;
+    }
+    const number = claim.sent++;
+    this.#sendAnnouncement(claim.ipif, number % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
+    const hasNotice = claim.hasNotices && NOTICE_WITH.includes(number);
+    if (hasNotice && this.#membership.isHostUp()) this.#notify(claim.ipif, nowMs);
+    this.#schedule(claim, announceAtMs(claim.sent, claim.firstMs, nowMs) ?? nowMs);
+  }
+
+  /** Sets the time of the next announcement at rest, by the number of addresses of its NIC. */
+  #settle(claim: Claim, nowMs: number): void {
+    const ill = claim.ipif.boundIll;
+    const count = ill === undefined ? 1 : ill.boundIpifs.length + ill.testIpifs.length;
+    const factor = this.#rng.uniform(1, 1 + REFRESH_JITTER);
+    const periodMs = Math.max(REFRESH_MS, count * REFRESH_SPACING_MS);
+    this.#schedule(claim, claim.isContested ? claim.nextDefenceMs : nowMs + periodMs * factor);
+  }
+
+  #defend(claim: Claim, mac: Mac, nowMs: number): void {
+    claim.defendedMs = nowMs;
+    claim.isContested = false;
+    this.#counters.defences++;
+    this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
+    this.#output.event({ kind: 'address-defended', atMs: nowMs, ipif: claim.ipif, mac });
+  }
+
+  #sendAnnouncement({ address, boundIll: ill }: Ipif, operation: number): void {
+    if (ill === undefined || !this.#membership.isHostUp()) return;
+    if (this.#broadcast(ill, operation, address, address)) this.#counters.announcements++;
+  }
+
+  /** ARP to everybody; false if the NIC has no MAC to send it from. */
+  #broadcast(ill: Ill, operation: number, spa: Ipv4, tpa: Ipv4): boolean {
+    if (ill.physAddr === 0) return false;
+    this.#pace.noteSent();
+    this.#output.toWire(ill, arpToAll(ill.physAddr, operation, spa, tpa));
+    return true;
+  }
+
+  #setState(claim: Claim, to: IpifState, cause: AddressCause, nowMs: number, mac: Mac): void {
+    const { ipif } = claim;
+    const from = ipif.state;
+    if (from === to) return;
+    ipif.state = to;
+    this.#output.event({ kind: 'address-state', atMs: nowMs, ipif, from, to, cause, mac });
+  }
+
+  #schedule(claim: Claim, atMs: number): void {
+    this.#cancel(claim);
+    claim.isFirst = claim.state === 'announcing' && claim.sent === 0;
+    claim.deadline = this.#queueOf(claim).schedule(atMs, claim);
+  }
+
+  #cancel(claim: Claim): void {
+    if (claim.deadline !== undefined) this.#queueOf(claim).cancel(claim.deadline);
+    claim.deadline = undefined;
+  }
+
+  #queueOf(claim: Claim): DeadlineQueue<Claim> {
+    return claim.isFirst ? this.#first : this.#queue;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * What the host is told of its neighbours, and what it was told last.
+ *
+ * The host keeps a MAC far longer than the neighbour cache keeps an entry: nobody tells it that we
+ * gave a neighbour up. So the last MAC told is remembered apart from the cache; whoever comes back
+ * under another one has moved, as far as the host knows.
+ *
+ * Invariant: at most `limit` neighbours are remembered; the one told longest ago gives way.
+ */
+
+import type { Ipv4, Mac } from '../../wire/addr.ts';
+import { ARP_REPLY, arpFrame } from '../../wire/arp.ts';
+import type { LanCounters } from '../lan-counters.ts';
+import type { LanMembership, LanOutput } from '../lan-port.ts';
+import type { Nce } from './nce.ts';
+
+export interface HostAnswersOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly counters: LanCounters;
+  /** Neighbours remembered, as many as the cache may hold. */
+  readonly limit: number;
+}
+
+/** Speaks to the host for the neighbours of one LAN. */
+export class HostAnswers {
+  readonly #membership: LanMembership;
+  readonly #output: LanOutput;
+  readonly #counters: LanCounters;
+  #limit: number;
+  /** Oldest first. */
+  readonly #told = new Map<Ipv4, Mac>();
+
+  constructor(options: HostAnswersOptions) {
+    this.#membership = options.membership;
+    this.#output = options.output;
+    this.#counters = options.counters;
+    this.#limit = options.limit;
+  }
+
+  /** Another limit; of those beyond it the oldest are forgotten. */
+  setLimit(limit: number): void {
+    this.#limit = limit;
+    this.#forgetBeyond(limit);
+  }
+
+  /** The MAC that the host was told last of `address`, 0 for none that is remembered. */
+  lastTold(address: Ipv4): Mac {
+    return this.#told.get(address) ?? 0;
+  }
+
+  /** The host's own table says nothing of `address` any more. */
+  forget(address: Ipv4): void {
+    this.#told.delete(address);
+  }
+
+  /** Answers everybody who waits for `nce`. */
+  answer(nce: Nce): void {
+    for (const waiter of nce.waiters.splice(0)) {
+      this.#counters.hostAnswers++;
+      this.#remember(nce.address, nce.mac);
+      this.#output.toHost(
+        arpFrame(waiter.sha, nce.mac, {
+          operation: ARP_REPLY,
+          senderMac: nce.mac,
+          senderAddress: nce.address,
+          targetMac: waiter.sha,
+          targetAddress: waiter.spa,
+        }),
+      );
+    }
+  }
+
+  /** Says unasked that `address` is at `mac` (see redirect.ts). */
+  tell(address: Ipv4, mac: Mac): void {
+    const groupMac = this.#membership.groupMac();
+    if (groupMac === 0) return;
+    this.#counters.hostTold++;
+    this.#remember(address, mac);
+    this.#output.toHost(
+      arpFrame(groupMac, mac, {
+        operation: ARP_REPLY,
+        senderMac: mac,
+        senderAddress: address,
+        targetMac: mac,
+        targetAddress: address,
+      }),
+    );
+  }
+
+  #remember(address: Ipv4, mac: Mac): void {
+    this.#told.delete(address);
+    this.#forgetBeyond(this.#limit - 1);
+    this.#told.set(address, mac);
+  }
+
+  #forgetBeyond(limit: number): void {
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= limit) return;
+      this.#told.delete(oldest);
+    }
+  }
+}

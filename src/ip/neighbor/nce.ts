@@ -1,0 +1,351 @@
+/**
+ * A neighbour cache entry: what the stack knows of one IPv4 address on the LAN.
+ *
+ * The states are those of RFC 4861 7.3.2, carried over to ARP (RFC 826), with FAILED and
+ * PERMANENT as `ip neigh` knows them. Three things differ from a host's own cache, because the
+ * entry is there to answer the host truthfully and not to send packets:
+ *
+ * - Only a confirmed MAC is an answer. A question about a STALE entry is therefore verified at
+ *   once (PROBE); DELAY remains for the stack's own use, which may begin with the stale MAC.
+ * - While we ask (INCOMPLETE), only the answer to our question counts. RFC 4861 would take an
+ *   unsolicited claim as well; here a forger could then keep a neighbour unresolved for ever.
+ * - A MAC is never changed for a claim alone. The known MAC and the claimed one are both asked
+ *   (*challenge*). If the known one answers, nothing has happened; if only the other one does, the
+ *   neighbour has moved. So a forged frame costs two questions, a true move a twentieth of a
+ *   second.
+ *
+ * Terms: a *reply* answers our outstanding question; a *claim* is any other ARP in which the
+ * neighbour (or a forger) states its MAC. *Moved* means: another MAC than the one we know.
+ *
+ *               host asks  checks   own use  reply      moved reply  claim   moved claim  timeout
+ *   NONE        ask all    ask all  ask all  -          -            STALE   -            -
+ *   INCOMPLETE  wait       wait     wait     REACHABLE  REACHABLE    ignore  ignore       again
+ *   REACHABLE   answer     PROBE    -        -          -            ignore  PROBE        STALE
+ *   STALE       PROBE      PROBE    DELAY    -          -            ignore  PROBE        -
+ *   DELAY       PROBE      PROBE    -        -          -            ignore  PROBE        PROBE
+ *   PROBE       wait       wait     -        REACHABLE  wait         ignore  PROBE        again
+ *   FAILED      ask all    ask all  ask all  -          -            STALE   -            remove
+ *   PERMANENT   answer     answer   -        -          -            ignore  ignore       -
+ *
+ * No tries left: INCOMPLETE fails; PROBE asks everybody, since the neighbour may live on with
+ * another MAC. `yield` is the end of PROBE when another MAC has answered and the known one has not:
+ * the other one is taken. `doubt` makes REACHABLE STALE and repeats a question that is out. `pin`
+ * makes any entry PERMANENT.
+ *
+ * Invariants
+ * 1. An entry that may answer (REACHABLE, PERMANENT) has a MAC; one that failed has none.
+ * 2. An entry has a deadline exactly in INCOMPLETE, REACHABLE, DELAY, PROBE and FAILED.
+ * 3. Somebody waits for an entry only while we ask (INCOMPLETE, PROBE).
+ * 4. There is a candidate only in PROBE.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Deadline } from '../../base/deadline.ts';
+import type { Ipv4, Mac } from '../../wire/addr.ts';
+
+// From the RFC (RFC 4861 section 10)
+/** Questions to everybody before a neighbour counts as absent (MAX_MULTICAST_SOLICIT). */
+export const MAX_MULTICAST_SOLICIT = 3;
+/** Between two questions about one neighbour (RETRANS_TIMER; also RFC 1122 2.3.2.1: 1 a second). */
+export const RETRANS_TIMER_MS = 1000;
+/** Own use of a stale entry waits this long for better news (DELAY_FIRST_PROBE_TIME). */
+export const DELAY_FIRST_PROBE_MS = 5000;
+/** Spread of the reachable time (MIN_RANDOM_FACTOR, MAX_RANDOM_FACTOR). */
+export const MIN_RANDOM_FACTOR = 0.5;
+export const MAX_RANDOM_FACTOR = 1.5;
+
+// Ours
+/**
+ * Base of the reachable time. RFC 4861 has 30 s, and so has the host's kernel; ours must be
+ * shorter, so that the host's own probe (15 s + 5 s after its last answer at the earliest) is
+ * never answered from memory: at most 15 s.
+ */
+export const REACHABLE_TIME_MS = 10_000;
+/**
+ * Questions to the known MAC before everybody is asked. RFC 4861 has 3, and so has the host: it
+ * would give up at the moment when we begin to look for a neighbour that changed its MAC.
+ */
+export const UNICAST_SOLICIT = 1;
+/** A failed entry is kept so long for `neighbor show`. */
+export const FAILED_KEPT_MS = 60_000;
+/** Askers remembered per entry; the host has few addresses that ask for one neighbour. */
+export const WAITERS_LIMIT = 8;
+/** So long the known MAC may still answer after another one has: what a busy station needs. */
+export const YIELD_MS = 50;
+/**
+ * A second claim of another MAC within this time is looked at when it is over. Long enough to bound
+ * the work of a flood, shorter than a host's patience.
+ */
+export const CHANGE_LOCK_MS = 1000;
+/** What is confirmed is not verified again for the host within this time. */
+export const CHECK_LOCK_MS = 1000;
+
+export const NCE_STATES = [
+  'NONE',
+  'INCOMPLETE',
+  'REACHABLE',
+  'STALE',
+  'DELAY',
+  'PROBE',
+  'FAILED',
+  'PERMANENT',
+] as const;
+/** NONE: just made or just removed, never seen in the cache between two calls. */
+export type NceState = (typeof NCE_STATES)[number];
+
+export const NCE_EVENTS = [
+  'resolve' /* the host asks and waits for a confirmed answer */,
+  'check' /* the host verifies what it knows, or we have to */,
+  'use' /* the stack itself sends to the neighbour */,
+  'reply' /* our question answered with the known MAC, or the first one */,
+  'replyMoved' /* our question answered with another MAC */,
+  'claim' /* unsolicited, with the known MAC or the first one */,
+  'claimMoved' /* unsolicited, with another MAC */,
+  'timeout' /* the deadline passed; when asking: tries are left */,
+  'exhausted' /* the deadline passed when asking, no tries are left */,
+  'yield' /* the deadline passed when another MAC has answered */,
+  'doubt' /* a member of the group went away: verify before believing */,
+  'pin' /* the operator sets the MAC */,
+] as const;
+export type NceEvent = (typeof NCE_EVENTS)[number];
+
+/**
+ * What the resolver does on a transition; `impossible` asserts. Taking a MAC is a move also when
+ * the entry had none but the host was told another one before (host-answers.ts).
+ */
+export type NceAction =
+  | 'none'
+  | 'impossible'
+  | 'wait' /* the asker joins those who wait */
+  | 'ask' /* begin a series of questions to everybody */
+  | 'askAgain' /* next question of the series */
+  | 'verify' /* begin a series of questions to the known MAC */
+  | 'verifyAgain'
+  | 'delay' /* wait for better news before verifying */
+  | 'answer' /* tell the askers */
+  | 'record' /* take the MAC, unconfirmed */
+  | 'confirm' /* take the MAC, confirmed; tell the askers */
+  | 'challenge' /* ask the known MAC and the claimed one */
+  | 'hold' /* note the MAC that answered, and wait for the known one */
+  | 'moveConfirm' /* change the MAC, redirect, tell the host and the askers */
+  | 'age' /* no longer confirmed */
+  | 'giveUp' /* nobody answered; the askers hear nothing */
+  | 'pin' /* take the operator's MAC; tell the askers */
+  | 'remove';
+
+/** One cell of the table. */
+export interface NceCell {
+  readonly next: NceState;
+  readonly action: NceAction;
+  /** Why, for people: shown by `neighbor show -d`. */
+  readonly why: string;
+}
+
+function cell(next: NceState, action: NceAction, why: string): NceCell {
+  return { next, action, why };
+}
+
+const NO_QUESTION = 'without a question there is no reply';
+const NO_DEADLINE = 'this state has no deadline';
+const NO_MAC = 'no MAC is known that could change';
+const PINNED = 'the operator set it';
+const SAME = 'it says what we know';
+
+export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceCell>>>> = {
+  NONE: {
+    resolve: cell('INCOMPLETE', 'ask', 'the host asked'),
+    check: cell('INCOMPLETE', 'ask', 'the host asked'),
+    use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
+    reply: cell('NONE', 'impossible', NO_QUESTION),
+    replyMoved: cell('NONE', 'impossible', NO_QUESTION),
+    claim: cell('STALE', 'record', 'it asked for one of our addresses'),
+    claimMoved: cell('NONE', 'impossible', NO_MAC),
+    timeout: cell('NONE', 'impossible', NO_DEADLINE),
+    exhausted: cell('NONE', 'impossible', NO_DEADLINE),
+    yield: cell('NONE', 'impossible', NO_QUESTION),
+    doubt: cell('NONE', 'none', 'nothing is believed'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  INCOMPLETE: {
+    resolve: cell('INCOMPLETE', 'wait', 'the question is already out'),
+    check: cell('INCOMPLETE', 'wait', 'the question is already out'),
+    use: cell('INCOMPLETE', 'none', 'the question is already out'),
+    reply: cell('REACHABLE', 'confirm', 'it answered'),
+    replyMoved: cell('REACHABLE', 'moveConfirm', 'it answered from another MAC'),
+    claim: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
+    claimMoved: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
+    timeout: cell('INCOMPLETE', 'askAgain', 'no answer yet'),
+    exhausted: cell('FAILED', 'giveUp', 'nobody answered'),
+    yield: cell('INCOMPLETE', 'impossible', NO_QUESTION),
+    doubt: cell('INCOMPLETE', 'askAgain', 'the question may have left by the lost member'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  REACHABLE: {
+    resolve: cell('REACHABLE', 'answer', 'confirmed not long ago'),
+    check: cell('PROBE', 'verify', 'the host verifies it'),
+    use: cell('REACHABLE', 'none', 'confirmed not long ago'),
+    reply: cell('REACHABLE', 'impossible', NO_QUESTION),
+    replyMoved: cell('REACHABLE', 'impossible', NO_QUESTION),
+    claim: cell('REACHABLE', 'none', SAME),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
+    timeout: cell('STALE', 'age', 'the confirmation is too old'),
+    exhausted: cell('REACHABLE', 'impossible', NO_QUESTION),
+    yield: cell('REACHABLE', 'impossible', NO_QUESTION),
+    doubt: cell('STALE', 'age', 'a member of the group went away'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  STALE: {
+    resolve: cell('PROBE', 'verify', 'the host asked'),
+    check: cell('PROBE', 'verify', 'to be verified'),
+    use: cell('DELAY', 'delay', 'the stack sends to it'),
+    reply: cell('STALE', 'impossible', NO_QUESTION),
+    replyMoved: cell('STALE', 'impossible', NO_QUESTION),
+    claim: cell('STALE', 'none', SAME),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
+    timeout: cell('STALE', 'impossible', NO_DEADLINE),
+    exhausted: cell('STALE', 'impossible', NO_DEADLINE),
+    yield: cell('STALE', 'impossible', NO_QUESTION),
+    doubt: cell('STALE', 'none', 'it is not believed'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  DELAY: {
+    resolve: cell('PROBE', 'verify', 'the host asked'),
+    check: cell('PROBE', 'verify', 'to be verified'),
+    use: cell('DELAY', 'none', 'verification is due soon'),
+    reply: cell('DELAY', 'impossible', NO_QUESTION),
+    replyMoved: cell('DELAY', 'impossible', NO_QUESTION),
+    claim: cell('DELAY', 'none', SAME),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
+    timeout: cell('PROBE', 'verify', 'in use and not confirmed'),
+    exhausted: cell('DELAY', 'impossible', NO_QUESTION),
+    yield: cell('DELAY', 'impossible', NO_QUESTION),
+    doubt: cell('DELAY', 'none', 'verification is due soon'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  PROBE: {
+    resolve: cell('PROBE', 'wait', 'the question is already out'),
+    check: cell('PROBE', 'wait', 'the question is already out'),
+    use: cell('PROBE', 'none', 'the question is already out'),
+    reply: cell('REACHABLE', 'confirm', 'it answered'),
+    replyMoved: cell('PROBE', 'hold', 'another MAC answered'),
+    claim: cell('PROBE', 'none', 'only the answer to our question confirms'),
+    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
+    timeout: cell('PROBE', 'verifyAgain', 'no answer yet'),
+    exhausted: cell('INCOMPLETE', 'ask', 'the known MAC is silent'),
+    yield: cell('REACHABLE', 'moveConfirm', 'another MAC answered, the known one did not'),
+    doubt: cell('PROBE', 'verifyAgain', 'the question may have left by the lost member'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  FAILED: {
+    resolve: cell('INCOMPLETE', 'ask', 'the host asked again'),
+    check: cell('INCOMPLETE', 'ask', 'the host asked again'),
+    use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
+    reply: cell('FAILED', 'impossible', NO_QUESTION),
+    replyMoved: cell('FAILED', 'impossible', NO_QUESTION),
+    claim: cell('STALE', 'record', 'it speaks'),
+    claimMoved: cell('FAILED', 'impossible', NO_MAC),
+    timeout: cell('NONE', 'remove', 'nobody asked for it again'),
+    exhausted: cell('FAILED', 'impossible', NO_QUESTION),
+    yield: cell('FAILED', 'impossible', NO_QUESTION),
+    doubt: cell('FAILED', 'none', 'nothing is believed'),
+    pin: cell('PERMANENT', 'pin', PINNED),
+  },
+  PERMANENT: {
+    resolve: cell('PERMANENT', 'answer', PINNED),
+    check: cell('PERMANENT', 'answer', PINNED),
+    use: cell('PERMANENT', 'none', PINNED),
+    reply: cell('PERMANENT', 'impossible', NO_QUESTION),
+    replyMoved: cell('PERMANENT', 'impossible', NO_QUESTION),
+    claim: cell('PERMANENT', 'none', PINNED),
+    claimMoved: cell('PERMANENT', 'none', PINNED),
+    timeout: cell('PERMANENT', 'impossible', NO_DEADLINE),
+    exhausted: cell('PERMANENT', 'impossible', NO_DEADLINE),
+    yield: cell('PERMANENT', 'impossible', NO_QUESTION),
+    doubt: cell('PERMANENT', 'none', PINNED),
+    pin: cell('PERMANENT', 'pin', 'the operator set another MAC'),
+  },
+};
+
+/** Somebody of the host who waits for an answer. */
+export interface Waiter {
+  /** Address the host asked from. */
+  readonly spa: Ipv4;
+  /** MAC the host asked from (its group device, as a rule). */
+  readonly sha: Mac;
+}
+
+/** One entry. Fields are written by the cache and the resolver only. */
+export class Nce {
+  readonly address: Ipv4;
+  state: NceState = 'NONE';
+  /** Last known MAC, also while it is being verified; 0 before the first. */
+  mac: Mac = 0;
+  /** Why the entry is in its state. */
+  why = '';
+  deadline: Deadline<Nce> | undefined = undefined;
+  /** Questions asked in the present series. */
+  tries = 0;
+  /** Questions since the last answer: the next one leaves by another NIC (questions.ts). */
+  unanswered = 0;
+  /** It answered a question at least once. */
+  everConfirmed = false;
+  /** An event told that it no longer answers. */
+  isToldLost = false;
+  /** A member went away since it was confirmed, and `doubt` has not been told yet (resolver.ts). */
+  isDoubted = false;
+  /** When it last answered. */
+  confirmedMs = Number.NEGATIVE_INFINITY;
+  /** When another MAC was last claimed and asked, and the one that claims it since. */
+  challengedMs = Number.NEGATIVE_INFINITY;
+  contender: Mac = 0;
+  /** Set while the contender waits for the end of the change lock. */
+  contestDeadline: Deadline<Nce> | undefined = undefined;
+  /** Another MAC that has answered, while the known one may still do so; 0 for none. */
+  candidate: Mac = 0;
+  /** Static entry that we answer for on the wire with the MAC of a live member. */
+  isProxy = false;
+  readonly waiters: Waiter[] = [];
+  /** Sender address wanted for our questions: that of the last asker; 0 for none. */
+  askSpa: Ipv4 = 0;
+  /** Sender addresses of the questions that are out: a reply must be addressed to one of them. */
+  readonly sentSpas: Ipv4[] = [];
+
+  constructor(address: Ipv4) {
+    this.address = address;
+  }
+
+  /** The questions that follow are a new series. */
+  beginSeries(): void {
+    this.tries = 0;
+    this.sentSpas.length = 0;
+  }
+
+  /** A question is out. */
+  get isAsking(): boolean {
+    return this.state === 'INCOMPLETE' || this.state === 'PROBE';
+  }
+
+  /** No tries are left in the present series. */
+  get isExhausted(): boolean {
+    const limit = this.state === 'PROBE' ? UNICAST_SOLICIT : MAX_MULTICAST_SOLICIT;
+    return this.isAsking && this.tries >= limit;
+  }
+
+  /** What the deadline means now. */
+  get dueEvent(): 'timeout' | 'exhausted' | 'yield' {
+    if (this.candidate !== 0) return 'yield';
+    return this.isExhausted ? 'exhausted' : 'timeout';
+  }
+}
+
+/**
+ * The one transition: looks the cell up, asserts that it can happen and takes its state. The
+ * caller has cancelled the deadline if the state changes, and carries out the action.
+ */
+export function nceTransition(nce: Nce, event: NceEvent): NceCell {
+  const found = NCE_TABLE[nce.state][event];
+  assert(found.action !== 'impossible', `neighbour in ${nce.state}: ${event}: ${found.why}`);
+  nce.state = found.next;
+  if (found.action !== 'none') nce.why = found.why;
+  return found;
+}

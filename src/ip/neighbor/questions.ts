@@ -1,0 +1,149 @@
+/**
+ * Asking about neighbours: by which NIC a question leaves, with which sender address, and how
+ * often.
+ *
+ * The first question of an asker leaves by the NIC to which its address is bound, with that NIC's
+ * MAC. If the address is bound nowhere it leaves by any active member; if we may not claim it yet
+ * (it is being probed, or is a duplicate) the question carries none, as a probe does (RFC 5227).
+ * Each one that follows without an answer leaves by the next active member, from an address that is
+ * bound there: the path behind the first may be dead, although its link is not. A NIC that has none
+ * asks the known MAC alone: a broadcast without a sender address is a probe, and a station that is
+ * detecting takes it for a rival's. Which NIC that is gets decided anew each time: a failover in
+ * between moves it.
+ *
+ * Limits: two rates per NIC, so that a scan through us cannot flood the LAN, nor keep known
+ * neighbours from being verified.
+ */
+
+import { TokenBucket } from '../../base/token-bucket.ts';
+import { type Ipv4, ipv4SameSubnet, MAC_BROADCAST, type Mac } from '../../wire/addr.ts';
+import { ARP_REQUEST, arpFrame } from '../../wire/arp.ts';
+import type { LanCounters } from '../lan-counters.ts';
+import type { LanMembership, LanOutput } from '../lan-port.ts';
+import type { Ill } from '../object/ill.ts';
+import type { Nce } from './nce.ts';
+
+// Ours
+/** Questions to everybody, per second and NIC (reliability T6): a busy host's first second. */
+export const ASK_RATE = 1000;
+/** Questions to known MACs, per second and NIC: the host's own probes of its neighbours. */
+export const VERIFY_RATE = 1000;
+
+interface Rates {
+  readonly ask: TokenBucket;
+  readonly verify: TokenBucket;
+}
+
+interface AskingPoint {
+  readonly ill: Ill;
+  readonly spa: Ipv4;
+}
+
+export interface QuestionsOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly counters: LanCounters;
+}
+
+/** Why a question cannot be asked now. */
+export type QuestionRefusal = 'no_active_member' | 'neighbor_rate_limited';
+
+/** The questions of one LAN. */
+export class Questions {
+  readonly #membership: LanMembership;
+  readonly #output: LanOutput;
+  readonly #counters: LanCounters;
+  /** By NIC number; as many as there are NICs. */
+  readonly #rates = new Map<number, Rates>();
+
+  constructor(options: QuestionsOptions) {
+    this.#membership = options.membership;
+    this.#output = options.output;
+    this.#counters = options.counters;
+  }
+
+  /** Why a first question of `spa`, to everybody or to one, cannot be asked. */
+  refusal(spa: Ipv4, isToAll: boolean, nowMs: number): QuestionRefusal | undefined {
+    const point = this.#firstPoint(spa);
+    if (point === undefined) return 'no_active_member';
+    const { ask, verify } = this.#ratesOf(point.ill);
+    return (isToAll ? ask : verify).has(nowMs) ? undefined : 'neighbor_rate_limited';
+  }
+
+  /** Room in the rate of `ill` for a question to everybody; takes it. */
+  takeAskToken(ill: Ill, nowMs: number): boolean {
+    return this.#ratesOf(ill).ask.take(nowMs);
+  }
+
+  /** Asks about `nce`: everybody if `to` is empty, else the stations with these MACs. */
+  ask(nce: Nce, to: readonly Mac[], nowMs: number): void {
+    const isToAll = to.length === 0;
+    const point = this.#point(nce, isToAll);
+    nce.unanswered++;
+    if (point === undefined) return;
+    const { ask, verify } = this.#ratesOf(point.ill);
+    for (const destination of isToAll ? [MAC_BROADCAST] : to) {
+      if (!(isToAll ? ask : verify).take(nowMs)) {
+        this.#counters.questionsSuppressed++;
+        continue;
+      }
+      if (isToAll) this.#counters.questionsSent++;
+      else this.#counters.verificationsSent++;
+      if (!nce.sentSpas.includes(point.spa)) nce.sentSpas.push(point.spa);
+      this.#send(point, destination, nce.address);
+    }
+  }
+
+  #send({ ill, spa }: AskingPoint, destination: Mac, target: Ipv4): void {
+    const frame = arpFrame(destination, ill.physAddr, {
+      operation: ARP_REQUEST,
+      senderMac: ill.physAddr,
+      senderAddress: spa,
+      targetMac: 0,
+      targetAddress: target,
+    });
+    this.#output.toWire(ill, frame);
+  }
+
+  #point(nce: Nce, isToAll: boolean): AskingPoint | undefined {
+    const first = this.#firstPoint(nce.askSpa);
+    if (first === undefined || nce.unanswered === 0) return first;
+    const active = this.#membership.activeIlls().filter((ill) => {
+      if (ill === first.ill) return true;
+      return ill.physAddr !== 0 && (!isToAll || addressOf(ill, nce.address) !== 0);
+    });
+    const at = active.indexOf(first.ill) + nce.unanswered;
+    const ill = active[at % active.length];
+    if (ill === undefined || ill === first.ill) return first;
+    return { ill, spa: addressOf(ill, nce.address) };
+  }
+
+  #firstPoint(spa: Ipv4): AskingPoint | undefined {
+    const ipif = spa === 0 ? undefined : this.#membership.findIpif(spa);
+    const bound = ipif?.boundIll;
+    if (bound !== undefined && bound.physAddr !== 0) {
+      return { ill: bound, spa: ipif?.state === 'up' ? spa : 0 };
+    }
+    const ill = this.#membership.probeIll();
+    if (ill === undefined || ill.physAddr === 0) return undefined;
+    return { ill, spa: ipif === undefined ? spa : 0 };
+  }
+
+  #ratesOf(ill: Ill): Rates {
+    let rates = this.#rates.get(ill.nic);
+    if (rates === undefined) {
+      const ask = new TokenBucket(ASK_RATE, ASK_RATE);
+      rates = { ask, verify: new TokenBucket(VERIFY_RATE, VERIFY_RATE) };
+      this.#rates.set(ill.nic, rates);
+    }
+    return rates;
+  }
+}
+
+/** An address that `ill` serves, in the subnet of `target`; 0 if it has none. */
+function addressOf(ill: Ill, target: Ipv4): Ipv4 {
+  const found = ill.boundIpifs.find(({ address, prefixLength, state }) => {
+    return state === 'up' && ipv4SameSubnet(address, target, prefixLength);
+  });
+  return found?.address ?? 0;
+}

@@ -1,0 +1,367 @@
+/**
+ * Resolution: drives the neighbour cache entries (nce.ts has the states) by what the host asks,
+ * what the wire says and what the time is; has the questions sent (questions.ts) and the host
+ * answered (host-answers.ts).
+ */
+
+import { type Deadline, DeadlineQueue } from '../../base/deadline.ts';
+import type { Rng } from '../../base/rng.ts';
+import { TokenBucket } from '../../base/token-bucket.ts';
+import type { DropReason } from '../../stats/drop-reasons.ts';
+import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { FrameEnd, LanCounters } from '../lan-counters.ts';
+import type { LanMembership, LanOutput, NeighborCause } from '../lan-port.ts';
+import { type Admission, NeighborCache } from './cache.ts';
+import { Doubts } from './doubts.ts';
+import { HostAnswers } from './host-answers.ts';
+import {
+  CHANGE_LOCK_MS,
+  CHECK_LOCK_MS,
+  DELAY_FIRST_PROBE_MS,
+  FAILED_KEPT_MS,
+  MAX_RANDOM_FACTOR,
+  MIN_RANDOM_FACTOR,
+  type Nce,
+  type NceAction,
+  type NceEvent,
+  type NceState,
+  nceTransition,
+  REACHABLE_TIME_MS,
+  RETRANS_TIMER_MS,
+  WAITERS_LIMIT,
+  type Waiter,
+  YIELD_MS,
+} from './nce.ts';
+import { Questions } from './questions.ts';
+import { Redirects } from './redirect.ts';
+
+// Ours
+/** Events of lost neighbours, and of moved ones, per second and at once: all may be at once. */
+export const NEIGHBOR_EVENT_RATE = 1;
+export const NEIGHBOR_EVENT_BURST = 50;
+
+/** What the wire said of a neighbour, after the gate of arp-wire.ts. */
+export interface SenderClaim {
+  readonly address: Ipv4;
+  readonly mac: Mac;
+  /** A reply sent to one of our NICs: may answer a question. */
+  readonly isReply: boolean;
+  readonly targetAddress: Ipv4;
+  /** It asked for one of our addresses, so it may be added (RFC 826). */
+  readonly mayAdd: boolean;
+}
+
+export interface ResolverOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly rng: Rng;
+  readonly counters: LanCounters;
+  readonly neighborLimit: number;
+  readonly isGateway: (address: Ipv4) => boolean;
+}
+
+/** The resolver of one LAN. */
+export class Resolver {
+  readonly cache: NeighborCache;
+  readonly redirects: Redirects;
+  readonly hostAnswers: HostAnswers;
+  readonly questions: Questions;
+  readonly #output: LanOutput;
+  readonly #rng: Rng;
+  readonly #counters: LanCounters;
+  readonly #deadlines = new DeadlineQueue<Nce>();
+  readonly #contests = new DeadlineQueue<Nce>();
+  readonly #lostEvents = new TokenBucket(NEIGHBOR_EVENT_RATE, NEIGHBOR_EVENT_BURST);
+  readonly #movedEvents = new TokenBucket(NEIGHBOR_EVENT_RATE, NEIGHBOR_EVENT_BURST);
+  readonly #doubts: Doubts;
+
+  constructor(options: ResolverOptions) {
+    this.#output = options.output;
+    this.#rng = options.rng;
+    this.#counters = options.counters;
+    this.cache = new NeighborCache(options.neighborLimit, options.isGateway, (nce) => {
+      this.#stop(nce);
+      this.redirects.forget(nce.address);
+    });
+    this.questions = new Questions(options);
+    this.hostAnswers = new HostAnswers({ ...options, limit: options.neighborLimit });
+    this.#doubts = new Doubts(this.cache, (nce, nowMs) => this.#apply(nce, 'doubt', nowMs));
+    this.redirects = new Redirects({
+      redirect: (from, to) => this.#output.redirect(from, to),
+      unredirect: (from) => this.#output.unredirect(from),
+      takeUse: (from) => this.#output.takeRedirectUse(from),
+      tellHost: (address, mac) => this.hostAnswers.tell(address, mac),
+    });
+  }
+
+  /**
+   * The host asks for `address`: answered at once, consumed until it can be, or refused. A question
+   * to one MAC (`isCheck`) means that the host doubts what it was told: it is not answered from
+   * memory.
+   */
+  handleHostQuestion(address: Ipv4, waiter: Waiter, isCheck: boolean, nowMs: number): FrameEnd {
+    const known = this.#doubts.settled(address, nowMs);
+    const mustCheck = isCheck && nowMs >= (known?.confirmedMs ?? 0) + CHECK_LOCK_MS;
+    const refusal = this.#refusal(address, waiter.spa, mustCheck, nowMs);
+    if (refusal !== undefined) return refusal;
+    const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
+    if (nce === undefined) return 'neighbor_table_full';
+    const isKnown = nce.waiters.some((one) => one.spa === waiter.spa && one.sha === waiter.sha);
+    if (!isKnown) {
+      if (nce.waiters.length >= WAITERS_LIMIT) return 'neighbor_waiters_full';
+      nce.waiters.push(waiter);
+    }
+    nce.askSpa = waiter.spa;
+    this.#apply(nce, mustCheck ? 'check' : 'resolve', nowMs);
+    return nce.waiters.length === 0 ? 'answered' : 'consumed';
+  }
+
+  /** The MAC for a frame of the stack itself, 0 while unknown; a stale one is verified soon. */
+  use(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
+    let nce = this.#doubts.settled(address, nowMs);
+    if (nce === undefined || nce.state === 'FAILED') {
+      if (this.#refusal(address, spa, false, nowMs) !== undefined) return 0;
+      nce ??= this.cache.add(address, 'needed');
+      if (nce === undefined) return 0;
+    }
+    if (nce.askSpa === 0) nce.askSpa = spa;
+    this.#apply(nce, 'use', nowMs);
+    return nce.mac;
+  }
+
+  /** A station of the wire stated its MAC: consumed when that was of use, else why not. */
+  handleSender(claim: SenderClaim, nowMs: number): FrameEnd {
+    this.redirects.handleSeen(claim.mac, claim.address);
+    const nce = this.#doubts.settled(claim.address, nowMs);
+    if (nce === undefined) {
+      if (!claim.mayAdd) return 'arp_unsolicited';
+      const added = this.cache.add(claim.address, 'claimed' satisfies Admission);
+      if (added !== undefined) this.#apply(added, 'claim', nowMs, claim.mac);
+      return 'consumed';
+    }
+    const isMoved = nce.mac !== 0 && nce.mac !== claim.mac;
+    if (claim.isReply && nce.isAsking && nce.sentSpas.includes(claim.targetAddress)) {
+      this.#cancelContest(nce);
+      this.#apply(nce, isMoved ? 'replyMoved' : 'reply', nowMs, claim.mac);
+      return 'consumed';
+    }
+    if (isMoved && nce.state === 'PERMANENT') return 'arp_static_neighbor';
+    if (isMoved && nowMs < nce.challengedMs + CHANGE_LOCK_MS) {
+      nce.contender = claim.mac;
+      nce.contestDeadline ??= this.#contests.schedule(nce.challengedMs + CHANGE_LOCK_MS, nce);
+      return 'arp_change_locked';
+    }
+    this.#apply(nce, isMoved ? 'claimMoved' : 'claim', nowMs, claim.mac);
+    return 'consumed';
+  }
+
+  /** The operator sets the MAC of `address`; false when the table has no room. */
+  pin(address: Ipv4, mac: Mac, isProxy: boolean, nowMs: number): boolean {
+    const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
+    if (nce === undefined) return false;
+    nce.isProxy = isProxy;
+    this.#cancelContest(nce);
+    const from = nce.state;
+    this.#apply(nce, 'pin', nowMs, mac);
+    nce.isToldLost = false;
+    if (from !== nce.state) this.#tell(nce, from, 'set', nowMs);
+    return true;
+  }
+
+  /** Removes an entry in any state; false if there is none. */
+  delete(address: Ipv4, why: 'removed' | 'replaced', nowMs: number): boolean {
+    const nce = this.cache.get(address);
+    if (nce === undefined) return false;
+    this.cache.remove(nce);
+    const from = nce.state;
+    nce.state = 'NONE';
+    if (from === 'PERMANENT') this.#tell(nce, from, why, nowMs);
+    return true;
+  }
+
+  /** A member of the group went away: nothing confirmed is believed any longer. */
+  doubt(nowMs: number): void {
+    this.#doubts.begin(nowMs);
+  }
+
+  handleTime(nowMs: number): void {
+    this.#doubts.handleTime(nowMs);
+    for (let nce = this.#deadlines.popDue(nowMs); nce; nce = this.#deadlines.popDue(nowMs)) {
+      nce.deadline = undefined;
+      this.#apply(nce, nce.dueEvent, nowMs);
+    }
+    for (let nce = this.#contests.popDue(nowMs); nce; nce = this.#contests.popDue(nowMs)) {
+      nce.contestDeadline = undefined;
+      const isMoved = nce.mac !== 0 && nce.mac !== nce.contender;
+      if (isMoved) this.#apply(nce, 'claimMoved', nowMs, nce.contender);
+    }
+    this.redirects.handleTime(nowMs);
+  }
+
+  pollAt(): number {
+    const [entries, contests] = [this.#deadlines.nextAtMs(), this.#contests.nextAtMs()];
+    return Math.min(this.#doubts.pollAt(), entries, contests, this.redirects.pollAt());
+  }
+
+  /** Why a question of the host cannot be taken now. */
+  #refusal(address: Ipv4, spa: Ipv4, mustCheck: boolean, nowMs: number): DropReason | undefined {
+    const nce = this.cache.get(address);
+    const state = nce?.state ?? 'NONE';
+    const isNew = state === 'NONE' || state === 'FAILED';
+    const isVerified =
+      state === 'STALE' || state === 'DELAY' || (state === 'REACHABLE' && mustCheck);
+    if (!isNew && !isVerified) return undefined;
+    const refusal = this.questions.refusal(spa, isNew, nowMs);
+    if (isNew && refusal !== 'no_active_member' && !this.cache.mayAsk()) {
+      return 'neighbor_incomplete_limit';
+    }
+    return refusal;
+  }
+
+  #apply(nce: Nce, event: NceEvent, nowMs: number, mac: Mac = 0): void {
+    const before = nce.state;
+    if (event === 'doubt') nce.unanswered = 0; // by a NIC that is gone
+    const cell = nceTransition(nce, event);
+    if (nce.state !== before) this.#cancelDeadline(nce);
+    this.#act(nce, cell.action, nowMs, mac);
+    if (nce.state !== 'PROBE') nce.candidate = 0;
+    if (nce.state === 'NONE') this.cache.remove(nce);
+    else if (cell.action !== 'none' && cell.action !== 'wait') this.cache.touch(nce);
+  }
+
+  #act(nce: Nce, action: NceAction, nowMs: number, mac: Mac): void {
+    switch (action) {
+      case 'ask':
+      case 'verify':
+        nce.beginSeries();
+        this.#question(nce, nowMs);
+        break;
+      case 'askAgain':
+      case 'verifyAgain':
+        this.#question(nce, nowMs);
+        break;
+      case 'challenge':
+        nce.beginSeries();
+        nce.candidate = 0;
+        nce.challengedMs = nowMs;
+        this.#question(nce, nowMs, mac);
+        break;
+      case 'hold':
+        if (nce.candidate !== 0) break;
+        nce.candidate = mac;
+        this.#schedule(nce, nowMs + YIELD_MS);
+        break;
+      case 'delay':
+        this.#schedule(nce, nowMs + DELAY_FIRST_PROBE_MS);
+        break;
+      case 'answer':
+        this.hostAnswers.answer(nce);
+        break;
+      case 'record':
+        this.cache.setMac(nce, mac);
+        this.redirects.release(mac);
+        if (this.#isToldOther(nce)) this.#apply(nce, 'check', nowMs);
+        break;
+      case 'confirm':
+      case 'moveConfirm':
+        this.#take(nce, mac === 0 ? nce.candidate : mac, nowMs);
+        this.#confirm(nce, nowMs);
+        break;
+      case 'giveUp':
+        this.#counters.neighborFailures++;
+        this.#stop(nce);
+        this.#tellLost(nce, nowMs);
+        this.cache.setMac(nce, 0);
+        nce.unanswered = 0;
+        this.#schedule(nce, nowMs + FAILED_KEPT_MS);
+        break;
+      case 'pin':
+        this.#take(nce, mac, nowMs);
+        this.hostAnswers.answer(nce);
+        break;
+      default: // none, wait, age, remove: the new state says all
+    }
+  }
+
+  #confirm(nce: Nce, nowMs: number): void {
+    nce.everConfirmed = true;
+    nce.confirmedMs = nowMs;
+    nce.unanswered = 0;
+    if (nce.isToldLost) this.#tell(nce, 'FAILED', 'answers', nowMs);
+    nce.isToldLost = false;
+    const factor = this.#rng.uniform(MIN_RANDOM_FACTOR, MAX_RANDOM_FACTOR);
+    this.#schedule(nce, nowMs + REACHABLE_TIME_MS * factor);
+    this.hostAnswers.answer(nce);
+  }
+
+  /** Takes `mac`, which is confirmed; if we knew another one, the neighbour has moved. */
+  #take(nce: Nce, mac: Mac, nowMs: number): void {
+    const { address } = nce;
+    const told = this.hostAnswers.lastTold(address);
+    const before = nce.mac;
+    this.cache.setMac(nce, mac);
+    const isToldOther = this.#isToldOther(nce);
+    if (isToldOther) {
+      this.redirects.handleMove(address, told, mac, this.cache.isMacUsed(told), nowMs);
+    } else {
+      this.redirects.release(mac);
+    }
+    const from = isToldOther ? told : before;
+    if (from === 0 || from === mac) return;
+    this.#counters.neighborMoves++;
+    if (!this.#movedEvents.take(nowMs)) return;
+    this.#output.event({ kind: 'neighbor-moved', atMs: nowMs, address, from, to: mac });
+  }
+
+  /** The host was told another MAC than the one that is known now. */
+  #isToldOther({ address, mac }: Nce): boolean {
+    const told = this.hostAnswers.lastTold(address);
+    return told !== 0 && told !== mac;
+  }
+
+  /** Once in a while that it is lost, and only of one that was there: scans tell nothing. */
+  #tellLost(nce: Nce, nowMs: number): void {
+    if (!nce.everConfirmed || nce.isToldLost || !this.#lostEvents.take(nowMs)) return;
+    nce.isToldLost = true;
+    this.#tell(nce, 'REACHABLE', 'lost', nowMs);
+  }
+
+  #tell({ address, state: to }: Nce, from: NceState, cause: NeighborCause, nowMs: number): void {
+    this.#output.event({ kind: 'neighbor-state', atMs: nowMs, address, from, to, cause });
+  }
+
+  /**
+   * Sends the next question of the series and sets the time of the one after. `also` is another MAC
+   * that is asked beside the known one.
+   */
+  #question(nce: Nce, nowMs: number, also: Mac = 0): void {
+    nce.tries++;
+    this.#schedule(nce, nowMs + RETRANS_TIMER_MS);
+    const known = nce.state === 'INCOMPLETE' ? [] : [nce.mac];
+    this.questions.ask(nce, also === 0 ? known : [...known, also], nowMs);
+  }
+
+  #schedule(nce: Nce, atMs: number): void {
+    this.#cancelDeadline(nce);
+    nce.deadline = this.#deadlines.schedule(atMs, nce);
+  }
+
+  #cancelDeadline(nce: Nce): void {
+    const deadline: Deadline<Nce> | undefined = nce.deadline;
+    if (deadline !== undefined) this.#deadlines.cancel(deadline);
+    nce.deadline = undefined;
+  }
+
+  #cancelContest(nce: Nce): void {
+    if (nce.contestDeadline !== undefined) this.#contests.cancel(nce.contestDeadline);
+    nce.contestDeadline = undefined;
+  }
+
+  /** Nothing is left to do for the entry. Its redirects stay: the host still sends. */
+  #stop(nce: Nce): void {
+    this.#cancelDeadline(nce);
+    this.#cancelContest(nce);
+    nce.waiters.length = 0;
+    this.redirects.stopTelling(nce.address);
+  }
+}

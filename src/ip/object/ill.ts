@@ -1,0 +1,42 @@
+/**
+ * The IP lower link: one address family on one interface (IPMP semantics 1.3). It carries the
+ * test addresses of its NIC and the list of the group's data addresses that are bound to it.
+ */
+
+import type { Mac } from '../../wire/addr.ts';
+import type { Ipif } from './ipif.ts';
+import type { Phyint } from './phyint.ts';
+
+/** The group half that an ill belongs to; opaque here, its owner (ipmp) knows the rest. */
+export interface IllGroupReference {
+  readonly name: string;
+}
+
+/** One family of one interface. */
+export class Ill {
+  readonly phyint: Phyint;
+  readonly family = 4;
+  /** Set by the group layer alone, under its lock rules; undefined outside any group. */
+  illGrp: IllGroupReference | undefined = undefined;
+  /** Addresses of the NIC itself, which never move. */
+  readonly testIpifs: Ipif[] = [];
+  /** Data addresses bound here, most recently bound first (IPMP semantics 3.3). */
+  readonly boundIpifs: Ipif[] = [];
+
+  constructor(phyint: Phyint) {
+    this.phyint = phyint;
+  }
+
+  get name(): string {
+    return this.phyint.name;
+  }
+
+  get nic(): number {
+    return this.phyint.nic;
+  }
+
+  /** Address of the NIC on the wire; 0 while it is absent. */
+  get physAddr(): Mac {
+    return this.phyint.physAddr;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * One IPv4 address of the stack (IPMP semantics 1.2): a data address, which lives on the group
+ * and is bound to one NIC at a time, or a test address, which stays on its NIC.
+ *
+ * `boundIll` belongs to the group layer (bind, unbind); `state` belongs to duplicate address
+ * detection (dad.ts), which is told by the group layer when a binding begins or ends.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Ipv4 } from '../../wire/addr.ts';
+import type { Ill } from './ill.ts';
+
+export type IpifKind = 'data' | 'test';
+
+/** `tentative` until nobody objected; `duplicate` after somebody did; `down` is not in use. */
+export type IpifState = 'tentative' | 'up' | 'duplicate' | 'down';
+
+/** One address. */
+export class Ipif {
+  readonly address: Ipv4;
+  /** 0 .. 32. For people only: the host may change it, and nothing on the LAN depends on it. */
+  prefixLength: number;
+  readonly kind: IpifKind;
+  state: IpifState;
+  /** A number for the owner's own use (its placement), -1 until given. */
+  ordinal = -1;
+  #boundIll: Ill | undefined = undefined;
+
+  private constructor(address: Ipv4, prefixLength: number, kind: IpifKind) {
+    assert(prefixLength >= 0 && prefixLength <= 32, `prefix length ${prefixLength}`);
+    this.address = address;
+    this.prefixLength = prefixLength;
+    this.kind = kind;
+    this.state = 'tentative';
+  }
+
+  /** A data address, bound to no NIC yet. */
+  static data(address: Ipv4, prefixLength: number): Ipif {
+    return new Ipif(address, prefixLength, 'data');
+  }
+
+  /** A test address of `ill`, bound to it for life. */
+  static test(address: Ipv4, prefixLength: number, ill: Ill): Ipif {
+    const ipif = new Ipif(address, prefixLength, 'test');
+    ipif.#boundIll = ill;
+    ill.testIpifs.push(ipif);
+    return ipif;
+  }
+
+  /** The NIC that receives for this address; undefined while there is none. */
+  get boundIll(): Ill | undefined {
+    return this.#boundIll;
+  }
+
+  /** Binds an unbound data address at the head of the list of `ill` (IPMP semantics 3.3). */
+  bind(ill: Ill): void {
+    assert(this.kind === 'data', 'a test address is bound for life');
+    assert(this.#boundIll === undefined, 'bind of a bound address');
+    this.#boundIll = ill;
+    ill.boundIpifs.unshift(this);
+  }
+
+  /** Takes a data address off its NIC; nothing happens when it has none. */
+  unbind(): void {
+    assert(this.kind === 'data', 'a test address is bound for life');
+    const ill = this.#boundIll;
+    if (ill === undefined) return;
+    const position = ill.boundIpifs.indexOf(this);
+    assert(position >= 0, 'a bound address stands in the list of its NIC');
+    ill.boundIpifs.splice(position, 1);
+    this.#boundIll = undefined;
+  }
+
+  /** Takes a test address off its NIC for good. */
+  removeTest(): void {
+    assert(this.kind === 'test', 'removeTest of a data address');
+    const list = this.#boundIll?.testIpifs;
+    const position = list?.indexOf(this) ?? -1;
+    if (list !== undefined && position >= 0) list.splice(position, 1);
+    this.#boundIll = undefined;
+    this.state = 'down';
+  }
+}

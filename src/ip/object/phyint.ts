@@ -1,0 +1,120 @@
+/**
+ * One network interface, whatever address families run on it: its name, its number, its link and
+ * the flags that decide whether a group may use it (IPMP semantics 1.4).
+ *
+ * The flags keep their illumos names. Their illumos bit values need 40 bits and so do not fit the
+ * integer operators of the language; inside they are dense bits, and `phyintIfFlags` gives the
+ * historical value to output that imitates the original (IPMP semantics 2.10).
+ */
+
+import { assert } from '../../base/assert.ts';
+import { References } from '../../base/reference.ts';
+import type { Mac } from '../../wire/addr.ts';
+import { Ill } from './ill.ts';
+
+/** The link below is usable. */
+export const PHYI_RUNNING = 1 << 0;
+/** The link or the path behind it has failed. */
+export const PHYI_FAILED = 1 << 1;
+/** Used only when another member has failed. */
+export const PHYI_STANDBY = 1 << 2;
+/** Healthy, but not used now (an idle standby, or repaired without failback). */
+export const PHYI_INACTIVE = 1 << 3;
+/** Taken out of use by the operator. */
+export const PHYI_OFFLINE = 1 << 4;
+/** A group's meta-interface, not a NIC. */
+export const PHYI_IPMP = 1 << 5;
+/** No link of its own; never tracked, never a member. */
+export const PHYI_VIRTUAL = 1 << 6;
+
+/** One row per flag: inside bit, name as tools print it, bit of the original. */
+const FLAG_TABLE: ReadonlyArray<{ bit: number; name: string; ifFlag: bigint }> = [
+  { bit: PHYI_RUNNING, name: 'RUNNING', ifFlag: 0x40n },
+  { bit: PHYI_FAILED, name: 'FAILED', ifFlag: 0x10000000n },
+  { bit: PHYI_STANDBY, name: 'STANDBY', ifFlag: 0x20000000n },
+  { bit: PHYI_INACTIVE, name: 'INACTIVE', ifFlag: 0x40000000n },
+  { bit: PHYI_OFFLINE, name: 'OFFLINE', ifFlag: 0x80000000n },
+  { bit: PHYI_VIRTUAL, name: 'VIRTUAL', ifFlag: 0x2000000000n },
+  { bit: PHYI_IPMP, name: 'IPMP', ifFlag: 0x8000000000n },
+];
+
+/** State of the link below; `unknown` (nobody can tell) counts as up. */
+export type LinkState = 'up' | 'down' | 'unknown';
+
+/** Flag names in table order, as `ifconfig` would print them. */
+export function phyintFlagNames(flags: number): string[] {
+  return FLAG_TABLE.filter((row) => (flags & row.bit) !== 0).map((row) => row.name);
+}
+
+/** The flag word with the bit values of IPMP semantics 2.10. */
+export function phyintIfFlags(flags: number): bigint {
+  let word = 0n;
+  for (const row of FLAG_TABLE) if ((flags & row.bit) !== 0) word |= row.ifFlag;
+  return word;
+}
+
+/** What is known of a NIC when it is first named. */
+export interface PhyintOptions {
+  readonly name: string;
+  /** Port number of the NIC, 0 .. MAX_NICS-1; for life. */
+  readonly nic: number;
+  /** The kernel device beneath, null for a TAP of our own. */
+  readonly uplink?: string | null;
+  readonly flags?: number;
+}
+
+/**
+ * A network interface. Fields are written by the owner (the system) only; whoever keeps a
+ * phyint over a wait holds a reference from `references`.
+ */
+export class Phyint {
+  readonly name: string;
+  readonly nic: number;
+  readonly uplink: string | null;
+  readonly ill: Ill;
+  readonly references: References;
+  /** The device exists and is attached; a configured interface may be absent for long. */
+  present = false;
+  /** Address of the NIC on the wire, 0 while absent. */
+  physAddr: Mac = 0;
+  /** Largest IP packet in bytes, 0 while absent. */
+  mtu = 0;
+  link: LinkState = 'unknown';
+  #flags: number;
+
+  constructor(options: PhyintOptions) {
+    this.name = options.name;
+    this.nic = options.nic;
+    this.uplink = options.uplink ?? null;
+    this.#flags = options.flags ?? 0;
+    this.references = new References('phyint', options.name);
+    this.ill = new Ill(this);
+  }
+
+  /** Flag word of `PHYI_…` bits. */
+  get flags(): number {
+    return this.#flags;
+  }
+
+  set flags(flags: number) {
+    const both = PHYI_FAILED | PHYI_INACTIVE;
+    assert((flags & both) !== both, `${this.name}: FAILED and INACTIVE exclude each other`);
+    this.#flags = flags;
+  }
+
+  /** Clears `clear`, then sets `set`; answers whether anything changed. */
+  changeFlags(set: number, clear: number): boolean {
+    const before = this.#flags;
+    this.flags = (before & ~clear) | set;
+    return this.#flags !== before;
+  }
+
+  hasFlag(flag: number): boolean {
+    return (this.#flags & flag) !== 0;
+  }
+
+  /** Nobody says that the link is down (`unknown` counts as up). */
+  get isLinkUp(): boolean {
+    return this.link !== 'down';
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The test addresses of an interface (IPMP semantics 3.1): they live on their NIC and never move.
+ * They are served by the LAN of its group while the NIC is there and not offline. IPv6 ones are
+ * kept and shown, but not served yet.
+ */
+
+import { OperatorError } from '../../base/errors.ts';
+import { Ipif } from '../../ip/object/ipif.ts';
+import type { Cause } from '../../model/causes.ts';
+import { MAX_ADDRESSES } from '../../model/limits.ts';
+import { ipv4Format, ipv4Parse, type Prefix, prefixParse } from '../../wire/addr.ts';
+import { type IpmpContext, post } from '../object/context.ts';
+import { testPrefixes } from '../object/spec.ts';
+import type { TrackedPhyint } from '../object/tracked.ts';
+import { addressCount, retryUnserved } from './addresses.ts';
+
+/** Whether the addresses of this NIC can be served now. */
+export function isServing(tracked: TrackedPhyint): boolean {
+  return tracked.group !== undefined && tracked.phyint.present && !tracked.isOffline;
+}
+
+/** Begins to serve all of them anew, if they can be. */
+export function bindTestAddresses(ctx: IpmpContext, tracked: TrackedPhyint): void {
+  if (!isServing(tracked)) return;
+  for (const ipif of tracked.ill.testIpifs) {
+    tracked.group?.lan.addressBound(ipif, 'initial', ctx.nowMs);
+  }
+}
+
+/** Ceases to serve them; they stay with their NIC. */
+export function dropTestAddresses(ctx: IpmpContext, tracked: TrackedPhyint, why: Cause): void {
+  const { group, name: ifname } = tracked;
+  for (const ipif of tracked.ill.testIpifs) {
+    group?.lan.addressRemoved(ipif);
+    const { state: from } = ipif;
+    if (from === 'down') continue;
+    ipif.state = 'down';
+    const detail = ipv4Format(ipif.address);
+    post(ctx, 'address-state', why, { group: group?.name, ifname, from, to: 'down', detail });
+  }
+}
+
+/**
+ * The prefixes of a list in text; EINVAL for what is none or stands there twice, EADDRINUSE for a
+ * data address of a group or a test address of another interface, ENOSPC beyond MAX_ADDRESSES.
+ */
+export function checkTestAddresses(
+  ctx: IpmpContext,
+  ifname: string,
+  testAddresses: readonly string[],
+): Prefix[] {
+  const prefixes = testPrefixes(ifname, testAddresses);
+  for (const { address } of prefixes) {
+    const user = userOf(ctx, ifname, address);
+    if (user === undefined) continue;
+    const message = `interface ${ifname} cannot have test address ${address}: ${user}`;
+    throw new OperatorError('EADDRINUSE', message);
+  }
+  const before = ctx.interfaces.get(ifname)?.ill.testIpifs.length ?? 0;
+  const after = prefixes.filter(({ family }) => family === 4).length;
+  if (after > before && addressCount(ctx) - before + after > MAX_ADDRESSES) {
+    throw new OperatorError('ENOSPC', `there are ${MAX_ADDRESSES} addresses already`);
+  }
+  return prefixes;
+}
+
+/** Gives a new interface its test addresses; they are not served before it joins a group. */
+export function addTestAddresses(tracked: TrackedPhyint, prefixes: readonly Prefix[]): void {
+  for (const { address, prefixLength } of prefixes) {
+    const ipv4 = ipv4Parse(address);
+    if (ipv4 !== undefined) Ipif.test(ipv4, prefixLength, tracked.ill).state = 'down';
+  }
+}
+
+/** Replaces them by a list that was checked; who stands in both lists does not notice. */
+export function replaceTestAddresses(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  prefixes: readonly Prefix[],
+): void {
+  const before = tracked.spec.testAddresses.flatMap((text) => prefixParse(text) ?? []);
+  const gone = before.filter((one) => !prefixes.some((other) => isSame(one, other)));
+  const added = prefixes.filter((one) => !before.some((other) => isSame(one, other)));
+  if (gone.length === 0 && added.length === 0) return;
+  const testAddresses = prefixes.map(textOf);
+  ctx.illGlobalLock.write(() => {
+    tracked.spec = { ...tracked.spec, testAddresses };
+  });
+  for (const prefix of gone) removeAddress(ctx, tracked, prefix, prefixes);
+  for (const prefix of added) addAddress(ctx, tracked, prefix);
+  ctx.steering.structureChanged();
+  if (gone.length > 0) retryUnserved(ctx);
+}
+
+/** Takes one away, unless only its prefix length becomes another: peers must not notice that. */
+function removeAddress(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  prefix: Prefix,
+  present: readonly Prefix[],
+): void {
+  const { group, name: ifname } = tracked;
+  const ipv4 = ipv4Parse(prefix.address);
+  const ipif = tracked.ill.testIpifs.find(({ address }) => address === ipv4);
+  const isKept = present.some(({ address }) => address === prefix.address);
+  if (ipif !== undefined && !isKept) {
+    group?.lan.addressRemoved(ipif);
+    ctx.illGlobalLock.write(() => ipif.removeTest());
+  }
+  const from = textOf(prefix);
+  post(ctx, 'address-removed', 'configured', { group: group?.name, ifname, from });
+}
+
+function addAddress(ctx: IpmpContext, tracked: TrackedPhyint, prefix: Prefix): void {
+  const { group, ill, name: ifname } = tracked;
+  const ipv4 = ipv4Parse(prefix.address);
+  const cause = ipv4 === undefined ? 'not-served' : 'configured';
+  post(ctx, 'address-added', cause, { group: group?.name, ifname, to: textOf(prefix) });
+  if (ipv4 === undefined) return;
+  const known = ill.testIpifs.find(({ address }) => address === ipv4);
+  const ipif = ctx.illGlobalLock.write(() => {
+    if (known === undefined) return Ipif.test(ipv4, prefix.prefixLength, ill);
+    known.prefixLength = prefix.prefixLength;
+    return known;
+  });
+  if (known !== undefined) return;
+  ipif.state = 'down';
+  if (isServing(tracked)) group?.lan.addressBound(ipif, 'initial', ctx.nowMs);
+}
+
+/** Who else has an address, in words; undefined if nobody has. */
+function userOf(ctx: IpmpContext, ifname: string, address: string): string | undefined {
+  for (const group of ctx.groups.values()) {
+    const isData = group.hostAddresses.some((one) => one.address === address);
+    if (isData) return `it is a data address of group ${group.name}`;
+  }
+  for (const { name, spec } of ctx.interfaces.values()) {
+    if (name === ifname) continue;
+    const isTest = spec.testAddresses.some((text) => prefixParse(text)?.address === address);
+    if (isTest) return `it is a test address of interface ${name}`;
+  }
+  return undefined;
+}
+
+function isSame(one: Prefix, other: Prefix): boolean {
+  return one.address === other.address && one.prefixLength === other.prefixLength;
+}
+
+function textOf({ address, prefixLength }: Prefix): string {
+  return `${address}/${prefixLength}`;
+}

@@ -1,0 +1,164 @@
+/**
+ * One IPMP group: the meta-interface with its members, its device on the host, its counters and
+ * its LAN. Written by the group layer alone, lists and links inside `illGlobalLock`.
+ */
+
+import { WaitLock } from '../../base/lock.ts';
+import { References } from '../../base/reference.ts';
+import type { Lan } from '../../ip/lan.ts';
+import { PHYI_FAILED, PHYI_IPMP, PHYI_RUNNING } from '../../ip/object/phyint.ts';
+import type { Cause } from '../../model/causes.ts';
+import { GROUP_PORT_BASE, MAX_GROUP_MEMBERS } from '../../model/limits.ts';
+import type { GroupKstat } from '../../stats/collector.ts';
+import { GroupCounters } from '../../stats/group-counters.ts';
+import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { GroupState } from '../view/rows.ts';
+import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
+import type { GroupSettings, GroupSpec } from './spec.ts';
+import type { TrackedPhyint } from './tracked.ts';
+
+/** The group's device on the host. */
+export interface GroupDevice {
+  present: boolean;
+  /** 0 while unknown. */
+  mac: Mac;
+  mtu: number;
+  up: boolean;
+}
+
+/** An address on the group's device, as the host says it. */
+export interface HostAddress {
+  /** Without prefix length. */
+  readonly address: string;
+  readonly prefixLength: number;
+  /** 4 or 6. */
+  readonly family: number;
+}
+
+/** An address that is shown but not served: IPv6, or IPv4 that somebody else serves. */
+export interface UnservedAddress {
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly cause: Cause;
+}
+
+/** What has been written to the live words of the forwarding tables. */
+export interface Steered {
+  low: number;
+  high: number;
+  cast: number;
+  /** Slot of each ordinal -> NIC, -1 none. */
+  readonly slots: Int32Array;
+}
+
+/** Which MACs are ours. */
+export interface HostMacs {
+  /** True for the address of one of our NICs or groups. */
+  isOwn(mac: Mac): boolean;
+  /** True for the address of any device of this host. */
+  isHost(mac: Mac): boolean;
+}
+
+/** A group. */
+export class IpmpGroup implements IllGroupOwner {
+  /** What the group is called; may change (semantics 2.7). */
+  name: string;
+  /** Name of its device and of its kstat, for life. */
+  readonly ifname: string;
+  /** Number of the group: its place in the forwarding tables. */
+  readonly index: number;
+  settings: GroupSettings;
+  readonly meta: MetaIll;
+  /** RUNNING with the first active member, FAILED without. */
+  flags = PHYI_IPMP | PHYI_FAILED;
+  state: GroupState = 'failed';
+  stateCause: Cause = 'created';
+  readonly device: GroupDevice = { present: false, mac: 0, mtu: 0, up: true };
+  /** The MTU last asked of the host, 0 none. */
+  requestedMtu = 0;
+  /** Why it is that. */
+  mtuCause: Cause | undefined = undefined;
+  /** What the host said last. */
+  hostAddresses: readonly HostAddress[] = [];
+  unserved: readonly UnservedAddress[] = [];
+  /** A neighbour's former MAC -> its present one. */
+  readonly redirects = new Map<Mac, Mac>();
+  /** What the operator has the host listen to, in order of joining. */
+  readonly multicast = new Set<Ipv4>();
+  /** Joins accepted but not done: the group cannot be deleted meanwhile. */
+  pendingJoins = 0;
+  readonly ipsq: WaitLock;
+  readonly references: References;
+  readonly counters = new GroupCounters();
+  readonly steered: Steered = {
+    low: 0,
+    high: 0,
+    cast: -1,
+    slots: new Int32Array(MAX_GROUP_MEMBERS).fill(-1),
+  };
+  /** Set once, right after construction and before the group becomes visible. */
+  lan!: Lan;
+  kstat!: GroupKstat;
+  readonly #macs: HostMacs;
+
+  constructor(spec: GroupSpec, index: number, macs: HostMacs) {
+    this.name = spec.groupName ?? spec.name;
+    this.ifname = spec.name;
+    this.index = index;
+    this.settings = spec;
+    this.#macs = macs;
+    this.ipsq = new WaitLock('ipsq', `ipsq ${this.ifname}`);
+    this.references = new References('group', this.ifname);
+    this.meta = new MetaIll(this);
+  }
+
+  get grp(): IllGroup {
+    return this.meta.grp;
+  }
+
+  get members(): readonly TrackedPhyint[] {
+    return this.meta.grp.members;
+  }
+
+  /** The members without those that are about to leave. */
+  get staying(): readonly TrackedPhyint[] {
+    return this.members.filter((member) => !member.isLeaving);
+  }
+
+  get port(): number {
+    return GROUP_PORT_BASE + this.index;
+  }
+
+  get isRunning(): boolean {
+    return (this.flags & PHYI_RUNNING) !== 0;
+  }
+
+  groupMac(): Mac {
+    return this.device.mac;
+  }
+
+  isHostUp(): boolean {
+    return this.device.up;
+  }
+
+  isOwnMac(mac: Mac): boolean {
+    return this.#macs.isOwn(mac);
+  }
+
+  isHostMac(mac: Mac): boolean {
+    return this.#macs.isHost(mac);
+  }
+
+  /** Makes RUNNING and FAILED of the meta-interface follow the active list. */
+  refreshFlags(): void {
+    const live = this.grp.active.length > 0 ? PHYI_RUNNING : PHYI_FAILED;
+    this.flags = (this.flags & ~(PHYI_RUNNING | PHYI_FAILED)) | live;
+  }
+
+  /** The state that the members amount to (semantics 5.10). */
+  memberState(): GroupState {
+    const working = this.staying.filter((member) => member.functioning).length;
+    if (working === 0) return this.grp.active.length === 0 ? 'failed' : 'degraded';
+    return working === this.staying.length ? 'ok' : 'degraded';
+  }
+}

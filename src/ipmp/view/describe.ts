@@ -1,0 +1,244 @@
+/** Makes the flat rows of `show` out of the live objects; of what may be many, out of copies. */
+
+import type { NeighborRow as LanNeighborRow } from '../../ip/lan.ts';
+import type { Ipif } from '../../ip/object/ipif.ts';
+import { phyintFlagNames } from '../../ip/object/phyint.ts';
+import { causeSentence } from '../../model/causes.ts';
+import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
+import { groupMtu } from '../act/mtu.ts';
+import { isServing } from '../act/test-addresses.ts';
+import type { IpmpContext } from '../object/context.ts';
+import type { IpmpGroup, UnservedAddress } from '../object/group.ts';
+import type { TrackedPhyint } from '../object/tracked.ts';
+import type {
+  AddressRow,
+  FailoverRow,
+  GroupRow,
+  InterfaceRow,
+  NeighborRow,
+  SystemStatus,
+} from './rows.ts';
+
+/** One row per group, in order of creation. */
+export function describeGroups(ctx: IpmpContext): GroupRow[] {
+  return [...ctx.groups.values()].map(describeGroup);
+}
+
+/** The worst state of any group, `ok` without groups, and all of them. */
+export function describeStatus(ctx: IpmpContext): SystemStatus {
+  const groups = describeGroups(ctx);
+  const worst = (['failed', 'degraded'] as const).find((state) =>
+    groups.some((group) => group.state === state),
+  );
+  const down = [...ctx.groups.values()].filter(({ device }) => device.present && !device.up);
+  return { state: worst ?? 'ok', groups, down: down.map(({ ifname }) => ifname) };
+}
+
+function describeGroup(group: IpmpGroup): GroupRow {
+  const names = (wanted: (member: TrackedPhyint) => boolean): string[] =>
+    group.members.filter(wanted).map((member) => member.name);
+  const active = new Set(group.grp.active);
+  return {
+    group: group.name,
+    ifname: group.ifname,
+    state: group.state,
+    cause: causeSentence(group.stateCause),
+    fdt_ms: group.settings.failureDetectionTimeMs,
+    interfaces: names(() => true),
+    active: names((member) => active.has(member)),
+    inactive: names((member) => member.functioning && member.inactive),
+    failed: names((member) => member.state === 'failed'),
+    offline: names((member) => member.shownState === 'offline'),
+    absent: names((member) => member.shownState === 'absent'),
+    nominated: group.grp.cast?.name ?? null,
+    mtu: group.device.present ? group.device.mtu : groupMtu(group),
+    lladdr: macText(group.device.mac),
+    spreading: group.settings.spreading,
+    forwarding: group.settings.forwarding,
+    failback: group.settings.failback,
+  };
+}
+
+/** One row per interface, in order of creation. */
+export function describeInterfaces(ctx: IpmpContext): InterfaceRow[] {
+  return [...ctx.interfaces.values()].map((tracked) => {
+    const { phyint, group } = tracked;
+    const isWaiting = tracked.functioning && tracked.inactive;
+    return {
+      ifname: tracked.name,
+      group: group?.name ?? null,
+      state: tracked.shownState,
+      active: group?.grp.active.includes(tracked) === true,
+      standby: tracked.standby,
+      link: phyint.link,
+      probe: 'disabled',
+      lladdr: macText(phyint.physAddr),
+      mtu: phyint.mtu,
+      uplink: phyint.uplink,
+      bridge: tracked.spec.bridge,
+      flags: phyintFlagNames(phyint.flags),
+      nominated: group?.grp.cast === tracked,
+      cause: causeSentence(isWaiting ? tracked.activeCause : tracked.cause),
+    };
+  });
+}
+
+/** One row per address: data addresses by group, then test addresses by interface. */
+export function describeAddresses(ctx: IpmpContext): AddressRow[] {
+  return [...takeAddresses(ctx)];
+}
+
+/** The same, copied now and made into rows as they are taken: there may be thousands. */
+export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
+  const data = [...ctx.groups.values()].map(copyDataAddresses);
+  const test = [...ctx.interfaces.values()].flatMap(describeTestAddresses);
+  return (function* () {
+    for (const copy of data) yield* dataAddressRows(copy);
+    yield* test;
+  })();
+}
+
+/** What a row says of one data address, as it was when it was copied. */
+type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> &
+  Pick<AddressRow, 'inbound' | 'note'>;
+
+interface DataAddressesCopy {
+  readonly common: Pick<AddressRow, 'ifname' | 'group' | 'type'>;
+  readonly senders: string[];
+  readonly served: readonly DataAddressCopy[];
+  readonly unserved: readonly UnservedAddress[];
+}
+
+function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
+  const active = new Set(group.grp.active);
+  let owners: ReadonlyMap<Mac, Ipv4> | undefined;
+  const ownerOf = (mac: Mac): Ipv4 | undefined => {
+    owners ??= new Map(group.lan.neighbors().map((row) => [row.mac, row.address]));
+    return owners.get(mac);
+  };
+  return {
+    common: { ifname: group.ifname, group: group.name, type: 'data' },
+    senders: group.members.filter((one) => active.has(one)).map((one) => one.name),
+    served: Array.from(group.grp.ipifs.values(), (ipif) => ({
+      address: ipif.address,
+      prefixLength: ipif.prefixLength,
+      state: ipif.state,
+      ...whereaboutsOf(group, ipif, ownerOf),
+    })),
+    unserved: group.unserved,
+  };
+}
+
+/** Which NIC receives for an address; why none does. `ownerOf` knows neighbours by MAC. */
+function whereaboutsOf(
+  { lan }: IpmpGroup,
+  ipif: Ipif,
+  ownerOf: (mac: Mac) => Ipv4 | undefined,
+): Pick<AddressRow, 'inbound' | 'note'> {
+  if (ipif.state === 'duplicate') {
+    const holder = lan.holderOf(ipif);
+    return { inbound: null, note: holderNote(holder, ownerOf(holder)) };
+  }
+  const inbound = ipif.boundIll?.name ?? null;
+  return { inbound, note: inbound === null ? causeSentence('no-interface') : null };
+}
+
+/** The holder of a duplicate. A router that answers for others (proxy ARP) has its own address. */
+function holderNote(mac: Mac, address: Ipv4 | undefined): string {
+  const own = address === undefined ? '' : `, which is ${ipv4Format(address)},`;
+  return `${macFormat(mac)}${own} has it; tried again as soon as that no longer answers`;
+}
+
+function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
+  const { common, senders, served, unserved } = copy;
+  for (const { address, prefixLength, state, inbound, note } of served) {
+    yield {
+      ...common,
+      address: `${ipv4Format(address)}/${prefixLength}`,
+      state,
+      inbound,
+      outbound: inbound === null ? [] : senders,
+      note,
+    };
+  }
+  for (const { address, prefixLength, cause } of unserved) {
+    yield {
+      ...common,
+      address: `${address}/${prefixLength}`,
+      state: cause === 'not-served' ? 'up' : 'down',
+      inbound: null,
+      outbound: [],
+      note: causeSentence(cause),
+    };
+  }
+}
+
+function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
+  const common = {
+    ifname: tracked.name,
+    group: tracked.group?.name ?? null,
+    type: 'test' as const,
+  };
+  const served = tracked.ill.testIpifs.map((ipif): AddressRow => {
+    const isServed = isServing(tracked);
+    return {
+      ...common,
+      address: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
+      state: isServed ? ipif.state : 'down',
+      inbound: isServed ? tracked.name : null,
+      outbound: isServed ? [tracked.name] : [],
+      note: null,
+    };
+  });
+  const unserved = tracked.spec.testAddresses
+    .filter((address) => address.includes(':'))
+    .map(
+      (address): AddressRow => ({
+        ...common,
+        address,
+        state: 'down',
+        inbound: null,
+        outbound: [],
+        note: causeSentence('not-served'),
+      }),
+    );
+  return [...served, ...unserved];
+}
+
+/** The neighbours of all groups. */
+export function describeNeighbors(ctx: IpmpContext): NeighborRow[] {
+  return [...takeNeighbors(ctx)];
+}
+
+/** The same, copied now and made into rows as they are taken: there may be tens of thousands. */
+export function takeNeighbors(ctx: IpmpContext): Iterable<NeighborRow> {
+  const copies = Array.from(ctx.groups.values(), ({ name, lan }) => ({
+    name,
+    neighbors: lan.neighbors(),
+  }));
+  return (function* () {
+    for (const { name, neighbors } of copies) {
+      for (const row of neighbors) yield neighborRow(name, row);
+    }
+  })();
+}
+
+function neighborRow(group: string, row: LanNeighborRow): NeighborRow {
+  return {
+    dst: ipv4Format(row.address),
+    lladdr: macText(row.mac),
+    state: row.state,
+    group,
+    proxy: row.isProxy,
+    cause: row.why,
+  };
+}
+
+/** How often members were taken out of use, for metrics. */
+export function describeFailovers(ctx: IpmpContext): FailoverRow[] {
+  return Array.from(ctx.failovers.values(), ({ device: _, ...row }) => row);
+}
+
+function macText(mac: Mac): string | null {
+  return mac === 0 ? null : macFormat(mac);
+}

@@ -1,0 +1,117 @@
+/** How the measuring programs of the lab speak with the process that started them. */
+
+import type { ChildProcess } from 'node:child_process';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Workspace } from '../workspace.ts';
+
+/** A message on the channel: what it is, and whatever belongs to it. */
+export interface Message {
+  readonly kind: string;
+  readonly [key: string]: unknown;
+}
+
+/** Ours: an answer of a measuring program takes milliseconds, on a crowded machine seconds. */
+const ANSWER_MS = 30_000;
+
+/** In a measuring program: sends to the parent, and ends with it. */
+export function sendToParent(message: Message): void {
+  process.send?.(message);
+}
+
+/** In a measuring program: calls `handle` for each message; the end of the parent is ours too. */
+export function onParentMessage(handle: (message: Message) => void): void {
+  process.on('message', (message) => handle(message as Message));
+  process.on('disconnect', () => process.exit(0));
+}
+
+interface Waiter {
+  readonly kind: string;
+  resolve(message: Message): void;
+  reject(error: Error): void;
+}
+
+/** A measuring program as its parent sees it. */
+export class MeasuringChild {
+  readonly #process: ChildProcess;
+  readonly #workspace: Workspace;
+  readonly #title: string;
+  readonly #waiters = new Set<Waiter>();
+  #unread: Message[] = [];
+  #failure: Error | undefined;
+  #stderr = '';
+
+  /** Starts the compiled `program` in the namespace of `role`. */
+  constructor(workspace: Workspace, role: string, program: URL, args: readonly string[]) {
+    this.#workspace = workspace;
+    const file = fileURLToPath(program);
+    this.#title = `${basename(file, '.js')} in ${role}`;
+    this.#process = workspace.start([process.execPath, file, ...args], { role, ipc: true });
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-4000);
+    });
+    this.#process.on('message', (message) => this.#deliver(message as Message));
+    this.#process.on('close', (status) => this.#fail(`has ended (${status}): ${this.#stderr}`));
+  }
+
+  /** Sends a message and waits for the answer, a message of kind `answer`. */
+  async ask(message: Message, answer: string): Promise<Message> {
+    const waiting = this.receive(answer);
+    if (this.#process.connected) this.#process.send(message);
+    return await waiting;
+  }
+
+  /**
+   * Waits for a message of `kind`. @throws Error when the program ends, or says nothing for
+   * `withinMs`
+   */
+  receive(kind: string, withinMs = ANSWER_MS): Promise<Message> {
+    const at = this.#unread.findIndex((message) => message.kind === kind);
+    const [found] = at < 0 ? [] : this.#unread.splice(at, 1);
+    if (found !== undefined) return Promise.resolve(found);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(patience);
+        this.#waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        kind,
+        resolve: (message) => {
+          end();
+          resolve(message);
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      const silence = new Error(`${this.#title} said no '${kind}' in ${withinMs} ms`);
+      const patience = setTimeout(() => waiter.reject(silence), withinMs);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#workspace.stop(this.#process);
+  }
+
+  #deliver(message: Message): void {
+    if (message.kind === 'error') {
+      this.#fail(String(message.text));
+      return;
+    }
+    for (const waiter of this.#waiters) {
+      if (waiter.kind === message.kind) {
+        waiter.resolve(message);
+        return;
+      }
+    }
+    this.#unread.push(message);
+  }
+
+  #fail(text: string): void {
+    this.#failure ??= new Error(`${this.#title}: ${text}`);
+    for (const waiter of [...this.#waiters]) waiter.reject(this.#failure);
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The ground on which one candidate runs: a host with its NICs, and a peer where all of them lead.
+ *
+ *     host ── eth0 ──┐
+ *          └─ eth1 ──┴── bridge in the peer (192.0.2.1)
+ *
+ * Every candidate has a field of its own, alike to the last device, so that they can take turns
+ * without being built anew. The direct one has no bridge: its veth pair is the kernel's own path
+ * between two namespaces and the limit of this machine.
+ */
+
+import { LAN, type Wiring } from '../../../src/lab/topology.ts';
+import { until } from '../../../src/lab/until.ts';
+import { Workspace } from '../../../src/lab/workspace.ts';
+
+/** Where every candidate's traffic goes, and where it comes from. */
+export const PEER = LAN.gateways[0];
+export const [HOST] = LAN.data;
+export const HOST_PREFIX = `${HOST}/${LAN.prefixLength}`;
+
+/** Devices that carry nothing: the loopback, and the handle of Open vSwitch's datapath. */
+const IDLE_DEVICES = ['lo', 'ovs-netdev'];
+
+const BRIDGE = 'type bridge forward_delay 0 stp_state 0 mcast_snooping 0';
+
+/** One candidate's namespaces, `host` and `peer`. Shaped as the lab's configuration wants it. */
+export class Field {
+  readonly workspace = new Workspace();
+  readonly options: { readonly wiring: Wiring };
+  readonly members: readonly string[];
+  #mtu = 1500;
+
+  constructor(wiring: Wiring, nics: number) {
+    this.options = { wiring };
+    this.members = Array.from({ length: nics }, (_, nic) => `net${nic}`);
+  }
+
+  /** Builds it. `isBare`: one veth pair with the addresses on its ends. @throws CommandError */
+  async build({ isBare = false } = {}): Promise<void> {
+    await this.workspace.addNamespace('host', { ipv6: false });
+    await this.workspace.addNamespace('peer', { ipv6: false });
+    if (isBare) await this.#connect(0, '', `address add ${PEER}/${LAN.prefixLength} dev p0`);
+    else await this.#plug();
+    if (this.options.wiring === 'bridge') await this.#addHostBridges();
+  }
+
+  /** Starts the server that the throughput workloads speak to. */
+  async serve(): Promise<void> {
+    const server = this.workspace.start(['iperf3', '-s', '-B', PEER], { role: 'peer' });
+    // Nobody reads what it says; a full pipe would stop it.
+    server.stdout?.resume();
+    server.stderr?.resume();
+    await until('iperf3 listens', 5000, async () => {
+      const argv = ['ss', '-Hltn', 'sport', '=', ':5201'];
+      return (await this.workspace.runIn('peer', argv)) !== '';
+    });
+  }
+
+  /**
+   * Gives every device of both ends this MTU; whoever makes the group's follow the NICs wants the
+   * same. @throws CommandError, WaitedTooLong
+   */
+  async setMtu(mtu: number): Promise<void> {
+    if (mtu === this.#mtu) return;
+    for (const role of ['peer', 'host']) {
+      // In the order in which they were made: what lies below comes first.
+      const lines = (await this.#links(role)).map(({ ifname }) => `link set ${ifname} mtu ${mtu}`);
+      await this.workspace.ip(role, lines);
+    }
+    await until(`all devices have MTU ${mtu}`, 5000, async () => {
+      const links = [...(await this.#links('host')), ...(await this.#links('peer'))];
+      return links.every((link) => link.mtu === mtu);
+    });
+    this.#mtu = mtu;
+  }
+
+  async #links(role: string): Promise<readonly { ifname: string; mtu: number }[]> {
+    const text = await this.workspace.runIn(role, ['ip', '-j', 'link']);
+    const links = JSON.parse(text) as { ifname: string; mtu: number }[];
+    return links.filter(({ ifname }) => !IDLE_DEVICES.includes(ifname));
+  }
+
+  async #plug(): Promise<void> {
+    await this.workspace.ip('peer', [
+      `link add name lan ${BRIDGE}`,
+      `address add ${PEER}/${LAN.prefixLength} dev lan`,
+      'link set lan up',
+    ]);
+    for (const nic of this.members.keys()) {
+      await this.#connect(nic, `link set p${nic} master lan`, '');
+    }
+  }
+
+  async #connect(nic: number, ...far: readonly string[]): Promise<void> {
+    const peer = this.workspace.namespaceOf('peer');
+    await this.workspace.ip('host', [
+      `link add name eth${nic} type veth peer name p${nic} netns ${peer}`,
+      `link set eth${nic} up`,
+    ]);
+    await this.workspace.ip('peer', [...far.filter((line) => line !== ''), `link set p${nic} up`]);
+  }
+
+  async #addHostBridges(): Promise<void> {
+    for (const nic of this.members.keys()) {
+      await this.workspace.ip('host', [
+        `link add name br${nic} ${BRIDGE}`,
+        `link set eth${nic} master br${nic}`,
+        `link set br${nic} up`,
+      ]);
+    }
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Peers follow an address that moves to another NIC: also those that believe one form of
+ * announcement only, or none; and a path that is dead while its link is up takes along nothing that
+ * is bound to another NIC.
+ */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import type { InterfaceRow } from '../../../src/ctl/backend.ts';
+import { EchoStream } from '../../../src/lab/measure/measure.ts';
+import { LAN } from '../../../src/lab/topology.ts';
+import { until } from '../../../src/lab/until.ts';
+import { TestHost } from '../tools/harness.ts';
+import { Sniffer } from '../tools/sniffer.ts';
+
+const [GATEWAY] = LAN.gateways;
+const PROXIED = '192.0.2.82';
+const PROXIED_MAC = '02:00:00:00:00:82';
+/** Addresses of the gateway that the host has never asked for. */
+const UNKNOWN = '192.0.2.90';
+const UNKNOWN_2 = '192.0.2.91';
+const ECHOES_A_SECOND = 200;
+const REQUESTS = 5;
+/** Answers after which a path counts as whole again. */
+const ANSWERS = 20;
+/** Two seconds, and what a busy machine adds; a peer's own table takes 20 seconds and more. */
+const BACK_WITHIN_MS = 3000;
+const NO_DAMPING = { 'flap-damping': 'off' };
+
+/** What a peer does not believe of the ARP that an address sends, as nftables has it. */
+const PEERS: Readonly<Record<string, readonly string[]>> = {
+  'requests to everybody only': [
+    'operation reply arp daddr ip $A',
+    'operation request arp daddr ip != $A',
+  ],
+  'replies only': ['operation request'],
+  'no announcement': ['daddr ip $A'],
+};
+
+/** The gateway drops what it does not believe of `address`. */
+function disbelief(address: string, rules: readonly string[]): string {
+  const lines = rules.map((rule) => `arp saddr ip $A arp ${rule} drop`.replaceAll('$A', address));
+  return `table arp peer {
+  chain input {
+    type filter hook input priority 0
+    ${lines.join('\n    ')}
+  }
+}`;
+}
+
+async function nominated(host: TestHost): Promise<string> {
+  const rows = (await host.daemon.interfaces()) as (InterfaceRow & { nominated: boolean })[];
+  const found = rows.find((row) => row.nominated);
+  if (found === undefined) throw new Error('no interface is nominated');
+  return found.ifname;
+}
+
+function uplinkOf(host: TestHost, ifname: string): string {
+  return host.topology.uplinks[host.topology.members.indexOf(ifname)] ?? '';
+}
+
+/** The MAC that the gateway has for an address. */
+async function gatewayHas(host: TestHost, address: string): Promise<string | undefined> {
+  const args = ['neigh', 'show', 'dev', 'eth0', 'to', address];
+  const [row] = (await host.ipJson('gw', args)) as { lladdr?: string }[];
+  return row?.lladdr;
+}
+
+for (const [name, rules] of Object.entries(PEERS)) {
+  test(`a peer that believes ${name} follows an address whose NIC is cut`, async (t) => {
+    const host = await TestHost.raise({ group: NO_DAMPING });
+    try {
+      for (const address of LAN.data) {
+        await host.ping('gw', address);
+        const { uplink } = await host.boundTo(address);
+        await host.run('gw', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_accept']);
+        await host.run('gw', ['nft', '-f', '-'], disbelief(address, rules));
+        const options = { role: 'gw', perSecond: ECHOES_A_SECOND };
+        const echo = await EchoStream.start(host.workspace, address, options);
+        await until('echo', 10_000, async () => (await echo.peek()).received > ANSWERS);
+        await echo.mark('cut');
+        await host.topology.cut(uplink);
+        await until('the NIC has failed', 10_000, async () => {
+          return (await host.boundTo(address)).uplink !== uplink;
+        });
+        await echo.mark('bound');
+        await until('echo', 90_000, async () => {
+          const { sent = 0, lost = 0 } = (await echo.peek()).windows.at(-1) ?? {};
+          return sent - lost > ANSWERS;
+        });
+        const { longestGapMs, lost } = await echo.stop();
+        t.diagnostic(`${address}: ${lost} lost, longest gap ${longestGapMs.toFixed(0)} ms`);
+        ok(longestGapMs < BACK_WITHIN_MS, `${longestGapMs} ms`);
+        await host.run('gw', ['nft', 'delete', 'table', 'arp', 'peer']);
+        await host.topology.repair(uplink);
+        await host.daemon.waitUntilOk();
+      }
+    } finally {
+      await host.lower();
+    }
+  });
+}
+
+test('a proxy entry is announced by the NIC that is newly nominated', async (t) => {
+  const host = await TestHost.raise({ group: NO_DAMPING });
+  try {
+    const words = ['neighbor', 'add', PROXIED, 'lladdr', PROXIED_MAC, 'proxy', 'dev', 'ipmp0'];
+    const { status, stderr } = await host.daemon.ipmpadm(words);
+    equal(status, 0, stderr);
+    const from = await nominated(host);
+    const fromMac = await host.memberMac(from);
+    await until('the gateway asks', 10_000, async () => {
+      await host.ping('gw', PROXIED, { count: 1, silenceS: 0.1 });
+      return (await gatewayHas(host, PROXIED)) === fromMac;
+    });
+    const sniffer = await Sniffer.start(host.workspace, {
+      role: 'gw',
+      device: 'eth0',
+      filter: 'arp and arp[14:4] = 0xc0000252',
+    });
+    const cutS = Date.now() / 1000;
+    await host.topology.cut(uplinkOf(host, from));
+    const to = await until('another one is nominated', 10_000, async () => {
+      const ifname = await nominated(host);
+      return ifname !== from && ifname;
+    });
+    const toMac = await host.memberMac(to);
+    const [first = ''] = await sniffer.waitFor(new RegExp(` ${toMac} > ff:ff:ff:ff`), 30_000);
+    const tookMs = (Number.parseFloat(first) - cutS) * 1000;
+    t.diagnostic(`announced ${tookMs.toFixed(0)} ms after the cut`);
+    ok(tookMs < BACK_WITHIN_MS, first);
+    await until('the gateway has the new MAC', BACK_WITHIN_MS, async () => {
+      return (await gatewayHas(host, PROXIED)) === toMac;
+    });
+    await sniffer.stop();
+  } finally {
+    await host.lower();
+  }
+});
+
+/** The switch drops all that goes through the port of a NIC, whose link stays up. */
+function deadPort(port: string): string {
+  return `table bridge dead {
+  chain forward {
+    type filter hook forward priority 0
+    iifname "${port}" drop
+    oifname "${port}" drop
+  }
+}`;
+}
+
+/** The gateway asks everybody for an address, and each request is answered by its NIC. */
+async function repliesFrom(host: TestHost, bound: { address: string; ifname: string }) {
+  const { address, ifname } = bound;
+  // Announcements are replies too, to everybody.
+  const mac = await host.memberMac(ifname);
+  const filter = `arp[6:2] = 2 and not ether broadcast and ether src ${mac}`;
+  const sniffer = await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter });
+  const argv = ['arping', '-q', '-c', String(REQUESTS), '-W', '0.1', '-i', 'eth0', address];
+  await host.run('gw', ['sh', '-c', '"$@" || true', '-', ...argv]);
+  await sniffer.waitFor(new RegExp(`Reply ${address} is-at`), 5000, REQUESTS);
+  await sniffer.stop();
+}
+
+test('a dead path of the nominated NIC takes along nothing that is bound to another', async () => {
+  const host = await TestHost.raise({ group: { spreading: 'address', ...NO_DAMPING } });
+  try {
+    for (const address of [UNKNOWN, UNKNOWN_2]) {
+      await host.workspace.ip('gw', [`address add ${address}/24 dev eth0`]);
+    }
+    const dead = await nominated(host);
+    const bindings = await Promise.all(
+      LAN.data.map(async (address) => ({ address, ...(await host.boundTo(address)) })),
+    );
+    const good = bindings.find(({ ifname }) => ifname !== dead);
+    if (good === undefined) throw new Error(JSON.stringify(bindings));
+    const { role, device } = host.topology.portOf(uplinkOf(host, dead));
+    await host.run(role, ['nft', '-f', '-'], deadPort(device));
+    await repliesFrom(host, good);
+    await host.workspace.ip('gw', ['neigh flush all']);
+    equal((await host.ping('gw', good.address)).answered, 3);
+    const args = ['-I', good.address];
+    const onDead = await Sniffer.start(host.workspace, {
+      role: 'host',
+      device: uplinkOf(host, dead),
+      // Of other addresses it may say where they are, in person.
+      filter: `arp[6:2] = 1 and arp src host ${good.address} and arp dst host ${UNKNOWN}`,
+    });
+    equal((await host.ping('host', UNKNOWN, { args })).answered, 3, 'the host has to ask');
+    await onDead.stop();
+    deepEqual(onDead.lines, [], 'the question is asked by the NIC of its address');
+    equal((await host.ping('host', GATEWAY, { args })).answered, 3);
+    equal(await nominated(host), dead, 'it is still nominated');
+    // What is bound to the dead path is not reached, but its questions are asked by the other NIC.
+    const lost = bindings.find(({ ifname }) => ifname === dead)?.address ?? '';
+    await host.workspace.ip('gw', ['neigh flush all']);
+    equal((await host.ping('gw', lost, { count: 1 })).answered, 0);
+    await host.ping('host', UNKNOWN_2, { count: 1, args: ['-I', lost] });
+    equal((await host.kernelNeighbor(UNKNOWN_2))?.lladdr, await host.macOf('gw', 'eth0'));
+  } finally {
+    await host.lower();
+  }
+});

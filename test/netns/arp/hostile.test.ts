@@ -1,0 +1,194 @@
+/** ARP that is forged, and hundreds of neighbours at once. */
+
+import { equal, ok } from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { EchoStream } from '../../../src/lab/measure/measure.ts';
+import { LAN } from '../../../src/lab/topology.ts';
+import { until } from '../../../src/lab/until.ts';
+import { root } from '../../tidy/source.ts';
+import { ArpStation, arpOf } from '../tools/arp-station.ts';
+import { type KernelNeighbor, TestHost } from '../tools/harness.ts';
+
+const DATAGRAMS = join(root, 'test/netns/programs/datagrams.py');
+const DISCARD_PORT = 9;
+const [GATEWAY] = LAN.gateways;
+const [ADDRESS] = LAN.data;
+/** No station has it. */
+const DEAD_MAC = '02:de:ad:be:ef:01';
+const ECHOES_A_SECOND = 200;
+
+/** Forged frames that name the gateway as their sender. */
+const FORGED = {
+  request: arpOf({
+    operation: 'request',
+    senderMac: DEAD_MAC,
+    senderAddress: GATEWAY,
+    targetAddress: ADDRESS,
+  }),
+  reply: arpOf({
+    operation: 'reply',
+    senderMac: DEAD_MAC,
+    senderAddress: GATEWAY,
+    targetMac: DEAD_MAC,
+    targetAddress: GATEWAY,
+  }),
+};
+
+describe('a forged MAC of the gateway', () => {
+  let host: TestHost;
+  let station: ArpStation;
+  /** Judged by what is lost in this time. */
+  const WATCHED_MS = 3000;
+  /** As Linux's own table does at its best; believed frames cost 40 seconds. */
+  const LOST_MS_MOST = 2000;
+  const FORGERIES = 6;
+  const LOST_SHARE_MOST = 0.3;
+
+  before(async () => {
+    host = await TestHost.raise({ wiring: 'macvtap', gateways: 2 });
+    station = new ArpStation(host, 'gw2');
+  });
+  after(() => host?.lower());
+
+  async function echo(): Promise<EchoStream> {
+    const options = { perSecond: ECHOES_A_SECOND };
+    const stream = await EchoStream.start(host.workspace, GATEWAY, options);
+    await until('echo', 10_000, async () => (await stream.peek()).received > 20);
+    return stream;
+  }
+
+  for (const kind of ['request', 'reply'] as const) {
+    test(`one ${kind}: less than two seconds of traffic are lost`, async (t) => {
+      const stream = await echo();
+      await stream.mark('forged');
+      await station.send([FORGED[kind]]);
+      const wanted = (ECHOES_A_SECOND * WATCHED_MS) / 1000;
+      await until('the time is over', WATCHED_MS * 5, async () => {
+        return ((await stream.peek()).windows.at(-1)?.sent ?? 0) >= wanted;
+      });
+      const { windows } = await stream.stop();
+      const { lost = wanted, longestGapMs = 0 } = windows.at(-1) ?? {};
+      t.diagnostic(`${lost} of ${wanted} lost, longest gap ${longestGapMs.toFixed(0)} ms`);
+      ok(lost < (ECHOES_A_SECOND * LOST_MS_MOST) / 1000, `${lost} lost`);
+      const mac = await host.macOf('gw', 'eth0');
+      equal((await host.kernelNeighbor(GATEWAY))?.lladdr, mac);
+    });
+  }
+
+  test('one a second: the gateway is reached for most of the time', async (t) => {
+    const stream = await echo();
+    await stream.mark('forged');
+    const times = FORGERIES / 2;
+    await station.send([FORGED.request, FORGED.reply], { times, perSecond: 1 });
+    const { windows } = await stream.stop();
+    const { sent = 0, lost = 0 } = windows.at(-1) ?? {};
+    t.diagnostic(`${lost} of ${sent} lost`);
+    ok(sent > ECHOES_A_SECOND * (FORGERIES - 2), `${sent} sent`);
+    ok(lost < sent * LOST_SHARE_MOST, `${lost} of ${sent} lost`);
+  });
+});
+
+describe('neighbours that are new', () => {
+  let host: TestHost;
+  const NEIGHBORS = 600;
+  const RESOLVED_WITHIN_MS = 3000;
+  const BURST = 300;
+  const BURST_SIZE = 1400;
+  /** No call waits for a neighbour's answer; a busy machine takes half a second for 600. */
+  const SENT_WITHIN_S = 2;
+  const BURST_TARGET = '10.20.9.1';
+  const COUNTER = `table inet burst {
+  chain input {
+    type filter hook input priority 0
+    ip daddr ${BURST_TARGET} udp dport ${DISCARD_PORT} counter
+  }
+}`;
+  /** Room for all of a burst with what the kernel needs to hold it. */
+  const BURST_BUFFER = 4 * 1024 * 1024;
+  const SILENCE = `table arp silence {
+  chain input {
+    type filter hook input priority 0
+    arp daddr ip ${BURST_TARGET} drop
+  }
+}`;
+  const DELETE = ['neighbor', 'delete', BURST_TARGET, 'dev', 'ipmp0'];
+  const neighbors = Array.from({ length: NEIGHBORS }, (_, index) => {
+    return `10.20.${Math.trunc(index / 200)}.${(index % 200) + 1}`;
+  });
+
+  before(async () => {
+    host = await TestHost.raise({
+      wiring: 'macvtap',
+      addresses: [`${ADDRESS}/24`, '10.20.255.1/16'],
+    });
+    const added = [...neighbors, BURST_TARGET].map((one) => `address add ${one}/16 dev eth0`);
+    await host.workspace.ip('gw', added);
+    equal((await host.ping('host', GATEWAY)).answered, 3);
+  });
+  after(() => host?.lower());
+
+  /** Returns the seconds that the datagrams took the sender. */
+  async function send(
+    addresses: readonly string[],
+    { size = 1, count = 1, buffer = 0 } = {},
+  ): Promise<number> {
+    const words = [size, count, DISCARD_PORT, buffer].map(String);
+    const text = await host.run('host', ['python3', DATAGRAMS, ...words, ...addresses]);
+    const [refused, seconds] = text.trim().split(' ').map(Number);
+    equal(refused, 0, 'refused');
+    return seconds ?? 0;
+  }
+
+  /** Waits until a whole burst has arrived; `how` the sender fared is for people. */
+  async function burstArrives(t: TestContext, how: string): Promise<void> {
+    let arrived = 0;
+    await until(`all ${BURST} datagrams`, 5000, async () => {
+      const text = await host.run('gw', ['nft', 'list', 'table', 'inet', 'burst']);
+      arrived = Number(/counter packets (\d+)/.exec(text)?.[1]);
+      return arrived === BURST;
+    }).finally(() => t.diagnostic(`${arrived} of ${BURST} arrived; ${how}`));
+    await host.run('gw', ['nft', 'delete', 'table', 'inet', 'burst']);
+  }
+
+  test(`${BURST} datagrams to a neighbour that is not known arrive`, async (t) => {
+    await host.run('gw', ['nft', '-f', '-'], COUNTER);
+    equal(await host.kernelNeighbor(BURST_TARGET), undefined);
+    const seconds = await send([BURST_TARGET], { size: BURST_SIZE, count: BURST });
+    ok(seconds < SENT_WITHIN_S, `sent in ${seconds} s`);
+    await burstArrives(t, `sent in ${seconds} s`);
+  });
+
+  test(`${BURST} datagrams wait for a neighbour that answers late`, async (t) => {
+    await host.workspace.ip('host', ['neigh flush dev ipmp0']);
+    equal((await host.daemon.ipmpadm(DELETE)).status, 0);
+    await host.run('gw', ['nft', '-f', '-'], COUNTER);
+    await host.run('gw', ['nft', '-f', '-'], SILENCE);
+    const seconds = await send([BURST_TARGET], {
+      size: BURST_SIZE,
+      count: BURST,
+      buffer: BURST_BUFFER,
+    });
+    await host.run('gw', ['nft', 'delete', 'table', 'arp', 'silence']);
+    ok((await host.kernelNeighbor(BURST_TARGET))?.lladdr === undefined, 'it has not answered yet');
+    await burstArrives(t, `sent in ${seconds} s`);
+  });
+
+  test(`${NEIGHBORS} at once are all resolved`, async (t) => {
+    const seconds = await send(neighbors);
+    ok(seconds < SENT_WITHIN_S, `sent in ${seconds} s`);
+    const beganMs = performance.now();
+    let rows: KernelNeighbor[] = [];
+    const known = (): number => rows.filter((row) => row.lladdr !== undefined).length;
+    await until('all are resolved', RESOLVED_WITHIN_MS, async () => {
+      const all = (await host.ipJson('host', ['neigh', 'show', 'dev', 'ipmp0'])) as typeof rows;
+      rows = all.filter((row) => neighbors.includes(row.dst));
+      return known() === NEIGHBORS;
+    }).finally(() => {
+      const tookMs = performance.now() - beganMs;
+      t.diagnostic(`${known()} resolved in ${tookMs.toFixed(0)} ms; sent in ${seconds} s`);
+    });
+    equal(rows.filter((row) => row.state.includes('FAILED')).length, 0);
+    equal((await host.ping('host', GATEWAY)).answered, 3);
+  });
+});

@@ -1,0 +1,28 @@
+/** Every example of docs/api.md, given to curl as it stands there, against the real daemon. */
+
+import { equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { curlExamples } from '../../unit/ctl/adm/docs.ts';
+import { TestHost } from '../tools/harness.ts';
+
+test('[contract 5.1, 5.2, 5.3] the examples of docs/api.md do what they say', async () => {
+  const host = await TestHost.raise();
+  try {
+    for (const name of ['net2', 'net3']) {
+      equal((await host.daemon.ipmpadm(['interface', 'create', name])).status, 0);
+    }
+    const examples = curlExamples();
+    ok(examples.length > 20, `${examples.length} examples`);
+    for (const { command, status } of examples) {
+      // A stream does not end by itself; its status is there when curl gives up.
+      const ends = command.includes('/v1/events') ? '-m 1' : '-m 20';
+      const asked = command.replace(/^curl /, `curl -o /dev/null -w '%{http_code}' ${ends} `);
+      const variables = `sock=${host.daemon.socket}\njson='content-type: application/json'\n`;
+      const printed = await host.workspace.run(['bash', '-c', `${variables}${asked} || true`]);
+      equal(printed, status, command);
+    }
+    await host.daemon.waitUntilOk();
+  } finally {
+    await host.lower();
+  }
+});

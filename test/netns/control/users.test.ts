@@ -1,0 +1,91 @@
+/**
+ * Eight users and all verbs of the API, against the real daemon: each user is a process of its own,
+ * made by setpriv, and speaks through curl; the kernel says to the daemon who it is.
+ */
+
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { chmodSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { systemGroupId } from '../../../src/ctl/api/socket.ts';
+import { getJson } from '../../../src/lab/api.ts';
+import { LabDaemon } from '../../../src/lab/daemon-process.ts';
+import { type Answer, judgeCell } from '../../siege/matrix.ts';
+import { type User, usersWith } from '../../siege/users.ts';
+import { unlikeTheList, VERBS, type Verb } from '../../siege/verbs.ts';
+import { TestHost } from '../tools/harness.ts';
+
+/** A group of every Debian system; and one of none. */
+const OPERATORS = 'operator';
+const NO_GROUP = 'nosuchgroup';
+
+const MARK = '=== status ';
+
+/** curl's configuration for one request after another, each for a second at most (events). */
+function curlConfiguration(socket: string, verbs: readonly Verb[]): string {
+  const blocks = verbs.map(({ method, sample }) => [
+    'silent',
+    'globoff',
+    'path-as-is',
+    `unix-socket = ${socket}`,
+    `url = http://ipmpd${sample.path}`,
+    `request = ${method}`,
+    ...(sample.path === '/v1/events' ? ['max-time = 0.3'] : []),
+    ...(sample.body === undefined
+      ? []
+      : [
+          'header = "content-type: application/json"',
+          `data-binary = ${JSON.stringify(sample.body)}`,
+        ]),
+    `write-out = "\\n${MARK}%{http_code}\\n"`,
+  ]);
+  return blocks.map((lines) => `${lines.join('\n')}\n`).join('next\n');
+}
+
+async function askAs(host: TestHost, user: User, verbs: readonly Verb[]): Promise<Answer[]> {
+  const groups = user.groups.length === 0 ? ['--clear-groups'] : ['--groups', user.groups.join()];
+  const who = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, ...groups];
+  // curl's status is that of its last request; what each brought is judged by its own status.
+  const curl = ['sh', '-c', '"$@" || true', '-', 'curl', '--config', '-'];
+  const input = curlConfiguration(host.daemon.socket, verbs);
+  const text = await host.run('host', [...who, ...curl], input);
+  const parts = text.split(MARK);
+  equal(parts.length, verbs.length + 1, `${user.title}: an answer for each verb`);
+  return verbs.map((_, at) => ({
+    status: Number.parseInt(parts[at + 1] ?? '', 10),
+    text: (parts[at] ?? '').replace(/^\d+\n/, ''),
+  }));
+}
+
+async function restart(host: TestHost, group: string): Promise<void> {
+  equal(await host.daemon.stop(), 0);
+  const text = readFileSync(join(host.workspace.folder, 'ipmpd.yaml'), 'utf8');
+  const changed = { ...JSON.parse(text), control: { group } };
+  host.daemon = await LabDaemon.start(host.workspace, JSON.stringify(changed));
+}
+
+test('[contract 5.4] the matrix of users and verbs', async (t) => {
+  const operators = await systemGroupId(OPERATORS);
+  if (operators === undefined) return t.skip(`this machine has no group ${OPERATORS}`);
+  const host = await TestHost.raise({ top: { control: { group: OPERATORS } } });
+  try {
+    chmodSync(host.workspace.folder, 0o711);
+    const document = await getJson(host.daemon.socket, '/v1/openapi.json');
+    deepEqual(unlikeTheList(document), { absent: [], unlisted: [] });
+    const users = [...usersWith(operators)].sort((a, b) => sortKey(a) - sortKey(b));
+    for (const user of users) {
+      if (user.withoutOperators) await restart(host, NO_GROUP);
+      const answers = await askAs(host, user, VERBS);
+      for (const [at, verb] of VERBS.entries()) judgeCell(user, verb, answers[at]!);
+    }
+    t.diagnostic(`${users.length * VERBS.length} cells`);
+    match(host.daemon.log, /there is no group nosuchgroup: only root may operate/);
+    equal((await host.daemon.group()).interfaces.length, 2, 'nothing has changed');
+  } finally {
+    await host.lower();
+  }
+});
+
+function sortKey(user: User): number {
+  return user.withoutOperators ? 1 : 0;
+}

@@ -1,0 +1,203 @@
+/**
+ * A hundred thousand hostile frames from the wire and from the host: the daemon lives, every frame
+ * that came in is delivered, answered or dropped under a name, and the daemon still does its work.
+ *
+ * Frames are made by us (seeded), written as pcap files and sent by tcpreplay. How many came in is
+ * known from outside: tcpreplay's own count, which the kernel's counter of the sending device
+ * confirms to the frame, and the counters of the devices that the daemon reads from. Frames of the
+ * wire leave the far end of the first NIC's cable, past the switch, which would refuse many.
+ */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Rng } from '../../../src/base/rng.ts';
+import { getJson } from '../../../src/lab/api.ts';
+import { GROUP } from '../../../src/lab/configuration.ts';
+import { LAN } from '../../../src/lab/topology.ts';
+import { until } from '../../../src/lab/until.ts';
+import { frameCounts, type KstatRow, lawBreaches, statisticOf } from '../../conservation.ts';
+import { hostileFrames, pcapOf } from '../tools/frames.ts';
+import { TestHost } from '../tools/harness.ts';
+
+const FRAMES = 50_000;
+const SEED = 1;
+const PER_SECOND = 10_000;
+
+/** Readings that must agree before nothing is on its way any more. */
+const STEADY = 5;
+
+/** The switch counts what it sends to the first NIC, so that it is not taken for the test's. */
+const SWITCH_COUNTER = `table bridge count {
+  chain forwarded {
+    type filter hook forward priority 0
+    oifname "p0" counter
+  }
+}`;
+
+/** The host's kernel says nothing of its own accord: what it reads from us ends there. */
+const SILENT_HOST = `table inet silent {
+  chain output {
+    type filter hook output priority 0
+    oifname "${GROUP}" drop
+  }
+}
+table arp silent {
+  chain output {
+    type filter hook output priority 0
+    oifname "${GROUP}" drop
+  }
+}`;
+
+/** What the daemon says of itself, and what the kernel says of the devices around it. */
+interface Reading {
+  readonly rows: readonly KstatRow[];
+  /** Frames that the kernel gave to the daemon to read. */
+  readonly door: { readonly wire: number; readonly host: number };
+  /** Frames that left each of the places where tcpreplay sends. */
+  readonly left: { readonly wire: number; readonly host: number };
+}
+
+interface Counters {
+  readonly packets: number;
+  readonly dropped: number;
+}
+
+async function countersOf(host: TestHost, role: string, device: string) {
+  const args = ['-statistics', 'link', 'show', 'dev', device];
+  const [row] = (await host.ipJson(role, args)) as { stats64: { rx: Counters; tx: Counters } }[];
+  if (row === undefined) throw new Error(`there is no ${device} in ${role}`);
+  return row.stats64;
+}
+
+async function forwardedBySwitch(host: TestHost): Promise<number> {
+  const text = await host.run('swA', ['nft', 'list', 'table', 'bridge', 'count']);
+  return Number(/counter packets (\d+)/.exec(text)?.[1]);
+}
+
+async function read(host: TestHost): Promise<Reading> {
+  const nics = await Promise.all(
+    host.topology.members.map(async (name) => (await countersOf(host, 'host', name)).rx),
+  );
+  const { tx } = await countersOf(host, 'host', GROUP);
+  const cable = (await countersOf(host, 'swA', 'p0')).tx;
+  return {
+    rows: (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[],
+    // macvlan counts a frame as received also if the queue of its character device was full.
+    door: {
+      wire: nics.reduce((sum, rx) => sum + rx.packets - rx.dropped, 0),
+      host: tx.packets,
+    },
+    left: {
+      wire: cable.packets - (await forwardedBySwitch(host)),
+      host: tx.packets + tx.dropped,
+    },
+  };
+}
+
+/** A reading while no frame is on its way: everything stands still. */
+async function readAtRest(host: TestHost): Promise<Reading> {
+  let before = '';
+  let steady = 0;
+  return await until('all counters rest', 30_000, async () => {
+    const reading = await read(host);
+    const { rows, ...outside } = reading;
+    const now = JSON.stringify([frameCounts(rows), outside]);
+    steady = now === before ? steady + 1 : 0;
+    before = now;
+    return steady >= STEADY && reading;
+  });
+}
+
+async function replay(host: TestHost, side: 'wire' | 'host', file: string): Promise<number> {
+  const [role, device] = side === 'wire' ? ['swA', 'p0'] : ['host', GROUP];
+  const text = await host.run(role, ['tcpreplay', '-q', '-i', device, `--pps=${PER_SECOND}`, file]);
+  return Number(/Successful packets:\s+(\d+)/.exec(text)?.[1]);
+}
+
+async function writeFrames(host: TestHost): Promise<string> {
+  const file = join(host.workspace.folder, 'frames.pcap');
+  const stations = {
+    own: [
+      await host.macOf('host', GROUP),
+      ...(await Promise.all(host.topology.members.map((name) => host.memberMac(name)))),
+    ],
+    others: [await host.macOf('gw', 'eth0'), 'ff:ff:ff:ff:ff:ff', '01:00:5e:01:02:03'],
+    addresses: [...LAN.data, ...LAN.gateways, LAN.absent, LAN.remote, '255.255.255.255'],
+  };
+  writeFileSync(file, pcapOf(hostileFrames(new Rng(SEED), stations, FRAMES)));
+  return file;
+}
+
+/** How much `ipmpd:0:<name>:<statistic>` has grown. */
+function growth(before: Reading, after: Reading, name: string, statistic: string): number {
+  return Number(
+    statisticOf(after.rows, name, statistic) - statisticOf(before.rows, name, statistic),
+  );
+}
+
+/** The reasons under which frames were dropped meanwhile, with their counts. */
+function reasonsOf(before: Reading, after: Reading): [string, number][] {
+  const drops = after.rows.find((row) => row.module === 'ipmpd' && row.name === 'drops');
+  return Object.keys(drops?.data ?? {})
+    .map((reason): [string, number] => [reason, growth(before, after, 'drops', reason)])
+    .filter(([, count]) => count > 0);
+}
+
+async function works(host: TestHost): Promise<void> {
+  await host.daemon.waitUntilOk(30_000);
+  await host.workspace.ip('gw', ['neigh flush dev eth0']);
+  await until('ping', 30_000, async () => {
+    return (await host.ping('gw', LAN.data[0], { count: 1 })).answered === 1;
+  });
+  deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
+}
+
+for (const side of ['wire', 'host'] as const) {
+  test(`[contract 8.3] ${FRAMES} hostile frames from the ${side}`, async (t) => {
+    const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
+    try {
+      const { pid } = host.daemon.process;
+      const file = await writeFrames(host);
+      await host.run('swA', ['nft', '-f', '-'], SWITCH_COUNTER);
+      await host.run('host', ['nft', '-f', '-'], SILENT_HOST);
+      const before = await readAtRest(host);
+      const sent = await replay(host, side, file);
+      const after = await readAtRest(host);
+      const grown = (name: string, statistic: string): number =>
+        growth(before, after, name, statistic);
+      const came = {
+        wire: after.door.wire - before.door.wire,
+        host: after.door.host - before.door.host,
+      };
+      const reasons = reasonsOf(before, after);
+      t.diagnostic(
+        `seed ${SEED}: ${sent} sent; ${JSON.stringify(came)} came in; forwarded ` +
+          `${grown('datapath', 'forwarded')}, answered ${grown('control', 'answered')}, consumed ` +
+          `${grown('control', 'consumed')}; ${JSON.stringify(reasons)}`,
+      );
+      equal(sent, FRAMES, 'tcpreplay has sent all of them');
+      equal(after.left[side] - before.left[side], sent, 'and they have left the device');
+      ok(came[side] > FRAMES * 0.9, `${came[side]} came in`);
+      equal(grown('datapath', 'received_wire'), came.wire, 'read from the wire');
+      equal(grown('datapath', 'received_host'), came.host, 'read from the host');
+      const ownDrops = grown('datapath', 'injected_dropped') + grown('control', 'lost');
+      equal(
+        came.wire + came.host,
+        grown('datapath', 'forwarded') +
+          grown('control', 'answered') +
+          grown('control', 'consumed') +
+          reasons.reduce((sum, [, count]) => sum + count, -ownDrops),
+        'delivered, answered, or dropped under a name',
+      );
+      deepEqual(lawBreaches(after.rows), []);
+      equal(host.daemon.process.pid, pid);
+      equal(host.daemon.process.exitCode, null);
+      await host.run('host', ['nft', 'delete table inet silent; delete table arp silent']);
+      await works(host);
+    } finally {
+      await host.lower();
+    }
+  });
+}

@@ -1,0 +1,235 @@
+/** What the host side changes is put back also when others meddle: moved, held and named alike. */
+
+import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OperatorError } from '../../../src/base/errors.ts';
+import { closeDevice, openMacvtap } from '../../../src/host/port/tap.ts';
+import { Journal } from '../../../src/host/undo/journal.ts';
+import { until } from '../../../src/lab/until.ts';
+import { differences, inNamespace, nic, type World } from '../tools/host-world.ts';
+
+const ELSEWHERE = process.env.IPMPD_HOST_TEST_NOISE ?? '';
+const GROUP = {
+  name: 'ipmp0',
+  mac: 0x06_00_00_00_00_01,
+  queues: 1,
+  addresses: ['192.0.2.10/24'],
+  routes: [{ to: 'default', via: '192.0.2.1' }],
+};
+const NET0 = nic('net0', 0, { uplink: 'eth0' });
+
+function nft(...words: string[]): string {
+  return execFileSync('nft', words, { encoding: 'utf8' });
+}
+
+/** The macvtap goes to another namespace; the host side says so and gives it up. */
+async function moveAway(world: World, host: ReturnType<World['newHost']>): Promise<void> {
+  world.ip('link', 'set', 'net0', 'netns', ELSEWHERE);
+  await world.heard('lost', (event) => event.kind === 'device' && !event.present);
+  await host.releaseInterface('net0');
+}
+
+/** In a child, as its own PID namespace has it: holds the journal until it is told to end. */
+async function holdJournal(world: World): Promise<void> {
+  const host = world.newHost();
+  await host.start();
+  process.stdout.write('started\n');
+  process.stdin.resume();
+  await once(process.stdin, 'end');
+}
+
+inNamespace(import.meta.url, {
+  'a macvtap moved away and back goes at the stop': async (world) => {
+    world.cable('eth0', 'far0');
+    const before = await world.settledSnapshot();
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(NET0, 1);
+    await moveAway(world, host);
+    world.ip('-n', ELSEWHERE, 'link', 'set', 'net0', 'netns', String(process.pid));
+    await host.attachInterface(NET0, 1);
+    deepEqual(await host.stop(), { failed: [], unseen: [] });
+    deepEqual(differences(before, await world.settledSnapshot()), []);
+    equal(existsSync(join(world.folder, 'journal')), false);
+  },
+
+  'a macvtap moved away is named at the stop, and goes at the next one': async (world) => {
+    world.cable('eth0', 'far0');
+    const before = await world.settledSnapshot();
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(NET0, 1);
+    await moveAway(world, host);
+    deepEqual(await host.stop(), { failed: [], unseen: ['macvtap net0'] });
+    match(readFileSync(join(world.folder, 'journal'), 'utf8'), /"kind":"macvtap"/);
+    world.ip('-n', ELSEWHERE, 'link', 'set', 'net0', 'netns', String(process.pid));
+    const next = world.newHost();
+    equal(await next.start(), 1);
+    await next.stop();
+    deepEqual(differences(before, await world.settledSnapshot()), []);
+  },
+
+  'a macvtap that was deleted and made anew leaves nothing behind': async (world) => {
+    world.cable('eth0', 'far0');
+    const before = await world.settledSnapshot();
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(NET0, 1);
+    world.ip('link', 'del', 'net0');
+    await host.releaseInterface('net0');
+    await host.attachInterface(NET0, 1);
+    deepEqual(await host.stop(), { failed: [], unseen: [] });
+    // The kernel leaves a NIC with what a macvtap that is deleted wanted of it.
+    const isKernels = (line: string): boolean => /"ifname":"eth0".*"allmulti":[01]/.test(line);
+    const left = differences(before, await world.settledSnapshot());
+    deepEqual(
+      left.filter((line) => !isKernels(line)),
+      [],
+    );
+    equal(existsSync(join(world.folder, 'journal')), false);
+  },
+
+  'a saved table of our name: silenced all the same, in another one': async (world) => {
+    world.cable('eth0', 'far0');
+    world.cable('eth1', 'far1');
+    nft('add', 'table', 'inet', 'ipmpd');
+    const before = await world.settledSnapshot();
+    const host = world.newHost();
+    await host.start();
+    await host.attachInterface(NET0, 1);
+    await host.attachInterface(nic('net1', 1, { uplink: 'eth1' }), 1);
+    match(nft('list', 'table', 'inet', 'ipmpd-2'), /"eth0".*drop.*"eth1".*drop/s);
+    equal(world.log.length, 1);
+    match(
+      world.log.join(),
+      /table ipmpd of no process.*nft delete table inet ipmpd \(or netdev\)"/,
+    );
+    const second = world.newHost({ journalPath: join(world.folder, 'other') });
+    await second.start();
+    world.cable('eth7', 'far7');
+    const refused = second.attachInterface(nic('net7', 7, { uplink: 'eth7' }), 1);
+    await refused.then(
+      () => ok(false, 'a second daemon'),
+      (error: { code: string }) => equal(error.code, 'EBUSY'),
+    );
+    await second.stop();
+    world.ip('link', 'del', 'eth7');
+    await host.stop();
+    deepEqual(differences(before, await world.settledSnapshot()), []);
+  },
+
+  'a daemon in another PID namespace holds the journal all the same': async (world) => {
+    const argv = ['--pid', '--fork', '--kill-child', process.execPath, process.argv[1] ?? ''];
+    const child = spawn('unshare', argv, {
+      env: { ...process.env, IPMPD_HOST_TEST_BODY: 'helper: the journal is held' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    const host = world.newHost();
+    await host.start().then(
+      () => ok(false, 'a second daemon'),
+      (error: { code: string; message: string }) => {
+        equal(error.code, 'EBUSY');
+        match(error.message, /another ipmpd is running here: process 1 of another PID namespace/);
+      },
+    );
+    child.stdin.end();
+    await once(child, 'exit');
+    await host.start();
+    await host.stop();
+  },
+
+  'no space for the journal: nothing is changed, and what is written stays readable': async (
+    world,
+  ) => {
+    const folder = join(world.folder, 'full');
+    const path = join(folder, 'journal');
+    mkdirSync(folder);
+    world.run('mount', '-t', 'tmpfs', '-o', 'size=8k,nr_inodes=8', 'none', folder);
+    const journal = await Journal.open(path);
+    const change = { kind: 'address', device: 'x', ifindex: 7, prefix: '' } as const;
+    let count = 0;
+    const refused = async (): Promise<unknown> => {
+      for (; count < 1000; count++) {
+        try {
+          await journal.record('a', { ...change, prefix: `192.0.2.${count}/24` });
+        } catch (error) {
+          return error;
+        }
+      }
+      return undefined;
+    };
+    const error = await refused();
+    ok(error instanceof OperatorError && error.code === 'ENOSPC', String(error));
+    ok(count > 40 && count < 200, String(count));
+    equal(journal.entries().length, count, 'what could not be written down is not there');
+    equal(readFileSync(path, 'latin1').at(-1) === '\n', false, 'a line was cut short');
+    world.run('mount', '-o', 'remount,size=64k', folder);
+    await journal.record('b', change);
+    await journal.close();
+    const next = await Journal.open(path);
+    equal(next.entries().length, count + 1);
+    for (const { id } of next.entries()) await next.forget(id);
+    await next.close();
+    world.run('umount', folder);
+  },
+
+  'a macvtap that another process has open is not taken': async (world) => {
+    world.cable('eth0', 'far0');
+    world.ip('link', 'add', 'link', 'eth0', 'name', 'net0', 'type', 'macvtap', 'mode', 'passthru');
+    const held = await openMacvtap('net0', { queues: 1 });
+    const host = world.newHost();
+    await host.start();
+    const before = await world.settledSnapshot();
+    await rejects(host.attachInterface(NET0, 1), (error: { code: string; message: string }) => {
+      match(error.message, new RegExp(`^net0 is held by .* \\(process ${process.pid}\\)`));
+      return error.code === 'EBUSY';
+    });
+    await host.refresh();
+    deepEqual(differences(before, await world.settledSnapshot()), []);
+    await closeDevice(held);
+    await host.attachInterface(NET0, 1);
+    await host.stop();
+    ok(world.ip('link').includes('net0@eth0'), 'it was not ours');
+  },
+
+  'helper: the journal is held': holdJournal,
+
+  'a default route that the uplink still has: told, and set when it is gone': async (world) => {
+    world.cable('eth9', 'far9');
+    world.ip('addr', 'add', '198.51.100.2/24', 'dev', 'eth9');
+    world.ip('route', 'add', 'default', 'via', '198.51.100.1', 'dev', 'eth9');
+    const host = world.newHost();
+    await host.start();
+    const { problems } = await host.createGroupDevice(GROUP);
+    deepEqual(
+      problems.map(({ code, message, hint }) => [code, message, hint]),
+      [
+        [
+          'EEXIST',
+          'the route to default through ipmp0 is not set: ' +
+            'default via 198.51.100.1 dev eth9 has its place',
+          'ip route del default via 198.51.100.1 dev eth9; it is set as soon as that is gone',
+        ],
+      ],
+    );
+    const other = { to: '203.0.113.0/24', via: '192.0.2.1' };
+    world.ip('route', 'add', '203.0.113.0/24', 'via', '198.51.100.1');
+    equal((await host.addRoute('ipmp0', other))?.code, 'EEXIST');
+    equal(world.log.length, 2, 'each told once');
+    world.ip('route', 'del', 'default', 'dev', 'eth9');
+    const routes = (): string => world.ip('route');
+    await until('it is set', 7000, () => routes().includes('default via 192.0.2.1 dev ipmp0'));
+    await until('it is told', 2000, () => world.log.length > 2);
+    match(world.log.slice(2).join('\n'), /^the route to default is set now[^\n]*$/);
+    await host.deleteRoute('ipmp0', other).catch((error: { code: string }) => {
+      equal(error.code, 'ENOENT');
+    });
+    await host.stop();
+    doesNotMatch(routes(), /ipmp0/);
+    match(routes(), /203.0.113.0\/24 via 198.51.100.1 dev eth9/);
+  },
+});

@@ -1,0 +1,113 @@
+/** The checkers themselves: each notices what it is there for. */
+
+import { doesNotThrow, throws } from 'node:assert/strict';
+import { test } from 'node:test';
+import { address, SimWorld } from '../../../src/sim/world.ts';
+import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
+import { ANNOUNCEMENTS_PER_SECOND, Checkers } from './checkers.ts';
+
+const FIRST = address('192.0.2.10');
+const STRANGER = 0x020000000bad;
+
+function quietWorld(): { world: SimWorld; checkers: Checkers } {
+  const world = SimWorld.create({
+    seed: 5,
+    nics: [
+      { name: 'net0', side: 'A' },
+      { name: 'net1', side: 'B' },
+    ],
+    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
+  });
+  const checkers = new Checkers(world);
+  world.runFor(20_000);
+  return { world, checkers };
+}
+
+/** A frame of ARP that leaves by the NIC of that name. */
+function leave(world: SimWorld, name: string, source: number, operation: number): void {
+  const packet = { operation, senderMac: source, senderAddress: FIRST, targetMac: 0 };
+  const targetAddress = operation === ARP_REQUEST ? FIRST : address('192.0.2.1');
+  const frame = arpFrame(MAC_BROADCAST, source, { ...packet, targetAddress });
+  world.network.cables.get(name)?.transmit('a', frame);
+}
+
+test('a quiet world gives no complaint', () => {
+  const { world, checkers } = quietWorld();
+  world.runFor(1000);
+  doesNotThrow(() => checkers.finish());
+});
+
+test('ownMacOnly: a frame with another source', () => {
+  const { world } = quietWorld();
+  throws(() => leave(world, 'net0', STRANGER, ARP_REPLY), /ownMacOnly/);
+});
+
+test('answeredByOwner: the wrong NIC speaks for an address', () => {
+  const { world } = quietWorld();
+  const wrong = world.boundNic('192.0.2.10') === 'net0' ? 'net1' : 'net0';
+  leave(world, wrong, world.nic(wrong).mac, ARP_REPLY);
+  throws(() => world.runFor(1), /answeredByOwner/);
+});
+
+test('announcementsBounded: more than a series within a second', () => {
+  const { world } = quietWorld();
+  const name = world.boundNic('192.0.2.10') ?? '';
+  const announce = () => leave(world, name, world.nic(name).mac, ARP_REQUEST);
+  for (let count = 0; count < ANNOUNCEMENTS_PER_SECOND; count++) announce();
+  throws(announce, /announcementsBounded/);
+});
+
+test('movesAnnounced: a move that nobody hears of', () => {
+  const { world } = quietWorld();
+  const name = world.boundNic('192.0.2.10');
+  const cause = 'rebalanced' as const;
+  const what = { group: 'ipmp0', ifname: name, from: null, to: name, detail: '192.0.2.10', cause };
+  world.events.push({ atMs: world.nowMs, event: 'address-moved', ...what });
+  world.runFor(1);
+  throws(() => world.runFor(2000), /movesAnnounced/);
+});
+
+test('framesConserved: a frame that came from nowhere', () => {
+  const { world, checkers } = quietWorld();
+  world.nic('net0').device.deliver(new Uint8Array(60));
+  world.runFor(1);
+  throws(() => checkers.finish(), /framesConserved/);
+});
+
+test('stateTellsTruth, neverUnbound, nominationStays, boundOnce: rows that lie', () => {
+  const lie = (patch: (world: SimWorld) => void) => {
+    const { world, checkers } = quietWorld();
+    patch(world);
+    return () => checkers.finish();
+  };
+  const stateLie = lie(({ system }) => {
+    const rows = system.describeGroups();
+    system.describeGroups = () => rows.map((row) => ({ ...row, state: 'failed' }));
+  });
+  throws(stateLie, /stateTellsTruth/);
+  const unbound = lie(({ system }) => {
+    const rows = system.describeAddresses();
+    system.describeAddresses = () => rows.map((row) => ({ ...row, inbound: null }));
+  });
+  throws(unbound, /neverUnbound/);
+  const usurped = lie(({ system }) => {
+    const rows = system.describeGroups();
+    system.describeGroups = () => rows.map((row) => ({ ...row, nominated: 'net1' }));
+  });
+  throws(usurped, /nominationStays/);
+  const elsewhere = lie(({ system }) => {
+    const rows = system.describeAddresses();
+    system.describeAddresses = () => rows.map((row) => ({ ...row, inbound: 'net9' }));
+  });
+  throws(elsewhere, /boundOnce/);
+});
+
+test('countersNeverFall: a port that forgets', () => {
+  const { world, checkers } = quietWorld();
+  checkers.finish();
+  const { datapath } = world;
+  const real = datapath.portCounters.bind(datapath);
+  datapath.portCounters = (port) => ({ ...real(port), transmitBytes: 0n });
+  throws(() => checkers.finish(), /countersNeverFall/);
+});

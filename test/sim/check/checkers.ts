@@ -1,0 +1,329 @@
+/**
+ * What must hold in every world, at every moment. Each check has the name of its invariant; a
+ * violation is an error that says when, and what was seen.
+ *
+ * 1. boundOnce: an address that is up is bound to exactly one active NIC, or to none while the
+ *    group has failed.
+ * 2. neverUnbound: no address is unbound while any NIC of the group is active.
+ * 3. framesConserved: for each port, received + injected = forwarded + punted + injected and
+ *    written + dropped, no frame is dropped without a reason, and what the cable delivered is what
+ *    the port received.
+ * 4. countersNeverFall: neither the counters of a port nor a published kstat.
+ * 5. movesAnnounced: after an address that is up has moved, its new NIC announces it.
+ * 6. announcementsBounded: an address is announced at most as often as its moves and two series
+ *    allow in a second, counted from its being added.
+ * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and the group's MAC is nowhere.
+ * 8. answeredByOwner: ARP speaks for a data address only from the NIC to which it is bound.
+ * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
+ * 10. nominationStays: one active NIC is nominated, and none other while it is active.
+ *
+ * What holds for the operator's wishes stands in operator-checkers.ts.
+ */
+
+import type { PortCounters } from '../../../src/datapath/counters.ts';
+import { ANNOUNCE_AT_MS, MOVES_PER_SERIES } from '../../../src/ip/claim/dad.ts';
+import type { Cable, End } from '../../../src/sim/lan/cable.ts';
+import type { SimNic } from '../../../src/sim/lan/nic.ts';
+import { GROUP, GROUP_MAC, type SimWorld } from '../../../src/sim/world.ts';
+import { collectKstats } from '../../../src/stats/kstat.ts';
+import { type Ipv4, ipv4Format, macFormat } from '../../../src/wire/addr.ts';
+import { type ArpPacket, arpIsAnnouncement, arpIsValid, arpParse } from '../../../src/wire/arp.ts';
+import {
+  ETHERNET_HEADER_LENGTH,
+  ETHERTYPE_ARP,
+  ethernetSource,
+  ethernetType,
+} from '../../../src/wire/ethernet.ts';
+
+/** T17: moves within a second are announced with the series that runs; then the second is over. */
+const ANNOUNCED_WITHIN_MS = 1100;
+/** The announcement was lost in a cable that failed; the next of the series must come. */
+const REPEATED_WITHIN_MS = 2200;
+/**
+ * Two series within a second, of as many moves each, all at once; and what follows the last move of
+ * each, two frames of a full series within its first second.
+ */
+export const ANNOUNCEMENTS_PER_SECOND =
+  2 * (MOVES_PER_SERIES + ANNOUNCE_AT_MS.filter((atMs) => atMs > 0 && atMs < 1000).length);
+/** Bindings are looked at in every step with an event, and in one of so many others. */
+const BINDINGS_EVERY = 10;
+/** Counters are compared in one of so many steps, and at the end. */
+const COUNTERS_EVERY = 25;
+
+type GroupRow = ReturnType<SimWorld['system']['describeGroups']>[number];
+
+/** A frame whose sender may have lost the address while the frame was waiting to be sent. */
+interface Suspicion {
+  readonly address: string;
+  readonly atMs: number;
+  readonly what: string;
+}
+
+interface PendingAnnouncement {
+  readonly ifname: string;
+  readonly movedMs: number;
+  readonly carrierChanges: number;
+}
+
+/** Every invariant, watched in one world from now on. */
+export class Checkers {
+  /** How many announcements of data addresses have been seen. */
+  announcements = 0;
+  readonly #world: SimWorld;
+  readonly #pending = new Map<string, PendingAnnouncement>();
+  readonly #announcedMs = new Map<string, number[]>();
+  readonly #portCounters = new Map<number, PortCounters>();
+  readonly #kstats = new Map<string, bigint>();
+  /** What the port of a NIC had received before this NIC was there. */
+  readonly #receivedBefore = new Map<SimNic, bigint>();
+  #suspicions: Suspicion[] = [];
+  #nominated: string | null = null;
+  #eventsSeen: number;
+  #steps = 0;
+  #isSampling = false;
+
+  constructor(world: SimWorld) {
+    this.#world = world;
+    this.#eventsSeen = world.events.length;
+    world.checkers.push(() => this.#check());
+    world.network.taps.push((cable, from, frame) => this.#tap(cable, from, frame));
+  }
+
+  /** The checks that are made now and then, made once more. */
+  finish(): void {
+    this.#bindings();
+    this.#framesConserved();
+    this.#portCountersNeverFall();
+  }
+
+  /**
+   * Reads all kstats and compares them with the last reading; ends when the world goes on. One
+   * at a time: of two readings under way the one that ends later may have begun earlier.
+   */
+  sampleKstats(): void {
+    if (this.#isSampling) return;
+    this.#isSampling = true;
+    const { system } = this.#world;
+    const task = this.#world.spawn('sample kstats', () => collectKstats(system.kstats));
+    task.onSettled(() => {
+      this.#isSampling = false;
+      for (const { module, name, crtime, data } of task.value) {
+        for (const [statistic, value] of Object.entries(data)) {
+          if (typeof value !== 'bigint') continue;
+          const key = `${module}:${name}:${statistic} (since ${JSON.stringify(crtime)})`;
+          const before = this.#kstats.get(key) ?? 0n;
+          if (value < before) this.#fail('countersNeverFall', `${key}: ${before} -> ${value}`);
+          this.#kstats.set(key, value);
+        }
+      }
+    });
+  }
+
+  #check(): void {
+    const isEventful = this.#eventsSeen < this.#world.events.length;
+    this.#noteMoves();
+    this.#settleSuspicions();
+    if (isEventful || this.#steps % BINDINGS_EVERY === 0) this.#bindings();
+    this.#movesAnnounced();
+    if (++this.#steps % COUNTERS_EVERY !== 0) return;
+    this.#framesConserved();
+    this.#portCountersNeverFall();
+  }
+
+  /** nominationStays; over the time in which the former one has been active all along. */
+  #nomination({ nominated, active }: GroupRow): void {
+    if ((nominated === null) !== (active.length === 0)) {
+      this.#fail('nominationStays', `${nominated} is nominated, active are ${active}`);
+    }
+    if (nominated !== null && !active.includes(nominated)) {
+      this.#fail('nominationStays', `${nominated} is nominated and not active`);
+    }
+    const former = this.#nominated;
+    if (former !== null && former !== nominated && active.includes(former)) {
+      const { events, nowMs } = this.#world;
+      const hasRested = events.some(
+        ({ event, ifname, atMs }) =>
+          event === 'interface-active' && ifname === former && atMs === nowMs,
+      );
+      if (!hasRested) this.#fail('nominationStays', `${nominated} takes it from ${former}`);
+    }
+    this.#nominated = nominated;
+  }
+
+  /** boundOnce, neverUnbound, stateTellsTruth, nominationStays. */
+  #bindings(): void {
+    const { system } = this.#world;
+    const group = system.describeGroups().find((row) => row.ifname === GROUP);
+    if (group === undefined) {
+      this.#nominated = null;
+      return;
+    }
+    this.#nomination(group);
+    if ((group.state === 'failed') !== (group.active.length === 0)) {
+      this.#fail('stateTellsTruth', `${group.state} with active ${group.active}`);
+    }
+    for (const row of system.describeAddresses()) {
+      if (row.type !== 'data' || row.address.includes(':')) continue;
+      const isServed = row.state !== 'down' && row.state !== 'duplicate';
+      if (row.inbound === null && isServed && group.active.length > 0) {
+        this.#fail('neverUnbound', `${row.address} while ${group.active} are active`);
+      }
+      if (row.inbound !== null && !group.active.includes(row.inbound)) {
+        this.#fail('boundOnce', `${row.address} on ${row.inbound}, active are ${group.active}`);
+      }
+    }
+  }
+
+  #noteMoves(): void {
+    const { events, nowMs, nics } = this.#world;
+    for (; this.#eventsSeen < events.length; this.#eventsSeen++) {
+      const event = events[this.#eventsSeen]!;
+      if (event.event === 'address-removed') this.#forget(event.from?.split('/')[0] ?? '');
+      if (event.event !== 'address-moved' || event.detail === null) continue;
+      const { detail: address, to: ifname } = event;
+      const announcedNow = this.#announcedMs.get(`${address} ${ifname}`)?.at(-1) === nowMs;
+      const nic = ifname === null ? undefined : nics.get(ifname);
+      if (nic === undefined || announcedNow) this.#pending.delete(address);
+      else {
+        const { name, carrierChanges } = nic;
+        this.#pending.set(address, { ifname: name, movedMs: nowMs, carrierChanges });
+      }
+    }
+  }
+
+  /** An address that is added again begins anew. */
+  #forget(address: string): void {
+    this.#pending.delete(address);
+    for (const key of this.#announcedMs.keys()) {
+      if (key.startsWith(`${address} `)) this.#announcedMs.delete(key);
+    }
+  }
+
+  /** answeredByOwner: who spoke for another's address had it until this very moment. */
+  #settleSuspicions(): void {
+    for (const { address, atMs, what } of this.#suspicions) {
+      const moved = this.#world.events.findLast(({ event, detail }) => {
+        return event === 'address-moved' && detail === address;
+      });
+      if (moved?.atMs !== atMs) this.#fail('answeredByOwner', what);
+    }
+    this.#suspicions = [];
+  }
+
+  #movesAnnounced(): void {
+    const { nowMs, nics } = this.#world;
+    for (const [address, { ifname, movedMs, carrierChanges }] of this.#pending) {
+      const nic = nics.get(ifname);
+      const isTroubled = nic?.carrierChanges !== carrierChanges;
+      if (nowMs - movedMs <= (isTroubled ? REPEATED_WITHIN_MS : ANNOUNCED_WITHIN_MS)) continue;
+      this.#pending.delete(address);
+      const row = this.#rowOf(address);
+      if (row?.state !== 'up' || row.inbound !== ifname || nic?.isUp !== true) continue;
+      this.#fail('movesAnnounced', `${address} moved to ${ifname} at ${movedMs}, in silence`);
+    }
+  }
+
+  #framesConserved(): void {
+    const { datapath, nics, system, network } = this.#world;
+    for (const port of this.#ports()) {
+      const counters = datapath.portCounters(port);
+      const drops = datapath.portDrops(port);
+      let dropped = 0n;
+      for (const count of drops.values()) dropped += count;
+      const came = counters.receivePackets + counters.injected;
+      const written = counters.forwarded + counters.injectedTransmitted;
+      const went = written + counters.punted + dropped;
+      if (came !== went) this.#fail('framesConserved', `port ${port}: ${came} came, ${went} went`);
+      const unclassified = drops.get('unclassified') ?? 0n;
+      if (unclassified !== 0n) this.#fail('framesConserved', `${unclassified} without a reason`);
+    }
+    for (const [name, nic] of nics) {
+      const port = system.nicOf(name);
+      if (port === undefined) continue;
+      const delivered = network.cables.get(name)?.counts.b.delivered ?? 0;
+      const taken = BigInt(delivered - nic.device.waiting - nic.overflowed);
+      const received = datapath.portCounters(port).receivePackets;
+      const base = this.#receivedBefore.get(nic) ?? received - taken;
+      this.#receivedBefore.set(nic, base);
+      if (received - base === taken) continue;
+      this.#fail('framesConserved', `${name}: ${taken} delivered, ${received - base} received`);
+    }
+  }
+
+  #portCountersNeverFall(): void {
+    for (const port of this.#ports()) {
+      const now = this.#world.datapath.portCounters(port);
+      const before = this.#portCounters.get(port);
+      for (const [name, value] of Object.entries(now) as [keyof PortCounters, bigint][]) {
+        const last = before?.[name] ?? 0n;
+        if (value < last)
+          this.#fail('countersNeverFall', `port ${port} ${name}: ${last} -> ${value}`);
+      }
+      this.#portCounters.set(port, now);
+    }
+  }
+
+  /** ownMacOnly, answeredByOwner, announcementsBounded; and what movesAnnounced waits for. */
+  #tap(cable: Cable, from: End, frame: Uint8Array): void {
+    const nic = this.#world.nics.get(cable.name);
+    if (nic === undefined || from !== 'a') return;
+    const source = ethernetSource(frame, 0);
+    if (source !== nic.mac) {
+      this.#fail('ownMacOnly', `${nic.name} sent a frame from ${macFormat(source)}`);
+    }
+    const length = frame.length - ETHERNET_HEADER_LENGTH;
+    if (ethernetType(frame, 0) !== ETHERTYPE_ARP) return;
+    if (!arpIsValid(frame, ETHERNET_HEADER_LENGTH, length)) return;
+    const packet = arpParse(frame, ETHERNET_HEADER_LENGTH);
+    if (packet.senderMac === GROUP_MAC || packet.targetMac === GROUP_MAC) {
+      this.#fail('ownMacOnly', `${nic.name} sent ARP with the MAC of the group`);
+    }
+    if (packet.senderMac !== nic.mac) this.#fail('ownMacOnly', `${nic.name} spoke for another MAC`);
+    this.#arpLeft(nic.name, packet);
+  }
+
+  #arpLeft(ifname: string, packet: ArpPacket): void {
+    const { nowMs } = this.#world;
+    if (packet.senderAddress === 0 || !this.#isData(packet.senderAddress)) return;
+    const address = ipv4Format(packet.senderAddress);
+    const row = this.#rowOf(address);
+    if (row !== undefined && row.inbound !== ifname) {
+      const what = `${ifname} spoke for ${address}, bound to ${row.inbound}`;
+      this.#suspicions.push({ address, atMs: nowMs, what });
+    }
+    if (!arpIsAnnouncement(packet)) return;
+    this.announcements++;
+    if (this.#pending.get(address)?.ifname === ifname) this.#pending.delete(address);
+    const key = `${address} ${ifname}`;
+    const recent = (this.#announcedMs.get(key) ?? []).filter((atMs) => nowMs - atMs < 1000);
+    recent.push(nowMs);
+    this.#announcedMs.set(key, recent);
+    let total = 0;
+    for (const [other, times] of this.#announcedMs) {
+      if (other.startsWith(`${address} `)) total += times.filter((t) => nowMs - t < 1000).length;
+    }
+    if (total > ANNOUNCEMENTS_PER_SECOND) {
+      this.#fail('announcementsBounded', `${address}: ${total} within a second`);
+    }
+  }
+
+  /** What the system says of `address`; undefined while it has not heard of it. */
+  #rowOf(address: string) {
+    const rows = this.#world.system.describeAddresses();
+    return rows.find((row) => row.address.startsWith(`${address}/`));
+  }
+
+  #isData(address: Ipv4): boolean {
+    return this.#world.host.station.hasAddress(address);
+  }
+
+  #ports(): number[] {
+    const { system } = this.#world;
+    const names = this.#world.options.nics.map(({ name }) => system.nicOf(name));
+    return [...names, system.groupPortOf(GROUP)].filter((port) => port !== undefined);
+  }
+
+  #fail(invariant: string, what: string): never {
+    throw new Error(`${invariant} at ${this.#world.nowMs.toFixed(3)} ms: ${what}`);
+  }
+}

@@ -1,0 +1,333 @@
+/** Good configurations: defaults, drop-ins, the shipped example, and what broken files do. */
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Ajv } from 'ajv';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { configErrorFormat } from '../../../src/config/document.ts';
+import { configFromSources, loadConfig } from '../../../src/config/load.ts';
+import type { Config } from '../../../src/config/types.ts';
+
+const EXAMPLE = 'config/ipmpd.yaml';
+
+function configOf(...texts: string[]): Config {
+  const result = configFromSources(texts.map((text, at) => ({ file: `f${at}.yaml`, text })));
+  if ('errors' in result) throw new Error(result.errors.map(configErrorFormat).join('\n'));
+  return result.config;
+}
+
+test('[contract 3.3] an empty file is a configuration: every default is filled in', () => {
+  deepEqual(configOf(''), {
+    control: { socket: '/run/ipmpd/ipmpd.sock', group: 'ipmp' },
+    metrics: { listen: { host: '127.0.0.1', port: 9437 }, hosts: [] },
+    log: { level: 'info' },
+    datapath: { workers: 'auto' },
+    interfaces: [],
+    groups: [],
+    tracking: 'groups',
+  });
+});
+
+test('empty sections are sections: "groups:" alone is no error', () => {
+  deepEqual(configOf('groups:\ninterfaces:\nlog:\ncontrol:\nmetrics:\ndatapath:\n'), configOf(''));
+});
+
+test('[contract 3.3] a group without settings has the defaults of the contract', () => {
+  const [group] = configOf('groups: { ipmp0: }').groups;
+  deepEqual(group, {
+    name: 'ipmp0',
+    groupName: 'ipmp0',
+    interfaces: [],
+    addresses: [],
+    routes: [],
+    staticNeighbors: [],
+    multicast: [],
+    failureDetectionTimeMs: 1000,
+    failback: true,
+    flapDamping: { ups: 2, withinMs: 60_000 },
+    neighbors: 1024,
+    probeTargets: [],
+    transitiveProbing: true,
+    spreading: 'flow',
+    forwarding: true,
+    mtu: 'auto',
+  });
+});
+
+test('the kind of an interface follows from what lies beneath it', () => {
+  const { interfaces } = configOf(
+    'interfaces: { a0: { uplink: eth0 }, b0: { bridge: br0 }, c0: , d0: { standby: true } }',
+  );
+  deepEqual(
+    interfaces.map((nic) => [nic.name, nic.kind, nic.uplink, nic.bridge, nic.standby]),
+    [
+      ['a0', 'macvtap', 'eth0', null, false],
+      ['b0', 'bridged-tap', null, 'br0', false],
+      ['c0', 'tap', null, null, false],
+      ['d0', 'tap', null, null, true],
+    ],
+  );
+});
+
+test('addresses come out canonical, routes with their family', () => {
+  const [group] = configOf(`
+groups:
+  ipmp0:
+    addresses: [192.0.2.10/24, 2001:DB8:0:0::10/64]
+    routes:
+      - { to: default, via: 192.0.2.1 }
+      - { to: default, via: 2001:DB8::1 }
+      - { to: 198.51.100.0/24 }
+      - { to: "2001:db8:1::/48" }
+    probe-targets: [2001:DB8::0:1]
+    flap-damping: off
+    mtu: 9000
+`).groups;
+  deepEqual(group?.addresses, ['192.0.2.10/24', '2001:db8::10/64']);
+  deepEqual(group?.routes, [
+    { family: 4, to: 'default', via: '192.0.2.1', onlink: false },
+    { family: 6, to: 'default', via: '2001:db8::1', onlink: false },
+    { family: 4, to: '198.51.100.0/24', via: null, onlink: false },
+    { family: 6, to: '2001:db8:1::/48', via: null, onlink: false },
+  ]);
+  deepEqual(group?.probeTargets, ['2001:db8::1']);
+  equal(group?.flapDamping, null);
+  equal(group?.mtu, 9000);
+});
+
+test('a link-local router is on the link, whatever the addresses of the group', () => {
+  const group = (via: string): string =>
+    `groups: { g: { addresses: ['2001:db8::10/64'], routes: [{ to: default, via: '${via}' }] } }`;
+  for (const via of ['fe80::1', 'febf:ffff::1']) {
+    equal(configOf(group(via)).groups[0]?.routes[0]?.via, via);
+  }
+  ok('errors' in configFromSources([{ file: 'f', text: group('fec0::1') }]));
+});
+
+test('[contract 3.1] drop-ins merge by key; lists and values are replaced whole', () => {
+  const config = configOf(
+    'interfaces: { net0: , net1: }\ngroups: { ipmp0: { interfaces: [net0, net1], mtu: 1400 } }',
+    'groups: { ipmp0: { interfaces: [net1], failback: false }, ipmp1: { interfaces: [net0] } }',
+    'interfaces:\nlog: { level: debug }',
+  );
+  const [first, second] = config.groups;
+  deepEqual([first?.interfaces, first?.mtu, first?.failback], [['net1'], 1400, false]);
+  deepEqual([second?.name, second?.interfaces], ['ipmp1', ['net0']]);
+  equal(config.log.level, 'debug');
+});
+
+test('[contract 3.15] a drop-in can take away an interface, a group, and a key of one', () => {
+  const main = [
+    'interfaces: { net0: { uplink: eth0, standby: true }, net1: { uplink: eth1 } }',
+    'groups: { ipmp0: { interfaces: [net0], mtu: 1400 }, ipmp1: {} }',
+  ].join('\n');
+  const config = configOf(
+    main,
+    'interfaces: { net0: { uplink: removed }, net1: removed }',
+    'groups: { ipmp0: { mtu: removed }, ipmp1: removed, ipmp9: removed }',
+  );
+  deepEqual(
+    config.interfaces.map(({ name, kind, standby }) => ({ name, kind, standby })),
+    [{ name: 'net0', kind: 'tap', standby: true }],
+  );
+  deepEqual(
+    config.groups.map(({ name, mtu, interfaces }) => ({ name, mtu, interfaces })),
+    [{ name: 'ipmp0', mtu: 'auto', interfaces: ['net0'] }],
+  );
+});
+
+test('what was removed begins anew in a later drop-in', () => {
+  const config = configOf(
+    'groups: { ipmp0: { mtu: 1400 } }',
+    'groups: { ipmp0: removed }',
+    'groups: { ipmp0: { failback: false } }',
+  );
+  deepEqual([config.groups[0]?.mtu, config.groups[0]?.failback], ['auto', false]);
+});
+
+test('[contract 8.1] an error in a drop-in is told with the drop-in’s own line', () => {
+  const result = configFromSources([
+    { file: 'main.yaml', text: 'groups:\n  ipmp0:\n    mtu: 1400\n' },
+    { file: 'drop.yaml', text: '# one\n# two\ngroups:\n  ipmp0:\n    mtu: 9\n' },
+  ]);
+  ok('errors' in result);
+  deepEqual(result.errors.map(configErrorFormat), [
+    'drop.yaml:5: groups.ipmp0.mtu: 9 is not valid (auto, or a whole number from 1280 to 65535)',
+  ]);
+});
+
+test('[contract 2.6, 8.1] what is wrong in a file is told, whatever lies over it', () => {
+  const sources = [
+    { file: 'main.yaml', text: 'groups: 7\nlog:\n  level: loud\n' },
+    { file: '1.yaml', text: 'groups:\n  ipmp0: { mtu: 9, flap-damping: { ups: 3 } }\n' },
+    { file: '2.yaml', text: 'groups:\n  ipmp0: { mtu: 1400, flap-damping: { within: 9s } }\n' },
+    { file: '3.yaml', text: 'log: { level: info }\n' },
+  ];
+  const result = configFromSources(sources);
+  ok('errors' in result);
+  deepEqual(result.errors.map(configErrorFormat), [
+    'main.yaml:1: groups: 7 is not valid (a mapping from at most 64 device names to groups)',
+    'main.yaml:3: log.level: "loud" is not valid ' +
+      '(one of trace, debug, info, warn, error, fatal)',
+    '1.yaml:2: groups.ipmp0.mtu: 9 is not valid (auto, or a whole number from 1280 to 65535)',
+  ]);
+  const parts = ['flap-damping: { ups: 3 }', 'flap-damping: { within: 9s }'];
+  const [group] = configOf(...parts.map((part) => `groups: { ipmp0: { ${part} } }`)).groups;
+  deepEqual(group?.flapDamping, { ups: 3, withinMs: 9000 }, 'what is missing may be in another');
+});
+
+test('drop-ins are bounded in number, each in its size, and all of them together', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
+  const directory = join(folder, 'ipmpd.d');
+  const read = async (): Promise<string[]> => {
+    const result = await loadConfig(join(folder, 'ipmpd.yaml'));
+    return 'errors' in result
+      ? result.errors.map((one) => configErrorFormat(one).replaceAll(`${folder}/`, ''))
+      : [];
+  };
+  try {
+    writeFileSync(join(folder, 'ipmpd.yaml'), '');
+    mkdirSync(directory);
+    const large = `#${' '.repeat(256 * 1024 - 1)}`;
+    for (let n = 10; n < 42; n++) writeFileSync(join(directory, `${n}.yaml`), large);
+    deepEqual(await read(), []);
+    writeFileSync(join(directory, '90.yaml'), '#');
+    deepEqual(await read(), [
+      'ipmpd.d/90.yaml: this and the files before it are too large (at most 8 MiB together)',
+    ]);
+    for (let n = 0; n < 256; n++) writeFileSync(join(directory, `x${n}.yaml`), '');
+    deepEqual(await read(), ['ipmpd.d: has 289 files (at most 256)']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('[contract 3.1] drop-ins are read in name order, other files are left alone', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ipmpd-config-'));
+  try {
+    const file = join(directory, 'ipmpd.yaml');
+    const dropIns = join(directory, 'ipmpd.d');
+    mkdirSync(dropIns);
+    writeFileSync(file, 'log: { level: error }\n');
+    writeFileSync(join(dropIns, '20-b.yaml'), 'log: { level: debug }\n');
+    writeFileSync(join(dropIns, '10-a.yaml'), 'log: { level: warn }\ntracking: all\n');
+    writeFileSync(join(dropIns, '30-c.yaml.bak'), 'no: [');
+    const result = await loadConfig(file);
+    ok('config' in result);
+    equal(result.config.log.level, 'debug');
+    equal(result.config.tracking, 'all');
+    rmSync(dropIns, { recursive: true });
+    ok('config' in (await loadConfig(file)), 'there need be no drop-ins');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('what cannot be read is an error, not an exception', async () => {
+  for (const file of ['/nonexistent/ipmpd.yaml', '/tmp', '/dev/zero']) {
+    const result = await loadConfig(file);
+    ok('errors' in result);
+    ok(configErrorFormat(result.errors[0]!).startsWith(`${file}: cannot be read: E`));
+  }
+});
+
+test('[contract 3.3] the shipped example is good, and shows every key of the schema', async () => {
+  const result = await loadConfig(EXAMPLE);
+  ok('config' in result);
+  const text = readFileSync(EXAMPLE, 'utf8');
+  const schema = JSON.parse(readFileSync('config/ipmpd.schema.json', 'utf8'));
+  const sections = Object.values<{ properties?: object }>(schema.properties);
+  const keys = [
+    ...Object.keys(schema.properties),
+    ...sections.flatMap((section) => Object.keys(section.properties ?? {})),
+    ...Object.keys(schema.definitions.interface.properties),
+    ...Object.keys(schema.definitions.group.properties),
+  ];
+  deepEqual(
+    keys.filter((key) => !new RegExp(`^\\s*${key}:`, 'm').test(text)),
+    [],
+  );
+});
+
+test('[contract 3.3] the schema is one by the draft that it names', () => {
+  const schema = JSON.parse(readFileSync('config/ipmpd.schema.json', 'utf8'));
+  const ajv = new Ajv({ strict: false });
+  equal(ajv.validateSchema(schema), true, ajv.errorsText());
+  equal(ajv.validateSchema({ ...schema, properties: { control: { type: 'text' } } }), false);
+});
+
+test('[contract 3.3] the defaults in the schema are those that are filled in', () => {
+  const schema = JSON.parse(readFileSync('config/ipmpd.schema.json', 'utf8'));
+  const written: Record<string, Record<string, unknown>> = {};
+  for (const name of ['control', 'metrics', 'log', 'datapath']) {
+    written[name] = defaultsOf(schema.properties[name]);
+  }
+  const explicit = {
+    ...written,
+    tracking: schema.properties.tracking.default,
+    interfaces: { net0: defaultsOf(schema.definitions.interface) },
+    groups: { ipmp0: defaultsOf(schema.definitions.group) },
+  };
+  deepEqual(
+    configOf(JSON.stringify(explicit)),
+    configOf('interfaces: { net0: }\ngroups: { ipmp0: }'),
+  );
+});
+
+function defaultsOf(schema: { properties: Record<string, { default?: unknown }> }) {
+  const entries = Object.entries(schema.properties).filter(
+    ([, part]) => part.default !== undefined,
+  );
+  return Object.fromEntries(entries.map(([key, part]) => [key, part.default]));
+}
+
+test('JSON is YAML: what parses alike configures alike', () => {
+  const text = readFileSync(EXAMPLE, 'utf8');
+  deepEqual(configOf(JSON.stringify(parse(text))), configOf(text));
+});
+
+test('[contract 8.1] no mutation of the example throws: it is accepted, or refused', () => {
+  const bytes = readFileSync(EXAMPLE);
+  const edit = fc.record({
+    at: fc.nat(bytes.length - 1),
+    remove: fc.nat(40),
+    insert: fc.oneof(
+      fc.constantFrom('[', '{', ':', '- ', '&a ', '*a', '!!set ', '"', '\t', '\0', '\n', '<<: '),
+      fc.string({ maxLength: 12 }),
+    ),
+  });
+  fc.assert(
+    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
+      let text = bytes.toString('utf8');
+      for (const { at, remove, insert } of edits) {
+        text = text.slice(0, at) + insert + text.slice(at + remove);
+      }
+      const result = configFromSources([{ file: 'f', text }]);
+      if ('config' in result) return;
+      ok(result.errors.length > 0);
+      for (const error of result.errors) {
+        const line = configErrorFormat(error);
+        ok(/^f(:\d+)?: ./.test(line), line);
+        ok(!/\p{Cc}/u.test(line), JSON.stringify(line));
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('bombs are refused: depth, size, aliases', () => {
+  const aliases = 'a: &a [x, x, x, x, x, x, x, x, x, x]\n'.concat(
+    ...Array.from({ length: 9 }, (_, at) => {
+      const [name, below] = [String.fromCharCode(98 + at), String.fromCharCode(97 + at)];
+      return `${name}: &${name} [${Array(10).fill(`*${below}`).join(', ')}]\n`;
+    }),
+  );
+  const bombs = ['['.repeat(200_000), `# ${'x'.repeat(300_000)}`, aliases, 'a: &a { b: *a }'];
+  for (const text of bombs) {
+    const result = configFromSources([{ file: 'f', text }]);
+    ok('errors' in result && result.errors.length < 100);
+  }
+});

@@ -1,0 +1,93 @@
+/** The pages about commands, the API and events, held against what they describe. */
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { ERROR_SENTENCES, type ErrorCode } from '../../../../src/base/errors.ts';
+import { httpStatusOf } from '../../../../src/ctl/api/refusal.ts';
+import { CAUSES } from '../../../../src/model/causes.ts';
+import { fileText, pageText } from '../../../page.ts';
+import { type FakeDaemon, fakeDaemon } from '../api/fake.ts';
+import { commandsPage, curlExamples, eventNames, eventsPage, rowsUnder } from './docs.ts';
+
+const HOW = 'IPMPD_WRITE_DOCS=1 npm test -- unit adm/docs';
+
+test('docs/commands.md is made from the table of commands', () => {
+  const made = commandsPage();
+  equal(pageText('docs/commands.md', made), made, HOW);
+});
+
+test('[contract 4.20] docs/events.md names exactly the events and causes that there are', () => {
+  const made = eventsPage(fileText('docs/events.md'));
+  const page = pageText('docs/events.md', made);
+  equal(page, made, HOW);
+  const names = (heading: string) => rowsUnder(page, heading).map(([name = '']) => name);
+  ok(eventNames().size > 10, 'the names are found in the source');
+  deepEqual(
+    names('## Events'),
+    [...eventNames().keys()].map((name) => `\`${name}\``),
+  );
+  deepEqual(
+    names('## Causes'),
+    Object.keys(CAUSES).map((cause) => `\`${cause}\``),
+  );
+});
+
+test('a row that is gone from the source leaves the page, a new one comes, meanings stay', () => {
+  const page = fileText('docs/events.md');
+  const changed = page
+    .replace('| `group-mtu` |', '| `group-colour` |')
+    .replace('the link of an interface has changed', 'by hand');
+  const made = eventsPage(changed);
+  ok(!made.includes('group-colour'));
+  match(made, /\| `group-mtu` \| group mtu \| bytes \|/);
+  match(made, /\| `interface-link` \| by hand \|/);
+});
+
+test('the statuses in docs/api.md are those of the table', () => {
+  const rows = rowsUnder(fileText('docs/api.md'), '## Refusals');
+  const shown = new Map(
+    rows.flatMap(([status, codes = '']) =>
+      (codes.match(/\bE[A-Z]+\b/g) ?? []).map((code): [string, number] => [code, Number(status)]),
+    ),
+  );
+  for (const code of Object.keys(ERROR_SENTENCES) as ErrorCode[]) {
+    equal(shown.get(code) ?? 500, httpStatusOf(code), code);
+  }
+});
+
+/** The words of an example as the shell runs them, with our socket. */
+function script(daemon: FakeDaemon, command: string): string {
+  return `sock=${daemon.socketPath}; json='content-type: application/json'; ${command}`;
+}
+
+async function statusOf(daemon: FakeDaemon, command: string): Promise<string> {
+  const words = script(daemon, `${command} -w '\\n%{http_code}'`);
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', words]);
+  return stdout.split('\n').at(-1) ?? '';
+}
+
+/** Streams do not end: the first words of one are enough. */
+async function streamBegins(daemon: FakeDaemon, command: string): Promise<string> {
+  const child = spawn('/bin/sh', ['-c', script(daemon, `exec ${command}`)]);
+  let text = '';
+  for await (const chunk of child.stdout) {
+    text += chunk;
+    if (text.includes('\n\n')) break;
+  }
+  child.kill();
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return text.startsWith(': subscribed\nid: ') ? '200' : text;
+}
+
+test('every example with curl does what the page says', async () => {
+  await using daemon = await fakeDaemon();
+  const examples = curlExamples();
+  const written = fileText('docs/api.md').match(/^curl /gm)?.length;
+  equal(examples.length, written, 'each example has its status');
+  for (const { command, status } of examples) {
+    const run = command.includes('/v1/events') ? streamBegins : statusOf;
+    equal(await run(daemon, command), status, command);
+  }
+});

@@ -1,0 +1,262 @@
+/** What a request may bring: bodies, parameters and queries, taken exactly or refused exactly. */
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { test } from 'node:test';
+import { ask, codeOf, fakeDaemon, type Reply, send } from '../api/fake.ts';
+
+const M1 = '02:00:00:00:00:09';
+
+/** Method, path, body; status, Location, and what the daemon was asked for. */
+const DONE: readonly (readonly [
+  method: string,
+  path: string,
+  body: unknown,
+  status: number,
+  location: string | undefined,
+  asked: string,
+])[] = [
+  ['POST', '/v1/groups', { name: 'g' }, 201, '/v1/groups/g', 'createGroup g'],
+  [
+    'POST',
+    '/v1/groups',
+    { name: 'g', interfaces: ['net2'] },
+    201,
+    '/v1/groups/g',
+    'createGroup g net2',
+  ],
+  ['DELETE', '/v1/groups/ipmp2', undefined, 204, undefined, 'deleteGroup ipmp2'],
+  ['DELETE', '/v1/groups/ipmp2', {}, 204, undefined, 'deleteGroup ipmp2'],
+  ['POST', '/v1/groups/ipmp2/rename', { to: 'u' }, 204, undefined, 'renameGroup ipmp2 u'],
+  [
+    'PATCH',
+    '/v1/groups/ipmp0',
+    { mtu: 1400, failback: false, addresses: ['192.0.2.10/24'], 'flap-damping': { ups: 2 } },
+    204,
+    undefined,
+    'setGroup ipmp0 ' +
+      '{"mtu":1400,"failback":false,"addresses":["192.0.2.10/24"],"flap-damping":{"ups":2}}',
+  ],
+  ['PUT', '/v1/groups/ipmp0/interfaces/net2', undefined, 204, undefined, 'addMember ipmp0 net2'],
+  [
+    'POST',
+    '/v1/interfaces',
+    { name: 'n', bridge: 'br0', standby: true },
+    201,
+    '/v1/interfaces/n',
+    'createInterface n null br0 true',
+  ],
+  ['POST', '/v1/interfaces/net1/offline', undefined, 204, undefined, 'offlineInterface net1'],
+  [
+    'POST',
+    '/v1/groups/ipmp0/addresses',
+    { address: '192.0.2.12/24' },
+    201,
+    '/v1/groups/ipmp0/addresses/192.0.2.12%2F24',
+    'addAddress ipmp0 192.0.2.12/24',
+  ],
+  [
+    'DELETE',
+    '/v1/groups/ipmp0/addresses/2001:db8::12%2F64',
+    undefined,
+    204,
+    undefined,
+    'deleteAddress ipmp0 2001:db8::12/64',
+  ],
+  [
+    'POST',
+    '/v1/interfaces/net1/test-addresses',
+    { address: '192.0.2.22/24' },
+    201,
+    '/v1/interfaces/net1/test-addresses/192.0.2.22%2F24',
+    'addTestAddress net1 192.0.2.22/24',
+  ],
+  [
+    'POST',
+    '/v1/groups/ipmp0/neighbors',
+    { dst: '192.0.2.9', lladdr: M1, proxy: true },
+    201,
+    '/v1/groups/ipmp0/neighbors/192.0.2.9',
+    `addNeighbor ipmp0 192.0.2.9 ${M1} true`,
+  ],
+  [
+    'PUT',
+    '/v1/groups/ipmp0/multicast/239.1.2.3',
+    undefined,
+    204,
+    undefined,
+    'joinMulticast ipmp0 239.1.2.3',
+  ],
+];
+
+test('requests that are right: status, Location, and what is asked of the daemon', async () => {
+  await using daemon = await fakeDaemon();
+  const { done } = daemon.backend;
+  for (const [method, path, body, status, location, asked] of DONE) {
+    const send1 = (query: string): Promise<Reply> =>
+      body === undefined
+        ? ask(daemon, path + query, { method })
+        : send(daemon, method, path + query, body);
+    const isOperation = path.endsWith('/offline');
+    for (const query of isOperation ? [''] : ['', '?save=false', '?save=true']) {
+      done.splice(0);
+      const reply = await send1(query);
+      const got = [reply.status, reply.location, reply.text, done];
+      const save = query === '?save=true' ? ' save' : '';
+      deepEqual(got, [status, location, '', [`${asked} by 0${save}`]], `${method} ${path}${query}`);
+    }
+  }
+});
+
+test('[contract 5.6] config/check and reload reply with their row', async () => {
+  await using daemon = await fakeDaemon();
+  const check = (text: string) => send(daemon, 'POST', '/v1/config/check', { file: 'f', text });
+  const good = await check('log: {}\n');
+  deepEqual([good.status, JSON.parse(good.text)], [200, { errors: [] }]);
+  const errors = ['f:1: bad: unknown key (log)'];
+  deepEqual(JSON.parse((await check('bad: 1\n')).text), { errors });
+  const reload = await ask(daemon, '/v1/reload', { method: 'POST' });
+  deepEqual([reload.status, JSON.parse(reload.text)], [200, daemon.backend.reloaded]);
+  // A file of 256 KiB goes in, whatever its line breaks and quotes take as JSON; not a byte more.
+  const large = '"\n'.repeat(128 * 1024);
+  equal((await check(large)).status, 200);
+  for (const text of [`${large}#`, 'é'.repeat(128 * 1024 + 1), '\u0001'.repeat(262_144)]) {
+    const refusal = await check(text);
+    match(`${refusal.status} ${codeOf(refusal)}`, /^(413 EMSGSIZE|400 EINVAL)$/);
+  }
+});
+
+/** Method, path, body as text; status, code and the beginning of the sentence; hint. */
+const REFUSED: readonly (readonly [
+  request: string,
+  body: string | undefined,
+  outcome: string,
+  hint?: string,
+])[] = [
+  ['GET /v1/nothing', undefined, '404 ENOENT: there is no GET /v1/nothing'],
+  ['POST /v1/status', '{}', '404 ENOENT: there is no POST /v1/status'],
+  ['GET /v1/groups?x=1', undefined, '400 EINVAL: there is no key "x"', 'none is known here'],
+  [
+    'GET /v1/kstats?patern=x',
+    undefined,
+    '400 EINVAL: there is no key "patern"',
+    'did you mean pat',
+  ],
+  // Names in the path.
+  ['DELETE /v1/groups/..%2f..%2fetc', undefined, '400 EINVAL: name "../../etc" is not valid'],
+  ['DELETE /v1/groups/%00', undefined, '400 EINVAL: name "?" is not valid', 'a letter, then'],
+  ['DELETE /v1/groups/aaaaaaaaaaaaaaaa', undefined, '400 ENAMETOOLONG: name "aaaaaaaaaaaaaaaa" is'],
+  [`DELETE /v1/groups/${'%21'.repeat(80)}`, undefined, '400 EINVAL: name "!!!!!!'],
+  [`DELETE /v1/groups/${'x'.repeat(400)}`, undefined, '400 EINVAL: the request is not valid: '],
+  ['GET /%zz', undefined, '400 EINVAL: the request is not valid: '],
+  ['DELETE /v1/groups/ipmp0/addresses/x', undefined, '400 EINVAL: address "x" is not valid'],
+  // Queries.
+  ['DELETE /v1/groups/ipmp2?save=yes', undefined, '400 EINVAL: save "yes" is not', 'true or false'],
+  ['DELETE /v1/groups/ipmp2?save=true&save=false', undefined, '400 EINVAL: save is not valid'],
+  ['DELETE /v1/groups/ipmp2?sav=true', undefined, '400 EINVAL: there is no key "sav"', 'did you'],
+  ['POST /v1/interfaces/net1/offline?save=true', undefined, '400 EINVAL: there is no key "save"'],
+  ['POST /v1/reload?save=true', undefined, '400 EINVAL: there is no key "save"'],
+  // Bodies.
+  ['POST /v1/groups', undefined, '400 EINVAL: the body of the request is missing'],
+  ['POST /v1/groups', '', '400 EINVAL: the request is not valid: '],
+  ['POST /v1/groups', '{"name"', '400 EINVAL: the request is not valid: '],
+  ['POST /v1/groups', '[]', '400 EINVAL: the body of the request is not valid'],
+  ['POST /v1/groups', '{}', '400 EINVAL: name is missing'],
+  ['POST /v1/groups', '{"name":1}', '400 EINVAL: name "1" is not valid', 'a letter, then'],
+  ['POST /v1/groups', '{"name":null}', '400 EINVAL: name "null" is not valid'],
+  ['POST /v1/groups', '{"name":"g","x":1}', '400 EINVAL: there is no key "x"', 'one of name, int'],
+  ['POST /v1/groups', '{"name":"g","interfaces":"n"}', '400 EINVAL: interfaces "n" is not valid'],
+  ['POST /v1/groups', '{"name":"g","interfaces":["!"]}', '400 EINVAL: interfaces.0 "!" is not'],
+  [
+    'POST /v1/groups',
+    JSON.stringify({ name: 'g', interfaces: Array(65).fill('n') }),
+    '400 EINVAL: interfaces has more than 64 entries',
+    'a list of at most 64 names',
+  ],
+  ['POST /v1/groups', '{"name":"g","__proto__":{"x":1}}', '400 EINVAL: the request is not valid'],
+  [
+    'POST /v1/groups',
+    '{"name":"g","constructor":{"prototype":{}}}',
+    '400 EINVAL: the request is not valid',
+  ],
+  ['PATCH /v1/groups/ipmp0', '{}', '400 EINVAL: the body of the request names nothing to change'],
+  [
+    'PATCH /v1/groups/ipmp0',
+    '{"mtuu":1}',
+    '400 EINVAL: there is no key "mtuu"',
+    'did you mean mtu',
+  ],
+  ['PATCH /v1/groups/ipmp0', '{"mtu":null}', '400 EINVAL: mtu "null" is not valid', 'a value as'],
+  ['PATCH /v1/groups/ipmp0', '{"mtu":1.5}', '400 EINVAL: mtu "1.5" is not valid'],
+  ['PATCH /v1/interfaces/net0', '{"uplink":"eth0"}', '400 EINVAL: there is no key "uplink"'],
+  [
+    'POST /v1/interfaces',
+    '{"name":"n","uplink":"a","bridge":"b"}',
+    '400 EINVAL: the body of the request asks for two things at once',
+    'uplink or bridge, not both',
+  ],
+  ['POST /v1/interfaces', '{"name":"n","standby":"on"}', '400 EINVAL: standby "on" is not', 'true'],
+  ['POST /v1/groups/ipmp0/addresses', '{"address":"192.0.2.1"}', '400 EINVAL: address "192.0.2.1"'],
+  [
+    'POST /v1/groups/ipmp0/neighbors',
+    '{"dst":"192.0.2.9","lladdr":"2:0:0:0:0:9"}',
+    '400 EINVAL: lladdr "2:0:0:0:0:9" is not valid',
+    'six pairs',
+  ],
+  ['POST /v1/config/check', '{"file":"a\\nb","text":""}', '400 EINVAL: file "a?b" is not valid'],
+  [
+    'DELETE /v1/groups/ipmp2',
+    '{"force":true}',
+    '400 EINVAL: DELETE /v1/groups/ipmp2 takes no body',
+  ],
+  ['DELETE /v1/groups/ipmp2', '[['.repeat(1000), '400 EINVAL: the body is nested deeper'],
+  [
+    'PATCH /v1/groups/ipmp0',
+    `{"addresses":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,
+    '400 EINVAL: the body is nested deeper than 16 levels',
+  ],
+  [
+    'PATCH /v1/groups/ipmp0',
+    `{"addresses":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}}`,
+    '400 EINVAL: the body is nested deeper than 16 levels',
+  ],
+  [
+    'DELETE /v1/groups/ipmp2',
+    `"${'x'.repeat(70_000)}"`,
+    '413 EMSGSIZE: the body is larger than 64',
+  ],
+  [
+    'POST /v1/config/check',
+    `"${'x'.repeat(600_000)}"`,
+    '413 EMSGSIZE: the body is larger than 528',
+  ],
+];
+
+test('[contract 5.6, 8.2] wrong requests: the key, what was given, what is allowed', async () => {
+  await using daemon = await fakeDaemon();
+  for (const [request, body, outcome, hint = ''] of REFUSED) {
+    const [method = '', path = ''] = request.split(' ');
+    const headers = { 'content-type': 'application/json' };
+    const reply = await ask(daemon, path, {
+      method,
+      ...(body === undefined ? {} : { body, headers }),
+    });
+    const { error } = JSON.parse(reply.text);
+    const told = `${reply.status} ${error.code}: ${error.message}`;
+    equal(told.slice(0, outcome.length), outcome, `${request} ${body?.slice(0, 100)}`);
+    equal((error.hint ?? '').slice(0, hint.length), hint, `${request} ${body?.slice(0, 100)}`);
+    equal(told.length < 300, true, told);
+  }
+  deepEqual(daemon.backend.done, []);
+});
+
+test('only JSON is read', async () => {
+  await using daemon = await fakeDaemon();
+  for (const type of ['text/xml', 'text/plain', 'multipart/form-data', 'nonsense']) {
+    const reply = await ask(daemon, '/v1/groups', {
+      method: 'POST',
+      body: '{"name":"g"}',
+      headers: { 'content-type': type },
+    });
+    deepEqual([reply.status, codeOf(reply)], [400, 'EINVAL'], type);
+  }
+  deepEqual(daemon.backend.done, []);
+});

@@ -1,0 +1,374 @@
+/**
+ * A daemon without a daemon: rows behind the control port, and changes that are refused for the
+ * reasons for which the real one refuses them, and otherwise written down.
+ */
+import { OperatorError } from '../../../../src/base/errors.ts';
+import { secondsFromMs } from '../../../../src/base/text/json.ts';
+import type {
+  AddressRow,
+  ChangeRequest,
+  ConfigCheckRow,
+  ConfigRow,
+  ControlBackend,
+  Credentials,
+  EventRow,
+  GroupRow,
+  InterfaceRow,
+  MulticastRow,
+  NeighborRow,
+  NewInterface,
+  NewNeighbor,
+  Readiness,
+  ReloadRow,
+  Settings,
+  StatusRow,
+  TargetRow,
+} from '../../../../src/ctl/backend.ts';
+import type { KstatIdentity, KstatRecord } from '../../../../src/stats/kstat.ts';
+import type { MetricsSnapshot } from '../../../../src/stats/prometheus.ts';
+import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../../../src/stats/schema.ts';
+
+/** A 64-bit counter that a double cannot hold. */
+export const HUGE = 2n ** 63n + 1n;
+
+const GROUP: GroupRow & { spreading: string } = {
+  group: 'ipmp0',
+  state: 'degraded',
+  fdt_ms: 1000,
+  interfaces: ['net0', 'net1'],
+  active: ['net0'],
+  inactive: [],
+  failed: ['net1'],
+  offline: [],
+  mtu: 1500,
+  spreading: 'flow',
+};
+
+const EMPTY = { interfaces: [], active: [], inactive: [], failed: [], offline: [] };
+const EMPTY_GROUP: GroupRow = {
+  ...EMPTY,
+  group: 'ipmp2',
+  state: 'failed',
+  fdt_ms: 1000,
+  mtu: 1280,
+};
+
+/** net0 works, net1 has failed, the others are in no group. In no order, as the daemon's may be. */
+const INTERFACES = ['net10', 'net3', 'net2', 'net1', 'net0'];
+
+function interfaceRow(ifname: string): InterfaceRow & { bridge: null; nominated: boolean } {
+  const isFailed = ifname === 'net1';
+  const isMember = ifname === 'net0' || isFailed;
+  return {
+    ifname,
+    group: isMember ? 'ipmp0' : null,
+    state: isFailed ? 'failed' : 'ok',
+    active: ifname === 'net0',
+    standby: false,
+    link: isFailed ? 'down' : 'up',
+    probe: 'disabled',
+    lladdr: `02:00:00:00:00:${ifname.slice(3).padStart(2, '0')}`,
+    mtu: 1500,
+    uplink: ifname === 'net0' ? 'eth0' : null,
+    flags: isFailed ? ['FAILED'] : ['RUNNING'],
+    unanswered: ifname === 'net10',
+    cause: isFailed ? 'its link went down' : 'its link came up',
+    bridge: null,
+    nominated: ifname === 'net0',
+  };
+}
+
+function fakeAddresses(): AddressRow[] {
+  const common = { ifname: 'ipmp0', group: 'ipmp0', type: 'data', state: 'up' } as const;
+  return [
+    { ...common, address: '2001:db8::10/64', state: 'down', inbound: null, outbound: [] },
+    { ...common, address: '192.0.2.100/24', inbound: 'net0', outbound: ['net0'] },
+    { ...common, address: '192.0.2.11/24', state: 'duplicate', inbound: null, outbound: [] },
+    { ...common, address: '192.0.2.10/24', inbound: 'net0', outbound: ['net0'] },
+    {
+      ...common,
+      address: '192.0.2.21/24',
+      ifname: 'net0',
+      type: 'test',
+      inbound: 'net0',
+      outbound: ['net0'],
+    },
+  ];
+}
+
+const CONFIG: readonly ConfigRow[] = [
+  { key: 'log.level', value: 'info', origin: 'argument' },
+  { key: 'interfaces.net0.standby', value: false, origin: 'default' },
+  {
+    key: 'groups.ipmp0.addresses',
+    value: ['192.0.2.10/24', '192.0.2.11/24'],
+    origin: '/etc/ipmpd/ipmpd.yaml:9',
+  },
+  {
+    key: 'groups.ipmp0.flap-damping',
+    value: { ups: 2, within: '60s' },
+    origin: 'default',
+  },
+  { key: 'groups.ipmp0.mtu', value: 1500, origin: 'command' },
+];
+
+/** The control port. */
+export class FakeBackend implements ControlBackend {
+  group: GroupRow = GROUP;
+  ready: Readiness = { ready: true, reason: 'all is well' };
+  /** Each change that was not refused: method, arguments, who, and whether to save it. */
+  readonly done: string[] = [];
+  /** What a failing request throws. */
+  failure: Error | undefined;
+  reloaded: ReloadRow = { changes: ['group ipmp0: mtu is now 1400'], problems: [], warnings: [] };
+  problems: string[] = [];
+  metricsMade = 0;
+  /** Each kstat that was read, as module:name. */
+  readonly kstatsRead: string[] = [];
+  readonly listeners = new Set<(event: EventRow) => void>();
+
+  async status(): Promise<StatusRow> {
+    const groups = await this.groups();
+    return {
+      state: this.group.state,
+      version: '0.0.0',
+      uptime_s: 7,
+      problems: this.problems,
+      groups,
+    };
+  }
+
+  async groups(): Promise<GroupRow[]> {
+    if (this.failure !== undefined) throw this.failure;
+    return [EMPTY_GROUP, this.group];
+  }
+
+  async interfaces(): Promise<InterfaceRow[]> {
+    return INTERFACES.map(interfaceRow);
+  }
+
+  async addresses(): Promise<AddressRow[]> {
+    return fakeAddresses();
+  }
+
+  async neighbors(): Promise<NeighborRow[]> {
+    return [
+      { dst: '192.0.2.10', lladdr: null, state: 'INCOMPLETE', group: 'ipmp0' },
+      { dst: '192.0.2.9', lladdr: '02:00:00:00:00:fe', state: 'REACHABLE', group: 'ipmp0' },
+    ];
+  }
+
+  async kstats(wanted: (kstat: KstatIdentity) => boolean): Promise<KstatRecord[]> {
+    const statistics = interfaceStatistics({ ...LINK_COUNTERS_ZERO, rbytes: HUGE }, true);
+    const common = {
+      instance: 0,
+      crtime: secondsFromMs(1),
+      snaptime: secondsFromMs(2),
+      stale: false,
+    };
+    const all = [
+      { ...common, module: 'ipmpd', name: 'drops', class: 'misc', data: { runt: 3n } },
+      { ...common, module: 'ipmp', name: 'ipmp0', class: 'net', data: statistics },
+    ];
+    const read = all.filter(wanted);
+    this.kstatsRead.push(...read.map(({ module, name }) => `${module}:${name}`));
+    return read;
+  }
+
+  async multicast(): Promise<MulticastRow[]> {
+    return [
+      { address: '239.1.2.10', group: 'ipmp0', inbound: 'net0' },
+      { address: '239.1.2.9', group: 'ipmp2', inbound: null },
+    ];
+  }
+
+  async targets(): Promise<TargetRow[]> {
+    return [
+      { ifname: 'net0', target: '192.0.2.10', state: 'dead', rtt_us: null },
+      { ifname: 'net0', target: '192.0.2.9', state: 'alive', rtt_us: 1234 },
+    ];
+  }
+
+  async config(): Promise<readonly ConfigRow[]> {
+    return CONFIG;
+  }
+
+  async checkConfig(file: string, text: string): Promise<ConfigCheckRow> {
+    return { errors: text.includes('bad') ? [`${file}:1: bad: unknown key (log)`] : [] };
+  }
+
+  async createGroup(name: string, interfaces: readonly string[], by: ChangeRequest): Promise<void> {
+    if (isGroup(name)) throw new OperatorError('EEXIST', `group ${name} exists already`);
+    for (const ifname of interfaces) this.#freeInterface(ifname);
+    this.#note(by, 'createGroup', name, ...interfaces);
+  }
+
+  async deleteGroup(name: string, by: ChangeRequest): Promise<void> {
+    needGroup(name);
+    if (name === 'ipmp0') {
+      const members = `cannot delete group ${name}: it still has members net0, net1`;
+      throw new OperatorError('EBUSY', members, 'remove them first');
+    }
+    this.#note(by, 'deleteGroup', name);
+  }
+
+  async renameGroup(name: string, to: string, by: ChangeRequest): Promise<void> {
+    needGroup(name);
+    if (isGroup(to)) throw new OperatorError('EEXIST', `group ${to} exists already`);
+    this.#note(by, 'renameGroup', name, to);
+  }
+
+  async setGroup(name: string, settings: Settings, by: ChangeRequest): Promise<void> {
+    needGroup(name);
+    if (settings.mtu === 'big')
+      throw new OperatorError('EINVAL', 'mtu: "big" is not valid', 'auto');
+    this.#note(by, 'setGroup', name, JSON.stringify(settings));
+  }
+
+  async addMember(group: string, ifname: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    needInterface(ifname);
+    if (group !== 'ipmp0') this.#freeInterface(ifname);
+    this.#note(by, 'addMember', group, ifname);
+  }
+
+  async removeMember(group: string, ifname: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    needInterface(ifname);
+    this.#note(by, 'removeMember', group, ifname);
+  }
+
+  async createInterface(spec: NewInterface, by: ChangeRequest): Promise<void> {
+    const { name, uplink, bridge, standby } = spec;
+    if (INTERFACES.includes(name)) {
+      throw new OperatorError('EEXIST', `interface ${name} exists already`);
+    }
+    this.#note(by, 'createInterface', name, String(uplink), String(bridge), String(standby));
+  }
+
+  async deleteInterface(ifname: string, by: ChangeRequest): Promise<void> {
+    needInterface(ifname);
+    this.#note(by, 'deleteInterface', ifname);
+  }
+
+  async setInterface(ifname: string, settings: Settings, by: ChangeRequest): Promise<void> {
+    needInterface(ifname);
+    this.#note(by, 'setInterface', ifname, JSON.stringify(settings));
+  }
+
+  async offlineInterface(ifname: string, by: Credentials): Promise<void> {
+    needInterface(ifname);
+    if (ifname === 'net0') {
+      const message = `cannot take ${ifname} offline: no other interface of group ipmp0 works`;
+      throw new OperatorError('EBUSY', message);
+    }
+    this.#note({ by, save: false }, 'offlineInterface', ifname);
+  }
+
+  async onlineInterface(ifname: string, by: Credentials): Promise<void> {
+    needInterface(ifname);
+    this.#note({ by, save: false }, 'onlineInterface', ifname);
+  }
+
+  async activateInterface(ifname: string, by: Credentials): Promise<void> {
+    needInterface(ifname);
+    this.#note({ by, save: false }, 'activateInterface', ifname);
+  }
+
+  async addAddress(group: string, address: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    if (fakeAddresses().some((row) => row.address === address)) {
+      throw new OperatorError('EEXIST', `${address} is on ${group} already`);
+    }
+    this.#note(by, 'addAddress', group, address);
+  }
+
+  async deleteAddress(group: string, address: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    this.#note(by, 'deleteAddress', group, address);
+  }
+
+  async addTestAddress(ifname: string, address: string, by: ChangeRequest): Promise<void> {
+    needInterface(ifname);
+    this.#note(by, 'addTestAddress', ifname, address);
+  }
+
+  async deleteTestAddress(ifname: string, address: string, by: ChangeRequest): Promise<void> {
+    needInterface(ifname);
+    this.#note(by, 'deleteTestAddress', ifname, address);
+  }
+
+  async addNeighbor(group: string, neighbor: NewNeighbor, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    const { dst, lladdr, proxy } = neighbor;
+    this.#note(by, 'addNeighbor', group, dst, lladdr, String(proxy));
+  }
+
+  async deleteNeighbor(group: string, dst: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    this.#note(by, 'deleteNeighbor', group, dst);
+  }
+
+  async joinMulticast(group: string, address: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    this.#note(by, 'joinMulticast', group, address);
+  }
+
+  async leaveMulticast(group: string, address: string, by: ChangeRequest): Promise<void> {
+    needGroup(group);
+    this.#note(by, 'leaveMulticast', group, address);
+  }
+
+  async reload(by: Credentials): Promise<ReloadRow> {
+    this.#note({ by, save: false }, 'reload');
+    return this.reloaded;
+  }
+
+  subscribe(listener: (event: EventRow) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Tells all subscribers of one event of net1; `cause` may be long. */
+  publish(cause: string, change: Partial<EventRow> = {}): void {
+    const time = '2026-01-02T03:04:05.678901Z';
+    const row = { time, event: 'interface-state', group: 'ipmp0', ifname: 'net1' };
+    const event = { ...row, from: 'ok', to: 'failed', cause, ...change };
+    for (const listener of this.listeners) listener(event);
+  }
+
+  async metrics(): Promise<MetricsSnapshot> {
+    this.metricsMade++;
+    const none = { groups: [], interfaces: [], addresses: [], failovers: [], drops: {} };
+    return { version: '0.0.0', ...none };
+  }
+
+  readiness(): Readiness {
+    return this.ready;
+  }
+
+  #freeInterface(ifname: string): void {
+    needInterface(ifname);
+    const { group } = interfaceRow(ifname);
+    if (group !== null) {
+      throw new OperatorError('EALREADY', `${ifname} is in group ${group} already`);
+    }
+  }
+
+  #note({ by, save }: ChangeRequest, ...words: string[]): void {
+    this.done.push(`${words.join(' ')} by ${by.uid}${save ? ' save' : ''}`);
+  }
+}
+
+function isGroup(name: string): boolean {
+  return name === GROUP.group || name === EMPTY_GROUP.group;
+}
+
+function needGroup(name: string): void {
+  if (!isGroup(name)) throw new OperatorError('ENOENT', `there is no group ${name}`);
+}
+
+function needInterface(ifname: string): void {
+  if (INTERFACES.includes(ifname)) return;
+  throw new OperatorError('ENXIO', `there is no interface ${ifname}`);
+}

@@ -1,0 +1,206 @@
+/** The API over a real Unix socket: replies, rights, refusals, limits. */
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, Socket } from 'node:net';
+import { test } from 'node:test';
+import { Ajv } from 'ajv';
+import { OperatorError } from '../../../../src/base/errors.ts';
+import { ROUTES } from '../../../../src/ctl/api/routes.ts';
+import type { Credentials } from '../../../../src/ctl/backend.ts';
+import { isPermitted, type Role } from '../../../../src/ctl/route.ts';
+import { COMPONENTS } from '../../../../src/ctl/schema.ts';
+import { ask, codeOf, FakeDaemon, fakeDaemon } from './fake.ts';
+import { HUGE } from './fake-backend.ts';
+
+async function connectTo(daemon: FakeDaemon): Promise<Socket> {
+  const socket = connect(daemon.socketPath);
+  socket.on('error', () => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+test('[contract 4.18, 4.24] every reply keeps to the schema that the API shows', async () => {
+  await using daemon = await fakeDaemon();
+  const ajv = newAjv();
+  for (const route of ROUTES.filter((entry) => entry.method === 'GET')) {
+    const reply = await ask(daemon, route.path);
+    equal(reply.status, 200);
+    match(reply.type, /^application\/json/);
+    ok(
+      ajv.validate(route.reply ?? {}, JSON.parse(reply.text)),
+      `${route.path}: ${ajv.errorsText()}`,
+    );
+  }
+  match((await ask(daemon, '/v1/kstats')).text, new RegExp(`"rbytes64":${HUGE},`));
+  const refusal = await ask(daemon, '/v1/groups/ipmp0', { method: 'DELETE' });
+  deepEqual([refusal.status, codeOf(refusal)], [409, 'EBUSY']);
+  ok(ajv.validate({ $ref: 'Error#' }, JSON.parse(refusal.text)));
+});
+
+test('a client that waits for a change or an operation is not idle', async (context) => {
+  await using daemon = await fakeDaemon();
+  const timed = new Set<Socket>();
+  const { setTimeout } = Socket.prototype;
+  context.mock.method(Socket.prototype, 'setTimeout', function (this: Socket, ms: number) {
+    if ('server' in this && this.server !== null) timed.add(this);
+    return setTimeout.call(this, ms);
+  });
+  const waiting: [string, number | undefined][] = [];
+  const noteWaiting = (what: string) => async (): Promise<void> => {
+    waiting.push([what, [...timed].at(-1)?.timeout]);
+  };
+  const { backend } = daemon;
+  backend.onlineInterface = noteWaiting('operation');
+  backend.deleteInterface = noteWaiting('change');
+  equal((await ask(daemon, '/v1/interfaces/net1/online', { method: 'POST' })).status, 204);
+  equal((await ask(daemon, '/v1/interfaces/net1', { method: 'DELETE' })).status, 204);
+  deepEqual(waiting, [
+    ['operation', 0],
+    ['change', 0],
+  ]);
+});
+
+/** The API's schemas as a client would use them. */
+function newAjv(): Ajv {
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true, formats: { 'date-time': true } });
+  ajv.addVocabulary(['x-allowed']);
+  for (const component of COMPONENTS) ajv.addSchema(component);
+  return ajv;
+}
+
+test('[contract 6.5] kstats: a pattern chooses which are read, nobody writes any', async () => {
+  await using daemon = await fakeDaemon();
+  const chosen = JSON.parse((await ask(daemon, '/v1/kstats?pattern=ipmpd:0:d*')).text);
+  deepEqual(
+    chosen.map(({ name }: { name: string }) => name),
+    ['drops'],
+  );
+  deepEqual(daemon.backend.kstatsRead, ['ipmpd:drops']);
+  for (const query of ['pattern=a:b:c:d:e', 'pattern=a&pattern=b']) {
+    const refusal = await ask(daemon, `/v1/kstats?${query}`);
+    deepEqual([refusal.status, codeOf(refusal)], [400, 'EINVAL'], query);
+  }
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+    for (const path of ['/v1/kstats', '/v1/kstats/ipmp:0:ipmp0', '/v1/kstats/a/b']) {
+      const refusal = await ask(daemon, path, { method });
+      deepEqual([refusal.status, codeOf(refusal)], [403, 'EACCES'], `${method} ${path}`);
+    }
+  }
+});
+
+test('[contract 5.3] health, readiness and metrics', async () => {
+  await using daemon = await fakeDaemon();
+  equal((await ask(daemon, '/healthz')).status, 200);
+  equal((await ask(daemon, '/readyz')).status, 200);
+  daemon.backend.ready = { ready: false, reason: 'starting' };
+  const reply = await ask(daemon, '/readyz');
+  deepEqual([reply.status, JSON.parse(reply.text)], [503, { ready: false, reason: 'starting' }]);
+  equal((await ask(daemon, '/metrics')).text, '# made 1 by 0.0.0\n');
+  await Promise.all(Array.from({ length: 20 }, () => ask(daemon, '/metrics')));
+  equal(daemon.backend.metricsMade, 1);
+  daemon.nowMs = 251;
+  match((await ask(daemon, '/metrics')).type, /^text\/plain; version=0\.0\.4/);
+  equal(daemon.backend.metricsMade, 2);
+});
+
+/** Who asks, and whether it may read, operate, and do all; the operators' group is 77. */
+const USERS: readonly (readonly [by: Credentials, may: readonly Role[]])[] = [
+  [who(0, 0), ['read', 'operate', 'root']],
+  [who(0, 1000, [5]), ['read', 'operate', 'root']],
+  [who(1000, 1000), ['read']],
+  [who(1000, 77), ['read', 'operate']],
+  [who(1000, 1000, [5, 77]), ['read', 'operate']],
+  [who(1000, 0, [0]), ['read']],
+  [who(65534, 65534), ['read']],
+  [who(77, 1000, [7, 770]), ['read']],
+];
+
+function who(uid: number, gid: number, groups: number[] = []): Credentials {
+  return { pid: 1, uid, gid, groups };
+}
+
+test('[contract 5.4] rights: every user and route, before anything else is looked at', async () => {
+  await using daemon = new FakeDaemon();
+  await daemon.start(77);
+  let cells = 0;
+  for (const [by, may] of USERS) {
+    daemon.credentials = by;
+    for (const { method, path, role } of ROUTES) {
+      // What is asked for is wrong in several ways; who may not is not told so.
+      const reply = await ask(daemon, path.replace(/:\w+/g, '!'), { method, body: '{' });
+      const isRefused = reply.status === 403 && codeOf(reply) === 'EPERM';
+      equal(isRefused, !may.includes(role), `${by.uid} ${method} ${path}: ${reply.text}`);
+      cells++;
+    }
+  }
+  equal(cells, USERS.length * ROUTES.length);
+  deepEqual(daemon.backend.done, []);
+  const refused = await ask(daemon, '/v1/groups/ipmp2?save=true', { method: 'DELETE' });
+  match(refused.text, /"DELETE \/v1\/groups\/ipmp2\?save=true is not permitted to user 77"/);
+});
+
+test('who is refused again and again does not fill the log', async () => {
+  await using daemon = new FakeDaemon();
+  daemon.lines = [];
+  await daemon.start();
+  daemon.credentials = { pid: 1, uid: 1001, gid: 1001, groups: [] };
+  const began = performance.now();
+  for (let at = 0; at < 100; at++) {
+    const { status } = await ask(daemon, '/v1/groups/ipmp0', { method: 'DELETE' });
+    equal(status, 403);
+  }
+  const seconds = Math.ceil((performance.now() - began) / 1000);
+  const told = daemon.lines.filter((line) => line.includes('refused: not permitted'));
+  ok(told.length >= 20 && told.length <= 21 * (seconds + 1), `${told.length}`);
+});
+
+test('[contract 5.4] without an operators’ group only root operates', () => {
+  deepEqual(
+    USERS.map(([by]) => isPermitted('operate', by, undefined)),
+    USERS.map(([by]) => by.uid === 0),
+  );
+});
+
+test('a peer without credentials is not served', async () => {
+  await using daemon = await fakeDaemon();
+  Object.defineProperty(daemon, 'credentials', {
+    get: () => {
+      throw new Error('EBADF');
+    },
+  });
+  const outcome = await ask(daemon, '/v1/groups').catch((error) => error.code);
+  ok(outcome === 'ECONNRESET' || outcome === 'EPIPE', outcome);
+});
+
+test('what fails in the daemon is told without its inside', async () => {
+  await using daemon = await fakeDaemon();
+  daemon.backend.failure = new Error('secret path /root/x');
+  const reply = await ask(daemon, '/v1/groups');
+  deepEqual([reply.status, codeOf(reply)], [500, 'EIO']);
+  ok(!reply.text.includes('secret'));
+  daemon.backend.failure = new OperatorError('ETIMEDOUT', 'the driver is silent');
+  deepEqual([(await ask(daemon, '/v1/groups')).status], [504]);
+});
+
+test('garbage on the socket ends that connection alone', async () => {
+  await using daemon = await fakeDaemon();
+  for (const garbage of ['\0\xff\xfe', 'GET / HTTP/9.9\r\n\r\n', 'GET /%zz HTTP/1.1\r\n\r\n']) {
+    const socket = await connectTo(daemon);
+    socket.resume();
+    socket.write(garbage, 'latin1');
+    await once(socket, 'close');
+  }
+  equal((await ask(daemon, '/v1/groups')).status, 200);
+});
+
+test('[contract 5.7] a request that never ends is ended', { timeout: 20_000 }, async () => {
+  await using daemon = await fakeDaemon();
+  const socket = await connectTo(daemon);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.write('GET /v1/groups HTTP/1.1\r\nhost: x\r\nx: ');
+  await once(socket, 'close');
+  match(text, /^HTTP\/1\.1 408 /);
+});

@@ -1,0 +1,184 @@
+/**
+ * Where the daemon is spoken to: what it says of refused scrapes, and that at its stop nothing is
+ * opened during it or after it.
+ */
+
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import { OperatorError } from '../../../src/base/errors.ts';
+import type { Config } from '../../../src/config/types.ts';
+import { Surface } from '../../../src/daemon/surface.ts';
+import { type Clock, hostClock } from '../../../src/process/clock.ts';
+import { FakeBackend } from '../ctl/api/fake-backend.ts';
+
+const HOST = '127.0.0.1';
+
+/** A port of the loopback device that was free just now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function refused(port: number): Promise<void> {
+  const socket = connect(port, HOST);
+  await rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' }).finally(() => socket.destroy());
+}
+
+/** A surface that serves its socket, and listens for scrapers where `listen` says. */
+async function started(
+  directory: string,
+  clock: Clock,
+  listen: Config['metrics']['listen'],
+  log = pino({ level: 'silent' }),
+): Promise<Surface> {
+  const surface = new Surface({ backend: new FakeBackend(), log, clock });
+  const control = { socket: join(directory, 'run', 'ipmpd.sock'), group: 'root' };
+  await surface.start({ control, metrics: { listen, hosts: [] } } as unknown as Config);
+  return surface;
+}
+
+async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'ipmpd-surface-'));
+  try {
+    await body(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+test('a list of groups that cannot be read keeps no daemon from serving', async () => {
+  await inDirectory(async (directory) => {
+    let isReadable = false;
+    const lines: string[] = [];
+    const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
+    const surface = new Surface({
+      backend: new FakeBackend(),
+      log,
+      clock: hostClock,
+      groupId: async () => {
+        if (isReadable) return 42;
+        throw new OperatorError('EIO', '/etc/group cannot be read: EISDIR');
+      },
+    });
+    const socket = join(directory, 'run', 'ipmpd.sock');
+    const control = { socket, group: 'ipmp' };
+    const metrics = { listen: null, hosts: [] };
+    await surface.start({ control, metrics } as unknown as Config);
+    try {
+      const client = connect(socket);
+      await once(client, 'connect');
+      client.destroy();
+      deepEqual(
+        lines.map((line) => JSON.parse(line)).map(({ event, code }) => [event, code]),
+        [['no-operators', 'EIO']],
+      );
+      await rejects(surface.setOperators('ipmp'), { code: 'EIO' }, 'a reload says so');
+      isReadable = true;
+      await surface.setOperators('ipmp');
+    } finally {
+      await surface.stop();
+    }
+  });
+});
+
+test('a listener that is being opened at the stop is closed by it', async () => {
+  await inDirectory(async (directory) => {
+    const surface = await started(directory, hostClock, null);
+    const port = await freePort();
+    const listening = surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
+    // In one turn more the listener has begun to be opened.
+    await Promise.resolve();
+    await surface.stop();
+    await listening;
+    try {
+      await refused(port);
+      await surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
+      await refused(port);
+    } finally {
+      await surface.setMetrics({ listen: null, hosts: [] });
+    }
+  });
+});
+
+test('an attempt to listen that fails after the stop is not repeated', async () => {
+  await inDirectory(async (directory) => {
+    const taken = createServer().listen(0, HOST);
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const retries: (() => void)[] = [];
+    const clock: Clock = {
+      nowMs: hostClock.nowMs,
+      after: (_delayMs, body) => {
+        retries.push(body);
+        return { cancel: () => undefined };
+      },
+    };
+    const surface = await started(directory, clock, { host: HOST, port });
+    try {
+      equal(surface.problems.length, 1);
+      equal(retries.length, 1);
+      retries.pop()?.();
+      await Promise.resolve();
+      await surface.stop();
+      // Behind the attempt.
+      await surface.setMetrics({ listen: null, hosts: [] });
+      deepEqual(retries, []);
+      deepEqual(surface.problems, []);
+    } finally {
+      taken.close();
+    }
+  });
+});
+
+/** The status of a scrape that calls the listener `name`. */
+async function scrape(port: number, name: string): Promise<number> {
+  const headers = { host: `${name}:${port}` };
+  const sent = get({ host: HOST, port, path: '/metrics', headers, agent: false });
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode ?? 0;
+}
+
+test('refused scrapes are told once a minute, each time with how many there were', async () => {
+  await inDirectory(async (directory) => {
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+    let nowMs = 5000;
+    const clock: Clock = { ...hostClock, nowMs: () => nowMs };
+    const port = await freePort();
+    const surface = await started(directory, clock, { host: HOST, port }, log);
+    const told = (): unknown => {
+      const rows = lines.splice(0).map((line) => JSON.parse(line));
+      return rows.map(({ event, host, scrapes, address }) => [event, host, scrapes, address]);
+    };
+    try {
+      equal(await scrape(port, 'localhost'), 200);
+      deepEqual(told(), []);
+      for (let time = 0; time < 3; time++) equal(await scrape(port, 'first.example'), 421);
+      deepEqual(told(), [['scrape-refused', `first.example:${port}`, 1, HOST]]);
+      nowMs += 59_999;
+      equal(await scrape(port, 'second.example'), 421);
+      deepEqual(told(), []);
+      nowMs += 1;
+      equal(await scrape(port, 'third.example'), 421);
+      deepEqual(told(), [['scrape-refused', `third.example:${port}`, 4, HOST]]);
+      nowMs += 60_000;
+      equal(await scrape(port, 'third.example'), 421);
+      deepEqual(told(), [['scrape-refused', `third.example:${port}`, 1, HOST]]);
+    } finally {
+      await surface.stop();
+    }
+  });
+});

@@ -1,0 +1,234 @@
+/** A datapath in memory for tests: two groups, five NICs, ports that are lists of frames. */
+
+import { CounterReader } from '../../../src/datapath/counters.ts';
+import { Forwarder, type PuntSink } from '../../../src/datapath/forwarder.ts';
+import type {
+  AddressRecord,
+  ForwardingTables,
+  Spreading,
+} from '../../../src/datapath/tables/fib.ts';
+import { carrierWords, controlMemoryCreate } from '../../../src/datapath/tables/layout.ts';
+import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
+import { GROUP_PORT_BASE } from '../../../src/model/limits.ts';
+import { MemoryPort } from '../../../src/sim/memory-port.ts';
+import { type Ipv4, ipv4Parse, type Mac, macParse } from '../../../src/wire/addr.ts';
+import { ETHERNET_HEADER_LENGTH, ethernetEmit } from '../../../src/wire/ethernet.ts';
+import {
+  IPV4_PROTOCOL_UDP,
+  ipv4FillChecksum,
+  ipv4HeaderEmit,
+  ipv4HeaderParse,
+} from '../../../src/wire/ipv4.ts';
+
+/** Ports of the devices of the first group and of the second. */
+export const HOST = GROUP_PORT_BASE;
+export const HOST_2 = GROUP_PORT_BASE + 1;
+/** NICs of the first group: two active ones, one standby. Then one in no group, one in group 1. */
+export const NET0 = 0;
+export const NET1 = 1;
+export const NET2 = 2;
+export const LONE = 3;
+export const NET4 = 4;
+export const PORTS = [NET0, NET1, NET2, LONE, NET4, HOST, HOST_2] as const;
+
+export const mac = (text: string): Mac => macParse(text) ?? Number.NaN;
+export const ip = (text: string): Ipv4 => ipv4Parse(text) ?? Number.NaN;
+
+export const NIC_MACS = [0, 1, 2, 3, 4].map((nic) => mac(`02:00:00:00:01:0${nic}`));
+export const GROUP_MACS = [mac('02:00:00:00:0f:00'), mac('02:00:00:00:0f:01')] as const;
+export const PEER = mac('52:54:00:aa:bb:01');
+export const PEER_NEW = mac('52:54:00:aa:bb:99');
+export const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
+export const MULTICAST = mac('01:00:5e:01:02:03');
+
+const data = (address: string, slot: number, group = 0): AddressRecord => {
+  return { address: ip(address), group, kind: 'data', slot, nic: -1 };
+};
+const test = (address: string, nic: number, group = 0): AddressRecord => {
+  return { address: ip(address), group, kind: 'test', slot: -1, nic };
+};
+
+/** The structure of this world. */
+export function worldTables(spreading: Spreading = 'flow'): ForwardingTables {
+  return {
+    nics: [
+      { nic: NET0, group: 0, member: 0, mac: NIC_MACS[0]!, mtu: 1500 },
+      { nic: NET1, group: 0, member: 1, mac: NIC_MACS[1]!, mtu: 1500 },
+      { nic: NET2, group: 0, member: 40, mac: NIC_MACS[2]!, mtu: 1500 },
+      { nic: LONE, group: -1, member: -1, mac: NIC_MACS[3]!, mtu: 1500 },
+      { nic: NET4, group: 1, member: 0, mac: NIC_MACS[4]!, mtu: 1500 },
+    ],
+    groups: [
+      { group: 0, mac: GROUP_MACS[0], spreading },
+      { group: 1, mac: GROUP_MACS[1], spreading: 'flow' },
+    ],
+    addresses: [
+      data('192.0.2.10', 0),
+      data('192.0.2.11', 1),
+      test('192.0.2.21', NET0),
+      test('192.0.2.23', LONE, -1),
+      data('198.51.100.10', 64, 1),
+    ],
+    redirects: [{ group: 0, from: mac('52:54:00:aa:bb:02'), to: PEER_NEW }],
+  };
+}
+
+/** A frame that the control plane was given. */
+export interface Punt {
+  readonly port: number;
+  readonly frame: Uint8Array;
+  readonly atMs: number;
+}
+
+/** The datapath with its shared memory. */
+export class World {
+  readonly memory = controlMemoryCreate(1);
+  readonly publisher = new TablePublisher(this.memory);
+  readonly carrier = carrierWords(this.memory);
+  readonly counters = new CounterReader(this.memory);
+  readonly ports = new Map(PORTS.map((port) => [port as number, new MemoryPort()]));
+  readonly punts: Punt[] = [];
+  readonly forwarder: Forwarder;
+  nowMs = 0;
+  /** False: the control plane's queue is full. */
+  takesPunts = true;
+
+  constructor(spreading: Spreading = 'flow') {
+    const punts: PuntSink = {
+      punt: (port, bytes, offset, length, atMs) => {
+        if (!this.takesPunts) return false;
+        this.punts.push({ port, frame: bytes.slice(offset, offset + length), atMs });
+        return true;
+      },
+    };
+    const nowMs = (): number => this.nowMs;
+    this.forwarder = new Forwarder({ memory: this.memory, worker: 0, punts, nowMs });
+    for (const [port, io] of this.ports) this.forwarder.attach(port, io);
+    this.publisher.replace(worldTables(spreading));
+    this.publisher.setActiveMembers(0, 0b11, 0);
+    this.publisher.setActiveMembers(1, 0b1, 0);
+    this.publisher.setCastMember(0, NET0);
+    this.publisher.setCastMember(1, NET4);
+    this.publisher.setPlacement(0, NET0);
+    this.publisher.setPlacement(1, NET1);
+  }
+
+  port(port: number): MemoryPort {
+    const found = this.ports.get(port);
+    if (found === undefined) throw new Error(`no port ${port}`);
+    return found;
+  }
+
+  /** Marks the link of `nic` as the carrier watch would. */
+  setLinkDown(nic: number, isDown: boolean): void {
+    Atomics.store(this.carrier, nic * 4, isDown ? 1 : 0);
+  }
+
+  /** What becomes of one frame: 'net1', 'punt', or a drop reason. */
+  fate(port: number, frame: Uint8Array, header?: Uint8Array): string {
+    const before = this.counters.portDrops(port);
+    for (const io of this.ports.values()) io.sent = [];
+    this.punts.length = 0;
+    this.port(port).deliver(frame, header);
+    this.forwarder.breathe(port);
+    const ends: string[] = this.punts.map(() => 'punt');
+    for (const [to, io] of this.ports) ends.push(...io.sent.map(() => portName(to)));
+    for (const [reason, count] of this.counters.portDrops(port)) {
+      if (count !== before.get(reason)) ends.push(reason);
+    }
+    return ends.join(' and ');
+  }
+
+  /** The only frame that left by `port`. */
+  sent(port: number): Uint8Array {
+    const { sent } = this.port(port);
+    if (sent.length !== 1) throw new Error(`${sent.length} frames left by ${portName(port)}`);
+    return sent[0]!;
+  }
+}
+
+export function portName(port: number): string {
+  return port >= GROUP_PORT_BASE ? `host${port - GROUP_PORT_BASE}` : `net${port}`;
+}
+
+/** What a test frame may say; everything has a default. */
+export interface FrameOptions {
+  destination?: Mac;
+  source?: Mac;
+  type?: number;
+  from?: string;
+  to?: string;
+  protocol?: number;
+  /** The fragment word: flags and offset. */
+  fragment?: number;
+  options?: Uint8Array;
+  payload?: Uint8Array;
+}
+
+/** An Ethernet frame with an IPv4 datagram, from a peer on the wire to 192.0.2.10 by default. */
+export function ipv4Frame(options: FrameOptions = {}): Uint8Array {
+  const payload = options.payload ?? Uint8Array.of(0x30, 0x39, 0, 7, 0, 12, 0, 0, 1, 2, 3, 4);
+  const ipOptions = options.options ?? new Uint8Array(0);
+  const totalLength = 20 + ipOptions.length + payload.length;
+  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + totalLength);
+  const { destination = NIC_MACS[0]!, source = PEER, type = 0x0800 } = options;
+  ethernetEmit(frame, 0, { destination, source, type });
+  // A header of zeros, parsed, has every field that the emitter wants.
+  const header = ipv4HeaderParse(
+    Uint8Array.from({ length: 20 }, (_, i) => (i === 0 ? 0x45 : 0)),
+    0,
+  );
+  const filled = {
+    ...header,
+    totalLength,
+    timeToLive: 64,
+    protocol: options.protocol ?? IPV4_PROTOCOL_UDP,
+    source: ip(options.from ?? '192.0.2.1'),
+    destination: ip(options.to ?? '192.0.2.10'),
+    options: ipOptions,
+  };
+  ipv4HeaderEmit(frame, ETHERNET_HEADER_LENGTH, filled);
+  frame[20] = (options.fragment ?? 0) >> 8;
+  frame[21] = options.fragment ?? 0;
+  ipv4FillChecksum(frame, ETHERNET_HEADER_LENGTH);
+  frame.set(payload, ETHERNET_HEADER_LENGTH + 20 + ipOptions.length);
+  return frame;
+}
+
+/** A virtio net header: flags, segmentation, length of headers, segment, checksum from and at. */
+export function vnet(...words: readonly number[]): Uint8Array {
+  const [flags = 0, gso = 0, headerLength = 0, size = 0, start = 0, offset = 0] = words;
+  const bytes = Buffer.alloc(10);
+  bytes.writeUInt8(flags, 0);
+  bytes.writeUInt8(gso, 1);
+  bytes.writeUInt16LE(headerLength, 2);
+  bytes.writeUInt16LE(size, 4);
+  bytes.writeUInt16LE(start, 6);
+  bytes.writeUInt16LE(offset, 8);
+  return bytes;
+}
+
+/** A frame of the host: from 192.0.2.10 to the peer. */
+export function hostFrame(options: FrameOptions = {}): Uint8Array {
+  const own = { destination: PEER, source: GROUP_MACS[0], from: '192.0.2.10', to: '192.0.2.1' };
+  return ipv4Frame({ ...own, ...options });
+}
+
+/** A frame of any type. */
+export function etherFrame(
+  destination: Mac,
+  source: Mac,
+  type: number,
+  payload = new Uint8Array(46),
+): Uint8Array {
+  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + payload.length);
+  ethernetEmit(frame, 0, { destination, source, type });
+  frame.set(payload, ETHERNET_HEADER_LENGTH);
+  return frame;
+}
+
+/** The frame with an 802.1Q tag: priority, and the number of a VLAN. */
+export function tagged(frame: Uint8Array, control: number): Uint8Array {
+  const tag = [0x81, 0, control >> 8, control & 0xff];
+  return Uint8Array.from([...frame.subarray(0, 12), ...tag, ...frame.subarray(12)]);
+}

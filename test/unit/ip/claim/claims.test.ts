@@ -1,0 +1,293 @@
+/** Detection, announcements and defence of our own addresses, in time. */
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { ANNOUNCE_AT_MS, DEFEND_INTERVAL_MS, REFRESH_MS } from '../../../../src/ip/claim/dad.ts';
+import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
+import {
+  beginDetection,
+  DATA,
+  GATEWAY_MAC,
+  GROUP_MAC,
+  isAnnouncement,
+  mac,
+  OTHER_MAC,
+  reply,
+  request,
+  TEST,
+  World,
+} from '../harness.ts';
+
+const NET0 = mac('02:00:00:00:00:01');
+
+test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 ms', () => {
+  const gaps = new Set<number>();
+  for (let seed = 1; seed <= 200; seed++) {
+    const world = new World({ seed });
+    const startMs = world.nowMs;
+    const ipif = beginDetection(world);
+    equal(ipif.state, 'tentative');
+    world.advance(1000);
+    equal(ipif.state, 'up');
+    const sent = world.take();
+    const probes = sent.filter((one) => one.arp.senderAddress === 0);
+    equal(probes.length, 3);
+    const times = [...probes, sent[3]!].map((one) => one.atMs);
+    const delayMs = times[0]! - startMs;
+    equal(delayMs >= 0 && delayMs < 100, true, `delay ${delayMs}`);
+    for (let i = 1; i < times.length; i++) {
+      const gapMs = times[i]! - times[i - 1]!;
+      equal(gapMs >= 120 - 1e-6 && gapMs < 180, true, `gap ${gapMs}`);
+      gaps.add(gapMs);
+    }
+    equal(isAnnouncement(sent[3]!), true);
+  }
+  equal(gaps.size > 500, true, 'the jitter varies');
+});
+
+test('detection is slow on a link that nobody reports: RFC 5227 has seconds', () => {
+  const world = new World();
+  world.ifaces[0]!.link = 'unknown';
+  const startMs = world.nowMs;
+  const ipif = beginDetection(world);
+  world.advance(10_000);
+  equal(ipif.state, 'up');
+  const times = world.take().map((one) => one.atMs - startMs);
+  const [first = 0, second = 0, third = 0, announced = 0] = times;
+  equal(first >= 0 && first < 1000, true);
+  for (const gapMs of [second - first, third - second]) equal(gapMs >= 1000 && gapMs < 2000, true);
+  equal(Math.round(announced - third), 2000);
+});
+
+test('announcements: seven in four seconds, in both forms, then long silence', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(60_000);
+  const announcements = world.take().filter(isAnnouncement);
+  const firstMs = announcements[0]!.atMs;
+  deepEqual(
+    announcements.map((one) => Math.round(one.atMs - firstMs)),
+    ANNOUNCE_AT_MS,
+  );
+  deepEqual(
+    announcements.map((one) => one.arp.operation),
+    ANNOUNCE_AT_MS.map((_, at) => (at % 2 === 0 ? ARP_REQUEST : ARP_REPLY)),
+  );
+  for (const one of announcements) {
+    deepEqual([one.port, one.source, one.arp.senderMac], ['net0', NET0, NET0]);
+    equal(one.destination, MAC_BROADCAST);
+  }
+  equal(world.lan.pollAt() >= firstMs + ANNOUNCE_AT_MS.at(-1)! + REFRESH_MS, true);
+  deepEqual(
+    world.events.map((event) => (event.kind === 'address-state' ? [event.to, event.cause] : [])),
+    [['up', 'unopposed']],
+  );
+  equal(ipif.state, 'up');
+});
+
+test('defence: at most once in 10 s under 1000 conflicts a second, and the address stays', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 1);
+  for (let i = 0; i < 25_000; i++) {
+    world.wire(0, i % 2 === 0 ? request(OTHER_MAC, DATA, DATA) : reply(OTHER_MAC, DATA, NET0, 0));
+    world.advance(1);
+  }
+  const defences = world.take();
+  equal(defences.length, 3);
+  deepEqual(
+    defences.map((one) => [one.port, isAnnouncement(one)]),
+    defences.map(() => ['net1', true]),
+  );
+  equal(defences[1]!.atMs - defences[0]!.atMs >= 10_000, true);
+  equal(ipif.state, 'up');
+  // The first is answered at once, of the others each interval at its end.
+  equal(world.dropped('arp_conflict'), 24_999);
+  equal(world.events.filter((event) => event.kind === 'address-defended').length, 3);
+  deepEqual(world.lan.neighbors(), []);
+});
+
+test('after claims within the interval, peers are told once more when it is over', () => {
+  const world = new World();
+  world.addData(DATA, 1);
+  const beganMs = world.nowMs;
+  for (let n = 0; n < 3; n++) {
+    world.wire(0, request(OTHER_MAC, DATA, DATA));
+    world.advance(1000);
+  }
+  world.advance(100_000);
+  deepEqual(
+    world.take().map((one) => [one.atMs - beganMs, isAnnouncement(one)]),
+    [
+      [0, true],
+      [DEFEND_INTERVAL_MS, true],
+    ],
+  );
+});
+
+test('a test address is defended once and given up at the second conflict in 10 s', () => {
+  const world = new World();
+  const ipif = world.addTest(TEST, 1);
+  world.wire(0, request(OTHER_MAC, TEST, TEST));
+  equal(world.take('net1').length, 1);
+  equal(ipif.state, 'up');
+  world.advance(10_000);
+  world.wire(0, request(OTHER_MAC, TEST, TEST));
+  equal(ipif.state, 'up');
+  world.advance(1);
+  world.wire(0, request(OTHER_MAC, TEST, TEST));
+  equal(ipif.state, 'duplicate');
+});
+
+test('a move is announced at once from the new NIC, as often as a new address', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  const startMs = world.nowMs;
+  world.move(ipif, 1);
+  equal(world.sent.length, 1);
+  world.advance(20_000);
+  deepEqual(
+    world.take().map((one) => [one.port, one.atMs - startMs]),
+    ANNOUNCE_AT_MS.map((atMs) => ['net1', atMs]),
+  );
+});
+
+test('two NICs lost 20 ms apart: both moves are announced at once', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  const startMs = world.nowMs;
+  world.move(ipif, 1);
+  world.advance(20);
+  world.move(ipif, 2);
+  world.advance(199);
+  deepEqual(
+    world.take().map((one) => [one.port, one.atMs - startMs]),
+    [
+      ['net1', 0],
+      ['net2', 20],
+    ],
+  );
+});
+
+test('flapping at 10 Hz: three moves a second are told, the last one always', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  const startMs = world.nowMs;
+  for (let i = 1; i <= 600; i++) {
+    world.move(ipif, i % 3);
+    world.advance(100);
+  }
+  world.advance(1000);
+  const sent = world.take();
+  for (let second = 0; second < 60; second++) {
+    const from = startMs + second * 1000;
+    const count = sent.filter((one) => one.atMs >= from && one.atMs < from + 1000).length;
+    equal(count >= 1 && count <= 4, true, `second ${second}: ${count}`);
+  }
+  equal(sent.length <= 3 * 61, true, `${sent.length} announcements in 60 s`);
+  equal(sent.at(-1)!.port, ipif.boundIll!.name);
+  world.advance(10_000);
+  const last = world.take().map((one) => one.port);
+  equal(last.length > 2, true, 'the series goes on');
+  deepEqual([...new Set(last)], [ipif.boundIll!.name]);
+});
+
+test('unbound: silence; bound again: announced without a new detection', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(1000);
+  world.take();
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.advance(30_000);
+  deepEqual(world.take(), []);
+  equal(ipif.state, 'up');
+  ipif.bind(world.ill(2));
+  world.lan.addressBound(ipif, 'rebind', world.nowMs);
+  deepEqual(
+    world.take().map((one) => [one.port, isAnnouncement(one)]),
+    [['net2', true]],
+  );
+});
+
+test('unbound while probing: the detection begins anew on the next NIC', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(150);
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.take();
+  world.advance(5000);
+  deepEqual(world.take(), []);
+  ipif.bind(world.ill(1));
+  world.lan.addressBound(ipif, 'rebind', world.nowMs);
+  world.advance(1000);
+  const sent = world.take();
+  deepEqual(
+    sent.slice(0, 4).map((one) => [one.port, one.arp.senderAddress === 0]),
+    [
+      ['net1', true],
+      ['net1', true],
+      ['net1', true],
+      ['net1', false],
+    ],
+  );
+});
+
+test('an address at rest is announced now and then, from the NIC that it is bound to', () => {
+  const world = new World();
+  const ipif = world.addData(DATA, 0);
+  world.advance(REFRESH_MS * 1.2);
+  world.move(ipif, 1);
+  world.advance(9000);
+  world.advance(REFRESH_MS * 1.2);
+  ipif.unbind();
+  world.lan.addressUnbound(ipif);
+  world.advance(REFRESH_MS * 10);
+  deepEqual(
+    world.take().map((one) => [one.port, isAnnouncement(one)]),
+    ['net0', ...Array<string>(ANNOUNCE_AT_MS.length + 1).fill('net1')].map((port) => [port, true]),
+  );
+  equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
+});
+
+test('the addresses of one NIC are announced 100 times an hour at most while they rest', () => {
+  const world = new World();
+  for (let n = 0; n < 50; n++) world.addData(DATA + n, 0);
+  world.advance(REFRESH_MS * 12);
+  world.take();
+  world.advance(3_600_000);
+  const hour = world.take();
+  equal(hour.length > 75 && hour.length <= 100, true, `${hour.length} announcements`);
+  for (let i = 1; i < hour.length; i++) equal(hour[i]!.atMs > hour[i - 1]!.atMs, true);
+  world.advance(3_600_000);
+  const twoHours = [...hour, ...world.take()];
+  equal(new Set(twoHours.map((one) => one.arp.senderAddress)).size, 50, 'nobody is forgotten');
+});
+
+test('a removed address is never heard of again', () => {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(50);
+  world.lan.addressRemoved(ipif);
+  world.ipifs.delete(DATA);
+  world.take();
+  world.advance(REFRESH_MS);
+  deepEqual(world.take(), []);
+  equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
+});
+
+test('the group’s MAC never leaves, whatever is sent', () => {
+  const world = new World();
+  beginDetection(world);
+  world.hostAsks(mac('00:00:00:00:00:00') + 0xc0000201);
+  world.host(request(GROUP_MAC, 0, 0xc0000205));
+  world.host(request(GROUP_MAC, DATA, DATA));
+  world.wire(0, request(GATEWAY_MAC, 0xc0000201, DATA));
+  world.advance(20_000);
+  for (const one of world.take()) {
+    if (one.port === 'host') continue;
+    equal(one.source === GROUP_MAC || one.arp.senderMac === GROUP_MAC, false);
+    equal(one.source, one.arp.senderMac);
+  }
+});

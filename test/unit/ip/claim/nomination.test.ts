@@ -1,0 +1,189 @@
+/** What a newly nominated NIC says, and what neighbours are told in person. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { hexFormat } from '../../../../src/base/bytes.ts';
+import { ANNOUNCE_AT_MS } from '../../../../src/ip/claim/dad.ts';
+import { BROADCASTS_A_MS } from '../../../../src/ip/claim/pace.ts';
+import { NOTICE_NEIGHBORS, NOTICES_MAX } from '../../../../src/ip/neighbor/notices.ts';
+import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
+import {
+  DATA,
+  GATEWAY,
+  GATEWAY_MAC,
+  GROUP_MAC,
+  ip,
+  mac,
+  OTHER_MAC,
+  request,
+  type Sent,
+  World,
+} from '../harness.ts';
+
+const NET1 = mac('02:00:00:00:00:02');
+const NET2 = mac('02:00:00:00:00:03');
+const PROXIED = ip('192.0.2.77');
+
+/** The questions to one MAC. */
+function notices(sent: readonly Sent[]): Sent[] {
+  return sent.filter((one) => one.port !== 'host' && one.destination !== MAC_BROADCAST);
+}
+
+test('a proxy entry is announced when it is new, and by each NIC that is nominated', () => {
+  const world = new World();
+  world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
+  for (const [nic, name] of ['net0', 'net2'].entries()) {
+    if (nic > 0) {
+      world.cast = world.ill(2);
+      world.lan.handleNominated(world.nowMs);
+    }
+    const beganMs = world.nowMs;
+    world.advance(60_000);
+    const sent = world.take(name);
+    deepEqual(
+      sent.map((one) => Math.round(one.atMs - beganMs)),
+      ANNOUNCE_AT_MS,
+    );
+    for (const [at, one] of sent.entries()) {
+      equal(one.arp.operation, at % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
+      deepEqual([one.arp.senderAddress, one.arp.targetAddress], [PROXIED, PROXIED]);
+      equal(one.source, one.arp.senderMac);
+      equal(one.destination, MAC_BROADCAST);
+    }
+  }
+});
+
+test('the kernel is asked for its memberships, so that the new NIC reports them', () => {
+  const world = new World();
+  world.cast = world.ill(2);
+  world.lan.handleNominated(world.nowMs);
+  const beganMs = world.nowMs;
+  world.advance(60_000);
+  const queries = world.take('host');
+  deepEqual(
+    queries.map((one) => one.atMs - beganMs),
+    [0, 1200],
+  );
+  equal(
+    hexFormat(queries[0]!.frame),
+    '01005e000001' +
+      '020000000003' +
+      '0800' +
+      '46c00024000000000102' +
+      '441300000000e0000001' +
+      '94040000' +
+      '1101ec8100000000' +
+      '027d0000',
+  );
+  equal(queries[0]!.source, NET2);
+  equal(world.lan.counters.membershipQueries, 2);
+});
+
+test('many new proxy entries are announced in one series, at a pace, and nobody is asked', () => {
+  const world = new World();
+  const COUNT = 90;
+  for (let n = 0; n < COUNT; n++) world.lan.addStatic(PROXIED + n, NET1, false, world.nowMs);
+  world.advance(60_000);
+  const sent = world.take();
+  equal(sent.length, COUNT * ANNOUNCE_AT_MS.length);
+  equal(world.lan.counters.membershipQueries, 0);
+  const aMs = new Map<number, number>();
+  for (const { atMs } of sent) aMs.set(atMs, (aMs.get(atMs) ?? 0) + 1);
+  ok(Math.max(...aMs.values()) <= BROADCASTS_A_MS);
+});
+
+test('who is told the time late makes up for nothing in a burst', () => {
+  const world = new World();
+  const data = world.addData(DATA, 0);
+  world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
+  world.move(data, 1);
+  world.take();
+  for (let late = 0; late < 2; late++) {
+    world.nowMs += 5000;
+    world.lan.handleTime(world.nowMs);
+    world.lan.handleTime(world.nowMs);
+    equal(world.take().length, 2, 'one of each series');
+  }
+});
+
+test('with nobody nominated there is nothing to say', () => {
+  const world = new World();
+  world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
+  world.advance(10_000);
+  world.take();
+  world.cast = undefined;
+  world.lan.handleNominated(world.nowMs);
+  world.advance(10_000);
+  deepEqual(world.take(), []);
+});
+
+test('a move is told in person to neighbours, gateways first, and again a second later', () => {
+  const world = new World();
+  const data = world.addData(DATA, 0);
+  const gateway = ip('192.0.2.3');
+  for (const [n, address] of [GATEWAY, ip('192.0.2.2'), gateway].entries()) {
+    world.advance(10);
+    world.confirm(address, GATEWAY_MAC + n);
+  }
+  world.lan.routes.replace([{ destination: 0, prefixLength: 0, gateway, table: 254, metric: 0 }]);
+  world.take();
+  const beganMs = world.nowMs;
+  world.move(data, 1);
+  world.advance(9000);
+  const told = notices(world.take());
+  deepEqual(
+    told.map((one) => [Math.round(one.atMs - beganMs), one.destination, one.arp.targetAddress]),
+    [1, 1201].flatMap((atMs) => [
+      [atMs, GATEWAY_MAC + 2, gateway],
+      [atMs, GATEWAY_MAC + 1, ip('192.0.2.2')],
+      [atMs, GATEWAY_MAC, GATEWAY],
+    ]),
+  );
+  for (const one of told) {
+    deepEqual([one.port, one.source, one.arp.senderMac], ['net1', NET1, NET1]);
+    deepEqual([one.arp.operation, one.arp.senderAddress], [ARP_REQUEST, DATA]);
+  }
+});
+
+test('the host’s own announcement does not keep neighbours from being told again', () => {
+  const world = new World();
+  const data = world.addData(DATA, 0);
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.move(data, 1);
+  world.advance(1100);
+  equal(notices(world.take()).length, 1);
+  world.host(request(GROUP_MAC, DATA, DATA));
+  world.advance(9000);
+  equal(notices(world.take()).length, 1);
+});
+
+test('notices: of another subnet nobody, of many a bounded number, at a pace', () => {
+  const world = new World();
+  const first = ip('192.0.2.100');
+  for (let n = 0; n < 100; n++) world.confirm(first + n, OTHER_MAC + n);
+  world.confirm(ip('198.51.100.1'), GATEWAY_MAC);
+  const addresses = Array.from({ length: 40 }, (_, n) => world.addData(DATA + n, 0));
+  world.take();
+  for (const one of addresses) world.move(one, 1);
+  world.advance(100);
+  const told = notices(world.take());
+  equal(told.length, NOTICES_MAX);
+  ok(told.every((one) => one.destination !== GATEWAY_MAC));
+  equal(new Set(told.map((one) => one.arp.targetAddress)).size, NOTICE_NEIGHBORS);
+  const aMs = new Map<number, number>();
+  for (const { atMs } of told) aMs.set(atMs, (aMs.get(atMs) ?? 0) + 1);
+  ok(Math.max(...aMs.values()) <= BROADCASTS_A_MS);
+});
+
+test('an address that is lost again before its neighbours are told is told by nobody', () => {
+  const world = new World();
+  const data = world.addData(DATA, 0);
+  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.take();
+  world.move(data, 1);
+  data.unbind();
+  world.lan.addressUnbound(data);
+  world.advance(5000);
+  deepEqual(notices(world.take()), []);
+});

@@ -1,0 +1,296 @@
+/** A LAN with three NICs, a clock of its own and everything it sends written down. */
+
+import { Rng } from '../../../src/base/rng.ts';
+import { Lan } from '../../../src/ip/lan.ts';
+import type { LanEvent, LanMembership, LanOutput } from '../../../src/ip/lan-port.ts';
+import { YIELD_MS } from '../../../src/ip/neighbor/nce.ts';
+import type { Ill } from '../../../src/ip/object/ill.ts';
+import { Ipif } from '../../../src/ip/object/ipif.ts';
+import { Phyint } from '../../../src/ip/object/phyint.ts';
+import type { DropReason } from '../../../src/stats/drop-reasons.ts';
+import { type Ipv4, ipv4Parse, MAC_BROADCAST, type Mac, macParse } from '../../../src/wire/addr.ts';
+import {
+  ARP_REPLY,
+  ARP_REQUEST,
+  type ArpPacket,
+  arpFrame,
+  arpParse,
+} from '../../../src/wire/arp.ts';
+import { ethernetDestination, ethernetSource } from '../../../src/wire/ethernet.ts';
+
+export const GROUP_MAC = mac('02:00:00:00:0f:00');
+export const GATEWAY = ip('192.0.2.1');
+export const GATEWAY_MAC = mac('52:54:00:00:00:01');
+export const OTHER_MAC = mac('52:54:00:00:00:99');
+/** Another device of the host, which is not ours. */
+export const HOST_OTHER = mac('52:54:00:00:00:77');
+export const DATA = ip('192.0.2.10');
+export const TEST = ip('192.0.2.21');
+
+export function ip(text: string): Ipv4 {
+  return ipv4Parse(text)!;
+}
+
+export function mac(text: string): Mac {
+  return macParse(text)!;
+}
+
+/** One frame that the LAN sent; `port` is the name of a NIC, or `host`. */
+export interface Sent {
+  readonly atMs: number;
+  readonly port: string;
+  readonly frame: Uint8Array;
+  readonly destination: Mac;
+  readonly source: Mac;
+  readonly arp: ArpPacket;
+}
+
+export interface WorldOptions {
+  readonly neighborLimit?: number;
+  readonly seed?: number;
+}
+
+export class World implements LanMembership, LanOutput {
+  readonly ifaces: Phyint[];
+  readonly ipifs = new Map<Ipv4, Ipif>();
+  readonly sent: Sent[] = [];
+  readonly events: LanEvent[] = [];
+  readonly drops = new Map<DropReason, number>();
+  readonly redirects = new Map<Mac, Mac>();
+  /** Redirected MACs that the host has sent to. */
+  readonly used = new Set<Mac>();
+  readonly lan: Lan;
+  cast: Ill | undefined;
+  hostUp = true;
+  nowMs = 1_000_000;
+
+  constructor(options: WorldOptions = {}) {
+    this.ifaces = [0, 1, 2].map((nic) => {
+      const phyint = new Phyint({ name: `net${nic}`, nic });
+      phyint.physAddr = mac(`02:00:00:00:00:0${nic + 1}`);
+      phyint.present = true;
+      phyint.link = 'up';
+      return phyint;
+    });
+    this.cast = this.ill(0);
+    const rng = new Rng(options.seed ?? 1);
+    const limit = options.neighborLimit;
+    const given = limit === undefined ? {} : { neighborLimit: limit };
+    this.lan = new Lan({ membership: this, output: this, rng, ...given });
+  }
+
+  ill(nic: number): Ill {
+    return this.ifaces[nic]!.ill;
+  }
+
+  /** A data address that is up and bound, its announcements over. */
+  addData(address: Ipv4, nic: number): Ipif {
+    const ipif = Ipif.data(address, 24);
+    this.ipifs.set(address, ipif);
+    ipif.state = 'up';
+    ipif.bind(this.ill(nic));
+    this.lan.addressBound(ipif, 'rebind', this.nowMs);
+    this.advance(9000);
+    this.sent.length = 0;
+    return ipif;
+  }
+
+  /** A test address whose detection is over. */
+  addTest(address: Ipv4, nic: number): Ipif {
+    const ipif = Ipif.test(address, 24, this.ill(nic));
+    this.ipifs.set(address, ipif);
+    this.lan.addressBound(ipif, 'initial', this.nowMs);
+    this.advance(10_000);
+    this.sent.length = 0;
+    return ipif;
+  }
+
+  move(ipif: Ipif, nic: number): void {
+    ipif.unbind();
+    ipif.bind(this.ill(nic));
+    this.lan.addressBound(ipif, 'rebind', this.nowMs);
+  }
+
+  /** Lets `durationMs` pass, stopping wherever the LAN wants to be told the time. */
+  advance(durationMs: number): void {
+    const endMs = this.nowMs + durationMs;
+    for (let atMs = this.lan.pollAt(); atMs <= endMs; atMs = this.lan.pollAt()) {
+      this.nowMs = Math.max(this.nowMs, atMs);
+      this.lan.handleTime(this.nowMs);
+    }
+    this.nowMs = endMs;
+  }
+
+  wire(nic: number, frame: Uint8Array): void {
+    this.lan.handleWireFrame(this.ill(nic), frame, this.nowMs);
+  }
+
+  host(frame: Uint8Array): void {
+    this.lan.handleHostFrame(frame, this.nowMs);
+  }
+
+  hostAsks(target: Ipv4, spa: Ipv4 = DATA, destination: Mac = MAC_BROADCAST): void {
+    this.host(request(GROUP_MAC, spa, target, destination));
+  }
+
+  /** Takes what was sent so far. */
+  take(port?: string): Sent[] {
+    const taken = this.sent.filter((one) => port === undefined || one.port === port);
+    this.sent.length = 0;
+    return taken;
+  }
+
+  dropped(reason: DropReason): number {
+    return this.drops.get(reason) ?? 0;
+  }
+
+  stateOf(address: Ipv4): string | undefined {
+    return this.lan.neighbors().find((row) => row.address === address)?.state;
+  }
+
+  /** Makes `address` a confirmed neighbour. */
+  confirm(address: Ipv4, at: Mac): void {
+    this.hostAsks(address);
+    this.wire(0, reply(at, address, this.ill(0).physAddr, DATA));
+    this.take();
+  }
+
+  /** The neighbour answers, from `at`, what it was asked last. */
+  answer(address: Ipv4, at: Mac): void {
+    const asked = this.sent.findLast(({ port, arp }) => {
+      return port !== 'host' && arp.operation === ARP_REQUEST && arp.targetAddress === address;
+    })!;
+    const nic = this.ifaces.findIndex(({ name }) => name === asked.port);
+    this.wire(nic, reply(at, address, asked.source, asked.arp.senderAddress));
+  }
+
+  /** A neighbour speaks from another MAC, and answers from there alone. */
+  neighborMoves(address: Ipv4, at: Mac): void {
+    this.wire(0, request(at, address, address));
+    this.answer(address, at);
+    this.advance(YIELD_MS);
+  }
+
+  castIll(): Ill | undefined {
+    return this.cast;
+  }
+
+  ills(): Iterable<Ill> {
+    return this.ifaces.map((phyint) => phyint.ill);
+  }
+
+  activeIlls(): readonly Ill[] {
+    return this.ifaces.map((phyint) => phyint.ill);
+  }
+
+  isHostUp(): boolean {
+    return this.hostUp;
+  }
+
+  isHostMac(address: Mac): boolean {
+    return address === HOST_OTHER;
+  }
+
+  isOwnMac(address: Mac): boolean {
+    return address === GROUP_MAC || this.ifaces.some((phyint) => phyint.physAddr === address);
+  }
+
+  findIpif(address: Ipv4): Ipif | undefined {
+    return this.ipifs.get(address);
+  }
+
+  groupMac(): Mac {
+    return GROUP_MAC;
+  }
+
+  probeIll(): Ill | undefined {
+    return this.cast;
+  }
+
+  toWire(ill: Ill, frame: Uint8Array): void {
+    this.#write(ill.name, frame);
+  }
+
+  toHost(frame: Uint8Array): void {
+    this.#write('host', frame);
+  }
+
+  redirect(from: Mac, to: Mac): void {
+    this.redirects.set(from, to);
+  }
+
+  unredirect(from: Mac): void {
+    this.redirects.delete(from);
+  }
+
+  takeRedirectUse(from: Mac): boolean {
+    return this.used.delete(from);
+  }
+
+  event(event: LanEvent): void {
+    this.events.push(event);
+  }
+
+  drop(reason: DropReason): void {
+    this.drops.set(reason, this.dropped(reason) + 1);
+  }
+
+  #write(port: string, frame: Uint8Array): void {
+    this.sent.push({
+      atMs: this.nowMs,
+      port,
+      frame,
+      destination: ethernetDestination(frame, 0),
+      source: ethernetSource(frame, 0),
+      arp: arpParse(frame, 14),
+    });
+  }
+}
+
+/** A question of the station `sha`, to everybody unless `destination` says whom. */
+export function request(
+  sha: Mac,
+  spa: Ipv4,
+  tpa: Ipv4,
+  destination: Mac = MAC_BROADCAST,
+): Uint8Array {
+  return arpFrame(destination, sha, {
+    operation: ARP_REQUEST,
+    senderMac: sha,
+    senderAddress: spa,
+    targetMac: 0,
+    targetAddress: tpa,
+  });
+}
+
+/** An answer of the station `sha` for `spa`, to the station `tha`. */
+export function reply(sha: Mac, spa: Ipv4, tha: Mac, tpa: Ipv4): Uint8Array {
+  return arpFrame(tha, sha, {
+    operation: ARP_REPLY,
+    senderMac: sha,
+    senderAddress: spa,
+    targetMac: tha,
+    targetAddress: tpa,
+  });
+}
+
+/** Sender and target address are one. */
+export function isAnnouncement(one: Sent): boolean {
+  return one.arp.senderAddress === one.arp.targetAddress;
+}
+
+/** The address DATA, new and bound to the first NIC: its detection begins. */
+export function beginDetection(world: World): Ipif {
+  const ipif = Ipif.data(DATA, 24);
+  world.ipifs.set(DATA, ipif);
+  ipif.bind(world.ill(0));
+  world.lan.addressBound(ipif, 'initial', world.nowMs);
+  return ipif;
+}
+
+/** A world with the address DATA on its first NIC. */
+export function worldWithData(options: WorldOptions = {}): World {
+  const world = new World(options);
+  world.addData(DATA, 0);
+  return world;
+}

@@ -1,0 +1,168 @@
+/** Echo for the stack's own addresses, and everything that is not answered. */
+
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { hexFormat } from '../../../src/base/bytes.ts';
+import { ECHO_RATE } from '../../../src/ip/icmp.ts';
+import { type Ipv4, MAC_BROADCAST, type Mac } from '../../../src/wire/addr.ts';
+import { ETHERTYPE_IPV4, ethernetEmit } from '../../../src/wire/ethernet.ts';
+import { icmpEmit } from '../../../src/wire/icmp.ts';
+import { ipv4FillChecksum, ipv4HeaderEmit } from '../../../src/wire/ipv4.ts';
+import { DATA, GATEWAY, GATEWAY_MAC, GROUP_MAC, ip, mac, TEST, World } from './harness.ts';
+
+const NET1 = mac('02:00:00:00:00:02');
+
+interface EchoOptions {
+  readonly destinationMac?: Mac;
+  readonly sourceMac?: Mac;
+  readonly source?: Ipv4;
+  readonly destination?: Ipv4;
+  readonly type?: number;
+  readonly protocol?: number;
+  readonly fragment?: number;
+  readonly options?: Uint8Array;
+  readonly data?: Uint8Array;
+}
+
+function echo(given: EchoOptions = {}): Uint8Array {
+  const data = given.data ?? Uint8Array.from([1, 2, 3, 4, 5]);
+  const options = given.options ?? new Uint8Array(0);
+  const ipLength = 20 + options.length + 8 + data.length;
+  const frame = new Uint8Array(14 + ipLength);
+  ethernetEmit(frame, 0, {
+    destination: given.destinationMac ?? NET1,
+    source: given.sourceMac ?? GATEWAY_MAC,
+    type: ETHERTYPE_IPV4,
+  });
+  ipv4HeaderEmit(frame, 14, {
+    typeOfService: 0,
+    totalLength: ipLength,
+    identification: 7,
+    fragment: given.fragment ?? 0,
+    timeToLive: 1,
+    protocol: given.protocol ?? 1,
+    source: given.source ?? GATEWAY,
+    destination: given.destination ?? TEST,
+    options,
+  });
+  icmpEmit(frame, 14 + 20 + options.length, {
+    type: given.type ?? 8,
+    code: 0,
+    identifier: 0x1234,
+    sequence: 9,
+    data,
+  });
+  return frame;
+}
+
+function worldWithTest(): World {
+  const world = new World();
+  world.addTest(TEST, 1);
+  return world;
+}
+
+test('golden: an echo from the wire is answered by the NIC that received it', () => {
+  const world = worldWithTest();
+  world.wire(1, echo());
+  const [answer, ...rest] = world.take();
+  deepEqual(rest, []);
+  equal(answer!.port, 'net1');
+  equal(
+    hexFormat(answer!.frame),
+    '525400000001' +
+      '020000000002' +
+      '0800' + //
+      '450000210000400040' +
+      '01' +
+      'b6c5' +
+      'c0000215' +
+      'c0000201' +
+      '0000' +
+      'e4bc' +
+      '1234' +
+      '0009' +
+      '0102030405',
+  );
+});
+
+test('an echo of the host is answered up to the host', () => {
+  const world = worldWithTest();
+  world.addData(DATA, 0);
+  world.host(echo({ sourceMac: GROUP_MAC, source: DATA }));
+  const [answer] = world.take();
+  deepEqual([answer!.port, answer!.destination, answer!.source], ['host', GROUP_MAC, NET1]);
+});
+
+test('what is never answered (T9, T10), each with its reason', () => {
+  const world = worldWithTest();
+  world.addData(DATA, 0);
+  const refused: [Uint8Array, string][] = [
+    [echo({ destinationMac: MAC_BROADCAST }), 'local_destination'],
+    [echo({ destinationMac: mac('01:00:5e:00:00:01') }), 'local_destination'],
+    [echo({ destination: ip('192.0.2.255') }), 'local_destination'],
+    [echo({ destination: ip('224.0.0.1') }), 'local_destination'],
+    [echo({ destination: DATA }), 'local_destination'],
+    [echo({ destinationMac: mac('02:00:00:00:00:01') }), 'local_destination'],
+    [echo({ source: 0 }), 'local_source'],
+    [echo({ source: ip('127.0.0.1') }), 'local_source'],
+    [echo({ source: ip('224.0.0.9') }), 'local_source'],
+    [echo({ source: ip('255.255.255.255') }), 'local_source'],
+    [echo({ source: TEST }), 'local_source'],
+    [echo({ source: DATA }), 'local_source'],
+    [echo({ sourceMac: MAC_BROADCAST }), 'local_source'],
+    [echo({ sourceMac: 0 }), 'local_source'],
+    [echo({ fragment: 0x2000 }), 'local_fragment'],
+    [echo({ fragment: 0x0001 }), 'local_fragment'],
+    [echo({ type: 0 }), 'local_protocol'],
+    [echo({ type: 13 }), 'local_protocol'],
+    [echo({ protocol: 17 }), 'local_protocol'],
+    [echo({ options: Uint8Array.from([131, 7, 4, 1, 2, 3, 4, 0]) }), 'source_route'],
+    [echo({ options: Uint8Array.from([137, 7, 4, 1, 2, 3, 4, 0]) }), 'source_route'],
+    [echo({ options: Uint8Array.from([7, 39, 4, 0]) }), 'bad_ipv4_header'],
+    [echo().subarray(0, 40), 'bad_ipv4_header'],
+    [echo().subarray(0, 13), 'runt'],
+  ];
+  for (const [frame, reason] of refused) {
+    const before = world.drops.get(reason as 'runt') ?? 0;
+    world.wire(1, frame);
+    equal(world.drops.get(reason as 'runt'), before + 1, reason);
+  }
+  const badIp = echo();
+  badIp[24] = badIp[24]! ^ 0xff;
+  const badIcmp = echo();
+  badIcmp[36] = badIcmp[36]! ^ 0xff;
+  world.wire(1, badIp);
+  world.wire(1, badIcmp);
+  equal(world.dropped('local_checksum'), 2);
+  world.wire(0, echo());
+  equal(world.dropped('local_destination'), 7);
+  deepEqual(world.take(), []);
+});
+
+test('an address that is not up is silent; options are left out of the answer', () => {
+  const world = worldWithTest();
+  world.ipifs.get(TEST)!.state = 'duplicate';
+  world.wire(1, echo());
+  equal(world.dropped('address_tentative'), 1);
+  world.ipifs.get(TEST)!.state = 'up';
+  const request = echo({ options: Uint8Array.from([1, 1, 1, 0]) });
+  world.wire(1, request);
+  const [answer] = world.take();
+  equal(answer!.frame.length, request.length - 4);
+  ipv4FillChecksum(request, 14);
+});
+
+test('a flood of echo requests is answered at the rate, never with more bytes', () => {
+  const world = worldWithTest();
+  const request = echo();
+  let bytes = 0;
+  for (let i = 0; i < 20_000; i++) {
+    world.wire(1, request);
+    if (i % 10 === 0) world.advance(1);
+    for (const one of world.take()) bytes += one.frame.length;
+  }
+  const { echoReplies } = world.lan.counters;
+  equal(echoReplies <= ECHO_RATE * 3 + 1 && echoReplies >= ECHO_RATE * 2, true, `${echoReplies}`);
+  equal(bytes, echoReplies * request.length);
+  equal(world.dropped('local_rate_limited'), 20_000 - echoReplies);
+});

@@ -1,0 +1,214 @@
+/** Data and test addresses through the public API (semantics 3.3, 3.4; contract 3, 4). */
+
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { test } from 'node:test';
+import { ANNOUNCE_AT_MS } from '../../../src/ip/claim/dad.ts';
+import { ip, mac, request } from '../ip/harness.ts';
+import { Bench, groupSpec, interfaceSpec } from './bench.ts';
+
+test('addresses follow the list of the host: the difference is made here', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
+  deepEqual(bench.bindings(), ['192.0.2.10 net0', '192.0.2.11 net1', '192.0.2.12 net0']);
+  bench.drain();
+  bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
+  deepEqual(bench.told(), [], 'the same list changes nothing');
+  deepEqual(bench.publication.calls, []);
+  bench.addresses('192.0.2.10', '192.0.2.13', '192.0.2.12');
+  deepEqual(bench.told().slice(0, 3), [
+    'address-removed 192.0.2.11/24> address-removed',
+    'address-moved net1 net0>net1 rebalanced 192.0.2.12',
+    'address-added >192.0.2.13/24 address-added',
+  ]);
+  deepEqual(bench.counts(), [1, 2].toReversed());
+});
+
+test('another prefix length, the same address: it stays up and bound', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.10', '192.0.2.11');
+  bench.advance(20_000);
+  bench.drain();
+  bench.addresses('192.0.2.10/24', '192.0.2.11/32');
+  deepEqual(bench.told(), [
+    'address-removed 192.0.2.11/24> address-removed',
+    'address-added >192.0.2.11/32 address-added',
+  ]);
+  const rows = bench.system.describeAddresses();
+  deepEqual(
+    rows.map(({ address, state, inbound }) => [address, state, inbound]),
+    [
+      ['192.0.2.10/24', 'up', 'net0'],
+      ['192.0.2.11/32', 'up', 'net1'],
+    ],
+  );
+  deepEqual(bench.arps(), []);
+  deepEqual(bench.publication.calls, []);
+});
+
+test('a removal is followed by one move at most, and only when it levels', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4');
+  bench.drain();
+  bench.addresses('192.0.2.1', '192.0.2.3', '192.0.2.4');
+  deepEqual(bench.counts(), [2, 1]);
+  bench.addresses('192.0.2.1', '192.0.2.3');
+  deepEqual(bench.counts(), [1, 1]);
+});
+
+test('the tables name for each address the slot of its member', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.1', '192.0.2.2');
+  const rows = (): unknown =>
+    bench.publication.tables.addresses.map(({ address, slot }) => [address & 0xff, slot]);
+  deepEqual(rows(), [
+    [1, 0],
+    [2, 1],
+  ]);
+  bench.link('net0', 'down');
+  deepEqual(rows(), [
+    [1, 1],
+    [2, 1],
+  ]);
+});
+
+test('IPv6 data addresses are accepted, shown, and said not to be served', () => {
+  const bench = new Bench();
+  bench.build(1);
+  bench.addresses('2001:db8::10/64', '192.0.2.1');
+  const row = bench.system.describeAddresses().find(({ address }) => address.includes(':'));
+  deepEqual(row, {
+    address: '2001:db8::10/64',
+    ifname: 'ipmp0',
+    group: 'ipmp0',
+    type: 'data',
+    state: 'up',
+    inbound: null,
+    outbound: [],
+    note: 'IPv6 is not served yet',
+  });
+  deepEqual(
+    bench.told().filter((line) => line.includes('2001')),
+    ['address-added >2001:db8::10/64 not-served'],
+  );
+  equal(bench.publication.tables.addresses.length, 1);
+});
+
+test('an address of another group or NIC is shown as down until it is free', () => {
+  const bench = new Bench();
+  bench.build(1);
+  bench.run(() => bench.system.createGroup(groupSpec({ name: 'other' })));
+  bench.run(() =>
+    bench.system.createInterface(interfaceSpec('net1', { testAddresses: ['192.0.2.9/24'] })),
+  );
+  bench.addresses('192.0.2.1');
+  const give = (...list: string[]): void =>
+    bench.system.handleHostAddresses(
+      'other',
+      list.map((address) => ({ address, prefixLength: 24, family: 4 })),
+      bench.nowMs,
+    );
+  give('192.0.2.1', '192.0.2.9');
+  const states = (): unknown =>
+    bench.system
+      .describeAddresses()
+      .filter((row) => row.group === 'other')
+      .map((row) => row.state);
+  deepEqual(states(), ['down', 'down']);
+  bench.addresses();
+  deepEqual(states(), ['tentative', 'down']);
+});
+
+test('a new address is tentative until nobody objected, then up and announced', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.1');
+  equal(bench.system.describeAddresses()[0]?.state, 'tentative');
+  bench.advance(1_000);
+  equal(bench.system.describeAddresses()[0]?.state, 'up');
+  bench.advance(20_000);
+  const arps = bench.arps();
+  equal(arps.filter((arp) => arp.spa === '0.0.0.0').length, 3);
+  equal(arps.filter((arp) => arp.spa === '192.0.2.1').length, ANNOUNCE_AT_MS.length);
+});
+
+/** Another station that has an address of ours. */
+const HOLDER = '52:54:00:00:00:01';
+const AGAIN = 'has it; tried again as soon as that no longer answers';
+
+test('a duplicate is bound to no NIC, and its note names the holder and whose MAC that is', () => {
+  const bench = new Bench();
+  bench.build(2);
+  bench.addresses('192.0.2.10');
+  bench.advance(20_000);
+  const [tried, router] = [ip('192.0.2.11'), ip('192.0.2.1')];
+  const heard = (frame: Uint8Array): void => {
+    for (const name of ['net0', 'net1']) {
+      bench.system.handleFrame(bench.system.nicOf(name)!, frame, bench.nowMs);
+    }
+  };
+  const row = () =>
+    bench.system.describeAddresses().find(({ address }) => address === '192.0.2.11/24')!;
+  bench.addresses('192.0.2.10', '192.0.2.11');
+  deepEqual([row().state, row().inbound], ['tentative', 'net1']);
+  heard(request(mac(HOLDER), tried, tried));
+  deepEqual(row(), {
+    address: '192.0.2.11/24',
+    ifname: 'ipmp0',
+    group: 'ipmp0',
+    type: 'data',
+    state: 'duplicate',
+    inbound: null,
+    outbound: [],
+    note: `${HOLDER} ${AGAIN}`,
+  });
+  // A router with proxy ARP: it has an address of its own, and asks from there.
+  heard(request(mac(HOLDER), router, ip('192.0.2.10')));
+  equal(row().note, `${HOLDER}, which is 192.0.2.1, ${AGAIN}`);
+  equal(row().inbound, null);
+});
+
+test('test addresses stay on their NIC and are down without it', () => {
+  const bench = new Bench();
+  const spec = interfaceSpec('net0', { testAddresses: ['192.0.2.21/24', '2001:db8::21/64'] });
+  bench.run(() => bench.system.createInterface(spec));
+  const rows = (): unknown =>
+    bench.system.describeAddresses().map((row) => [row.address, row.type, row.state, row.inbound]);
+  deepEqual(rows(), [
+    ['192.0.2.21/24', 'test', 'down', null],
+    ['2001:db8::21/64', 'test', 'down', null],
+  ]);
+  bench.appear('net0');
+  bench.run(() => bench.system.createGroup(groupSpec({ interfaces: ['net0'] })));
+  bench.advance(2_000);
+  deepEqual(rows(), [
+    ['192.0.2.21/24', 'test', 'up', 'net0'],
+    ['2001:db8::21/64', 'test', 'down', null],
+  ]);
+  deepEqual(bench.publication.tables.addresses, [
+    { address: 0xc0000215, group: 0, kind: 'test', slot: -1, nic: 0 },
+  ]);
+  bench.vanish('net0');
+  deepEqual(rows(), [
+    ['192.0.2.21/24', 'test', 'down', null],
+    ['2001:db8::21/64', 'test', 'down', null],
+  ]);
+});
+
+test('a bad test address is refused', () => {
+  const bench = new Bench();
+  const spec = interfaceSpec('net0', { testAddresses: ['192.0.2.300/24'] });
+  match(
+    bench.refusal(() => bench.system.createInterface(spec)),
+    /^EINVAL interface net0: "192\.0\.2\.300\/24" is not an address with prefix length/,
+  );
+});
+
+test('frames for ports that nobody has are counted', () => {
+  const bench = new Bench();
+  bench.system.handleFrame(300, new Uint8Array(60), bench.nowMs);
+  equal(bench.system.dropCounters().get('no_group'), 1n);
+});

@@ -1,0 +1,309 @@
+/** A System in virtual time with a recording publication: what the tests of system-* share. */
+
+import { OperatorError } from '../../../src/base/errors.ts';
+import { type Operation, sleepFor } from '../../../src/base/operation.ts';
+import { Rng } from '../../../src/base/rng.ts';
+import type { ForwardingTables, Publication } from '../../../src/datapath/tables/fib.ts';
+import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema.ts';
+import {
+  type GroupSpec,
+  type InterfaceSpec,
+  System,
+  type SystemEvent,
+  type Transmission,
+} from '../../../src/system.ts';
+import { ipv4Format, macFormat, macRead } from '../../../src/wire/addr.ts';
+import { arpIsValid, arpParse } from '../../../src/wire/arp.ts';
+
+/** A publication that remembers what it was told, in order. */
+export class Recorder implements Publication {
+  calls: string[] = [];
+  tables: ForwardingTables = { nics: [], groups: [], addresses: [], redirects: [] };
+  readonly active = new Map<number, readonly [number, number]>();
+  readonly cast = new Map<number, number>();
+  readonly placements = new Map<number, number>();
+
+  replace(tables: ForwardingTables): void {
+    this.calls.push('replace');
+    this.tables = structuredClone(tables) as ForwardingTables;
+  }
+
+  setActiveMembers(group: number, low: number, high: number): void {
+    this.calls.push(`active ${group} ${low.toString(2)} ${high.toString(2)}`);
+    this.active.set(group, [low, high]);
+  }
+
+  setCastMember(group: number, nic: number): void {
+    this.calls.push(`cast ${group} ${nic}`);
+    this.cast.set(group, nic);
+  }
+
+  /** Nothing is forwarded here, so nothing is used. */
+  takeRedirectUse(): boolean {
+    return false;
+  }
+
+  setPlacement(slot: number, nic: number): void {
+    this.calls.push(`slot ${slot} ${nic}`);
+    this.placements.set(slot, nic);
+  }
+}
+
+/** An ARP frame in words: `net1 who 192.0.2.10 says 192.0.2.10 02:..:01`. */
+export interface ArpWords {
+  readonly port: string;
+  readonly operation: number;
+  readonly spa: string;
+  readonly tpa: string;
+  readonly sha: string;
+  readonly source: string;
+}
+
+const ETHERNET_HEADER_LENGTH = 14;
+const GROUP_MAC = 0x02_00_00_00_0f_ff;
+
+/** MAC of interface number `n` of a bench. */
+export function macOf(n: number): number {
+  return 0x02_00_00_00_00_00 + n + 1;
+}
+
+/** A group specification with the defaults of the configuration. */
+export function groupSpec(changes: Partial<GroupSpec> = {}): GroupSpec {
+  return {
+    name: 'ipmp0',
+    interfaces: [],
+    failureDetectionTimeMs: 1000,
+    failback: true,
+    flapDamping: null,
+    neighbors: 1024,
+    spreading: 'flow',
+    forwarding: true,
+    mtu: 'auto',
+    ...changes,
+  };
+}
+
+/** An interface specification of a plain TAP. */
+export function interfaceSpec(name: string, changes: Partial<InterfaceSpec> = {}): InterfaceSpec {
+  return {
+    name,
+    kind: 'tap',
+    uplink: null,
+    bridge: null,
+    standby: false,
+    testAddresses: [],
+    ...changes,
+  };
+}
+
+/** One system and its world. */
+export class Bench {
+  readonly publication = new Recorder();
+  readonly system: System;
+  /** What the drivers answer; a name that is missing counts nothing. */
+  readonly counters = new Map<string, LinkCounters>();
+  /** Drivers that answer late, in milliseconds; Infinity: never. */
+  readonly delaysMs = new Map<string, number>();
+  /** Groups whose device the system had closed, with the groups shown at that moment. */
+  readonly closed: { readonly name: string; readonly shown: readonly string[] }[] = [];
+  /** What the host was asked to do for a group, in words. */
+  readonly asked: string[] = [];
+  /** The host refuses what it is asked to do for a group. */
+  hostRefuses = false;
+  /** It answers so late. */
+  hostDelayMs = 0;
+  nowMs = 1_000;
+
+  constructor(choose?: (readyCount: number) => number) {
+    const { counters, delaysMs, closed } = this;
+    const shown = (): string[] => this.system.describeGroups().map(({ group }) => group);
+    this.system = new System({
+      publication: this.publication,
+      rng: new Rng(1),
+      nowMs: this.nowMs,
+      linkStatistics: function* (_nic, ifname): Operation<LinkCounters> {
+        const delayMs = delaysMs.get(ifname) ?? 0;
+        if (delayMs > 0) yield* sleepFor(Math.min(delayMs, 1e9));
+        return counters.get(ifname) ?? LINK_COUNTERS_ZERO;
+      },
+      closeGroupDevice: function* (name): Operation<void> {
+        yield* sleepFor(0);
+        closed.push({ name, shown: shown() });
+      },
+      setGroupForwarding: (name, forwarding) => this.#ask(`${name} forwards: ${forwarding}`),
+      setGroupMulticast: (name, address, isMember) =>
+        this.#ask(`${name} ${isMember ? 'listens to' : 'leaves'} ${address}`),
+      ...(choose === undefined ? {} : { choose }),
+    });
+  }
+
+  *#ask(what: string): Operation<void> {
+    yield* sleepFor(this.hostDelayMs);
+    if (this.hostRefuses) throw new OperatorError('EIO', 'the host refuses');
+    this.asked.push(what);
+  }
+
+  /** Runs an operation to its end, in as much virtual time as it needs; throws its refusal. */
+  run<T>(body: () => Operation<T>): T {
+    const { scheduler } = this.system;
+    const task = scheduler.spawn('test', body);
+    scheduler.run();
+    while (task.state === 'running') {
+      const atMs = scheduler.pollAt();
+      if (!Number.isFinite(atMs)) throw new Error('the operation waits for ever');
+      this.nowMs = Math.max(this.nowMs, atMs);
+      this.system.handleTime(this.nowMs);
+    }
+    if (task.state !== 'done') throw task.error;
+    return task.value;
+  }
+
+  /** The refusal of an operation, as `CODE sentence`. */
+  refusal(body: () => Operation<unknown>): string {
+    try {
+      this.run(body);
+    } catch (error) {
+      if (error instanceof OperatorError) return `${error.code} ${error.message}`;
+      throw error;
+    }
+    return 'done';
+  }
+
+  /** Interfaces net0 .. of that number, present and up, and a group of them with a device. */
+  build(count: number, spec: Partial<GroupSpec> = {}, standbys: readonly number[] = []): void {
+    const names = Array.from({ length: count }, (_, n) => `net${n}`);
+    names.forEach((name, n) => {
+      const standby = standbys.includes(n);
+      this.run(() => this.system.createInterface(interfaceSpec(name, { standby })));
+      this.appear(name);
+    });
+    this.run(() => this.system.createGroup(groupSpec({ interfaces: names, ...spec })));
+    this.groupDevice();
+    this.drain();
+  }
+
+  groupDevice(): void {
+    const info = { present: true, mac: GROUP_MAC, mtu: 1500, up: true };
+    this.system.handleGroupDevice('ipmp0', info, this.nowMs);
+  }
+
+  appear(name: string, mac = macOf(Number(/\d+$/.exec(name)?.[0])), mtu = 1500): void {
+    this.system.handleDevice(name, { present: true, mac, mtu, link: 'up' }, this.nowMs);
+  }
+
+  vanish(name: string): void {
+    this.system.handleDevice(name, { present: false, mac: 0, mtu: 0 }, this.nowMs);
+  }
+
+  link(name: string, link: 'up' | 'down' | 'unknown', changes = -1): void {
+    this.system.handleLink(name, { link, changes }, this.nowMs);
+  }
+
+  /** Sets the IPv4 addresses of the group's device, each with /24 unless it says otherwise. */
+  addresses(...list: readonly string[]): void {
+    this.system.handleHostAddresses(
+      'ipmp0',
+      list.map((text) => {
+        const [address = '', length] = text.split('/');
+        const family = address.includes(':') ? 6 : 4;
+        return { address, prefixLength: Number(length ?? 24), family };
+      }),
+      this.nowMs,
+    );
+  }
+
+  /** Lets virtual time pass, telling the system at every moment it asks for. */
+  advance(durationMs: number): void {
+    const endMs = this.nowMs + durationMs;
+    for (let rounds = 0; ; rounds++) {
+      if (rounds > 100_000) throw new Error('the system asks for the time for ever');
+      const atMs = this.system.pollAt();
+      if (atMs > endMs) break;
+      this.nowMs = Math.max(this.nowMs, atMs);
+      this.system.handleTime(this.nowMs);
+    }
+    this.nowMs = endMs;
+    this.system.handleTime(endMs);
+  }
+
+  /** Takes everything that waits to be taken, and forgets the publication's calls. */
+  drain(): void {
+    this.frames();
+    this.events();
+    while (this.system.pollHostRequest() !== undefined);
+    this.publication.calls = [];
+  }
+
+  frames(): Transmission[] {
+    return takeAll(() => this.system.pollTransmit());
+  }
+
+  events(): SystemEvent[] {
+    return takeAll(() => this.system.pollEvent());
+  }
+
+  /** ARP frames that wait to be sent, in words. */
+  arps(): ArpWords[] {
+    return this.frames().flatMap(({ port, frame }) => {
+      if (!arpIsValid(frame, ETHERNET_HEADER_LENGTH, frame.length - ETHERNET_HEADER_LENGTH)) {
+        return [];
+      }
+      const arp = arpParse(frame, ETHERNET_HEADER_LENGTH);
+      return [
+        {
+          port: this.system.nameOfPort(port) ?? `port ${port}`,
+          operation: arp.operation,
+          spa: ipv4Format(arp.senderAddress),
+          tpa: ipv4Format(arp.targetAddress),
+          sha: macFormat(arp.senderMac),
+          source: macFormat(macRead(frame, 6)),
+        },
+      ];
+    });
+  }
+
+  /** `address inbound` of each data address. */
+  bindings(): string[] {
+    return this.system
+      .describeAddresses()
+      .filter((row) => row.type === 'data')
+      .map((row) => `${row.address.split('/')[0]} ${row.inbound ?? '-'}`);
+  }
+
+  /** Number of data addresses bound to each interface, in order of interfaces. */
+  counts(): number[] {
+    const rows = this.system.describeAddresses();
+    return this.system
+      .describeInterfaces()
+      .map(({ ifname }) => rows.filter((row) => row.inbound === ifname).length);
+  }
+
+  /** `active (waiting) [failed] {absent} <offline>` of the group. */
+  members(): string {
+    const [row] = this.system.describeGroups();
+    if (row === undefined) return 'no group';
+    const parts = [
+      ...row.active,
+      ...row.inactive.map((name) => `(${name})`),
+      ...row.failed.map((name) => `[${name}]`),
+      ...row.absent.map((name) => `{${name}}`),
+      ...row.offline.map((name) => `<${name}>`),
+    ];
+    return `${row.state}: ${parts.join(' ')}`;
+  }
+
+  /** Events as `event ifname from>to cause detail`, without what is null. */
+  told(): string[] {
+    return this.events().map(({ event, ifname, from, to, cause, detail }) =>
+      [event, ifname, `${from ?? ''}>${to ?? ''}`, cause, detail]
+        .filter((part) => part !== null)
+        .join(' '),
+    );
+  }
+}
+
+function takeAll<T>(take: () => T | undefined): T[] {
+  const all: T[] = [];
+  for (let one = take(); one !== undefined; one = take()) all.push(one);
+  return all;
+}
