@@ -43,19 +43,20 @@ import {
   describeInterfaces,
   describeNeighbors,
   describeStatus,
+  type FailoverRow,
+  type SystemStatus,
   takeAddresses,
   takeNeighbors,
 } from './ipmp/view/describe.ts';
 import type { SystemEvent } from './ipmp/view/event.ts';
 import type {
   AddressRow,
-  FailoverRow,
   GroupRow,
-  InterfaceRow,
+  InterfaceView,
   MulticastRow,
   NeighborRow,
-  SystemStatus,
-} from './ipmp/view/rows.ts';
+} from './model/rows.ts';
+
 import { Projection } from './projection.ts';
 import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain, type KstatChange } from './stats/kstat.ts';
@@ -291,7 +292,7 @@ export class System {
     return describeGroups(this.#ctx);
   }
 
-  describeInterfaces(): InterfaceRow[] {
+  describeInterfaces(): InterfaceView[] {
     return describeInterfaces(this.#ctx);
   }
 

@@ -47,6 +47,17 @@ export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERROR_SENTENCES, code);
 }
 
+/** The errno name of what Node.js or the addon has thrown. */
+export function errnoOf(error: unknown): string | undefined {
+  const isObject = typeof error === 'object' && error !== null;
+  return isObject && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A request that is refused or has failed; `message` is one sentence without the code. */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';

@@ -19,9 +19,9 @@ import type {
   Credentials,
   NewInterface,
   NewNeighbor,
-  ReloadRow,
   Settings,
 } from '../ctl/backend.ts';
+import type { ReloadRow } from '../model/rows.ts';
 import type { System } from '../system.ts';
 import { type ChangingDevices, inOneTurn } from './applier.ts';
 import type { Reconfiguration } from './reconfiguration.ts';

@@ -25,7 +25,8 @@ import { configErrorFormat } from '../config/document.ts';
 import type { ConfigEdit } from '../config/layers.ts';
 import type { ConfigStore, Proposal } from '../config/store.ts';
 import type { Config } from '../config/types.ts';
-import type { ReloadRow } from '../ctl/backend.ts';
+import type { ReloadRow } from '../model/rows.ts';
+
 import type { Log } from '../process/log.ts';
 import { Serial } from '../process/serial.ts';
 import type { SystemEvent } from '../system.ts';

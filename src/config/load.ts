@@ -22,7 +22,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { OperatorError } from '../base/errors.ts';
+import { errnoOf, OperatorError } from '../base/errors.ts';
 import { atOnce, type Steps, stepByStep } from '../base/turns.ts';
 import { DROP_INS_MAX, FILE_BYTES_MAX, FILES_BYTES_MAX } from '../model/limits.ts';
 import { checkSteps } from './checks.ts';
@@ -178,7 +178,7 @@ export async function readDropIn(file: string): Promise<string | undefined> {
   try {
     return (await readBytes(file)).toString('utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
@@ -197,7 +197,7 @@ export async function writeDropIn(file: string, text: string): Promise<void> {
     await syncDirectory(directory);
   } catch (error) {
     if (await exists(next)) await rm(next);
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     throw new OperatorError('EIO', `${file} cannot be written: ${code ?? String(error)}`);
   }
 }
@@ -223,8 +223,7 @@ async function dropInFiles(directory: string, errors: ConfigError[]): Promise<st
   try {
     names = await readdir(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      errors.push(unreadable(directory, error));
+    if (errnoOf(error) !== 'ENOENT') errors.push(unreadable(directory, error));
     return [];
   }
   const files = names.filter((name) => name.endsWith('.yaml') && !name.startsWith('.')).sort();
@@ -282,7 +281,7 @@ function tooLargeTogether(file: string): ConfigError {
 }
 
 function unreadable(file: string, error: unknown): ConfigError {
-  const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
+  const code = errnoOf(error) ?? 'EIO';
   return {
     file,
     line: 0,

@@ -9,7 +9,7 @@
  * turn of the call, so readers never see half of it.
  */
 
-import { OperatorError } from '../base/errors.ts';
+import { errnoOf, OperatorError } from '../base/errors.ts';
 import { nextTurn, stepByStep } from '../base/turns.ts';
 import { type ConfigError, type ConfigValue, configErrorFormat } from './document.ts';
 import { textEdit } from './drop-in.ts';
@@ -152,7 +152,7 @@ async function readSaved(file: string): Promise<string | undefined> {
   try {
     return await readDropIn(file);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     throw new OperatorError('EIO', `${file} cannot be read: ${code ?? String(error)}`);
   }
 }

@@ -1,126 +1,26 @@
 /**
  * What the control surface needs of the daemon: one port, implemented by the composition root.
  *
- * Rows are flat copies with the field names of the JSON output (snake_case); no object of the IP
- * layer crosses this line. A row may carry more fields than are declared here: they are passed
- * on. Refusals are `OperatorError` whose message is the whole sentence ("cannot delete group
- * ipmp0: it still has members net0, net1") and whose code is an errno name.
+ * Rows (model/rows.ts) are flat copies; no object of the IP layer crosses this line. Refusals are
+ * `OperatorError` whose message is the whole sentence ("cannot delete group ipmp0: it still has
+ * members net0, net1") and whose code is an errno name.
  */
 import type { JsonValue } from '../base/text/json.ts';
+import type {
+  AddressRow,
+  ConfigCheckRow,
+  ConfigRow,
+  EventRow,
+  GroupRow,
+  InterfaceRow,
+  MulticastRow,
+  NeighborRow,
+  ReloadRow,
+  StatusRow,
+  TargetRow,
+} from '../model/rows.ts';
 import type { KstatIdentity, KstatRecord } from '../stats/kstat.ts';
 import type { MetricsSnapshot } from '../stats/prometheus.ts';
-
-export type GroupState = 'ok' | 'degraded' | 'failed';
-
-export interface GroupRow {
-  readonly group: string;
-  readonly state: GroupState;
-  readonly fdt_ms: number;
-  readonly interfaces: readonly string[];
-  readonly active: readonly string[];
-  readonly inactive: readonly string[];
-  readonly failed: readonly string[];
-  readonly offline: readonly string[];
-  readonly mtu: number;
-}
-
-export interface InterfaceRow {
-  readonly ifname: string;
-  readonly group: string | null;
-  readonly state: 'ok' | 'failed' | 'offline' | 'unknown' | 'absent';
-  readonly active: boolean;
-  readonly standby: boolean;
-  readonly link: 'up' | 'down' | 'unknown';
-  readonly probe: 'ok' | 'failed' | 'unknown' | 'disabled';
-  readonly lladdr: string | null;
-  readonly mtu: number;
-  readonly uplink: string | null;
-  readonly flags: readonly string[];
-  /** Its driver, or the kernel about its device, owes an answer for longer than a reader waits. */
-  readonly unanswered: boolean;
-  readonly cause: string;
-}
-
-export interface AddressRow {
-  /** With its prefix length. */
-  readonly address: string;
-  readonly ifname: string;
-  readonly group: string | null;
-  readonly type: 'data' | 'test';
-  readonly state: 'up' | 'down' | 'tentative' | 'duplicate';
-  /** The interface that receives for it, or null while unbound. */
-  readonly inbound: string | null;
-  /** The interfaces that may send from it. */
-  readonly outbound: readonly string[];
-}
-
-export interface NeighborRow {
-  readonly dst: string;
-  readonly lladdr: string | null;
-  readonly state: string;
-  readonly group: string | null;
-}
-
-/** A multicast address that the operator has the host listen to. */
-export interface MulticastRow {
-  readonly address: string;
-  readonly group: string;
-  /** The interface by which it comes in, or null while nobody works. */
-  readonly inbound: string | null;
-}
-
-/** A host that is probed. */
-export interface TargetRow {
-  readonly ifname: string;
-  readonly target: string;
-  readonly state: string;
-  readonly rtt_us: number | null;
-}
-
-/** One value of the configuration, as it is wanted. */
-export interface ConfigRow {
-  /** `groups.ipmp0.mtu` */
-  readonly key: string;
-  readonly value: JsonValue;
-  /** `FILE:LINE`, `default`, `command` (an `ipmpadm` command), `argument` (of `ipmpd`). */
-  readonly origin: string;
-}
-
-/**
- * What a reload did, one sentence each. `problems`: what it could not bring about, and why;
- * `warnings`: what has waited since before for something, such as a device that is not there.
- */
-export interface ReloadRow {
-  readonly changes: readonly string[];
-  readonly problems: readonly string[];
-  readonly warnings: readonly string[];
-}
-
-/** An error of a configuration file, as `ipmpd --check` prints it. */
-export interface ConfigCheckRow {
-  readonly errors: readonly string[];
-}
-
-export interface StatusRow {
-  /** The worst state of any group; `ok` without groups. */
-  readonly state: GroupState;
-  readonly version: string;
-  readonly uptime_s: number;
-  /** What of the configuration could not be made so, one sentence each. */
-  readonly problems: readonly string[];
-  readonly groups: readonly GroupRow[];
-}
-
-export interface EventRow {
-  /** RFC 3339 with microseconds. */
-  readonly time: string;
-  readonly event: string;
-  readonly group: string | null;
-  readonly ifname: string | null;
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly cause: string | null;
-}
 
 /** Who asks: the peer of the control socket. */
 export interface Credentials {

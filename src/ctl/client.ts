@@ -7,11 +7,13 @@
  * together (T22); a change only if it cannot have arrived whole. A daemon that is not there is
  * said at once.
  */
+
 import { randomInt } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { type JsonValue, jsonRead, jsonWrite } from '../base/text/json.ts';
+import { type Fields, type RowOf, type RowType, rowsRead } from '../model/fields.ts';
 import { EVENT_BYTES_MAX, REPLY_BYTES_MAX } from '../model/limits.ts';
 import type { Method } from './route.ts';
 
@@ -66,6 +68,14 @@ export class ControlClient {
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return text === '' ? undefined : replyRead(text);
     throw refusalOf(status, text);
+  }
+
+  /** The rows under `path`. Throws as `request`, and EIO if the reply is no list of such rows. */
+  async rows<F extends Fields>(
+    type: RowType<F>,
+    path: string,
+  ): Promise<readonly RowOf<RowType<F>>[]> {
+    return rowsRead(type, await this.request('GET', path));
   }
 
   /**

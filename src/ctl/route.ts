@@ -1,7 +1,8 @@
 /** The terms in which the API is written down: roles, routes, and what a route is given. */
+
 import type { JsonValue } from '../base/text/json.ts';
+import type { Schema } from '../model/fields.ts';
 import type { ControlBackend, Credentials } from './backend.ts';
-import type { Schema } from './schema.ts';
 
 /** Who may use a route (contract 5): everybody, members of the operators' group, root alone. */
 export type Role = 'read' | 'operate' | 'root';

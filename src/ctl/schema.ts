@@ -7,119 +7,37 @@
  * open: all declared fields are there, others may stand beside them.
  */
 
+import { rowSchema, type Schema, text, truth } from '../model/fields.ts';
 import { DEVICE_NAME_LENGTH_MAX, MAX_GROUP_MEMBERS } from '../model/limits.ts';
-
-/** A JSON Schema. */
-export type Schema = Readonly<Record<string, unknown>>;
-
-const TEXT: Schema = { type: 'string' };
-const TEXT_OR_NULL: Schema = { type: ['string', 'null'] };
-const NAMES: Schema = { type: 'array', items: TEXT };
-const INTEGER: Schema = { type: 'integer' };
-const TRUTH: Schema = { type: 'boolean' };
-
-function oneOf(...values: string[]): Schema {
-  return { type: 'string', enum: values };
-}
-
-/** An object in which all `properties` are always there. */
-function record($id: string, properties: Readonly<Record<string, Schema>>): Schema {
-  return { $id, type: 'object', required: Object.keys(properties), properties };
-}
-
-/** Where a component stands instead of its text. */
-export function ref(name: string): Schema {
-  return { $ref: `${name}#` };
-}
+import { CONFIG_CHECK, CONFIG_VALUE, RELOAD, ROWS } from '../model/rows.ts';
 
 export function listOf(items: Schema): Schema {
   return { type: 'array', items };
 }
 
+/** Is the daemon healthy, and is it ready for work; `reason` says why not. */
+const HEALTH = { name: 'Health', fields: { healthy: truth() } };
+const READINESS = { name: 'Readiness', fields: { ready: truth(), reason: text() } };
+
 /** The rows and replies that have a name (contract 4). */
 export const COMPONENTS: readonly Schema[] = [
-  record('Group', {
-    group: TEXT,
-    state: oneOf('ok', 'degraded', 'failed'),
-    fdt_ms: { type: 'number' },
-    interfaces: NAMES,
-    active: NAMES,
-    inactive: NAMES,
-    failed: NAMES,
-    offline: NAMES,
-    mtu: INTEGER,
-  }),
-  record('Interface', {
-    ifname: TEXT,
-    group: TEXT_OR_NULL,
-    state: oneOf('ok', 'failed', 'offline', 'unknown', 'absent'),
-    active: TRUTH,
-    standby: TRUTH,
-    link: oneOf('up', 'down', 'unknown'),
-    probe: oneOf('ok', 'failed', 'unknown', 'disabled'),
-    lladdr: TEXT_OR_NULL,
-    mtu: INTEGER,
-    uplink: TEXT_OR_NULL,
-    flags: NAMES,
-    unanswered: TRUTH,
-    cause: TEXT,
-  }),
-  record('Address', {
-    address: TEXT,
-    ifname: TEXT,
-    group: TEXT_OR_NULL,
-    type: oneOf('data', 'test'),
-    state: oneOf('up', 'down', 'tentative', 'duplicate'),
-    inbound: TEXT_OR_NULL,
-    outbound: NAMES,
-  }),
-  record('Neighbor', { dst: TEXT, lladdr: TEXT_OR_NULL, state: TEXT, group: TEXT_OR_NULL }),
-  record('Multicast', { address: TEXT, group: TEXT, inbound: TEXT_OR_NULL }),
-  record('Target', {
-    ifname: TEXT,
-    target: TEXT,
-    state: TEXT,
-    rtt_us: { type: ['number', 'null'] },
-  }),
-  record('Kstat', {
-    module: TEXT,
-    instance: INTEGER,
-    name: TEXT,
-    class: TEXT,
-    crtime: { type: 'number' },
-    snaptime: { type: 'number' },
-    stale: TRUTH,
-    data: { type: 'object' },
-  }),
-  record('ConfigValue', { key: TEXT, value: {}, origin: TEXT }),
-  record('ConfigCheck', { errors: listOf(TEXT) }),
-  record('Reload', { changes: listOf(TEXT), problems: listOf(TEXT), warnings: listOf(TEXT) }),
-  record('Status', {
-    state: oneOf('ok', 'degraded', 'failed'),
-    version: TEXT,
-    uptime_s: { type: 'number' },
-    problems: listOf(TEXT),
-    groups: listOf(ref('Group')),
-  }),
-  record('Event', {
-    time: { type: 'string', format: 'date-time' },
-    event: TEXT,
-    group: TEXT_OR_NULL,
-    ifname: TEXT_OR_NULL,
-    from: TEXT_OR_NULL,
-    to: TEXT_OR_NULL,
-    cause: TEXT_OR_NULL,
-  }),
-  record('Health', { healthy: TRUTH }),
-  record('Readiness', { ready: TRUTH, reason: TEXT }),
+  ...Object.values(ROWS).map(rowSchema),
+  ...[CONFIG_VALUE, CONFIG_CHECK, RELOAD, HEALTH, READINESS].map(rowSchema),
   {
-    ...record('Error', {
+    $id: 'Error',
+    type: 'object',
+    required: ['error'],
+    properties: {
       error: {
         type: 'object',
         required: ['code', 'message', 'hint'],
-        properties: { code: TEXT, message: TEXT, hint: TEXT_OR_NULL },
+        properties: {
+          code: { type: 'string' },
+          message: { type: 'string' },
+          hint: { type: ['string', 'null'] },
+        },
       },
-    }),
+    },
     description: 'The request is refused, or has failed; nothing has changed',
   },
 ];

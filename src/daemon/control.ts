@@ -14,20 +14,20 @@ import { configErrorFormat } from '../config/document.ts';
 import { configFromSources, configSchema } from '../config/load.ts';
 import { configEntries } from '../config/show.ts';
 import type { ConfigStore } from '../config/store.ts';
+import type { ControlBackend, Readiness } from '../ctl/backend.ts';
 import type {
   AddressRow,
   ConfigCheckRow,
   ConfigRow,
-  ControlBackend,
   EventRow,
   GroupRow,
   InterfaceRow,
+  InterfaceView,
   MulticastRow,
   NeighborRow,
-  Readiness,
   StatusRow,
   TargetRow,
-} from '../ctl/backend.ts';
+} from '../model/rows.ts';
 import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
 import type { MetricsSnapshot } from '../stats/prometheus.ts';
 import type { KstatData } from '../stats/schema.ts';
@@ -90,20 +90,20 @@ export class Control extends Commands implements ControlBackend {
   async interfaces(): Promise<readonly InterfaceRow[]> {
     const { system, isUnanswered } = this.#options;
     return system.describeInterfaces().map((row) => {
-      return { ...row, unanswered: isUnanswered(row.ifname), cause: this.#causeOf(row) };
+      return { ...row, unanswered: isUnanswered(row.ifname), cause_text: this.#causeOf(row) };
     });
   }
 
   /** What is there and cannot be used must not be called absent, nor what is shared go unsaid. */
-  #causeOf({ ifname, state, cause }: Pick<InterfaceRow, 'ifname' | 'state' | 'cause'>): string {
+  #causeOf({ ifname, state, cause_text }: InterfaceView): string {
     const { refusalOf, useByHost } = this.#options;
     if (state !== 'absent') {
       const use = useByHost(ifname);
-      return use === undefined ? cause : `${cause}; ${use.message}`;
+      return use === undefined ? cause_text : `${cause_text}; ${use.message}`;
     }
     const refusal = refusalOf(ifname);
     const isThere = refusal !== undefined && refusal.code !== 'ENODEV';
-    return isThere ? `${refusal.message} (${refusal.code})` : cause;
+    return isThere ? `${refusal.message} (${refusal.code})` : cause_text;
   }
 
   async addresses(): Promise<readonly AddressRow[]> {
@@ -191,7 +191,7 @@ export class Control extends Commands implements ControlBackend {
     this.#tellListeners({ time, event, ...nothing, cause, detail });
   }
 
-  #tellListeners(row: EventRow & { readonly detail: string | null }): void {
+  #tellListeners(row: EventRow): void {
     for (const listener of this.#listeners) {
       try {
         listener(row);

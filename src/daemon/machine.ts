@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { errnoOf } from '../base/errors.ts';
 import type { Log } from '../process/log.ts';
 
 /** Ours: a core is left to the control plane, and more workers than this have not been measured. */
@@ -26,7 +27,7 @@ export function readMachineId(log: Log, files: readonly string[] = MACHINE_ID_FI
       const text = readFileSync(path, 'utf8').trim();
       if (text !== '') return text;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errnoOf(error);
       if (code !== 'ENOENT') log.warn({ event: 'machine-id', file: path, code }, String(error));
     }
   }

@@ -4,7 +4,7 @@
  * all of them before the first request, since the thread reads files while it loads.
  */
 
-import { OperatorError } from '../base/errors.ts';
+import { errnoOf, OperatorError } from '../base/errors.ts';
 import type { Config } from '../config/types.ts';
 import type { MetricsListener } from '../ctl/api/metrics-listener.ts';
 import type { ControlServer } from '../ctl/api/server.ts';
@@ -227,7 +227,7 @@ async function loadLibraries() {
 }
 
 function listenRefusal(place: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = errnoOf(error);
   if (code === undefined) return error;
   return new OperatorError('EADDRINUSE', `metrics.listen: cannot listen on ${place}: ${code}`);
 }

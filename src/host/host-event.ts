@@ -1,9 +1,9 @@
 /** What the host tells the daemon. Events are in the order in which they became known. */
 
 import type { OperatorError } from '../base/errors.ts';
+import type { LinkState } from '../model/states.ts';
 import type { Mac } from '../wire/addr.ts';
 import type { HostAddress, HostRoute } from './kernel/records.ts';
-import type { LinkState } from './port/link-state.ts';
 
 /**
  * An interface or group device that is attached: as it is now, or lost. After a loss its

@@ -3,11 +3,12 @@
  * or a lone NIC; it implements both interfaces and hands the Lan the frames it receives.
  */
 
+import type { IpifState } from '../model/states.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
 import type { Ipv4, Mac } from '../wire/addr.ts';
 import type { NceState } from './neighbor/nce.ts';
 import type { Ill } from './object/ill.ts';
-import type { Ipif, IpifState } from './object/ipif.ts';
+import type { Ipif } from './object/ipif.ts';
 
 /** Who belongs to the LAN; asked afresh each time, never remembered by the Lan. */
 export interface LanMembership {

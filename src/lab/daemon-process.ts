@@ -4,7 +4,11 @@ import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AddressRow, GroupRow, InterfaceRow, NeighborRow } from '../ctl/backend.ts';
+import { messageOf } from '../base/errors.ts';
+import { rowsRead } from '../model/fields.ts';
+import type { AddressRow, GroupRow, InterfaceRow, NeighborRow } from '../model/rows.ts';
+import { ROWS } from '../model/rows.ts';
+
 import { getJson } from './api.ts';
 import { type CommandResult, execute } from './command.ts';
 import { GROUP } from './configuration.ts';
@@ -89,8 +93,8 @@ export class LabDaemon {
     return await this.ended;
   }
 
-  async groups(): Promise<GroupRow[]> {
-    return (await getJson(this.socket, '/v1/groups')) as GroupRow[];
+  async groups(): Promise<readonly GroupRow[]> {
+    return rowsRead(ROWS.group, await getJson(this.socket, '/v1/groups'));
   }
 
   /** The lab's one group. @throws Error when it is not there */
@@ -100,8 +104,8 @@ export class LabDaemon {
     return found;
   }
 
-  async interfaces(): Promise<InterfaceRow[]> {
-    return (await getJson(this.socket, '/v1/interfaces')) as InterfaceRow[];
+  async interfaces(): Promise<readonly InterfaceRow[]> {
+    return rowsRead(ROWS.interface, await getJson(this.socket, '/v1/interfaces'));
   }
 
   /** One interface by name. @throws Error when it is not there */
@@ -111,8 +115,8 @@ export class LabDaemon {
     return found;
   }
 
-  async addresses(): Promise<AddressRow[]> {
-    return (await getJson(this.socket, '/v1/addresses')) as AddressRow[];
+  async addresses(): Promise<readonly AddressRow[]> {
+    return rowsRead(ROWS.address, await getJson(this.socket, '/v1/addresses'));
   }
 
   /** The row of one data address (without prefix length). @throws Error when it is not there */
@@ -122,8 +126,8 @@ export class LabDaemon {
     return found;
   }
 
-  async neighbors(): Promise<NeighborRow[]> {
-    return (await getJson(this.socket, '/v1/neighbors')) as NeighborRow[];
+  async neighbors(): Promise<readonly NeighborRow[]> {
+    return rowsRead(ROWS.neighbor, await getJson(this.socket, '/v1/neighbors'));
   }
 
   /** Waits until all members are active and every IPv4 data address is up and bound. */
@@ -138,7 +142,7 @@ export class LabDaemon {
         return state === 'ok' && active.length === interfaces.length && isServed;
       });
     } catch (error) {
-      throw new Error(`${(error as Error).message}: ${last}`);
+      throw new Error(`${messageOf(error)}: ${last}`);
     }
   }
 

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../base/errors.ts';
 import { environment } from './command.ts';
 import { demonstrate, type Lab, raiseLab, type Say, stopDaemon } from './demonstration.ts';
 import { findGround, INSIDE, userNamespaceCommand } from './ground.ts';
@@ -128,7 +129,7 @@ async function own(body: (workspace: Workspace) => Promise<number>): Promise<num
     return wasInterrupted ? INTERRUPTED : status;
   } catch (error) {
     if (wasInterrupted) return INTERRUPTED;
-    say(`the lab failed: ${(error as Error).message}`);
+    say(`the lab failed: ${messageOf(error)}`);
     return 1;
   } finally {
     await workspace.close();

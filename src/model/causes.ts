@@ -4,6 +4,8 @@
  * interface, so the list is in one place and the documentation is made from it.
  */
 
+import { keysOf } from '../base/keys.ts';
+
 /** Cause -> sentence. Words are kebab-case and stable once released. */
 export const CAUSES = {
   configured: 'the configuration or an operator asked for it',
@@ -52,6 +54,8 @@ export const CAUSES = {
 
 /** Why something changed. */
 export type Cause = keyof typeof CAUSES;
+
+export const CAUSE_WORDS: readonly Cause[] = keysOf(CAUSES);
 
 /** The sentence of a cause. */
 export function causeSentence(cause: Cause): string {

@@ -10,6 +10,7 @@
  */
 
 import { write, writeSync } from 'node:fs';
+import { errnoOf } from '../base/errors.ts';
 import { hostClock } from './clock.ts';
 
 /** Bytes that wait for the reader (ours): what SIGUSR1 tells of the largest host has room. */
@@ -102,7 +103,7 @@ export class LineWriter {
       try {
         rest = rest.subarray(writeSync(this.#fd, rest));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+        if (errnoOf(error) !== 'EAGAIN') return;
         tries++;
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
       }

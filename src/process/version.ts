@@ -1,6 +1,7 @@
 /** The version of the program, as package.json names it. */
 
 import { readFileSync } from 'node:fs';
+import { errnoOf } from '../base/errors.ts';
 
 /** From dist/src/process as from src/process: the nearest package.json above. */
 function readVersion(): string {
@@ -9,7 +10,7 @@ function readVersion(): string {
       const text = readFileSync(new URL(`${up}package.json`, import.meta.url), 'utf8');
       return (JSON.parse(text) as { version: string }).version;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (errnoOf(error) !== 'ENOENT') throw error;
     }
   }
   return 'unknown';

@@ -3,10 +3,12 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type JsonValue, jsonRead } from '../../src/base/text/json.ts';
+import { jsonRead } from '../../src/base/text/json.ts';
 import { shortAge, shortBytes, shortNumber } from '../../src/lab/live/figures.ts';
 import { keysOf } from '../../src/lab/live/keys.ts';
 import { RateMeter } from '../../src/lab/live/rates.ts';
+import { rowsRead } from '../../src/model/fields.ts';
+import { KSTAT, type KstatRow } from '../../src/model/rows.ts';
 
 describe('figures', () => {
   const NUMBERS: readonly (readonly [number, string])[] = [
@@ -59,17 +61,19 @@ describe('figures', () => {
 });
 
 describe('rates', () => {
-  type Row = { readonly [key: string]: JsonValue };
-
   /** A reading as the daemon's JSON has it. */
-  function reading(seconds: string, bytes: bigint, { crtime = '1.5', stale = false } = {}): Row[] {
+  function reading(
+    seconds: string,
+    bytes: bigint,
+    { crtime = '1.5', stale = false } = {},
+  ): readonly KstatRow[] {
     const counters = `"rbytes64":${bytes},"ipackets64":${bytes / 100n},"obytes64":0,"opackets64":7`;
     const head = `"module":"link","instance":0,"name":"net0","class":"net","crtime":${crtime}`;
     const text = `[{${head},"snaptime":${seconds},"stale":${stale},"data":{${counters}}}]`;
-    return jsonRead(text) as unknown as Row[];
+    return rowsRead(KSTAT, jsonRead(text));
   }
 
-  const inBytes = (meter: RateMeter, rows: Row[]): number | undefined =>
+  const inBytes = (meter: RateMeter, rows: readonly KstatRow[]): number | undefined =>
     meter.handleKstats(rows).get('link:net0')?.inBytes;
 
   test('the difference by the time between', () => {

@@ -1,36 +1,27 @@
 /** States of the live view for its tests: a lab as it is, and machines with more of everything. */
 
-import type { AddressRow, GroupRow, InterfaceRow } from '../../src/ctl/backend.ts';
 import type { Heard, LiveState, Rates } from '../../src/lab/live/state.ts';
+import type { Cause } from '../../src/model/causes.ts';
+import type { AddressRow, GroupRow, InterfaceRow } from '../../src/model/rows.ts';
+import { addressRow, because, groupRow, interfaceRow } from '../tools/rows.ts';
 
 const NOW_MS = 1_000_000;
 
 type NicState = InterfaceRow['state'];
 
-const CAUSES: Readonly<Record<NicState, string>> = {
-  ok: 'its device is there',
-  failed: 'its link went down',
-  offline: 'the configuration or an operator asked for it',
-  unknown: 'it was created and nothing is known of it yet',
-  absent: 'its device is not there',
+const CAUSES: Readonly<Record<NicState, Cause>> = {
+  ok: 'device-appeared',
+  failed: 'link-down',
+  offline: 'configured',
+  unknown: 'created',
+  absent: 'device-absent',
 };
 
 export function nic(ifname: string, state: NicState = 'ok', group = 'ipmp0'): InterfaceRow {
-  return {
-    ifname,
-    group,
-    state,
-    active: state === 'ok',
-    standby: false,
-    link: state === 'failed' ? 'down' : 'up',
-    probe: 'disabled',
-    lladdr: '02:00:00:00:00:01',
-    mtu: 1500,
-    uplink: null,
-    flags: [state === 'ok' ? 'RUNNING' : state.toUpperCase()],
-    unanswered: false,
-    cause: CAUSES[state],
-  };
+  const active = state === 'ok';
+  const flags = [active ? 'RUNNING' : state.toUpperCase()];
+  const link = state === 'failed' ? 'down' : 'up';
+  return interfaceRow(ifname, { group, state, active, link, flags, ...because(CAUSES[state]) });
 }
 
 export function group(name: string, members: readonly InterfaceRow[]): GroupRow {
@@ -39,20 +30,19 @@ export function group(name: string, members: readonly InterfaceRow[]): GroupRow 
   const active = namesOf('ok');
   const isWell = active.length === members.length;
   const state = isWell ? 'ok' : active.length === 0 ? 'failed' : 'degraded';
-  const why = { ok: 'all', degraded: 'not all', failed: 'no' }[state];
-  const row = {
-    group: name,
+  const causes = {
+    ok: 'members-equal',
+    degraded: 'members-differ',
+    failed: 'no-interface',
+  } as const;
+  return groupRow(name, {
     state,
-    fdt_ms: 1000,
     interfaces: members.map((member) => member.ifname),
     active,
-    inactive: [],
     failed: namesOf('failed'),
     offline: namesOf('offline'),
-    mtu: 1500,
-    cause: `${why} interfaces of the group work`,
-  } as const;
-  return row;
+    ...because(causes[state]),
+  });
 }
 
 export function address(
@@ -61,8 +51,7 @@ export function address(
   outbound: readonly string[],
   ifname = 'ipmp0',
 ): AddressRow {
-  const state = 'up';
-  return { address: text, ifname, group: ifname, type: 'data', state, inbound, outbound };
+  return addressRow(text, { ifname, group: ifname, inbound, outbound });
 }
 
 export function rates(inBytes: number, inPackets: number): Rates {

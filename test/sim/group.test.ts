@@ -289,7 +289,7 @@ test('IPv6 addresses are listed and said to be not served', () => {
   const row = world.system.describeAddresses().find(({ address: text }) => text.includes(':'));
   equal(row?.address, '2001:db8::10/64');
   equal(row?.inbound, null);
-  ok(row?.note?.includes('not served'));
+  ok(row?.cause_text?.includes('not served'));
 });
 
 test('while the host changes a prefix length, whoever asks for the address is answered', () => {

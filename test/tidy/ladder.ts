@@ -16,7 +16,9 @@ export const LADDER: Readonly<Record<string, readonly string[]>> = {
   ip: ['wire', 'stats', 'model', 'base'],
   ipmp: ['ip', 'wire', 'stats', 'model', 'base'],
   'projection.ts': ['ipmp', 'ip', 'datapath/tables/fib.ts', 'wire', 'model', 'base'],
-  'system.ts': ['projection.ts', 'ipmp', 'ip', 'datapath/tables/fib.ts', 'stats', 'wire', 'base'],
+  'system.ts': [
+    ...['projection.ts', 'ipmp', 'ip', 'datapath/tables/fib.ts', 'stats', 'wire', 'model', 'base'],
+  ],
   ctl: ['stats', 'model', 'base'],
   'ctl/api': ['ctl', 'stats', 'model', 'base'],
   'ctl/adm': ['ctl', 'ctl/api/routes.ts', 'model', 'base'],
@@ -24,7 +26,7 @@ export const LADDER: Readonly<Record<string, readonly string[]>> = {
   host: ['native', 'process', 'wire', 'model', 'base'],
   change: ['system.ts', 'host', 'ctl', 'config', 'process', 'wire', 'model', 'base'],
   sim: ['system.ts', 'datapath', 'stats', 'wire', 'model', 'base'],
-  lab: ['sim', 'ctl', 'base'],
+  lab: ['sim', 'ctl', 'model', 'base'],
   daemon: [
     ...['change', 'system.ts', 'host', 'ctl/api', 'ctl', 'datapath', 'stats', 'config'],
     ...['process', 'native', 'wire', 'model', 'base'],

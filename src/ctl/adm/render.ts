@@ -20,14 +20,25 @@ export function renderRows(view: View, rows: readonly Row[], options: RenderOpti
   const { paint } = options;
   if (options.brief) return renderTable(rows.map((row) => view.brief(row, paint)));
   const texts = rows.map((row) => {
-    const block = view.full(row, paint);
-    const extra = options.details ? details(row, view.shown) : '';
+    const shown = new Set<string | symbol>(['statistics']);
+    const block = view.full(noting(row, shown), paint);
+    const extra = options.details ? details(row, shown) : '';
     const statistics = options.statistics ? statisticsLines(row) : [];
     const lines = [...block.lines, extra, ...statistics].filter((line) => line !== '');
     const joint = options.oneline ? '\\    ' : '\n    ';
     return `${[block.head.trimEnd(), ...lines].join(joint)}\n`;
   });
   return texts.join('');
+}
+
+/** `row`; the fields that are read of it are added to `read`. */
+function noting(row: Row, read: Set<string | symbol>): Row {
+  return new Proxy(row, {
+    get: (target, key) => {
+      read.add(key);
+      return Reflect.get(target, key);
+    },
+  });
 }
 
 /** Columns as wide as their widest entry; the last is not padded. */
@@ -107,8 +118,8 @@ function settingText(value: JsonValue | undefined): string {
 }
 
 /** The fields that have not been shown yet, as `key value` pairs; without those that are null. */
-function details(row: Row, shown: readonly string[]): string {
-  const rest = Object.entries(row).filter(([key]) => !shown.includes(key) && key !== 'statistics');
+function details(row: Row, shown: ReadonlySet<string | symbol>): string {
+  const rest = Object.entries(row).filter(([key]) => !shown.has(key));
   return words(
     ...rest.map(([key, value]) => [key, Array.isArray(value) ? list(value) : text(value)] as const),
   );

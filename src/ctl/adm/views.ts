@@ -18,9 +18,8 @@ export interface Block {
 /** How one kind of row is shown. */
 export interface View {
   readonly brief: (row: Row, paint: Paint) => readonly string[];
+  /** `-d` adds the fields that it has not read. */
   readonly full: (row: Row, paint: Paint) => Block;
-  /** Fields that `full` has shown; `-d` adds the others. */
-  readonly shown: readonly string[];
   readonly order: readonly SortKey[];
   /** What a row is called, and the code that says that there is none. */
   readonly noun: string;
@@ -58,15 +57,8 @@ const GROUP: View = {
     head:
       `${paint.name(text(row.group))}: state ${paint.state(text(row.state))} ` +
       `mtu ${text(row.mtu)} fdt ${durationFormat(Number(row.fdt_ms))}`,
-    lines: [
-      memberWords(row, paint),
-      typeof row.cause === 'string' ? `cause: ${text(row.cause)}` : '',
-    ],
+    lines: [memberWords(row, paint), `cause: ${text(row.cause_text)}`],
   }),
-  shown: [
-    ...['group', 'state', 'mtu', 'fdt_ms', 'interfaces', 'active', 'inactive', 'failed'],
-    ...['offline', 'absent', 'cause'],
-  ],
   order: [['group', compareNames]],
   noun: 'group',
   absence: 'ENOENT',
@@ -95,13 +87,9 @@ const INTERFACE: View = {
         (row.active === true ? ' active' : '') +
         (row.standby === true ? ' standby' : '') +
         (row.unanswered === true ? ' unanswered' : ''),
-      `cause: ${text(row.cause)}`,
+      `cause: ${text(row.cause_text)}`,
     ],
   }),
-  shown: [
-    ...['ifname', 'flags', 'mtu', 'group', 'uplink', 'state', 'link', 'probe', 'lladdr'],
-    ...['active', 'standby', 'unanswered', 'cause'],
-  ],
   order: [['ifname', compareNames]],
   noun: 'interface',
   absence: 'ENXIO',
@@ -124,9 +112,8 @@ const ADDRESS: View = {
         ['inbound', paint.name(text(row.inbound))],
         ['outbound', list(row.outbound, paint.name)],
       ),
-    lines: [text(row.note)],
+    lines: [text(row.cause_text)],
   }),
-  shown: ['address', 'ifname', 'type', 'state', 'inbound', 'outbound', 'note', 'group'],
   order: [
     ['ifname', compareNames],
     ['address', compareAddresses],
@@ -153,7 +140,6 @@ const NEIGHBOR: View = {
       .join(' '),
     lines: [],
   }),
-  shown: ['dst', 'group', 'lladdr', 'state'],
   order: [
     ['group', compareNames],
     ['dst', compareAddresses],
@@ -175,7 +161,6 @@ const MULTICAST: View = {
       words(['inbound', paint.name(text(row.inbound))]),
     lines: [],
   }),
-  shown: ['address', 'group', 'inbound'],
   order: [
     ['group', compareNames],
     ['address', compareAddresses],
@@ -198,7 +183,6 @@ const TARGET: View = {
       `${paint.state(text(row.state))} ${words(['rtt', roundTrip(row)])}`,
     lines: [],
   }),
-  shown: ['ifname', 'target', 'state', 'rtt_us'],
   order: [
     ['ifname', compareNames],
     ['target', compareAddresses],

@@ -9,8 +9,9 @@
  * last id it has seen goes on after it; if what follows is no longer kept, or the id is of another
  * run, it is told so first, by the event `missed`. Either way it knows when to ask anew.
  */
+
 import { jsonWrite } from '../../base/text/json.ts';
-import type { EventRow } from '../backend.ts';
+import type { EventRow } from '../../model/rows.ts';
 
 /** Recent events kept: about ten seconds of the worst storm that is planned for (T21), 400 KiB. */
 export const EVENTS_KEPT = 1024;
@@ -102,8 +103,8 @@ export class EventHub {
     // A comment at once says from when on everything is heard; the id is there before any event.
     sink.write(`: subscribed\nid: ${this.#run}-${start - 1}\n\n`);
     if (from === undefined) {
-      const cause = 'events since that id are no longer known';
-      const row = notice('missed', this.#wallTime(), cause);
+      const detail = 'events since that id are no longer known';
+      const row = notice('missed', this.#wallTime(), detail);
       sink.write(eventText(row, `${this.#run}-${start - 1}`));
     }
     stream.pump();
@@ -137,8 +138,8 @@ export class EventHub {
   }
 }
 
-function notice(event: string, time: string, cause: string): EventRow {
-  return { time, event, group: null, ifname: null, from: null, to: null, cause };
+function notice(event: string, time: string, detail: string): EventRow {
+  return { time, event, group: null, ifname: null, from: null, to: null, cause: null, detail };
 }
 
 /** One subscriber's stream, from its first byte to its end. */
@@ -173,8 +174,8 @@ export class EventStream {
     if (this.#isOver) return;
     if (this.#next < this.#hub.oldest) {
       this.close();
-      const cause = 'the subscriber reads too slowly';
-      this.#sink.end(eventText(notice('overrun', this.#wallTime(), cause)));
+      const detail = 'the subscriber reads too slowly';
+      this.#sink.end(eventText(notice('overrun', this.#wallTime(), detail)));
       return;
     }
     while (this.#next < this.#hub.next && this.#sink.queuedBytes() < EVENT_QUEUE_BYTES) {

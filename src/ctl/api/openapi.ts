@@ -1,16 +1,10 @@
 /** The API as OpenAPI: what of each route the framework is told, and the document made of it. */
+
 import type { FastifyInstance } from 'fastify';
 import { jsonWrite } from '../../base/text/json.ts';
+import { ref, type Schema } from '../../model/fields.ts';
 import { type ApiRoute, pathParameters } from '../route.ts';
-import {
-  ADDRESS,
-  ADDRESS_OR_PREFIX,
-  COMPONENTS,
-  closed,
-  NAME,
-  ref,
-  type Schema,
-} from '../schema.ts';
+import { ADDRESS, ADDRESS_OR_PREFIX, COMPONENTS, closed, NAME } from '../schema.ts';
 import { OPENAPI } from './plain-routes.ts';
 
 /** What may stand in a path under each name. */

@@ -2,7 +2,8 @@
  * Routes that are no request for rows: events, metrics, health, the document itself. They are
  * described here, for the OpenAPI document, and served each by its own code.
  */
-import { closed, NAME, ref, type Schema } from '../schema.ts';
+import { ref, type Schema } from '../../model/fields.ts';
+import { closed, NAME } from '../schema.ts';
 
 export interface PlainRoute {
   readonly path: string;

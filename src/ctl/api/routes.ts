@@ -2,13 +2,15 @@
  * The routes of the API as one table: path, rights, schemas, and what is asked of the daemon. The
  * server, the OpenAPI document, the commands of `ipmpadm` and the tests are made from it.
  */
+
 import { OperatorError } from '../../base/errors.ts';
+import { ref, type Schema } from '../../model/fields.ts';
 import { FILE_BYTES_MAX } from '../../model/limits.ts';
 import type { KstatRecord } from '../../stats/kstat.ts';
 import type { ControlBackend } from '../backend.ts';
 import { kstatPatternParse } from '../kstat-pattern.ts';
 import { type ApiRoute, routeName } from '../route.ts';
-import { closed, FILE_NAME, fileText, listOf, ref, type Schema } from '../schema.ts';
+import { closed, FILE_NAME, fileText, listOf } from '../schema.ts';
 import { CHANGES } from './routes-change.ts';
 
 /** The file's text as JSON: each line break and quote takes two bytes; and the rest of the body. */

@@ -11,7 +11,7 @@ import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } f
 import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
-import { OperatorError } from '../../base/errors.ts';
+import { errnoOf, messageOf, OperatorError } from '../../base/errors.ts';
 import type { Credentials } from '../backend.ts';
 
 /** The credentials of the peer at the other end of a connected Unix socket. */
@@ -113,7 +113,7 @@ function makeDirectory(directory: string): void {
   try {
     first = mkdirSync(directory, { recursive: true });
   } catch (error) {
-    throw refusal('EPERM', `${directory} cannot be made: ${(error as Error).message}`);
+    throw refusal('EPERM', `${directory} cannot be made: ${messageOf(error)}`);
   }
   if (first === undefined) return;
   for (let made = directory; made.length >= first.length; made = dirname(made)) {
@@ -175,7 +175,7 @@ async function textOf(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code === 'ENOENT') return '';
     throw new OperatorError('EIO', `${file} cannot be read: ${code ?? String(error)}`);
   }

@@ -2,10 +2,12 @@
  * `if_mpadm`: takes an interface out of service and back (IPMP semantics 6.4). The daemon does
  * both, its test addresses included; here its refusals become the messages of the original.
  */
+
 import { type ErrorCode, OperatorError } from '../../base/errors.ts';
-import type { InterfaceRow } from '../backend.ts';
+import { INTERFACE } from '../../model/rows.ts';
+
 import type { ControlClient } from '../client.ts';
-import { FatalError, rowsAt, type Tool, type ToolProcess, toolMain, UsageError } from './tool.ts';
+import { FatalError, type Tool, type ToolProcess, toolMain, UsageError } from './tool.ts';
 
 const USAGE = `usage: if_mpadm [--socket PATH] -d IF    take interface IF offline
        if_mpadm [--socket PATH] -r IF    undo that
@@ -66,7 +68,7 @@ async function act(action: Action, ifname: string, client: ControlClient): Promi
   const refuse = (why: string): never => {
     throw new FatalError(`${action.cannot} ${ifname}: ${why}`);
   };
-  const rows = await rowsAt<InterfaceRow>(client, '/v1/interfaces');
+  const rows = await client.rows(INTERFACE, '/v1/interfaces');
   const row = rows.find((one) => one.ifname === ifname);
   if (row === undefined) return refuse('not a physical interface of IPMP');
   if (row.group === null) return refuse('not in an IPMP group');

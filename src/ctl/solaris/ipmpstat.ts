@@ -7,7 +7,17 @@
  * A table may need several replies, between which the state may change. What one reply names and
  * another no longer has is shown as `?`, with a warning.
  */
-import type { AddressRow, GroupRow, InterfaceRow, TargetRow } from '../backend.ts';
+
+import {
+  ADDRESS,
+  type AddressRow,
+  GROUP,
+  type GroupRow,
+  INTERFACE,
+  type InterfaceRow,
+  TARGET,
+  type TargetRow,
+} from '../../model/rows.ts';
 import {
   type Cell,
   type OutputField,
@@ -16,7 +26,7 @@ import {
   parsableText,
   selectFields,
 } from './ofmt.ts';
-import { FatalError, rowsAt, type Tool, type ToolProcess, toolMain, UsageError } from './tool.ts';
+import { FatalError, type Tool, type ToolProcess, toolMain, UsageError } from './tool.ts';
 
 /** What `ipmpstat` needs of its process. */
 export interface IpmpstatProcess extends ToolProcess {
@@ -26,11 +36,6 @@ export interface IpmpstatProcess extends ToolProcess {
   hostNames(addresses: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
-/** A reply may carry more than the port declares (src/ipmp/view/rows.ts). */
-type Group = GroupRow & { readonly ifname?: string };
-type Interface = InterfaceRow & { readonly nominated?: boolean };
-type Target = TargetRow & { readonly mode?: string };
-
 interface Field extends OutputField {
   /** Its values are addresses, separated by spaces: shown as host names unless `-n`. */
   readonly isAddress: boolean;
@@ -38,10 +43,10 @@ interface Field extends OutputField {
 
 /** What a table is made from. */
 interface Source {
-  groups(): Promise<readonly Group[]>;
-  interfaces(): Promise<readonly Interface[]>;
+  groups(): Promise<readonly GroupRow[]>;
+  interfaces(): Promise<readonly InterfaceRow[]>;
   addresses(): Promise<readonly AddressRow[]>;
-  targets(): Promise<readonly Target[]>;
+  targets(): Promise<readonly TargetRow[]>;
   warn(text: string): void;
 }
 
@@ -118,10 +123,10 @@ export function ipmpstatMain(words: readonly string[], process: IpmpstatProcess)
       const { fields, unknown } = selectFields(mode.fields, given.get('o'), isParsable);
       if (unknown.length > 0) warn(`ignoring unknown output field(s) ${unknown.join(', ')}`);
       const rows = await mode.rows({
-        groups: () => rowsAt(client, '/v1/groups'),
-        interfaces: () => rowsAt(client, '/v1/interfaces'),
-        addresses: () => rowsAt(client, '/v1/addresses'),
-        targets: () => rowsAt(client, '/v1/targets'),
+        groups: () => client.rows(GROUP, '/v1/groups'),
+        interfaces: () => client.rows(INTERFACE, '/v1/interfaces'),
+        addresses: () => client.rows(ADDRESS, '/v1/addresses'),
+        targets: () => client.rows(TARGET, '/v1/targets'),
         warn,
       });
       const shown = given.has('n') ? rows : await withHostNames(rows, fields, process);
@@ -188,7 +193,7 @@ async function groupRows(source: Source): Promise<OutputRow[]> {
       others.length === 0 ? '' : `[${newestFirst(others)}]`,
     ];
     return {
-      GROUP: deviceOf(group),
+      GROUP: group.ifname,
       GROUPNAME: group.group,
       STATE: group.state,
       FDT: detectionTimeOf(group, interfaces, source),
@@ -199,8 +204,8 @@ async function groupRows(source: Source): Promise<OutputRow[]> {
 
 /** Empty while no member is probed: then nothing takes that time. */
 function detectionTimeOf(
-  group: Group,
-  interfaces: ReadonlyMap<string, Interface>,
+  group: GroupRow,
+  interfaces: ReadonlyMap<string, InterfaceRow>,
   source: Source,
 ): Cell {
   const absent = group.interfaces.filter((name) => !interfaces.has(name));
@@ -210,32 +215,26 @@ function detectionTimeOf(
   return absent.length > 0 ? null : '';
 }
 
-function isProbeEnabled(row: Interface | undefined): boolean {
+function isProbeEnabled(row: InterfaceRow | undefined): boolean {
   return row !== undefined && row.probe !== 'disabled';
 }
 
-/**
- * The sentence by which the daemon says that an interface is offline because of its hardware
- * address and not on command.
- */
-export const DUPLICATE_MAC_SENTENCE = 'another interface of its group has the same MAC';
-
 /** The seven positions of FLAGS: the letter, and whether it is shown. */
-const FLAGS: readonly (readonly [string, (row: Interface) => boolean])[] = [
+const FLAGS: readonly (readonly [string, (row: InterfaceRow) => boolean])[] = [
   ['i', (row) => row.flags.includes('INACTIVE')],
   ['s', (row) => row.standby],
-  ['m', (row) => row.nominated === true],
-  ['b', (row) => row.nominated === true],
+  ['m', (row) => row.nominated],
+  ['b', (row) => row.nominated],
   // Nobody is nominated for IPv6 multicast, since IPv6 is not served.
   ['M', () => false],
   // An address of its own is up as long as the daemon serves the interface.
   ['d', (row) => row.state === 'offline' || row.state === 'absent'],
-  ['h', (row) => row.state === 'offline' && row.cause === DUPLICATE_MAC_SENTENCE],
+  ['h', (row) => row.state === 'offline' && row.cause === 'duplicate-mac'],
 ];
 
 async function interfaceRows(source: Source): Promise<OutputRow[]> {
   const groups = await source.groups();
-  const devices = new Map(groups.map((group) => [group.group, deviceOf(group)]));
+  const devices = new Map(groups.map((group) => [group.group, group.ifname]));
   return ordered(await source.interfaces(), groups).map((row) => {
     const device = row.group === null ? '' : devices.get(row.group);
     if (device === undefined) source.warn(`cannot get info for group ${row.group}`);
@@ -287,19 +286,15 @@ async function probeRows(source: Source): Promise<never> {
 }
 
 /** Interfaces group by group, the newest member first; those outside groups last. */
-function ordered(interfaces: readonly Interface[], groups: readonly Group[]): Interface[] {
+function ordered(interfaces: readonly InterfaceRow[], groups: readonly GroupRow[]): InterfaceRow[] {
   const members = groups.flatMap((group) => [...group.interfaces].reverse());
   const place = new Map(members.map((name, index) => [name, index]));
-  const placeOf = (row: Interface): number => place.get(row.ifname) ?? members.length;
+  const placeOf = (row: InterfaceRow): number => place.get(row.ifname) ?? members.length;
   return [...interfaces].sort((left, right) => placeOf(left) - placeOf(right));
 }
 
-function byName(interfaces: readonly Interface[]): ReadonlyMap<string, Interface> {
+function byName(interfaces: readonly InterfaceRow[]): ReadonlyMap<string, InterfaceRow> {
   return new Map(interfaces.map((row) => [row.ifname, row]));
-}
-
-function deviceOf(group: Group): string {
-  return group.ifname ?? group.group;
 }
 
 function newestFirst(names: readonly string[]): string {

@@ -73,16 +73,6 @@ function complaintOf(tool: Tool, error: unknown): string {
 }
 
 /**
- * The rows that the daemon has under `path`. Throws FatalError if they are none, and what the
- * client throws.
- */
-export async function rowsAt<Row>(client: ControlClient, path: string): Promise<readonly Row[]> {
-  const reply = await client.request('GET', path);
-  if (!Array.isArray(reply)) throw new FatalError('ipmpd replied with no list');
-  return reply as unknown as readonly Row[];
-}
-
-/**
  * Splits words by `letters`; a letter before a colon takes a value. `--socket PATH` is known to
  * every tool. Throws UsageError.
  */

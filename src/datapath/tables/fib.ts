@@ -12,6 +12,7 @@
  */
 
 import { MAX_GROUPS, MAX_NICS } from '../../model/limits.ts';
+import type { Spreading } from '../../model/states.ts';
 import type { Ipv4, Mac } from '../../wire/addr.ts';
 
 /** Placement slots: group * SLOTS_PER_GROUP + ordinal. */
@@ -24,8 +25,6 @@ export const MAX_PORTS = MAX_NICS + MAX_GROUPS;
  * How unicast frames of the host are spread over the active members: by flow, by destination
  * address, or over the NIC to which the source address is bound.
  */
-export type Spreading = 'flow' | 'destination' | 'address';
-
 /**
  * A NIC that the daemon holds. `group` and `member` (ordinal in the group) are -1 outside groups.
  */

@@ -1,7 +1,8 @@
 /** What the host side keeps of one interface of the configuration (interfaces.ts). */
 
+import type { LinkState } from '../../model/states.ts';
 import { type Attachment, type InterfaceSpec, lowerNameOf } from './attach.ts';
-import type { LinkState } from './link-state.ts';
+
 import type { LinkTracker } from './link-tracker.ts';
 
 /** One interface, wanted, attached or lost. */

@@ -10,13 +10,11 @@
  *   TAP alone    unknown (counts as up), down while it is administratively down
  */
 
+import type { LinkState } from '../../model/states.ts';
 import type { LinkRecord } from '../kernel/records.ts';
 
 /** How an interface is wired to what lies beneath. */
 export type Wiring = 'macvtap' | 'bridged-tap' | 'tap';
-
-/** State of the link below, as the system takes it. */
-export type LinkState = 'up' | 'down' | 'unknown';
 
 /** What is known when the question is asked. */
 export interface LinkEvidence {

@@ -12,13 +12,14 @@
  * never will: a device that is set down and up may change its state without a change of carrier.
  */
 
+import type { LinkState } from '../../model/states.ts';
 import type { Clock, Timer } from '../../process/clock.ts';
 import type { CarrierMonitor } from '../carrier.ts';
 import type { Mirror } from '../kernel/mirror.ts';
 import type { LinkRecord } from '../kernel/records.ts';
 import type { InterfaceSpec } from './attach.ts';
 import { lowerNameOf, wiringOf } from './attach.ts';
-import { carrierDevicesOf, type LinkState, linkStateOf } from './link-state.ts';
+import { carrierDevicesOf, linkStateOf } from './link-state.ts';
 
 /** Ours: a switch gives carrier before it forwards; a bridge of the kernel needs some ms. */
 const HOLD_MS = 50;

@@ -22,7 +22,7 @@ import { arpToAll } from '../arp/arp.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { AddressCause, LanMembership, LanOutput } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
-import type { Ipif, IpifState } from '../object/ipif.ts';
+import type { Ipif } from '../object/ipif.ts';
 import {
   announceAtMs,
   Claim,
@@ -375,7 +375,7 @@ export class Claims {
     return true;
   }
 
-  #setState(claim: Claim, to: IpifState, cause: AddressCause, nowMs: number, mac: Mac): void {
+  #setState(claim: Claim, to: Ipif['state'], cause: AddressCause, nowMs: number, mac: Mac): void {
     const { ipif } = claim;
     const from = ipif.state;
     if (from === to) return;

@@ -7,13 +7,11 @@
  */
 
 import { assert } from '../../base/assert.ts';
+import type { IpifState } from '../../model/states.ts';
 import type { Ipv4 } from '../../wire/addr.ts';
 import type { Ill } from './ill.ts';
 
 export type IpifKind = 'data' | 'test';
-
-/** `tentative` until nobody objected; `duplicate` after somebody did; `down` is not in use. */
-export type IpifState = 'tentative' | 'up' | 'duplicate' | 'down';
 
 /** One address. */
 export class Ipif {

@@ -9,6 +9,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { References } from '../../base/reference.ts';
+import type { LinkState } from '../../model/states.ts';
 import type { Mac } from '../../wire/addr.ts';
 import { Ill } from './ill.ts';
 
@@ -37,9 +38,6 @@ const FLAG_TABLE: ReadonlyArray<{ bit: number; name: string; ifFlag: bigint }> =
   { bit: PHYI_VIRTUAL, name: 'VIRTUAL', ifFlag: 0x2000000000n },
   { bit: PHYI_IPMP, name: 'IPMP', ifFlag: 0x8000000000n },
 ];
-
-/** State of the link below; `unknown` (nobody can tell) counts as up. */
-export type LinkState = 'up' | 'down' | 'unknown';
 
 /** Flag names in table order, as `ifconfig` would print them. */
 export function phyintFlagNames(flags: number): string[] {

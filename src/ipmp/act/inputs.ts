@@ -3,7 +3,7 @@
  * the groups make of it is policy.ts; like there, every method runs in one turn.
  */
 
-import type { LinkState } from '../../ip/object/phyint.ts';
+import type { LinkState } from '../../model/states.ts';
 import type { Mac } from '../../wire/addr.ts';
 import { hiddenUps } from '../decide/damping.ts';
 import { phyintApplyState } from '../decide/phyint-state.ts';

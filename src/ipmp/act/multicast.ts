@@ -10,10 +10,10 @@ import { OperatorError } from '../../base/errors.ts';
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { MULTICAST_MAX } from '../../model/limits.ts';
+import type { MulticastRow } from '../../model/rows.ts';
 import { type Ipv4, ipv4Format, ipv4IsMulticast, ipv4Parse, ipv6Parse } from '../../wire/addr.ts';
 import { findGroup, type IpmpContext, refuseCondemnedGroup } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
-import type { MulticastRow } from '../view/rows.ts';
 
 /**
  * Has the host listen to a multicast address. ENOENT; EINVAL for what is no multicast address;

@@ -13,6 +13,7 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Cause } from '../../model/causes.ts';
+import type { GroupState } from '../../model/states.ts';
 import {
   PHYINT_TABLE,
   type PhyintEvent,
@@ -24,7 +25,7 @@ import { entryDecision, replacementFor, standbyCorrection } from '../decide/stan
 import { type IpmpContext, post, postInterface } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import type { TrackedPhyint, Withdrawal } from '../object/tracked.ts';
-import type { GroupState } from '../view/rows.ts';
+
 import { refreshGroupMtu } from './mtu.ts';
 import { regroup } from './regroup.ts';
 

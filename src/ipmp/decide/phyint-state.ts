@@ -34,6 +34,7 @@ import {
   type Phyint,
 } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
+import type { InterfaceState } from '../../model/states.ts';
 
 /** Inside names of the states; `INTERFACE_STATES` gives the names shown. */
 export type PhyintState =
@@ -44,9 +45,6 @@ export type PhyintState =
   | 'offline' /* by the operator; otherwise it would work */
   | 'offline-failed' /* by the operator; otherwise it would have failed */
   | 'offline-absent'; /* by the operator; its device is not there */
-
-/** The states as operators see them (contract 4). */
-export type InterfaceState = 'ok' | 'failed' | 'offline' | 'unknown' | 'absent';
 
 /** What can happen to an interface. */
 export type PhyintEvent =

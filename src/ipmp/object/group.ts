@@ -9,10 +9,11 @@ import type { Lan } from '../../ip/lan.ts';
 import { PHYI_FAILED, PHYI_IPMP, PHYI_RUNNING } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
 import { GROUP_PORT_BASE, MAX_GROUP_MEMBERS } from '../../model/limits.ts';
+import type { GroupState } from '../../model/states.ts';
 import type { GroupKstat } from '../../stats/collector.ts';
 import { GroupCounters } from '../../stats/group-counters.ts';
 import type { Ipv4, Mac } from '../../wire/addr.ts';
-import type { GroupState } from '../view/rows.ts';
+
 import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
 import type { GroupSettings, GroupSpec } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';

@@ -15,10 +15,8 @@ import {
   NEIGHBOR_LIMIT_MAX,
   NEIGHBOR_LIMIT_MIN,
 } from '../../model/limits.ts';
+import type { Spreading } from '../../model/states.ts';
 import { type Prefix, prefixParse } from '../../wire/addr.ts';
-
-/** Outbound spreading: by flow, by destination address, or by source address. */
-export type Spreading = 'flow' | 'destination' | 'address';
 
 /** One interface as configured. */
 export interface InterfaceSpec {

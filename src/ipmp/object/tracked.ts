@@ -11,15 +11,11 @@ import { WaitLock } from '../../base/lock.ts';
 import type { Ill } from '../../ip/object/ill.ts';
 import { PHYI_INACTIVE, PHYI_STANDBY, Phyint } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
+import type { InterfaceState } from '../../model/states.ts';
 import type { LinkKstat } from '../../stats/collector.ts';
 import type { MemberCounters } from '../../stats/group-counters.ts';
 import { FlapDamping } from '../decide/damping.ts';
-import {
-  INTERFACE_STATES,
-  type InterfaceState,
-  type PhyintState,
-  phyintIsOffline,
-} from '../decide/phyint-state.ts';
+import { INTERFACE_STATES, type PhyintState, phyintIsOffline } from '../decide/phyint-state.ts';
 import type { Candidate } from '../decide/standby.ts';
 import type { IpmpGroup } from './group.ts';
 import type { InterfaceSpec } from './spec.ts';

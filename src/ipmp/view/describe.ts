@@ -3,21 +3,31 @@
 import type { NeighborRow as LanNeighborRow } from '../../ip/lan.ts';
 import type { Ipif } from '../../ip/object/ipif.ts';
 import { phyintFlagNames } from '../../ip/object/phyint.ts';
-import { causeSentence } from '../../model/causes.ts';
+import { type Cause, causeSentence } from '../../model/causes.ts';
+import type { AddressRow, GroupRow, InterfaceView, NeighborRow } from '../../model/rows.ts';
+import type { GroupState } from '../../model/states.ts';
 import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
 import { groupMtu } from '../act/mtu.ts';
 import { isServing } from '../act/test-addresses.ts';
 import type { IpmpContext } from '../object/context.ts';
 import type { IpmpGroup, UnservedAddress } from '../object/group.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
-import type {
-  AddressRow,
-  FailoverRow,
-  GroupRow,
-  InterfaceRow,
-  NeighborRow,
-  SystemStatus,
-} from './rows.ts';
+
+/** `status`: the worst state of any group, and all of them. */
+export interface SystemStatus {
+  readonly state: GroupState;
+  readonly groups: readonly GroupRow[];
+  /** Devices of groups that are set down. */
+  readonly down: readonly string[];
+}
+
+/** How often a member was taken out of use, by cause. */
+export interface FailoverRow {
+  readonly group: string;
+  readonly ifname: string;
+  readonly cause: Cause;
+  readonly count: number;
+}
 
 /** One row per group, in order of creation. */
 export function describeGroups(ctx: IpmpContext): GroupRow[] {
@@ -42,7 +52,8 @@ function describeGroup(group: IpmpGroup): GroupRow {
     group: group.name,
     ifname: group.ifname,
     state: group.state,
-    cause: causeSentence(group.stateCause),
+    cause: group.stateCause,
+    cause_text: causeSentence(group.stateCause),
     fdt_ms: group.settings.failureDetectionTimeMs,
     interfaces: names(() => true),
     active: names((member) => active.has(member)),
@@ -60,10 +71,11 @@ function describeGroup(group: IpmpGroup): GroupRow {
 }
 
 /** One row per interface, in order of creation. */
-export function describeInterfaces(ctx: IpmpContext): InterfaceRow[] {
+export function describeInterfaces(ctx: IpmpContext): InterfaceView[] {
   return [...ctx.interfaces.values()].map((tracked) => {
     const { phyint, group } = tracked;
     const isWaiting = tracked.functioning && tracked.inactive;
+    const cause = isWaiting ? tracked.activeCause : tracked.cause;
     return {
       ifname: tracked.name,
       group: group?.name ?? null,
@@ -78,7 +90,8 @@ export function describeInterfaces(ctx: IpmpContext): InterfaceRow[] {
       bridge: tracked.spec.bridge,
       flags: phyintFlagNames(phyint.flags),
       nominated: group?.grp.cast === tracked,
-      cause: causeSentence(isWaiting ? tracked.activeCause : tracked.cause),
+      cause,
+      cause_text: causeSentence(cause),
     };
   });
 }
@@ -100,7 +113,7 @@ export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
 
 /** What a row says of one data address, as it was when it was copied. */
 type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> &
-  Pick<AddressRow, 'inbound' | 'note'>;
+  Pick<AddressRow, 'inbound' | 'cause' | 'cause_text'>;
 
 interface DataAddressesCopy {
   readonly common: Pick<AddressRow, 'ifname' | 'group' | 'type'>;
@@ -134,31 +147,42 @@ function whereaboutsOf(
   { lan }: IpmpGroup,
   ipif: Ipif,
   ownerOf: (mac: Mac) => Ipv4 | undefined,
-): Pick<AddressRow, 'inbound' | 'note'> {
+): Pick<AddressRow, 'inbound' | 'cause' | 'cause_text'> {
   if (ipif.state === 'duplicate') {
     const holder = lan.holderOf(ipif);
-    return { inbound: null, note: holderNote(holder, ownerOf(holder)) };
+    return {
+      inbound: null,
+      cause: 'address-conflict',
+      cause_text: holderText(holder, ownerOf(holder)),
+    };
   }
   const inbound = ipif.boundIll?.name ?? null;
-  return { inbound, note: inbound === null ? causeSentence('no-interface') : null };
+  return inbound === null ? { inbound, ...because('no-interface') } : { inbound, ...UNEXPLAINED };
 }
 
 /** The holder of a duplicate. A router that answers for others (proxy ARP) has its own address. */
-function holderNote(mac: Mac, address: Ipv4 | undefined): string {
+function holderText(mac: Mac, address: Ipv4 | undefined): string {
   const own = address === undefined ? '' : `, which is ${ipv4Format(address)},`;
   return `${macFormat(mac)}${own} has it; tried again as soon as that no longer answers`;
 }
 
+const UNEXPLAINED = { cause: null, cause_text: null };
+
+function because(cause: Cause): Pick<AddressRow, 'cause' | 'cause_text'> {
+  return { cause, cause_text: causeSentence(cause) };
+}
+
 function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
   const { common, senders, served, unserved } = copy;
-  for (const { address, prefixLength, state, inbound, note } of served) {
+  for (const { address, prefixLength, state, inbound, cause, cause_text } of served) {
     yield {
       ...common,
       address: `${ipv4Format(address)}/${prefixLength}`,
       state,
       inbound,
       outbound: inbound === null ? [] : senders,
-      note,
+      cause,
+      cause_text,
     };
   }
   for (const { address, prefixLength, cause } of unserved) {
@@ -168,7 +192,7 @@ function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
       state: cause === 'not-served' ? 'up' : 'down',
       inbound: null,
       outbound: [],
-      note: causeSentence(cause),
+      ...because(cause),
     };
   }
 }
@@ -187,7 +211,7 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
       state: isServed ? ipif.state : 'down',
       inbound: isServed ? tracked.name : null,
       outbound: isServed ? [tracked.name] : [],
-      note: null,
+      ...UNEXPLAINED,
     };
   });
   const unserved = tracked.spec.testAddresses
@@ -199,7 +223,7 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
         state: 'down',
         inbound: null,
         outbound: [],
-        note: causeSentence('not-served'),
+        ...because('not-served'),
       }),
     );
   return [...served, ...unserved];
@@ -230,7 +254,7 @@ function neighborRow(group: string, row: LanNeighborRow): NeighborRow {
     state: row.state,
     group,
     proxy: row.isProxy,
-    cause: row.why,
+    cause_text: row.why,
   };
 }
 

@@ -6,36 +6,7 @@
 
 import { assertNoOpenRegion } from '../../base/lock.ts';
 import type { Cause } from '../../model/causes.ts';
-
-/** The kinds of events. `from` and `to` mean what the comment says. */
-export type EventName =
-  | 'interface-added' /* to: state */
-  | 'interface-removed' /* from: state */
-  | 'interface-state' /* states of contract 4: ok failed offline absent */
-  | 'interface-active' /* active | inactive: may it carry data now */
-  | 'interface-link' /* up | down | unknown */
-  | 'interface-damped' /* to: seconds until it is looked at again */
-  | 'interface-standby' /* on | off */
-  | 'group-added'
-  | 'group-removed'
-  | 'group-renamed' /* names; group: the new one */
-  | 'group-state' /* ok degraded failed */
-  | 'group-mtu' /* bytes */
-  | 'member-added' /* to: state */
-  | 'member-removed' /* from: state */
-  | 'nominated' /* interfaces: who carries broadcast and multicast */
-  | 'address-added' /* to: the address */
-  | 'address-removed' /* from: the address */
-  | 'address-moved' /* interfaces; detail: the address */
-  | 'address-state' /* states of contract 4; detail: the address, and who else uses it */
-  | 'address-defended' /* to: the other station; detail: the address */
-  | 'neighbor-moved' /* MACs; detail: the neighbour */
-  | 'neighbor-state' /* lost, found, set or removed: states of `neighbor show`; detail: as above */
-  | 'kstat-installed' /* ids of the chain; detail: module:instance:name */
-  | 'kstat-removed' /* the same */
-  | 'configuration-changed' /* detail: by which command */
-  | 'configuration-reloaded' /* detail: how many changes */
-  | 'configuration-refused'; /* detail: the first mistake */
+import type { EventName } from '../../model/events.ts';
 
 /** One change of state. */
 export interface SystemEvent {

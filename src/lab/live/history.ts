@@ -1,8 +1,10 @@
 /** The events of a lab's daemon as they come, from the moment the lab is up. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventRow } from '../../ctl/backend.ts';
 import { ControlClient } from '../../ctl/client.ts';
+import { rowRead } from '../../model/fields.ts';
+import type { EventRow } from '../../model/rows.ts';
+import { EVENT } from '../../model/rows.ts';
 import type { Heard } from './state.ts';
 
 /** Ours: more than the largest terminal has lines. */
@@ -31,7 +33,7 @@ export class EventHistory {
       try {
         await client.events(({ data }) => {
           hasHeard = true;
-          this.#keep(JSON.parse(data) as EventRow);
+          this.#keep(rowRead(EVENT, JSON.parse(data)));
         }, signal);
       } catch (error) {
         // A daemon that is away is told by the view; here it is only asked again.
@@ -58,4 +60,5 @@ const BROKEN: EventRow = {
   from: null,
   to: null,
   cause: null,
+  detail: null,
 };

@@ -7,9 +7,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JsonValue } from '../../base/text/json.ts';
-import type { AddressRow, GroupRow, InterfaceRow, StatusRow } from '../../ctl/backend.ts';
+import { messageOf } from '../../base/errors.ts';
 import { ControlClient } from '../../ctl/client.ts';
+import { rowRead } from '../../model/fields.ts';
+import { ADDRESS, INTERFACE, KSTAT, STATUS } from '../../model/rows.ts';
 import type { Lab, Say } from '../demonstration.ts';
 import type { EventHistory } from './history.ts';
 import { type Key, keysOf } from './keys.ts';
@@ -131,25 +132,17 @@ class LiveView {
   }
 
   async #askDaemon(): Promise<void> {
-    const get = async (path: string): Promise<JsonValue | undefined> =>
-      await this.#client.request('GET', path);
+    const client = this.#client;
     const [status, interfaces, addresses, groupKstats, linkKstats] = await Promise.all([
-      get('/v1/status'),
-      get('/v1/interfaces'),
-      get('/v1/addresses'),
-      get('/v1/kstats?pattern=ipmp'),
-      get('/v1/kstats?pattern=link'),
+      client.request('GET', '/v1/status'),
+      client.rows(INTERFACE, '/v1/interfaces'),
+      client.rows(ADDRESS, '/v1/addresses'),
+      client.rows(KSTAT, '/v1/kstats?pattern=ipmp'),
+      client.rows(KSTAT, '/v1/kstats?pattern=link'),
     ]);
-    const { version, uptime_s, groups } = status as unknown as StatusRow;
-    this.#daemon = {
-      version,
-      uptimeS: Number(uptime_s),
-      groups: groups as readonly GroupRow[],
-      interfaces: interfaces as unknown as readonly InterfaceRow[],
-      addresses: addresses as unknown as readonly AddressRow[],
-    };
-    type Kstats = Parameters<RateMeter['handleKstats']>[0];
-    const kstats = [groupKstats, linkKstats].flatMap((rows) => rows as unknown as Kstats);
+    const { version, uptime_s: uptimeS, groups } = rowRead(STATUS, status);
+    this.#daemon = { version, uptimeS, groups, interfaces, addresses };
+    const kstats = [...groupKstats, ...linkKstats];
     this.#rates = this.#meter.handleKstats(kstats);
     this.#answeredAtMs = performance.now();
   }
@@ -193,15 +186,16 @@ class LiveView {
   }
 
   #handleKey(key: Key): void {
+    const chosen = this.#cables.find((cable) => cable.key === key);
     if (key === 'interrupt' || key === 'q') {
       this.#isLeft = true;
     } else if (key === 'redraw') {
       this.#screen.forget();
     } else if (this.#view === 'help') {
       this.#view = 'tables';
-    } else if (this.#chosen(key) !== undefined) {
+    } else if (chosen !== undefined) {
       this.#view = 'tables';
-      void this.#toggle(this.#chosen(key) as Cable);
+      void this.#toggle(chosen);
     } else if (key === 'c') {
       this.#view = 'choice';
     } else if (this.#view === 'choice') {
@@ -211,10 +205,6 @@ class LiveView {
     } else if (key === ' ') {
       this.#held = this.#held === undefined ? this.#state() : undefined;
     }
-  }
-
-  #chosen(key: Key): Cable | undefined {
-    return this.#cables.find((cable) => cable.key === key);
   }
 
   /** Cuts a cable that is whole and repairs one that is cut, whoever has cut it. */
@@ -229,7 +219,7 @@ class LiveView {
       );
       this.#tell(`${uplink} is ${wasCut ? 'repaired' : 'cut'}`, false);
     } catch (error) {
-      this.#tell(`${uplink}: ${(error as Error).message}`, true);
+      this.#tell(`${uplink}: ${messageOf(error)}`, true);
     }
   }
 

@@ -4,7 +4,7 @@
  * value stands in (`stale`) gives none.
  */
 
-import type { JsonValue } from '../../base/text/json.ts';
+import type { KstatRow } from '../../model/rows.ts';
 import type { Rates } from './state.ts';
 
 /** Ours: readings closer together than this tell more of the moment than of the rate. */
@@ -19,15 +19,13 @@ interface Reading {
 /** In the order of `Rates`. */
 const COUNTERS = ['rbytes64', 'ipackets64', 'obytes64', 'opackets64'] as const;
 
-type Row = { readonly [key: string]: JsonValue };
-
 /** Remembers the last readings of all kstats. */
 export class RateMeter {
   readonly #before = new Map<string, Reading>();
   #rates: ReadonlyMap<string, Rates> = new Map();
 
   /** Takes what GET /v1/kstats has answered; returns the rates by `module:name`. */
-  handleKstats(rows: readonly Row[]): ReadonlyMap<string, Rates> {
+  handleKstats(rows: readonly KstatRow[]): ReadonlyMap<string, Rates> {
     const rates = new Map<string, Rates>();
     for (const row of rows) {
       const key = `${row.module}:${row.name}`;
@@ -52,9 +50,9 @@ export class RateMeter {
   }
 }
 
-function readingOf(row: Row): Reading | undefined {
-  const data = row.data as Row | undefined;
-  if (row.stale === true || data === undefined) return undefined;
+function readingOf(row: KstatRow): Reading | undefined {
+  const { data, stale } = row;
+  if (stale) return undefined;
   return {
     crtime: String(row.crtime),
     snaptimeS: Number(row.snaptime),

@@ -1,6 +1,6 @@
 /** What the live view shows, as one value; it is drawn from this alone. */
 
-import type { AddressRow, EventRow, GroupRow, InterfaceRow } from '../../ctl/backend.ts';
+import type { AddressRow, EventRow, GroupRow, InterfaceRow } from '../../model/rows.ts';
 
 /** Bytes and packets a second, as the kstats have it. */
 export interface Rates {

@@ -1,6 +1,6 @@
 /** Groups, NICs, addresses and events as sections of the live view. */
 
-import type { AddressRow, GroupRow, InterfaceRow } from '../../ctl/backend.ts';
+import type { AddressRow, InterfaceRow } from '../../model/rows.ts';
 import { shortAge, shortBytes, shortNumber } from './figures.ts';
 import type { Item, Section } from './sections.ts';
 import type { Heard, LiveState, Rates } from './state.ts';
@@ -65,7 +65,6 @@ function itemOf<Row>(table: Table<Row>, row: Row, detail: Line, isTroubled: bool
 
 export function groupSection({ daemon, rates }: LiveState, width: number): Section {
   const rows = daemon?.groups ?? [];
-  const why = (row: GroupRow): string => String((row as { cause?: string }).cause ?? '');
   const table = layOut(rows, width, {
     columns: [
       { title: 'group', cell: ({ group }) => span(group, 'bold') },
@@ -75,11 +74,13 @@ export function groupSection({ daemon, rates }: LiveState, width: number): Secti
         cell: ({ active, interfaces }) => span(`${active.length} of ${interfaces.length}`),
       },
     ],
-    ...(width >= WIDE ? { rest: { title: 'why', cell: (row) => span(why(row), 'dim') } } : {}),
+    ...(width >= WIDE
+      ? { rest: { title: 'why', cell: (row) => span(row.cause_text, 'dim') } }
+      : {}),
     figures: figuresOf(width, ({ group }) => rates.get(`ipmp:${group}`)),
   });
   const items = rows.map((row) => {
-    return itemOf(table, row, [span(why(row), 'dim')], row.state !== 'ok');
+    return itemOf(table, row, [span(row.cause_text, 'dim')], row.state !== 'ok');
   });
   return { rank: 0, head: table.head, items };
 }
@@ -108,12 +109,17 @@ export function nicSection(state: LiveState, width: number): Section {
       { title: 'active', cell: ({ active }) => stateSpan(active ? 'yes' : 'no') },
     ],
     ...(width >= WIDE
-      ? { rest: { title: 'flags, why', cell: (row) => span(`${flags(row)} ${row.cause}`, 'dim') } }
+      ? {
+          rest: {
+            title: 'flags, why',
+            cell: (row) => span(`${flags(row)} ${row.cause_text}`, 'dim'),
+          },
+        }
       : {}),
     figures: figuresOf(width, ({ ifname }) => rates.get(`link:${ifname}`)),
   });
   const items = rows.map((row) => {
-    const detail = [span(`${flags(row)} ${row.cause}`, 'dim')];
+    const detail = [span(`${flags(row)} ${row.cause_text}`, 'dim')];
     return itemOf(table, row, detail, row.state !== 'ok');
   });
   return { rank: 1, head: table.head, items };
@@ -177,10 +183,9 @@ const MOVES: readonly string[] = ['address-moved', 'nominated'];
 
 /** `192.0.2.10 net0 -> net1 (link-down)` */
 function changeOf({ row }: Heard): string {
-  const { detail } = row as { detail?: string | null };
   const isMove = MOVES.includes(row.event);
   const ends = [row.from, row.to].map((end) => end ?? (isMove ? 'nobody' : ''));
   const change = ends.filter((end) => end !== '').join(' -> ');
   const cause = row.cause === null ? '' : `(${row.cause})`;
-  return [detail ?? '', change, cause].filter((part) => part !== '').join(' ');
+  return [row.detail ?? '', change, cause].filter((part) => part !== '').join(' ');
 }

@@ -1,5 +1,6 @@
 /** The traffic that flows while the lab is looked at, so that a cut is felt and can be counted. */
 
+import { messageOf } from '../../base/errors.ts';
 import type { Lab } from '../demonstration.ts';
 import { EchoStream, Transfer } from '../measure/measure.ts';
 import { LAN } from '../topology.ts';
@@ -101,7 +102,7 @@ class Measurement<T> {
     try {
       return new Measurement<T>(await starting, '');
     } catch (error) {
-      return new Measurement<T>(undefined, (error as Error).message);
+      return new Measurement<T>(undefined, messageOf(error));
     }
   }
 
@@ -110,7 +111,7 @@ class Measurement<T> {
     try {
       return await question(this.#program);
     } catch (error) {
-      this.#problem = (error as Error).message;
+      this.#problem = messageOf(error);
       return { problem: this.#problem };
     }
   }

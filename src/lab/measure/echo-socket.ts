@@ -4,6 +4,7 @@
  */
 
 import type * as raw from 'raw-socket';
+import { messageOf } from '../../base/errors.ts';
 
 /** Loads the package. @throws Error with one sentence that says what is missing and what to do */
 export async function loadRawSocket(): Promise<typeof raw> {
@@ -12,7 +13,7 @@ export async function loadRawSocket(): Promise<typeof raw> {
     const { default: loaded } = await import('raw-socket');
     return loaded;
   } catch (error) {
-    const [why = ''] = (error as Error).message.split('\n');
+    const [why = ''] = messageOf(error).split('\n');
     throw new Error(
       'the package raw-socket, which sends the echo requests, is missing or not compiled ' +
         `(npm start in a checkout does it): ${why}`,
@@ -26,6 +27,6 @@ export async function whyNoRawSocket(): Promise<string | undefined> {
     await loadRawSocket();
     return undefined;
   } catch (error) {
-    return (error as Error).message;
+    return messageOf(error);
   }
 }

@@ -14,6 +14,7 @@
  */
 
 import { setPriority } from 'node:os';
+import { errnoOf } from '../../base/errors.ts';
 import { onParentMessage, sendToParent } from './child.ts';
 import { EchoRecord, STRAGGLERS_MS } from './echo-record.ts';
 import { loadRawSocket } from './echo-socket.ts';
@@ -118,7 +119,7 @@ function raisePriority(): void {
     setPriority(-15);
   } catch (error) {
     // In a user namespace we may not; the figures are then as good as the machine is idle.
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    if (errnoOf(error) !== 'ERR_SYSTEM_ERROR') throw error;
   }
 }
 

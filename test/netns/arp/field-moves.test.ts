@@ -6,10 +6,10 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { InterfaceRow } from '../../../src/ctl/backend.ts';
 import { EchoStream } from '../../../src/lab/measure/measure.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
+import type { InterfaceRow } from '../../../src/model/rows.ts';
 import { TestHost } from '../tools/harness.ts';
 import { Sniffer } from '../tools/sniffer.ts';
 

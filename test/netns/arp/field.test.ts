@@ -5,11 +5,11 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { AddressRow } from '../../../src/ctl/backend.ts';
 import { configurationFor, GROUP } from '../../../src/lab/configuration.ts';
 import { LabDaemon } from '../../../src/lab/daemon-process.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
+import type { AddressRow } from '../../../src/model/rows.ts';
 import { ArpStation, arpOf, NO_ADDRESS } from '../tools/arp-station.ts';
 import { TestHost } from '../tools/harness.ts';
 import { metricsOf } from '../tools/scrape.ts';
@@ -43,17 +43,17 @@ async function detectedState(host: TestHost, address: string): Promise<string> {
 }
 
 /** What `ipmpadm -j address show` prints of an address. */
-async function noteOf(host: TestHost, address: string): Promise<string | null | undefined> {
+async function causeOf(host: TestHost, address: string): Promise<string | null | undefined> {
   const { stdout } = await host.daemon.ipmpadm(['-j', 'address', 'show']);
-  const rows = JSON.parse(stdout) as (AddressRow & { note: string | null })[];
-  return rows.find((row) => row.address.startsWith(`${address}/`))?.note;
+  const rows = JSON.parse(stdout) as AddressRow[];
+  return rows.find((row) => row.address.startsWith(`${address}/`))?.cause_text;
 }
 
 /** Takes the address from its holder; returns the seconds without a station that has it. */
 async function handOver(host: TestHost): Promise<number> {
   const holder = await host.macOf('gw2', 'eth0');
   equal(await detectedState(host, TAKEN), 'duplicate');
-  match((await noteOf(host, TAKEN)) ?? '', new RegExp(holder));
+  match((await causeOf(host, TAKEN)) ?? '', new RegExp(holder));
   equal((await host.daemon.address(TAKEN)).inbound, null);
   const { text } = await metricsOf(host.daemon.socket);
   match(text, new RegExp(`^ipmp_address_bound\\{[^}]*"${TAKEN}/24",interface=""\\} 0$`, 'm'));
@@ -68,7 +68,7 @@ async function handOver(host: TestHost): Promise<number> {
   await until(`${TAKEN} is served`, SERVED_WITHIN_MS, async () => {
     return (await host.ping('gw', TAKEN, { count: 1 })).answered === 1;
   });
-  equal(await noteOf(host, TAKEN), null);
+  equal(await causeOf(host, TAKEN), null);
   const ours = await memberMacs(host);
   await sniffer.waitFor(new RegExp(` (${ours.join('|')}) > `), 10_000);
   await sniffer.stop();
@@ -171,7 +171,7 @@ describe('ARP probes for an address of ours', () => {
     const child = station.start([probe(address)], PROBES_A_SECOND);
     await host.workspace.ip('host', [`address add ${address}/24 dev ${GROUP}`]);
     equal(await detectedState(host, address), 'duplicate');
-    match((await noteOf(host, address)) ?? '', new RegExp(stationMac));
+    match((await causeOf(host, address)) ?? '', new RegExp(stationMac));
     await station.stop(child);
     await until('the address is up', 10_000, async () => {
       return (await host.daemon.address(address)).state === 'up';

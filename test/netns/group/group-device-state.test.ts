@@ -110,7 +110,7 @@ describe('the MTU of the group', () => {
       return !(await host.daemon.group()).active.includes('net1');
     });
     await until('the cause is shown', 5000, async () => {
-      return (await host.daemon.interface('net1')).cause.includes('MTU of 1279');
+      return (await host.daemon.interface('net1')).cause_text.includes('MTU of 1279');
     });
     await waitForMtu(1500);
     match(await pingWhole(1472), /3 received/);

@@ -6,7 +6,6 @@ import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { causeSentence } from '../../../src/model/causes.ts';
 import { TestHost } from '../tools/harness.ts';
 import { Sniffer } from '../tools/sniffer.ts';
 
@@ -66,7 +65,7 @@ describe('an address of the host on what is ours', () => {
     await host.workspace.ip('host', [`address add ${STRAY}/24 dev ${device}`]);
     const told = new RegExp(`${device} is used by the host itself: ${STRAY}/24`);
     await until('it is shown', 5000, async () => told.test((await problems()).join('\n')));
-    match((await host.daemon.interface('net0')).cause, told);
+    match((await host.daemon.interface('net0')).cause_text, told);
     const shown = await host.daemon.ipmpadm(['-d', 'interface', 'show', 'net0']);
     match(shown.stdout, told);
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 4);
@@ -120,7 +119,7 @@ describe('the MAC that another uplink has', () => {
     await host.workspace.ip('host', [`link set eth1 address ${taken}`]);
     await host.waitForState('net1', 'offline');
     const { cause } = await host.daemon.interface('net1');
-    equal(cause, causeSentence('duplicate-mac'));
+    equal(cause, 'duplicate-mac');
     deepEqual((await host.daemon.group()).active, ['net0']);
     for (const address of LAN.data) equal((await host.boundTo(address)).ifname, 'net0');
     await expectServed();

@@ -1,7 +1,6 @@
 /** A host with the real daemon in a lab, for the namespace tests. */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import type { InterfaceRow } from '../../../src/ctl/backend.ts';
 import {
   type ConfigurationOptions,
   configurationFor,
@@ -19,6 +18,7 @@ import {
 import { Topology, type TopologyOptions, type Wiring } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
+import type { InterfaceRow } from '../../../src/model/rows.ts';
 
 /** The three ways in which NICs may lie below the daemon (contract 3). */
 export const WIRINGS: readonly Wiring[] = ['macvtap', 'bridge', 'tap'];

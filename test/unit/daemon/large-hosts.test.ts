@@ -22,22 +22,19 @@ import { SilenceTable } from '../../../src/host/silence/nftables.ts';
 import { hostClock } from '../../../src/process/clock.ts';
 import { collectKstats, KstatChain, type KstatReading } from '../../../src/stats/kstat.ts';
 import type { System } from '../../../src/system.ts';
+import { neighborRow } from '../../tools/rows.ts';
 import { turnsOf } from '../base/turns-of.ts';
 import { ask, fakeDaemon } from '../ctl/api/fake.ts';
 import { Bench } from '../system/bench.ts';
 
-const NEIGHBOR = {
-  dst: '10.0.0.1',
-  lladdr: '02:00:00:00:00:01',
-  state: 'STALE',
-  group: 'ipmp0',
-  proxy: false,
-  cause: 'it asked',
-} as const;
+const NEIGHBOR = neighborRow('10.0.0.1', { lladdr: '02:00:00:00:00:01', state: 'STALE' });
 
 test('a list of thousands is written in turns, as it would be at once', async () => {
   await using daemon = await fakeDaemon();
-  const rows = Array.from({ length: 5000 }, (_, at) => ({ ...NEIGHBOR, cause: `number ${at}` }));
+  const rows = Array.from({ length: 5000 }, (_, at) => ({
+    ...NEIGHBOR,
+    cause_text: `number ${at}`,
+  }));
   daemon.backend.neighbors = async () => rows;
   const turns = await turnsOf(async () => {
     const reply = await ask(daemon, '/v1/neighbors');

@@ -2,14 +2,11 @@
 
 import { CounterReader } from '../../../src/datapath/counters.ts';
 import { Forwarder, type PuntSink } from '../../../src/datapath/forwarder.ts';
-import type {
-  AddressRecord,
-  ForwardingTables,
-  Spreading,
-} from '../../../src/datapath/tables/fib.ts';
+import type { AddressRecord, ForwardingTables } from '../../../src/datapath/tables/fib.ts';
 import { carrierWords, controlMemoryCreate } from '../../../src/datapath/tables/layout.ts';
 import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
 import { GROUP_PORT_BASE } from '../../../src/model/limits.ts';
+import type { Spreading } from '../../../src/model/states.ts';
 import { MemoryPort } from '../../../src/sim/memory-port.ts';
 import { type Ipv4, ipv4Parse, type Mac, macParse } from '../../../src/wire/addr.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetEmit } from '../../../src/wire/ethernet.ts';

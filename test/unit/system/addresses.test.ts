@@ -88,7 +88,8 @@ test('IPv6 data addresses are accepted, shown, and said not to be served', () =>
     state: 'up',
     inbound: null,
     outbound: [],
-    note: 'IPv6 is not served yet',
+    cause: 'not-served',
+    cause_text: 'IPv6 is not served yet',
   });
   deepEqual(
     bench.told().filter((line) => line.includes('2001')),
@@ -163,11 +164,12 @@ test('a duplicate is bound to no NIC, and its note names the holder and whose MA
     state: 'duplicate',
     inbound: null,
     outbound: [],
-    note: `${HOLDER} ${AGAIN}`,
+    cause: 'address-conflict',
+    cause_text: `${HOLDER} ${AGAIN}`,
   });
   // A router with proxy ARP: it has an address of its own, and asks from there.
   heard(request(mac(HOLDER), router, ip('192.0.2.10')));
-  equal(row().note, `${HOLDER}, which is 192.0.2.1, ${AGAIN}`);
+  equal(row().cause_text, `${HOLDER}, which is 192.0.2.1, ${AGAIN}`);
   equal(row().inbound, null);
 });
 

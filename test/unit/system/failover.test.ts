@@ -178,7 +178,7 @@ test('a device that goes away is a failure of its own kind, and it comes back by
   );
   const [row] = bench.system.describeInterfaces();
   deepEqual([row?.state, row?.lladdr, row?.link], ['absent', null, 'unknown']);
-  equal(row?.cause, 'its device went away');
+  equal(row?.cause, 'device-vanished');
   bench.advance(SETTLED_MS);
   bench.appear('net0');
   deepEqual(bench.counts(), [2, 2]);
@@ -275,10 +275,7 @@ test('a MAC that another member has: the newcomer is offline until it is free', 
   bench.run(() => bench.system.joinGroup('ipmp0', 'net2'));
   bench.appear('net2', macOf(0));
   equal(bench.members(), 'degraded: net0 net1 <net2>');
-  equal(
-    bench.system.describeInterfaces()[2]?.cause,
-    'another interface of its group has the same MAC',
-  );
+  equal(bench.system.describeInterfaces()[2]?.cause, 'duplicate-mac');
   bench.vanish('net0');
   equal(bench.members(), 'degraded: net1 net2 {net0}');
   bench.appear('net0', macOf(0));

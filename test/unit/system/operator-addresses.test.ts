@@ -101,7 +101,7 @@ test('IPv6 is kept and shown as not served', () => {
   equal(set(bench, 'net0', '2001:DB8::0:21/64', '192.0.2.21/24'), 'done');
   const rows = bench.system.describeAddresses().filter(({ type }) => type === 'test');
   deepEqual(
-    rows.map(({ address, state, note }) => [address, state, note]),
+    rows.map(({ address, state, cause_text }) => [address, state, cause_text]),
     [
       ['192.0.2.21/24', 'tentative', null],
       ['2001:db8::21/64', 'down', 'IPv6 is not served yet'],

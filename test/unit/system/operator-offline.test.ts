@@ -122,7 +122,7 @@ test('make before break: steering and announcements at once, out of use after th
   deepEqual(bench.frames(), []);
   equal(bench.system.dropCounters().get('no_group'), 1n);
   deepEqual(interfaceRow(bench, 'net0')?.flags, ['RUNNING', 'OFFLINE']);
-  equal(interfaceRow(bench, 'net0')?.cause, 'an operator took it offline');
+  equal(interfaceRow(bench, 'net0')?.cause, 'taken-offline');
   deepEqual(bench.system.describeFailovers(), [], 'nothing failed');
 });
 

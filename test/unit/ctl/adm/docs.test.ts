@@ -1,15 +1,17 @@
 /** The pages about commands, the API and events, held against what they describe. */
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { ERROR_SENTENCES, type ErrorCode } from '../../../../src/base/errors.ts';
+import { keysOf } from '../../../../src/base/keys.ts';
 import { httpStatusOf } from '../../../../src/ctl/api/refusal.ts';
 import { CAUSES } from '../../../../src/model/causes.ts';
+import { EVENTS } from '../../../../src/model/events.ts';
 import { fileText, pageText } from '../../../page.ts';
 import { type FakeDaemon, fakeDaemon } from '../api/fake.ts';
-import { commandsPage, curlExamples, eventNames, eventsPage, rowsUnder } from './docs.ts';
+import { commandsPage, curlExamples, eventsPage, rowsPage, rowsUnder } from './docs.ts';
 
 const HOW = 'IPMPD_WRITE_DOCS=1 npm test -- unit adm/docs';
 
@@ -23,10 +25,9 @@ test('[contract 4.20] docs/events.md names exactly the events and causes that th
   const page = pageText('docs/events.md', made);
   equal(page, made, HOW);
   const names = (heading: string) => rowsUnder(page, heading).map(([name = '']) => name);
-  ok(eventNames().size > 10, 'the names are found in the source');
   deepEqual(
     names('## Events'),
-    [...eventNames().keys()].map((name) => `\`${name}\``),
+    keysOf(EVENTS).map((name) => `\`${name}\``),
   );
   deepEqual(
     names('## Causes'),
@@ -34,15 +35,14 @@ test('[contract 4.20] docs/events.md names exactly the events and causes that th
   );
 });
 
-test('a row that is gone from the source leaves the page, a new one comes, meanings stay', () => {
+test('an event or a cause that is gone from the tables leaves the page', () => {
   const page = fileText('docs/events.md');
-  const changed = page
-    .replace('| `group-mtu` |', '| `group-colour` |')
-    .replace('the link of an interface has changed', 'by hand');
-  const made = eventsPage(changed);
-  ok(!made.includes('group-colour'));
-  match(made, /\| `group-mtu` \| group mtu \| bytes \|/);
-  match(made, /\| `interface-link` \| by hand \|/);
+  equal(eventsPage(page.replace('| `group-mtu` |', '| `group-colour` |')), page);
+});
+
+test('docs/rows.md is made from the tables of rows', () => {
+  const made = rowsPage();
+  equal(pageText('docs/rows.md', made), made, HOW);
 });
 
 test('the statuses in docs/api.md are those of the table', () => {

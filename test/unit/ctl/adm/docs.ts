@@ -1,8 +1,7 @@
 /**
  * The pages of docs/ that are made from tables, and the examples of docs/api.md.
  *
- * IPMPD_WRITE_DOCS=1 npm test -- unit adm/docs writes the pages anew. What stands by hand in
- * docs/events.md, its text and the meanings of the events, is kept.
+ * IPMPD_WRITE_DOCS=1 npm test -- unit adm/docs writes the pages anew; in docs/events.md the tables.
  */
 
 import { type Command, type Parameter, roleOf } from '../../../../src/ctl/adm/command.ts';
@@ -10,6 +9,9 @@ import { COMMANDS, objectNames } from '../../../../src/ctl/adm/commands.ts';
 import { OPTIONS, optionForm } from '../../../../src/ctl/adm/options.ts';
 import { commandForm, parameterForm, ROLES } from '../../../../src/ctl/adm/usage.ts';
 import { CAUSES } from '../../../../src/model/causes.ts';
+import { EVENTS } from '../../../../src/model/events.ts';
+import type { Schema } from '../../../../src/model/fields.ts';
+import { ROWS } from '../../../../src/model/rows.ts';
 import { fileText } from '../../../page.ts';
 
 const COMMANDS_HEAD = `# Commands of ipmpadm
@@ -79,27 +81,61 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
 }
 
-/** The events of the source with what it says of their `from` and `to`. */
-export function eventNames(): Map<string, string> {
-  const source = fileText('src/ipmp/view/event.ts');
-  const union = /^export type EventName =\n((?: +\| '.*\n)+)/m.exec(source)?.[1] ?? '';
-  const found = union.matchAll(/\| '([a-z-]+)';?(?: +\/\* (.*?) \*\/)?$/gm);
-  const plain = (words: string): string => words.replace(' of contract 4', '');
-  return new Map([...found].map(([, name = '', words = '']) => [name, plain(words)]));
-}
-
-/** docs/events.md: `before` with the rows that there should be; meanings are kept. */
+/** docs/events.md: `before` with the rows that there should be. */
 export function eventsPage(before: string): string {
-  const meanings = new Map(rowsUnder(before, '## Events').map(([name, means]) => [name, means]));
-  const events = [...eventNames()].map(([name, words]) => [
-    `\`${name}\``,
-    meanings.get(`\`${name}\``) ?? name.replaceAll('-', ' '),
-    words,
-  ]);
+  const events = Object.entries(EVENTS).map(([name, words]) => [`\`${name}\``, ...words]);
   const causes = Object.entries(CAUSES).map(([cause, words]) => [`\`${cause}\``, words]);
   const page = withTable(before, '## Events', ['event', 'it means', '`from`, `to`'], events);
   return withTable(page, '## Causes', ['cause', 'sentence'], causes);
 }
+
+const ROWS_HEAD = `# Rows
+
+What the API replies and \`ipmpadm -j\` prints. All of these fields are always there; others may be
+there too. \`ipmpadm -d\` shows them as text. The words of \`cause\` are those of
+[events.md](events.md); \`cause_text\` is for people and may change.`;
+
+/** docs/rows.md. */
+export function rowsPage(): string {
+  const parts = Object.entries(ROWS).map(([name, { fields }]) => {
+    const rows = Object.entries(fields).map(([key, { schema }]) => [
+      `\`${key}\``,
+      typeWords(schema),
+      String(schema.description ?? ''),
+    ]);
+    return `## ${name}\n\n${table(['field', 'type', 'it is'], rows)}`;
+  });
+  return `${[ROWS_HEAD, ...parts].join('\n\n')}\n`;
+}
+
+/** A schema as words: `text or null`, `ok, failed`, `list of text`. */
+function typeWords(schema: Schema): string {
+  const { type, enum: words, items, $ref: other, format } = schema as SchemaWords;
+  if (other !== undefined) return other.replace('#', '');
+  if (type === 'array') return `list of ${typeWords(items ?? {})}`;
+  const [first = 'any', ...more] = [type ?? 'any'].flat();
+  const name = format ?? first.replace('string', 'text');
+  const isCause = words !== undefined && words.length > CAUSES_FROM;
+  const plain =
+    words === undefined
+      ? name
+      : words
+          .filter((one) => one !== null)
+          .map((one) => `\`${one}\``)
+          .join(' ');
+  return [isCause ? 'a cause' : plain, ...(more.length > 0 ? ['null'] : [])].join(' or ');
+}
+
+interface SchemaWords {
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly (string | null)[];
+  readonly items?: Schema;
+  readonly $ref?: string;
+  readonly format?: string;
+}
+
+/** Lists that are longer are in a page of their own. */
+const CAUSES_FROM = 10;
 
 /** The first table after a heading: where it begins and ends in the page. */
 function tablePlace(page: string, heading: string): [number, number] {

@@ -1,4 +1,5 @@
 /** Events: the ring, the streams from it, and the stream over a real socket. */
+
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -10,7 +11,8 @@ import {
   EventHub,
   type EventSink,
 } from '../../../../src/ctl/api/events.ts';
-import type { EventRow } from '../../../../src/ctl/backend.ts';
+import type { EventRow } from '../../../../src/model/rows.ts';
+
 import { ask, codeOf, FakeDaemon, fakeDaemon, until, WALL_TIME } from './fake.ts';
 
 /** A subscriber of whom everything is known; `takes` false: it reads nothing any more. */
@@ -39,15 +41,15 @@ class Reader implements EventSink {
     return this.queued;
   }
 
-  /** `name id cause`, one for each event. */
+  /** `name id why`, one for each event. */
   get heard(): string[] {
     return this.text.split('\n\n').flatMap((block) => {
       const fields = new Map(block.split('\n').map((line) => [line.split(': ')[0], line]));
       const data = fields.get('data')?.slice('data: '.length);
       if (data === undefined) return [];
-      const { event, cause } = JSON.parse(data) as EventRow;
+      const { event, cause, detail } = JSON.parse(data) as EventRow;
       equal(fields.get('event'), `event: ${event}`);
-      return [`${event} ${fields.get('id')?.slice('id: '.length) ?? '-'} ${cause}`];
+      return [`${event} ${fields.get('id')?.slice('id: '.length) ?? '-'} ${cause ?? detail}`];
     });
   }
 }
@@ -65,7 +67,7 @@ class Stage {
       wallTime: () => 'now',
       subscribe: (listener) => {
         this.isSubscribed = true;
-        this.publish = (row) => listener({ ...base, cause: null, ...row });
+        this.publish = (row) => listener({ ...base, cause: null, detail: null, ...row });
         return () => {
           this.isSubscribed = false;
         };
@@ -313,7 +315,7 @@ test('[contract 5.7] a slow subscriber loses its stream, told so; others hear al
     // It gets its turn at the end only, so that it is told.
     if (published === EVENTS_KEPT * 3 - ((EVENTS_KEPT * 3) % 100)) slow.socket.resume();
   }
-  match(slow.text, /event: overrun\ndata: \{[^\n]*"cause":"the subscriber reads too slowly"/);
+  match(slow.text, /event: overrun\ndata: \{[^\n]*"detail":"the subscriber reads too slowly"/);
   daemon.backend.publish('the last one');
   await until(() => quick.text.includes('the last one'), 'the quick one hears');
   equal(quick.text.split('event: interface-state').length - 1, published + 1);

@@ -2,97 +2,76 @@
  * A daemon without a daemon: rows behind the control port, and changes that are refused for the
  * reasons for which the real one refuses them, and otherwise written down.
  */
+
 import { OperatorError } from '../../../../src/base/errors.ts';
 import { secondsFromMs } from '../../../../src/base/text/json.ts';
 import type {
-  AddressRow,
   ChangeRequest,
-  ConfigCheckRow,
-  ConfigRow,
   ControlBackend,
   Credentials,
+  NewInterface,
+  NewNeighbor,
+  Readiness,
+  Settings,
+} from '../../../../src/ctl/backend.ts';
+import type {
+  AddressRow,
+  ConfigCheckRow,
+  ConfigRow,
   EventRow,
   GroupRow,
   InterfaceRow,
   MulticastRow,
   NeighborRow,
-  NewInterface,
-  NewNeighbor,
-  Readiness,
   ReloadRow,
-  Settings,
   StatusRow,
   TargetRow,
-} from '../../../../src/ctl/backend.ts';
+} from '../../../../src/model/rows.ts';
 import type { KstatIdentity, KstatRecord } from '../../../../src/stats/kstat.ts';
 import type { MetricsSnapshot } from '../../../../src/stats/prometheus.ts';
 import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../../../src/stats/schema.ts';
+import { addressRow, because, groupRow, interfaceRow, neighborRow } from '../../../tools/rows.ts';
 
 /** A 64-bit counter that a double cannot hold. */
 export const HUGE = 2n ** 63n + 1n;
 
-const GROUP: GroupRow & { spreading: string } = {
-  group: 'ipmp0',
+const GROUP = groupRow('ipmp0', {
   state: 'degraded',
-  fdt_ms: 1000,
   interfaces: ['net0', 'net1'],
   active: ['net0'],
-  inactive: [],
   failed: ['net1'],
-  offline: [],
-  mtu: 1500,
-  spreading: 'flow',
-};
-
-const EMPTY = { interfaces: [], active: [], inactive: [], failed: [], offline: [] };
-const EMPTY_GROUP: GroupRow = {
-  ...EMPTY,
-  group: 'ipmp2',
-  state: 'failed',
-  fdt_ms: 1000,
-  mtu: 1280,
-};
+  ...because('members-differ'),
+});
+const EMPTY_GROUP = groupRow('ipmp2', { state: 'failed', mtu: 1280, ...because('no-interface') });
 
 /** net0 works, net1 has failed, the others are in no group. In no order, as the daemon's may be. */
 const INTERFACES = ['net10', 'net3', 'net2', 'net1', 'net0'];
 
-function interfaceRow(ifname: string): InterfaceRow & { bridge: null; nominated: boolean } {
+function fakeInterface(ifname: string): InterfaceRow {
   const isFailed = ifname === 'net1';
   const isMember = ifname === 'net0' || isFailed;
-  return {
-    ifname,
+  return interfaceRow(ifname, {
     group: isMember ? 'ipmp0' : null,
     state: isFailed ? 'failed' : 'ok',
     active: ifname === 'net0',
-    standby: false,
     link: isFailed ? 'down' : 'up',
-    probe: 'disabled',
     lladdr: `02:00:00:00:00:${ifname.slice(3).padStart(2, '0')}`,
-    mtu: 1500,
     uplink: ifname === 'net0' ? 'eth0' : null,
     flags: isFailed ? ['FAILED'] : ['RUNNING'],
     unanswered: ifname === 'net10',
-    cause: isFailed ? 'its link went down' : 'its link came up',
-    bridge: null,
+    ...because(isFailed ? 'link-down' : 'link-up'),
     nominated: ifname === 'net0',
-  };
+  });
 }
 
 function fakeAddresses(): AddressRow[] {
-  const common = { ifname: 'ipmp0', group: 'ipmp0', type: 'data', state: 'up' } as const;
+  const served = { inbound: 'net0', outbound: ['net0'] };
   return [
-    { ...common, address: '2001:db8::10/64', state: 'down', inbound: null, outbound: [] },
-    { ...common, address: '192.0.2.100/24', inbound: 'net0', outbound: ['net0'] },
-    { ...common, address: '192.0.2.11/24', state: 'duplicate', inbound: null, outbound: [] },
-    { ...common, address: '192.0.2.10/24', inbound: 'net0', outbound: ['net0'] },
-    {
-      ...common,
-      address: '192.0.2.21/24',
-      ifname: 'net0',
-      type: 'test',
-      inbound: 'net0',
-      outbound: ['net0'],
-    },
+    addressRow('2001:db8::10/64', { state: 'down' }),
+    addressRow('192.0.2.100/24', served),
+    addressRow('192.0.2.11/24', { state: 'duplicate' }),
+    addressRow('192.0.2.10/24', served),
+    addressRow('192.0.2.21/24', { ...served, ifname: 'net0', type: 'test' }),
   ];
 }
 
@@ -144,7 +123,7 @@ export class FakeBackend implements ControlBackend {
   }
 
   async interfaces(): Promise<InterfaceRow[]> {
-    return INTERFACES.map(interfaceRow);
+    return INTERFACES.map(fakeInterface);
   }
 
   async addresses(): Promise<AddressRow[]> {
@@ -153,8 +132,8 @@ export class FakeBackend implements ControlBackend {
 
   async neighbors(): Promise<NeighborRow[]> {
     return [
-      { dst: '192.0.2.10', lladdr: null, state: 'INCOMPLETE', group: 'ipmp0' },
-      { dst: '192.0.2.9', lladdr: '02:00:00:00:00:fe', state: 'REACHABLE', group: 'ipmp0' },
+      neighborRow('192.0.2.10', { state: 'INCOMPLETE' }),
+      neighborRow('192.0.2.9', { lladdr: '02:00:00:00:00:fe' }),
     ];
   }
 
@@ -184,8 +163,8 @@ export class FakeBackend implements ControlBackend {
 
   async targets(): Promise<TargetRow[]> {
     return [
-      { ifname: 'net0', target: '192.0.2.10', state: 'dead', rtt_us: null },
-      { ifname: 'net0', target: '192.0.2.9', state: 'alive', rtt_us: 1234 },
+      { ifname: 'net0', target: '192.0.2.10', state: 'dead', mode: 'routes', rtt_us: null },
+      { ifname: 'net0', target: '192.0.2.9', state: 'alive', mode: 'routes', rtt_us: 1234 },
     ];
   }
 
@@ -333,7 +312,7 @@ export class FakeBackend implements ControlBackend {
   publish(cause: string, change: Partial<EventRow> = {}): void {
     const time = '2026-01-02T03:04:05.678901Z';
     const row = { time, event: 'interface-state', group: 'ipmp0', ifname: 'net1' };
-    const event = { ...row, from: 'ok', to: 'failed', cause, ...change };
+    const event = { ...row, from: 'ok', to: 'failed', cause, detail: null, ...change };
     for (const listener of this.listeners) listener(event);
   }
 
@@ -349,7 +328,7 @@ export class FakeBackend implements ControlBackend {
 
   #freeInterface(ifname: string): void {
     needInterface(ifname);
-    const { group } = interfaceRow(ifname);
+    const { group } = fakeInterface(ifname);
     if (group !== null) {
       throw new OperatorError('EALREADY', `${ifname} is in group ${group} already`);
     }

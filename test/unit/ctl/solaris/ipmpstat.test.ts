@@ -2,24 +2,29 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { DUPLICATE_MAC_SENTENCE, ipmpstatMain } from '../../../../src/ctl/solaris/ipmpstat.ts';
-import { causeSentence } from '../../../../src/model/causes.ts';
+import { ipmpstatMain } from '../../../../src/ctl/solaris/ipmpstat.ts';
+import type { AddressRow, GroupRow, InterfaceRow } from '../../../../src/model/rows.ts';
+import type { GroupState } from '../../../../src/model/states.ts';
+import { addressRow, groupRow, interfaceRow } from '../../../tools/rows.ts';
 import { type Outcome, outcomeOf, RowsServer } from '../api/rows-server.ts';
 
-function group(name: string, state: string, fdtMs: number, interfaces: string, rest: object) {
-  const names = interfaces.split(' ');
-  const common = { active: names, inactive: [], failed: [], offline: [], absent: [] };
-  return { group: name, state, fdt_ms: fdtMs, interfaces: names, ...common, ...rest };
+function group(
+  name: string,
+  state: GroupState,
+  fdt_ms: number,
+  members: string,
+  rest: Partial<GroupRow>,
+): GroupRow {
+  const interfaces = members.split(' ');
+  return groupRow(name, { state, fdt_ms, interfaces, active: interfaces, ...rest });
 }
 
-function nic(ifname: string, groupName: string | null, rest: object = {}) {
-  const common = { state: 'ok', active: true, standby: false, link: 'up', probe: 'disabled' };
-  return { ifname, group: groupName, ...common, flags: [], cause: '', nominated: false, ...rest };
+function nic(ifname: string, group: string | null, rest: Partial<InterfaceRow> = {}): InterfaceRow {
+  return interfaceRow(ifname, { group, flags: [], ...rest });
 }
 
-function address(ifname: string, text: string, rest: object = {}) {
-  const common = { group: ifname, type: 'data', state: 'up', inbound: null, outbound: [] };
-  return { ifname, address: text, ...common, ...rest };
+function address(ifname: string, text: string, rest: Partial<AddressRow> = {}): AddressRow {
+  return addressRow(text, { ifname, group: ifname, ...rest });
 }
 
 const GROUPS = [
@@ -31,7 +36,7 @@ const GROUPS = [
   }),
 ];
 
-const FAILED = { state: 'failed', active: false };
+const FAILED = { state: 'failed', active: false } as const;
 const NOMINATED = { nominated: true };
 
 const INTERFACES = [
@@ -58,10 +63,10 @@ const ADDRESSES = [
 ];
 
 const TARGETS = [
-  { ifname: 'tap0', target: '198.51.100.1', state: 'active', mode: 'routes' },
-  { ifname: 'tap4', target: '203.0.113.8', state: 'active', mode: 'multicast' },
-  { ifname: 'tap0', target: '198.51.100.9', state: 'dead', mode: 'routes' },
-  { ifname: 'tap0', target: '198.51.100.2', state: 'active', mode: 'routes' },
+  { ifname: 'tap0', target: '198.51.100.1', state: 'active', mode: 'routes', rtt_us: null },
+  { ifname: 'tap4', target: '203.0.113.8', state: 'active', mode: 'multicast', rtt_us: null },
+  { ifname: 'tap0', target: '198.51.100.9', state: 'dead', mode: 'routes', rtt_us: null },
+  { ifname: 'tap0', target: '198.51.100.2', state: 'active', mode: 'routes', rtt_us: null },
 ];
 
 const REPLIES = {
@@ -180,7 +185,7 @@ test('-i: what has no group, a vanished group, an absent device, a MAC that clas
     nic('net0', null),
     nic('net1', 'gone0'),
     nic('net2', 'front0', { state: 'absent', active: false, link: 'unknown' }),
-    nic('net3', 'front0', { state: 'offline', active: false, cause: DUPLICATE_MAC_SENTENCE }),
+    nic('net3', 'front0', { state: 'offline', active: false, cause: 'duplicate-mac' }),
   ];
   const { status, out, error } = await ipmpstat('-iP -o interface,group,flags,state', {
     'GET /v1/groups': [group('front0', 'failed', 1000, 'net2 net3', { active: [] })],
@@ -193,10 +198,6 @@ test('-i: what has no group, a vanished group, an absent device, a MAC that clas
     'net3:front0:-----dh:offline\nnet2:front0:-----d-:absent\nnet0::-------:ok\n' +
       'net1:?:-------:ok\n',
   );
-});
-
-test('the daemon says that a MAC clashes in the words by which it is known here', () => {
-  equal(causeSentence('duplicate-mac'), DUPLICATE_MAC_SENTENCE);
 });
 
 test('-t: how each interface is probed', async () => {
@@ -341,5 +342,8 @@ test('no daemon, or one that speaks otherwise: said, exit status 1', async () =>
     );
   }
   const strange = await ipmpstat('-g', { 'GET /v1/groups': { groups: [] } });
-  deepEqual([strange.status, strange.error], [1, 'ipmpstat: fatal: ipmpd replied with no list\n']);
+  deepEqual(
+    [strange.status, strange.error],
+    [1, 'ipmpstat: fatal: the daemon replied with no list\n'],
+  );
 });

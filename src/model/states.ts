@@ -1,0 +1,24 @@
+/** States and modes as operators see them: closed lists, each word once. */
+
+/** Group: failed without a usable member, ok when all are usable, else degraded. */
+export const GROUP_STATES = ['ok', 'degraded', 'failed'] as const;
+export type GroupState = (typeof GROUP_STATES)[number];
+
+export const INTERFACE_STATES = ['ok', 'failed', 'offline', 'unknown', 'absent'] as const;
+export type InterfaceState = (typeof INTERFACE_STATES)[number];
+
+export const LINK_STATES = ['up', 'down', 'unknown'] as const;
+export type LinkState = (typeof LINK_STATES)[number];
+
+/** What probes say of an interface. */
+export const PROBE_STATES = ['ok', 'failed', 'unknown', 'disabled'] as const;
+
+export const ADDRESS_TYPES = ['data', 'test'] as const;
+
+/** An address is tentative during detection, duplicate while another station has it. */
+export const ADDRESS_STATES = ['up', 'down', 'tentative', 'duplicate'] as const;
+export type IpifState = (typeof ADDRESS_STATES)[number];
+
+/** How outbound flows spread over the members of a group. */
+export const SPREADINGS = ['flow', 'destination', 'address'] as const;
+export type Spreading = (typeof SPREADINGS)[number];
