@@ -12,7 +12,6 @@ import type { ConfigEdit } from '../config/layers.ts';
 import { configSchema } from '../config/load.ts';
 import { settingValue } from '../config/setting.ts';
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
-import { addressParse, prefixRead } from '../config/values.ts';
 import type {
   ChangeRequest,
   ControlChanges,
@@ -21,6 +20,7 @@ import type {
   NewNeighbor,
   Settings,
 } from '../ctl/backend.ts';
+import { addressParse, canonicalPrefix, prefixRead } from '../model/prefix.ts';
 import type { ReloadRow } from '../model/rows.ts';
 import type { System } from '../system.ts';
 import { type ChangingDevices, inOneTurn } from './applier.ts';
@@ -32,7 +32,6 @@ import {
   isCalled,
   isIpv6,
   ownerOf,
-  readPrefix,
   refuseName,
 } from './refusals.ts';
 
@@ -160,7 +159,7 @@ export class Commands implements ControlChanges {
   }
 
   async addAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
-    const prefix = readPrefix(text);
+    const prefix = canonicalPrefix(text);
     const again: { device?: string } = {};
     await this.#change(`add ${prefix} to ${name}`, request, (config) => {
       const group = findGroup(config, name);
@@ -203,7 +202,7 @@ export class Commands implements ControlChanges {
   }
 
   addTestAddress(ifname: string, text: string, request: ChangeRequest): Promise<void> {
-    const prefix = readPrefix(text);
+    const prefix = canonicalPrefix(text);
     return this.#change(`add ${prefix} to ${ifname}`, request, (config) => {
       const nic = findInterface(config, ifname);
       const holder = this.#holderOf(config, prefix);

@@ -2,8 +2,8 @@
 
 import { OperatorError } from '../base/errors.ts';
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
-import { addressParse, prefixRead } from '../config/values.ts';
 import { DEVICE_NAME_LENGTH_MAX } from '../model/limits.ts';
+import { addressParse } from '../model/prefix.ts';
 
 /** The group of that name, or whose device has that name; ENOENT. */
 export function findGroup({ groups }: Config, name: string): GroupConfig {
@@ -57,14 +57,6 @@ export function refuseName(config: Config, what: 'group' | 'interface', name: st
       ? `${name} is the device of group ${group.groupName}`
       : `there is a group ${name} already`,
   );
-}
-
-/** An address with its prefix length, in canonical form; EINVAL. */
-export function readPrefix(text: string): string {
-  const prefix = prefixRead(text);
-  if (prefix !== undefined) return `${prefix.address}/${prefix.prefixLength}`;
-  const allowed = 'an address with its prefix length, such as 192.0.2.10/24';
-  throw new OperatorError('EINVAL', `"${text.slice(0, 64)}" is not valid (${allowed})`);
 }
 
 /** True for an address that is IPv6, not for one that is wrong. */

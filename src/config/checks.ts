@@ -7,10 +7,6 @@
 import { suggest } from '../base/text/suggest.ts';
 import type { Steps } from '../base/turns.ts';
 import { SOCKET_PATH_MAX } from '../model/limits.ts';
-import type { ConfigDocument, ConfigError } from './document.ts';
-import { pointerJoin } from './document.ts';
-import type { Config, GroupConfig, InterfaceConfig } from './types.ts';
-import { errorAt } from './validate.ts';
 import {
   type AddressValue,
   addressParse,
@@ -18,7 +14,11 @@ import {
   networkOf,
   networkParse,
   prefixRead,
-} from './values.ts';
+} from '../model/prefix.ts';
+import type { ConfigDocument, ConfigError } from './document.ts';
+import { pointerJoin } from './document.ts';
+import type { Config, GroupConfig, InterfaceConfig } from './types.ts';
+import { errorAt } from './validate.ts';
 
 /** Adds one finding: the pointer of the part concerned, what is wrong, what is allowed. */
 type Report = (pointer: string, what: string, allowed: string) => void;

@@ -33,9 +33,6 @@ import { ConfigValidator } from './validate.ts';
 
 export type ConfigResult = EffectiveConfig | { readonly errors: ConfigError[] };
 
-/** Where the administrator's configuration lies; its drop-ins in ipmpd.d beside it. */
-export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';
-
 /** Mistakes that are told: more come from a file that is something else altogether. */
 const ERRORS_MAX = 500;
 

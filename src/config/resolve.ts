@@ -1,5 +1,8 @@
 /** From a document that has passed the schema to the explicit `Config`: every default filled in. */
+
 import { durationParse } from '../base/text/duration.ts';
+import { CONTROL_SOCKET } from '../model/paths.ts';
+import { addressParse, canonicalPrefix, listenParse, networkParse } from '../model/prefix.ts';
 import { type ConfigValue, isMapping } from './document.ts';
 import type {
   Config,
@@ -9,7 +12,6 @@ import type {
   NeighborConfig,
   RouteConfig,
 } from './types.ts';
-import { addressParse, listenParse, networkParse, prefixRead } from './values.ts';
 
 /** A mapping of the document, read key by key with the key's default (those of the schema). */
 class Section {
@@ -40,7 +42,7 @@ export function configResolve(value: ConfigValue): Config {
   const metrics = root.section('metrics');
   return {
     control: {
-      socket: control.get('socket', '/run/ipmpd/ipmpd.sock'),
+      socket: control.get('socket', CONTROL_SOCKET),
       group: control.get('group', 'ipmp'),
     },
     metrics: {
@@ -115,11 +117,6 @@ function resolveRoute(route: Route): RouteConfig {
 
 function durationMs(text: string): number {
   return durationParse(text) ?? 0;
-}
-
-function canonicalPrefix(text: string): string {
-  const prefix = prefixRead(text);
-  return prefix === undefined ? text : `${prefix.address}/${prefix.prefixLength}`;
 }
 
 function canonicalAddress(text: string): string {

@@ -1,6 +1,6 @@
 /** The configuration as a value: nothing left open, every default filled in. */
 
-import type { ListenValue } from './values.ts';
+import type { ListenValue } from '../model/prefix.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 

@@ -9,6 +9,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { durationParse } from '../base/text/duration.ts';
 import { suggest } from '../base/text/suggest.ts';
+import { addressParse, listenParse, networkParse, prefixRead } from '../model/prefix.ts';
 import {
   type ConfigDocument,
   type ConfigError,
@@ -18,7 +19,6 @@ import {
   pointerFormat,
   pointerJoin,
 } from './document.ts';
-import { addressParse, listenParse, networkParse, prefixRead } from './values.ts';
 
 /** A schema as ajv reports it: the parts that a message is made of. */
 interface SchemaPart {

@@ -9,6 +9,8 @@
 
 import { rowSchema, type Schema, text, truth } from '../model/fields.ts';
 import { DEVICE_NAME_LENGTH_MAX, MAX_GROUP_MEMBERS } from '../model/limits.ts';
+import { NAME_ALLOWED, NAME_PATTERN } from '../model/names.ts';
+import { PREFIX_ALLOWED } from '../model/prefix.ts';
 import { CONFIG_CHECK, CONFIG_VALUE, RELOAD, ROWS } from '../model/rows.ts';
 
 export function listOf(items: Schema): Schema {
@@ -52,8 +54,8 @@ const SETTING_ITEMS_MAX = 1024;
 export const NAME: Schema = {
   type: 'string',
   maxLength: DEVICE_NAME_LENGTH_MAX,
-  pattern: '^[A-Za-z][A-Za-z0-9._-]{0,14}$',
-  'x-allowed': 'a letter, then up to 14 letters, digits, ., _ or -',
+  pattern: NAME_PATTERN,
+  'x-allowed': NAME_ALLOWED,
 };
 
 function addressLike(pattern: string, allowed: string): Schema {
@@ -62,10 +64,7 @@ function addressLike(pattern: string, allowed: string): Schema {
 
 /** An address alone. What it means is checked by whoever keeps it. */
 export const ADDRESS = addressLike('^[0-9A-Fa-f.:]+$', 'an IPv4 or IPv6 address');
-export const PREFIX = addressLike(
-  '^[0-9A-Fa-f.:]+/[0-9]{1,3}$',
-  'an address with its prefix length, such as 192.0.2.10/24',
-);
+export const PREFIX = addressLike('^[0-9A-Fa-f.:]+/[0-9]{1,3}$', PREFIX_ALLOWED);
 export const ADDRESS_OR_PREFIX = addressLike(
   '^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$',
   'an address, with or without its prefix length',

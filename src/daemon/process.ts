@@ -3,9 +3,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { OperatorError } from '../base/errors.ts';
 import { configErrorFormat } from '../config/document.ts';
-import { CONFIG_FILE } from '../config/load.ts';
 import { ConfigStore } from '../config/store.ts';
 import type { LogLevel } from '../config/types.ts';
+import { CONFIG_FILE } from '../model/paths.ts';
 import { native } from '../native/addon.ts';
 import { watchFiles } from '../process/file-watch.ts';
 import { createLog, type Log } from '../process/log.ts';

@@ -3,6 +3,7 @@
  * documentation are made from it.
  */
 
+import { CONFIG_FILE } from '../../model/paths.ts';
 import { GROUP_SETTINGS, INTERFACE_SETTINGS } from '../settings.ts';
 import {
   assignments,
@@ -273,7 +274,7 @@ const REST: readonly Command[] = [
     '',
     'check a configuration file',
     [word('FILE', 'file', 'the file')],
-    '/etc/ipmpd/ipmpd.yaml',
+    CONFIG_FILE,
     { action: 'check' },
   ),
   command('reload', 'POST /v1/reload', 'read the configuration anew, apply what differs', [], '', {

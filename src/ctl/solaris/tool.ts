@@ -3,10 +3,8 @@
  * how they end. Every refusal is one line on stderr and exit status 1, wrong usage included.
  */
 import { OperatorError } from '../../base/errors.ts';
+import { CONTROL_SOCKET } from '../../model/paths.ts';
 import { ControlClient, UnreachableError } from '../client.ts';
-
-/** Where the daemon listens unless `--socket` says otherwise. */
-export const DEFAULT_SOCKET = '/run/ipmpd/ipmpd.sock';
 
 const EXIT_DONE = 0;
 const EXIT_FATAL = 1;
@@ -79,7 +77,7 @@ function complaintOf(tool: Tool, error: unknown): string {
 export function getopt(words: readonly string[], letters: string): ToolWords {
   const options: [string, string][] = [];
   const rest = [...words];
-  let socket = DEFAULT_SOCKET;
+  let socket = CONTROL_SOCKET;
   const valueFrom = (inline: string, name: string): string => {
     const value = inline === '' ? rest.shift() : inline;
     if (value === undefined) throw new UsageError(`option ${name} needs a value`);

@@ -7,9 +7,10 @@
  */
 
 import { OperatorError } from '../../base/errors.ts';
+import { canonicalPrefix } from '../../model/prefix.ts';
 import type { HostLog } from '../../process/log.ts';
 import type { HostAddress, LinkRecord } from '../kernel/records.ts';
-import { canonicalPrefix } from '../kernel/route-key.ts';
+
 import type { Rtnl } from '../kernel/rtnl.ts';
 import type { Changes } from '../undo/restore.ts';
 import { Wanted } from './wanted.ts';

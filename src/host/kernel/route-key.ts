@@ -1,6 +1,6 @@
 /** What makes two routes the same: a route to be set, and one that the kernel tells. */
 
-import { OperatorError } from '../../base/errors.ts';
+import { canonicalPrefix } from '../../model/prefix.ts';
 import { prefixParse } from '../../wire/addr.ts';
 import type { HostRoute, RouteSettings } from './records.ts';
 
@@ -9,13 +9,6 @@ const MAIN_TABLE = 254;
 
 /** Where IPv6 puts a route that names no metric. */
 const IPV6_DEFAULT_METRIC = 1024;
-
-/** 'ADDR/LEN' as the kernel writes it; EINVAL if it is none. */
-export function canonicalPrefix(text: string): string {
-  const prefix = prefixParse(text);
-  if (prefix === undefined) throw new OperatorError('EINVAL', `${text} is not ADDRESS/LENGTH`);
-  return `${prefix.address}/${prefix.prefixLength}`;
-}
 
 /** 4 or 6: of the destination, or of the gateway of a default route. */
 export function routeFamily({ to, via }: RouteSettings): 4 | 6 {

@@ -1,14 +1,21 @@
-/** The text forms of values in a configuration: addresses, networks, where to listen. */
-import { ipv4Format, ipv4Parse, ipv6Format, ipv6Parse, prefixParse } from '../wire/addr.ts';
+/** Addresses, prefixes and networks as operators write them: one reader and one canonical text. */
+
+import { OperatorError } from '../base/errors.ts';
+import {
+  ipv4Format,
+  ipv4Parse,
+  ipv6Format,
+  ipv6Parse,
+  type Prefix,
+  prefixParse,
+} from '../wire/addr.ts';
+
+export const PREFIX_ALLOWED = 'an address with its prefix length, such as 192.0.2.10/24';
 
 export interface AddressValue {
   readonly family: 4 | 6;
   /** Canonical text. */
   readonly address: string;
-}
-
-export interface PrefixValue extends AddressValue {
-  readonly prefixLength: number;
 }
 
 /** Where the metrics listener listens. */
@@ -27,9 +34,23 @@ export function addressParse(text: string): AddressValue | undefined {
 }
 
 /** An address with its prefix length of at least 1; undefined if it is none. */
-export function prefixRead(text: string): PrefixValue | undefined {
+export function prefixRead(text: string): Prefix | undefined {
   const prefix = prefixParse(text);
   return prefix === undefined || prefix.prefixLength < 1 ? undefined : prefix;
+}
+
+/** An address with its prefix length, in canonical form. @throws OperatorError EINVAL */
+export function canonicalPrefix(text: string): string {
+  const prefix = prefixRead(text);
+  if (prefix !== undefined) return prefixFormat(prefix);
+  throw new OperatorError('EINVAL', `"${text.slice(0, 64)}" is not valid (${PREFIX_ALLOWED})`);
+}
+
+export function prefixFormat({
+  address,
+  prefixLength,
+}: Pick<Prefix, 'address' | 'prefixLength'>): string {
+  return `${address}/${prefixLength}`;
 }
 
 /** `default` or a network whose host bits are zero; family 0 stands for either. */
@@ -37,11 +58,11 @@ export function networkParse(text: string): { family: 0 | 4 | 6; to: string } | 
   if (text === 'default') return { family: 0, to: text };
   const prefix = prefixParse(text);
   if (prefix === undefined || networkOf(prefix) !== prefix.address) return undefined;
-  return { family: prefix.family, to: `${prefix.address}/${prefix.prefixLength}` };
+  return { family: prefix.family, to: prefixFormat(prefix) };
 }
 
 /** The first address of a prefix: host bits zero. Canonical text. */
-export function networkOf(prefix: PrefixValue): string {
+export function networkOf(prefix: Prefix): string {
   const bytes = bytesOf(prefix);
   for (let bit = prefix.prefixLength; bit < bytes.length * 8; bit++) {
     const index = bit >> 3;
@@ -51,7 +72,7 @@ export function networkOf(prefix: PrefixValue): string {
 }
 
 /** Why an address cannot be a host's on its network, or undefined if it can. */
-export function hostAddressRefusal(prefix: PrefixValue): string | undefined {
+export function hostAddressRefusal(prefix: Prefix): string | undefined {
   const bytes = bytesOf(prefix);
   const first = bytes[0] ?? 0;
   if (bytes.every((byte) => byte === 0)) return 'is the unspecified address';
@@ -83,7 +104,7 @@ export function listenParse(text: string): ListenValue | null | undefined {
   return port >= 1 && port <= 65535 ? { host: host.address, port } : undefined;
 }
 
-function bytesOf(prefix: PrefixValue): Uint8Array {
+function bytesOf(prefix: Prefix): Uint8Array {
   if (prefix.family === 6) return Uint8Array.from(ipv6Parse(prefix.address) ?? []);
   const value = ipv4Parse(prefix.address) ?? 0;
   return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);

@@ -1,0 +1,5 @@
+/** Where things are on a host unless the configuration or the command line says otherwise. */
+
+/** The administrator's configuration; its drop-ins are in ipmpd.d beside it. */
+export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';
+export const CONTROL_SOCKET = '/run/ipmpd/ipmpd.sock';
