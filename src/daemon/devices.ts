@@ -1,16 +1,15 @@
 /**
- * The life of devices, NICs and groups alike: taken from the host, given to the workers, told to
- * the system; and the way back when they go.
+ * The life (host/port/life.ts) of devices, NICs and groups alike, with the workers and the system.
  *
- *   attach   host opens ──> workers take the descriptors ──> the system is told
- *   loss     the system is told ──> workers let go ──> host closes ──> attach when it is back
+ *   open    host opens ──> workers take the descriptors ──> the system is told
+ *   close   the system is told ──> workers let go ──> host closes
  *
- * The order is the rule: the system never believes in a device that the workers do not have, and
- * no descriptor is closed while a worker may touch it. A device that is absent or refused is a
- * normal state: it is logged, shown as absent, and tried again when the host says so.
+ * The order is the rule: the system never has a device that the workers do not have, and no
+ * descriptor is closed while a worker may touch it. A device that is absent or refused is a normal
+ * state: it is logged, shown as absent, and opened when the host suggests it.
  *
- * Invariant: for each name one step is under way at most; wishes that arrive meanwhile are looked
- * at when it ends.
+ * Invariant: for each name one step is under way at most. The table decides which events count when
+ * it ends.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -20,12 +19,13 @@ import type { GroupConfig, InterfaceConfig } from '../config/types.ts';
 import type { DatapathPool } from '../datapath/pool.ts';
 import type { Host } from '../host/host.ts';
 import type { DeviceEvent, LinkEvent } from '../host/host-event.ts';
+import { type LifeEvent, transition } from '../host/port/life.ts';
 import { stableMac } from '../host/port/stable-mac.ts';
 import type { Clock } from '../process/clock.ts';
 import { LATE_MS } from '../process/late.ts';
 import type { Log } from '../process/log.ts';
 import type { System } from '../system.ts';
-import { type Device, type Entry, newEntry } from './device-entry.ts';
+import { Entry, type Steps } from './device-entry.ts';
 import type { NicDrivers } from './driver.ts';
 import type { Pump } from './pump.ts';
 
@@ -89,7 +89,8 @@ export class Devices {
   /** True while a step of this device waits for the kernel for long. */
   isUnanswered(name: string): boolean {
     const entry = this.#entries.get(name);
-    return entry?.isBusy === true && this.#options.clock.nowMs() - entry.busySinceMs > LATE_MS;
+    if (entry?.running === undefined) return false;
+    return this.#options.clock.nowMs() - entry.busySinceMs > LATE_MS;
   }
 
   /** Why a device is not open: undefined if it is, or was and went away. */
@@ -115,13 +116,12 @@ export class Devices {
   async remove(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
-    entry.isForgotten = true;
-    entry.isWanted = false;
-    await this.#settle(entry);
+    this.#begin(entry, 'forget');
+    await entry.running;
     try {
-      await entry.device.forget();
+      await entry.steps.forget();
     } catch (error) {
-      this.#warnOfClose(entry, error);
+      this.#warn('device-not-given-back', entry, error);
     }
     this.#entries.delete(name);
     this.#groups.delete(name);
@@ -130,197 +130,193 @@ export class Devices {
   /** Gives every device back for good: each step of `remove` for all, then the next one. */
   async removeAll(): Promise<void> {
     const entries = [...this.#entries.values()].reverse();
-    for (const entry of entries) {
-      entry.isForgotten = true;
-      entry.isWanted = false;
-    }
-    for (;;) {
-      // The host may take another device away while these are waited for.
-      const busy = entries.filter(({ isBusy }) => isBusy);
-      if (busy.length === 0) break;
-      await Promise.all(busy.map((entry) => this.#settle(entry)));
-    }
-    const open = entries.filter(({ isOpen }) => isOpen);
-    for (const entry of open) this.#markClosed(entry);
+    let running: Promise<void>[];
+    do {
+      // An open one may be lost, and closed by itself, while the others are waited for.
+      for (const entry of entries) if (entry.state !== 'open') transition(entry, 'forget');
+      running = entries.flatMap((entry) => entry.running ?? []);
+      await Promise.all(running);
+    } while (running.length > 0);
+    const open = entries.filter((entry) => transition(entry, 'forget').action === 'close');
+    for (const { name } of open) this.#groups.get(name)?.handleClosed();
     const { pool, drivers, host } = this.#options;
-    for (const [at, { device }] of open.entries()) {
-      this.#tellDevice(device.name, ABSENT);
+    for (const [at, { name }] of open.entries()) {
+      this.#tellDevice(name, ABSENT);
       if (at % GONE_A_TURN === GONE_A_TURN - 1) await nextTurn();
     }
-    await Promise.all(open.map(({ device }) => pool.detach(device.port)));
-    for (const { device } of open) drivers.released(device.name);
+    await Promise.all(open.map(({ steps }) => pool.detach(steps.port)));
+    for (const { name } of open) drivers.released(name);
     await host.releaseAll();
     this.#entries.clear();
     this.#groups.clear();
   }
 
-  /** The host says that a device changed or is gone. */
+  /** A device has changed or is gone. */
   handleDevice(event: DeviceEvent): void {
-    const entry = this.#entries.get(event.ifname);
-    if (entry === undefined) return;
-    if (!entry.isOpen) {
-      if (entry.isBusy) entry.missed.push(event);
-      return;
-    }
-    if (event.present) {
+    const { ifname: name, present } = event;
+    const entry = this.#entries.get(name);
+    const again = (): void => this.handleDevice(event);
+    if (entry === undefined || !this.#counts(entry, present ? 'news' : 'lost', again)) return;
+    if (present) {
       const { mac, mtu, up } = event;
-      this.#tellDevice(event.ifname, { present: true, mac, mtu, up });
+      this.#tellDevice(name, { present, mac, mtu, up });
       return;
     }
-    this.#options.log.warn({ event: 'device-lost', device: event.ifname }, event.cause);
-    this.#tellDevice(event.ifname, ABSENT);
-    entry.isWanted = false;
-    void this.#settle(entry);
+    this.#options.log.warn({ event: 'device-lost', device: name }, event.cause);
+    this.#tellDevice(name, ABSENT);
+    this.#begin(entry, 'close');
   }
 
-  /** The host says that the link of a NIC changed. */
+  /** The link of a NIC has changed. */
   handleLink(event: LinkEvent): void {
     const entry = this.#entries.get(event.ifname);
-    if (entry !== undefined && !entry.isOpen && entry.isBusy) entry.missed.push(event);
-    else this.#options.pump.tell((system, nowMs) => system.handleLink(event.ifname, event, nowMs));
+    const again = (): void => this.handleLink(event);
+    if (entry === undefined || !this.#counts(entry, 'news', again)) return;
+    this.#options.pump.tell((system, nowMs) => system.handleLink(entry.name, event, nowMs));
   }
 
-  /** The host says that what was absent or refused may be tried now. */
+  /** What was absent or refused may be tried now. */
   handleAttachable(name: string): void {
     const entry = this.#entries.get(name);
-    if (entry === undefined || entry.isForgotten) return;
-    if (this.#options.clock.nowMs() < entry.heldUntilMs) return;
-    entry.isWanted = true;
-    void this.#settle(entry);
+    if (entry === undefined || this.#options.clock.nowMs() < entry.heldUntilMs) return;
+    this.#begin(entry, 'open');
   }
 
   /**
-   * A worker cannot read the device any more. If it is gone the host will say so; otherwise it is
+   * A worker cannot read the device any more. If it is gone the host reports it; otherwise it is
    * closed, so that what it carried goes another way, and opened anew.
    */
   handlePortError(port: number, errno: number): void {
-    const entry = [...this.#entries.values()].find(({ device }) => device.port === port);
+    const entry = [...this.#entries.values()].find(({ steps }) => steps.port === port);
     if (entry === undefined) return;
-    this.#options.log.info(
-      { event: 'port-error', device: entry.device.name, errno },
-      `${entry.device.name} cannot be read any more`,
-    );
+    const { name } = entry;
+    const fields = { event: 'port-error', device: name, errno };
+    this.#options.log.info(fields, `${name} cannot be read any more`);
+    const reopen = (): void => {
+      this.#reopen(entry, errno).catch((error: unknown) => this.#options.fail(error));
+    };
     // While it is being opened, the workers have it before the system does.
-    if (!entry.isOpen && entry.isBusy) entry.missedErrno = errno;
-    else this.#startReopen(entry, errno);
-  }
-
-  #startReopen(entry: Entry, errno: number): void {
-    this.#reopen(entry, errno).catch((error: unknown) => this.#options.fail(error));
+    if (this.#counts(entry, 'news', reopen)) reopen();
   }
 
   async #reopen(entry: Entry, errno: number): Promise<void> {
     const { clock, host, log } = this.#options;
-    const { openings } = entry;
+    const { name, openings } = entry;
     await host.refresh();
-    if (!entry.isOpen || entry.isBusy || entry.isForgotten || entry.openings !== openings) return;
-    const { name } = entry.device;
+    if (entry.state !== 'open' || entry.openings !== openings) return;
     log.warn({ event: 'device-reopened', device: name, errno }, `${name} is opened anew`);
     const nowMs = clock.nowMs();
     const pauseMs = nowMs - entry.reopenedMs < REOPEN_MS ? REOPEN_MS : 0;
     entry.reopenedMs = nowMs;
     entry.heldUntilMs = nowMs + pauseMs;
-    entry.isWanted = false;
-    await this.#settle(entry);
+    this.#begin(entry, 'close');
+    await entry.running;
     if (pauseMs === 0) this.handleAttachable(name);
     else clock.after(pauseMs, () => this.handleAttachable(name));
   }
 
-  #add(device: Device): Promise<void> {
-    const entry = newEntry(device);
-    this.#entries.set(device.name, entry);
-    return this.#settle(entry);
+  async #add(steps: Steps): Promise<void> {
+    const entry = new Entry(steps);
+    this.#entries.set(entry.name, entry);
+    this.#begin(entry, 'open');
+    await entry.running;
   }
 
-  /** Makes an entry what it should be; resolves when nothing is under way any more. */
-  async #settle(entry: Entry): Promise<void> {
-    if (entry.isBusy) return await new Promise((resolve) => entry.idle.push(resolve));
-    entry.isBusy = true;
+  /** Makes the step that an event calls for, at once or after the one that is under way. */
+  #begin(entry: Entry, event: LifeEvent): void {
+    const { action } = transition(entry, event);
+    if (action !== 'open' && action !== 'close') return;
+    entry.next = action;
+    entry.running ??= this.#run(entry);
+  }
+
+  /** True if an event counts now; one that comes while the device is being opened counts then. */
+  #counts(entry: Entry, event: 'news' | 'lost', again: () => void): boolean {
+    const { action } = transition(entry, event);
+    if (action === 'keep') entry.kept.push(again);
+    return action === 'tell' || action === 'report';
+  }
+
+  async #run(entry: Entry): Promise<void> {
     entry.busySinceMs = this.#options.clock.nowMs();
     try {
-      while (entry.isWanted !== entry.isOpen) {
-        if (entry.isWanted) await this.#open(entry);
-        else await this.#close(entry);
+      for (let { next } = entry; next !== undefined; { next } = entry) {
+        entry.next = undefined;
+        await (next === 'open' ? this.#open(entry) : this.#close(entry));
       }
     } catch (error) {
       this.#options.fail(error);
     } finally {
-      entry.isBusy = false;
-      for (const resolve of entry.idle.splice(0)) resolve();
-    }
-    if (entry.isOpen && entry.missedErrno !== undefined) {
-      this.#startReopen(entry, entry.missedErrno);
-      entry.missedErrno = undefined;
+      entry.running = undefined;
     }
   }
 
   async #open(entry: Entry): Promise<void> {
-    const { name } = entry.device;
-    entry.missed = [];
-    entry.missedErrno = undefined;
+    entry.kept = [];
     try {
-      await entry.device.open();
-      entry.isOpen = true;
-      entry.openings++;
-      entry.refusal = undefined;
-      for (const event of entry.missed.splice(0)) {
-        if (event.kind === 'link') this.handleLink(event);
-        else this.handleDevice(event);
+      const { fds, ready } = await entry.steps.open();
+      try {
+        await this.#options.pool.attach(entry.steps.port, fds);
+        await ready();
+      } catch (error) {
+        await this.#giveBack(entry);
+        throw error;
       }
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      entry.isWanted = false;
-      entry.refusal = error;
-      const { code, hint, message } = error;
-      this.#options.log.warn({ event: 'device-refused', device: name, code, hint }, message);
+      entry.refusal = this.#warn('device-refused', entry, error);
+      this.#begin(entry, 'refused');
+      return;
     }
+    this.#begin(entry, 'opened');
+    entry.openings++;
+    entry.refusal = undefined;
+    for (const again of entry.kept) again();
   }
 
   async #close(entry: Entry): Promise<void> {
-    this.#markClosed(entry);
-    this.#tellDevice(entry.device.name, ABSENT);
-    await this.#options.pool.detach(entry.device.port);
-    try {
-      await entry.device.close();
-    } catch (error) {
-      this.#warnOfClose(entry, error);
-    }
-  }
-
-  #markClosed(entry: Entry): void {
-    entry.isOpen = false;
-    this.#groups.get(entry.device.name)?.handleClosed();
+    await this.#giveBack(entry);
+    this.#begin(entry, 'closed');
   }
 
   /** What cannot be given back in order does not keep the rest of the daemon. */
-  #warnOfClose({ device: { name } }: Entry, error: unknown): void {
-    if (!(error instanceof OperatorError)) throw error;
-    const { code, hint, message } = error;
-    this.#options.log.warn({ event: 'device-not-given-back', device: name, code, hint }, message);
+  async #giveBack(entry: Entry): Promise<void> {
+    const { name, steps } = entry;
+    this.#groups.get(name)?.handleClosed();
+    this.#tellDevice(name, ABSENT);
+    await this.#options.pool.detach(steps.port);
+    try {
+      await steps.close();
+    } catch (error) {
+      this.#warn('device-not-given-back', entry, error);
+    }
   }
 
-  #interface(config: InterfaceConfig, nic: number): Device {
-    const { host, pool, pump, drivers, queues, log } = this.#options;
+  /** Logs what the host refused; anything else is thrown. */
+  #warn(event: string, { name: device }: Entry, error: unknown): OperatorError {
+    if (!(error instanceof OperatorError)) throw error;
+    const { code, hint, message } = error;
+    this.#options.log.warn({ event, device, code, hint }, message);
+    return error;
+  }
+
+  #interface(config: InterfaceConfig, nic: number): Steps {
+    const { host, pump, drivers, queues, log } = this.#options;
     const { name, uplink, bridge } = config;
     return {
       name,
       port: nic,
       open: async () => {
         const device = await host.attachInterface({ name, nic, uplink, bridge }, queues);
-        try {
-          await pool.attach(nic, device.fds);
+        const { fds, mac, mtu, link, changes } = device;
+        const ready = (): void => {
           drivers.attached(name, uplink === null);
-        } catch (error) {
-          await pool.detach(nic);
-          await host.releaseInterface(name);
-          throw error;
-        }
-        const { mac, mtu, link, changes } = device;
-        log.info({ event: 'device-attached', device: name, link }, `${name} is attached`);
-        pump.tell((system, nowMs) => {
-          system.handleDevice(name, { present: true, mac, mtu, link }, nowMs);
-          system.handleLink(name, { link, changes }, nowMs);
-        });
+          log.info({ event: 'device-attached', device: name, link }, `${name} is attached`);
+          pump.tell((system, nowMs) => {
+            system.handleDevice(name, { present: true, mac, mtu, link }, nowMs);
+            system.handleLink(name, { link, changes }, nowMs);
+          });
+        };
+        return { fds, ready };
       },
       close: async () => {
         drivers.released(name);
@@ -336,8 +332,8 @@ export class Devices {
     };
   }
 
-  #group(contents: GroupContents, port: number): Device {
-    const { host, pool, pump, log, machineId, queues } = this.#options;
+  #group(contents: GroupContents, port: number): Steps {
+    const { host, log, machineId, queues } = this.#options;
     const { name } = contents;
     const mac = stableMac(machineId, name, 'group');
     return {
@@ -345,27 +341,19 @@ export class Devices {
       port,
       open: async () => {
         const spec = contents.deviceSpec();
-        const device = await host.createGroupDevice({ ...spec, mac, queues });
-        for (const problem of device.problems) logDeviceProblem(log, name, problem);
-        try {
-          await pool.attach(port, device.fds);
-          pump.tell((system, nowMs) => {
-            const info = { present: true, mac, mtu: device.mtu, up: true };
-            system.handleGroupDevice(name, info, nowMs);
-          });
+        const { fds, mtu, problems } = await host.createGroupDevice({ ...spec, mac, queues });
+        for (const problem of problems) logDeviceProblem(log, name, problem);
+        const ready = async (): Promise<void> => {
+          this.#tellDevice(name, { present: true, mac, mtu, up: true });
           await host.refresh(name);
           await contents.joinAgain(log);
           // Last: nothing may be waited for between this and changes that are made at once.
           await contents.catchUp(spec, log);
-        } catch (error) {
-          this.#tellDevice(name, ABSENT);
-          await pool.detach(port);
-          await host.removeGroupDevice(name);
-          throw error;
-        }
+        };
+        return { fds, ready };
       },
       close: () => host.removeGroupDevice(name),
-      forget: async () => undefined,
+      forget: () => host.removeGroupDevice(name),
     };
   }
 

@@ -25,6 +25,7 @@ import type { Mac } from '../../wire/addr.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from '../kernel/records.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import { openTapDevice } from '../port/attach.ts';
+import type { Held } from '../port/life.ts';
 import { closeDevice, type Device } from '../port/tap.ts';
 import { TX_QUEUE_LENGTH } from '../port/wiring.ts';
 import { operatorErrorOf } from '../refusal.ts';
@@ -80,8 +81,9 @@ export interface GroupContext {
 }
 
 /** The device of one group, from its creation to its removal. */
-export class GroupDevice {
+export class GroupDevice implements Held {
   readonly spec: GroupDeviceSpec;
+  readonly holder: string;
   readonly device: Device;
   readonly ifindex: number;
   /** What of the configuration the kernel refused, and why. */
@@ -95,10 +97,11 @@ export class GroupDevice {
   private constructor(context: GroupContext, spec: GroupDeviceSpec, device: Device, index: number) {
     this.#context = context;
     this.spec = spec;
+    this.holder = holderOf(spec);
     this.device = device;
     this.ifindex = index;
     this.#forwarding = spec.forwarding ?? true;
-    const options = { ...context, name: spec.name, ifindex: index, holder: holderOf(spec) };
+    const options = { ...context, name: spec.name, ifindex: index, holder: this.holder };
     this.#addresses = new GroupAddresses(options);
     this.#routes = new GroupRoutes(options);
   }
@@ -113,13 +116,13 @@ export class GroupDevice {
     const { device, link } = await openGroupTap(context, spec);
     const group = new GroupDevice(context, spec, device, link.ifindex);
     try {
-      await context.changes.link(group.#holder, link, {
+      await context.changes.link(group.holder, link, {
         mac: spec.mac,
         txQueueLength: TX_QUEUE_LENGTH,
         ...(spec.mtu === undefined ? {} : { mtu: spec.mtu }),
       });
       await group.#assertSettings(link);
-      await context.changes.link(group.#holder, link, { up: true });
+      await context.changes.link(group.holder, link, { up: true });
       for (const prefix of spec.addresses) group.#addresses.want(prefix);
       for (const route of spec.routes) group.#routes.want(route);
       await group.#applyWanted();
@@ -135,7 +138,7 @@ export class GroupDevice {
     try {
       await this.closeDevice();
     } finally {
-      await this.#context.changes.undo(this.#holder);
+      await this.#context.changes.undo(this.holder);
     }
   }
 
@@ -149,7 +152,7 @@ export class GroupDevice {
   async setMtu(mtu: number): Promise<void> {
     refuseSmallMtu(mtu);
     const link = await this.#link();
-    await this.#context.changes.link(this.#holder, link, { mtu });
+    await this.#context.changes.link(this.holder, link, { mtu });
   }
 
   /** Changes what the specification said of forwarding. */
@@ -158,8 +161,8 @@ export class GroupDevice {
     const [family, setting, value] = NO_FORWARDING;
     const path = devicePath(family, link.name, setting);
     const { changes } = this.#context;
-    if (forwarding) await changes.sysctlBack(this.#holder, link, path);
-    else await changes.sysctl(this.#holder, link, path, value);
+    if (forwarding) await changes.sysctlBack(this.holder, link, path);
+    else await changes.sysctl(this.holder, link, path, value);
     this.#forwarding = forwarding;
   }
 
@@ -250,10 +253,6 @@ export class GroupDevice {
     return lackingConnected(this.#addresses.seen, this.#routes.seen);
   }
 
-  get #holder(): string {
-    return holderOf(this.spec);
-  }
-
   async #link(): Promise<LinkRecord> {
     const link = await this.#context.rtnl.linkOf(this.spec.name, 'group device');
     if (link.ifindex === this.ifindex) return link;
@@ -264,7 +263,7 @@ export class GroupDevice {
     const wanted = this.#forwarding ? SETTINGS : [...SETTINGS, NO_FORWARDING];
     for (const [family, setting, value, tree] of wanted) {
       const path = devicePath(family, link.name, setting, tree);
-      await this.#context.changes.sysctl(this.#holder, link, path, value);
+      await this.#context.changes.sysctl(this.holder, link, path, value);
     }
   }
 

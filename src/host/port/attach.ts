@@ -22,6 +22,7 @@ import { operatorErrorOf } from '../refusal.ts';
 import type { Silencer } from '../silence/silence.ts';
 import type { Changes } from '../undo/restore.ts';
 import { type Holder, macvtapHolder, tapHolder } from './holder.ts';
+import type { Held } from './life.ts';
 import type { Wiring } from './link-state.ts';
 import { stableMac } from './stable-mac.ts';
 import { closeDevice, type Device, openMacvtap, openTap } from './tap.ts';
@@ -39,10 +40,9 @@ export interface InterfaceSpec {
 }
 
 /** An interface that is ours to read and write. */
-export interface Attachment {
+export interface Attachment extends Held {
   readonly spec: InterfaceSpec;
   readonly wiring: Wiring;
-  readonly device: Device;
   readonly ifindex: number;
   /** Hardware address of the ill: the NIC's own for macvtap, ours for a TAP. */
   readonly mac: Mac;
@@ -90,7 +90,7 @@ export async function attachInterface(
         return await attachTap(context, spec, queues);
     }
   } catch (error) {
-    await undoAttachment(context, spec);
+    await undoAttachment(context, holderOf(spec));
     throw operatorErrorOf(error, spec.name);
   }
 }
@@ -103,7 +103,7 @@ export async function detachInterface(
   try {
     await closeDevice(attachment.device);
   } finally {
-    await undoAttachment(context, attachment.spec);
+    await undoAttachment(context, attachment.holder);
   }
 }
 
@@ -113,7 +113,7 @@ export async function detachInterface(
  */
 export async function assertAttachment(
   context: AttachContext,
-  { spec, wiring, ifindex, lower: silenced }: Attachment,
+  { spec, holder, wiring, ifindex, lower: silenced }: Attachment,
   hasBounced: boolean,
 ): Promise<void> {
   if (silenced === undefined) return;
@@ -123,7 +123,6 @@ export async function assertAttachment(
   if (lower?.ifindex !== silenced.ifindex) return;
   await silencer.assertSilent(lower, false);
   if (link?.ifindex !== ifindex) return;
-  const holder = holderOf(spec);
   if (wiring === 'bridged-tap') {
     await assertBridgedTap(changes, holder, link, lower);
     return;
@@ -133,9 +132,9 @@ export async function assertAttachment(
   if (link.up) await assertMacvtap(changes, holder, seen, lower);
 }
 
-async function undoAttachment(context: AttachContext, spec: InterfaceSpec): Promise<void> {
-  await context.changes.undo(holderOf(spec));
-  await context.silencer.release(holderOf(spec));
+async function undoAttachment(context: AttachContext, holder: string): Promise<void> {
+  await context.changes.undo(holder);
+  await context.silencer.release(holder);
 }
 
 /** Who the journal says made the changes for an interface. */
@@ -177,6 +176,7 @@ async function attachMacvtap(
   }
   return {
     spec,
+    holder: holderOf(spec),
     wiring: 'macvtap',
     device,
     ifindex: link.ifindex,
@@ -289,6 +289,7 @@ async function openedTap(
   }
   return {
     spec,
+    holder,
     wiring: wiringOf(spec),
     device,
     ifindex: link.ifindex,

@@ -1,16 +1,11 @@
 /**
- * The interfaces of the configuration over their life: wanted, attached, lost, wanted again.
+ * The interfaces of the configuration over their life (life.ts).
  *
- *             attach                      device or what is beneath it goes
- *   wanted -----------> attached ----------------------------------> lost
- *     ^ |  refused                                                     |
- *     | +---+                            release (descriptors closed)  |
- *     +-^---+----------------------------------------------------------+
- *
- * While wanted, `attachable` is told when what was missing has appeared, and from time to time
- * when what refused us gives no sign of its own. While attached, the link and the device's address
- * and size are told, and what other tools may have undone is asserted again. The caller decides
- * when to attach and to release, because it must take the descriptors from the workers first.
+ * `attachable` is emitted when what was missing has appeared, and from time to time, since what
+ * refuses an attempt may give no sign when it goes. While an interface is open, events report its
+ * link, its address and its size, and what other tools may have undone is asserted again. The
+ * caller decides when to attach and to release, because it must take the descriptors from the
+ * workers first.
  */
 
 import { OperatorError } from '../../base/errors.ts';
@@ -34,20 +29,11 @@ import {
   lowerNameOf,
   wiringOf,
 } from './attach.ts';
-import {
-  type AttachedDevice,
-  attachedDevice,
-  devicesOf,
-  type Interface,
-  newInterface,
-  watchOptions,
-} from './interface.ts';
+import { type AttachedDevice, devicesOf, Interface, watchOptions } from './interface.ts';
+import { transition } from './life.ts';
 import { LinkTracker } from './link-tracker.ts';
 import { yieldConnected } from './shadowing.ts';
 import { interfaceBehind } from './tap.ts';
-
-/** Ours: how long after a refusal without a sign of change the next attempt is suggested. */
-const RETRY_MS = 5000;
 
 /** What the interfaces need; the mirror tells them what it hears. */
 export interface InterfacesOptions {
@@ -71,63 +57,54 @@ export class Interfaces {
     this.#options = options;
   }
 
-  /** Attaches; the interface stays wanted after a refusal. EALREADY: it is attached. */
+  /** Attaches; after a refusal another attempt is suggested. EALREADY: it is attached. */
   async attach(spec: InterfaceSpec, queues: number): Promise<AttachedDevice> {
-    const one = this.#wanted(spec);
-    if (one.attachment !== undefined || one.isAttaching) {
-      throw new OperatorError('EALREADY', `${spec.name} is attached already`);
-    }
-    one.isAttaching = true;
-    const { context, serial, mirror } = this.#options;
+    const one = this.#known(spec);
+    one.begin();
+    const { context, serial, mirror, clock } = this.#options;
     let attachment: Attachment;
     try {
       attachment = await serial.run(() => attachInterface(context, spec, queues));
       await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
     } catch (error) {
-      await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
-      one.refusedAt = this.#surroundings(one);
-      one.retryAtMs = this.#options.clock.nowMs() + RETRY_MS;
+      try {
+        await mirror().refresh(spec.name, lowerNameOf(spec) ?? '');
+      } finally {
+        one.triedIn = this.#surroundings(one);
+        one.refuse(clock.nowMs());
+      }
       throw error;
-    } finally {
-      one.isAttaching = false;
     }
-    one.attachment = attachment;
-    one.isLost = false;
-    one.mac = attachment.mac;
-    one.mtu = mirror().link(spec.name)?.mtu ?? attachment.mtu;
+    if (!one.hold(attachment)) {
+      await serial.run(() => detachInterface(context, attachment));
+      throw new OperatorError('ENODEV', `${spec.name} was given back meanwhile`);
+    }
+    const { mac, device } = attachment;
+    const mtu = mirror().link(spec.name)?.mtu ?? attachment.mtu;
+    one.mac = mac;
+    one.mtu = mtu;
     one.tracker.start();
-    return attachedDevice(one, attachment);
+    const { link, changes } = one.tracker;
+    return { fds: device.fds, mac, mtu, link, changes };
   }
 
-  /** Closes the descriptors and takes every change back; the interface stays wanted. */
+  /** Closes the descriptors and takes every change back; another attempt may be suggested. */
   async release(name: string): Promise<void> {
     const one = this.#all.get(name);
-    const attachment = one?.attachment;
-    if (one === undefined || attachment === undefined) return;
-    one.attachment = undefined;
-    one.tracker.stop();
-    const { context, serial, mirror } = this.#options;
-    await this.looked();
-    try {
-      await serial.run(() => detachInterface(context, attachment));
-    } finally {
-      await mirror().refresh(name, lowerNameOf(one.spec) ?? '');
-      one.isLost = false;
-      this.#suggest(one);
-    }
+    if (one !== undefined) await this.#close(one, 'close');
   }
 
   /** The device of a group was down and up: its routes are the newest now. */
   handleGroupBounced(): void {
     for (const one of this.#all.values()) {
-      if (this.useByHost(one.spec.name) !== undefined) this.#yieldRoutes(one);
+      if (this.useByHost(one.name) !== undefined) this.#yieldRoutes(one);
     }
   }
 
   /** Use of an interface by the host itself, or of the NIC or bridge below; undefined: none. */
   useByHost(name: string): OperatorError | undefined {
     const one = this.#all.get(name);
-    if (one?.attachment === undefined) return undefined;
+    if (one?.held === undefined) return undefined;
     const mirror = this.#options.mirror();
     for (const device of devicesOf(one.spec)) {
       const error = useOf(device, mirror.addresses(device), []);
@@ -145,8 +122,7 @@ export class Interfaces {
   async detach(name: string): Promise<void> {
     const one = this.#all.get(name);
     if (one === undefined) return;
-    one.isForgotten = true;
-    await this.release(name);
+    await this.#close(one, 'forget');
     this.#all.delete(name);
     this.#unwatch(one.spec);
   }
@@ -156,37 +132,32 @@ export class Interfaces {
     const all = [...this.#all.values()].reverse();
     this.#all.clear();
     return all.flatMap((one) => {
-      const { attachment } = one;
-      one.isForgotten = true;
-      one.attachment = undefined;
       one.tracker.stop();
       this.#unwatch(one.spec);
-      return attachment ?? [];
+      return one.take('forget') ?? [];
     });
   }
 
-  /** The mirror tells of a device, ours or beneath. */
+  /** The mirror reports a device, ours or the one below. */
   handleLink(name: string, link: LinkRecord | undefined, hasBounced: boolean): void {
     for (const one of this.#all.values()) {
-      const isSelf = one.spec.name === name;
+      const isSelf = one.name === name;
       if (!isSelf && lowerNameOf(one.spec) !== name) continue;
-      if (one.attachment === undefined) {
-        if (link !== undefined && !isSelf) this.#suggest(one);
-        else if (isSelf && wiringOf(one.spec) === 'tap') this.#suggest(one);
-      } else if (isSelf) {
-        this.#handleOwn(one, one.attachment, link, hasBounced);
-      } else {
-        this.#handleLower(one, one.attachment, link);
-      }
+      const { held, spec } = one;
+      // Our own device is made at an attempt; only a TAP alone may be made by another program.
+      if (held === undefined && isSelf && wiringOf(spec) !== 'tap') continue;
+      if (!this.#handleNews(one) || held === undefined) continue;
+      if (isSelf) this.#handleOwn(one, held, link, hasBounced);
+      else this.#handleLower(one, held, link);
     }
   }
 
   /** The mirror tells of the ports of a bridge. */
   handlePorts(bridge: string): void {
     for (const one of this.#all.values()) {
-      if (one.spec.bridge !== bridge || one.attachment === undefined) continue;
+      if (one.spec.bridge !== bridge || one.state !== 'open') continue;
       this.#options.carrier?.refresh(one.spec.nic);
-      if (!one.isLost) one.tracker.watchAgain();
+      one.tracker.watchAgain();
     }
   }
 
@@ -195,11 +166,9 @@ export class Interfaces {
     for (const one of this.#all.values()) {
       if (!devicesOf(one.spec).includes(name)) continue;
       const error = useOf(name, list, []);
-      if (one.attachment === undefined) this.#suggest(one);
-      else if (error !== undefined) {
-        this.#options.emit({ kind: 'uplink-refused', ifname: one.spec.name, error });
-        this.#yieldRoutes(one);
-      }
+      if (!this.#handleNews(one) || error === undefined) continue;
+      this.#options.emit({ kind: 'uplink-refused', ifname: one.name, error });
+      this.#yieldRoutes(one);
     }
   }
 
@@ -213,12 +182,12 @@ export class Interfaces {
   /** The carrier watch has seen a change for the NIC with this number. */
   handleCarrier(nic: number): void {
     for (const one of this.#all.values()) {
-      if (one.spec.nic !== nic || one.attachment === undefined) continue;
-      this.#evaluate(one);
+      if (one.spec.nic !== nic || one.state !== 'open') continue;
+      one.tracker.evaluate();
       // The kernel's own news may be a second late; asking makes it tell now.
       const mirror = this.#options.mirror();
       const names = one.tracker.devices().map((device) => device.name);
-      for (const name of [...names, one.spec.name]) void mirror.refreshLink(name);
+      for (const name of [...names, one.name]) void mirror.refreshLink(name);
     }
   }
 
@@ -226,8 +195,8 @@ export class Interfaces {
   handleTick(): void {
     const nowMs = this.#options.clock.nowMs();
     for (const one of this.#all.values()) {
-      if (one.attachment === undefined && nowMs >= one.retryAtMs) this.#suggest(one, true);
-      if (one.attachment !== undefined && !one.isLost) one.tracker.watchIfNot();
+      if (one.state === 'open') one.tracker.watchIfNot();
+      else if (one.isDue(nowMs)) this.#handleNews(one, true);
     }
     this.#checking ??= this.#checkAll().finally(() => {
       this.#checking = undefined;
@@ -242,9 +211,9 @@ export class Interfaces {
   /** Looks at one descriptor after the other; what the kernel has not answered keeps the rest. */
   async #checkAll(): Promise<void> {
     for (const one of [...this.#all.values()]) {
-      const { attachment } = one;
-      const fd = attachment?.device.fds[0];
-      if (fd === undefined || one.isLost) continue;
+      const { held } = one;
+      const fd = held?.device.fds[0];
+      if (fd === undefined || one.state !== 'open') continue;
       // What cannot be asked now is asked again in a second.
       const answer = await interfaceBehind(fd).then(
         (name) => ({ name }),
@@ -254,13 +223,13 @@ export class Interfaces {
         },
       );
       // Given back meanwhile: the number may be another file's by now.
-      if (answer === undefined || one.attachment !== attachment) continue;
-      if (answer.name === one.spec.name) continue;
-      this.#lose(one, `the device ${one.spec.name} was deleted, renamed or moved away`);
+      if (answer === undefined || one.held !== held) continue;
+      if (answer.name === one.name) continue;
+      this.#lose(one, `the device ${one.name} was deleted, renamed or moved away`);
     }
   }
 
-  #wanted(spec: InterfaceSpec): Interface {
+  #known(spec: InterfaceSpec): Interface {
     const known = this.#all.get(spec.name);
     if (known !== undefined) return known;
     const tracker = new LinkTracker(spec, {
@@ -270,7 +239,7 @@ export class Interfaces {
       clock: this.#options.clock,
       onNews: () => this.#tellLink(one),
     });
-    const one = newInterface(spec, tracker);
+    const one = new Interface(spec, tracker);
     this.#all.set(spec.name, one);
     const mirror = this.#options.mirror();
     mirror.watch(spec.name, { addresses: true });
@@ -286,6 +255,22 @@ export class Interfaces {
     if (lower !== null) mirror.unwatch(lower, watchOptions(spec));
   }
 
+  /** Closes what is open; if it is not gone then, another attempt may be suggested. */
+  async #close(one: Interface, event: 'close' | 'forget'): Promise<void> {
+    const held = one.take(event);
+    if (held === undefined) return;
+    one.tracker.stop();
+    const { context, serial, mirror } = this.#options;
+    await this.looked();
+    try {
+      await serial.run(() => detachInterface(context, held));
+    } finally {
+      await mirror().refresh(one.name, lowerNameOf(one.spec) ?? '');
+      transition(one, 'closed');
+      this.#handleNews(one);
+    }
+  }
+
   #handleOwn(
     one: Interface,
     attachment: Attachment,
@@ -293,11 +278,11 @@ export class Interfaces {
     hasBounced: boolean,
   ): void {
     if (link?.ifindex !== attachment.ifindex) {
-      this.#lose(one, `the device ${one.spec.name} is gone`);
+      this.#lose(one, `the device ${one.name} is gone`);
       return;
     }
     if (link.mtu < GROUP_MTU_MIN) {
-      this.#lose(one, `the device ${one.spec.name} has an MTU of ${link.mtu}`);
+      this.#lose(one, `the device ${one.name} has an MTU of ${link.mtu}`);
       return;
     }
     // The ill's address on a TAP is ours and does not follow the device's.
@@ -305,75 +290,77 @@ export class Interfaces {
     if (mac !== one.mac || link.mtu !== one.mtu) {
       one.mac = mac;
       one.mtu = link.mtu;
-      const { name } = one.spec;
       const { mtu, up } = link;
-      this.#options.emit({ kind: 'device', ifname: name, present: true, mac, mtu, up });
+      this.#options.emit({ kind: 'device', ifname: one.name, present: true, mac, mtu, up });
     }
-    this.#evaluate(one);
+    one.tracker.evaluate();
     this.#assertWiring(one, hasBounced);
   }
 
   #handleLower(one: Interface, attachment: Attachment, link: LinkRecord | undefined): void {
     if (link?.ifindex !== attachment.lower?.ifindex) {
-      this.#lose(one, `${lowerNameOf(one.spec)} beneath ${one.spec.name} is gone`);
+      this.#lose(one, `${lowerNameOf(one.spec)} beneath ${one.name} is gone`);
       return;
     }
     // The kernel reports another MAC of the NIC below, and not that the macvtap has it too.
     if (attachment.wiring === 'macvtap' && link?.mac !== one.mac) {
-      void this.#options.mirror().refreshLink(one.spec.name);
+      void this.#options.mirror().refreshLink(one.name);
     }
     this.#options.carrier?.refresh(one.spec.nic);
-    this.#evaluate(one);
+    one.tracker.evaluate();
     this.#assertWiring(one, false);
   }
 
   /** What other tools may have undone. */
   #assertWiring(one: Interface, hasBounced: boolean): void {
-    const { context, serial, log } = this.#options;
-    const asserting = serial.run(async () => {
-      const { attachment } = one;
-      if (attachment === undefined || one.isLost) return;
-      await assertAttachment(context, attachment, hasBounced);
-    });
-    asserting.catch((error: unknown) => {
-      if (!(error instanceof OperatorError)) throw error;
-      log.warn({ ifname: one.spec.name, code: error.code }, error.message);
+    this.#run(one, async (held) => {
+      if (one.state === 'open') await assertAttachment(this.#options.context, held, hasBounced);
     });
   }
 
   #yieldRoutes(one: Interface): void {
-    const { context, serial, log, mirror } = this.#options;
-    const yielding = serial.run(async () => {
-      if (one.attachment === undefined) return;
+    const { context, mirror } = this.#options;
+    this.#run(one, async () => {
       for (const name of devicesOf(one.spec)) {
         const link = mirror().link(name);
         if (link !== undefined) await yieldConnected(context.rtnl, link);
       }
     });
-    yielding.catch((error: unknown) => {
+  }
+
+  /** Changes what an interface holds, if it still does then; a refusal is logged. */
+  #run(one: Interface, change: (held: Attachment) => Promise<void>): void {
+    const { serial, log } = this.#options;
+    const changing = serial.run(async () => {
+      if (one.held !== undefined) await change(one.held);
+    });
+    changing.catch((error: unknown) => {
       if (!(error instanceof OperatorError)) throw error;
-      log.warn({ ifname: one.spec.name, code: error.code }, error.message);
+      log.warn({ ifname: one.name, code: error.code }, error.message);
     });
   }
 
   #lose(one: Interface, cause: string): void {
-    if (one.isLost) return;
-    one.isLost = true;
+    if (transition(one, 'lost').action !== 'report') return;
     const wasDown = one.tracker.link === 'down';
     one.tracker.stop();
     if (!wasDown) this.#tellLink(one);
-    this.#options.emit({ kind: 'device', ifname: one.spec.name, present: false, cause });
+    this.#options.emit({ kind: 'device', ifname: one.name, present: false, cause });
   }
 
-  /** Tells that attaching may succeed now, if there is a reason to think so. */
-  #suggest(one: Interface, isRetry = false): void {
-    if (one.attachment !== undefined || one.isAttaching || one.isForgotten) return;
+  /** True if the interface is open; otherwise another attempt is suggested, if there is reason. */
+  #handleNews(one: Interface, isDue = false): boolean {
+    const { mirror, clock, emit } = this.#options;
     const lower = lowerNameOf(one.spec);
-    if (lower !== null && this.#options.mirror().link(lower) === undefined) return;
-    if (!isRetry && this.#surroundings(one) === one.refusedAt) return;
-    one.refusedAt = this.#surroundings(one);
-    one.retryAtMs = this.#options.clock.nowMs() + RETRY_MS;
-    this.#options.emit({ kind: 'attachable', ifname: one.spec.name });
+    const isLacking = one.held === undefined && lower !== null && !mirror().link(lower);
+    const { action } = transition(one, isLacking ? 'lost' : 'news');
+    if (action !== 'suggest') return action === 'tell';
+    const surroundings = this.#surroundings(one);
+    if (!isDue && surroundings === one.triedIn) return false;
+    one.triedIn = surroundings;
+    one.retryLater(clock.nowMs());
+    emit({ kind: 'attachable', ifname: one.name });
+    return false;
   }
 
   /** What must differ for another attempt to make sense. */
@@ -381,18 +368,13 @@ export class Interfaces {
     const mirror = this.#options.mirror();
     const lower = lowerNameOf(one.spec);
     const beneath = lower === null ? undefined : mirror.link(lower);
-    const own = mirror.link(one.spec.name);
+    const own = mirror.link(one.name);
     const used = lower === null ? [] : mirror.addresses(lower);
     return JSON.stringify([beneath?.ifindex, beneath?.master, own?.ifindex, own?.carrier, used]);
   }
 
-  #evaluate(one: Interface): void {
-    if (one.attachment === undefined || one.isLost) return;
-    one.tracker.evaluate();
-  }
-
   #tellLink(one: Interface): void {
     const { link, changes } = one.tracker;
-    this.#options.emit({ kind: 'link', ifname: one.spec.name, link, changes });
+    this.#options.emit({ kind: 'link', ifname: one.name, link, changes });
   }
 }

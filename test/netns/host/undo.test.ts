@@ -92,6 +92,22 @@ inNamespace(import.meta.url, {
     equal(existsSync(join(world.folder, 'journal')), false);
   },
 
+  'a device that is given back while it is being opened is closed': async (world) => {
+    world.cable('eth0', 'far0');
+    const before = await world.settledSnapshot();
+    const host = world.newHost();
+    await host.start();
+    const refused = [
+      rejects(host.attachInterface(NET0, 1), { code: 'ENODEV' }),
+      rejects(host.createGroupDevice(GROUP), { code: 'ENODEV' }),
+    ];
+    await host.detachInterface('net0');
+    await host.removeGroupDevice('ipmp0');
+    await Promise.all(refused);
+    deepEqual(differences(before, await world.settledSnapshot()), []);
+    await host.stop();
+  },
+
   'a saved table of our name: silenced all the same, in another one': async (world) => {
     world.cable('eth0', 'far0');
     world.cable('eth1', 'far1');

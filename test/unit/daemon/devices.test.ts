@@ -56,7 +56,7 @@ class Stage {
         attachInterface: async () => {
           await step('host opens');
           const fds = [5];
-          return { ifname: 'net0', ifindex: 7, fds, mac: 2, mtu: 1500, linkKnown: true, ...UP };
+          return { fds, mac: 2, mtu: 1500, ...UP };
         },
         releaseInterface: async () => {
           await step('host closes');
@@ -65,7 +65,7 @@ class Stage {
         detachInterface: async () => undefined,
         createGroupDevice: async ({ addresses }) => {
           await step(`host makes a group with ${addresses}`);
-          return { fds: [6], ifindex: 8, mtu: 1500, problems: [] };
+          return { fds: [6], mtu: 1500, problems: [] };
         },
         removeGroupDevice: () => step('host removes the group'),
         releaseAll: () => step('host closes all'),
@@ -366,6 +366,8 @@ test('a group that is refused after the workers took its device is given back wh
     'host removes the group',
   ]);
   equal(stage.devices.refusalOf('ipmp0')?.code, 'ENOBUFS');
+  await stage.devices.remove('ipmp0');
+  deepEqual(stage.taken(), ['host removes the group'], 'the host tries it no more');
   deepEqual(stage.failures, []);
 });
 
