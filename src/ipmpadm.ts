@@ -14,17 +14,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-const [
-  { printable },
-  { configErrorFormat },
-  { loadConfig },
-  { ipmpadmMain },
-  { surviveLostTerminals },
-  { VERSION },
-] = await Promise.all([
+const [{ printable }, { ipmpadmMain }, { surviveLostTerminals }, { VERSION }] = await Promise.all([
   import('./base/text/printable.ts'),
-  import('./config/document.ts'),
-  import('./config/load.ts'),
   import('./ctl/adm/main.ts'),
   import('./process/terminals.ts'),
   import('./process/version.ts'),
@@ -37,6 +28,11 @@ process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(printable(text)),
   checkConfig: async (file) => {
+    // Its libraries take as long to load as the whole of any other command takes.
+    const [{ configErrorFormat }, { loadConfig }] = await Promise.all([
+      import('./config/document.ts'),
+      import('./config/load.ts'),
+    ]);
     const result = await loadConfig(file);
     return 'errors' in result ? result.errors.map(configErrorFormat) : [];
   },
