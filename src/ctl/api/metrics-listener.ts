@@ -13,6 +13,7 @@
 import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { endAfterMistake } from './refusal.ts';
 import type { SharedText } from './shared-text.ts';
+import { NO_COMPILERS } from './validation.ts';
 
 /** Collections in hand at one time. */
 const CONCURRENT_MAX = 4;
@@ -53,6 +54,7 @@ export async function startMetricsListener(
     connectionTimeout: 2 * IDLE_MS,
     bodyLimit: 1024,
     forceCloseConnections: true,
+    schemaController: NO_COMPILERS,
   });
   limitConnections(app);
   addRoute(app, options);

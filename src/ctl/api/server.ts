@@ -43,6 +43,7 @@ import {
 import { ROUTES } from './routes.ts';
 import type { SharedText } from './shared-text.ts';
 import { type PeerCredentials, SocketPlace } from './socket.ts';
+import { NO_COMPILERS, setCompilers } from './validation.ts';
 
 /** Characters of a parameter in a path: more than any that is valid, so that it is told why. */
 const PARAMETER_LENGTH_MAX = 256;
@@ -89,7 +90,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const clients = holdConnections(app, options);
   app.server.on('checkExpectation', (_, response) => refuseExpectation(response));
   app.setReplySerializer((payload) => jsonWrite(payload));
-  app.setSerializerCompiler(() => jsonWrite);
+  setCompilers(app);
   app.setErrorHandler((error: FastifyError, request, reply) => refuse(error, request, reply, log));
   app.setNotFoundHandler((request, reply) => {
     const message = `there is no ${request.method} ${request.url.slice(0, 100)}`;
@@ -162,18 +163,7 @@ function makeApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     frameworkErrors: (error, request, reply) => refuse(error, request, reply, log),
     schemaErrorFormatter: (findings, where) =>
       refusalOfFindings(findings as readonly SchemaFinding[], where),
-    ajv: {
-      customOptions: {
-        coerceTypes: false,
-        removeAdditional: false,
-        useDefaults: false,
-        verbose: true,
-        strict: true,
-        allowUnionTypes: true,
-        strictRequired: false,
-        keywords: ['x-allowed'],
-      },
-    },
+    schemaController: NO_COMPILERS,
   });
 }
 
