@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 10;
+/** A look that starts a program takes the processor: pauses are twice as long, at most this. */
+const PAUSE_MAX_MS = 100;
 
 /** What was waited for did not come. */
 export class WaitedTooLong extends Error {
@@ -25,6 +27,7 @@ export async function until<T>(
 ): Promise<T> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
+    const lookedAt = performance.now();
     let last: unknown;
     try {
       const seen = await look();
@@ -33,8 +36,9 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > giveUpAt) throw new WaitedTooLong(what, withinMs, last);
-    await sleep(POLL_MS);
+    const nowMs = performance.now();
+    if (nowMs > giveUpAt) throw new WaitedTooLong(what, withinMs, last);
+    await sleep(Math.min(Math.max(POLL_MS, 2 * (nowMs - lookedAt)), PAUSE_MAX_MS));
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -60,7 +60,9 @@ class Running {
   }
 
   async answers(): Promise<void> {
-    await until(`an answer on ${this.socket}`, READY_MS, () => getJson(this.socket, '/readyz'));
+    await until(`an answer on ${this.socket}`, READY_MS, async () => {
+      return existsSync(this.socket) && (await getJson(this.socket, '/readyz')) !== undefined;
+    });
   }
 
   /** Ends it by `signal` and waits for the end. */
