@@ -57,6 +57,12 @@ interface Place {
   readonly devices: readonly string[];
 }
 
+/** What `ethtool -K` is asked for at a device: `tso off gro on`. */
+interface Order {
+  readonly device: string;
+  readonly words: readonly string[];
+}
+
 /** One host and its peer, which exchange under many settings. */
 class Exchange {
   readonly #host: TestHost;
@@ -96,12 +102,14 @@ class Exchange {
     const found: Switch[] = [];
     for (const { name, role, devices } of this.#places) {
       const [device = ''] = devices;
-      for (const offload of Object.keys(OFFLOADS) as Offload[]) {
-        const seen: boolean[] = [];
-        for (const value of ['off', 'on']) {
-          seen.push((await this.#switch(role, device, [offload, value])).has(offload));
-        }
-        if (seen[0] === false && seen[1] === true) found.push({ place: name, offload });
+      const offloads = Object.keys(OFFLOADS) as Offload[];
+      const orders = offloads.flatMap((offload) =>
+        ['off', 'on'].map((value) => ({ device, words: [offload, value] })),
+      );
+      const on = await this.#switch(role, orders);
+      for (const [at, offload] of offloads.entries()) {
+        const [afterOff, afterOn] = on.slice(2 * at);
+        if (!afterOff?.has(offload) && afterOn?.has(offload)) found.push({ place: name, offload });
       }
     }
     return found;
@@ -110,13 +118,20 @@ class Exchange {
   /** What went wrong under the settings of a step: nothing, as it should be. */
   async run(switches: readonly Switch[], step: Step): Promise<string[]> {
     await this.#setMtu(step.mtu);
-    for (const { name, role, devices } of this.#places) {
-      const here = switches.flatMap(({ place, offload }, index) =>
-        place === name ? [[offload, step.isOff[index] === true ? 'off' : 'on'] as const] : [],
-      );
-      for (const device of devices) {
-        const on = await this.#switch(role, device, here.flat());
-        const stayed = here.filter(([offload, value]) => value === 'off' && on.has(offload));
+    for (const role of ['host', 'gw']) {
+      const orders = this.#places
+        .filter((place) => place.role === role)
+        .flatMap(({ name, devices }) => {
+          const words = switches.flatMap(({ place, offload }, index) =>
+            place === name ? [offload, step.isOff[index] === true ? 'off' : 'on'] : [],
+          );
+          return devices.map((device) => ({ device, words }));
+        });
+      const on = await this.#switch(role, orders);
+      for (const [at, { device, words }] of orders.entries()) {
+        const stayed = [...(on[at] ?? [])].filter(
+          (offload) => words[words.indexOf(offload) + 1] === 'off',
+        );
         deepEqual(stayed, [], `${device} keeps what was switched off`);
       }
     }
@@ -161,22 +176,28 @@ class Exchange {
   async #cut(role: string, address: string, mtu: number, mayRefuse: boolean): Promise<string[]> {
     const length = mtu - HEADERS;
     const segments = Math.min(SEGMENTS_MAX, Math.floor(BUFFER_MAX / length));
-    const words = ['python3', USO, address, EXCHANGE_PORT, length, segments].map(String);
+    const words = ['python3', '-IS', USO, address, EXCHANGE_PORT, length, segments].map(String);
     const argv = ['sh', '-c', '"$@" 2>&1 || true', '-', ...words];
     const said = (await this.#host.run(role, argv)).trim();
     if (said === '' || (said === 'refused' && mayRefuse)) return [];
     return [`${role}: to ${address}: ${said}`];
   }
 
-  /** Switches offloads (`tso off gro on`), and answers which are on then. */
-  async #switch(role: string, device: string, words: readonly string[]): Promise<Set<Offload>> {
-    // It ends with status 1 when another offload forbids one that was asked for.
-    const script = 'd=$1; shift; ethtool -K $d "$@" >/dev/null 2>&1; ethtool -k $d';
-    const text = await this.#host.run(role, ['sh', '-c', script, '-', device, ...words]);
+  /** Carries orders out one by one by one shell, and answers which offloads are on after each. */
+  async #switch(role: string, orders: readonly Order[]): Promise<Set<Offload>[]> {
+    // ethtool ends with status 1 when another offload forbids one that was asked for.
+    const each = 'set -- $order; ethtool -K "$@" >/dev/null 2>&1; ethtool -k "$1"';
+    const script = `for order do ${each}; done`;
+    const lines = orders.map(({ device, words }) => [device, ...words].join(' '));
+    const text = await this.#host.run(role, ['sh', '-c', script, '-', ...lines]);
+    const parts = text.split(/^Features for .*:$/m).slice(1);
+    equal(parts.length, orders.length, 'each device tells its features');
     const names = Object.entries(OFFLOADS) as [Offload, string][];
-    const isOn = ([, name]: [Offload, string]): boolean =>
-      new RegExp(`^\\s*${name}: on`, 'm').test(text);
-    return new Set(names.filter(isOn).map(([offload]) => offload));
+    return parts.map((part) => {
+      const isOn = ([, name]: [Offload, string]): boolean =>
+        new RegExp(`^\\s*${name}: on`, 'm').test(part);
+      return new Set(names.filter(isOn).map(([offload]) => offload));
+    });
   }
 
   /** Every device but the group's own, which follows. */
@@ -191,6 +212,7 @@ class Exchange {
       await this.#host.workspace.ip(role, commands);
     }
     await until(`the group and its members have MTU ${mtu}`, 10_000, async () => {
+      if ((await this.#host.daemon.group()).mtu !== mtu) return false;
       const rows = (await this.#host.ipJson('host', ['link'])) as { ifname: string; mtu: number }[];
       return rows.filter((row) => row.ifname !== 'lo').every((row) => row.mtu === mtu);
     });
