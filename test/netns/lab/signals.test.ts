@@ -13,10 +13,17 @@ import { namespaceNames, removeLeftovers } from '../../../src/lab/owner.ts';
 import { until } from '../../../src/lab/until.ts';
 
 const ENTRY = fileURLToPath(new URL('../../../src/lab/entry.js', import.meta.url));
-const MOMENTS = 20;
-/** From the very start to well inside the traffic. */
+/** From the very start to well inside the traffic: one in each of as many parts of this time. */
+const MOMENTS = 6;
 const LATEST_MS = 5000;
 const SEED = 2026;
+
+function momentsMs(rng: Rng): number[] {
+  const partMs = LATEST_MS / MOMENTS;
+  return Array.from({ length: MOMENTS }, (_, part) =>
+    rng.uniform(part * partMs, (part + 1) * partMs),
+  );
+}
 
 function startDemonstration(...nodeOptions: string[]): ChildProcess {
   return spawn(process.execPath, [...nodeOptions, ENTRY, 'run', '--once'], {
@@ -37,10 +44,8 @@ async function end(child: ChildProcess, afterMs: number, signal: NodeJS.Signals)
   await ended;
 }
 
-test(`SIGINT at ${MOMENTS / 2} random moments leaves nothing`, async () => {
-  const rng = new Rng(SEED);
-  for (let moment = 0; moment < MOMENTS / 2; moment += 1) {
-    const afterMs = rng.uniform(0, LATEST_MS);
+test(`SIGINT at ${MOMENTS} random moments leaves nothing`, async () => {
+  for (const afterMs of momentsMs(new Rng(SEED))) {
     const child = startDemonstration();
     await end(child, afterMs, 'SIGINT');
     deepEqual(await ownedBy(child), [], `after ${afterMs.toFixed(0)} ms`);
@@ -67,10 +72,8 @@ test('SIGINT while the first thing is made leaves nothing', async () => {
   equal(status, 130, 'it ends in order');
 });
 
-test(`what SIGKILL at ${MOMENTS / 2} random moments leaves, the next run removes`, async () => {
-  const rng = new Rng(SEED + 1);
-  for (let moment = 0; moment < MOMENTS / 2; moment += 1) {
-    const afterMs = rng.uniform(0, LATEST_MS);
+test(`what SIGKILL at ${MOMENTS} random moments leaves, the next run removes`, async () => {
+  for (const afterMs of momentsMs(new Rng(SEED + 1))) {
     const child = startDemonstration();
     await end(child, afterMs, 'SIGKILL');
     await removeLeftovers();

@@ -26,7 +26,7 @@ const program = (name: string): string =>
   fileURLToPath(new URL(`../../../src/${name}.js`, import.meta.url));
 /** SIGUSR1 in a mask of /proc/PID/status. */
 const USR1 = 1n << 9n;
-const ROUNDS = 5;
+const ROUNDS = 3;
 const PATIENCE_MS = 20_000;
 
 let workspace: Workspace;
