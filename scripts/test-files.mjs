@@ -11,7 +11,8 @@ import { root } from './stamps.mjs';
 /**
  * Stages in the order in which they run: the cheap and most telling ones first. `programs` are those
  * that every file of a stage needs; `scans` where files differ, and their sources say it. The other
- * stages run no programs, or skip by themselves.
+ * stages run no programs, or skip by themselves. `longest` are the files that take longest, which begin
+ * first, so that none of them is alone at the end.
  */
 export const STAGES = [
   { name: 'tidy', folder: 'tidy', programs: ['git'] },
@@ -31,6 +32,12 @@ export const STAGES = [
     programs: LAB_PROGRAMS,
     scans: true,
     waiting: 2,
+    longest: [
+      ...['lab/live', 'host/changed', 'arp/neighbours', 'frames/offloads', 'control/commands'],
+      ...['lab/signals', 'control/contract-surface', 'group/basic', 'group/absent', 'host/restore'],
+      ...['group/addresses', 'process/process-start', 'process/systemd', 'host/undo', 'group/mix'],
+      ...['process/contract-process', 'control/reload', 'control/contract-groups'],
+    ],
   },
   {
     name: 'timing',
@@ -57,6 +64,15 @@ export function testFiles(folder) {
       source: `test/${folder}/${entry}`,
       built: `dist/test/${folder}/${entry.replace(/\.ts$/, '.js')}`,
     }));
+}
+
+/** `files` of a stage in the order in which they begin. */
+export function longestFirst({ folder, longest = [] }, files) {
+  const rank = ({ source }) => {
+    const at = longest.indexOf(source.slice(`test/${folder}/`.length, -'.test.ts'.length));
+    return at === -1 ? longest.length : at;
+  };
+  return files.toSorted((one, other) => rank(one) - rank(other));
 }
 
 /**

@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setUpOrExit } from './setup.mjs';
 import { root } from './stamps.mjs';
-import { programsOf, STAGES, testFiles } from './test-files.mjs';
+import { longestFirst, programsOf, STAGES, testFiles } from './test-files.mjs';
 
 /** Ours: no single test may take longer; the longest (fuzz over real devices) takes a minute. */
 const TEST_TIMEOUT_MS = 300_000;
@@ -93,11 +93,10 @@ function leaveOut(stage, files) {
 function runStage(stage, files) {
   const concurrency = stage.sequential ? 1 : availableParallelism() + (stage.waiting ?? 0);
   const args = [
-    '--test',
-    '--test-reporter=spec',
-    `--test-concurrency=${concurrency}`,
     `--test-timeout=${TEST_TIMEOUT_MS}`,
-    ...files.map((file) => join(root, file.built)),
+    join(root, 'scripts/run-tests.mjs'),
+    String(concurrency),
+    ...longestFirst(stage, files).map((file) => join(root, file.built)),
   ];
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
