@@ -20,7 +20,11 @@ export const STAGES = [
   { name: 'prop', folder: 'prop' },
   { name: 'lab', folder: 'lab' },
   { name: 'native', folder: 'native', scans: true },
-  { name: 'sim', folder: 'sim' },
+  {
+    name: 'sim',
+    folder: 'sim',
+    longest: ['order/readers', 'life/soak', 'order/all-interleavings', 'group'],
+  },
   { name: 'model', folder: 'model' },
   { name: 'mutants', folder: 'mutants' },
   { name: 'fuzz', folder: 'fuzz' },
