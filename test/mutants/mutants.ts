@@ -40,11 +40,11 @@ const LIFECYCLE = 'src/ipmp/act/lifecycle.js';
 const MEMBERSHIP = 'src/ipmp/act/membership.js';
 
 const inEveryOrder = (scenario: string): Check => ({
-  file: 'sim/all-interleavings',
+  file: 'sim/order/all-interleavings',
   title: `every order of: ${scenario}`,
 });
-const collector = (title: string): Check => ({ file: 'unit/stats-collector', title });
-const lifecycle = (title: string): Check => ({ file: 'unit/system-lifecycle', title });
+const collector = (title: string): Check => ({ file: 'unit/stats/collector', title });
+const lifecycle = (title: string): Check => ({ file: 'unit/system/lifecycle', title });
 
 const ASK_ALL = 'allOf(snapshot.members.map((member) => this.#ask(member, deadlineMs)))';
 
@@ -349,7 +349,7 @@ const SPEED: readonly Mutant[] = [
         replace: 'this.#outPort[i] = verdict >= 0 ? verdict : DONE; this.last = { i, verdict };',
       },
     ],
-    check: { file: 'unit/datapath-heap', title: 'no way through the forwarder allocates' },
+    check: { file: 'unit/datapath/heap', title: 'no way through the forwarder allocates' },
     caughtBy: 'checker',
   },
 ];

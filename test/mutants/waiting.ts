@@ -28,7 +28,7 @@ export const WAITING: readonly Mutant[] = [
         replace: 'native.filesRead(',
       },
     ],
-    check: { file: 'unit/host-counters', title: 'a thread that serves reads counters elsewhere' },
+    check: { file: 'unit/host/counters', title: 'a thread that serves reads counters elsewhere' },
     caughtBy: 'witness [blocking]',
   },
   {
@@ -40,7 +40,7 @@ export const WAITING: readonly Mutant[] = [
         replace: 'native.fileWrite(',
       },
     ],
-    check: { file: 'unit/host-counters', title: 'a thread that serves writes settings elsewhere' },
+    check: { file: 'unit/host/counters', title: 'a thread that serves writes settings elsewhere' },
     caughtBy: 'witness [blocking]',
   },
 ];

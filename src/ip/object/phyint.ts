@@ -3,8 +3,7 @@
  * the flags that decide whether a group may use it (IPMP semantics 1.4).
  *
  * The flags keep their illumos names. Their illumos bit values need 40 bits and so do not fit the
- * integer operators of the language; inside they are dense bits, and `phyintIfFlags` gives the
- * historical value to output that imitates the original (IPMP semantics 2.10).
+ * integer operators of the language; here they are dense bits.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -28,27 +27,20 @@ export const PHYI_IPMP = 1 << 5;
 /** No link of its own; never tracked, never a member. */
 export const PHYI_VIRTUAL = 1 << 6;
 
-/** One row per flag: inside bit, name as tools print it, bit of the original. */
-const FLAG_TABLE: ReadonlyArray<{ bit: number; name: string; ifFlag: bigint }> = [
-  { bit: PHYI_RUNNING, name: 'RUNNING', ifFlag: 0x40n },
-  { bit: PHYI_FAILED, name: 'FAILED', ifFlag: 0x10000000n },
-  { bit: PHYI_STANDBY, name: 'STANDBY', ifFlag: 0x20000000n },
-  { bit: PHYI_INACTIVE, name: 'INACTIVE', ifFlag: 0x40000000n },
-  { bit: PHYI_OFFLINE, name: 'OFFLINE', ifFlag: 0x80000000n },
-  { bit: PHYI_VIRTUAL, name: 'VIRTUAL', ifFlag: 0x2000000000n },
-  { bit: PHYI_IPMP, name: 'IPMP', ifFlag: 0x8000000000n },
+/** The names of the flags, in the order in which tools print them. */
+const FLAG_NAMES: ReadonlyArray<readonly [bit: number, name: string]> = [
+  [PHYI_RUNNING, 'RUNNING'],
+  [PHYI_FAILED, 'FAILED'],
+  [PHYI_STANDBY, 'STANDBY'],
+  [PHYI_INACTIVE, 'INACTIVE'],
+  [PHYI_OFFLINE, 'OFFLINE'],
+  [PHYI_VIRTUAL, 'VIRTUAL'],
+  [PHYI_IPMP, 'IPMP'],
 ];
 
 /** Flag names in table order, as `ifconfig` would print them. */
 export function phyintFlagNames(flags: number): string[] {
-  return FLAG_TABLE.filter((row) => (flags & row.bit) !== 0).map((row) => row.name);
-}
-
-/** The flag word with the bit values of IPMP semantics 2.10. */
-export function phyintIfFlags(flags: number): bigint {
-  let word = 0n;
-  for (const row of FLAG_TABLE) if ((flags & row.bit) !== 0) word |= row.ifFlag;
-  return word;
+  return FLAG_NAMES.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name);
 }
 
 /** What is known of a NIC when it is first named. */
