@@ -1,12 +1,8 @@
 /**
- * Control-plane objects -> forwarding records: the only place where the group layer and the
- * forwarding path meet.
- *
- * Live words pass through at once. The tables are made anew from the objects when something asked
- * for it, once for any number of changes, when the system has finished what it was told
- * (`flush`). A data address names the placement slot of the member it is bound to:
- * slot = group * 64 + ordinal of the member. A NIC that the operator took offline is shown as one
- * outside groups, without its addresses: what it still receives is nobody's.
+ * Control-plane objects -> forwarding tables. A data address names the placement slot of the member
+ * it is bound to: slot = group * SLOTS_PER_GROUP + ordinal of the member. A NIC that the operator
+ * took offline is shown as one outside groups, without its addresses: what it still receives is
+ * not served.
  */
 
 import type {
@@ -14,63 +10,20 @@ import type {
   ForwardingTables,
   GroupRecord,
   NicRecord,
-  Publication,
   RedirectRecord,
 } from './datapath/tables/fib.ts';
 import type { Ill } from './ip/object/ill.ts';
 import { placementSlot } from './ipmp/act/regroup.ts';
 import type { IpmpContext } from './ipmp/object/context.ts';
 import type { IpmpGroup } from './ipmp/object/group.ts';
-import type { Steering } from './ipmp/object/steering.ts';
-import type { Mac } from './wire/addr.ts';
-
-/** The lists of which tables are made. */
-export type ProjectionSource = Pick<IpmpContext, 'interfaces' | 'groups'>;
-
-/** Passes decisions on to a publication. */
-export class Projection implements Steering {
-  readonly #publication: Publication;
-  #isChanged = true;
-
-  constructor(publication: Publication) {
-    this.#publication = publication;
-  }
-
-  setActiveMembers(group: number, low: number, high: number): void {
-    this.#publication.setActiveMembers(group, low, high);
-  }
-
-  setCastMember(group: number, nic: number): void {
-    this.#publication.setCastMember(group, nic);
-  }
-
-  setPlacement(slot: number, nic: number): void {
-    this.#publication.setPlacement(slot, nic);
-  }
-
-  takeRedirectUse(group: number, from: Mac): boolean {
-    return this.#publication.takeRedirectUse(group, from);
-  }
-
-  structureChanged(): void {
-    this.#isChanged = true;
-  }
-
-  /** Publishes the tables if anything in them has changed. */
-  flush(source: ProjectionSource): void {
-    if (!this.#isChanged) return;
-    this.#isChanged = false;
-    this.#publication.replace(project(source));
-  }
-}
 
 /** The tables that stand for the objects now. */
-export function project(source: ProjectionSource): ForwardingTables {
+export function project(ctx: Pick<IpmpContext, 'interfaces' | 'groups'>): ForwardingTables {
   const nics: NicRecord[] = [];
   const groups: GroupRecord[] = [];
   const addresses: AddressRecord[] = [];
   const redirects: RedirectRecord[] = [];
-  for (const tracked of source.interfaces.values()) {
+  for (const tracked of ctx.interfaces.values()) {
     const { phyint, nic, ill } = tracked;
     if (!phyint.present) continue;
     const membership = tracked.isOffline ? undefined : tracked.membership;
@@ -82,7 +35,7 @@ export function project(source: ProjectionSource): ForwardingTables {
       addresses.push({ address, group, kind: 'test', slot: -1, nic });
     }
   }
-  for (const group of source.groups.values()) {
+  for (const group of ctx.groups.values()) {
     const { index, settings, device } = group;
     groups.push({ group: index, mac: device.mac, spreading: settings.spreading });
     addDataAddresses(addresses, group);

@@ -26,14 +26,16 @@ import { deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/act/neigh
 import { Policy } from './ipmp/act/policy.ts';
 import { setGroup } from './ipmp/act/settings.ts';
 import {
+  countDrop,
+  createContext,
   type HostRequest,
   type IpmpContext,
   post,
+  type ShellServices,
   type Transmission,
 } from './ipmp/object/context.ts';
 import type { ControlCounters } from './ipmp/object/frame-counts.ts';
 import type { HostAddress, IpmpGroup } from './ipmp/object/group.ts';
-import { createContext, type ShellServices } from './ipmp/object/shell.ts';
 import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/object/spec.ts';
 import type { TrackedPhyint } from './ipmp/object/tracked.ts';
 import {
@@ -56,8 +58,7 @@ import type {
   MulticastRow,
   NeighborRow,
 } from './model/rows.ts';
-
-import { Projection } from './projection.ts';
+import { project } from './projection.ts';
 import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain, type KstatChange } from './stats/kstat.ts';
 
@@ -92,7 +93,7 @@ export class System {
   readonly #membership: MembershipOperations;
   readonly #lifecycle: Lifecycle;
   readonly #administration: Administration;
-  readonly #projection: Projection;
+  readonly #publication: Publication;
   /** Changes of the kstat chain of which no event tells yet. */
   #kstatChanges: KstatChange[] = [];
   #toldMs: number;
@@ -101,10 +102,10 @@ export class System {
     const { nowMs, choose } = options;
     this.#toldMs = nowMs;
     this.scheduler = new Scheduler(choose === undefined ? { nowMs } : { nowMs, choose });
-    this.#projection = new Projection(options.publication);
+    this.#publication = options.publication;
     this.#ctx = createContext(options, {
       scheduler: this.scheduler,
-      steering: this.#projection,
+      words: this.#publication,
       kstats: this.kstats,
       toldMs: () => this.#toldMs,
     });
@@ -237,7 +238,7 @@ export class System {
     const tracked = this.#ctx.interfacesByNic.get(port);
     const group = tracked?.group ?? this.#ctx.groupsByPort.get(port);
     if (group === undefined || tracked?.isOffline) {
-      this.#ctx.drops.set('no_group', (this.#ctx.drops.get('no_group') ?? 0n) + 1n);
+      countDrop(this.#ctx, 'no_group');
     } else if (tracked !== undefined) group.lan.handleWireFrame(tracked.ill, frame, nowMs);
     else group.lan.handleHostFrame(frame, nowMs);
   }
@@ -389,7 +390,10 @@ export class System {
   }
 
   #flush(): void {
-    this.#projection.flush(this.#ctx);
+    if (this.#ctx.isStructureChanged) {
+      this.#ctx.isStructureChanged = false;
+      this.#publication.replace(project(this.#ctx));
+    }
     if (this.#kstatChanges.length === 0) return;
     for (const { kind, kstat, id } of this.#kstatChanges.splice(0)) {
       const change = { from: String(id - 1), to: String(id), detail: kstat };

@@ -37,7 +37,9 @@ export interface Mutant {
 const COLLECTOR = 'src/stats/collector.js';
 const COUNTERS = 'src/stats/group-counters.js';
 const LIFECYCLE = 'src/ipmp/act/lifecycle.js';
+const GROUP = 'src/ipmp/object/group.js';
 const MEMBERSHIP = 'src/ipmp/act/membership.js';
+const TRACKED = 'src/ipmp/object/tracked.js';
 
 const inEveryOrder = (scenario: string): Check => ({
   file: 'sim/order/all-interleavings',
@@ -123,17 +125,16 @@ const UNDER_THE_LOCK: readonly Mutant[] = [
   {
     fault: 'who owns a kstat waits for an ipsq',
     edits: [
+      { file: GROUP, find: 'import { WaitLock }', replace: 'import { acquire, WaitLock }' },
       {
-        file: LIFECYCLE,
-        find:
-          'linkStatistics: ctx.linkStatistics,\n            source: {\n' +
-          '                region: ctx.illGlobalLock,\n                counters',
+        file: GROUP,
+        find: 'linkStatistics: ctx.linkStatistics,',
         replace:
-          'linkStatistics: function* (nic, ifname) {\n' +
+          'linkStatistics: ((group) => function* (nic, ifname) {\n' +
           '                const writer = yield* acquire(group.ipsq);\n' +
           '                try { return yield* ctx.linkStatistics(nic, ifname); }\n' +
           '                finally { writer.release(); }\n' +
-          '            },\n            source: { region: ctx.illGlobalLock, counters',
+          '            })(this),',
       },
     ],
     check: inEveryOrder('kstat read, leave'),
@@ -156,10 +157,10 @@ const LIVES: readonly Mutant[] = [
         file: LIFECYCLE,
         find: "post(this.#ctx, 'group-added', 'configured', {",
         replace:
-          'const { grp } = group.meta; group.meta.grp = undefined;\n' +
+          'const { grp } = group; group.grp = undefined;\n' +
           "        yield { label: 'late', begin: (waker) => waker.expireAt(\n" +
           '            waker.scheduler.nowMs + 1, () => waker.resolve()) };\n' +
-          '        group.meta.grp = grp;\n' +
+          '        group.grp = grp;\n' +
           "        post(this.#ctx, 'group-added', 'configured', {",
       },
     ],
@@ -170,11 +171,10 @@ const LIVES: readonly Mutant[] = [
     fault: 'the illgrp may be absent, for the compiler',
     edits: [
       {
-        file: 'src/ipmp/object/illgrp.ts',
-        find: 'readonly grp: IllGroup;',
-        replace: 'grp: IllGroup | undefined;',
+        file: 'src/ipmp/object/group.ts',
+        find: 'readonly grp: IllGroup = new IllGroup();',
+        replace: 'grp: IllGroup | undefined = new IllGroup();',
       },
-      { file: 'src/ipmp/object/group.ts', find: "'./illgrp.ts'", replace: "'./illgrp.ts'" },
     ],
     check: undefined,
     caughtBy: 'type system',
@@ -215,7 +215,7 @@ const LIVES: readonly Mutant[] = [
     fault: 'a condemned interface gets new references',
     edits: [
       {
-        file: LIFECYCLE,
+        file: TRACKED,
         find: '(phyint.references.condemned ? undefined : ',
         replace: '(',
       },
@@ -227,9 +227,9 @@ const LIVES: readonly Mutant[] = [
     fault: 'a reader takes no references',
     edits: [
       {
-        file: LIFECYCLE,
-        find: "reference: phyint.references.hold('kstat'),",
-        replace: 'reference: { release: () => undefined },',
+        file: GROUP,
+        find: "reference: phyint.references.hold('kstat')",
+        replace: 'reference: { release: () => undefined }',
       },
     ],
     check: inEveryOrder('kstat read, unplumb'),

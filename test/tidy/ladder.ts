@@ -14,7 +14,7 @@ export const LADDER: Readonly<Record<string, readonly string[]>> = {
   config: ['model', 'wire/addr.ts', 'base'],
   datapath: ['native', 'wire', 'stats', 'model', 'base'],
   ip: ['wire', 'stats', 'model', 'base'],
-  ipmp: ['ip', 'wire', 'stats', 'model', 'base'],
+  ipmp: ['ip', 'datapath/tables/fib.ts', 'wire', 'stats', 'model', 'base'],
   'projection.ts': ['ipmp', 'ip', 'datapath/tables/fib.ts', 'wire', 'model', 'base'],
   'system.ts': [
     ...['projection.ts', 'ipmp', 'ip', 'datapath/tables/fib.ts', 'stats', 'wire', 'model', 'base'],

@@ -7,17 +7,10 @@ import type { Mac } from '../../wire/addr.ts';
 import type { Ipif } from './ipif.ts';
 import type { Phyint } from './phyint.ts';
 
-/** The group half that an ill belongs to; opaque here, its owner (ipmp) knows the rest. */
-export interface IllGroupReference {
-  readonly name: string;
-}
-
 /** One family of one interface. */
 export class Ill {
   readonly phyint: Phyint;
   readonly family = 4;
-  /** Set by the group layer alone, under its lock rules; undefined outside any group. */
-  illGrp: IllGroupReference | undefined = undefined;
   /** Addresses of the NIC itself, which never move. */
   readonly testIpifs: Ipif[] = [];
   /** Data addresses bound here, most recently bound first (IPMP semantics 3.3). */

@@ -8,7 +8,7 @@ import { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_ADDRESSES } from '../../model/limits.ts';
 import { type Ipv4, ipv4Format, ipv4Parse } from '../../wire/addr.ts';
-import { type IpmpContext, post } from '../object/context.ts';
+import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import type { HostAddress, IpmpGroup, UnservedAddress } from '../object/group.ts';
 import { announce } from './regroup.ts';
 
@@ -117,7 +117,7 @@ function addAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
   const move = ctx.illGlobalLock.write(() => group.grp.addAddress(ipif));
   postAdded(ctx, group, ipif);
   announce(ctx, group, move);
-  ctx.steering.structureChanged();
+  structureChanged(ctx);
 }
 
 function removeAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
@@ -125,7 +125,7 @@ function removeAddress(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
   group.lan.addressRemoved(ipif);
   postRemoved(ctx, group, ipif);
   if (level !== undefined) announce(ctx, group, level);
-  ctx.steering.structureChanged();
+  structureChanged(ctx);
 }
 
 /** Another prefix length, the same address: peers must not notice, so it stays bound and up. */

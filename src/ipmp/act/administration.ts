@@ -18,6 +18,7 @@ import {
   type IpmpContext,
   postInterface,
   refuseCondemnedInterface,
+  structureChanged,
 } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -63,7 +64,7 @@ export class Administration {
     if (tracked.functioning) yield* this.#handOver(tracked, group);
     this.#policy.memberOffline(tracked, group);
     dropTestAddresses(this.#ctx, tracked, 'taken-offline');
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
   }
 
   /**
@@ -80,7 +81,7 @@ export class Administration {
     }
     const isClash = this.#policy.clashes(tracked);
     this.#policy.transit(tracked, isClash ? 'mac-clash' : 'brought-online');
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
     this.#policy.settle(tracked.group);
     if (isClash) throw clashing(tracked);
     bindTestAddresses(this.#ctx, tracked);

@@ -1,7 +1,7 @@
 /** What the host says of a group's device. */
 
 import type { Mac } from '../../wire/addr.ts';
-import { type IpmpContext, refreshOwnMacs } from '../object/context.ts';
+import { type IpmpContext, refreshOwnMacs, structureChanged } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import { refreshGroupMtu } from './mtu.ts';
 
@@ -23,6 +23,6 @@ export function handleGroupDevice(ctx: IpmpContext, group: IpmpGroup, info: Grou
   group.device.up = info.up;
   refreshOwnMacs(ctx);
   refreshGroupMtu(ctx, group);
-  ctx.steering.structureChanged();
+  structureChanged(ctx);
   if (isNews) group.lan.handleHostUp(ctx.nowMs);
 }

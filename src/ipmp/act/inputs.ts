@@ -7,7 +7,12 @@ import type { LinkState } from '../../model/states.ts';
 import type { Mac } from '../../wire/addr.ts';
 import { hiddenUps } from '../decide/damping.ts';
 import { phyintApplyState } from '../decide/phyint-state.ts';
-import { type IpmpContext, postInterface, refreshOwnMacs } from '../object/context.ts';
+import {
+  type IpmpContext,
+  postInterface,
+  refreshOwnMacs,
+  structureChanged,
+} from '../object/context.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 import type { Policy } from './policy.ts';
 import { regroup } from './regroup.ts';
@@ -100,7 +105,7 @@ export class Ipmp {
     else if (!wasPresent) this.#policy.transit(tracked, 'device-appeared');
     const isNew = tracked.state === 'running' || tracked.state === 'offline';
     if (phyint.link === 'down' && isNew) this.#policy.transit(tracked, 'link-down');
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
     this.#policy.settle(tracked.group);
     if (macChanged || !wasPresent) this.#announceAgain(tracked, wasPresent);
   }
@@ -119,7 +124,7 @@ export class Ipmp {
     });
     refreshOwnMacs(this.#ctx);
     tracked.linkChanges = -1;
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
     this.#policy.settle(tracked.group);
     if (tracked.group === undefined) return;
     for (const ipif of tracked.ill.testIpifs) tracked.group.lan.addressUnbound(ipif);

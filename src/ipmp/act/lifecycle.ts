@@ -22,10 +22,7 @@
 import { OperatorError } from '../../base/errors.ts';
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
-import { Lan } from '../../ip/lan.ts';
 import { MAX_GROUPS, MAX_NICS } from '../../model/limits.ts';
-import { GroupKstat, LinkKstat } from '../../stats/collector.ts';
-import type { Mac } from '../../wire/addr.ts';
 import {
   findGroup,
   findInterface,
@@ -34,6 +31,7 @@ import {
   refreshOwnMacs,
   refuseCondemnedGroup,
   refuseCondemnedInterface,
+  structureChanged,
 } from '../object/context.ts';
 import { IpmpGroup } from '../object/group.ts';
 import {
@@ -44,7 +42,6 @@ import {
 } from '../object/spec.ts';
 import { TrackedPhyint } from '../object/tracked.ts';
 import { dropAddresses, retryUnserved } from './addresses.ts';
-import { GroupLanOutput } from './group-lan.ts';
 import { alreadyIn, type MembershipOperations } from './membership.ts';
 import { checkNameIsFree } from './names.ts';
 import { unsteer } from './regroup.ts';
@@ -73,9 +70,8 @@ export class Lifecycle {
       [...this.#ctx.interfaces.values()].map((one) => one.nic),
     );
     if (nic < 0) throw new OperatorError('ENOSPC', `there are ${MAX_NICS} interfaces already`);
-    const tracked = new TrackedPhyint(spec, nic);
+    const tracked = new TrackedPhyint(this.#ctx, spec, nic);
     addTestAddresses(tracked, prefixes);
-    tracked.kstat = this.#linkKstat(tracked);
     this.#ctx.illGlobalLock.write(() => {
       this.#ctx.interfaces.set(spec.name, tracked);
       this.#ctx.interfacesByNic.set(nic, tracked);
@@ -85,7 +81,7 @@ export class Lifecycle {
       ifname: spec.name,
       to: tracked.shownState,
     });
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
   }
 
   /** Forgets an interface; as a member it leaves its group first (semantics 2.6). ENXIO, EBUSY. */
@@ -112,14 +108,14 @@ export class Lifecycle {
       [...this.#ctx.groups.values()].map((one) => one.index),
     );
     if (index < 0) throw new OperatorError('ENOSPC', `there are ${MAX_GROUPS} groups already`);
-    const group = this.#makeGroup(spec, index);
+    const group = new IpmpGroup(this.#ctx, spec, index);
     this.#ctx.illGlobalLock.write(() => {
       this.#ctx.groups.set(group.ifname, group);
       this.#ctx.groupsByPort.set(group.port, group);
       this.#ctx.kstats.install(group.kstat);
     });
     post(this.#ctx, 'group-added', 'configured', { group: group.name, to: group.state });
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
     try {
       for (const ifname of spec.interfaces) yield* this.#membership.joinGroup(spec.name, ifname);
     } catch (error) {
@@ -172,7 +168,7 @@ export class Lifecycle {
     if (dampingDeadline !== undefined) this.#ctx.dampingDeadlines.cancel(dampingDeadline);
     refreshOwnMacs(this.#ctx);
     post(this.#ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
     if (tracked.ill.testIpifs.length > 0) retryUnserved(this.#ctx);
     yield* this.#ctx.kstats.destroy(tracked.kstat);
     tracked.phyint.references.free();
@@ -204,65 +200,10 @@ export class Lifecycle {
     unsteer(this.#ctx, group);
     this.#ctx.frames.keep(group.lan.counters);
     refreshOwnMacs(this.#ctx);
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
     post(this.#ctx, 'group-removed', 'configured', { group: group.name, from: group.state });
     yield* this.#ctx.kstats.destroy(group.kstat);
     group.references.free();
-  }
-
-  #makeGroup(spec: GroupSpec, index: number): IpmpGroup {
-    const ctx = this.#ctx;
-    const isOwn = (mac: Mac): boolean => ctx.ownMacs.has(mac, ctx.nowMs);
-    const macs = { isOwn, isHost: ctx.isHostMac };
-    const group = new IpmpGroup(spec, index, macs);
-    group.lan = new Lan({
-      membership: group.grp,
-      output: new GroupLanOutput(ctx, group),
-      rng: ctx.rng.fork(),
-      neighborLimit: spec.neighbors,
-    });
-    group.kstat = new GroupKstat({
-      name: spec.name,
-      crtimeMs: ctx.scheduler.nowMs,
-      scheduler: ctx.scheduler,
-      linkStatistics: ctx.linkStatistics,
-      source: {
-        region: ctx.illGlobalLock,
-        counters: group.counters,
-        isRunning: () => group.isRunning,
-        holdMembers: () =>
-          group.members.flatMap(({ nic, name, membership, phyint }) =>
-            membership === undefined
-              ? []
-              : [
-                  {
-                    nic,
-                    ifname: name,
-                    counters: membership.counters,
-                    reference: phyint.references.hold('kstat'),
-                  },
-                ],
-          ),
-      },
-    });
-    return group;
-  }
-
-  #linkKstat(tracked: TrackedPhyint): LinkKstat {
-    const ctx = this.#ctx;
-    const { phyint } = tracked;
-    return new LinkKstat({
-      name: tracked.name,
-      crtimeMs: ctx.scheduler.nowMs,
-      scheduler: ctx.scheduler,
-      linkStatistics: ctx.linkStatistics,
-      source: {
-        region: ctx.illGlobalLock,
-        nic: tracked.nic,
-        isUp: () => phyint.present && phyint.isLinkUp,
-        hold: () => (phyint.references.condemned ? undefined : phyint.references.hold('kstat')),
-      },
-    });
   }
 
   /** Takes a group back that could not get all its members; the first refusal is what counts. */

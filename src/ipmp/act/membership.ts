@@ -29,6 +29,7 @@ import {
   lookupGroup,
   post,
   refuseCondemnedInterface,
+  structureChanged,
 } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -129,20 +130,17 @@ export class MembershipOperations {
     ctx.illGlobalLock.write(() => {
       tracked.joining = undefined;
       group.pendingJoins--;
-      tracked.membership = {
-        group,
-        ordinal: group.grp.freeOrdinal(),
-        counters: group.counters.join(value),
-        withdrawal: 'none',
-      };
+      const ordinal = group.grp.freeOrdinal();
+      const counters = group.counters.join(value);
       group.grp.addMember(tracked);
+      tracked.membership = { group, ordinal, counters, withdrawal: 'none' };
     });
     post(ctx, 'member-added', 'joined', {
       group: group.name,
       ifname: tracked.name,
       to: tracked.shownState,
     });
-    ctx.steering.structureChanged();
+    structureChanged(ctx);
     this.#policy.memberJoined(tracked, group);
     bindTestAddresses(ctx, tracked);
   }
@@ -167,7 +165,7 @@ export class MembershipOperations {
       ifname: tracked.name,
       from: tracked.shownState,
     });
-    ctx.steering.structureChanged();
+    structureChanged(ctx);
     this.#policy.memberLeft(tracked, group);
   }
 

@@ -18,7 +18,7 @@
 import type { Ill } from '../../ip/object/ill.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import { ipv4Format } from '../../wire/addr.ts';
-import { type IpmpContext, post } from '../object/context.ts';
+import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import type { ActiveChange, AddressMove } from '../object/illgrp.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -38,7 +38,7 @@ export function regroup(ctx: IpmpContext, group: IpmpGroup): void {
   for (const move of moves) announce(ctx, group, move);
   if (grp.cast !== change.castBefore) renominate(ctx, group, change.castBefore);
   if (change.left.length > 0) group.lan.doubtNeighbors(ctx.nowMs);
-  if (moves.length > 0) ctx.steering.structureChanged();
+  if (moves.length > 0) structureChanged(ctx);
 }
 
 /** Another member, or none, is nominated. */
@@ -54,7 +54,7 @@ function renominate(ctx: IpmpContext, group: IpmpGroup, before: TrackedPhyint | 
 
 /** Writes the live words that differ from what the group is now. */
 export function steer(ctx: IpmpContext, group: IpmpGroup): void {
-  const { steering } = ctx;
+  const { words } = ctx;
   const { steered, grp } = group;
   let low = 0;
   let high = 0;
@@ -69,12 +69,12 @@ export function steer(ctx: IpmpContext, group: IpmpGroup): void {
   if (low !== steered.low || high !== steered.high) {
     steered.low = low;
     steered.high = high;
-    steering.setActiveMembers(group.index, low, high);
+    words.setActiveMembers(group.index, low, high);
   }
   const cast = grp.cast?.nic ?? -1;
   if (cast !== steered.cast) {
     steered.cast = cast;
-    steering.setCastMember(group.index, cast);
+    words.setCastMember(group.index, cast);
   }
   const activeNics = new Set(grp.active.map((member) => member.nic));
   for (let ordinal = 0; ordinal < MAX_GROUP_MEMBERS; ordinal++) {
@@ -97,7 +97,7 @@ export function placementSlot(groupIndex: number, ordinal: number): number {
 function setSlot(ctx: IpmpContext, group: IpmpGroup, ordinal: number, nic: number): void {
   if (group.steered.slots[ordinal] === nic) return;
   group.steered.slots[ordinal] = nic;
-  ctx.steering.setPlacement(placementSlot(group.index, ordinal), nic);
+  ctx.words.setPlacement(placementSlot(group.index, ordinal), nic);
 }
 
 function ordinalOf(member: TrackedPhyint): number {

@@ -6,7 +6,12 @@
 
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
-import { findGroup, type IpmpContext, refuseCondemnedGroup } from '../object/context.ts';
+import {
+  findGroup,
+  type IpmpContext,
+  refuseCondemnedGroup,
+  structureChanged,
+} from '../object/context.ts';
 import { checkGroupSettings, type GroupSettings } from '../object/spec.ts';
 import { refreshGroupMtu } from './mtu.ts';
 import type { Policy } from './policy.ts';
@@ -33,7 +38,7 @@ export function* setGroup(
     group.settings = settings;
   });
   group.lan.setNeighborLimit(settings.neighbors);
-  ctx.steering.structureChanged();
+  structureChanged(ctx);
   policy.reviewDamping(group);
   if (settings.failback && !before.failback) policy.failbackAllowed(group);
   refreshGroupMtu(ctx, group);

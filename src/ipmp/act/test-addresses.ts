@@ -9,7 +9,7 @@ import { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_ADDRESSES } from '../../model/limits.ts';
 import { ipv4Format, ipv4Parse, type Prefix, prefixParse } from '../../wire/addr.ts';
-import { type IpmpContext, post } from '../object/context.ts';
+import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import { testPrefixes } from '../object/spec.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 import { addressCount, retryUnserved } from './addresses.ts';
@@ -88,7 +88,7 @@ export function replaceTestAddresses(
   });
   for (const prefix of gone) removeAddress(ctx, tracked, prefix, prefixes);
   for (const prefix of added) addAddress(ctx, tracked, prefix);
-  ctx.steering.structureChanged();
+  structureChanged(ctx);
   if (gone.length > 0) retryUnserved(ctx);
 }
 

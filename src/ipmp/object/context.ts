@@ -1,25 +1,32 @@
 /**
- * What the parts of the group layer share: the global ill lock and the lists that it guards, the
- * clock as last told, and where decisions go.
+ * The context: what all functions of the group layer share. It holds the global ill lock with the
+ * lists that it guards, the services of the shell (the daemon, the simulator, a test) and the
+ * queues in which the decisions leave. Its time is the last one that the shell gave.
  */
 
-import type { DeadlineQueue } from '../../base/deadline.ts';
+import { DeadlineQueue } from '../../base/deadline.ts';
 import { OperatorError } from '../../base/errors.ts';
-import type { Region } from '../../base/lock.ts';
+import { Region } from '../../base/lock.ts';
 import type { Operation, Scheduler } from '../../base/operation.ts';
 import type { Rng } from '../../base/rng.ts';
+import type { Publication } from '../../datapath/tables/fib.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { EventName } from '../../model/events.ts';
 import type { LinkStatistics } from '../../stats/collector.ts';
 import type { DropReason } from '../../stats/drop-reasons.ts';
 import type { KstatChain } from '../../stats/kstat.ts';
 import type { Mac } from '../../wire/addr.ts';
-import type { Fifo, SystemEvent } from '../view/event.ts';
-import type { FrameCounts } from './frame-counts.ts';
+import { Fifo, type SystemEvent } from '../view/event.ts';
+import { FrameCounts } from './frame-counts.ts';
 import type { IpmpGroup } from './group.ts';
-import type { OwnMacs } from './own-macs.ts';
-import type { Steering } from './steering.ts';
+import { OwnMacs } from './own-macs.ts';
 import type { TrackedPhyint } from './tracked.ts';
+
+// Ours: queues towards the shell. It drains them after every call, so they fill only if one call
+// makes that much; then the newest are lost and counted.
+const EVENTS_MAX = 65_536;
+const TRANSMISSIONS_MAX = 65_536;
+const HOST_REQUESTS_MAX = 1_024;
 
 /** A frame to be sent by a port. */
 export interface Transmission {
@@ -78,6 +85,38 @@ export type SetGroupMulticast = (
   isMember: boolean,
 ) => Operation<void>;
 
+/** Services of the shell. */
+export interface ShellServices {
+  readonly rng: Rng;
+  /** Asks the driver of a NIC for its counters; may be late, fail, or never return. */
+  readonly linkStatistics: LinkStatistics;
+  /** Takes a group's device from the host before the group itself goes; default: nothing to do. */
+  readonly closeGroupDevice?: CloseGroupDevice;
+  /** Has the host's kernel forward, or not; default: nothing to do. */
+  readonly setGroupForwarding?: SetGroupForwarding;
+  /** Has the host's kernel listen to multicast, or not; default: nothing to do. */
+  readonly setGroupMulticast?: SetGroupMulticast;
+  /** True for the MAC of any device of this host; default: the system knows all that matter. */
+  readonly isHostMac?: (mac: Mac) => boolean;
+  /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
+  readonly lockClock?: () => number;
+}
+
+/**
+ * The words of the forwarding tables that change at once, each by one store, whatever the number of
+ * addresses. The tables themselves are published at the end of the call (system.ts).
+ */
+export type LiveWords = Omit<Publication, 'replace'>;
+
+/** Parts of the system itself that its group layer works with. */
+export interface SystemParts {
+  readonly scheduler: Scheduler;
+  readonly words: LiveWords;
+  readonly kstats: KstatChain;
+  /** Monotonic milliseconds as last told by the shell. */
+  readonly toldMs: () => number;
+}
+
 /** The shared state of the group layer. */
 export interface IpmpContext {
   /** Guards the maps below, membership, links, active lists, bindings and baselines. */
@@ -99,7 +138,9 @@ export interface IpmpContext {
   /** Frames taken that ended here without being answered or consumed. */
   readonly drops: Map<DropReason, bigint>;
   readonly dampingDeadlines: DeadlineQueue<TrackedPhyint>;
-  readonly steering: Steering;
+  readonly words: LiveWords;
+  /** Interfaces, groups, addresses or redirects changed: the tables are not what they should be. */
+  isStructureChanged: boolean;
   readonly scheduler: Scheduler;
   readonly linkStatistics: LinkStatistics;
   readonly closeGroupDevice: CloseGroupDevice;
@@ -109,6 +150,52 @@ export interface IpmpContext {
   readonly rng: Rng;
   /** Monotonic milliseconds, never back. */
   readonly nowMs: number;
+}
+
+/** The context of a group layer without interfaces and groups. */
+export function createContext(services: ShellServices, parts: SystemParts): IpmpContext {
+  const { scheduler, words, kstats, toldMs } = parts;
+  return {
+    illGlobalLock: new Region('illGlobalLock', services.lockClock),
+    interfaces: new Map(),
+    interfacesByNic: new Map(),
+    groups: new Map(),
+    groupsByPort: new Map(),
+    incompleteGroups: new Set(),
+    ownMacs: new OwnMacs(),
+    isHostMac: services.isHostMac ?? (() => false),
+    events: new Fifo('event', EVENTS_MAX),
+    transmissions: new Fifo('transmission', TRANSMISSIONS_MAX),
+    hostRequests: new Fifo('request to the host', HOST_REQUESTS_MAX),
+    failovers: new Map(),
+    frames: new FrameCounts(),
+    drops: new Map(),
+    dampingDeadlines: new DeadlineQueue(),
+    words,
+    isStructureChanged: true,
+    scheduler,
+    linkStatistics: services.linkStatistics,
+    closeGroupDevice: services.closeGroupDevice ?? nothingToDo,
+    setGroupForwarding: services.setGroupForwarding ?? nothingToDo,
+    setGroupMulticast: services.setGroupMulticast ?? nothingToDo,
+    kstats,
+    rng: services.rng,
+    get nowMs() {
+      return Math.max(toldMs(), scheduler.nowMs);
+    },
+  };
+}
+
+function* nothingToDo(): Operation<void> {}
+
+/** Has the tables published at the end of the call. */
+export function structureChanged(ctx: IpmpContext): void {
+  ctx.isStructureChanged = true;
+}
+
+/** A frame ended in the control plane; each frame has one reason. */
+export function countDrop({ drops }: IpmpContext, reason: DropReason): void {
+  drops.set(reason, (drops.get(reason) ?? 0n) + 1n);
 }
 
 /** What an event says beside its name and cause; absent means null. */

@@ -5,16 +5,17 @@
 
 import { WaitLock } from '../../base/lock.ts';
 import { References } from '../../base/reference.ts';
-import type { Lan } from '../../ip/lan.ts';
+import { Lan } from '../../ip/lan.ts';
 import { PHYI_FAILED, PHYI_IPMP, PHYI_RUNNING } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
 import { GROUP_PORT_BASE, MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import type { GroupState } from '../../model/states.ts';
-import type { GroupKstat } from '../../stats/collector.ts';
+import { GroupKstat, type KstatMember } from '../../stats/collector.ts';
 import { GroupCounters } from '../../stats/group-counters.ts';
 import type { Ipv4, Mac } from '../../wire/addr.ts';
-
-import { type IllGroup, type IllGroupOwner, MetaIll } from './illgrp.ts';
+import type { IpmpContext } from './context.ts';
+import { GroupLanPort } from './group-lan.ts';
+import { IllGroup } from './illgrp.ts';
 import type { GroupSettings, GroupSpec } from './spec.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
@@ -52,16 +53,8 @@ export interface Steered {
   readonly slots: Int32Array;
 }
 
-/** Which MACs are ours. */
-export interface HostMacs {
-  /** True for the address of one of our NICs or groups. */
-  isOwn(mac: Mac): boolean;
-  /** True for the address of any device of this host. */
-  isHost(mac: Mac): boolean;
-}
-
 /** A group. */
-export class IpmpGroup implements IllGroupOwner {
+export class IpmpGroup {
   /** What the group is called; may change (semantics 2.7). */
   name: string;
   /** Name of its device and of its kstat, for life. */
@@ -69,7 +62,7 @@ export class IpmpGroup implements IllGroupOwner {
   /** Number of the group: its place in the forwarding tables. */
   readonly index: number;
   settings: GroupSettings;
-  readonly meta: MetaIll;
+  readonly grp: IllGroup = new IllGroup();
   /** RUNNING with the first active member, FAILED without. */
   flags = PHYI_IPMP | PHYI_FAILED;
   state: GroupState = 'failed';
@@ -97,28 +90,40 @@ export class IpmpGroup implements IllGroupOwner {
     cast: -1,
     slots: new Int32Array(MAX_GROUP_MEMBERS).fill(-1),
   };
-  /** Set once, right after construction and before the group becomes visible. */
-  lan!: Lan;
-  kstat!: GroupKstat;
-  readonly #macs: HostMacs;
+  readonly lan: Lan;
+  readonly kstat: GroupKstat;
 
-  constructor(spec: GroupSpec, index: number, macs: HostMacs) {
+  /** A complete group; nothing finds it before lifecycle.ts makes it visible. */
+  constructor(ctx: IpmpContext, spec: GroupSpec, index: number) {
     this.name = spec.groupName ?? spec.name;
     this.ifname = spec.name;
     this.index = index;
     this.settings = spec;
-    this.#macs = macs;
     this.ipsq = new WaitLock('ipsq', `ipsq ${this.ifname}`);
     this.references = new References('group', this.ifname);
-    this.meta = new MetaIll(this);
-  }
-
-  get grp(): IllGroup {
-    return this.meta.grp;
+    const port = new GroupLanPort(ctx, this);
+    this.lan = new Lan({
+      membership: port,
+      output: port,
+      rng: ctx.rng.fork(),
+      neighborLimit: spec.neighbors,
+    });
+    this.kstat = new GroupKstat({
+      name: spec.name,
+      crtimeMs: ctx.scheduler.nowMs,
+      scheduler: ctx.scheduler,
+      linkStatistics: ctx.linkStatistics,
+      source: {
+        region: ctx.illGlobalLock,
+        counters: this.counters,
+        isRunning: () => this.isRunning,
+        holdMembers: () => this.#holdMembers(),
+      },
+    });
   }
 
   get members(): readonly TrackedPhyint[] {
-    return this.meta.grp.members;
+    return this.grp.members;
   }
 
   /** The members without those that are about to leave. */
@@ -134,22 +139,6 @@ export class IpmpGroup implements IllGroupOwner {
     return (this.flags & PHYI_RUNNING) !== 0;
   }
 
-  groupMac(): Mac {
-    return this.device.mac;
-  }
-
-  isHostUp(): boolean {
-    return this.device.up;
-  }
-
-  isOwnMac(mac: Mac): boolean {
-    return this.#macs.isOwn(mac);
-  }
-
-  isHostMac(mac: Mac): boolean {
-    return this.#macs.isHost(mac);
-  }
-
   /** Makes RUNNING and FAILED of the meta-interface follow the active list. */
   refreshFlags(): void {
     const live = this.grp.active.length > 0 ? PHYI_RUNNING : PHYI_FAILED;
@@ -161,5 +150,12 @@ export class IpmpGroup implements IllGroupOwner {
     const working = this.staying.filter((member) => member.functioning).length;
     if (working === 0) return this.grp.active.length === 0 ? 'failed' : 'degraded';
     return working === this.staying.length ? 'ok' : 'degraded';
+  }
+  #holdMembers(): KstatMember[] {
+    return this.members.flatMap(({ nic, name, membership, phyint }) => {
+      if (membership === undefined) return [];
+      const { counters } = membership;
+      return [{ nic, ifname: name, counters, reference: phyint.references.hold('kstat') }];
+    });
   }
 }

@@ -1,17 +1,15 @@
 /**
- * One address family of a group: its members, who of them is active, who is nominated for
- * broadcast and multicast, and which data address is bound to whom (IPMP semantics 1.5, 3, 4.3).
- *
- * A MetaIll is the group's own interface of that family. It has its IllGroup from its first
- * moment to its last (`grp` is never empty), and both become visible and vanish in one region; so
- * nobody who finds the meta-interface can miss its group (test/model/new-order.pml).
+ * One address family of a group: its members, which of them are active, which one is nominated for
+ * broadcast and multicast, and which NIC each data address is bound to (IPMP semantics 1.5, 3,
+ * 4.3). A group has its IllGroup for all of its life, so a look-up that finds the group finds its
+ * members (test/model/new-order.pml).
  *
  * Every method that changes something runs inside `illGlobalLock`.
  *
  * Invariants
- * 1. `active` = members that are usable, or, when nobody is, members that are about to leave, as
- *    of the last `refreshActive`.
- * 2. The nominated member is active; while it is, nobody takes the nomination from it.
+ * 1. `active` = members that are usable, or, when none is, members that are about to leave, as of
+ *    the last `refreshActive`.
+ * 2. The nominated member is active; while it is, it keeps the nomination.
  * 3. While a member is active no data address is unbound; addresses are bound to active members
  *    only (both as of the last `rebind`).
  * 4. Ordinals are unique among members.
@@ -19,12 +17,11 @@
 
 import { assert } from '../../base/assert.ts';
 import type { BindHow } from '../../ip/lan.ts';
-import type { LanMembership } from '../../ip/lan-port.ts';
-import type { Ill, IllGroupReference } from '../../ip/object/ill.ts';
+import type { Ill } from '../../ip/object/ill.ts';
 import type { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { Ipv4 } from '../../wire/addr.ts';
 import { emptiest, planChange, planRemoval } from '../decide/rebalance.ts';
 import type { TrackedPhyint } from './tracked.ts';
 
@@ -32,7 +29,7 @@ import type { TrackedPhyint } from './tracked.ts';
 export interface ActiveChange {
   readonly left: readonly TrackedPhyint[];
   readonly entered: readonly TrackedPhyint[];
-  /** Nobody was active before. */
+  /** No member was active before. */
   readonly wasEmpty: boolean;
   readonly castBefore: TrackedPhyint | undefined;
 }
@@ -46,18 +43,8 @@ export interface AddressMove {
   readonly cause: Cause;
 }
 
-/** What the group knows of the world around its members. */
-export interface IllGroupOwner {
-  readonly name: string;
-  groupMac(): Mac;
-  isHostUp(): boolean;
-  isOwnMac(mac: Mac): boolean;
-  isHostMac(mac: Mac): boolean;
-}
-
 /** The members of one family. */
-export class IllGroup implements IllGroupReference, LanMembership {
-  readonly owner: IllGroupOwner;
+export class IllGroup {
   /** In order of joining. */
   readonly members: TrackedPhyint[] = [];
   /** In order of activation. */
@@ -66,27 +53,18 @@ export class IllGroup implements IllGroupReference, LanMembership {
   /** Data addresses in the order in which they were added. */
   readonly ipifs = new Map<Ipv4, Ipif>();
 
-  constructor(owner: IllGroupOwner) {
-    this.owner = owner;
-  }
-
-  get name(): string {
-    return this.owner.name;
-  }
-
   /** The lowest free ordinal; the caller has checked that there is room. */
   freeOrdinal(): number {
     const used = new Set(this.members.map((member) => member.membership?.ordinal));
     for (let ordinal = 0; ordinal < MAX_GROUP_MEMBERS; ordinal++) {
       if (!used.has(ordinal)) return ordinal;
     }
-    assert(false, `${this.name} has room for another member`);
+    assert(false, 'the group has room for another member');
   }
 
   addMember(member: TrackedPhyint): void {
-    assert(member.ill.illGrp === undefined, `${member.name} is in no group`);
+    assert(member.membership === undefined, `${member.name} is in no group`);
     this.members.push(member);
-    member.ill.illGrp = this;
   }
 
   removeMember(member: TrackedPhyint): void {
@@ -95,10 +73,9 @@ export class IllGroup implements IllGroupReference, LanMembership {
     const place = this.members.indexOf(member);
     assert(place >= 0, `${member.name} is a member`);
     this.members.splice(place, 1);
-    member.ill.illGrp = undefined;
   }
 
-  /** Makes the active list and the nomination right again; undefined if nothing changed. */
+  /** Chooses the active members and the nominated one; undefined if nothing changed. */
   refreshActive(): ActiveChange | undefined {
     const able = this.#able();
     const left = this.active.filter((member) => !able.includes(member));
@@ -111,7 +88,7 @@ export class IllGroup implements IllGroupReference, LanMembership {
     return { left, entered, wasEmpty, castBefore };
   }
 
-  /** Binds the addresses of those who left elsewhere and lets newcomers take their share. */
+  /** Binds the addresses of the members that left to others; newcomers take their share. */
   rebind(change: ActiveChange): AddressMove[] {
     const homeless: { ipif: Ipif; from: Ill | undefined; cause: Cause }[] = [];
     for (const member of change.left) {
@@ -156,7 +133,7 @@ export class IllGroup implements IllGroupReference, LanMembership {
     return steal && this.#steal(steal.from, steal.to);
   }
 
-  /** Who may carry data: the usable members, else those that are about to leave. */
+  /** Members that may carry data: the usable ones, else those that are about to leave. */
   #able(): TrackedPhyint[] {
     const usable = this.members.filter((member) => member.isUsable);
     return usable.length > 0 ? usable : this.members.filter((member) => member.isLastChoice);
@@ -177,28 +154,7 @@ export class IllGroup implements IllGroupReference, LanMembership {
     return { ipif, from: donor, to: taker, how: 'rebind', cause: 'rebalanced' };
   }
 
-  // LanMembership
-
-  castIll(): Ill | undefined {
-    return this.cast?.ill;
-  }
-
-  *ills(): Iterable<Ill> {
-    for (const member of this.members) yield member.ill;
-  }
-
-  activeIlls(): readonly Ill[] {
-    return this.active.map((member) => member.ill);
-  }
-
-  isOwnMac(mac: Mac): boolean {
-    return this.owner.isOwnMac(mac);
-  }
-
-  isHostMac(mac: Mac): boolean {
-    return this.owner.isHostMac(mac);
-  }
-
+  /** Our address `address` (data or test), in whatever state. */
   findIpif(address: Ipv4): Ipif | undefined {
     const data = this.ipifs.get(address);
     if (data !== undefined) return data;
@@ -207,26 +163,5 @@ export class IllGroup implements IllGroupReference, LanMembership {
       if (test !== undefined) return test;
     }
     return undefined;
-  }
-
-  groupMac(): Mac {
-    return this.owner.groupMac();
-  }
-
-  isHostUp(): boolean {
-    return this.owner.isHostUp();
-  }
-
-  probeIll(): Ill | undefined {
-    return this.cast?.ill;
-  }
-}
-
-/** The meta-interface's lower link of one family: visible exactly as long as its IllGroup. */
-export class MetaIll {
-  readonly grp: IllGroup;
-
-  constructor(owner: IllGroupOwner) {
-    this.grp = new IllGroup(owner);
   }
 }

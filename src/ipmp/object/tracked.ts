@@ -12,11 +12,12 @@ import type { Ill } from '../../ip/object/ill.ts';
 import { PHYI_INACTIVE, PHYI_STANDBY, Phyint } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { InterfaceState } from '../../model/states.ts';
-import type { LinkKstat } from '../../stats/collector.ts';
+import { LinkKstat } from '../../stats/collector.ts';
 import type { MemberCounters } from '../../stats/group-counters.ts';
 import { FlapDamping } from '../decide/damping.ts';
 import { INTERFACE_STATES, type PhyintState, phyintIsOffline } from '../decide/phyint-state.ts';
 import type { Candidate } from '../decide/standby.ts';
+import type { IpmpContext } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 import type { InterfaceSpec } from './spec.ts';
 
@@ -63,14 +64,26 @@ export class TrackedPhyint implements Candidate {
   joining: IpmpGroup | undefined;
   /** Serialises operations on it while it is alone (semantics 1.9). */
   readonly ipsq: WaitLock;
-  /** Set once, right after construction and before the interface becomes visible. */
-  kstat!: LinkKstat;
+  readonly kstat: LinkKstat;
 
-  constructor(spec: InterfaceSpec, nic: number) {
+  constructor(ctx: IpmpContext, spec: InterfaceSpec, nic: number) {
     this.spec = spec;
     const flags = spec.standby ? PHYI_STANDBY : 0;
-    this.phyint = new Phyint({ name: spec.name, nic, uplink: spec.uplink, flags });
+    const phyint = new Phyint({ name: spec.name, nic, uplink: spec.uplink, flags });
+    this.phyint = phyint;
     this.ipsq = new WaitLock('ipsq', `ipsq ${spec.name}`);
+    this.kstat = new LinkKstat({
+      name: spec.name,
+      crtimeMs: ctx.scheduler.nowMs,
+      scheduler: ctx.scheduler,
+      linkStatistics: ctx.linkStatistics,
+      source: {
+        region: ctx.illGlobalLock,
+        nic,
+        isUp: () => phyint.present && phyint.isLinkUp,
+        hold: () => (phyint.references.condemned ? undefined : phyint.references.hold('kstat')),
+      },
+    });
   }
 
   get name(): string {

@@ -1,13 +1,24 @@
-/** Where the decisions of a group's Lan go: frames to ports, redirects to the tables, events. */
+/**
+ * The port between a group and its Lan, in both directions: what the Lan asks about the members
+ * (LanMembership), and where its decisions go (LanOutput): frames to ports, redirects to the
+ * forwarding tables, events.
+ */
 
-import type { AddressCause, LanEvent, LanOutput, NeighborCause } from '../../ip/lan-port.ts';
+import type {
+  AddressCause,
+  LanEvent,
+  LanMembership,
+  LanOutput,
+  NeighborCause,
+} from '../../ip/lan-port.ts';
 import type { Ill } from '../../ip/object/ill.ts';
+import type { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_REDIRECTS } from '../../model/limits.ts';
 import type { DropReason } from '../../stats/drop-reasons.ts';
-import { ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
-import { type IpmpContext, post } from '../object/context.ts';
-import type { IpmpGroup } from '../object/group.ts';
+import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
+import { countDrop, type IpmpContext, post, structureChanged } from './context.ts';
+import type { IpmpGroup } from './group.ts';
 
 const ADDRESS_CAUSES: Record<AddressCause, Cause> = {
   probing: 'detection-began',
@@ -24,8 +35,8 @@ const NEIGHBOR_CAUSES: Record<NeighborCause, Cause> = {
   replaced: 'address-added',
 };
 
-/** The output side of one group's Lan. */
-export class GroupLanOutput implements LanOutput {
+/** Both sides of the port of one group's Lan. */
+export class GroupLanPort implements LanMembership, LanOutput {
   readonly #ctx: IpmpContext;
   readonly #group: IpmpGroup;
 
@@ -33,6 +44,46 @@ export class GroupLanOutput implements LanOutput {
     this.#ctx = ctx;
     this.#group = group;
   }
+
+  // LanMembership
+
+  castIll(): Ill | undefined {
+    return this.#group.grp.cast?.ill;
+  }
+
+  *ills(): Iterable<Ill> {
+    for (const member of this.#group.members) yield member.ill;
+  }
+
+  activeIlls(): readonly Ill[] {
+    return this.#group.grp.active.map((member) => member.ill);
+  }
+
+  isOwnMac(mac: Mac): boolean {
+    return this.#ctx.ownMacs.has(mac, this.#ctx.nowMs);
+  }
+
+  isHostMac(mac: Mac): boolean {
+    return this.#ctx.isHostMac(mac);
+  }
+
+  findIpif(address: Ipv4): Ipif | undefined {
+    return this.#group.grp.findIpif(address);
+  }
+
+  groupMac(): Mac {
+    return this.#group.device.mac;
+  }
+
+  isHostUp(): boolean {
+    return this.#group.device.up;
+  }
+
+  probeIll(): Ill | undefined {
+    return this.castIll();
+  }
+
+  // LanOutput
 
   toWire(ill: Ill, frame: Uint8Array): void {
     this.#send(ill.nic, frame);
@@ -47,15 +98,15 @@ export class GroupLanOutput implements LanOutput {
     if (redirects.get(from) === to) return;
     if (!redirects.has(from) && this.#redirectCount() >= MAX_REDIRECTS) return;
     redirects.set(from, to);
-    this.#ctx.steering.structureChanged();
+    structureChanged(this.#ctx);
   }
 
   unredirect(from: Mac): void {
-    if (this.#group.redirects.delete(from)) this.#ctx.steering.structureChanged();
+    if (this.#group.redirects.delete(from)) structureChanged(this.#ctx);
   }
 
   takeRedirectUse(from: Mac): boolean {
-    return this.#ctx.steering.takeRedirectUse(this.#group.index, from);
+    return this.#ctx.words.takeRedirectUse(this.#group.index, from);
   }
 
   event(event: LanEvent): void {
@@ -97,8 +148,7 @@ export class GroupLanOutput implements LanOutput {
   }
 
   drop(reason: DropReason): void {
-    const { drops } = this.#ctx;
-    drops.set(reason, (drops.get(reason) ?? 0n) + 1n);
+    countDrop(this.#ctx, reason);
   }
 
   #send(port: number, frame: Uint8Array): void {
