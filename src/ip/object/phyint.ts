@@ -50,7 +50,6 @@ export interface PhyintOptions {
   readonly nic: number;
   /** The kernel device beneath, null for a TAP of our own. */
   readonly uplink?: string | null;
-  readonly flags?: number;
 }
 
 /**
@@ -70,13 +69,12 @@ export class Phyint {
   /** Largest IP packet in bytes, 0 while absent. */
   mtu = 0;
   link: LinkState = 'unknown';
-  #flags: number;
+  #flags = 0;
 
   constructor(options: PhyintOptions) {
     this.name = options.name;
     this.nic = options.nic;
     this.uplink = options.uplink ?? null;
-    this.#flags = options.flags ?? 0;
     this.references = new References('phyint', options.name);
     this.ill = new Ill(this);
   }
@@ -92,18 +90,7 @@ export class Phyint {
     this.#flags = flags;
   }
 
-  /** Clears `clear`, then sets `set`; answers whether anything changed. */
-  changeFlags(set: number, clear: number): boolean {
-    const before = this.#flags;
-    this.flags = (before & ~clear) | set;
-    return this.#flags !== before;
-  }
-
-  hasFlag(flag: number): boolean {
-    return (this.#flags & flag) !== 0;
-  }
-
-  /** Nobody says that the link is down (`unknown` counts as up). */
+  /** It is not known to be down (`unknown` counts as up). */
   get isLinkUp(): boolean {
     return this.link !== 'down';
   }

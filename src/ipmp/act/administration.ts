@@ -11,7 +11,6 @@
 
 import { OperatorError } from '../../base/errors.ts';
 import type { Operation } from '../../base/operation.ts';
-import { PHYI_STANDBY } from '../../ip/object/phyint.ts';
 import { causeSentence } from '../../model/causes.ts';
 import {
   findInterface,
@@ -136,10 +135,7 @@ export class Administration {
   }
 
   #setStandby(tracked: TrackedPhyint, standby: boolean): void {
-    this.#ctx.illGlobalLock.write(() => {
-      tracked.spec = { ...tracked.spec, standby };
-      tracked.phyint.changeFlags(standby ? PHYI_STANDBY : 0, PHYI_STANDBY);
-    });
+    this.#ctx.illGlobalLock.write(() => tracked.setStandby(standby));
     const [from, to] = standby ? ['off', 'on'] : ['on', 'off'];
     postInterface(this.#ctx, 'interface-standby', 'configured', tracked, { from, to });
     const { group } = tracked;

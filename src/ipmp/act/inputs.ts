@@ -6,7 +6,6 @@
 import type { LinkState } from '../../model/states.ts';
 import type { Mac } from '../../wire/addr.ts';
 import { hiddenUps } from '../decide/damping.ts';
-import { phyintApplyState } from '../decide/phyint-state.ts';
 import {
   type IpmpContext,
   postInterface,
@@ -144,7 +143,6 @@ export class Ipmp {
     const from = tracked.phyint.link;
     this.#ctx.illGlobalLock.write(() => {
       tracked.phyint.link = link;
-      phyintApplyState(tracked.phyint, tracked.state);
     });
     const why = link === 'down' ? 'link-down' : 'link-up';
     postInterface(this.#ctx, 'interface-link', why, tracked, { from, to: link });

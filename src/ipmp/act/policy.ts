@@ -14,13 +14,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { GroupState } from '../../model/states.ts';
-import {
-  PHYINT_TABLE,
-  type PhyintEvent,
-  type PhyintState,
-  phyintApplyState,
-  phyintIsNoted,
-} from '../decide/phyint-state.ts';
+import type { PhyintEvent } from '../decide/phyint-state.ts';
 import { entryDecision, replacementFor, standbyCorrection } from '../decide/standby.ts';
 import { type IpmpContext, post, postInterface } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
@@ -124,27 +118,20 @@ export class Policy {
 
   /** The one place where the state of an interface changes. */
   transit(tracked: TrackedPhyint, event: PhyintEvent): void {
-    const cell = PHYINT_TABLE[tracked.state][event];
-    const { group, state: from, cause, shownState } = tracked;
-    const wasActive = tracked.isUsable;
-    if (cell.action !== 'hold' && cell.action !== 'keep') this.#forgetDeadline(tracked);
-    this.#ctx.illGlobalLock.write(() => {
-      tracked.state = cell.next;
-      recordCause(tracked, from, event);
-      if (cell.next !== 'running') tracked.isActivated = false;
-      phyintApplyState(tracked.phyint, cell.next);
-    });
+    const { group, state: from, cause, shownState, isUsable: wasActive } = tracked;
+    const { action } = this.#ctx.illGlobalLock.write(() => tracked.transition(event));
+    if (action !== 'hold' && action !== 'keep') this.#forgetDeadline(tracked);
     const isShown = tracked.shownState !== shownState || tracked.cause !== cause;
-    if (cell.next !== from && isShown) {
+    if (tracked.state !== from && isShown) {
       const change = { from: shownState, to: tracked.shownState };
       postInterface(this.#ctx, 'interface-state', tracked.cause, tracked, change);
     }
-    if (cell.action === 'hold') this.#hold(tracked);
-    if (cell.next === 'running') tracked.isDamped = false;
+    if (action === 'hold') this.#hold(tracked);
+    if (tracked.state === 'running') tracked.isDamped = false;
     if (group === undefined || tracked.isWithdrawing) return;
-    if (cell.action === 'enter') this.enter(tracked, group, false);
-    else if (cell.action === 'repair') this.enter(tracked, group, true);
-    else if (cell.action === 'leave' && wasActive) this.#replace(group);
+    if (action === 'enter') this.enter(tracked, group, false);
+    else if (action === 'repair') this.enter(tracked, group, true);
+    else if (action === 'leave' && wasActive) this.#replace(group);
   }
 
   #setWithdrawal(tracked: TrackedPhyint, withdrawal: Withdrawal, why: Cause): void {
@@ -269,15 +256,3 @@ const STATE_CAUSES: Record<GroupState, Cause> = {
   degraded: 'members-differ',
   failed: 'no-interface',
 };
-
-/** Records why an interface is in its state, or notes why it would be in another. */
-function recordCause(tracked: TrackedPhyint, from: PhyintState, event: PhyintEvent): void {
-  const { next, why } = PHYINT_TABLE[from][event];
-  if (phyintIsNoted(from, next)) {
-    tracked.notedCause = why ?? tracked.notedCause;
-    return;
-  }
-  if (event === 'taken-offline' && next !== from) tracked.notedCause = tracked.cause;
-  if (next !== from) tracked.cause = tracked.activeCause = why ?? tracked.notedCause;
-  else tracked.cause = why ?? tracked.cause;
-}

@@ -9,13 +9,22 @@
 import type { Deadline } from '../../base/deadline.ts';
 import { WaitLock } from '../../base/lock.ts';
 import type { Ill } from '../../ip/object/ill.ts';
-import { PHYI_INACTIVE, PHYI_STANDBY, Phyint } from '../../ip/object/phyint.ts';
+import { Phyint } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { InterfaceState } from '../../model/states.ts';
 import { LinkKstat } from '../../stats/collector.ts';
 import type { MemberCounters } from '../../stats/group-counters.ts';
 import { FlapDamping } from '../decide/damping.ts';
-import { INTERFACE_STATES, type PhyintState, phyintIsOffline } from '../decide/phyint-state.ts';
+import {
+  INTERFACE_STATES,
+  type PhyintCell,
+  type PhyintEvent,
+  type PhyintLife,
+  type PhyintState,
+  phyintFlags,
+  phyintIsOffline,
+  phyintTransition,
+} from '../decide/phyint-state.ts';
 import type { Candidate } from '../decide/standby.ts';
 import type { IpmpContext } from './context.ts';
 import type { IpmpGroup } from './group.ts';
@@ -39,17 +48,16 @@ export interface Membership {
 export type Withdrawal = 'none' | 'leave' | 'offline' | 'gone';
 
 /** A NIC and what is known of it. */
-export class TrackedPhyint implements Candidate {
+export class TrackedPhyint implements Candidate, PhyintLife {
   readonly phyint: Phyint;
   /** As configured, with what the operator has changed since. */
   spec: InterfaceSpec;
   state: PhyintState = 'absent';
-  /** Why it is in this state. */
   cause: Cause = 'device-absent';
-  /** While it is offline: why it would be in the state in which it would be. */
   notedCause: Cause = 'device-absent';
-  /** Why it does or does not carry data. */
   activeCause: Cause = 'device-absent';
+  /** Healthy, but not used now (an idle standby, or repaired without failback). */
+  inactive = false;
   readonly damping = new FlapDamping();
   /** When a repair that is refused now will be looked at again. */
   dampingDeadline: Deadline<TrackedPhyint> | undefined;
@@ -68,9 +76,9 @@ export class TrackedPhyint implements Candidate {
 
   constructor(ctx: IpmpContext, spec: InterfaceSpec, nic: number) {
     this.spec = spec;
-    const flags = spec.standby ? PHYI_STANDBY : 0;
-    const phyint = new Phyint({ name: spec.name, nic, uplink: spec.uplink, flags });
+    const phyint = new Phyint({ name: spec.name, nic, uplink: spec.uplink });
     this.phyint = phyint;
+    this.#writeFlags();
     this.ipsq = new WaitLock('ipsq', `ipsq ${spec.name}`);
     this.kstat = new LinkKstat({
       name: spec.name,
@@ -108,7 +116,7 @@ export class TrackedPhyint implements Candidate {
   }
 
   get standby(): boolean {
-    return this.phyint.hasFlag(PHYI_STANDBY);
+    return this.spec.standby;
   }
 
   get functioning(): boolean {
@@ -136,10 +144,6 @@ export class TrackedPhyint implements Candidate {
     return phyintIsOffline(this.state);
   }
 
-  get inactive(): boolean {
-    return this.phyint.hasFlag(PHYI_INACTIVE);
-  }
-
   /** May carry data (semantics 3.5, active test). */
   get isUsable(): boolean {
     return this.functioning && !this.inactive;
@@ -149,16 +153,39 @@ export class TrackedPhyint implements Candidate {
     return INTERFACE_STATES[this.state];
   }
 
-  /** Sets or clears INACTIVE, as decided by rule; inside the region. */
-  setInactive(inactive: boolean, cause: Cause): void {
-    this.phyint.changeFlags(inactive ? PHYI_INACTIVE : 0, PHYI_INACTIVE);
-    this.activeCause = cause;
-    this.isActivated = false;
+  // What changes the flags; all of it inside the region
+
+  /** Moves it through its state table. */
+  transition(event: PhyintEvent): PhyintCell {
+    const cell = phyintTransition(this, event);
+    if (this.state !== 'running') this.inactive = this.isActivated = false;
+    this.#writeFlags();
+    return cell;
   }
 
-  /** Clears INACTIVE of a standby, as the operator decided; inside the region. */
+  /** Sets or clears INACTIVE, as decided by rule. */
+  setInactive(inactive: boolean, cause: Cause): void {
+    this.inactive = inactive;
+    this.activeCause = cause;
+    this.isActivated = false;
+    this.#writeFlags();
+  }
+
+  /** Clears INACTIVE of a standby, as the operator decided. */
   activate(): void {
     this.setInactive(false, 'activated');
     this.isActivated = true;
+  }
+
+  setStandby(standby: boolean): void {
+    this.spec = { ...this.spec, standby };
+    this.#writeFlags();
+  }
+
+  /** The one place where the flags of a phyint are written. */
+  #writeFlags(): void {
+    const { phyint, state, standby, inactive } = this;
+    const isLive = phyint.present && phyint.isLinkUp;
+    phyint.flags = phyintFlags(state, { isLive, standby, inactive });
   }
 }

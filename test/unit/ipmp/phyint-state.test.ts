@@ -1,144 +1,190 @@
 /**
- * The state machine of an interface, cell by cell. The table in prose, first online:
- *
- * | in \ event      | absent         | running        | failed              | clashing      |
- * |-----------------|----------------|----------------|---------------------|---------------|
- * | device-appeared | running enter  | -              | -                   | -             |
- * | device-vanished | -              | absent leave   | absent              | absent        |
- * | link-down       | -              | failed leave   | - (cause anew)      | -             |
- * | link-up         | -              | -              | running repair      | -             |
- * | link-flaps      | -              | -              | failed hold         | -             |
- * | damping-over    | -              | -              | running repair      | -             |
- * | last-resort     | -              | -              | running repair      | -             |
- * | mac-clash       | clashing       | clashing leave | clashing            | -             |
- * | mac-unique      | -              | -              | -                   | running enter |
- * | taken-offline   | offline-absent | offline leave  | offline-failed keep | offline       |
- * | brought-online  | -              | -              | -                   | -             |
- *
- * and offline:
- *
- * | in \ event      | offline        | offline-failed      | offline-absent |
- * |-----------------|----------------|---------------------|----------------|
- * | device-appeared | -              | -                   | offline        |
- * | device-vanished | offline-absent | offline-absent      | -              |
- * | link-down       | offline-failed | - (cause anew)      | -              |
- * | link-up         | -              | offline             | -              |
- * | link-flaps      | -              | offline-failed hold | -              |
- * | damping-over    | -              | offline             | -              |
- * | last-resort     | -              | -                   | -              |
- * | mac-clash       | clashing       | clashing            | -              |
- * | mac-unique      | -              | -                   | -              |
- * | taken-offline   | -              | -                   | -              |
- * | brought-online  | running enter  | failed keep         | absent         |
+ * The states of an interface, cell by cell. Each row: a state; each column: an event; each cell: the
+ * next state, what follows for the group, and the cause. `.` is "stay, do nothing", `!` cannot
+ * happen.
  */
 
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { InvariantError } from '../../../src/base/assert.ts';
 import {
   PHYI_FAILED,
   PHYI_INACTIVE,
   PHYI_OFFLINE,
   PHYI_RUNNING,
   PHYI_STANDBY,
-  Phyint,
 } from '../../../src/ip/object/phyint.ts';
 import {
-  INTERFACE_STATES,
+  PHYINT_EVENTS,
+  PHYINT_STATES,
   PHYINT_TABLE,
+  type PhyintCell,
   type PhyintEvent,
+  type PhyintLife,
   type PhyintState,
-  phyintApplyState,
+  phyintFlags,
   phyintIsNoted,
   phyintIsOffline,
+  phyintTransition,
 } from '../../../src/ipmp/decide/phyint-state.ts';
 import { CAUSES } from '../../../src/model/causes.ts';
 
-type Cell = readonly [next: PhyintState, action: string, why: string | null];
-const STATES: readonly PhyintState[] = [
-  'absent',
-  'running',
-  'failed',
-  'clashing',
-  'offline',
-  'offline-failed',
-  'offline-absent',
-];
+type Row = Readonly<Record<PhyintEvent, string>>;
 
-const EXPECTED: Record<PhyintEvent, Partial<Record<PhyintState, Cell>>> = {
-  'device-appeared': {
-    absent: ['running', 'enter', 'device-appeared'],
-    'offline-absent': ['offline', 'none', 'taken-offline'],
+const EXPECTED: Readonly<Record<PhyintState, Row>> = {
+  absent: {
+    'device-appeared': 'running enter device-appeared',
+    'device-vanished': '!',
+    'link-down': '!',
+    'link-up': '!',
+    'link-flaps': '!',
+    'damping-over': '!',
+    'last-resort': '!',
+    'mac-clash': 'clashing none duplicate-mac',
+    'mac-unique': '!',
+    'taken-offline': 'offline-absent none taken-offline',
+    'brought-online': '!',
   },
-  'device-vanished': {
-    running: ['absent', 'leave', 'device-vanished'],
-    failed: ['absent', 'none', 'device-vanished'],
-    clashing: ['absent', 'none', 'device-vanished'],
-    offline: ['offline-absent', 'none', 'device-vanished'],
-    'offline-failed': ['offline-absent', 'none', 'device-vanished'],
+  running: {
+    'device-appeared': '!',
+    'device-vanished': 'absent leave device-vanished',
+    'link-down': 'failed leave link-down',
+    'link-up': '!',
+    'link-flaps': '!',
+    'damping-over': '!',
+    'last-resort': '!',
+    'mac-clash': 'clashing leave duplicate-mac',
+    'mac-unique': '!',
+    'taken-offline': 'offline leave taken-offline',
+    'brought-online': '!',
   },
-  'link-down': {
-    running: ['failed', 'leave', 'link-down'],
-    failed: ['failed', 'none', 'link-down'],
-    offline: ['offline-failed', 'none', 'link-down'],
-    'offline-failed': ['offline-failed', 'none', 'link-down'],
+  failed: {
+    'device-appeared': '!',
+    'device-vanished': 'absent none device-vanished',
+    'link-down': 'failed none link-down',
+    'link-up': 'running repair link-up',
+    'link-flaps': 'failed hold flapping',
+    'damping-over': 'running repair damping-over',
+    'last-resort': 'running repair last-resort',
+    'mac-clash': 'clashing none duplicate-mac',
+    'mac-unique': '!',
+    'taken-offline': 'offline-failed keep taken-offline',
+    'brought-online': '!',
   },
-  'link-up': {
-    failed: ['running', 'repair', 'link-up'],
-    'offline-failed': ['offline', 'none', 'link-up'],
+  clashing: {
+    'device-appeared': '!',
+    'device-vanished': 'absent none device-vanished',
+    'link-down': '.',
+    'link-up': '.',
+    'link-flaps': '.',
+    'damping-over': '!',
+    'last-resort': '!',
+    'mac-clash': '.',
+    'mac-unique': 'running enter mac-unique',
+    'taken-offline': 'offline none taken-offline',
+    'brought-online': '.',
   },
-  'link-flaps': {
-    failed: ['failed', 'hold', 'flapping'],
-    'offline-failed': ['offline-failed', 'hold', 'flapping'],
+  offline: {
+    'device-appeared': '!',
+    'device-vanished': 'offline-absent none device-vanished',
+    'link-down': 'offline-failed none link-down',
+    'link-up': '!',
+    'link-flaps': '!',
+    'damping-over': '!',
+    'last-resort': '!',
+    'mac-clash': 'clashing none duplicate-mac',
+    'mac-unique': '!',
+    'taken-offline': '!',
+    'brought-online': 'running enter brought-online',
   },
-  'damping-over': {
-    failed: ['running', 'repair', 'damping-over'],
-    'offline-failed': ['offline', 'none', 'damping-over'],
+  'offline-failed': {
+    'device-appeared': '!',
+    'device-vanished': 'offline-absent none device-vanished',
+    'link-down': 'offline-failed none link-down',
+    'link-up': 'offline none link-up',
+    'link-flaps': 'offline-failed hold flapping',
+    'damping-over': 'offline none damping-over',
+    'last-resort': '!',
+    'mac-clash': 'clashing none duplicate-mac',
+    'mac-unique': '!',
+    'taken-offline': '!',
+    'brought-online': 'failed keep null',
   },
-  'last-resort': { failed: ['running', 'repair', 'last-resort'] },
-  'mac-clash': {
-    absent: ['clashing', 'none', 'duplicate-mac'],
-    running: ['clashing', 'leave', 'duplicate-mac'],
-    failed: ['clashing', 'none', 'duplicate-mac'],
-    offline: ['clashing', 'none', 'duplicate-mac'],
-    'offline-failed': ['clashing', 'none', 'duplicate-mac'],
-  },
-  'mac-unique': { clashing: ['running', 'enter', 'mac-unique'] },
-  'taken-offline': {
-    absent: ['offline-absent', 'none', 'taken-offline'],
-    running: ['offline', 'leave', 'taken-offline'],
-    failed: ['offline-failed', 'keep', 'taken-offline'],
-    clashing: ['offline', 'none', 'taken-offline'],
-  },
-  'brought-online': {
-    offline: ['running', 'enter', 'brought-online'],
-    'offline-failed': ['failed', 'keep', null],
-    'offline-absent': ['absent', 'none', 'device-absent'],
+  'offline-absent': {
+    'device-appeared': 'offline none taken-offline',
+    'device-vanished': '!',
+    'link-down': '!',
+    'link-up': '!',
+    'link-flaps': '!',
+    'damping-over': '!',
+    'last-resort': '!',
+    'mac-clash': '!',
+    'mac-unique': '!',
+    'taken-offline': '!',
+    'brought-online': 'absent none device-absent',
   },
 };
 
-for (const [event, row] of Object.entries(EXPECTED) as [
-  PhyintEvent,
-  Partial<Record<PhyintState, Cell>>,
-][]) {
-  for (const state of STATES) {
-    const [next, action, why] = row[state] ?? [state, 'none', null];
-    test(`${state} on ${event}: ${next} ${action}`, () => {
-      deepEqual(PHYINT_TABLE[state][event], { next, action, why });
-    });
-  }
+function inState(state: PhyintState): PhyintLife {
+  return { state, cause: 'created', notedCause: 'joined', activeCause: 'left' };
 }
 
-test('the table has these states and events and no others', () => {
-  deepEqual(Object.keys(PHYINT_TABLE).sort(), [...STATES].sort());
-  for (const state of STATES) {
-    deepEqual(Object.keys(PHYINT_TABLE[state]).sort(), Object.keys(EXPECTED).sort());
+/** The cells of a state that can happen. */
+function cellsOf(state: PhyintState): [PhyintEvent, PhyintCell][] {
+  return PHYINT_EVENTS.flatMap((event) => {
+    const cell = PHYINT_TABLE[state][event];
+    return cell.action === 'impossible' ? [] : [[event, cell]];
+  });
+}
+
+test('every cell of the table of an interface', () => {
+  let cells = 0;
+  deepEqual(Object.keys(EXPECTED), [...PHYINT_STATES]);
+  for (const state of PHYINT_STATES) {
+    deepEqual(Object.keys(EXPECTED[state]), [...PHYINT_EVENTS], state);
+    for (const event of PHYINT_EVENTS) {
+      cells++;
+      const where = `${state} x ${event}`;
+      const wanted = EXPECTED[state][event];
+      const life = inState(state);
+      if (wanted === '!') {
+        throws(() => phyintTransition(life, event), InvariantError, where);
+        deepEqual(life, inState(state), where);
+        continue;
+      }
+      const { next, action, why } = phyintTransition(life, event);
+      const isNothing = next === state && action === 'none' && why === null;
+      equal(isNothing ? '.' : `${next} ${action} ${why}`, wanted, where);
+      equal(life.state, next, where);
+      if (isNothing) deepEqual(life, inState(state), where);
+    }
   }
-  deepEqual(Object.keys(INTERFACE_STATES).sort(), [...STATES].sort());
+  equal(cells, 77);
 });
 
-test('a NIC that ceases to work says so: only running is left with "leave"', () => {
-  for (const state of STATES) {
-    for (const cell of Object.values(PHYINT_TABLE[state])) {
+test('causes: recorded with a change of state, noted while it is offline, and then they count', () => {
+  const life = inState('running');
+  phyintTransition(life, 'link-down');
+  deepEqual(life, { ...life, state: 'failed', cause: 'link-down', activeCause: 'link-down' });
+  phyintTransition(life, 'link-flaps');
+  equal(life.cause, 'flapping');
+  phyintTransition(life, 'taken-offline');
+  deepEqual([life.cause, life.notedCause], ['taken-offline', 'flapping']);
+  phyintTransition(life, 'link-up');
+  phyintTransition(life, 'link-down');
+  deepEqual([life.cause, life.notedCause], ['taken-offline', 'link-down']);
+  phyintTransition(life, 'brought-online');
+  deepEqual(life, {
+    state: 'failed',
+    cause: 'link-down',
+    notedCause: 'link-down',
+    activeCause: 'link-down',
+  });
+});
+
+test('a NIC that ceases to work takes its leave: only running is left with "leave"', () => {
+  for (const state of PHYINT_STATES) {
+    for (const [, cell] of cellsOf(state)) {
       if (state === 'running' && cell.next !== 'running') equal(cell.action, 'leave');
       else equal(cell.action === 'leave', false);
       const isNotedBefore = state === 'offline-failed' && cell.next === 'failed';
@@ -148,41 +194,31 @@ test('a NIC that ceases to work says so: only running is left with "leave"', () 
   }
 });
 
-test('the wish of the operator ends by his word, or by a clash that is found with it', () => {
-  const offline = STATES.filter(phyintIsOffline);
+test('offline ends by the operator, or by a clash that is found with it', () => {
+  const offline = PHYINT_STATES.filter(phyintIsOffline);
   deepEqual(offline, ['offline', 'offline-failed', 'offline-absent']);
-  for (const state of offline) {
-    for (const [event, cell] of Object.entries(PHYINT_TABLE[state])) {
-      if (!phyintIsOffline(cell.next)) match(event, /^(brought-online|mac-clash)$/);
+  for (const state of PHYINT_STATES) {
+    for (const [event, { next }] of cellsOf(state)) {
+      if (phyintIsOffline(state) && !phyintIsOffline(next)) {
+        match(event, /^(brought-online|mac-clash)$/);
+      }
+      if (event === 'taken-offline') equal(phyintIsOffline(next), true);
+      if (event === 'brought-online') {
+        equal(phyintIsOffline(next) || phyintIsNoted(state, next), false);
+      }
     }
-  }
-  for (const state of STATES) {
-    equal(phyintIsOffline(PHYINT_TABLE[state]['taken-offline'].next), true);
-    equal(phyintIsOffline(PHYINT_TABLE[state]['brought-online'].next), false);
-    equal(phyintIsNoted(state, PHYINT_TABLE[state]['brought-online'].next), false);
   }
 });
 
-test('the flags follow state and link in one change; INACTIVE lives in running alone', () => {
-  const phyint = new Phyint({ name: 'net0', nic: 0, flags: PHYI_STANDBY });
-  phyint.present = true;
-  phyint.changeFlags(PHYI_INACTIVE, 0);
-  phyintApplyState(phyint, 'running');
-  equal(phyint.flags, PHYI_STANDBY | PHYI_INACTIVE | PHYI_RUNNING);
-  phyint.link = 'down';
-  phyintApplyState(phyint, 'failed');
-  equal(phyint.flags, PHYI_STANDBY | PHYI_FAILED);
-  phyint.link = 'up';
-  phyintApplyState(phyint, 'clashing');
-  equal(phyint.flags, PHYI_STANDBY | PHYI_OFFLINE | PHYI_RUNNING);
-  phyintApplyState(phyint, 'offline');
-  equal(phyint.flags, PHYI_STANDBY | PHYI_OFFLINE | PHYI_RUNNING);
-  phyint.link = 'down';
-  phyintApplyState(phyint, 'offline-failed');
-  equal(phyint.flags, PHYI_STANDBY | PHYI_OFFLINE | PHYI_FAILED);
-  phyint.present = false;
-  phyintApplyState(phyint, 'offline-absent');
-  equal(phyint.flags, PHYI_STANDBY | PHYI_OFFLINE);
-  phyintApplyState(phyint, 'absent');
-  equal(phyint.flags, PHYI_STANDBY);
+test('the flags follow from the state and the facts', () => {
+  const flags = (state: PhyintState, isLive: boolean, inactive = false): number =>
+    phyintFlags(state, { isLive, standby: true, inactive });
+  equal(flags('running', true, true), PHYI_STANDBY | PHYI_INACTIVE | PHYI_RUNNING);
+  equal(flags('failed', false), PHYI_STANDBY | PHYI_FAILED);
+  equal(flags('clashing', true), PHYI_STANDBY | PHYI_OFFLINE | PHYI_RUNNING);
+  equal(flags('offline', true), PHYI_STANDBY | PHYI_OFFLINE | PHYI_RUNNING);
+  equal(flags('offline-failed', false), PHYI_STANDBY | PHYI_OFFLINE | PHYI_FAILED);
+  equal(flags('offline-absent', false), PHYI_STANDBY | PHYI_OFFLINE);
+  equal(flags('absent', false), PHYI_STANDBY);
+  equal(phyintFlags('running', { isLive: false, standby: false, inactive: false }), 0);
 });
