@@ -13,7 +13,6 @@ import type {
   RedirectRecord,
 } from './datapath/tables/fib.ts';
 import type { Ill } from './ip/object/ill.ts';
-import { placementSlot } from './ipmp/act/regroup.ts';
 import type { IpmpContext } from './ipmp/object/context.ts';
 import type { IpmpGroup } from './ipmp/object/group.ts';
 
@@ -48,7 +47,7 @@ function addDataAddresses(addresses: AddressRecord[], group: IpmpGroup): void {
   const slots = new Map<Ill | undefined, number>();
   for (const member of group.members) {
     const ordinal = member.membership?.ordinal ?? -1;
-    if (ordinal >= 0) slots.set(member.ill, placementSlot(group.index, ordinal));
+    if (ordinal >= 0) slots.set(member.ill, group.slotOf(ordinal));
   }
   for (const { address, boundIll } of group.grp.ipifs.values()) {
     const slot = slots.get(boundIll) ?? -1;

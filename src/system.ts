@@ -2,8 +2,8 @@
  * The assembled system without a host: IP layer, groups and the projection onto the forwarding
  * path. It owns no clock, socket, thread or timer: the world tells it (`handle…`), and it is asked
  * what to do (`poll…`) and when to be told the time next (`pollAt`). The daemon and the simulator
- * are two shells around it. Of a group's two names (ipmp/act/names.ts) the operator may use either;
- * towards the shell it is known by that of its device.
+ * are two shells around it. Of a group's two names (ipmp/object/context.ts) the operator may use
+ * either; the shell knows it by that of its device.
  *
  * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
  * errno of IPMP semantics 2. After every `handle…` and every `scheduler.run` the shell drains
@@ -15,16 +15,20 @@ import { type Operation, Scheduler } from './base/operation.ts';
 import type { Publication } from './datapath/tables/fib.ts';
 import { type OrderedRoutes, orderRoutes } from './ip/object/ire.ts';
 import { handleAddressTime, handleHostAddresses } from './ipmp/act/addresses.ts';
-import { Administration, type InterfaceChanges } from './ipmp/act/administration.ts';
-import { type GroupDeviceInfo, handleGroupDevice } from './ipmp/act/group-device.ts';
-import { type DeviceInfo, Ipmp, type LinkInfo } from './ipmp/act/inputs.ts';
-import { Lifecycle } from './ipmp/act/lifecycle.ts';
-import { MembershipOperations } from './ipmp/act/membership.ts';
+import {
+  type DeviceInfo,
+  type GroupDeviceInfo,
+  handleDampingTime,
+  handleDevice,
+  handleGroupDevice,
+  handleLink,
+  type LinkInfo,
+} from './ipmp/act/inputs.ts';
+import * as lifecycle from './ipmp/act/lifecycle.ts';
+import * as membership from './ipmp/act/membership.ts';
 import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/act/multicast.ts';
-import { renameGroup } from './ipmp/act/names.ts';
 import { deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/act/neighbors.ts';
-import { Policy } from './ipmp/act/policy.ts';
-import { setGroup } from './ipmp/act/settings.ts';
+import * as operator from './ipmp/act/operator.ts';
 import {
   countDrop,
   createContext,
@@ -63,9 +67,9 @@ import type { DropReason } from './stats/drop-reasons.ts';
 import { KstatChain, type KstatChange } from './stats/kstat.ts';
 
 export type { OrderedRoutes, RouteRecord } from './ip/object/ire.ts';
-export type { InterfaceChanges } from './ipmp/act/administration.ts';
 export type { DeviceInfo, LinkInfo } from './ipmp/act/inputs.ts';
 export type { NeighborSpec } from './ipmp/act/neighbors.ts';
+export type { InterfaceChanges } from './ipmp/act/operator.ts';
 export type { HostRequest, Transmission } from './ipmp/object/context.ts';
 export type { ControlCounters } from './ipmp/object/frame-counts.ts';
 export type { HostAddress } from './ipmp/object/group.ts';
@@ -88,11 +92,6 @@ export class System {
   readonly scheduler: Scheduler;
   readonly kstats = new KstatChain();
   readonly #ctx: IpmpContext;
-  readonly #policy: Policy;
-  readonly #ipmp: Ipmp;
-  readonly #membership: MembershipOperations;
-  readonly #lifecycle: Lifecycle;
-  readonly #administration: Administration;
   readonly #publication: Publication;
   /** Changes of the kstat chain of which no event tells yet. */
   #kstatChanges: KstatChange[] = [];
@@ -109,11 +108,6 @@ export class System {
       kstats: this.kstats,
       toldMs: () => this.#toldMs,
     });
-    this.#policy = new Policy(this.#ctx);
-    this.#ipmp = new Ipmp(this.#ctx, this.#policy);
-    this.#membership = new MembershipOperations(this.#ctx, this.#policy);
-    this.#lifecycle = new Lifecycle(this.#ctx, this.#membership);
-    this.#administration = new Administration(this.#ctx, this.#policy, this.#membership);
     this.kstats.onChange = (change) => this.#kstatChanges.push(change);
   }
 
@@ -124,67 +118,67 @@ export class System {
    * address), ENOSPC.
    */
   createInterface(spec: InterfaceSpec): Operation<void> {
-    return this.#published(this.#lifecycle.createInterface(spec));
+    return this.#published(lifecycle.createInterface(this.#ctx, spec));
   }
 
   /** Forgets an interface, which leaves its group first. ENXIO, EBUSY. */
   deleteInterface(name: string): Operation<void> {
-    return this.#published(this.#lifecycle.deleteInterface(name));
+    return this.#published(lifecycle.deleteInterface(this.#ctx, name));
   }
 
   /** Creates a group and joins its members: all of it or nothing. */
   createGroup(spec: GroupSpec): Operation<void> {
-    return this.#published(this.#lifecycle.createGroup(spec));
+    return this.#published(lifecycle.createGroup(this.#ctx, spec));
   }
 
   /** Refuses as `deleteGroup` would now. ENOENT, EBUSY. */
   checkGroupDeletable(name: string): void {
-    this.#lifecycle.checkGroupDeletable(name);
+    lifecycle.checkGroupDeletable(this.#ctx, name);
   }
 
   /** Deletes a group without members. ENOENT, EBUSY. */
   deleteGroup(name: string): Operation<void> {
-    return this.#published(this.#lifecycle.deleteGroup(name));
+    return this.#published(lifecycle.deleteGroup(this.#ctx, name));
   }
 
   /** ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT; nothing if it is a member already. */
   joinGroup(group: string, ifname: string): Operation<void> {
-    return this.#published(this.#membership.joinGroup(group, ifname));
+    return this.#published(membership.joinGroup(this.#ctx, group, ifname));
   }
 
   /** ENXIO, ENOENT, EINVAL; nothing if it is in no group. */
   leaveGroup(group: string, ifname: string): Operation<void> {
-    return this.#published(this.#membership.leaveGroup(group, ifname));
+    return this.#published(membership.leaveGroup(this.#ctx, group, ifname));
   }
 
   /** Changes settings of a living group. ENOENT, EINVAL; what the host refuses with. */
   setGroup(name: string, changes: Partial<GroupSettings>): Operation<void> {
-    return this.#published(setGroup(this.#ctx, this.#policy, name, changes));
+    return this.#published(operator.setGroup(this.#ctx, name, changes));
   }
 
   /** Renames a group, not its device. ENOENT, EINVAL, ENAMETOOLONG, EEXIST. */
   renameGroup(name: string, to: string): Operation<void> {
-    return this.#published(renameGroup(this.#ctx, name, to));
+    return this.#published(operator.renameGroup(this.#ctx, name, to));
   }
 
   /** As `if_mpadm -d`. ENXIO; EINVAL: in no group; EALREADY; EBUSY: no other works. */
   offlineInterface(name: string): Operation<void> {
-    return this.#published(this.#administration.offlineInterface(name));
+    return this.#published(operator.offlineInterface(this.#ctx, name));
   }
 
   /** As `if_mpadm -r`. ENXIO; EINVAL: not offline; EADDRINUSE: another member has its MAC. */
   onlineInterface(name: string): Operation<void> {
-    return this.#published(this.#administration.onlineInterface(name));
+    return this.#published(operator.onlineInterface(this.#ctx, name));
   }
 
   /** Makes a waiting member active. ENXIO; EINVAL: in no group, or not healthy; EALREADY. */
   activateInterface(name: string): Operation<void> {
-    return this.#published(this.#administration.activateInterface(name));
+    return this.#published(operator.activateInterface(this.#ctx, name));
   }
 
   /** Changes a living interface. ENXIO, EINVAL, EADDRINUSE, ENOSPC. */
-  setInterface(name: string, changes: InterfaceChanges): Operation<void> {
-    return this.#published(this.#administration.setInterface(name, changes));
+  setInterface(name: string, changes: operator.InterfaceChanges): Operation<void> {
+    return this.#published(operator.setInterface(this.#ctx, name, changes));
   }
 
   /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS; what the host refuses with. */
@@ -215,7 +209,7 @@ export class System {
   handleTime(nowMs: number): void {
     this.#told(nowMs);
     this.scheduler.handleTime(nowMs);
-    this.#ipmp.handleTime();
+    handleDampingTime(this.#ctx);
     handleAddressTime(this.#ctx);
     for (const group of this.#ctx.groups.values()) group.lan.handleTime(this.#ctx.nowMs);
     this.#flush();
@@ -223,12 +217,12 @@ export class System {
 
   /** The device of an interface came, went or changed. Unknown names are ignored. */
   handleDevice(ifname: string, info: DeviceInfo, nowMs: number): void {
-    this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleDevice(tracked, info));
+    this.#withInterface(ifname, nowMs, (tracked) => handleDevice(this.#ctx, tracked, info));
   }
 
   /** What a device says about its link. Ignored for unknown names and absent devices. */
   handleLink(ifname: string, info: LinkInfo, nowMs: number): void {
-    this.#withInterface(ifname, nowMs, (tracked) => this.#ipmp.handleLink(tracked, info));
+    this.#withInterface(ifname, nowMs, (tracked) => handleLink(this.#ctx, tracked, info));
   }
 
   /** A frame that arrived by `port`. Its effects are published by the next `handleTime`. */

@@ -155,13 +155,13 @@ const LIVES: readonly Mutant[] = [
     edits: [
       {
         file: LIFECYCLE,
-        find: "post(this.#ctx, 'group-added', 'configured', {",
+        find: "post(ctx, 'group-added', 'configured', {",
         replace:
           'const { grp } = group; group.grp = undefined;\n' +
           "        yield { label: 'late', begin: (waker) => waker.expireAt(\n" +
           '            waker.scheduler.nowMs + 1, () => waker.resolve()) };\n' +
           '        group.grp = grp;\n' +
-          "        post(this.#ctx, 'group-added', 'configured', {",
+          "        post(ctx, 'group-added', 'configured', {",
       },
     ],
     check: inEveryOrder('group plumb, unplumb'),
@@ -184,12 +184,12 @@ const LIVES: readonly Mutant[] = [
     edits: [
       {
         file: LIFECYCLE,
-        find: 'yield* this.#ctx.closeGroupDevice(group.ifname);',
-        replace: 'this.#unlinkGroup(group); yield* this.#ctx.closeGroupDevice(group.ifname);',
+        find: 'yield* ctx.closeGroupDevice(group.ifname);',
+        replace: 'unlinkGroup(ctx, group); yield* ctx.closeGroupDevice(group.ifname);',
       },
       {
         file: LIFECYCLE,
-        find: 'yield* group.references.drained();\n        this.#unlinkGroup(group);',
+        find: 'yield* group.references.drained();\n    unlinkGroup(ctx, group);',
         replace: '',
       },
     ],

@@ -10,7 +10,7 @@ import { MAX_ADDRESSES } from '../../model/limits.ts';
 import { type Ipv4, ipv4Format, ipv4Parse } from '../../wire/addr.ts';
 import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import type { HostAddress, IpmpGroup, UnservedAddress } from '../object/group.ts';
-import { announce } from './regroup.ts';
+import { announce } from './settle.ts';
 
 /** Addresses that are added in one turn (ours): together some milliseconds. */
 export const ADDED_A_TURN = 256;

@@ -3,16 +3,16 @@
  * (IPMP semantics 2). Refusals carry the errno of that document and change nothing.
  *
  * *Up*: the object is made complete, with the kstat and the illgrp that its way down will need;
- * then one region makes all of it visible. So nobody finds one part without the others.
+ * then one region makes all of it visible. So no look-up finds one part without the others.
  *
  * *Down*: four steps, and only the first can refuse.
  *
- *   condemn…   as writer on the ipsq: in use is EBUSY, and nothing was touched. From here on
- *              whoever looks it up is refused, and no reference is given.
+ *   condemn…   as writer on the ipsq: in use is EBUSY, and nothing was touched. From here on a
+ *              look-up is refused, and no reference is given.
  *   (waiting)  no lock held: the device of a group goes, the last reference is released. The
  *              object is still visible and complete, and its name is taken.
  *   unlink…    one region: out of every list, the kstat with it.
- *   destroy…   unreachable, so nobody can meddle. Cannot fail. Waits for the kstat's reader with
+ *   destroy…   unreachable, so nothing interferes. Cannot fail. Waits for the kstat's reader with
  *              no lock held and no region open.
  *
  * A device that cannot be closed, or a reader that never ends, therefore keeps up nothing but this
@@ -24,16 +24,17 @@ import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { MAX_GROUPS, MAX_NICS } from '../../model/limits.ts';
 import {
+  checkNameIsFree,
   findGroup,
   findInterface,
   type IpmpContext,
   post,
-  refreshOwnMacs,
   refuseCondemnedGroup,
   refuseCondemnedInterface,
   structureChanged,
 } from '../object/context.ts';
 import { IpmpGroup } from '../object/group.ts';
+import { refreshOwnMacs } from '../object/own-macs.ts';
 import {
   checkGroupSpec,
   checkInterfaceSpec,
@@ -42,181 +43,169 @@ import {
 } from '../object/spec.ts';
 import { TrackedPhyint } from '../object/tracked.ts';
 import { dropAddresses, retryUnserved } from './addresses.ts';
-import { alreadyIn, type MembershipOperations } from './membership.ts';
-import { checkNameIsFree } from './names.ts';
-import { unsteer } from './regroup.ts';
+import { alreadyIn, becomeWriter, joinGroup, leave, leaveGroup } from './membership.ts';
+import { unsteer } from './settle.ts';
 import { addTestAddresses, checkTestAddresses } from './test-addresses.ts';
 
-/** Creates and deletes. Each method is an operation for the scheduler. */
-export class Lifecycle {
-  readonly #ctx: IpmpContext;
-  readonly #membership: MembershipOperations;
+/**
+ * Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, EADDRINUSE,
+ * ENOSPC.
+ */
+export function* createInterface(ctx: IpmpContext, spec: InterfaceSpec): Operation<void> {
+  checkInterfaceSpec(spec);
+  checkNameIsFree(ctx, spec.name);
+  const prefixes = checkTestAddresses(ctx, spec.name, spec.testAddresses);
+  const nic = lowestFree(
+    MAX_NICS,
+    [...ctx.interfaces.values()].map((one) => one.nic),
+  );
+  if (nic < 0) throw new OperatorError('ENOSPC', `there are ${MAX_NICS} interfaces already`);
+  const tracked = new TrackedPhyint(ctx, spec, nic);
+  addTestAddresses(tracked, prefixes);
+  ctx.illGlobalLock.write(() => {
+    ctx.interfaces.set(spec.name, tracked);
+    ctx.interfacesByNic.set(nic, tracked);
+    ctx.kstats.install(tracked.kstat);
+  });
+  post(ctx, 'interface-added', 'configured', {
+    ifname: spec.name,
+    to: tracked.shownState,
+  });
+  structureChanged(ctx);
+}
 
-  constructor(ctx: IpmpContext, membership: MembershipOperations) {
-    this.#ctx = ctx;
-    this.#membership = membership;
+/** Forgets an interface; as a member it leaves its group first (semantics 2.6). ENXIO, EBUSY. */
+export function* deleteInterface(ctx: IpmpContext, name: string): Operation<void> {
+  const tracked = yield* condemnInterface(ctx, name);
+  yield* tracked.phyint.references.drained();
+  unlinkInterface(ctx, tracked);
+  yield* destroyInterface(ctx, tracked);
+}
+
+/** Creates a group with its members: all of it or nothing. Refusals of the checks and of join. */
+export function* createGroup(ctx: IpmpContext, spec: GroupSpec): Operation<void> {
+  checkGroupSpec(spec);
+  for (const name of new Set([spec.name, spec.groupName ?? spec.name])) {
+    checkNameIsFree(ctx, name);
   }
-
-  /**
-   * Names an interface; its device may come later. EINVAL, ENAMETOOLONG, EEXIST, EADDRINUSE,
-   * ENOSPC.
-   */
-  *createInterface(spec: InterfaceSpec): Operation<void> {
-    checkInterfaceSpec(spec);
-    checkNameIsFree(this.#ctx, spec.name);
-    const prefixes = checkTestAddresses(this.#ctx, spec.name, spec.testAddresses);
-    const nic = lowestFree(
-      MAX_NICS,
-      [...this.#ctx.interfaces.values()].map((one) => one.nic),
-    );
-    if (nic < 0) throw new OperatorError('ENOSPC', `there are ${MAX_NICS} interfaces already`);
-    const tracked = new TrackedPhyint(this.#ctx, spec, nic);
-    addTestAddresses(tracked, prefixes);
-    this.#ctx.illGlobalLock.write(() => {
-      this.#ctx.interfaces.set(spec.name, tracked);
-      this.#ctx.interfacesByNic.set(nic, tracked);
-      this.#ctx.kstats.install(tracked.kstat);
-    });
-    post(this.#ctx, 'interface-added', 'configured', {
-      ifname: spec.name,
-      to: tracked.shownState,
-    });
-    structureChanged(this.#ctx);
+  for (const ifname of spec.interfaces) {
+    const tracked = findInterface(ctx, ifname);
+    const other = tracked.group ?? tracked.joining;
+    if (other !== undefined) throw alreadyIn(ifname, other.name);
   }
-
-  /** Forgets an interface; as a member it leaves its group first (semantics 2.6). ENXIO, EBUSY. */
-  *deleteInterface(name: string): Operation<void> {
-    const tracked = yield* this.#condemnInterface(name);
-    yield* tracked.phyint.references.drained();
-    this.#unlinkInterface(tracked);
-    yield* this.#destroyInterface(tracked);
+  const index = lowestFree(
+    MAX_GROUPS,
+    [...ctx.groups.values()].map((one) => one.index),
+  );
+  if (index < 0) throw new OperatorError('ENOSPC', `there are ${MAX_GROUPS} groups already`);
+  const group = new IpmpGroup(ctx, spec, index);
+  ctx.illGlobalLock.write(() => {
+    ctx.groups.set(group.ifname, group);
+    ctx.groupsByPort.set(group.port, group);
+    ctx.kstats.install(group.kstat);
+  });
+  post(ctx, 'group-added', 'configured', { group: group.name, to: group.state });
+  structureChanged(ctx);
+  try {
+    for (const ifname of spec.interfaces) yield* joinGroup(ctx, spec.name, ifname);
+  } catch (error) {
+    yield* undoCreate(ctx, group);
+    throw error;
   }
+}
 
-  /** Creates a group with its members: all of it or nothing. Refusals of the checks and of join. */
-  *createGroup(spec: GroupSpec): Operation<void> {
-    checkGroupSpec(spec);
-    for (const name of new Set([spec.name, spec.groupName ?? spec.name])) {
-      checkNameIsFree(this.#ctx, name);
+/** Whether a group could be deleted now. ENOENT, EBUSY. */
+export function checkGroupDeletable(ctx: IpmpContext, name: string): void {
+  refuseGroupInUse(findGroup(ctx, name));
+}
+
+/** Deletes an empty group. ENOENT, EBUSY. */
+export function* deleteGroup(ctx: IpmpContext, name: string): Operation<void> {
+  const group = yield* condemnGroup(ctx, name);
+  yield* ctx.closeGroupDevice(group.ifname);
+  yield* group.references.drained();
+  unlinkGroup(ctx, group);
+  yield* destroyGroup(ctx, group);
+}
+
+/** The leaving of a member is an operation of its own; only what is in no group is condemned. */
+function* condemnInterface(ctx: IpmpContext, name: string): Operation<TrackedPhyint> {
+  const tracked = findInterface(ctx, name);
+  using _writer = yield* becomeWriter(tracked);
+  refuseCondemnedInterface(tracked);
+  const { joining } = tracked;
+  if (joining !== undefined) {
+    const message = `cannot delete interface ${name}: it is joining group ${joining.name}`;
+    throw new OperatorError('EBUSY', message);
+  }
+  if (tracked.group !== undefined) yield* leave(ctx, tracked, tracked.group);
+  tracked.phyint.references.condemn();
+  return tracked;
+}
+
+function unlinkInterface(ctx: IpmpContext, tracked: TrackedPhyint): void {
+  const { interfaces, interfacesByNic, kstats, illGlobalLock } = ctx;
+  illGlobalLock.write(() => {
+    interfaces.delete(tracked.name);
+    interfacesByNic.delete(tracked.nic);
+    kstats.unlink(tracked.kstat);
+    tracked.phyint.references.unlink();
+  });
+}
+
+function* destroyInterface(ctx: IpmpContext, tracked: TrackedPhyint): Operation<void> {
+  const { name, dampingDeadline } = tracked;
+  if (dampingDeadline !== undefined) ctx.dampingDeadlines.cancel(dampingDeadline);
+  refreshOwnMacs(ctx);
+  post(ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
+  structureChanged(ctx);
+  if (tracked.ill.testIpifs.length > 0) retryUnserved(ctx);
+  yield* ctx.kstats.destroy(tracked.kstat);
+  tracked.phyint.references.free();
+}
+
+/** As I_PUNLINK (semantics 2.6): members and joins in flight keep a group. */
+function* condemnGroup(ctx: IpmpContext, name: string): Operation<IpmpGroup> {
+  const group = findGroup(ctx, name);
+  using _writer = yield* acquire(group.ipsq);
+  refuseCondemnedGroup(group);
+  refuseGroupInUse(group);
+  group.references.condemn();
+  return group;
+}
+
+/** The meta-interface with its illgrp: neither is found without the other. */
+function unlinkGroup(ctx: IpmpContext, group: IpmpGroup): void {
+  const { groups, groupsByPort, kstats, illGlobalLock } = ctx;
+  illGlobalLock.write(() => {
+    groups.delete(group.ifname);
+    groupsByPort.delete(group.port);
+    kstats.unlink(group.kstat);
+    group.references.unlink();
+  });
+}
+
+function* destroyGroup(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
+  dropAddresses(ctx, group);
+  unsteer(ctx, group);
+  ctx.frames.keep(group.lan.counters);
+  refreshOwnMacs(ctx);
+  structureChanged(ctx);
+  post(ctx, 'group-removed', 'configured', { group: group.name, from: group.state });
+  yield* ctx.kstats.destroy(group.kstat);
+  group.references.free();
+}
+
+/** Takes a group back that could not get all its members; the first refusal is what counts. */
+function* undoCreate(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
+  try {
+    for (const member of [...group.members]) {
+      yield* leaveGroup(ctx, group.ifname, member.name);
     }
-    for (const ifname of spec.interfaces) {
-      const tracked = findInterface(this.#ctx, ifname);
-      const other = tracked.group ?? tracked.joining;
-      if (other !== undefined) throw alreadyIn(ifname, other.name);
-    }
-    const index = lowestFree(
-      MAX_GROUPS,
-      [...this.#ctx.groups.values()].map((one) => one.index),
-    );
-    if (index < 0) throw new OperatorError('ENOSPC', `there are ${MAX_GROUPS} groups already`);
-    const group = new IpmpGroup(this.#ctx, spec, index);
-    this.#ctx.illGlobalLock.write(() => {
-      this.#ctx.groups.set(group.ifname, group);
-      this.#ctx.groupsByPort.set(group.port, group);
-      this.#ctx.kstats.install(group.kstat);
-    });
-    post(this.#ctx, 'group-added', 'configured', { group: group.name, to: group.state });
-    structureChanged(this.#ctx);
-    try {
-      for (const ifname of spec.interfaces) yield* this.#membership.joinGroup(spec.name, ifname);
-    } catch (error) {
-      yield* this.#undoCreate(group);
-      throw error;
-    }
-  }
-
-  /** Whether a group could be deleted now. ENOENT, EBUSY. */
-  checkGroupDeletable(name: string): void {
-    refuseGroupInUse(findGroup(this.#ctx, name));
-  }
-
-  /** Deletes an empty group. ENOENT, EBUSY. */
-  *deleteGroup(name: string): Operation<void> {
-    const group = yield* this.#condemnGroup(name);
-    yield* this.#ctx.closeGroupDevice(group.ifname);
-    yield* group.references.drained();
-    this.#unlinkGroup(group);
-    yield* this.#destroyGroup(group);
-  }
-
-  /** The leaving of a member is an operation of its own; only what is in no group is condemned. */
-  *#condemnInterface(name: string): Operation<TrackedPhyint> {
-    const tracked = findInterface(this.#ctx, name);
-    using _writer = yield* this.#membership.becomeWriter(tracked);
-    refuseCondemnedInterface(tracked);
-    const { joining } = tracked;
-    if (joining !== undefined) {
-      const message = `cannot delete interface ${name}: it is joining group ${joining.name}`;
-      throw new OperatorError('EBUSY', message);
-    }
-    if (tracked.group !== undefined) yield* this.#membership.leave(tracked, tracked.group);
-    tracked.phyint.references.condemn();
-    return tracked;
-  }
-
-  #unlinkInterface(tracked: TrackedPhyint): void {
-    const { interfaces, interfacesByNic, kstats, illGlobalLock } = this.#ctx;
-    illGlobalLock.write(() => {
-      interfaces.delete(tracked.name);
-      interfacesByNic.delete(tracked.nic);
-      kstats.unlink(tracked.kstat);
-      tracked.phyint.references.unlink();
-    });
-  }
-
-  *#destroyInterface(tracked: TrackedPhyint): Operation<void> {
-    const { name, dampingDeadline } = tracked;
-    if (dampingDeadline !== undefined) this.#ctx.dampingDeadlines.cancel(dampingDeadline);
-    refreshOwnMacs(this.#ctx);
-    post(this.#ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
-    structureChanged(this.#ctx);
-    if (tracked.ill.testIpifs.length > 0) retryUnserved(this.#ctx);
-    yield* this.#ctx.kstats.destroy(tracked.kstat);
-    tracked.phyint.references.free();
-  }
-
-  /** As I_PUNLINK (semantics 2.6): members and joins in flight keep a group. */
-  *#condemnGroup(name: string): Operation<IpmpGroup> {
-    const group = findGroup(this.#ctx, name);
-    using _writer = yield* acquire(group.ipsq);
-    refuseCondemnedGroup(group);
-    refuseGroupInUse(group);
-    group.references.condemn();
-    return group;
-  }
-
-  /** The meta-interface with its illgrp: neither is found without the other. */
-  #unlinkGroup(group: IpmpGroup): void {
-    const { groups, groupsByPort, kstats, illGlobalLock } = this.#ctx;
-    illGlobalLock.write(() => {
-      groups.delete(group.ifname);
-      groupsByPort.delete(group.port);
-      kstats.unlink(group.kstat);
-      group.references.unlink();
-    });
-  }
-
-  *#destroyGroup(group: IpmpGroup): Operation<void> {
-    dropAddresses(this.#ctx, group);
-    unsteer(this.#ctx, group);
-    this.#ctx.frames.keep(group.lan.counters);
-    refreshOwnMacs(this.#ctx);
-    structureChanged(this.#ctx);
-    post(this.#ctx, 'group-removed', 'configured', { group: group.name, from: group.state });
-    yield* this.#ctx.kstats.destroy(group.kstat);
-    group.references.free();
-  }
-
-  /** Takes a group back that could not get all its members; the first refusal is what counts. */
-  *#undoCreate(group: IpmpGroup): Operation<void> {
-    try {
-      for (const member of [...group.members]) {
-        yield* this.#membership.leaveGroup(group.ifname, member.name);
-      }
-      if (this.#ctx.groups.get(group.ifname) === group) yield* this.deleteGroup(group.ifname);
-    } catch (error) {
-      // Somebody else has given the group a member meanwhile: then it is theirs and stays.
-      if (!(error instanceof OperatorError)) throw error;
-    }
+    if (ctx.groups.get(group.ifname) === group) yield* deleteGroup(ctx, group.ifname);
+  } catch (error) {
+    // Somebody else has given the group a member meanwhile: then it is theirs and stays.
+    if (!(error instanceof OperatorError)) throw error;
   }
 }
 

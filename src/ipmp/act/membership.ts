@@ -19,9 +19,11 @@ import { assert } from '../../base/assert.ts';
 import { OperatorError } from '../../base/errors.ts';
 import { acquire, type Held } from '../../base/lock.ts';
 import { type Operation, sleepFor } from '../../base/operation.ts';
+import type { Cause } from '../../model/causes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import { READ_BUDGET_MS, within } from '../../stats/collector.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../stats/schema.ts';
+import { clashes } from '../decide/health.ts';
 import {
   findGroup,
   findInterface,
@@ -32,16 +34,17 @@ import {
   structureChanged,
 } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
-import type { TrackedPhyint } from '../object/tracked.ts';
-import type { Policy } from './policy.ts';
+import type { TrackedPhyint, Withdrawal } from '../object/tracked.ts';
+import { handOver, settle } from './settle.ts';
 import { bindTestAddresses, dropTestAddresses } from './test-addresses.ts';
+import { enter, freeMac, replace, transit } from './transit.ts';
 
-/** Ours: after an announcement neighbours have heard it, and what they sent before has arrived. */
+/** Ours: within it neighbours take an announcement, and what they sent before arrives. */
 const WITHDRAWAL_GRACE_MS = 50;
 
 /**
- * Waits until neighbours send nothing to a member that withdraws: they have been told of every
- * move, which takes up to a second when addresses move often, and then the grace is over.
+ * Waits until neighbours send nothing to a member that withdraws: every move has been announced,
+ * which takes up to a second when addresses move often, and then the grace period is over.
  */
 export function* untilUnused(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
   const { nowMs } = ctx;
@@ -49,155 +52,199 @@ export function* untilUnused(ctx: IpmpContext, group: IpmpGroup): Operation<void
   yield* sleepFor(toldAtMs - nowMs + WITHDRAWAL_GRACE_MS);
 }
 
-/** Joins and leaves. */
-export class MembershipOperations {
-  readonly #ctx: IpmpContext;
-  readonly #policy: Policy;
-
-  constructor(ctx: IpmpContext, policy: Policy) {
-    this.#ctx = ctx;
-    this.#policy = policy;
-  }
-
-  /** Makes a NIC a member; of one nothing. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
-  *joinGroup(groupName: string, ifname: string): Operation<void> {
-    const tracked = findInterface(this.#ctx, ifname);
-    const group = yield* this.#acceptJoin(tracked, groupName);
-    if (group === undefined) return;
-    using _held = group.references.hold('join');
-    using _reference = tracked.phyint.references.hold('join');
-    try {
-      using _writer = yield* acquire(group.ipsq);
-      const value = yield* this.#askFirst(tracked);
-      this.#join(tracked, group, value);
-    } finally {
-      if (tracked.joining === group) {
-        tracked.joining = undefined;
-        group.pendingJoins--;
-      }
-    }
-  }
-
-  /** Ends a membership. ENXIO, ENOENT, EINVAL; no member of any group: nothing. */
-  *leaveGroup(groupName: string, ifname: string): Operation<void> {
-    const tracked = findInterface(this.#ctx, ifname);
-    findGroup(this.#ctx, groupName);
-    using _writer = yield* this.becomeWriter(tracked);
-    const { group } = tracked;
-    if (group === undefined) return;
-    if (group !== lookupGroup(this.#ctx, groupName)) {
-      throw new OperatorError(
-        'EINVAL',
-        `interface ${ifname} is in group ${group.name}, not in ${groupName}`,
-      );
-    }
-    yield* this.leave(tracked, group);
-  }
-
-  /** Becomes writer on an interface, whatever lock that is by the time it is ours. */
-  *becomeWriter(tracked: TrackedPhyint): Operation<Held> {
-    for (;;) {
-      const lock = tracked.writerLock;
-      const held = yield* acquire(lock);
-      if (tracked.writerLock === lock) return held;
-      held.release();
-    }
-  }
-
-  /** The checks of a join, in the order of semantics 2.4; undefined: it is a member already. */
-  *#acceptJoin(tracked: TrackedPhyint, groupName: string): Operation<IpmpGroup | undefined> {
-    using _writer = yield* this.becomeWriter(tracked);
-    refuseCondemnedInterface(tracked);
-    const { name } = tracked;
-    const present = tracked.group ?? tracked.joining;
-    if (present !== undefined && present === lookupGroup(this.#ctx, groupName)) return undefined;
-    if (present !== undefined) throw alreadyIn(name, present.name);
-    const group = findGroup(this.#ctx, groupName);
-    if (group.members.length + group.pendingJoins >= MAX_GROUP_MEMBERS) {
-      const message = `group ${group.name} has ${MAX_GROUP_MEMBERS} members already`;
-      throw new OperatorError('ENOSPC', message);
-    }
-    this.#ctx.illGlobalLock.write(() => {
-      tracked.joining = group;
-      group.pendingJoins++;
-    });
-    return group;
-  }
-
-  /** The join itself: one turn. */
-  #join(tracked: TrackedPhyint, group: IpmpGroup, value: LinkCounters): void {
-    const ctx = this.#ctx;
-    ctx.illGlobalLock.write(() => {
+/** Makes a NIC a member; of one nothing. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
+export function* joinGroup(ctx: IpmpContext, groupName: string, ifname: string): Operation<void> {
+  const tracked = findInterface(ctx, ifname);
+  const group = yield* acceptJoin(ctx, tracked, groupName);
+  if (group === undefined) return;
+  using _held = group.references.hold('join');
+  using _reference = tracked.phyint.references.hold('join');
+  try {
+    using _writer = yield* acquire(group.ipsq);
+    const value = yield* askFirst(ctx, tracked);
+    join(ctx, tracked, group, value);
+  } finally {
+    if (tracked.joining === group) {
       tracked.joining = undefined;
       group.pendingJoins--;
-      const ordinal = group.grp.freeOrdinal();
-      const counters = group.counters.join(value);
-      group.grp.addMember(tracked);
-      tracked.membership = { group, ordinal, counters, withdrawal: 'none' };
-    });
-    post(ctx, 'member-added', 'joined', {
-      group: group.name,
-      ifname: tracked.name,
-      to: tracked.shownState,
-    });
-    structureChanged(ctx);
-    this.#policy.memberJoined(tracked, group);
-    bindTestAddresses(ctx, tracked);
-  }
-
-  /** Leaves; the caller is writer on the group. */
-  *leave(tracked: TrackedPhyint, group: IpmpGroup): Operation<void> {
-    const ctx = this.#ctx;
-    if (this.#policy.memberWithdraws(tracked, group, 'leave')) yield* untilUnused(ctx, group);
-    const value = yield* this.#askOrForget(tracked);
-    this.#policy.memberGone(tracked, group);
-    dropTestAddresses(ctx, tracked, 'left');
-    ctx.illGlobalLock.write(() => {
-      const { membership } = tracked;
-      assert(membership !== undefined, `${tracked.name} is a member`);
-      group.counters.leave(membership.counters, value);
-      group.grp.removeMember(tracked);
-      tracked.membership = undefined;
-      tracked.setInactive(false, 'left');
-    });
-    post(ctx, 'member-removed', 'left', {
-      group: group.name,
-      ifname: tracked.name,
-      from: tracked.shownState,
-    });
-    structureChanged(ctx);
-    this.#policy.memberLeft(tracked, group);
-  }
-
-  /** The counters at a join. What has no device has counted nothing that could be lost. */
-  *#askFirst(tracked: TrackedPhyint): Operation<LinkCounters> {
-    try {
-      return yield* this.#ask(tracked);
-    } catch (error) {
-      const isNowhere = error instanceof OperatorError && error.code === 'ENODEV';
-      if (isNowhere && !tracked.phyint.present) return LINK_COUNTERS_ZERO;
-      throw error;
     }
   }
+}
 
-  /** The counters; undefined if the driver does not say them in time. */
-  *#askOrForget(tracked: TrackedPhyint): Operation<LinkCounters | undefined> {
-    using _reference = tracked.phyint.references.hold('leave');
-    try {
-      return yield* this.#ask(tracked);
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      return undefined; // the last value that anybody has seen is committed instead
-    }
-  }
-
-  #ask(tracked: TrackedPhyint): Operation<LinkCounters> {
-    const { scheduler, linkStatistics } = this.#ctx;
-    const deadlineMs = scheduler.nowMs + READ_BUDGET_MS;
-    return within(`statistics of ${tracked.name}`, deadlineMs, () =>
-      linkStatistics(tracked.nic, tracked.name),
+/** Ends a membership. ENXIO, ENOENT, EINVAL; no member of any group: nothing. */
+export function* leaveGroup(ctx: IpmpContext, groupName: string, ifname: string): Operation<void> {
+  const tracked = findInterface(ctx, ifname);
+  findGroup(ctx, groupName);
+  using _writer = yield* becomeWriter(tracked);
+  const { group } = tracked;
+  if (group === undefined) return;
+  if (group !== lookupGroup(ctx, groupName)) {
+    throw new OperatorError(
+      'EINVAL',
+      `interface ${ifname} is in group ${group.name}, not in ${groupName}`,
     );
   }
+  yield* leave(ctx, tracked, group);
+}
+
+/** Becomes writer on an interface, whatever lock that is by the time it is ours. */
+export function* becomeWriter(tracked: TrackedPhyint): Operation<Held> {
+  for (;;) {
+    const lock = tracked.writerLock;
+    const held = yield* acquire(lock);
+    if (tracked.writerLock === lock) return held;
+    held.release();
+  }
+}
+
+/** The checks of a join, in the order of semantics 2.4; undefined: it is a member already. */
+function* acceptJoin(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  groupName: string,
+): Operation<IpmpGroup | undefined> {
+  using _writer = yield* becomeWriter(tracked);
+  refuseCondemnedInterface(tracked);
+  const { name } = tracked;
+  const present = tracked.group ?? tracked.joining;
+  if (present !== undefined && present === lookupGroup(ctx, groupName)) return undefined;
+  if (present !== undefined) throw alreadyIn(name, present.name);
+  const group = findGroup(ctx, groupName);
+  if (group.members.length + group.pendingJoins >= MAX_GROUP_MEMBERS) {
+    const message = `group ${group.name} has ${MAX_GROUP_MEMBERS} members already`;
+    throw new OperatorError('ENOSPC', message);
+  }
+  ctx.illGlobalLock.write(() => {
+    tracked.joining = group;
+    group.pendingJoins++;
+  });
+  return group;
+}
+
+/** The join itself: one turn (semantics 6.2, "initial"). */
+function join(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  group: IpmpGroup,
+  value: LinkCounters,
+): void {
+  ctx.illGlobalLock.write(() => {
+    tracked.joining = undefined;
+    group.pendingJoins--;
+    const ordinal = group.grp.freeOrdinal();
+    const counters = group.counters.join(value);
+    group.grp.addMember(tracked);
+    tracked.membership = { group, ordinal, counters, withdrawal: 'none' };
+  });
+  post(ctx, 'member-added', 'joined', {
+    group: group.name,
+    ifname: tracked.name,
+    to: tracked.shownState,
+  });
+  structureChanged(ctx);
+  if (tracked.state === 'running') {
+    if (clashes(tracked)) transit(ctx, tracked, 'mac-clash');
+    else enter(ctx, tracked, group, false, 'joined');
+  }
+  settle(ctx, group);
+  bindTestAddresses(ctx, tracked);
+}
+
+/**
+ * Leaves; the caller is writer on the group. An interface that is out of use for its MAC, or was
+ * offline, is so no longer than its membership lasts.
+ */
+export function* leave(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  group: IpmpGroup,
+): Operation<void> {
+  if (withdraw(ctx, tracked, group, 'leave')) yield* untilUnused(ctx, group);
+  const value = yield* askOrForget(ctx, tracked);
+  setWithdrawal(ctx, tracked, 'gone', 'left');
+  handOver(ctx, group);
+  dropTestAddresses(ctx, tracked, 'left');
+  ctx.illGlobalLock.write(() => {
+    const { membership } = tracked;
+    assert(membership !== undefined, `${tracked.name} is a member`);
+    group.counters.leave(membership.counters, value);
+    group.grp.removeMember(tracked);
+    tracked.membership = undefined;
+    tracked.setInactive(false, 'left');
+  });
+  post(ctx, 'member-removed', 'left', {
+    group: group.name,
+    ifname: tracked.name,
+    from: tracked.shownState,
+  });
+  structureChanged(ctx);
+  freeMac(ctx, tracked);
+  settle(ctx, group);
+}
+
+/**
+ * A member is on its way out of its group (semantics 2.5) or of use (6.4): the others take over
+ * before it goes. Answers whether one took over, so that frames may still be on their way to it.
+ */
+export function withdraw(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  group: IpmpGroup,
+  how: 'leave' | 'offline',
+): boolean {
+  const wasActive = tracked.isUsable;
+  setWithdrawal(ctx, tracked, how, how === 'leave' ? 'left' : 'taken-offline');
+  const othersActive = group.members.some((member) => member.isUsable);
+  const isReplaced = how === 'offline' || !othersActive || tracked.standby;
+  if (wasActive && isReplaced) replace(ctx, group);
+  handOver(ctx, group);
+  return wasActive && !group.grp.active.includes(tracked);
+}
+
+export function setWithdrawal(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+  withdrawal: Withdrawal,
+  why: Cause,
+): void {
+  ctx.illGlobalLock.write(() => {
+    assert(tracked.membership !== undefined, `${tracked.name} is a member`);
+    tracked.membership.withdrawal = withdrawal;
+    tracked.activeCause = why;
+  });
+}
+
+/** The counters at a join. What has no device has counted nothing that could be lost. */
+function* askFirst(ctx: IpmpContext, tracked: TrackedPhyint): Operation<LinkCounters> {
+  try {
+    return yield* ask(ctx, tracked);
+  } catch (error) {
+    const isNowhere = error instanceof OperatorError && error.code === 'ENODEV';
+    if (isNowhere && !tracked.phyint.present) return LINK_COUNTERS_ZERO;
+    throw error;
+  }
+}
+
+/** The counters; undefined if the driver does not give them in time. */
+function* askOrForget(
+  ctx: IpmpContext,
+  tracked: TrackedPhyint,
+): Operation<LinkCounters | undefined> {
+  using _reference = tracked.phyint.references.hold('leave');
+  try {
+    return yield* ask(ctx, tracked);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return undefined; // the last value that was published is committed instead
+  }
+}
+
+function ask(ctx: IpmpContext, tracked: TrackedPhyint): Operation<LinkCounters> {
+  const { scheduler, linkStatistics } = ctx;
+  const deadlineMs = scheduler.nowMs + READ_BUDGET_MS;
+  return within(`statistics of ${tracked.name}`, deadlineMs, () =>
+    linkStatistics(tracked.nic, tracked.name),
+  );
 }
 
 /** Refusal: a NIC is in one group at a time. */

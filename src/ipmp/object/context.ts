@@ -117,8 +117,10 @@ export interface SystemParts {
   readonly toldMs: () => number;
 }
 
-/** The shared state of the group layer. */
-export interface IpmpContext {
+/** The shared state of the group layer, with the services that it uses. */
+export interface IpmpContext
+  extends Required<Omit<ShellServices, 'lockClock'>>,
+    Omit<SystemParts, 'toldMs'> {
   /** Guards the maps below, membership, links, active lists, bindings and baselines. */
   readonly illGlobalLock: Region;
   readonly interfaces: Map<string, TrackedPhyint>;
@@ -129,7 +131,6 @@ export interface IpmpContext {
   /** Groups of whose addresses on the host some are still to be added. */
   readonly incompleteGroups: Set<IpmpGroup>;
   readonly ownMacs: OwnMacs;
-  readonly isHostMac: (mac: Mac) => boolean;
   readonly events: Fifo<SystemEvent>;
   readonly transmissions: Fifo<Transmission>;
   readonly hostRequests: Fifo<HostRequest>;
@@ -138,16 +139,8 @@ export interface IpmpContext {
   /** Frames taken that ended here without being answered or consumed. */
   readonly drops: Map<DropReason, bigint>;
   readonly dampingDeadlines: DeadlineQueue<TrackedPhyint>;
-  readonly words: LiveWords;
   /** Interfaces, groups, addresses or redirects changed: the tables are not what they should be. */
   isStructureChanged: boolean;
-  readonly scheduler: Scheduler;
-  readonly linkStatistics: LinkStatistics;
-  readonly closeGroupDevice: CloseGroupDevice;
-  readonly setGroupForwarding: SetGroupForwarding;
-  readonly setGroupMulticast: SetGroupMulticast;
-  readonly kstats: KstatChain;
-  readonly rng: Rng;
   /** Monotonic milliseconds, never back. */
   readonly nowMs: number;
 }
@@ -232,6 +225,11 @@ export function postInterface(
   post(ctx, event, cause, { group: tracked.group?.name, ifname: tracked.name, ...change });
 }
 
+// A group has two names: that of its device, which is also its kstat's and never changes, and its
+// own, which is the same at first and may be changed (IPMP semantics 2.7). No name is given twice,
+// so a look-up by either finds one thing. The host, the forwarding path and the kstat chain know
+// the device; all that operators see bears the group's own name.
+
 /** The group called so, else the one whose device is; undefined if there is neither. */
 export function lookupGroup(ctx: IpmpContext, name: string): IpmpGroup | undefined {
   for (const group of ctx.groups.values()) if (group.name === name) return group;
@@ -246,7 +244,7 @@ export function findGroup(ctx: IpmpContext, name: string): IpmpGroup {
   return group;
 }
 
-/** For who has waited since the look-up: ENOENT if the group has been condemned meanwhile. */
+/** Re-check after a wait: ENOENT if the group has been condemned meanwhile. */
 export function refuseCondemnedGroup({ name, references }: IpmpGroup): void {
   if (references.condemned) throw new OperatorError('ENOENT', `there is no group ${name}`);
 }
@@ -259,16 +257,26 @@ export function findInterface(ctx: IpmpContext, name: string): TrackedPhyint {
   return tracked;
 }
 
-/** For who has waited since the look-up: ENXIO if the interface has been condemned meanwhile. */
+/** Re-check after a wait: ENXIO if the interface has been condemned meanwhile. */
 export function refuseCondemnedInterface({ name, phyint }: TrackedPhyint): void {
   if (phyint.references.condemned) {
     throw new OperatorError('ENXIO', `there is no interface ${name}`);
   }
 }
 
-/** Recomputes the set of MACs that are ours; after any of them changed. */
-export function refreshOwnMacs(ctx: IpmpContext): void {
-  const nics = [...ctx.interfaces.values()].map(({ phyint }) => phyint.physAddr);
-  const groups = [...ctx.groups.values()].map(({ device }) => device.mac);
-  ctx.ownMacs.replace([...nics, ...groups], ctx.nowMs);
+/** EEXIST if an interface has the name, or a group (but `except`) or its device. */
+export function checkNameIsFree(ctx: IpmpContext, name: string, except?: IpmpGroup): void {
+  if (ctx.interfaces.has(name)) {
+    throw new OperatorError('EEXIST', `there is an interface ${name} already`);
+  }
+  for (const group of ctx.groups.values()) {
+    if (group === except || (group.name !== name && group.ifname !== name)) continue;
+    throw new OperatorError('EEXIST', takenBy(group, name));
+  }
+}
+
+function takenBy({ name, ifname, references }: IpmpGroup, taken: string): string {
+  if (references.condemned) return `group ${name} is still being deleted`;
+  if (name === taken) return `there is a group ${taken} already`;
+  return `${ifname} is the device of group ${name}`;
 }

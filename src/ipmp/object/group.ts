@@ -5,6 +5,7 @@
 
 import { WaitLock } from '../../base/lock.ts';
 import { References } from '../../base/reference.ts';
+import { SLOTS_PER_GROUP } from '../../datapath/tables/fib.ts';
 import { Lan } from '../../ip/lan.ts';
 import { PHYI_FAILED, PHYI_IPMP, PHYI_RUNNING } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
@@ -133,6 +134,11 @@ export class IpmpGroup {
 
   get port(): number {
     return GROUP_PORT_BASE + this.index;
+  }
+
+  /** The placement slot of a member's ordinal. */
+  slotOf(ordinal: number): number {
+    return this.index * SLOTS_PER_GROUP + ordinal;
   }
 
   get isRunning(): boolean {

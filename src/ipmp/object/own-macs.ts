@@ -1,10 +1,11 @@
 /**
- * The MACs that are ours: those of the devices that there are and, for a while, of those that were.
- * What a NIC has sent may still be under way when the NIC is gone or has another MAC; another NIC
- * of ours that hears it must know our own voice, or it finds our addresses in use by a stranger.
+ * The MACs that are ours: those of the present devices and, for a while, of former ones. A frame
+ * may still be in flight when its NIC is gone or has another MAC. Another NIC of ours that receives
+ * it must recognise it; otherwise conflict detection reports our own addresses as conflicts.
  */
 
 import type { Mac } from '../../wire/addr.ts';
+import type { IpmpContext } from './context.ts';
 
 /** Ours: no switch holds a frame back for longer. */
 export const FORMER_KEPT_MS = 1000;
@@ -14,7 +15,7 @@ export class OwnMacs {
   #present = new Set<Mac>();
   readonly #formerUntilMs = new Map<Mac, number>();
 
-  /** True for a MAC of ours, present or of late. */
+  /** True for a MAC of ours, present or former. */
   has(mac: Mac, nowMs: number): boolean {
     return this.#present.has(mac) || nowMs < (this.#formerUntilMs.get(mac) ?? 0);
   }
@@ -30,4 +31,11 @@ export class OwnMacs {
       if (!this.#present.has(mac)) this.#formerUntilMs.set(mac, nowMs + FORMER_KEPT_MS);
     }
   }
+}
+
+/** Recomputes the set of MACs that are ours; after any of them changed. */
+export function refreshOwnMacs(ctx: IpmpContext): void {
+  const nics = [...ctx.interfaces.values()].map(({ phyint }) => phyint.physAddr);
+  const groups = [...ctx.groups.values()].map(({ device }) => device.mac);
+  ctx.ownMacs.replace([...nics, ...groups], ctx.nowMs);
 }

@@ -149,6 +149,11 @@ export class TrackedPhyint implements Candidate, PhyintLife {
     return this.functioning && !this.inactive;
   }
 
+  /** When a repair of it may be believed (damping.ts). */
+  get believedAtMs(): number {
+    return this.damping.believedAtMs(this.group?.settings.flapDamping ?? null);
+  }
+
   get shownState(): InterfaceState {
     return INTERFACE_STATES[this.state];
   }

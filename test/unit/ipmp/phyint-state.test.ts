@@ -1,6 +1,6 @@
 /**
- * The states of an interface, cell by cell. Each row: a state; each column: an event; each cell: the
- * next state, what follows for the group, and the cause. `.` is "stay, do nothing", `!` cannot
+ * The states of an interface, cell by cell. Each row: a state; each column: an event; each cell:
+ * the next state, what follows for the group, and the cause. `.` is "stay, do nothing", `!` cannot
  * happen.
  */
 
@@ -162,7 +162,7 @@ test('every cell of the table of an interface', () => {
   equal(cells, 77);
 });
 
-test('causes: recorded with a change of state, noted while it is offline, and then they count', () => {
+test('causes are recorded with a state, noted while it is offline, and count again online', () => {
   const life = inState('running');
   phyintTransition(life, 'link-down');
   deepEqual(life, { ...life, state: 'failed', cause: 'link-down', activeCause: 'link-down' });
