@@ -51,7 +51,6 @@ export function lawBreaches(rows: readonly KstatRow[]): string[] {
     ['upward', datapath('punted'), control('taken')],
     ['downward', control('sent'), datapath('injected') + control('lost')],
     ['reasons', sum('drops', Object.keys(drops)), ends],
-    ['catch-all', statisticOf(rows, 'drops', 'unclassified'), 0n],
   ];
   return laws.flatMap(([name, left, right]) => {
     return left === right ? [] : [`${name}: ${left} != ${right}`];

@@ -44,7 +44,6 @@ export const DROP_REASONS = {
     transmit_down: 'the device was down (EIO)',
     transmit_refused: 'the kernel refused the frame as malformed (EINVAL)',
     transmit_gone: 'the device no longer exists (EBADFD)',
-    unclassified: 'no rule matched: a defect in the daemon',
   },
   ip: {
     arp_malformed: 'ARP whose lengths, types or operation are not those of IPv4 over Ethernet',

@@ -42,6 +42,10 @@ function filesThatRun(program: string): string[] {
     .filter((source) => programsOf(source, [program]).length > 0);
 }
 
+test('every stage has test files', () => {
+  for (const { name, folder } of STAGES) ok(testFiles(folder).length > 0, name);
+});
+
 test('a missing program leaves out the files that run it, and no others', () => {
   deepEqual(filesThatRun('dhclient'), ['test/netns/group/dhcp.test.ts']);
   deepEqual(filesThatRun('traceroute'), ['test/netns/frames/path.test.ts']);
