@@ -24,7 +24,8 @@ import { addressParse, canonicalPrefix, prefixRead } from '../model/prefix.ts';
 import type { ReloadRow } from '../model/rows.ts';
 import type { System } from '../system.ts';
 import { type ChangingDevices, inOneTurn } from './applier.ts';
-import type { Reconfiguration } from './reconfiguration.ts';
+import type { GroupContents } from './group-contents.ts';
+import type { Edit, Reconfiguration } from './reconfiguration.ts';
 import {
   alreadyMember,
   findGroup,
@@ -60,7 +61,7 @@ export class Commands implements ControlChanges {
         const owner = ownerOf(config, ifname);
         if (owner !== undefined) throw alreadyMember(ifname, owner);
       }
-      return [store.creation('groups', name, { interfaces: [...interfaces] })];
+      return { edits: [store.creation('groups', name, { interfaces: [...interfaces] })] };
     });
   }
 
@@ -70,23 +71,23 @@ export class Commands implements ControlChanges {
       const { system, reconfiguration } = this.#options;
       const isThere = reconfiguration.config.groups.some((one) => one.name === group.name);
       if (isThere) system.checkGroupDeletable(group.name);
-      return [{ path: ['groups', group.name], value: REMOVED }];
+      return { edits: [{ path: ['groups', group.name], value: REMOVED }] };
     });
   }
 
   renameGroup(name: string, to: string, request: ChangeRequest): Promise<void> {
     return this.#change(`rename group ${name} to ${to}`, request, (config) => {
       const group = findGroup(config, name);
-      if (to === group.name) return [edit(group, 'name', REMOVED)];
+      if (to === group.name) return groupEdit(group, 'name', REMOVED);
       if (to !== group.groupName) refuseName(config, 'group', to);
-      return [edit(group, 'name', to)];
+      return groupEdit(group, 'name', to);
     });
   }
 
   setGroup(name: string, settings: Settings, request: ChangeRequest): Promise<void> {
     return this.#change(`set group ${name}`, request, (config) => {
       const group = findGroup(config, name);
-      return settingEdits(['groups', group.name], 'group', settings);
+      return { edits: settingEdits(['groups', group.name], 'group', settings) };
     });
   }
 
@@ -96,8 +97,8 @@ export class Commands implements ControlChanges {
       const owner = ownerOf(config, ifname);
       if (owner !== undefined && !isCalled(owner, name)) throw alreadyMember(ifname, owner);
       const group = findGroup(config, name);
-      if (owner !== undefined) return [edit(group, 'interfaces', [...group.interfaces])];
-      return [edit(group, 'interfaces', [...group.interfaces, ifname])];
+      const added = owner === undefined ? [ifname] : [];
+      return groupEdit(group, 'interfaces', [...group.interfaces, ...added]);
     });
   }
 
@@ -110,7 +111,7 @@ export class Commands implements ControlChanges {
         const message = `interface ${ifname} is in group ${owner.groupName}, not in ${name}`;
         throw new OperatorError('EINVAL', message);
       }
-      return [leaveEdit(group, ifname)];
+      return { edits: [leaveEdit(group, ifname)] };
     });
   }
 
@@ -123,7 +124,7 @@ export class Commands implements ControlChanges {
         ...(bridge === null ? {} : { bridge }),
         ...(standby ? { standby } : {}),
       };
-      return [store.creation('interfaces', name, value)];
+      return { edits: [store.creation('interfaces', name, value)] };
     });
   }
 
@@ -132,14 +133,14 @@ export class Commands implements ControlChanges {
       const { name } = findInterface(config, ifname);
       const owner = ownerOf(config, name);
       const edits: ConfigEdit[] = [{ path: ['interfaces', name], value: REMOVED }];
-      return owner === undefined ? edits : [leaveEdit(owner, name), ...edits];
+      return { edits: owner === undefined ? edits : [leaveEdit(owner, name), ...edits] };
     });
   }
 
   setInterface(ifname: string, settings: Settings, request: ChangeRequest): Promise<void> {
     return this.#change(`set interface ${ifname}`, request, (config) => {
       const { name } = findInterface(config, ifname);
-      return settingEdits(['interfaces', name], 'interface', settings);
+      return { edits: settingEdits(['interfaces', name], 'interface', settings) };
     });
   }
 
@@ -158,10 +159,9 @@ export class Commands implements ControlChanges {
     await run(`activate ${ifname}`, () => system.activateInterface(ifname));
   }
 
-  async addAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
+  addAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
     const prefix = canonicalPrefix(text);
-    const again: { device?: string } = {};
-    await this.#change(`add ${prefix} to ${name}`, request, (config) => {
+    return this.#change(`add ${prefix} to ${name}`, request, (config) => {
       const group = findGroup(config, name);
       const holder = this.#holderOf(config, prefix);
       const isConfigured = group.addresses.includes(prefix);
@@ -174,31 +174,28 @@ export class Commands implements ControlChanges {
         const owner = isGroup ? `group ${holder.groupName}` : `interface ${holder.name}`;
         throw new OperatorError('EADDRINUSE', `${prefix} is an address of ${owner} already`);
       }
-      if (isConfigured && !isPresent) again.device = group.name;
       const others = group.addresses.filter((one) => one !== prefix);
-      return [edit(group, 'addresses', [...others, prefix])];
+      const all = groupEdit(group, 'addresses', [...others, prefix]);
+      if (!isConfigured || isPresent) return all;
+      // Configured, but another program took it off the device: it is put there again.
+      return { ...all, afterwards: async () => this.#contentsOf(group)?.addAddress(prefix) };
     });
-    // Configured, but taken off the device by somebody: it is put there again.
-    if (again.device === undefined) return;
-    await this.#options.devices.contentsOf(again.device)?.addAddress(prefix);
   }
 
-  async deleteAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
-    let byHand: { group: GroupConfig; prefix: string } | undefined;
-    await this.#change(`remove ${text} from ${name}`, request, (config) => {
+  deleteAddress(name: string, text: string, request: ChangeRequest): Promise<void> {
+    return this.#change(`remove ${text} from ${name}`, request, (config) => {
       const group = findGroup(config, name);
       const present = this.#presentAddresses(group);
       const prefix = matching([...group.addresses, ...present], text);
       if (prefix === undefined) {
         throw new OperatorError('EADDRNOTAVAIL', `group ${name} does not have ${text}`);
       }
-      if (!group.addresses.includes(prefix)) byHand = { group, prefix };
       const rest = group.addresses.filter((address) => address !== prefix);
-      return byHand === undefined ? [edit(group, 'addresses', rest)] : [];
+      if (rest.length < group.addresses.length) return groupEdit(group, 'addresses', rest);
+      // Not configured: another program put it on the device.
+      const afterwards = async () => this.#contentsOf(group)?.removeAddress(prefix);
+      return { edits: [], afterwards };
     });
-    if (byHand === undefined) return;
-    const { group, prefix } = byHand as { group: GroupConfig; prefix: string };
-    await this.#options.devices.contentsOf(group.name)?.removeAddress(prefix);
   }
 
   addTestAddress(ifname: string, text: string, request: ChangeRequest): Promise<void> {
@@ -212,7 +209,7 @@ export class Commands implements ControlChanges {
       if (holder !== undefined && holder !== nic) {
         throw new OperatorError('EADDRINUSE', `${prefix} is an address of ${holder.name} already`);
       }
-      return [editTests(nic, [...nic.testAddresses.filter((one) => one !== prefix), prefix])];
+      return testsEdit(nic, [...nic.testAddresses.filter((one) => one !== prefix), prefix]);
     });
   }
 
@@ -223,12 +220,8 @@ export class Commands implements ControlChanges {
       if (prefix === undefined) {
         throw new OperatorError('EADDRNOTAVAIL', `interface ${ifname} does not have ${text}`);
       }
-      return [
-        editTests(
-          nic,
-          nic.testAddresses.filter((address) => address !== prefix),
-        ),
-      ];
+      const rest = nic.testAddresses.filter((address) => address !== prefix);
+      return testsEdit(nic, rest);
     });
   }
 
@@ -245,30 +238,20 @@ export class Commands implements ControlChanges {
         const hint = `remove it first: ipmpadm neighbor delete ${dst} dev ${name}`;
         throw new OperatorError('EEXIST', `group ${name} has a neighbor ${dst} already`, hint);
       }
-      const all = [...others, { dst, lladdr, proxy }];
-      return [
-        edit(
-          group,
-          'static-neighbors',
-          all.map((one) => ({ ...one })),
-        ),
-      ];
+      return neighborsEdit(group, [...others, { dst, lladdr, proxy }]);
     });
   }
 
-  async deleteNeighbor(name: string, dst: string, request: ChangeRequest): Promise<void> {
-    const learnt: { device?: string } = {};
-    await this.#change(`remove neighbor ${dst} from ${name}`, request, (config) => {
+  deleteNeighbor(name: string, dst: string, request: ChangeRequest): Promise<void> {
+    const { system, run } = this.#options;
+    return this.#change(`remove neighbor ${dst} from ${name}`, request, (config) => {
       const group = findGroup(config, name);
       const rest = group.staticNeighbors.filter((one) => one.dst !== dst);
-      if (rest.length === group.staticNeighbors.length) learnt.device = group.name;
-      const values = rest.map((one) => ({ ...one }));
-      return learnt.device === undefined ? [edit(group, 'static-neighbors', values)] : [];
+      if (rest.length < group.staticNeighbors.length) return neighborsEdit(group, rest);
+      // Not configured: the daemon learnt it.
+      const forget = (): void => system.deleteNeighbor(group.name, dst);
+      return { edits: [], afterwards: () => run(`forget ${dst}`, () => inOneTurn(forget)) };
     });
-    const { device } = learnt;
-    if (device === undefined) return;
-    const { system, run } = this.#options;
-    await run(`forget ${dst}`, () => inOneTurn(() => system.deleteNeighbor(device, dst)));
   }
 
   joinMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
@@ -279,7 +262,7 @@ export class Commands implements ControlChanges {
         throw new OperatorError('EADDRINUSE', `group ${name} has joined ${address} already`);
       }
       const others = group.multicast.filter((one) => one !== address);
-      return [edit(group, 'multicast', [...others, address])];
+      return groupEdit(group, 'multicast', [...others, address]);
     });
   }
 
@@ -291,7 +274,7 @@ export class Commands implements ControlChanges {
         throw new OperatorError('EADDRNOTAVAIL', `group ${name} has not joined ${address}`);
       }
       const rest = group.multicast.filter((one) => one !== address);
-      return [edit(group, 'multicast', rest)];
+      return groupEdit(group, 'multicast', rest);
     });
   }
 
@@ -305,6 +288,10 @@ export class Commands implements ControlChanges {
     prepare: Parameters<Reconfiguration['change']>[2],
   ): Promise<void> {
     return this.#options.reconfiguration.change(label, save, prepare);
+  }
+
+  #contentsOf({ name }: GroupConfig): GroupContents | undefined {
+    return this.#options.devices.contentsOf(name);
   }
 
   /** Whose address it is, as configured or as put on a group's device by somebody. */
@@ -326,20 +313,22 @@ export class Commands implements ControlChanges {
   }
 }
 
-function edit(group: GroupConfig, key: string, value: ConfigValue): ConfigEdit {
-  return { path: ['groups', group.name, key], value };
+function groupEdit(group: GroupConfig, key: string, value: ConfigValue): Edit {
+  return { edits: [{ path: ['groups', group.name, key], value }] };
 }
 
-function editTests(nic: InterfaceConfig, addresses: readonly string[]): ConfigEdit {
-  return { path: ['interfaces', nic.name, 'test-addresses'], value: [...addresses] };
+function neighborsEdit(group: GroupConfig, neighbors: readonly NewNeighbor[]): Edit {
+  const values = neighbors.map(({ dst, lladdr, proxy }) => ({ dst, lladdr, proxy }));
+  return groupEdit(group, 'static-neighbors', values);
+}
+
+function testsEdit(nic: InterfaceConfig, addresses: readonly string[]): Edit {
+  return { edits: [{ path: ['interfaces', nic.name, 'test-addresses'], value: [...addresses] }] };
 }
 
 function leaveEdit(group: GroupConfig, ifname: string): ConfigEdit {
-  return edit(
-    group,
-    'interfaces',
-    group.interfaces.filter((name) => name !== ifname),
-  );
+  const others = group.interfaces.filter((name) => name !== ifname);
+  return { path: ['groups', group.name, 'interfaces'], value: others };
 }
 
 function settingEdits(

@@ -49,6 +49,13 @@ export interface ConfigurationNews {
   readonly detail: string;
 }
 
+/** What a command comes to. */
+export interface Edit {
+  readonly edits: readonly ConfigEdit[];
+  /** What is done on the devices once the edits are in force; the next change does not wait. */
+  readonly afterwards?: () => Promise<void>;
+}
+
 /** What it needs. */
 export interface ReconfigurationOptions {
   readonly store: ConfigStore;
@@ -106,27 +113,33 @@ export class Reconfiguration {
    * Makes the edits that `prepare` finds right for what is wanted by then, whole or not at all;
    * with `save` they are written down too. What refuses is thrown. EIO: done, but not saved.
    */
-  change(
+  async change(
     label: string,
     save: boolean,
-    prepare: (config: Config, store: ConfigStore) => readonly ConfigEdit[],
+    prepare: (config: Config, store: ConfigStore) => Edit,
   ): Promise<void> {
-    return this.#serial.run(async () => {
-      const { store, tell } = this.#options;
+    const { afterwards } = await this.#serial.run(async () => {
       this.#refuseWhenStopping();
-      const edits = prepare(store.config, store);
-      if (edits.length === 0) return;
-      const proposal = await store.propose(edits, save);
-      // The stop may have begun while the saved file was read.
-      this.#refuseWhenStopping();
-      await this.#applyWhole(proposal, edits);
-      if (proposal.isSame && !save) return;
-      try {
-        await store.commit(proposal);
-      } finally {
-        tell({ event: 'configuration-changed', cause: 'configured', detail: label });
-      }
+      const { store } = this.#options;
+      const edit = prepare(store.config, store);
+      if (edit.edits.length > 0) await this.#make(edit.edits, label, save);
+      return edit;
     });
+    await afterwards?.();
+  }
+
+  async #make(edits: readonly ConfigEdit[], label: string, save: boolean): Promise<void> {
+    const { store, tell } = this.#options;
+    const proposal = await store.propose(edits, save);
+    // The stop may have begun while the saved file was read.
+    this.#refuseWhenStopping();
+    await this.#applyWhole(proposal, edits);
+    if (proposal.isSame && !save) return;
+    try {
+      await store.commit(proposal);
+    } finally {
+      tell({ event: 'configuration-changed', cause: 'configured', detail: label });
+    }
   }
 
   #refuseWhenStopping(): void {

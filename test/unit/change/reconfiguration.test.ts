@@ -153,7 +153,7 @@ test('a stop ends a start between two changes', async () => {
 
 test('a command makes the difference of its edits, and tells of it', async () => {
   using stage = await started();
-  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
   deepEqual(stage.taken(), ['add net1 to ipmp0']);
   deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0', 'net1']);
   deepEqual(stage.news, [
@@ -164,7 +164,7 @@ test('a command makes the difference of its edits, and tells of it', async () =>
 test('a refused command is undone, and nothing is told, remembered or saved', async () => {
   using stage = await started();
   stage.refused.add('add address 192.0.2.11/24 to ipmp0');
-  const both = stage.reconfiguration.change('both', true, () => [WITH_NET1, WITH_11]);
+  const both = stage.reconfiguration.change('both', true, () => ({ edits: [WITH_NET1, WITH_11] }));
   await rejects(both, { code: 'ENOBUFS' });
   deepEqual(stage.taken(), ['add net1 to ipmp0', 'take net1 out of ipmp0']);
   deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0']);
@@ -179,7 +179,7 @@ test('a wrong edit reaches nobody', async () => {
   using stage = await started();
   const edit = { path: ['groups', 'ipmp0', 'mtu'], value: 3 };
   await rejects(
-    stage.reconfiguration.change('x', false, () => [edit]),
+    stage.reconfiguration.change('x', false, () => ({ edits: [edit] })),
     { code: 'EINVAL' },
   );
   deepEqual(stage.taken(), []);
@@ -194,11 +194,11 @@ test('commands are carried out one after another, each on what the one before le
   const seen: string[][] = [];
   const first = stage.reconfiguration.change('first', false, (config) => {
     seen.push([...(config.groups[0]?.interfaces ?? [])]);
-    return [WITH_NET1];
+    return { edits: [WITH_NET1] };
   });
   const second = stage.reconfiguration.change('second', false, (config) => {
     seen.push([...(config.groups[0]?.interfaces ?? [])]);
-    return [];
+    return { edits: [] };
   });
   await new Promise((resolve) => setImmediate(resolve));
   deepEqual(seen, [['net0']], 'the second waits');
@@ -228,13 +228,13 @@ test('a broken file changes nothing, and a command afterwards works', async () =
   await rejects(stage.reconfiguration.reload(), { code: 'EINVAL' });
   deepEqual(stage.taken(), []);
   equal(stage.news.at(-1)?.event, 'configuration-refused');
-  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
   deepEqual(stage.taken(), ['add net1 to ipmp0']);
 });
 
 test('what commands have changed outlives a reload', async () => {
   using stage = await started();
-  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
   stage.taken();
   stage.write(MAIN.replace('net1: {}', 'net1: {}, net2: {}'));
   await stage.reconfiguration.reload();
@@ -275,22 +275,22 @@ test('what a reload could not apply keeps no command about something else', asyn
   stage.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24]'));
   await stage.reconfiguration.reload();
   stage.taken();
-  await stage.reconfiguration.change('add net1', false, () => [WITH_NET1]);
+  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
   deepEqual(stage.taken(), ['add net1 to ipmp0']);
   // Said again, what is wanted already is what is missing.
-  const again = stage.reconfiguration.change('again', false, () => [WITH_11]);
+  const again = stage.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
   await rejects(again, { code: 'ENOBUFS' });
   stage.refused.clear();
-  await stage.reconfiguration.change('again', false, () => [WITH_11]);
+  await stage.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
   deepEqual(stage.taken(), ['add address 192.0.2.11/24 to ipmp0']);
 });
 
 test('a command that says what is so already changes nothing, but can be saved', async () => {
   using stage = await started();
   const same = { path: ['groups', 'ipmp0', 'interfaces'], value: ['net0'] };
-  await stage.reconfiguration.change('same', false, () => [same]);
+  await stage.reconfiguration.change('same', false, () => ({ edits: [same] }));
   deepEqual([stage.taken(), stage.news], [[], []]);
-  await stage.reconfiguration.change('same', true, () => [same]);
+  await stage.reconfiguration.change('same', true, () => ({ edits: [same] }));
   stage.write(MAIN.replace('[net0]', '[]'));
   const after = await ConfigStore.open(stage.file, null);
   ok(after instanceof ConfigStore);
@@ -301,7 +301,7 @@ test('who asks while the daemon stops is refused', async () => {
   using stage = await started();
   stage.isStopping = true;
   await rejects(
-    stage.reconfiguration.change('x', false, () => [WITH_NET1]),
+    stage.reconfiguration.change('x', false, () => ({ edits: [WITH_NET1] })),
     { code: 'EAGAIN' },
   );
   await stage.reconfiguration.idle();
@@ -323,10 +323,11 @@ test('saved commands and a reload follow one another, their waits for files incl
   using stage = await started();
   const seen: unknown[] = [];
   const { reconfiguration } = stage;
-  const add = (): Promise<void> => reconfiguration.change('add net1', true, () => [WITH_NET1]);
+  const add = (): Promise<void> =>
+    reconfiguration.change('add net1', true, () => ({ edits: [WITH_NET1] }));
   const address = reconfiguration.change('address', true, ({ groups }) => {
     seen.push(groups[0]?.interfaces);
-    return [WITH_11];
+    return { edits: [WITH_11] };
   });
   const after = [add(), reconfiguration.reload(), add()];
   await Promise.all([address, ...after]);
@@ -344,7 +345,7 @@ test('a stop that begins while the saved file is read refuses the change', async
   using stage = await started();
   const change = stage.reconfiguration.change('add net1', true, () => {
     stage.isStopping = true;
-    return [WITH_NET1];
+    return { edits: [WITH_NET1] };
   });
   await rejects(change, { code: 'EAGAIN' });
   deepEqual([stage.taken(), stage.news], [[], []]);
