@@ -42,7 +42,7 @@ async function started(
   listen: Config['metrics']['listen'],
   log = pino({ level: 'silent' }),
 ): Promise<Surface> {
-  const surface = new Surface({ backend: new FakeBackend(), log, clock });
+  const surface = new Surface({ backend: await FakeBackend.open(directory), log, clock });
   const control = { socket: join(directory, 'run', 'ipmpd.sock'), group: 'root' };
   await surface.start({ control, metrics: { listen, hosts: [] } } as unknown as Config);
   return surface;
@@ -63,7 +63,7 @@ test('a list of groups that cannot be read keeps no daemon from serving', async 
     const lines: string[] = [];
     const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
     const surface = new Surface({
-      backend: new FakeBackend(),
+      backend: await FakeBackend.open(directory),
       log,
       clock: hostClock,
       groupId: async () => {

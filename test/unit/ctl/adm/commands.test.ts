@@ -1,11 +1,11 @@
 /** Every command as a whole: its words, its request, what the daemon was asked, who may. */
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { roleOf } from '../../../../src/ctl/adm/command.ts';
 import { COMMANDS } from '../../../../src/ctl/adm/commands.ts';
 import { ROUTES, routeOf } from '../../../../src/ctl/api/routes.ts';
 import { routeName } from '../../../../src/ctl/route.ts';
-import { type FakeDaemon, fakeDaemon, ipmpadm } from '../api/fake.ts';
+import { type FakeDaemon, fakeDaemon, ipmpadm, type Outcome } from '../api/fake.ts';
 
 /** Routes that no command uses: `config check` needs no daemon. */
 const API_ONLY = ['POST /v1/config/check'];
@@ -40,112 +40,191 @@ test('--save stands on all that changes the configuration, and on nothing else',
   }
 });
 
-/** Words, and what the daemon was asked for. */
-const CHANGES: readonly (readonly [words: string, done: readonly string[]])[] = [
-  ['group create ipmp1', ['createGroup ipmp1']],
-  ['group create ipmp1 -i net2 -i net3', ['createGroup ipmp1 net2 net3']],
-  ['group delete ipmp2', ['deleteGroup ipmp2']],
-  ['group rename ipmp2 up', ['renameGroup ipmp2 up']],
-  ['group add ipmp0 net2 net3', ['addMember ipmp0 net2', 'addMember ipmp0 net3']],
-  ['group remove ipmp0 net1', ['removeMember ipmp0 net1']],
-  ['group set ipmp0 mtu=1400', ['setGroup ipmp0 {"mtu":"1400"}']],
+const TEST_ADD = 'test-address add 192.0.2.22/24 dev net1';
+const JOIN = 'multicast join 239.1.2.3 dev ipmp0';
+const NEIGHBOR_ADD = 'neighbor add 192.0.2.9 lladdr 02:00:00:00:00:09 dev ipmp0';
+const NEIGHBOR_DELETE = 'neighbor delete 192.0.2.9 dev ipmp0';
+const NEIGHBOR = '{"dst":"192.0.2.9","lladdr":"02:00:00:00:00:09"';
+const IN_IPMP0 =
+  'interface net0 is already in group ipmp0 (EALREADY)\n' +
+  '  remove it there first: ipmpadm group remove ipmp0 net0';
+
+/** Words, and the edits that come of them; `&&`: words that come before. */
+const CHANGES = [
+  ['group create ipmp1', 'groups.ipmp1={"interfaces":[]}'],
+  ['group create ipmp1 -i net2 -i net3', 'groups.ipmp1={"interfaces":["net2","net3"]}'],
+  ['group delete ipmp2', 'groups.ipmp2="removed"'],
+  ['group rename ipmp2 up', 'groups.ipmp2.name="up"'],
+  ['group add ipmp0 net3', 'groups.ipmp0.interfaces=["net0","net1","net3"]'],
+  ['group remove ipmp0 net1', 'groups.ipmp0.interfaces=["net0"]'],
+  ['group set ipmp0 mtu=1400', 'groups.ipmp0.mtu=1400'],
   [
     'group set ipmp0 forwarding=off flap-damping=off probe-targets=[192.0.2.1]',
-    ['setGroup ipmp0 ' + '{"forwarding":"off","flap-damping":"off","probe-targets":"[192.0.2.1]"}'],
+    'groups.ipmp0.forwarding=false groups.ipmp0.flap-damping="off" ' +
+      'groups.ipmp0.probe-targets=["192.0.2.1"]',
   ],
-  ['interface create net4', ['createInterface net4 null null false']],
-  ['interface create net4 --uplink eth4', ['createInterface net4 eth4 null false']],
-  ['interface create net4 --standby --bridge br0', ['createInterface net4 null br0 true']],
-  ['interface delete net3', ['deleteInterface net3']],
-  ['interface set net1 standby=on', ['setInterface net1 {"standby":"on"}']],
-  ['interface offline net1', ['offlineInterface net1']],
-  ['interface online net1', ['onlineInterface net1']],
-  ['interface activate net1', ['activateInterface net1']],
-  ['address add 192.0.2.12/24 dev ipmp0', ['addAddress ipmp0 192.0.2.12/24']],
-  ['address add dev ipmp0 2001:db8::12/64', ['addAddress ipmp0 2001:db8::12/64']],
-  ['address delete 192.0.2.12/24 dev ipmp0', ['deleteAddress ipmp0 192.0.2.12/24']],
-  ['address delete 192.0.2.12 dev ipmp0', ['deleteAddress ipmp0 192.0.2.12']],
-  ['test-address add 192.0.2.22/24 dev net1', ['addTestAddress net1 192.0.2.22/24']],
-  ['test-address delete 192.0.2.22 dev net1', ['deleteTestAddress net1 192.0.2.22']],
+  ['interface create net4', 'interfaces.net4={}'],
+  ['interface create net4 --uplink eth4', 'interfaces.net4={"uplink":"eth4"}'],
   [
-    'neighbor add 192.0.2.9 lladdr 02:00:00:00:00:09 dev ipmp0',
-    ['addNeighbor ipmp0 192.0.2.9 02:00:00:00:00:09 false'],
+    'interface create net4 --standby --bridge br0',
+    'interfaces.net4={"bridge":"br0","standby":true}',
   ],
-  [
-    'neighbor add 192.0.2.9 dev ipmp0 proxy lladdr 02:00:00:00:00:09',
-    ['addNeighbor ipmp0 192.0.2.9 02:00:00:00:00:09 true'],
-  ],
-  ['neighbor delete 192.0.2.9 dev ipmp0', ['deleteNeighbor ipmp0 192.0.2.9']],
-  ['multicast join 239.1.2.3 dev ipmp0', ['joinMulticast ipmp0 239.1.2.3']],
-  ['multicast leave 239.1.2.3 dev ipmp0', ['leaveMulticast ipmp0 239.1.2.3']],
-];
+  ['interface delete net3', 'interfaces.net3="removed"'],
+  ['interface delete net1', 'groups.ipmp0.interfaces=["net0"] interfaces.net1="removed"'],
+  ['interface set net1 standby=on', 'interfaces.net1.standby=true'],
+  ['address add 192.0.2.12/24 dev ipmp2', 'groups.ipmp2.addresses=["192.0.2.12/24"]'],
+  ['address add dev ipmp2 2001:db8::12/64', 'groups.ipmp2.addresses=["2001:db8::12/64"]'],
+  ['address delete 192.0.2.11/24 dev ipmp0', 'groups.ipmp0.addresses=["192.0.2.10/24"]'],
+  ['address delete 192.0.2.11 dev ipmp0', 'groups.ipmp0.addresses=["192.0.2.10/24"]'],
+  ['test-address add 192.0.2.22/24 dev net1', 'interfaces.net1.test-addresses=["192.0.2.22/24"]'],
+  [`${TEST_ADD} && test-address delete 192.0.2.22 dev net1`, 'interfaces.net1.test-addresses=[]'],
+  [NEIGHBOR_ADD, `groups.ipmp0.static-neighbors=[${NEIGHBOR},"proxy":false}]`],
+  [`${NEIGHBOR_ADD} proxy`, `groups.ipmp0.static-neighbors=[${NEIGHBOR},"proxy":true}]`],
+  [`${NEIGHBOR_ADD} && ${NEIGHBOR_DELETE}`, 'groups.ipmp0.static-neighbors=[]'],
+  ['multicast join 239.1.2.3 dev ipmp0', 'groups.ipmp0.multicast=["239.1.2.3"]'],
+  [`${JOIN} && multicast leave 239.1.2.3 dev ipmp0`, 'groups.ipmp0.multicast=[]'],
+  ['interface offline net1', 'offline net1'],
+  ['interface offline net1 && interface online net1', 'online net1'],
+] as const;
+
+/** Runs the words in a daemon that has just begun; what came of the last of them. */
+async function lastOf(daemon: FakeDaemon, words: string): Promise<Outcome & { done: string[] }> {
+  const { harness } = daemon.backend;
+  await harness.renew();
+  const all = words.split(' && ');
+  const last = all.pop() ?? '';
+  for (const one of all) equal((await ipmpadm(daemon.socketPath, one)).error, '', one);
+  harness.done.splice(0);
+  return { ...(await ipmpadm(daemon.socketPath, last)), done: harness.done };
+}
 
 test('[contract 4.3, 4.5, 4.7, 4.8, 4.9, 4.17] a change asks for just that', async () => {
   await using daemon = await fakeDaemon();
-  const asked = async (words: string): Promise<string[]> => {
-    daemon.backend.done.splice(0);
-    deepEqual(await ipmpadm(daemon.socketPath, words), { status: 0, out: '', error: '' }, words);
-    return [...daemon.backend.done];
-  };
-  for (const [words, done] of CHANGES) {
-    deepEqual(
-      await asked(words),
-      done.map((text) => `${text} by 0`),
-    );
-    if (/(off|on)line|activate/.test(words)) continue;
-    deepEqual(
-      await asked(`${words} --save`),
-      done.map((text) => `${text} by 0 save`),
-    );
+  for (const [words, edits] of CHANGES) {
+    const good = { status: 0, out: '', error: '' };
+    deepEqual(await lastOf(daemon, words), { ...good, done: [edits] }, words);
+    if (/(off|on)line/.test(words)) continue;
+    const saved = await lastOf(daemon, `${words} --save`);
+    deepEqual(saved, { ...good, done: [`${edits} save`] }, words);
   }
-  const covered = new Set(CHANGES.map(([words]) => words.split(' ').slice(0, 2).join(' ')));
-  for (const { name, action } of COMMANDS) ok(action !== 'change' || covered.has(name), name);
+  const covered = CHANGES.flatMap(([words]) => words.split(' && ')).map(nameOf);
+  const isOpen = ({ name, action }: (typeof COMMANDS)[number]): boolean =>
+    action === 'change' && !covered.includes(name);
+  deepEqual(
+    COMMANDS.filter(isOpen).map(({ name }) => name),
+    ['interface activate'],
+  );
 });
 
-/** Words, and what is said about them. */
-const REFUSALS: readonly (readonly [words: string, error: string])[] = [
-  ['group create ipmp0', 'group ipmp0 exists already (EEXIST)'],
-  ['group create ipmp1 -i net0', 'net0 is in group ipmp0 already (EALREADY)'],
-  ['group rename ipmp2 ipmp0', 'group ipmp0 exists already (EEXIST)'],
-  ['group set ipmp0 mtu=big', 'mtu: "big" is not valid (EINVAL)\n  auto'],
-  ['interface create net0', 'interface net0 exists already (EEXIST)'],
+function nameOf(words: string): string {
+  return words.split(' ').slice(0, 2).join(' ');
+}
+
+/** Words, and the sentence with which the last of them is refused. */
+const REFUSALS = [
+  ['group create ipmp0', 'there is a group ipmp0 already (EEXIST)'],
+  ['group create net0', 'there is an interface net0 already (EEXIST)'],
+  ['group create ipmp1 -i net9', 'there is no interface net9 (ENXIO)'],
+  ['group create ipmp1 -i net0', IN_IPMP0],
+  ['group add ipmp2 net0', IN_IPMP0],
+  ['group remove ipmp2 net0', 'interface net0 is in group ipmp0, not in ipmp2 (EINVAL)'],
+  ['group rename ipmp2 ipmp0', 'there is a group ipmp0 already (EEXIST)'],
+  ['group delete ipmp9', 'there is no group ipmp9 (ENOENT)'],
+  [
+    'group set ipmp0 mtu=big',
+    'groups.ipmp0.mtu: "big" is not valid (auto, or a whole number from 1280 to 65535) (EINVAL)',
+  ],
+  ['interface create net0', 'there is an interface net0 already (EEXIST)'],
   ['interface delete net9', 'there is no interface net9 (ENXIO)'],
   [
     'interface offline net0',
-    'cannot take net0 offline: no other interface of group ipmp0 works (EBUSY)',
+    'cannot take interface net0 offline: no other interface of group ipmp0 works (EBUSY)\n' +
+      '  bring another one online or add one first: ipmpadm group add ipmp0 IF',
   ],
-  ['address add 192.0.2.10/24 dev ipmp0', '192.0.2.10/24 is on ipmp0 already (EEXIST)'],
+  ['interface offline net2', 'cannot take interface net2 offline: it is in no group (EINVAL)'],
+  ['interface online net0', 'interface net0 is not offline (EINVAL)'],
+  ['interface activate net0', 'interface net0 is active (EALREADY)'],
+  [
+    'interface activate net1',
+    'cannot activate interface net1: it is failed: its link went down (EINVAL)',
+  ],
+  ['address add 192.0.2.10/24 dev ipmp0', 'group ipmp0 has 192.0.2.10/24 already (EEXIST)'],
+  [
+    'address add 192.0.2.10/24 dev ipmp2',
+    '192.0.2.10/24 is an address of group ipmp0 already (EADDRINUSE)',
+  ],
+  ['address delete 192.0.2.99 dev ipmp0', 'group ipmp0 does not have 192.0.2.99 (EADDRNOTAVAIL)'],
   [
     'address add 192.0.2.10 dev ipmp0',
     'address "192.0.2.10" is not valid (EINVAL)\n' +
       '  an address with its prefix length, such as 192.0.2.10/24',
   ],
   [
+    'test-address add 192.0.2.10/24 dev net0',
+    '192.0.2.10/24 is an address of ipmp0 already (EADDRINUSE)',
+  ],
+  [`${TEST_ADD} && ${TEST_ADD}`, 'interface net1 has 192.0.2.22/24 already (EEXIST)'],
+  [
+    'test-address delete 192.0.2.22 dev net1',
+    'interface net1 does not have 192.0.2.22 (EADDRNOTAVAIL)',
+  ],
+  [
+    `${NEIGHBOR_ADD} && ${NEIGHBOR_ADD} proxy`,
+    'group ipmp0 has a neighbor 192.0.2.9 already (EEXIST)\n' +
+      '  remove it first: ipmpadm neighbor delete 192.0.2.9 dev ipmp0',
+  ],
+  [NEIGHBOR_DELETE, 'group ipmp0 has no neighbor 192.0.2.9 (ENOENT)'],
+  [
+    'neighbor add 2001:db8::9 lladdr 02:00:00:00:00:09 dev ipmp0',
+    'neighbor 2001:db8::9: IPv6 is not served (EAFNOSUPPORT)',
+  ],
+  [
     'neighbor add 192.0.2.9 lladdr 2:0:0:0:0:9 dev ipmp0',
     'lladdr "2:0:0:0:0:9" is not valid (EINVAL)\n' +
       '  six pairs of hexadecimal digits, such as 02:00:00:00:00:01',
   ],
+  ['multicast join ff02::9 dev ipmp0', 'multicast ff02::9: IPv6 is not served (EAFNOSUPPORT)'],
+  [`${JOIN} && ${JOIN}`, 'group ipmp0 has joined 239.1.2.3 already (EADDRINUSE)'],
+  ['multicast leave 239.1.2.3 dev ipmp0', 'group ipmp0 has not joined 239.1.2.3 (EADDRNOTAVAIL)'],
   [
     'group create averyveryverylongname',
     'name "averyveryverylongname" is longer than 15 characters (ENAMETOOLONG)\n' +
       '  a letter, then up to 14 letters, digits, ., _ or -',
   ],
-];
+] as const;
 
 test('[contract 4.22, 8.2] a refusal has code, sentence and hint; nothing changes', async () => {
   await using daemon = await fakeDaemon();
   for (const [words, error] of REFUSALS) {
-    const outcome = await ipmpadm(daemon.socketPath, words);
-    deepEqual(outcome, { status: 1, out: '', error: `ipmpadm: ${error}\n` });
+    const refused = { status: 1, out: '', error: `ipmpadm: ${error}\n`, done: [] };
+    deepEqual(await lastOf(daemon, words), refused, words);
   }
-  deepEqual(daemon.backend.done, []);
 });
 
 test('several requests of one command: the first refusal ends it', async () => {
   await using daemon = await fakeDaemon();
-  const refused = await ipmpadm(daemon.socketPath, 'group add ipmp0 net2 net9 net3');
-  equal(refused.error, 'ipmpadm: there is no interface net9 (ENXIO)\n');
-  deepEqual(daemon.backend.done, ['addMember ipmp0 net2 by 0']);
+  const { error, done } = await lastOf(daemon, 'group add ipmp0 net2 net9 net3');
+  equal(error, 'ipmpadm: there is no interface net9 (ENXIO)\n');
+  deepEqual(done, ['groups.ipmp0.interfaces=["net0","net1","net2"]']);
+});
+
+test('what another program put on a device or took off it is followed', async () => {
+  await using daemon = await fakeDaemon();
+  const { harness, done } = daemon.backend;
+  const { devices, reconfiguration } = harness;
+  devices.setAddresses('ipmp0', ['192.0.2.11/24', '192.0.2.13/24']);
+  for (const words of ['add 192.0.2.10/24', 'delete 192.0.2.13']) {
+    const { error } = await ipmpadm(daemon.socketPath, `address ${words} dev ipmp0`);
+    equal(error, '', words);
+  }
+  deepEqual(devices.addressesOf('ipmp0'), ['192.0.2.11/24', '192.0.2.10/24']);
+  deepEqual(done, [
+    'groups.ipmp0.addresses=["192.0.2.11/24","192.0.2.10/24"] ' +
+      'add 192.0.2.10/24 to ipmp0 afterwards',
+    'remove 192.0.2.13 from ipmp0 afterwards',
+  ]);
+  const [group] = reconfiguration.config.groups;
+  deepEqual(group?.addresses.toSorted(), ['192.0.2.10/24', '192.0.2.11/24']);
 });
 
 /** Runs an example until its end, or its first event. */
@@ -159,9 +238,27 @@ async function runExample(daemon: FakeDaemon, example: string): Promise<number> 
   return outcome.status;
 }
 
+/** What an example takes for granted. */
+const BEFORE: Readonly<Record<string, string>> = {
+  'interface online': 'interface offline',
+  'address delete': 'address add',
+  'test-address delete': 'test-address add',
+  'neighbor delete': 'neighbor add',
+  'multicast leave': 'multicast join',
+};
+
 test('every example works', async () => {
+  await using daemon = await fakeDaemon();
+  const { harness } = daemon.backend;
   for (const { example, name } of COMMANDS) {
-    await using daemon = await fakeDaemon();
+    await harness.renew();
+    const before = COMMANDS.find((one) => one.name === BEFORE[name]);
+    if (before !== undefined) equal(await runExample(daemon, before.example), 0, before.example);
+    if (name === 'interface activate') {
+      harness.bench.link('net1', 'up');
+      equal(await runExample(daemon, 'interface set net1 standby=on'), 0);
+      harness.bench.advance(60_000);
+    }
     equal(await runExample(daemon, example), name === 'status' ? 4 : 0, example);
   }
 });

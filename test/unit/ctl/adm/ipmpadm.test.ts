@@ -144,7 +144,7 @@ test('[contract 4.22] a refusal is told with its code and hint; exit status 1', 
     out: '',
     error:
       'ipmpadm: cannot delete group ipmp0: it still has members net0, net1 (EBUSY)\n' +
-      '  remove them first\n',
+      '  remove them first: ipmpadm group remove ipmp0 net0 net1\n',
   });
   const json = await ipmpadm(daemon.socketPath, '-j group delete ipmp0');
   equal(json.status, 1);
@@ -152,7 +152,7 @@ test('[contract 4.22] a refusal is told with its code and hint; exit status 1', 
     error: {
       code: 'EBUSY',
       message: 'cannot delete group ipmp0: it still has members net0, net1',
-      hint: 'remove them first',
+      hint: 'remove them first: ipmpadm group remove ipmp0 net0 net1',
     },
   });
   const absent = await ipmpadm(daemon.socketPath, 'group show nosuch');
@@ -170,12 +170,6 @@ test('[contract 4.22] a refusal is told with its code and hint; exit status 1', 
 
 test('[contract 4.15] reload tells what has changed; what was not done is a failure', async () => {
   await using daemon = await fakeDaemon();
-  deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
-    status: 0,
-    out: 'group ipmp0: mtu is now 1400\n',
-    error: '',
-  });
-  daemon.backend.reloaded = { changes: [], problems: [], warnings: [] };
   equal((await ipmpadm(daemon.socketPath, 'reload')).out, 'nothing to change\n');
   daemon.backend.reloaded = { changes: ['a'], problems: [], warnings: ['c'] };
   deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {

@@ -1,107 +1,78 @@
 /** What a request may bring: bodies, parameters and queries, taken exactly or refused exactly. */
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, codeOf, fakeDaemon, type Reply, send } from '../api/fake.ts';
+import { ask, codeOf, type FakeDaemon, fakeDaemon, type Reply, send } from '../api/fake.ts';
 
 const M1 = '02:00:00:00:00:09';
+const G_OF_NET2 = 'groups.g={"interfaces":["net2"]}';
+const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Method, path, body; status, Location, and what the daemon was asked for. */
-const DONE: readonly (readonly [
+function askWith(
+  daemon: FakeDaemon,
   method: string,
   path: string,
-  body: unknown,
-  status: number,
-  location: string | undefined,
-  asked: string,
-])[] = [
-  ['POST', '/v1/groups', { name: 'g' }, 201, '/v1/groups/g', 'createGroup g'],
+  body: string | undefined,
+): Promise<Reply> {
+  return ask(daemon, path, { method, ...(body === undefined ? {} : { body, headers: JSON_TYPE }) });
+}
+
+const NEIGHBOR = `{"dst":"192.0.2.9","lladdr":"${M1}","proxy":true}`;
+
+/** Request and body; status and Location; the edits that come of it. */
+const DONE = [
+  ['POST groups {"name":"g"}', '201 /v1/groups/g', 'groups.g={"interfaces":[]}'],
+  ['POST groups {"name":"g","interfaces":["net2"]}', '201 /v1/groups/g', G_OF_NET2],
+  ['DELETE groups/ipmp2', '204', 'groups.ipmp2="removed"'],
+  ['DELETE groups/ipmp2 {}', '204', 'groups.ipmp2="removed"'],
+  ['POST groups/ipmp2/rename {"to":"u"}', '204', 'groups.ipmp2.name="u"'],
   [
-    'POST',
-    '/v1/groups',
-    { name: 'g', interfaces: ['net2'] },
-    201,
-    '/v1/groups/g',
-    'createGroup g net2',
+    'PATCH groups/ipmp0 {"mtu":1400,"failback":false,"addresses":["192.0.2.10/24"],' +
+      '"flap-damping":{"ups":2,"within":"60s"}}',
+    '204',
+    'groups.ipmp0.mtu=1400 groups.ipmp0.failback=false groups.ipmp0.addresses=["192.0.2.10/24"] ' +
+      'groups.ipmp0.flap-damping={"ups":2,"within":"60s"}',
   ],
-  ['DELETE', '/v1/groups/ipmp2', undefined, 204, undefined, 'deleteGroup ipmp2'],
-  ['DELETE', '/v1/groups/ipmp2', {}, 204, undefined, 'deleteGroup ipmp2'],
-  ['POST', '/v1/groups/ipmp2/rename', { to: 'u' }, 204, undefined, 'renameGroup ipmp2 u'],
+  ['PUT groups/ipmp0/interfaces/net2', '204', 'groups.ipmp0.interfaces=["net0","net1","net2"]'],
   [
-    'PATCH',
-    '/v1/groups/ipmp0',
-    { mtu: 1400, failback: false, addresses: ['192.0.2.10/24'], 'flap-damping': { ups: 2 } },
-    204,
-    undefined,
-    'setGroup ipmp0 ' +
-      '{"mtu":1400,"failback":false,"addresses":["192.0.2.10/24"],"flap-damping":{"ups":2}}',
+    'POST interfaces {"name":"n","bridge":"br0","standby":true}',
+    '201 /v1/interfaces/n',
+    'interfaces.n={"bridge":"br0","standby":true}',
   ],
-  ['PUT', '/v1/groups/ipmp0/interfaces/net2', undefined, 204, undefined, 'addMember ipmp0 net2'],
+  ['POST interfaces/net1/offline', '204', 'offline net1'],
   [
-    'POST',
-    '/v1/interfaces',
-    { name: 'n', bridge: 'br0', standby: true },
-    201,
-    '/v1/interfaces/n',
-    'createInterface n null br0 true',
-  ],
-  ['POST', '/v1/interfaces/net1/offline', undefined, 204, undefined, 'offlineInterface net1'],
-  [
-    'POST',
-    '/v1/groups/ipmp0/addresses',
-    { address: '192.0.2.12/24' },
-    201,
-    '/v1/groups/ipmp0/addresses/192.0.2.12%2F24',
-    'addAddress ipmp0 192.0.2.12/24',
+    'POST groups/ipmp2/addresses {"address":"192.0.2.12/24"}',
+    '201 /v1/groups/ipmp2/addresses/192.0.2.12%2F24',
+    'groups.ipmp2.addresses=["192.0.2.12/24"]',
   ],
   [
-    'DELETE',
-    '/v1/groups/ipmp0/addresses/2001:db8::12%2F64',
-    undefined,
-    204,
-    undefined,
-    'deleteAddress ipmp0 2001:db8::12/64',
+    'DELETE groups/ipmp0/addresses/192.0.2.11%2F24',
+    '204',
+    'groups.ipmp0.addresses=["192.0.2.10/24"]',
   ],
   [
-    'POST',
-    '/v1/interfaces/net1/test-addresses',
-    { address: '192.0.2.22/24' },
-    201,
-    '/v1/interfaces/net1/test-addresses/192.0.2.22%2F24',
-    'addTestAddress net1 192.0.2.22/24',
+    'POST interfaces/net1/test-addresses {"address":"192.0.2.22/24"}',
+    '201 /v1/interfaces/net1/test-addresses/192.0.2.22%2F24',
+    'interfaces.net1.test-addresses=["192.0.2.22/24"]',
   ],
   [
-    'POST',
-    '/v1/groups/ipmp0/neighbors',
-    { dst: '192.0.2.9', lladdr: M1, proxy: true },
-    201,
-    '/v1/groups/ipmp0/neighbors/192.0.2.9',
-    `addNeighbor ipmp0 192.0.2.9 ${M1} true`,
+    `POST groups/ipmp0/neighbors ${NEIGHBOR}`,
+    '201 /v1/groups/ipmp0/neighbors/192.0.2.9',
+    `groups.ipmp0.static-neighbors=[${NEIGHBOR}]`,
   ],
-  [
-    'PUT',
-    '/v1/groups/ipmp0/multicast/239.1.2.3',
-    undefined,
-    204,
-    undefined,
-    'joinMulticast ipmp0 239.1.2.3',
-  ],
-];
+  ['PUT groups/ipmp0/multicast/239.1.2.3', '204', 'groups.ipmp0.multicast=["239.1.2.3"]'],
+] as const;
 
 test('requests that are right: status, Location, and what is asked of the daemon', async () => {
   await using daemon = await fakeDaemon();
-  const { done } = daemon.backend;
-  for (const [method, path, body, status, location, asked] of DONE) {
-    const send1 = (query: string): Promise<Reply> =>
-      body === undefined
-        ? ask(daemon, path + query, { method })
-        : send(daemon, method, path + query, body);
+  for (const [request, expected, edits] of DONE) {
+    const [method = '', path = '', body] = request.split(' ');
     const isOperation = path.endsWith('/offline');
     for (const query of isOperation ? [''] : ['', '?save=false', '?save=true']) {
-      done.splice(0);
-      const reply = await send1(query);
-      const got = [reply.status, reply.location, reply.text, done];
+      await daemon.backend.harness.renew();
+      const { status, location, text } = await askWith(daemon, method, `/v1/${path}${query}`, body);
       const save = query === '?save=true' ? ' save' : '';
-      deepEqual(got, [status, location, '', [`${asked} by 0${save}`]], `${method} ${path}${query}`);
+      const got = [[status, location ?? []].flat().join(' '), text, daemon.backend.done];
+      deepEqual(got, [expected, '', [edits + save]], `${request}${query}`);
     }
   }
 });
@@ -114,7 +85,8 @@ test('[contract 5.6] config/check and reload reply with their row', async () => 
   const errors = ['f:1: bad: unknown key (log)'];
   deepEqual(JSON.parse((await check('bad: 1\n')).text), { errors });
   const reload = await ask(daemon, '/v1/reload', { method: 'POST' });
-  deepEqual([reload.status, JSON.parse(reload.text)], [200, daemon.backend.reloaded]);
+  const nothing = { changes: [], problems: [], warnings: [] };
+  deepEqual([reload.status, JSON.parse(reload.text)], [200, nothing]);
   // A file of 256 KiB goes in, whatever its line breaks and quotes take as JSON; not a byte more.
   const large = '"\n'.repeat(128 * 1024);
   equal((await check(large)).status, 200);
@@ -234,11 +206,7 @@ test('[contract 5.6, 8.2] wrong requests: the key, what was given, what is allow
   await using daemon = await fakeDaemon();
   for (const [request, body, outcome, hint = ''] of REFUSED) {
     const [method = '', path = ''] = request.split(' ');
-    const headers = { 'content-type': 'application/json' };
-    const reply = await ask(daemon, path, {
-      method,
-      ...(body === undefined ? {} : { body, headers }),
-    });
+    const reply = await askWith(daemon, method, path, body);
     const { error } = JSON.parse(reply.text);
     const told = `${reply.status} ${error.code}: ${error.message}`;
     equal(told.slice(0, outcome.length), outcome, `${request} ${body?.slice(0, 100)}`);

@@ -1,19 +1,8 @@
-/**
- * A daemon without a daemon: rows behind the control port, and changes that are refused for the
- * reasons for which the real one refuses them, and otherwise written down.
- */
+/** A control port without a daemon: fixed rows, and the real commands over devices in memory. */
 
-import { OperatorError } from '../../../../src/base/errors.ts';
 import { secondsFromMs } from '../../../../src/base/text/json.ts';
-import type {
-  ChangeRequest,
-  ControlBackend,
-  Credentials,
-  NewInterface,
-  NewNeighbor,
-  Readiness,
-  Settings,
-} from '../../../../src/ctl/backend.ts';
+import { Commands } from '../../../../src/change/edit.ts';
+import type { ControlBackend, Credentials, Readiness } from '../../../../src/ctl/backend.ts';
 import type {
   AddressRow,
   ConfigCheckRow,
@@ -31,6 +20,7 @@ import type { KstatIdentity, KstatRecord } from '../../../../src/stats/kstat.ts'
 import type { MetricsSnapshot } from '../../../../src/stats/prometheus.ts';
 import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../../../src/stats/schema.ts';
 import { addressRow, because, groupRow, interfaceRow, neighborRow } from '../../../tools/rows.ts';
+import { ChangeHarness } from '../../change/harness.ts';
 
 /** A 64-bit counter that a double cannot hold. */
 export const HUGE = 2n ** 63n + 1n;
@@ -91,20 +81,35 @@ const CONFIG: readonly ConfigRow[] = [
   { key: 'groups.ipmp0.mtu', value: 1500, origin: 'command' },
 ];
 
-/** The control port. */
-export class FakeBackend implements ControlBackend {
+/** The control port: the real commands, and rows that tests know. */
+export class FakeBackend extends Commands implements ControlBackend {
   group: GroupRow = GROUP;
   ready: Readiness = { ready: true, reason: 'all is well' };
-  /** Each change that was not refused: method, arguments, who, and whether to save it. */
-  readonly done: string[] = [];
+  readonly harness: ChangeHarness;
   /** What a failing request throws. */
   failure: Error | undefined;
-  reloaded: ReloadRow = { changes: ['group ipmp0: mtu is now 1400'], problems: [], warnings: [] };
+  /** What a reload replies in place of what it did. */
+  reloaded: ReloadRow | undefined;
   problems: string[] = [];
   metricsMade = 0;
   /** Each kstat that was read, as module:name. */
   readonly kstatsRead: string[] = [];
   readonly listeners = new Set<(event: EventRow) => void>();
+
+  /** The folder takes the configuration. */
+  static async open(folder: string): Promise<FakeBackend> {
+    return new FakeBackend(await ChangeHarness.open(folder));
+  }
+
+  private constructor(harness: ChangeHarness) {
+    super(harness);
+    this.harness = harness;
+  }
+
+  /** Each change or operation that was not refused. */
+  get done(): string[] {
+    return this.harness.done;
+  }
 
   async status(): Promise<StatusRow> {
     const groups = await this.groups();
@@ -176,131 +181,23 @@ export class FakeBackend implements ControlBackend {
     return { errors: text.includes('bad') ? [`${file}:1: bad: unknown key (log)`] : [] };
   }
 
-  async createGroup(name: string, interfaces: readonly string[], by: ChangeRequest): Promise<void> {
-    if (isGroup(name)) throw new OperatorError('EEXIST', `group ${name} exists already`);
-    for (const ifname of interfaces) this.#freeInterface(ifname);
-    this.#note(by, 'createGroup', name, ...interfaces);
+  override async offlineInterface(ifname: string, by: Credentials): Promise<void> {
+    await super.offlineInterface(ifname, by);
+    this.done.push(`offline ${ifname}`);
   }
 
-  async deleteGroup(name: string, by: ChangeRequest): Promise<void> {
-    needGroup(name);
-    if (name === 'ipmp0') {
-      const members = `cannot delete group ${name}: it still has members net0, net1`;
-      throw new OperatorError('EBUSY', members, 'remove them first');
-    }
-    this.#note(by, 'deleteGroup', name);
+  override async onlineInterface(ifname: string, by: Credentials): Promise<void> {
+    await super.onlineInterface(ifname, by);
+    this.done.push(`online ${ifname}`);
   }
 
-  async renameGroup(name: string, to: string, by: ChangeRequest): Promise<void> {
-    needGroup(name);
-    if (isGroup(to)) throw new OperatorError('EEXIST', `group ${to} exists already`);
-    this.#note(by, 'renameGroup', name, to);
+  override async activateInterface(ifname: string, by: Credentials): Promise<void> {
+    await super.activateInterface(ifname, by);
+    this.done.push(`activate ${ifname}`);
   }
 
-  async setGroup(name: string, settings: Settings, by: ChangeRequest): Promise<void> {
-    needGroup(name);
-    if (settings.mtu === 'big')
-      throw new OperatorError('EINVAL', 'mtu: "big" is not valid', 'auto');
-    this.#note(by, 'setGroup', name, JSON.stringify(settings));
-  }
-
-  async addMember(group: string, ifname: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    needInterface(ifname);
-    if (group !== 'ipmp0') this.#freeInterface(ifname);
-    this.#note(by, 'addMember', group, ifname);
-  }
-
-  async removeMember(group: string, ifname: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    needInterface(ifname);
-    this.#note(by, 'removeMember', group, ifname);
-  }
-
-  async createInterface(spec: NewInterface, by: ChangeRequest): Promise<void> {
-    const { name, uplink, bridge, standby } = spec;
-    if (INTERFACES.includes(name)) {
-      throw new OperatorError('EEXIST', `interface ${name} exists already`);
-    }
-    this.#note(by, 'createInterface', name, String(uplink), String(bridge), String(standby));
-  }
-
-  async deleteInterface(ifname: string, by: ChangeRequest): Promise<void> {
-    needInterface(ifname);
-    this.#note(by, 'deleteInterface', ifname);
-  }
-
-  async setInterface(ifname: string, settings: Settings, by: ChangeRequest): Promise<void> {
-    needInterface(ifname);
-    this.#note(by, 'setInterface', ifname, JSON.stringify(settings));
-  }
-
-  async offlineInterface(ifname: string, by: Credentials): Promise<void> {
-    needInterface(ifname);
-    if (ifname === 'net0') {
-      const message = `cannot take ${ifname} offline: no other interface of group ipmp0 works`;
-      throw new OperatorError('EBUSY', message);
-    }
-    this.#note({ by, save: false }, 'offlineInterface', ifname);
-  }
-
-  async onlineInterface(ifname: string, by: Credentials): Promise<void> {
-    needInterface(ifname);
-    this.#note({ by, save: false }, 'onlineInterface', ifname);
-  }
-
-  async activateInterface(ifname: string, by: Credentials): Promise<void> {
-    needInterface(ifname);
-    this.#note({ by, save: false }, 'activateInterface', ifname);
-  }
-
-  async addAddress(group: string, address: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    if (fakeAddresses().some((row) => row.address === address)) {
-      throw new OperatorError('EEXIST', `${address} is on ${group} already`);
-    }
-    this.#note(by, 'addAddress', group, address);
-  }
-
-  async deleteAddress(group: string, address: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    this.#note(by, 'deleteAddress', group, address);
-  }
-
-  async addTestAddress(ifname: string, address: string, by: ChangeRequest): Promise<void> {
-    needInterface(ifname);
-    this.#note(by, 'addTestAddress', ifname, address);
-  }
-
-  async deleteTestAddress(ifname: string, address: string, by: ChangeRequest): Promise<void> {
-    needInterface(ifname);
-    this.#note(by, 'deleteTestAddress', ifname, address);
-  }
-
-  async addNeighbor(group: string, neighbor: NewNeighbor, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    const { dst, lladdr, proxy } = neighbor;
-    this.#note(by, 'addNeighbor', group, dst, lladdr, String(proxy));
-  }
-
-  async deleteNeighbor(group: string, dst: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    this.#note(by, 'deleteNeighbor', group, dst);
-  }
-
-  async joinMulticast(group: string, address: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    this.#note(by, 'joinMulticast', group, address);
-  }
-
-  async leaveMulticast(group: string, address: string, by: ChangeRequest): Promise<void> {
-    needGroup(group);
-    this.#note(by, 'leaveMulticast', group, address);
-  }
-
-  async reload(by: Credentials): Promise<ReloadRow> {
-    this.#note({ by, save: false }, 'reload');
-    return this.reloaded;
+  override async reload(by: Credentials): Promise<ReloadRow> {
+    return this.reloaded ?? (await super.reload(by));
   }
 
   subscribe(listener: (event: EventRow) => void): () => void {
@@ -325,29 +222,4 @@ export class FakeBackend implements ControlBackend {
   readiness(): Readiness {
     return this.ready;
   }
-
-  #freeInterface(ifname: string): void {
-    needInterface(ifname);
-    const { group } = fakeInterface(ifname);
-    if (group !== null) {
-      throw new OperatorError('EALREADY', `${ifname} is in group ${group} already`);
-    }
-  }
-
-  #note({ by, save }: ChangeRequest, ...words: string[]): void {
-    this.done.push(`${words.join(' ')} by ${by.uid}${save ? ' save' : ''}`);
-  }
-}
-
-function isGroup(name: string): boolean {
-  return name === GROUP.group || name === EMPTY_GROUP.group;
-}
-
-function needGroup(name: string): void {
-  if (!isGroup(name)) throw new OperatorError('ENOENT', `there is no group ${name}`);
-}
-
-function needInterface(ifname: string): void {
-  if (INTERFACES.includes(ifname)) return;
-  throw new OperatorError('ENXIO', `there is no interface ${ifname}`);
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
+import { assert } from '../../../../src/base/assert.ts';
 import { ipmpadmMain } from '../../../../src/ctl/adm/main.ts';
 import { type ControlServer, startControlServer } from '../../../../src/ctl/api/server.ts';
 import { SharedText } from '../../../../src/ctl/api/shared-text.ts';
@@ -17,7 +18,6 @@ export const WALL_TIME = '2026-01-02T03:04:06.000000Z';
 
 /** A served fake, with who its clients seem to be. */
 export class FakeDaemon {
-  readonly backend = new FakeBackend();
   readonly directory = mkdtempSync(join(tmpdir(), 'ipmpd-ctl-'));
   readonly socketPath = join(this.directory, 'run', 'ipmpd.sock');
   credentials: Credentials = { pid: process.pid, uid: 0, gid: 0, groups: [] };
@@ -26,9 +26,17 @@ export class FakeDaemon {
   heartbeatMs = 15_000;
   /** Lines of the server's log, if a test reads them. Set it before the start. */
   lines: string[] | undefined;
+  #backend: FakeBackend | undefined;
   #server: ControlServer | undefined;
 
+  /** There is one from the start on. */
+  get backend(): FakeBackend {
+    assert(this.#backend !== undefined, 'the daemon is started');
+    return this.#backend;
+  }
+
   async start(operatorGid?: number): Promise<void> {
+    this.#backend = await FakeBackend.open(this.directory);
     this.#server = await startControlServer({
       backend: this.backend,
       socketPath: this.socketPath,
