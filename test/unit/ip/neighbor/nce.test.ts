@@ -1,9 +1,9 @@
 /**
- * The states of a neighbour, cell by cell. Each row: a state; each column: an event; each cell:
- * the next state and what is done. `.` is "stay, do nothing", `!` cannot happen.
+ * The states of a neighbour, cell by cell. Of each state: events, the next state and what is
+ * done. `.` is "stay, do nothing", `!` cannot happen.
  */
 
-import { deepEqual, equal, throws } from 'node:assert/strict';
+import { equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { InvariantError } from '../../../../src/base/assert.ts';
 import {
@@ -11,126 +11,39 @@ import {
   NCE_STATES,
   NCE_TABLE,
   Nce,
-  type NceEvent,
   type NceState,
   nceTransition,
 } from '../../../../src/ip/neighbor/nce.ts';
+import { tableWalk } from '../../../tools/table-walk.ts';
 
-type Row = Readonly<Record<NceEvent, string>>;
-
-const EXPECTED: Readonly<Record<NceState, Row>> = {
-  NONE: {
-    resolve: 'INCOMPLETE ask',
-    check: 'INCOMPLETE ask',
-    use: 'INCOMPLETE ask',
-    reply: '!',
-    replyMoved: '!',
-    claim: 'STALE record',
-    claimMoved: '!',
-    timeout: '!',
-    exhausted: '!',
-    yield: '!',
-    doubt: '.',
-    pin: 'PERMANENT pin',
-  },
-  INCOMPLETE: {
-    resolve: 'INCOMPLETE wait',
-    check: 'INCOMPLETE wait',
-    use: '.',
-    reply: 'REACHABLE confirm',
-    replyMoved: 'REACHABLE moveConfirm',
-    claim: '.',
-    claimMoved: '.',
-    timeout: 'INCOMPLETE askAgain',
-    exhausted: 'FAILED giveUp',
-    yield: '!',
-    doubt: 'INCOMPLETE askAgain',
-    pin: 'PERMANENT pin',
-  },
-  REACHABLE: {
-    resolve: 'REACHABLE answer',
-    check: 'PROBE verify',
-    use: '.',
-    reply: '!',
-    replyMoved: '!',
-    claim: '.',
-    claimMoved: 'PROBE challenge',
-    timeout: 'STALE age',
-    exhausted: '!',
-    yield: '!',
-    doubt: 'STALE age',
-    pin: 'PERMANENT pin',
-  },
-  STALE: {
-    resolve: 'PROBE verify',
-    check: 'PROBE verify',
-    use: 'DELAY delay',
-    reply: '!',
-    replyMoved: '!',
-    claim: '.',
-    claimMoved: 'PROBE challenge',
-    timeout: '!',
-    exhausted: '!',
-    yield: '!',
-    doubt: '.',
-    pin: 'PERMANENT pin',
-  },
-  DELAY: {
-    resolve: 'PROBE verify',
-    check: 'PROBE verify',
-    use: '.',
-    reply: '!',
-    replyMoved: '!',
-    claim: '.',
-    claimMoved: 'PROBE challenge',
-    timeout: 'PROBE verify',
-    exhausted: '!',
-    yield: '!',
-    doubt: '.',
-    pin: 'PERMANENT pin',
-  },
-  PROBE: {
-    resolve: 'PROBE wait',
-    check: 'PROBE wait',
-    use: '.',
-    reply: 'REACHABLE confirm',
-    replyMoved: 'PROBE hold',
-    claim: '.',
-    claimMoved: 'PROBE challenge',
-    timeout: 'PROBE verifyAgain',
-    exhausted: 'INCOMPLETE ask',
-    yield: 'REACHABLE moveConfirm',
-    doubt: 'PROBE verifyAgain',
-    pin: 'PERMANENT pin',
-  },
-  FAILED: {
-    resolve: 'INCOMPLETE ask',
-    check: 'INCOMPLETE ask',
-    use: 'INCOMPLETE ask',
-    reply: '!',
-    replyMoved: '!',
-    claim: 'STALE record',
-    claimMoved: '!',
-    timeout: 'NONE remove',
-    exhausted: '!',
-    yield: '!',
-    doubt: '.',
-    pin: 'PERMANENT pin',
-  },
-  PERMANENT: {
-    resolve: 'PERMANENT answer',
-    check: 'PERMANENT answer',
-    use: '.',
-    reply: '!',
-    replyMoved: '!',
-    claim: '.',
-    claimMoved: '.',
-    timeout: '!',
-    exhausted: '!',
-    yield: '!',
-    doubt: '.',
-    pin: 'PERMANENT pin',
-  },
+const EXPECTED: Readonly<Record<NceState, string>> = {
+  NONE: `
+    resolve, check, use: INCOMPLETE ask; claim: STALE record; pin: PERMANENT pin;
+    reply, replyMoved, claimMoved, timeout, exhausted, yield: !; doubt: .`,
+  INCOMPLETE: `
+    resolve, check: INCOMPLETE wait; reply: REACHABLE confirm; replyMoved: REACHABLE moveConfirm;
+    timeout, doubt: INCOMPLETE askAgain; exhausted: FAILED giveUp; pin: PERMANENT pin;
+    use, claim, claimMoved: .; yield: !`,
+  REACHABLE: `
+    resolve: REACHABLE answer; check: PROBE verify; claimMoved: PROBE challenge;
+    timeout, doubt: STALE age; pin: PERMANENT pin; use, claim: .;
+    reply, replyMoved, exhausted, yield: !`,
+  STALE: `
+    resolve, check: PROBE verify; use: DELAY delay; claimMoved: PROBE challenge;
+    pin: PERMANENT pin; reply, replyMoved, timeout, exhausted, yield: !; claim, doubt: .`,
+  DELAY: `
+    resolve, check, timeout: PROBE verify; claimMoved: PROBE challenge; pin: PERMANENT pin;
+    use, claim, doubt: .; reply, replyMoved, exhausted, yield: !`,
+  PROBE: `
+    resolve, check: PROBE wait; reply: REACHABLE confirm; replyMoved: PROBE hold;
+    claimMoved: PROBE challenge; timeout, doubt: PROBE verifyAgain; exhausted: INCOMPLETE ask;
+    yield: REACHABLE moveConfirm; pin: PERMANENT pin; use, claim: .`,
+  FAILED: `
+    resolve, check, use: INCOMPLETE ask; claim: STALE record; timeout: NONE remove;
+    pin: PERMANENT pin; reply, replyMoved, claimMoved, exhausted, yield: !; doubt: .`,
+  PERMANENT: `
+    resolve, check: PERMANENT answer; pin: PERMANENT pin; use, claim, claimMoved, doubt: .;
+    reply, replyMoved, timeout, exhausted, yield: !`,
 };
 
 function inState(state: NceState): Nce {
@@ -140,25 +53,17 @@ function inState(state: NceState): Nce {
 }
 
 test('every cell of the neighbour table', () => {
-  let cells = 0;
-  for (const state of NCE_STATES) {
-    deepEqual(Object.keys(EXPECTED[state]), [...NCE_EVENTS], state);
-    for (const event of NCE_EVENTS) {
-      cells++;
-      const where = `${state} x ${event}`;
-      const wanted = EXPECTED[state][event];
-      const nce = inState(state);
-      if (wanted === '!') {
-        throws(() => nceTransition(nce, event), InvariantError, where);
-        equal(nce.state, state, where);
-        continue;
-      }
-      const { next, action } = nceTransition(nce, event);
-      equal(action === 'none' ? '.' : `${next} ${action}`, wanted, where);
-      equal(nce.state, next, where);
-      if (action === 'none') equal(next, state, where);
+  const cells = tableWalk(EXPECTED, NCE_STATES, NCE_EVENTS, (state, event, wanted, where) => {
+    const nce = inState(state);
+    if (wanted === '!') {
+      throws(() => nceTransition(nce, event), InvariantError, where);
+      return equal(nce.state, state, where);
     }
-  }
+    const { next, action } = nceTransition(nce, event);
+    equal(action === 'none' ? '.' : `${next} ${action}`, wanted, where);
+    equal(nce.state, next, where);
+    if (action === 'none') equal(next, state, where);
+  });
   equal(cells, 96);
 });
 
