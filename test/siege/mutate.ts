@@ -24,38 +24,17 @@ export interface Mutant {
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'CONNECT'];
-const STRANGE_METHODS = [
-  'QUERY',
-  'PROPFIND',
-  'get',
-  'GE',
-  'G\0T',
-  '',
-  'M-SEARCH',
-  'PRI',
-  'X'.repeat(99),
+const STRANGE_METHODS: readonly string[] = [
+  ...'QUERY PROPFIND get GE M-SEARCH PRI'.split(' '),
+  ...['G\0T', '', 'X'.repeat(99)],
 ];
-const VERSIONS = [
-  'HTTP/1.0',
-  'HTTP/0.9',
-  'HTTP/1.2',
-  'HTTP/2.0',
-  'HTTP/9.9',
-  'http/1.1',
-  'HTTP/1.1 ',
-  '',
+const VERSIONS: readonly string[] = [
+  ...'HTTP/1.0 HTTP/0.9 HTTP/1.2 HTTP/2.0 HTTP/9.9 http/1.1'.split(' '),
+  ...['HTTP/1.1 ', ''],
 ];
-const LENGTHS = [
-  '-1',
-  '+2',
-  '0x10',
-  '1e3',
-  '',
-  ' ',
-  '2, 2',
-  '2, 3',
-  '18446744073709551616',
-  '99999999999',
+const LENGTHS: readonly string[] = [
+  ...'-1 +2 0x10 1e3 18446744073709551616 99999999999'.split(' '),
+  ...['', ' ', '2, 2', '2, 3'],
 ];
 const HEADERS = [
   'expect: 100-continue',

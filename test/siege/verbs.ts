@@ -17,104 +17,68 @@ export interface Verb {
   readonly sample: { readonly path: string; readonly body?: string };
 }
 
-const READS: readonly string[] = [
-  '/v1/status',
-  '/v1/groups',
-  '/v1/interfaces',
-  '/v1/addresses',
-  '/v1/neighbors',
-  '/v1/multicast',
-  '/v1/targets',
-  '/v1/kstats',
-  '/v1/config',
-  '/v1/events',
-  '/v1/openapi.json',
-  '/metrics',
-  '/healthz',
-  '/readyz',
-];
+const NAMES: Readonly<Record<string, string>> = {
+  name: 'nosuch0',
+  ifname: 'nosuch1',
+  address: '192.0.2.77%2F24',
+  dst: '192.0.2.78',
+};
 
-/** Role, method, path, path of the sample, body of the sample. */
-const CHANGES: readonly (readonly [Role, string, string, string, object?])[] = [
-  ['root', 'POST', '/v1/groups', '/v1/groups', { name: 'ipmp0' }],
-  ['root', 'DELETE', '/v1/groups/{name}', '/v1/groups/nosuch0'],
-  ['root', 'PATCH', '/v1/groups/{name}', '/v1/groups/nosuch0', { spreading: 'flow' }],
-  ['root', 'POST', '/v1/groups/{name}/rename', '/v1/groups/nosuch0/rename', { to: 'nosuch1' }],
-  ['root', 'PUT', '/v1/groups/{name}/interfaces/{ifname}', '/v1/groups/nosuch0/interfaces/nosuch1'],
-  [
-    'root',
-    'DELETE',
-    '/v1/groups/{name}/interfaces/{ifname}',
-    '/v1/groups/nosuch0/interfaces/nosuch1',
-  ],
-  [
-    'root',
-    'POST',
-    '/v1/groups/{name}/addresses',
-    '/v1/groups/nosuch0/addresses',
-    { address: '192.0.2.77/24' },
-  ],
-  [
-    'root',
-    'DELETE',
-    '/v1/groups/{name}/addresses/{address}',
-    '/v1/groups/nosuch0/addresses/192.0.2.77%2F24',
-  ],
-  [
-    'root',
-    'POST',
-    '/v1/groups/{name}/neighbors',
-    '/v1/groups/nosuch0/neighbors',
-    { dst: '192.0.2.78', lladdr: '02:00:00:00:00:78' },
-  ],
-  [
-    'root',
-    'DELETE',
-    '/v1/groups/{name}/neighbors/{dst}',
-    '/v1/groups/nosuch0/neighbors/192.0.2.78',
-  ],
-  [
-    'root',
-    'PUT',
-    '/v1/groups/{name}/multicast/{address}',
-    '/v1/groups/nosuch0/multicast/233.252.0.7',
-  ],
-  [
-    'root',
-    'DELETE',
-    '/v1/groups/{name}/multicast/{address}',
-    '/v1/groups/nosuch0/multicast/233.252.0.7',
-  ],
-  ['root', 'POST', '/v1/interfaces', '/v1/interfaces', { name: 'net0' }],
-  ['root', 'DELETE', '/v1/interfaces/{ifname}', '/v1/interfaces/nosuch1'],
-  ['root', 'PATCH', '/v1/interfaces/{ifname}', '/v1/interfaces/nosuch1', { standby: true }],
-  ['operate', 'POST', '/v1/interfaces/{ifname}/offline', '/v1/interfaces/nosuch1/offline'],
-  ['operate', 'POST', '/v1/interfaces/{ifname}/online', '/v1/interfaces/nosuch1/online'],
-  ['operate', 'POST', '/v1/interfaces/{ifname}/activate', '/v1/interfaces/nosuch1/activate'],
-  [
-    'root',
-    'POST',
-    '/v1/interfaces/{ifname}/test-addresses',
-    '/v1/interfaces/nosuch1/test-addresses',
-    { address: '192.0.2.79/24' },
-  ],
-  [
-    'root',
-    'DELETE',
-    '/v1/interfaces/{ifname}/test-addresses/{address}',
-    '/v1/interfaces/nosuch1/test-addresses/192.0.2.79',
-  ],
-  ['root', 'POST', '/v1/config/check', '/v1/config/check', { file: 'a.yaml', text: '' }],
-  ['root', 'POST', '/v1/reload', '/v1/reload'],
-];
+/** Role, method, path, body of the sample. The sample's path has the names above. */
+const LIST = `
+read GET /v1/status
+read GET /v1/groups
+read GET /v1/interfaces
+read GET /v1/addresses
+read GET /v1/neighbors
+read GET /v1/multicast
+read GET /v1/targets
+read GET /v1/kstats
+read GET /v1/config
+read GET /v1/events
+read GET /v1/openapi.json
+read GET /metrics
+read GET /healthz
+read GET /readyz
+root POST /v1/groups {"name":"ipmp0"}
+root DELETE /v1/groups/{name}
+root PATCH /v1/groups/{name} {"spreading":"flow"}
+root POST /v1/groups/{name}/rename {"to":"nosuch1"}
+root PUT /v1/groups/{name}/interfaces/{ifname}
+root DELETE /v1/groups/{name}/interfaces/{ifname}
+root POST /v1/groups/{name}/addresses {"address":"192.0.2.77/24"}
+root DELETE /v1/groups/{name}/addresses/{address}
+root POST /v1/groups/{name}/neighbors {"dst":"192.0.2.78","lladdr":"02:00:00:00:00:78"}
+root DELETE /v1/groups/{name}/neighbors/{dst}
+root PUT /v1/groups/{name}/multicast/233.252.0.7
+root DELETE /v1/groups/{name}/multicast/233.252.0.7
+root POST /v1/interfaces {"name":"net0"}
+root DELETE /v1/interfaces/{ifname}
+root PATCH /v1/interfaces/{ifname} {"standby":true}
+operate POST /v1/interfaces/{ifname}/offline
+operate POST /v1/interfaces/{ifname}/online
+operate POST /v1/interfaces/{ifname}/activate
+root POST /v1/interfaces/{ifname}/test-addresses {"address":"192.0.2.79/24"}
+root DELETE /v1/interfaces/{ifname}/test-addresses/{address}
+root POST /v1/config/check {"file":"a.yaml","text":""}
+root POST /v1/reload`;
 
-export const VERBS: readonly Verb[] = [
-  ...READS.map((path): Verb => ({ role: 'read', method: 'GET', path, sample: { path } })),
-  ...CHANGES.map(([role, method, path, samplePath, body]): Verb => {
-    const sample = { path: samplePath, ...(body ? { body: JSON.stringify(body) } : {}) };
-    return { role, method, path, sample };
-  }),
-];
+export const VERBS: readonly Verb[] = [...LIST.matchAll(/^(\w+) (\w+) (\S+) ?(.*)$/gm)].map(
+  ([, role = '', method = '', samplePath = '', body]): Verb => {
+    const path = samplePath.replace('233.252.0.7', '{address}');
+    const sample = samplePath.replace(/\{(\w+)\}/g, (_, name) => NAMES[name] ?? '');
+    return {
+      role: roleOf(role),
+      method,
+      path,
+      sample: { path: sample, ...(body ? { body } : {}) },
+    };
+  },
+);
+
+function roleOf(word: string): Role {
+  return word === 'root' || word === 'operate' ? word : 'read';
+}
 
 /** What is served beside the documented API and need not stand in its document. */
 const BESIDE: readonly string[] = ['/v1/openapi.json', '/metrics', '/healthz', '/readyz'];

@@ -80,30 +80,28 @@ function precious(ground: Ground): string {
   return file;
 }
 
+const NO_SOCKET = ['EEXIST', /exists and is not a socket/] as const;
+const FIRST_NAME = ['EEXIST', /\.ipmpd\.sock\.\d+ exists and is not a socket/] as const;
+const FOREIGN_SOCKET = ['EEXIST', /belongs to user 65534/] as const;
+const WRITABLE = ['EPERM', /may be written by others/] as const;
+
 const STATES: readonly (readonly [
   what: string,
   plant: (ground: Ground) => unknown,
   code: string,
   sentence: RegExp,
 ])[] = [
-  ['a file', ({ path }) => writeFileSync(path, 'x'), 'EEXIST', /exists and is not a socket/],
+  ['a file', ({ path }) => writeFileSync(path, 'x'), ...NO_SOCKET],
   [
     'a second name of a precious file',
     (ground) => linkSync(precious(ground), ground.path),
-    'EEXIST',
-    /exists and is not a socket/,
+    ...NO_SOCKET,
   ],
-  [
-    'a symlink to a file',
-    (ground) => symlinkSync(precious(ground), ground.path),
-    'EEXIST',
-    /exists and is not a socket/,
-  ],
+  ['a symlink to a file', (ground) => symlinkSync(precious(ground), ground.path), ...NO_SOCKET],
   [
     'a dangling symlink',
     ({ top, path }) => symlinkSync(join(top, 'not', 'there'), path),
-    'EEXIST',
-    /exists and is not a socket/,
+    ...NO_SOCKET,
   ],
   [
     'a symlink to a stale socket',
@@ -111,8 +109,7 @@ const STATES: readonly (readonly [
       plantStale(join(top, 'stale'));
       symlinkSync(join(top, 'stale'), path);
     },
-    'EEXIST',
-    /exists and is not a socket/,
+    ...NO_SOCKET,
   ],
   [
     'a symlink to a live socket',
@@ -120,25 +117,18 @@ const STATES: readonly (readonly [
       await listenAt(join(ground.top, 'live'), ground);
       symlinkSync(join(ground.top, 'live'), ground.path);
     },
-    'EEXIST',
-    /exists and is not a socket/,
+    ...NO_SOCKET,
   ],
-  ['a directory', ({ path }) => mkdirSync(path), 'EEXIST', /exists and is not a socket/],
-  ['a fifo', ({ path }) => execFileSync('mkfifo', [path]), 'EEXIST', /exists and is not a socket/],
-  [
-    'a device node',
-    ({ path }) => execFileSync('mknod', [path, 'c', '1', '3']),
-    'EEXIST',
-    /exists and is not a socket/,
-  ],
+  ['a directory', ({ path }) => mkdirSync(path), ...NO_SOCKET],
+  ['a fifo', ({ path }) => execFileSync('mkfifo', [path]), ...NO_SOCKET],
+  ['a device node', ({ path }) => execFileSync('mknod', [path, 'c', '1', '3']), ...NO_SOCKET],
   [
     'a stale socket of somebody else',
     ({ path }) => {
       plantStale(path);
       chownSync(path, NOBODY, NOBODY);
     },
-    'EEXIST',
-    /belongs to user 65534/,
+    ...FOREIGN_SOCKET,
   ],
   [
     'a live socket of somebody else',
@@ -147,8 +137,7 @@ const STATES: readonly (readonly [
       server.on('connection', () => ok(false, 'nobody speaks to it'));
       chownSync(ground.path, NOBODY, NOBODY);
     },
-    'EEXIST',
-    /belongs to user 65534/,
+    ...FOREIGN_SOCKET,
   ],
   [
     'a live socket of another program',
@@ -159,33 +148,20 @@ const STATES: readonly (readonly [
   [
     'a file in the way of the first name',
     (ground) => writeFileSync(temporaryOf(ground), 'x'),
-    'EEXIST',
-    /\.ipmpd\.sock\.\d+ exists and is not a socket/,
+    ...FIRST_NAME,
   ],
   [
     'a symlink in the way of the first name',
     (ground) => symlinkSync(precious(ground), temporaryOf(ground)),
-    'EEXIST',
-    /\.ipmpd\.sock\.\d+ exists and is not a socket/,
+    ...FIRST_NAME,
   ],
-  [
-    'a directory that all may write',
-    ({ run }) => chmodSync(run, 0o777),
-    'EPERM',
-    /may be written by others/,
-  ],
+  ['a directory that all may write', ({ run }) => chmodSync(run, 0o777), ...WRITABLE],
   [
     'a directory that all may write, with the sticky bit',
     ({ run }) => chmodSync(run, 0o1777),
-    'EPERM',
-    /may be written by others/,
+    ...WRITABLE,
   ],
-  [
-    'a directory that the group may write',
-    ({ run }) => chmodSync(run, 0o775),
-    'EPERM',
-    /may be written by others/,
-  ],
+  ['a directory that the group may write', ({ run }) => chmodSync(run, 0o775), ...WRITABLE],
   [
     'a directory of somebody else',
     ({ run }) => chownSync(run, NOBODY, NOBODY),

@@ -1,5 +1,5 @@
 /** Completion for bash: the script that is shipped, and what it offers. */
-import { deepEqual, equal } from 'node:assert/strict';
+import { equal } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { pageText } from '../../../page.ts';
@@ -29,62 +29,31 @@ function offered(...words: string[]): string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-const TABLE: readonly (readonly [words: readonly string[], offers: readonly string[]])[] = [
-  [['gr'], ['group']],
-  [['t'], ['test-address', 'target']],
-  [['--so'], ['--socket']],
-  [
-    ['group', 're'],
-    ['rename', 'remove'],
-  ],
-  [['-j', 'group', 'se'], ['set']],
-  [['--socket', '/x', 'gr'], ['group']],
-  [
-    ['group', 'show', 'i'],
-    ['ipmp0', 'ipmp1'],
-  ],
-  [['group', 'set', 'ipmp0', 'mt'], ['mtu=']],
-  [
-    ['group', 'add', 'ipmp0', 'n'],
-    ['net0', 'net1'],
-  ],
-  [
-    ['group', 'create', 'x', '-i', ''],
-    ['net0', 'net1'],
-  ],
-  [['group', 'create', 'i'], []],
-  [
-    ['address', 'add', '192.0.2.1/24', ''],
-    ['dev', '--save', 'help'],
-  ],
-  [
-    ['address', 'add', '192.0.2.1/24', 'dev', ''],
-    ['ipmp0', 'ipmp1'],
-  ],
-  [
-    ['address', 'show', 'dev', ''],
-    ['ipmp0', 'ipmp1', 'net0', 'net1'],
-  ],
-  [
-    ['test-address', 'add', '192.0.2.1/24', 'dev', ''],
-    ['net0', 'net1'],
-  ],
-  [['neighbor', 'add', '192.0.2.9', 'l'], ['lladdr']],
-  [
-    ['interface', 'create', 'n', '--'],
-    ['--uplink', '--bridge', '--standby', '--save'],
-  ],
-  [
-    ['status', ''],
-    ['--check', 'help'],
-  ],
-  [
-    ['monitor', 'interface', ''],
-    ['ipmp0', 'ipmp1', 'net0', 'net1'],
-  ],
-  [['nosuch', 'x', ''], []],
-];
+const TABLE = [
+  ['gr', 'group'],
+  ['t', 'test-address target'],
+  ['--so', '--socket'],
+  ['group re', 'rename remove'],
+  ['-j group se', 'set'],
+  ['--socket /x gr', 'group'],
+  ['group show i', 'ipmp0 ipmp1'],
+  ['group set ipmp0 mt', 'mtu='],
+  ['group add ipmp0 n', 'net0 net1'],
+  ['group create x -i ', 'net0 net1'],
+  ['group create i', ''],
+  ['address add 192.0.2.1/24 ', 'dev --save help'],
+  ['address add 192.0.2.1/24 dev ', 'ipmp0 ipmp1'],
+  ['address show dev ', 'ipmp0 ipmp1 net0 net1'],
+  ['test-address add 192.0.2.1/24 dev ', 'net0 net1'],
+  ['neighbor add 192.0.2.9 l', 'lladdr'],
+  ['interface create n --', '--uplink --bridge --standby --save'],
+  ['status ', '--check help'],
+  ['monitor interface ', 'ipmp0 ipmp1 net0 net1'],
+  ['nosuch x ', ''],
+] as const;
 
 test('each place offers what may stand there', () => {
-  for (const [words, offers] of TABLE) deepEqual(offered(...words), offers, words.join(' '));
+  for (const [words, offers] of TABLE) {
+    equal(offered(...words.split(' ')).join(' '), offers, words);
+  }
 });

@@ -9,6 +9,7 @@ import { ROUTES } from '../../../../src/ctl/api/routes.ts';
 import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { isPermitted, type Role } from '../../../../src/ctl/route.ts';
 import { COMPONENTS } from '../../../../src/ctl/schema.ts';
+import { unlikeTheList, VERBS } from '../../../siege/verbs.ts';
 import { ask, codeOf, FakeDaemon, fakeDaemon } from './fake.ts';
 import { HUGE } from './fake-backend.ts';
 
@@ -118,6 +119,17 @@ const USERS: readonly (readonly [by: Credentials, may: readonly Role[]])[] = [
 function who(uid: number, gid: number, groups: number[] = []): Credentials {
   return { pid: 1, uid, gid, groups };
 }
+
+test('what is served, and by which role, is what the list by hand says', async () => {
+  await using daemon = await fakeDaemon();
+  const document = JSON.parse((await ask(daemon, '/v1/openapi.json')).text);
+  deepEqual(unlikeTheList(document), { absent: [], unlisted: [] });
+  for (const { method, path, role } of ROUTES) {
+    const inDocument = path.replace(/:(\w+)/g, '{$1}');
+    const listed = VERBS.find((verb) => verb.method === method && verb.path === inDocument);
+    equal(role, listed?.role, `${method} ${path}`);
+  }
+});
 
 test('[contract 5.4] rights: every user and route, before anything else is looked at', async () => {
   await using daemon = new FakeDaemon();

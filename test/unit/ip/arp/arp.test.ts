@@ -25,8 +25,10 @@ const NET0 = mac('02:00:00:00:00:01');
 const NET1 = mac('02:00:00:00:00:02');
 const NET2 = mac('02:00:00:00:00:03');
 
+/** Both MACs, type, head of the ARP packet, sender MAC and address, target MAC and address. */
 function hexOf(frame: Uint8Array): string {
-  return hexFormat(frame);
+  const hex = hexFormat(frame);
+  return [0, 12, 24, 28, 44, 56, 64, 76].map((at, n, all) => hex.slice(at, all[n + 1])).join(' ');
 }
 
 test('golden: the question on the wire, and the answer for the host', () => {
@@ -37,14 +39,7 @@ test('golden: the question on the wire, and the answer for the host', () => {
   equal(question!.port, 'net1');
   equal(
     hexOf(question!.frame),
-    'ffffffffffff' +
-      '020000000002' +
-      '0806' +
-      '0001080006040001' + //
-      '020000000002' +
-      'c000020a' +
-      '000000000000' +
-      'c0000201',
+    'ffffffffffff 020000000002 0806 0001080006040001 020000000002 c000020a 000000000000 c0000201',
   );
   world.wire(1, reply(GATEWAY_MAC, GATEWAY, NET1, DATA));
   const [answer, ...rest] = world.take();
@@ -52,14 +47,7 @@ test('golden: the question on the wire, and the answer for the host', () => {
   equal(answer!.port, 'host');
   equal(
     hexOf(answer!.frame),
-    '020000000f00' +
-      '525400000001' +
-      '0806' +
-      '0001080006040002' + //
-      '525400000001' +
-      'c0000201' +
-      '020000000f00' +
-      'c000020a',
+    '020000000f00 525400000001 0806 0001080006040002 525400000001 c0000201 020000000f00 c000020a',
   );
 });
 
@@ -73,25 +61,11 @@ test('golden: the answer to the wire, the probe and the announcement', () => {
   const sent = world.take();
   equal(
     hexOf(sent[0]!.frame),
-    'ffffffffffff' +
-      '020000000003' +
-      '0806' +
-      '0001080006040001' + //
-      '020000000003' +
-      '00000000' +
-      '000000000000' +
-      'c000020a',
+    'ffffffffffff 020000000003 0806 0001080006040001 020000000003 00000000 000000000000 c000020a',
   );
   equal(
     hexOf(sent[3]!.frame),
-    'ffffffffffff' +
-      '020000000003' +
-      '0806' +
-      '0001080006040001' + //
-      '020000000003' +
-      'c000020a' +
-      '000000000000' +
-      'c000020a',
+    'ffffffffffff 020000000003 0806 0001080006040001 020000000003 c000020a 000000000000 c000020a',
   );
   world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA));
   const [answer, ...rest] = world.take();
@@ -99,14 +73,7 @@ test('golden: the answer to the wire, the probe and the announcement', () => {
   equal(answer!.port, 'net2');
   equal(
     hexOf(answer!.frame),
-    '525400000001' +
-      '020000000003' +
-      '0806' +
-      '0001080006040002' + //
-      '020000000003' +
-      'c000020a' +
-      '525400000001' +
-      'c0000201',
+    '525400000001 020000000003 0806 0001080006040002 020000000003 c000020a 525400000001 c0000201',
   );
 });
 
@@ -142,14 +109,7 @@ test('a request of hardware type 6 (IEEE 802) is answered with type 1 (Ethernet)
   equal(rest.length, 0);
   equal(
     hexOf(answer!.frame),
-    '525400000001' +
-      '020000000002' +
-      '0806' +
-      '0001080006040002' + //
-      '020000000002' +
-      'c000020a' +
-      '525400000001' +
-      'c0000201',
+    '525400000001 020000000002 0806 0001080006040002 020000000002 c000020a 525400000001 c0000201',
   );
   equal(world.dropped('arp_malformed'), 0);
 });
