@@ -6,6 +6,7 @@ import { TRY_INTERVAL_MS, WATCH_MS } from '../../../src/ip/claim/dad.ts';
 import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import {
   beginDetection,
+  columns,
   DATA,
   GATEWAY,
   GATEWAY_MAC,
@@ -45,7 +46,7 @@ test('a conflict while probing: duplicate, and up within 2 s once its holder is 
     equal(ipif.state, 'up');
     const [question, ...probes] = world.take();
     deepEqual(
-      [question!.destination, question!.arp.senderAddress, question!.arp.targetAddress],
+      [question!.destination, question!.senderAddress, question!.targetAddress],
       [OTHER_MAC, 0, DATA],
     );
     deepEqual(
@@ -151,7 +152,7 @@ test('only a broadcast request with the MAC of its frame is a probe', () => {
     world.take();
     world.wire(0, frame);
     deepEqual(
-      world.take().map((one) => [one.port, one.destination]),
+      columns(world.take(), 'port', 'destination'),
       [['net0', OTHER_MAC]],
       'a question like any other',
     );

@@ -35,8 +35,8 @@ export function mac(text: string): Mac {
   return macParse(text)!;
 }
 
-/** One frame that the LAN sent; `port` is the name of a NIC, or `host`. */
-export interface Sent {
+/** One frame that the LAN sent, with the fields of its ARP packet; `port`: a NIC's name, or `host`. */
+export interface Sent extends ArpPacket {
   readonly atMs: number;
   readonly port: string;
   readonly frame: Uint8Array;
@@ -161,7 +161,7 @@ export class World implements LanMembership, LanOutput {
       return port !== 'host' && arp.operation === ARP_REQUEST && arp.targetAddress === address;
     })!;
     const nic = this.ifaces.findIndex(({ name }) => name === asked.port);
-    this.wire(nic, reply(at, address, asked.source, asked.arp.senderAddress));
+    this.wire(nic, reply(at, address, asked.source, asked.senderAddress));
   }
 
   /** A neighbour speaks from another MAC, and answers from there alone. */
@@ -236,15 +236,15 @@ export class World implements LanMembership, LanOutput {
   }
 
   #write(port: string, frame: Uint8Array): void {
-    this.sent.push({
-      atMs: this.nowMs,
-      port,
-      frame,
-      destination: ethernetDestination(frame, 0),
-      source: ethernetSource(frame, 0),
-      arp: arpParse(frame, 14),
-    });
+    const [destination, source] = [ethernetDestination(frame, 0), ethernetSource(frame, 0)];
+    const arp = arpParse(frame, 14);
+    this.sent.push({ ...arp, atMs: this.nowMs, port, frame, destination, source, arp });
   }
+}
+
+/** These fields of each row. */
+export function columns<Row, Key extends keyof Row>(rows: readonly Row[], ...keys: Key[]) {
+  return rows.map((row) => keys.map((key) => row[key]));
 }
 
 /** A question of the station `sha`, to everybody unless `destination` says whom. */
@@ -276,7 +276,7 @@ export function reply(sha: Mac, spa: Ipv4, tha: Mac, tpa: Ipv4): Uint8Array {
 
 /** Sender and target address are one. */
 export function isAnnouncement(one: Sent): boolean {
-  return one.arp.senderAddress === one.arp.targetAddress;
+  return one.senderAddress === one.targetAddress;
 }
 
 /** The address DATA, new and bound to the first NIC: its detection begins. */

@@ -12,6 +12,7 @@ import {
 } from '../../../src/ip/neighbor/nce.ts';
 import { ASK_RATE } from '../../../src/ip/neighbor/questions.ts';
 import {
+  columns,
   DATA,
   GATEWAY,
   GATEWAY_MAC,
@@ -38,10 +39,9 @@ test('[contract 8.4] T2: 100,000 unsolicited claims of 256 addresses add nothing
     else if (i % 3 === 1) world.wire(0, reply(sender, address, NET0, DATA));
     else world.wire(0, reply(sender, GATEWAY, NET0, DATA));
   }
-  deepEqual(
-    world.lan.neighbors().map((row) => [row.address, row.mac, row.state]),
-    [[GATEWAY, GATEWAY_MAC, 'PERMANENT']],
-  );
+  deepEqual(columns(world.lan.neighbors(), 'address', 'mac', 'state'), [
+    [GATEWAY, GATEWAY_MAC, 'PERMANENT'],
+  ]);
   deepEqual(world.take(), []);
   equal(world.redirects.size, 0);
 });
@@ -79,7 +79,7 @@ test('[contract 3.10, 8.4] T6: a scan by the host keeps to the limits; those in 
       world.hostAsks(GATEWAY, DATA, GATEWAY_MAC + GATEWAY);
     }
     for (const one of world.take('net0')) {
-      if (one.arp.targetAddress !== GATEWAY) questions++;
+      if (one.targetAddress !== GATEWAY) questions++;
       else world.wire(0, reply(GATEWAY_MAC + GATEWAY, GATEWAY, NET0, DATA));
     }
     const rows = world.lan.neighbors();

@@ -7,6 +7,7 @@ import { Ipif } from '../../../../src/ip/object/ipif.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../../src/wire/arp.ts';
 import {
+  columns,
   DATA,
   GATEWAY,
   GATEWAY_MAC,
@@ -82,10 +83,9 @@ test('a broadcast request is answered once, by the bound NIC, which has heard it
   world.addData(DATA, 1);
   for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA));
   const sent = world.take();
-  deepEqual(
-    sent.map((one) => [one.port, one.source, one.arp.senderMac, one.destination]),
-    [['net1', NET1, NET1, GATEWAY_MAC]],
-  );
+  deepEqual(columns(sent, 'port', 'source', 'senderMac', 'destination'), [
+    ['net1', NET1, NET1, GATEWAY_MAC],
+  ]);
   equal(world.dropped('not_nominated'), 1);
   equal(world.stateOf(GATEWAY), 'STALE', 'learnt from the copy on the nominated NIC');
   world.wire(0, request(GATEWAY_MAC, 0, DATA));
@@ -93,10 +93,7 @@ test('a broadcast request is answered once, by the bound NIC, which has heard it
   deepEqual(world.take(), [], 'what is bound elsewhere is answered there');
   // a peer's own probe goes to the MAC it knows, here the wrong NIC by now
   world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA, NET2));
-  deepEqual(
-    world.take().map((one) => [one.port, one.arp.senderMac]),
-    [['net1', NET1]],
-  );
+  deepEqual(columns(world.take(), 'port', 'senderMac'), [['net1', NET1]]);
 });
 
 test('a request of hardware type 6 (IEEE 802) is answered with type 1 (Ethernet)', () => {
@@ -118,10 +115,7 @@ test('a request to the group’s own MAC, which switches flood, is answered once
   const world = new World();
   world.addData(DATA, 1);
   for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA, GROUP_MAC));
-  deepEqual(
-    world.take().map((one) => [one.port, one.destination]),
-    [['net1', GATEWAY_MAC]],
-  );
+  deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
 });
 
 test('with nobody nominated every NIC is heard', () => {
@@ -137,14 +131,11 @@ test('test addresses answer from their own NIC, to the wire and to the host', ()
   world.addData(DATA, 0);
   world.addTest(TEST, 2);
   world.wire(2, request(GATEWAY_MAC, GATEWAY, TEST));
-  deepEqual(
-    world.take().map((one) => [one.port, one.arp.senderMac]),
-    [['net2', NET2]],
-  );
+  deepEqual(columns(world.take(), 'port', 'senderMac'), [['net2', NET2]]);
   world.hostAsks(TEST);
   const [answer] = world.take('host');
-  deepEqual([answer!.source, answer!.arp.senderMac], [NET2, NET2]);
-  deepEqual([answer!.destination, answer!.arp.targetAddress], [GROUP_MAC, DATA]);
+  deepEqual([answer!.source, answer!.senderMac], [NET2, NET2]);
+  deepEqual([answer!.destination, answer!.targetAddress], [GROUP_MAC, DATA]);
 });
 
 test('a test address that is not up is not answered for to the host either', () => {
@@ -231,13 +222,10 @@ test('a proxy entry is answered by the nominated NIC with its MAC', () => {
   world.wire(0, request(GATEWAY_MAC, GATEWAY, proxied));
   world.cast = world.ill(2);
   world.wire(2, request(GATEWAY_MAC, GATEWAY, proxied));
-  deepEqual(
-    world.take().map((one) => [one.port, one.arp.senderMac, one.arp.senderAddress]),
-    [
-      ['net0', NET0, proxied],
-      ['net2', NET2, proxied],
-    ],
-  );
+  deepEqual(columns(world.take(), 'port', 'senderMac', 'senderAddress'), [
+    ['net0', NET0, proxied],
+    ['net2', NET2, proxied],
+  ]);
 });
 
 test('the host detects a foreign address on the wire, and hears what speaks for it', () => {
@@ -246,42 +234,39 @@ test('the host detects a foreign address on the wire, and hears what speaks for 
   world.host(request(GROUP_MAC, 0, wanted));
   const [probe] = world.take();
   deepEqual(
-    [probe!.port, probe!.arp.senderAddress, probe!.arp.senderMac, probe!.destination],
+    [probe!.port, probe!.senderAddress, probe!.senderMac, probe!.destination],
     ['net0', 0, NET0, MAC_BROADCAST],
   );
   world.advance(1);
   world.wire(0, reply(OTHER_MAC, wanted, NET0, 0));
   world.wire(0, request(GATEWAY_MAC, 0, wanted));
   const heard = world.take();
-  deepEqual(
-    heard.map((one) => [one.port, one.destination, one.source, one.arp]),
+  deepEqual(columns(heard, 'port', 'destination', 'source', 'arp'), [
     [
-      [
-        'host',
-        GROUP_MAC,
-        OTHER_MAC,
-        {
-          operation: ARP_REPLY,
-          senderMac: OTHER_MAC,
-          senderAddress: wanted,
-          targetMac: GROUP_MAC,
-          targetAddress: 0,
-        },
-      ],
-      [
-        'host',
-        MAC_BROADCAST,
-        GATEWAY_MAC,
-        {
-          operation: ARP_REQUEST,
-          senderMac: GATEWAY_MAC,
-          senderAddress: 0,
-          targetMac: 0,
-          targetAddress: wanted,
-        },
-      ],
+      'host',
+      GROUP_MAC,
+      OTHER_MAC,
+      {
+        operation: ARP_REPLY,
+        senderMac: OTHER_MAC,
+        senderAddress: wanted,
+        targetMac: GROUP_MAC,
+        targetAddress: 0,
+      },
     ],
-  );
+    [
+      'host',
+      MAC_BROADCAST,
+      GATEWAY_MAC,
+      {
+        operation: ARP_REQUEST,
+        senderMac: GATEWAY_MAC,
+        senderAddress: 0,
+        targetMac: 0,
+        targetAddress: wanted,
+      },
+    ],
+  ]);
   deepEqual(world.lan.neighbors(), []);
   world.advance(3001);
   world.wire(0, reply(OTHER_MAC, wanted, NET0, 0));
@@ -296,10 +281,7 @@ test('the host’s own detection and announcements are absorbed', () => {
   deepEqual(world.take(), []);
   world.host(request(GROUP_MAC, DATA, DATA));
   const announced = world.take();
-  deepEqual(
-    announced.map((one) => [one.port, one.source, one.arp.senderMac]),
-    [['net1', NET1, NET1]],
-  );
+  deepEqual(columns(announced, 'port', 'source', 'senderMac'), [['net1', NET1, NET1]]);
   world.host(request(GROUP_MAC, DATA, DATA));
   world.host(arpFrame(MAC_BROADCAST, GROUP_MAC, { ...announced[0]!.arp, operation: ARP_REPLY }));
   deepEqual(world.take(), []);

@@ -31,7 +31,7 @@ test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 
     world.advance(1000);
     equal(ipif.state, 'up');
     const sent = world.take();
-    const probes = sent.filter((one) => one.arp.senderAddress === 0);
+    const probes = sent.filter((one) => one.senderAddress === 0);
     equal(probes.length, 3);
     const times = [...probes, sent[3]!].map((one) => one.atMs);
     const delayMs = times[0]! - startMs;
@@ -71,11 +71,11 @@ test('announcements: seven in four seconds, in both forms, then long silence', (
     ANNOUNCE_AT_MS,
   );
   deepEqual(
-    announcements.map((one) => one.arp.operation),
+    announcements.map((one) => one.operation),
     ANNOUNCE_AT_MS.map((_, at) => (at % 2 === 0 ? ARP_REQUEST : ARP_REPLY)),
   );
   for (const one of announcements) {
-    deepEqual([one.port, one.source, one.arp.senderMac], ['net0', NET0, NET0]);
+    deepEqual([one.port, one.source, one.senderMac], ['net0', NET0, NET0]);
     equal(one.destination, MAC_BROADCAST);
   }
   equal(world.lan.pollAt() >= firstMs + ANNOUNCE_AT_MS.at(-1)! + REFRESH_MS, true);
@@ -224,7 +224,7 @@ test('unbound while probing: the detection begins anew on the next NIC', () => {
   world.advance(1000);
   const sent = world.take();
   deepEqual(
-    sent.slice(0, 4).map((one) => [one.port, one.arp.senderAddress === 0]),
+    sent.slice(0, 4).map((one) => [one.port, one.senderAddress === 0]),
     [
       ['net1', true],
       ['net1', true],
@@ -262,7 +262,7 @@ test('the addresses of one NIC are announced 100 times an hour at most while the
   for (let i = 1; i < hour.length; i++) equal(hour[i]!.atMs > hour[i - 1]!.atMs, true);
   world.advance(3_600_000);
   const twoHours = [...hour, ...world.take()];
-  equal(new Set(twoHours.map((one) => one.arp.senderAddress)).size, 50, 'nobody is forgotten');
+  equal(new Set(twoHours.map((one) => one.senderAddress)).size, 50, 'nobody is forgotten');
 });
 
 test('a removed address is never heard of again', () => {
@@ -287,7 +287,7 @@ test('the group’s MAC never leaves, whatever is sent', () => {
   world.advance(20_000);
   for (const one of world.take()) {
     if (one.port === 'host') continue;
-    equal(one.source === GROUP_MAC || one.arp.senderMac === GROUP_MAC, false);
-    equal(one.source, one.arp.senderMac);
+    equal(one.source === GROUP_MAC || one.senderMac === GROUP_MAC, false);
+    equal(one.source, one.senderMac);
   }
 });

@@ -46,9 +46,9 @@ test('a proxy entry is announced when it is new, and by each NIC that is nominat
       ANNOUNCE_AT_MS,
     );
     for (const [at, one] of sent.entries()) {
-      equal(one.arp.operation, at % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
-      deepEqual([one.arp.senderAddress, one.arp.targetAddress], [PROXIED, PROXIED]);
-      equal(one.source, one.arp.senderMac);
+      equal(one.operation, at % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
+      deepEqual([one.senderAddress, one.targetAddress], [PROXIED, PROXIED]);
+      equal(one.source, one.senderMac);
       equal(one.destination, MAC_BROADCAST);
     }
   }
@@ -133,7 +133,7 @@ test('a move is told in person to neighbours, gateways first, and again a second
   world.advance(9000);
   const told = notices(world.take());
   deepEqual(
-    told.map((one) => [Math.round(one.atMs - beganMs), one.destination, one.arp.targetAddress]),
+    told.map((one) => [Math.round(one.atMs - beganMs), one.destination, one.targetAddress]),
     [1, 1201].flatMap((atMs) => [
       [atMs, GATEWAY_MAC + 2, gateway],
       [atMs, GATEWAY_MAC + 1, ip('192.0.2.2')],
@@ -141,8 +141,8 @@ test('a move is told in person to neighbours, gateways first, and again a second
     ]),
   );
   for (const one of told) {
-    deepEqual([one.port, one.source, one.arp.senderMac], ['net1', NET1, NET1]);
-    deepEqual([one.arp.operation, one.arp.senderAddress], [ARP_REQUEST, DATA]);
+    deepEqual([one.port, one.source, one.senderMac], ['net1', NET1, NET1]);
+    deepEqual([one.operation, one.senderAddress], [ARP_REQUEST, DATA]);
   }
 });
 
@@ -170,7 +170,7 @@ test('notices: of another subnet nobody, of many a bounded number, at a pace', (
   const told = notices(world.take());
   equal(told.length, NOTICES_MAX);
   ok(told.every((one) => one.destination !== GATEWAY_MAC));
-  equal(new Set(told.map((one) => one.arp.targetAddress)).size, NOTICE_NEIGHBORS);
+  equal(new Set(told.map((one) => one.targetAddress)).size, NOTICE_NEIGHBORS);
   const aMs = new Map<number, number>();
   for (const { atMs } of told) aMs.set(atMs, (aMs.get(atMs) ?? 0) + 1);
   ok(Math.max(...aMs.values()) <= BROADCASTS_A_MS);

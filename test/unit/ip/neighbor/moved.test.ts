@@ -4,6 +4,7 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { FAILED_KEPT_MS } from '../../../../src/ip/neighbor/nce.ts';
 import {
+  columns,
   DATA,
   GATEWAY,
   GATEWAY_MAC,
@@ -33,13 +34,10 @@ function silentGateway(): World {
 
 function expectMoved(world: World, from: number, to: number): void {
   deepEqual([...world.redirects], [[from, to]]);
-  const told = world.take('host').filter((one) => one.arp.senderAddress === one.arp.targetAddress);
-  deepEqual([...new Set(told.map((one) => one.arp.senderMac))], [to]);
+  const told = world.take('host').filter((one) => one.senderAddress === one.targetAddress);
+  deepEqual([...new Set(told.map((one) => one.senderMac))], [to]);
   const moves = world.events.filter((event) => event.kind === 'neighbor-moved');
-  deepEqual(
-    moves.map((event) => [event.from, event.to]),
-    [[from, to]],
-  );
+  deepEqual(columns(moves, 'from', 'to'), [[from, to]]);
 }
 
 test('given up, then back with another MAC: redirected and told, whoever speaks first', () => {

@@ -9,6 +9,7 @@ import {
   REDIRECTS_A_SECOND,
 } from '../../../../src/ip/neighbor/redirect.ts';
 import {
+  columns,
   DATA,
   GATEWAY,
   GATEWAY_MAC,
@@ -33,13 +34,13 @@ test('a silent change of MAC is found by the host’s second probe, redirected a
   equal(world.stateOf(GATEWAY), 'REACHABLE');
   world.advance(5000);
   const toHost = world.take('host');
-  const told = toHost.filter((one) => one.arp.senderAddress === one.arp.targetAddress);
+  const told = toHost.filter((one) => one.senderAddress === one.targetAddress);
   deepEqual(
     told.map((one) => one.atMs - startMs),
     [0, 1100, 3000],
   );
   for (const one of toHost) {
-    deepEqual([one.destination, one.source, one.arp.senderMac], [GROUP_MAC, OTHER_MAC, OTHER_MAC]);
+    deepEqual([one.destination, one.source, one.senderMac], [GROUP_MAC, OTHER_MAC, OTHER_MAC]);
   }
   equal(toHost.length, 4);
   deepEqual(
@@ -118,13 +119,10 @@ test('a claim of another MAC has both asked, and changes nothing by itself', () 
   const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-  deepEqual(
-    world.sent.map((one) => [one.port, one.destination, one.arp.senderAddress]),
-    [
-      ['net0', GATEWAY_MAC, DATA],
-      ['net0', OTHER_MAC, DATA],
-    ],
-  );
+  deepEqual(columns(world.sent, 'port', 'destination', 'senderAddress'), [
+    ['net0', GATEWAY_MAC, DATA],
+    ['net0', OTHER_MAC, DATA],
+  ]);
   // The forger is first, and the neighbour a little busy.
   world.answer(GATEWAY, OTHER_MAC);
   world.advance(YIELD_MS - 1);
@@ -146,7 +144,7 @@ test('of a neighbour that has moved the host is told as soon as the old MAC had 
   world.advance(YIELD_MS - 1);
   deepEqual(world.take(), []);
   world.advance(1);
-  equal(world.take('host')[0]!.arp.senderMac, OTHER_MAC);
+  equal(world.take('host')[0]!.senderMac, OTHER_MAC);
   deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
   equal(world.stateOf(GATEWAY), 'REACHABLE');
 });
@@ -211,7 +209,7 @@ test('a question of the host to one MAC is not answered from memory', () => {
   deepEqual([rest.length, question!.port, question!.destination], [0, 'net0', GATEWAY_MAC]);
   world.advance(1000);
   world.answer(GATEWAY, OTHER_MAC);
-  equal(world.take('host')[0]!.arp.senderMac, OTHER_MAC, 'a silent change is found in a second');
+  equal(world.take('host')[0]!.senderMac, OTHER_MAC, 'a silent change is found in a second');
 });
 
 test('a stranger of whom the host never asked moves in silence, also when he answers', () => {
@@ -247,7 +245,7 @@ test('of a hundred moves in a second some are redirected, and the host is told o
   world.advance(YIELD_MS);
   ok(world.nowMs - startMs <= 1000);
   const told = world.take('host').filter(isAnnouncement);
-  equal(new Set(told.map((one) => one.arp.senderAddress)).size, MOVES);
+  equal(new Set(told.map((one) => one.senderAddress)).size, MOVES);
   ok(made >= REDIRECT_LIMIT && made <= REDIRECT_LIMIT + REDIRECTS_A_SECOND, `${made} made`);
   ok(world.redirects.size <= REDIRECT_LIMIT);
 });

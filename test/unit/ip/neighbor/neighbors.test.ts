@@ -6,6 +6,7 @@ import { REACHABLE_TIME_MS } from '../../../../src/ip/neighbor/nce.ts';
 import { Ipif } from '../../../../src/ip/object/ipif.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import {
+  columns,
   DATA,
   GATEWAY,
   GATEWAY_MAC,
@@ -48,16 +49,13 @@ test('questions about one neighbour coalesce; every asker is answered', () => {
   world.hostAsks(GATEWAY, DATA);
   equal(world.take().length, 1);
   world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
-  deepEqual(
-    world.take().map((one) => [one.port, one.source, one.arp.targetAddress]),
-    [
-      ['host', GATEWAY_MAC, DATA],
-      ['host', GATEWAY_MAC, SECOND],
-    ],
-  );
+  deepEqual(columns(world.take(), 'port', 'source', 'targetAddress'), [
+    ['host', GATEWAY_MAC, DATA],
+    ['host', GATEWAY_MAC, SECOND],
+  ]);
   world.hostAsks(GATEWAY, SECOND);
   deepEqual(
-    world.take().map((one) => one.arp.targetAddress),
+    world.take().map((one) => one.targetAddress),
     [SECOND],
   );
 });
@@ -109,15 +107,12 @@ test('questions without an answer go by the next NIC, from an address that it se
   world.addData(SECOND, 1);
   world.hostAsks(GATEWAY);
   world.advance(2500);
-  deepEqual(
-    world.take().map((one) => [one.port, one.source, one.arp.senderAddress]),
-    [
-      ['net0', NET0, DATA],
-      ['net1', mac('02:00:00:00:00:02'), SECOND],
-      // The third NIC has none, and a broadcast without one is a probe.
-      ['net0', NET0, DATA],
-    ],
-  );
+  deepEqual(columns(world.take(), 'port', 'source', 'senderAddress'), [
+    ['net0', NET0, DATA],
+    ['net1', mac('02:00:00:00:00:02'), SECOND],
+    // The third NIC has none, and a broadcast without one is a probe.
+    ['net0', NET0, DATA],
+  ]);
 });
 
 test('an answer to any question of the series counts, however late', () => {
@@ -138,7 +133,7 @@ test('a static neighbour wins over every claim; the host is answered at once', (
   world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
   equal(world.dropped('arp_static_neighbor'), 2);
   world.hostAsks(GATEWAY);
-  equal(world.take('host')[0]!.arp.senderMac, GATEWAY_MAC);
+  equal(world.take('host')[0]!.senderMac, GATEWAY_MAC);
   throws(() => world.lan.addStatic(DATA, OTHER_MAC, false, world.nowMs), { code: 'EINVAL' });
   throws(() => world.lan.addStatic(GATEWAY, MAC_BROADCAST, false, world.nowMs), { code: 'EINVAL' });
   equal(world.lan.deleteNeighbor(GATEWAY, world.nowMs), true);
@@ -158,10 +153,7 @@ test('who asks for one of our addresses is known, but not believed before it ans
   equal(world.stateOf(GATEWAY), 'STALE');
   world.take();
   world.hostAsks(GATEWAY);
-  deepEqual(
-    world.take().map((one) => [one.port, one.destination]),
-    [['net0', GATEWAY_MAC]],
-  );
+  deepEqual(columns(world.take(), 'port', 'destination'), [['net0', GATEWAY_MAC]]);
 });
 
 test('the question leaves by the NIC of the asking address, also after a failover', () => {
@@ -182,17 +174,17 @@ test('an address that is not ours asks by any member, one not yet verified asks 
   const world = new World();
   world.hostAsks(GATEWAY, ip('198.51.100.7'));
   const [foreign] = world.take();
-  deepEqual([foreign!.port, foreign!.arp.senderAddress], ['net0', ip('198.51.100.7')]);
+  deepEqual([foreign!.port, foreign!.senderAddress], ['net0', ip('198.51.100.7')]);
   const ipif = Ipif.data(DATA, 24);
   world.ipifs.set(DATA, ipif);
   ipif.bind(world.ill(1));
   const neighbor = ip('192.0.2.5');
   world.hostAsks(neighbor);
   const [careful] = world.take();
-  deepEqual([careful!.port, careful!.arp.senderAddress], ['net1', 0]);
+  deepEqual([careful!.port, careful!.senderAddress], ['net1', 0]);
   world.wire(1, reply(OTHER_MAC, neighbor, mac('02:00:00:00:00:02'), 0));
   deepEqual(
-    world.take('host').map((one) => one.arp.targetAddress),
+    world.take('host').map((one) => one.targetAddress),
     [DATA],
   );
 });
@@ -210,17 +202,14 @@ test('the stack’s own use begins with a stale MAC and verifies after five seco
   world.addTest(TEST, 1);
   equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), 0);
   const [question] = world.take();
-  deepEqual([question!.port, question!.arp.senderAddress], ['net1', TEST]);
+  deepEqual([question!.port, question!.senderAddress], ['net1', TEST]);
   world.wire(1, reply(GATEWAY_MAC, GATEWAY, mac('02:00:00:00:00:02'), TEST));
   world.advance(REACHABLE_TIME_MS * 1.5);
   equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), GATEWAY_MAC);
   equal(world.stateOf(GATEWAY), 'DELAY');
   deepEqual(world.take(), []);
   world.advance(5000);
-  deepEqual(
-    world.take().map((one) => [one.port, one.destination]),
-    [['net1', GATEWAY_MAC]],
-  );
+  deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
 });
 
 test('doubt: a confirmed neighbour is verified before the host hears of it again', () => {
@@ -254,7 +243,7 @@ test('doubt: of thousands some in each turn, whoever is asked for before the res
   world.take();
   world.hostAsks(last);
   deepEqual(
-    world.take().map((one) => [one.port, one.arp.targetAddress]),
+    columns(world.take(), 'port', 'targetAddress'),
     [['net0', last]],
     'the host hears nothing that is not verified',
   );
