@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { isErrorCode } from '../../src/base/errors.ts';
 import { httpStatusOf } from '../../src/ctl/api/refusal.ts';
 import { ROUTES } from '../../src/ctl/api/routes.ts';
-import { ask, type FakeDaemon, fakeDaemon, type Reply } from '../unit/ctl/api/fake.ts';
+import { ask, type ControlHarness, controlHarness, type Reply } from '../unit/ctl/api/harness.ts';
 
 const CHANGES = ROUTES.filter(({ method }) => method !== 'GET');
 
@@ -78,7 +78,7 @@ function checkReply(reply: Reply): void {
 }
 
 test('[contract 8.2] arbitrary changes: done, or refused with one code; it lives on', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   let done = 0;
   await fc.assert(
     fc.asyncProperty(anyRequest, async ({ route, strange, choice, query, body }) => {
@@ -105,7 +105,7 @@ test('[contract 8.2] arbitrary changes: done, or refused with one code; it lives
 });
 
 /** Sends bytes as they are and waits for the end of the connection. */
-async function sendRaw(daemon: FakeDaemon, bytes: Uint8Array): Promise<string> {
+async function sendRaw(daemon: ControlHarness, bytes: Uint8Array): Promise<string> {
   const socket = connect(daemon.socketPath);
   let text = '';
   return await new Promise((resolve) => {
@@ -121,7 +121,7 @@ async function sendRaw(daemon: FakeDaemon, bytes: Uint8Array): Promise<string> {
 const HEAD = 'DELETE /v1/groups/nosuch HTTP/1.1\r\nhost: ipmpd\r\nconnection: close\r\n';
 
 test('arbitrary bytes: a reply of HTTP or an end, and the server lives on', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const right = new TextEncoder().encode(`${HEAD}\r\n`);
   const mutated = fc
     .tuple(fc.nat(right.length), fc.nat(20), fc.uint8Array({ maxLength: 40 }))

@@ -27,7 +27,7 @@ import {
   PEER,
   PORTS,
   World,
-} from '../unit/datapath/world.ts';
+} from '../unit/datapath/harness.ts';
 
 const arp = { senderMac: PEER, senderAddress: 9, targetMac: 0, targetAddress: ip('192.0.2.10') };
 

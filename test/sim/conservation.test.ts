@@ -13,8 +13,8 @@ import { address, GROUP, SimWorld } from '../../src/sim/world.ts';
 import { collectKstats, type KstatRecord } from '../../src/stats/kstat.ts';
 import { MAC_BROADCAST, macFormat } from '../../src/wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
-import { lawBreaches, statisticOf } from '../conservation.ts';
 import { hostileFrames } from '../netns/tools/frames.ts';
+import { lawBreaches, statisticOf } from '../tools/conservation.ts';
 
 const SEED = 20_261_123;
 const ROUNDS = 100;

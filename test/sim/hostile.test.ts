@@ -16,7 +16,7 @@ import { ETHERTYPE_IPV4, ethernetEmit } from '../../src/wire/ethernet.ts';
 import { ICMP_ECHO_REQUEST, icmpEmit } from '../../src/wire/icmp.ts';
 import { ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
 import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
-import { lawBreaches, statisticOf } from '../conservation.ts';
+import { lawBreaches, statisticOf } from '../tools/conservation.ts';
 import { Checkers } from './check/checkers.ts';
 
 const FRAMES = 40_000;

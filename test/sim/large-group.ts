@@ -13,7 +13,7 @@ import { MemoryPort } from '../../src/sim/memory-port.ts';
 import { LINK_COUNTERS_ZERO } from '../../src/stats/schema.ts';
 import { System, type SystemEvent } from '../../src/system.ts';
 import { ipv4Format } from '../../src/wire/addr.ts';
-import { ipv4Frame } from '../unit/datapath/world.ts';
+import { ipv4Frame } from '../unit/datapath/harness.ts';
 import { groupSpec, interfaceSpec } from '../unit/system/bench.ts';
 
 const GROUP = 'ipmp0';

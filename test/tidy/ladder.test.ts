@@ -6,7 +6,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
-import { fileText, pageText } from '../page.ts';
+import { fileText, pageText } from '../tools/page.ts';
 import { drawing, LADDER, roomOf } from './ladder.ts';
 import { sources } from './source.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Mutated requests by the hundred thousand (T20): nothing crashes, each one gets a valid reply, a
  * refusal with a code, or the end of its connection, and the loop of the server never stands still
- * for long. Against the served fake as root, where every verb is open; and against the real daemon
+ * for long. Against the served harness as root, where every verb is open; against the real daemon
  * as a user who may only read.
  *
  * `IPMPD_MUTATIONS=1000000 npm test -- timing mutations` for more,
@@ -22,7 +22,7 @@ import { metricsOf } from '../netns/tools/scrape.ts';
 import { KINDS, type Mutant, Mutator } from '../siege/mutate.ts';
 import { type Outcome, onslaught } from '../siege/onslaught.ts';
 import { percentile } from '../siege/round-trips.ts';
-import type { ServedReport } from '../siege/served-fake.ts';
+import type { ServedReport } from '../siege/served.ts';
 import { connectAs } from '../siege/users.ts';
 import { VERBS, type Verb } from '../siege/verbs.ts';
 
@@ -61,7 +61,7 @@ async function report(child: ChildProcess): Promise<ServedReport> {
 }
 
 const UNLIMITED = { timeout: Number.POSITIVE_INFINITY };
-const PROGRAM = new URL('../siege/served-fake.js', import.meta.url);
+const PROGRAM = new URL('../siege/served.js', import.meta.url);
 
 test(`${COUNT} mutated requests of root, seed ${SEED}`, UNLIMITED, async (t) => {
   const child = fork(PROGRAM, { stdio: 'inherit' });

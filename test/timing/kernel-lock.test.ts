@@ -17,10 +17,10 @@ import { getJson } from '../../src/lab/api.ts';
 import type { EchoStream } from '../../src/lab/measure/measure.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { lawBreaches, statisticOf } from '../conservation.ts';
 import { TestHost } from '../netns/tools/harness.ts';
 import { KernelGate } from '../netns/tools/kernel-gate.ts';
 import { NotifySocket } from '../netns/tools/notify-socket.ts';
+import { lawBreaches, statisticOf } from '../tools/conservation.ts';
 import { assertFailoverGaps } from './figures.ts';
 
 const ROUNDS = Number(process.env.IPMPD_LOCK_ROUNDS ?? 1);

@@ -1,4 +1,4 @@
-/** The cells that a test expects of a state machine, written in words, and a walk over all of them. */
+/** The cells that a test expects of a state machine, in words, and a walk over all of them. */
 
 import { deepEqual } from 'node:assert/strict';
 

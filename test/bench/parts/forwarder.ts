@@ -13,7 +13,14 @@ import { type Burst, type PortIo, VNET_HEADER_LENGTH } from '../../../src/datapa
 import { BURST_MAX, slabCreate } from '../../../src/datapath/slab.ts';
 import { controlMemoryCreate } from '../../../src/datapath/tables/layout.ts';
 import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
-import { HOST, hostFrame, ipv4Frame, NET0, NET1, worldTables } from '../../unit/datapath/world.ts';
+import {
+  HOST,
+  hostFrame,
+  ipv4Frame,
+  NET0,
+  NET1,
+  worldTables,
+} from '../../unit/datapath/harness.ts';
 import type { Cost } from '../report.ts';
 import { WrongTransfer } from '../side-by-side/transfers.ts';
 

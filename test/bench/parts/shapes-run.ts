@@ -4,7 +4,7 @@
  * function is first called.
  */
 
-import { Engine } from '../../unit/datapath/engine.ts';
+import { LoopHarness } from '../../unit/datapath/loop-harness.ts';
 import { KINDS } from '../../unit/datapath/traffic.ts';
 
 /** Ours: waits to warm up, seven million frames, and to be watched, three times that. */
@@ -14,10 +14,10 @@ const WATCHED_WAITS = 36_000;
 function traceTrafficBegins(): void {}
 function traceIsWarm(): void {}
 
-const engine = new Engine(KINDS);
+const harness = new LoopHarness(KINDS);
 traceTrafficBegins();
-engine.run(WARM_WAITS);
-const warm = engine.frames();
+harness.run(WARM_WAITS);
+const warm = harness.frames();
 traceIsWarm();
-engine.run(WATCHED_WAITS);
-process.stdout.write(`${engine.frames() - warm}\n`);
+harness.run(WATCHED_WAITS);
+process.stdout.write(`${harness.frames() - warm}\n`);

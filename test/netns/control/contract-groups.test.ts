@@ -11,7 +11,7 @@ import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { ipv4Parse, MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
-import { type KstatRow, statisticOf } from '../../conservation.ts';
+import { type KstatRow, statisticOf } from '../../tools/conservation.ts';
 import { pcapOf } from '../tools/frames.ts';
 import { TestHost } from '../tools/harness.ts';
 import { udpSend } from '../tools/udp-traffic.ts';

@@ -10,7 +10,7 @@ import { configurationFor, GROUP } from '../../../src/lab/configuration.ts';
 import { socketOf } from '../../../src/lab/daemon-process.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { contractFields, contractMetrics, documentedNames } from '../../contract-page.ts';
+import { contractFields, contractMetrics, documentedNames } from '../../tools/contract-page.ts';
 import { TestHost } from '../tools/harness.ts';
 
 /** A group of every Debian system, and its number. */

@@ -11,8 +11,8 @@ import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import type { KstatRow } from '../../conservation.ts';
-import { NO_PROMTOOL, PROMTOOL, promtool } from '../../promtool.ts';
+import type { KstatRow } from '../../tools/conservation.ts';
+import { NO_PROMTOOL, PROMTOOL, promtool } from '../../tools/promtool.ts';
 import { TestHost } from '../tools/harness.ts';
 
 /** Part of a metric's name -> statistic of `ipmp:0:<group>` and `link:0:<ifname>`. */

@@ -17,7 +17,7 @@ import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { frameCounts, type KstatRow, lawBreaches, statisticOf } from '../../conservation.ts';
+import { frameCounts, type KstatRow, lawBreaches, statisticOf } from '../../tools/conservation.ts';
 import { hostileFrames, pcapOf } from '../tools/frames.ts';
 import { TestHost } from '../tools/harness.ts';
 

@@ -6,7 +6,7 @@ import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { type KstatRow, statisticOf } from '../../conservation.ts';
+import { type KstatRow, statisticOf } from '../../tools/conservation.ts';
 import { TestHost } from '../tools/harness.ts';
 import { Sniffer } from '../tools/sniffer.ts';
 

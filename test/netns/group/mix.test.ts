@@ -18,7 +18,7 @@ import { GROUP } from '../../../src/lab/configuration.ts';
 import { EchoStream, Transfer } from '../../../src/lab/measure/measure.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { type KstatRow, lawBreaches } from '../../conservation.ts';
+import { type KstatRow, lawBreaches } from '../../tools/conservation.ts';
 import {
   compareGateway,
   compareHostDoors,

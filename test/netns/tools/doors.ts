@@ -9,7 +9,7 @@
 import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { until } from '../../../src/lab/until.ts';
-import { frameCounts, type KstatRow, statisticOf } from '../../conservation.ts';
+import { frameCounts, type KstatRow, statisticOf } from '../../tools/conservation.ts';
 import type { TestHost } from './harness.ts';
 
 /** Readings that must agree before nothing is on its way any more. */

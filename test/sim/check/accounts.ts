@@ -5,7 +5,7 @@
 
 import { GROUP, type SimWorld } from '../../../src/sim/world.ts';
 import { collectKstats, type KstatRecord } from '../../../src/stats/kstat.ts';
-import { lawBreaches } from '../../conservation.ts';
+import { lawBreaches } from '../../tools/conservation.ts';
 
 /** A moment without a frame on its way comes within this time. */
 const REST_WITHIN_MS = 2000;

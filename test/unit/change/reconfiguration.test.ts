@@ -23,7 +23,7 @@ const WITH_11 = {
 };
 
 /** A reconfiguration over a file; changes are written down, and refused where a test says. */
-class Stage {
+class Harness {
   readonly folder: string;
   readonly file: string;
   readonly done: string[] = [];
@@ -42,13 +42,13 @@ class Stage {
   restored: string[] = [];
   readonly store: ConfigStore;
 
-  static async open(): Promise<Stage> {
+  static async open(): Promise<Harness> {
     const folder = mkdtempSync(join(tmpdir(), 'ipmpd-reconfiguration-'));
     const file = join(folder, 'ipmpd.yaml');
     writeFileSync(file, MAIN);
     const store = await ConfigStore.open(file, null);
     ok(store instanceof ConfigStore);
-    return new Stage(folder, file, store);
+    return new Harness(folder, file, store);
   }
 
   private constructor(folder: string, file: string, store: ConfigStore) {
@@ -88,10 +88,10 @@ class Stage {
   }
 }
 
-async function started(): Promise<Stage> {
-  const stage = await Stage.open();
-  await stage.reconfiguration.start();
-  deepEqual(stage.taken(), [
+async function started(): Promise<Harness> {
+  const harness = await Harness.open();
+  await harness.reconfiguration.start();
+  deepEqual(harness.taken(), [
     'add interface net0',
     'add interface net1',
     'add group ipmp0',
@@ -100,14 +100,14 @@ async function started(): Promise<Stage> {
     'open net1',
     'open ipmp0',
   ]);
-  return stage;
+  return harness;
 }
 
 test('a start does what it can, shows the rest, and the next reload tries it again', async () => {
-  using stage = await Stage.open();
-  stage.refused.add('add net0 to ipmp0');
-  await stage.reconfiguration.start();
-  deepEqual(stage.taken(), [
+  using harness = await Harness.open();
+  harness.refused.add('add net0 to ipmp0');
+  await harness.reconfiguration.start();
+  deepEqual(harness.taken(), [
     'add interface net0',
     'add interface net1',
     'add group ipmp0',
@@ -116,28 +116,28 @@ test('a start does what it can, shows the rest, and the next reload tries it aga
     'open ipmp0',
   ]);
   const problem = 'add net0 to ipmp0: no (ENOBUFS)';
-  deepEqual(stage.reconfiguration.problems, [problem]);
-  deepEqual(await stage.reconfiguration.reload(), {
+  deepEqual(harness.reconfiguration.problems, [problem]);
+  deepEqual(await harness.reconfiguration.reload(), {
     changes: [],
     problems: [problem],
     warnings: [],
   });
-  stage.refused.clear();
+  harness.refused.clear();
   const row = { changes: ['add net0 to ipmp0'], problems: [], warnings: [] };
-  deepEqual(await stage.reconfiguration.reload(), row);
-  deepEqual(stage.reconfiguration.problems, []);
+  deepEqual(await harness.reconfiguration.reload(), row);
+  deepEqual(harness.reconfiguration.problems, []);
 });
 
 test('a device that is not there is a problem of the reload that asks for it', async () => {
-  using stage = await started();
-  stage.waiting.set('net2', new OperatorError('ENODEV', 'there is no device eth9'));
-  stage.write(MAIN.replace('net1: {}', 'net1: {}, net2: { uplink: eth9 }'));
-  deepEqual(await stage.reconfiguration.reload(), {
+  using harness = await started();
+  harness.waiting.set('net2', new OperatorError('ENODEV', 'there is no device eth9'));
+  harness.write(MAIN.replace('net1: {}', 'net1: {}, net2: { uplink: eth9 }'));
+  deepEqual(await harness.reconfiguration.reload(), {
     changes: ['add interface net2', 'open net2'],
     problems: ['net2: there is no device eth9; waiting for it'],
     warnings: [],
   });
-  deepEqual(await stage.reconfiguration.reload(), {
+  deepEqual(await harness.reconfiguration.reload(), {
     changes: [],
     problems: [],
     warnings: ['net2: there is no device eth9; waiting for it'],
@@ -145,58 +145,60 @@ test('a device that is not there is a problem of the reload that asks for it', a
 });
 
 test('a stop ends a start between two changes', async () => {
-  using stage = await Stage.open();
-  stage.isStopping = true;
-  await stage.reconfiguration.start();
-  deepEqual(stage.taken(), []);
+  using harness = await Harness.open();
+  harness.isStopping = true;
+  await harness.reconfiguration.start();
+  deepEqual(harness.taken(), []);
 });
 
 test('a command makes the difference of its edits, and tells of it', async () => {
-  using stage = await started();
-  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
-  deepEqual(stage.taken(), ['add net1 to ipmp0']);
-  deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0', 'net1']);
-  deepEqual(stage.news, [
+  using harness = await started();
+  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  deepEqual(harness.taken(), ['add net1 to ipmp0']);
+  deepEqual(harness.reconfiguration.config.groups[0]?.interfaces, ['net0', 'net1']);
+  deepEqual(harness.news, [
     { event: 'configuration-changed', cause: 'configured', detail: 'add net1' },
   ]);
 });
 
 test('a refused command is undone, and nothing is told, remembered or saved', async () => {
-  using stage = await started();
-  stage.refused.add('add address 192.0.2.11/24 to ipmp0');
-  const both = stage.reconfiguration.change('both', true, () => ({ edits: [WITH_NET1, WITH_11] }));
+  using harness = await started();
+  harness.refused.add('add address 192.0.2.11/24 to ipmp0');
+  const both = harness.reconfiguration.change('both', true, () => ({
+    edits: [WITH_NET1, WITH_11],
+  }));
   await rejects(both, { code: 'ENOBUFS' });
-  deepEqual(stage.taken(), ['add net1 to ipmp0', 'take net1 out of ipmp0']);
-  deepEqual(stage.reconfiguration.config.groups[0]?.interfaces, ['net0']);
-  deepEqual(stage.store.config.groups[0]?.interfaces, ['net0']);
-  deepEqual(stage.news, []);
-  const after = await ConfigStore.open(stage.file, null);
+  deepEqual(harness.taken(), ['add net1 to ipmp0', 'take net1 out of ipmp0']);
+  deepEqual(harness.reconfiguration.config.groups[0]?.interfaces, ['net0']);
+  deepEqual(harness.store.config.groups[0]?.interfaces, ['net0']);
+  deepEqual(harness.news, []);
+  const after = await ConfigStore.open(harness.file, null);
   ok(after instanceof ConfigStore);
   deepEqual(after.config.groups[0]?.interfaces, ['net0']);
 });
 
 test('a wrong edit reaches nobody', async () => {
-  using stage = await started();
+  using harness = await started();
   const edit = { path: ['groups', 'ipmp0', 'mtu'], value: 3 };
   await rejects(
-    stage.reconfiguration.change('x', false, () => ({ edits: [edit] })),
+    harness.reconfiguration.change('x', false, () => ({ edits: [edit] })),
     { code: 'EINVAL' },
   );
-  deepEqual(stage.taken(), []);
+  deepEqual(harness.taken(), []);
 });
 
 test('commands are carried out one after another, each on what the one before left', async () => {
-  using stage = await started();
+  using harness = await started();
   let open = (): void => undefined;
-  stage.gate = new Promise((resolve) => {
+  harness.gate = new Promise((resolve) => {
     open = resolve;
   });
   const seen: string[][] = [];
-  const first = stage.reconfiguration.change('first', false, (config) => {
+  const first = harness.reconfiguration.change('first', false, (config) => {
     seen.push([...(config.groups[0]?.interfaces ?? [])]);
     return { edits: [WITH_NET1] };
   });
-  const second = stage.reconfiguration.change('second', false, (config) => {
+  const second = harness.reconfiguration.change('second', false, (config) => {
     seen.push([...(config.groups[0]?.interfaces ?? [])]);
     return { edits: [] };
   });
@@ -208,57 +210,57 @@ test('commands are carried out one after another, each on what the one before le
 });
 
 test('a reload applies what differs, and reports what could not be applied', async () => {
-  using stage = await started();
-  stage.refused.add('add address 192.0.2.11/24 to ipmp0');
-  stage.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24], failback: false'));
-  deepEqual(await stage.reconfiguration.reload(), {
+  using harness = await started();
+  harness.refused.add('add address 192.0.2.11/24 to ipmp0');
+  harness.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24], failback: false'));
+  deepEqual(await harness.reconfiguration.reload(), {
     changes: ['change ipmp0: failback'],
     problems: ['add address 192.0.2.11/24 to ipmp0: no (ENOBUFS)'],
     warnings: [],
   });
-  stage.refused.clear();
-  const again = await stage.reconfiguration.reload();
+  harness.refused.clear();
+  const again = await harness.reconfiguration.reload();
   deepEqual(again, { changes: ['add address 192.0.2.11/24 to ipmp0'], problems: [], warnings: [] });
-  deepEqual(await stage.reconfiguration.reload(), { changes: [], problems: [], warnings: [] });
+  deepEqual(await harness.reconfiguration.reload(), { changes: [], problems: [], warnings: [] });
 });
 
 test('a broken file changes nothing, and a command afterwards works', async () => {
-  using stage = await started();
-  stage.write('groups: [');
-  await rejects(stage.reconfiguration.reload(), { code: 'EINVAL' });
-  deepEqual(stage.taken(), []);
-  equal(stage.news.at(-1)?.event, 'configuration-refused');
-  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
-  deepEqual(stage.taken(), ['add net1 to ipmp0']);
+  using harness = await started();
+  harness.write('groups: [');
+  await rejects(harness.reconfiguration.reload(), { code: 'EINVAL' });
+  deepEqual(harness.taken(), []);
+  equal(harness.news.at(-1)?.event, 'configuration-refused');
+  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  deepEqual(harness.taken(), ['add net1 to ipmp0']);
 });
 
 test('what commands have changed outlives a reload', async () => {
-  using stage = await started();
-  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
-  stage.taken();
-  stage.write(MAIN.replace('net1: {}', 'net1: {}, net2: {}'));
-  await stage.reconfiguration.reload();
-  deepEqual(stage.taken(), ['add interface net2', 'open net2']);
+  using harness = await started();
+  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  harness.taken();
+  harness.write(MAIN.replace('net1: {}', 'net1: {}, net2: {}'));
+  await harness.reconfiguration.reload();
+  deepEqual(harness.taken(), ['add interface net2', 'open net2']);
 });
 
 test('what needs a restart is said at every reload until then', async () => {
-  using stage = await started();
-  stage.write(`${MAIN}datapath: { workers: 3 }\n`);
+  using harness = await started();
+  harness.write(`${MAIN}datapath: { workers: 3 }\n`);
   const expected = {
     changes: [],
     problems: ['datapath.workers takes effect at the next start'],
     warnings: [],
   };
-  deepEqual(await stage.reconfiguration.reload(), expected);
-  deepEqual(await stage.reconfiguration.reload(), expected);
+  deepEqual(await harness.reconfiguration.reload(), expected);
+  deepEqual(await harness.reconfiguration.reload(), expected);
 });
 
 test('what could not be added takes with it what needs it, and nothing else', async () => {
-  using stage = await started();
-  stage.refused.add('add interface net2');
+  using harness = await started();
+  harness.refused.add('add interface net2');
   const members = MAIN.replace('net1: {}', 'net1: {}, net2: {}').replace('[net0]', '[net0, net2]');
-  stage.write(members.replace('192.0.2.10/24]', '192.0.2.10/24], failback: false'));
-  deepEqual(await stage.reconfiguration.reload(), {
+  harness.write(members.replace('192.0.2.10/24]', '192.0.2.10/24], failback: false'));
+  deepEqual(await harness.reconfiguration.reload(), {
     changes: ['change ipmp0: failback'],
     problems: [
       'add interface net2: no (ENOBUFS)',
@@ -270,59 +272,59 @@ test('what could not be added takes with it what needs it, and nothing else', as
 });
 
 test('what a reload could not apply keeps no command about something else', async () => {
-  using stage = await started();
-  stage.refused.add('add address 192.0.2.11/24 to ipmp0');
-  stage.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24]'));
-  await stage.reconfiguration.reload();
-  stage.taken();
-  await stage.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
-  deepEqual(stage.taken(), ['add net1 to ipmp0']);
+  using harness = await started();
+  harness.refused.add('add address 192.0.2.11/24 to ipmp0');
+  harness.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24]'));
+  await harness.reconfiguration.reload();
+  harness.taken();
+  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  deepEqual(harness.taken(), ['add net1 to ipmp0']);
   // Said again, what is wanted already is what is missing.
-  const again = stage.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
+  const again = harness.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
   await rejects(again, { code: 'ENOBUFS' });
-  stage.refused.clear();
-  await stage.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
-  deepEqual(stage.taken(), ['add address 192.0.2.11/24 to ipmp0']);
+  harness.refused.clear();
+  await harness.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
+  deepEqual(harness.taken(), ['add address 192.0.2.11/24 to ipmp0']);
 });
 
 test('a command that says what is so already changes nothing, but can be saved', async () => {
-  using stage = await started();
+  using harness = await started();
   const same = { path: ['groups', 'ipmp0', 'interfaces'], value: ['net0'] };
-  await stage.reconfiguration.change('same', false, () => ({ edits: [same] }));
-  deepEqual([stage.taken(), stage.news], [[], []]);
-  await stage.reconfiguration.change('same', true, () => ({ edits: [same] }));
-  stage.write(MAIN.replace('[net0]', '[]'));
-  const after = await ConfigStore.open(stage.file, null);
+  await harness.reconfiguration.change('same', false, () => ({ edits: [same] }));
+  deepEqual([harness.taken(), harness.news], [[], []]);
+  await harness.reconfiguration.change('same', true, () => ({ edits: [same] }));
+  harness.write(MAIN.replace('[net0]', '[]'));
+  const after = await ConfigStore.open(harness.file, null);
   ok(after instanceof ConfigStore);
   deepEqual(after.config.groups[0]?.interfaces, ['net0']);
 });
 
 test('who asks while the daemon stops is refused', async () => {
-  using stage = await started();
-  stage.isStopping = true;
+  using harness = await started();
+  harness.isStopping = true;
   await rejects(
-    stage.reconfiguration.change('x', false, () => ({ edits: [WITH_NET1] })),
+    harness.reconfiguration.change('x', false, () => ({ edits: [WITH_NET1] })),
     { code: 'EAGAIN' },
   );
-  await stage.reconfiguration.idle();
+  await harness.reconfiguration.idle();
 });
 
 test('what stays wanted is a problem of the reload, and goes with the configuration', async () => {
-  using stage = await started();
+  using harness = await started();
   const sentence = 'add route default via 192.0.2.1 to ipmp0';
-  stage.held.add(sentence);
-  stage.write(MAIN.replace('10/24]', '10/24], routes: [{ to: default, via: 192.0.2.1 }]'));
-  const { problems } = await stage.reconfiguration.reload();
-  deepEqual([stage.taken(), problems], [[sentence], [`${sentence}: held (EEXIST)`]]);
-  stage.write(MAIN);
-  await stage.reconfiguration.reload();
-  deepEqual(stage.taken(), ['remove route default via 192.0.2.1 from ipmp0']);
+  harness.held.add(sentence);
+  harness.write(MAIN.replace('10/24]', '10/24], routes: [{ to: default, via: 192.0.2.1 }]'));
+  const { problems } = await harness.reconfiguration.reload();
+  deepEqual([harness.taken(), problems], [[sentence], [`${sentence}: held (EEXIST)`]]);
+  harness.write(MAIN);
+  await harness.reconfiguration.reload();
+  deepEqual(harness.taken(), ['remove route default via 192.0.2.1 from ipmp0']);
 });
 
 test('saved commands and a reload follow one another, their waits for files included', async () => {
-  using stage = await started();
+  using harness = await started();
   const seen: unknown[] = [];
-  const { reconfiguration } = stage;
+  const { reconfiguration } = harness;
   const add = (): Promise<void> =>
     reconfiguration.change('add net1', true, () => ({ edits: [WITH_NET1] }));
   const address = reconfiguration.change('address', true, ({ groups }) => {
@@ -331,23 +333,23 @@ test('saved commands and a reload follow one another, their waits for files incl
   });
   const after = [add(), reconfiguration.reload(), add()];
   await Promise.all([address, ...after]);
-  deepEqual(stage.taken(), ['add address 192.0.2.11/24 to ipmp0', 'add net1 to ipmp0']);
-  const { interfaces, addresses } = stage.store.config.groups[0] ?? {};
-  const again = await ConfigStore.open(stage.file, null);
+  deepEqual(harness.taken(), ['add address 192.0.2.11/24 to ipmp0', 'add net1 to ipmp0']);
+  const { interfaces, addresses } = harness.store.config.groups[0] ?? {};
+  const again = await ConfigStore.open(harness.file, null);
   ok(again instanceof ConfigStore);
-  deepEqual(again.config.groups[0], stage.store.config.groups[0]);
+  deepEqual(again.config.groups[0], harness.store.config.groups[0]);
   deepEqual([seen, interfaces], [[['net0']], ['net0', 'net1']]);
   deepEqual(addresses, ['192.0.2.10/24', '192.0.2.11/24']);
-  deepEqual(readdirSync(join(stage.folder, 'ipmpd.d')), ['50-ipmpadm.yaml']);
+  deepEqual(readdirSync(join(harness.folder, 'ipmpd.d')), ['50-ipmpadm.yaml']);
 });
 
 test('a stop that begins while the saved file is read refuses the change', async () => {
-  using stage = await started();
-  const change = stage.reconfiguration.change('add net1', true, () => {
-    stage.isStopping = true;
+  using harness = await started();
+  const change = harness.reconfiguration.change('add net1', true, () => {
+    harness.isStopping = true;
     return { edits: [WITH_NET1] };
   });
   await rejects(change, { code: 'EAGAIN' });
-  deepEqual([stage.taken(), stage.news], [[], []]);
-  deepEqual(readdirSync(stage.folder), ['ipmpd.yaml']);
+  deepEqual([harness.taken(), harness.news], [[], []]);
+  deepEqual(readdirSync(harness.folder), ['ipmpd.yaml']);
 });

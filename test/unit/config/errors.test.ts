@@ -1,6 +1,6 @@
 /**
  * Bad configurations, each with exactly what is said about it. One row: the text, then, after `->`
- * or indented, every message without the file name (`LINE: key.path: what is wrong (allowed)`). `\n`
+ * or indented, every message without file name (`LINE: key.path: what is wrong (allowed)`). `\n`
  * stands for a line break of the text, a deeper indented line continues a message.
  */
 import { deepEqual, ok } from 'node:assert/strict';

@@ -24,7 +24,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { exchange, requestBytes } from '../../siege/raw-http.ts';
-import { FakeDaemon } from './api/fake.ts';
+import { ControlHarness } from './api/harness.ts';
 
 const NOBODY = 65534;
 
@@ -212,8 +212,8 @@ async function onGround(body: (ground: Ground) => Promise<void>): Promise<void> 
 }
 
 /** Starts a server whose socket is to be `socketPath`. */
-async function start(socketPath: string): Promise<FakeDaemon> {
-  const daemon = new FakeDaemon();
+async function start(socketPath: string): Promise<ControlHarness> {
+  const daemon = new ControlHarness();
   Object.defineProperty(daemon, 'socketPath', { value: socketPath });
   try {
     await daemon.start();

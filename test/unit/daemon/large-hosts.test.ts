@@ -24,13 +24,13 @@ import { collectKstats, KstatChain, type KstatReading } from '../../../src/stats
 import type { System } from '../../../src/system.ts';
 import { neighborRow } from '../../tools/rows.ts';
 import { turnsOf } from '../base/turns-of.ts';
-import { ask, fakeDaemon } from '../ctl/api/fake.ts';
+import { ask, controlHarness } from '../ctl/api/harness.ts';
 import { Bench } from '../system/bench.ts';
 
 const NEIGHBOR = neighborRow('10.0.0.1', { lladdr: '02:00:00:00:00:01', state: 'STALE' });
 
 test('a list of thousands is written in turns, as it would be at once', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const rows = Array.from({ length: 5000 }, (_, at) => ({
     ...NEIGHBOR,
     cause_text: `number ${at}`,

@@ -16,7 +16,7 @@ import { OperatorError } from '../../../src/base/errors.ts';
 import type { Config } from '../../../src/config/types.ts';
 import { Surface } from '../../../src/daemon/surface.ts';
 import { type Clock, hostClock } from '../../../src/process/clock.ts';
-import { FakeBackend } from '../ctl/api/fake-backend.ts';
+import { MemoryBackend } from '../ctl/api/backend.ts';
 
 const HOST = '127.0.0.1';
 
@@ -42,7 +42,7 @@ async function started(
   listen: Config['metrics']['listen'],
   log = pino({ level: 'silent' }),
 ): Promise<Surface> {
-  const surface = new Surface({ backend: await FakeBackend.open(directory), log, clock });
+  const surface = new Surface({ backend: await MemoryBackend.open(directory), log, clock });
   const control = { socket: join(directory, 'run', 'ipmpd.sock'), group: 'root' };
   await surface.start({ control, metrics: { listen, hosts: [] } } as unknown as Config);
   return surface;
@@ -63,7 +63,7 @@ test('a list of groups that cannot be read keeps no daemon from serving', async 
     const lines: string[] = [];
     const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
     const surface = new Surface({
-      backend: await FakeBackend.open(directory),
+      backend: await MemoryBackend.open(directory),
       log,
       clock: hostClock,
       groupId: async () => {

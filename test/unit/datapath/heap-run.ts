@@ -12,7 +12,7 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GROUP_PORT_BASE } from '../../../src/model/limits.ts';
-import { Engine } from './engine.ts';
+import { LoopHarness } from './loop-harness.ts';
 import { KINDS, type Kind } from './traffic.ts';
 
 /** What a run was like. */
@@ -68,35 +68,35 @@ function heapUsed(): number {
 }
 
 /** Runs until nothing is compiled any more; false if it goes on allocating. */
-function warmUp(engine: Engine): boolean {
+function warmUp(harness: LoopHarness): boolean {
   let calm = 0;
   for (let round = 0; round < ROUNDS_MAX && calm < CALM_ROUNDS; round++) {
     const before = heapUsed();
-    engine.run(ROUND);
+    harness.run(ROUND);
     calm = heapUsed() - before < CALM_BYTES ? calm + 1 : 0;
   }
   return calm === CALM_ROUNDS;
 }
 
 async function measure(name: string, kinds: readonly Kind[], frames: number): Promise<Run> {
-  const engine = new Engine(kinds);
-  const isCalm = warmUp(engine);
-  const warmFrames = engine.frames();
-  engine.run(ROUND);
-  const perWait = (engine.frames() - warmFrames) / ROUND;
+  const harness = new LoopHarness(kinds);
+  const isCalm = warmUp(harness);
+  const warmFrames = harness.frames();
+  harness.run(ROUND);
+  const perWait = (harness.frames() - warmFrames) / ROUND;
   // What it takes on average; bursts differ, so a little may be left to do.
   const waits = Math.ceil(frames / perWait);
   collect();
   // The collector throws code away that it thinks old; and this is the first long run.
   if (isCalm) {
-    engine.run(ROUND * CALM_ROUNDS);
-    warmUp(engine);
+    harness.run(ROUND * CALM_ROUNDS);
+    warmUp(harness);
   }
   await sleep(OBSERVED_MS);
-  const before = { frames: engine.frames(), heap: heapUsed() };
+  const before = { frames: harness.frames(), heap: heapUsed() };
   const begin = performance.now();
-  engine.run(waits);
-  while (engine.frames() - before.frames < frames) engine.run(ROUND);
+  harness.run(waits);
+  while (harness.frames() - before.frames < frames) harness.run(ROUND);
   const end = performance.now();
   const allocated = heapUsed() - before.heap;
   collect();
@@ -104,17 +104,17 @@ async function measure(name: string, kinds: readonly Kind[], frames: number): Pr
   await sleep(OBSERVED_MS);
   return {
     name,
-    frames: engine.frames() - before.frames,
+    frames: harness.frames() - before.frames,
     ms: end - begin,
     allocated,
     kept,
     collections: collections.filter((at) => at >= begin && at <= end).length,
-    ...ends(engine),
+    ...ends(harness),
   };
 }
 
-/** What the frames must have come to, and have, since the engine began. */
-function ends({ ports, counters }: Engine): Pick<Run, 'expected' | 'counted'> {
+/** What the frames must have come to, and have, since the harness began. */
+function ends({ ports, counters }: LoopHarness): Pick<Run, 'expected' | 'counted'> {
   const expected: Record<string, number> = {};
   for (const { kinds, given } of ports.values()) {
     for (const [index, { end }] of kinds.entries()) {

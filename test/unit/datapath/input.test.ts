@@ -23,7 +23,7 @@ import {
   tagged,
   vnet,
   World,
-} from './world.ts';
+} from './harness.ts';
 
 const net0 = NIC_MACS[0]!;
 const lone = NIC_MACS[3]!;

@@ -33,7 +33,7 @@ import {
 } from '../../../src/datapath/worker-loop.ts';
 import { MemoryPort } from '../../../src/sim/memory-port.ts';
 import { arpFrame } from '../../../src/wire/arp.ts';
-import { BROADCAST, HOST, ipv4Frame, NET0, PEER, worldTables } from './world.ts';
+import { BROADCAST, HOST, ipv4Frame, NET0, PEER, worldTables } from './harness.ts';
 
 const arp = arpFrame(BROADCAST, PEER, {
   operation: 1,

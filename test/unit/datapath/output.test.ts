@@ -22,7 +22,7 @@ import {
   vnet,
   World,
   worldTables,
-} from './world.ts';
+} from './harness.ts';
 
 const ANY_NIC = 'net';
 const group = GROUP_MACS[0];

@@ -16,7 +16,7 @@ import {
   PEER,
   PEER_NEW,
   World,
-} from './world.ts';
+} from './harness.ts';
 
 /** Of the second NIC, so the copies on both NICs are for the control plane. */
 const ADDRESS = '192.0.2.11';

@@ -37,7 +37,7 @@ import {
 } from '../../../src/datapath/tables/lookup.ts';
 import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
 import { MAX_ADDRESSES, MAX_REDIRECTS } from '../../../src/model/limits.ts';
-import { ip, PEER, worldTables } from './world.ts';
+import { ip, PEER, worldTables } from './harness.ts';
 
 /** Runs `role` of datapath-thread.js in a thread with `data`; resolves with what it posts. */
 async function runThread(role: string, data: object): Promise<unknown> {

@@ -30,7 +30,7 @@ import {
   PEER,
   tagged,
   worldTables,
-} from './world.ts';
+} from './harness.ts';
 
 /** A third group, which spreads by destination address, with one NIC. */
 export const HOST_3 = HOST_2 + 1;

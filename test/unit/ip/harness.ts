@@ -35,7 +35,7 @@ export function mac(text: string): Mac {
   return macParse(text)!;
 }
 
-/** One frame that the LAN sent, with the fields of its ARP packet; `port`: a NIC's name, or `host`. */
+/** A frame that the LAN sent, and its ARP packet; `port` is the name of a NIC, or `host`. */
 export interface Sent extends ArpPacket {
   readonly atMs: number;
   readonly port: string;

@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { MetricsRenderer, type MetricsSnapshot } from '../../../src/stats/prometheus.ts';
 import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../../src/stats/schema.ts';
-import * as monitoring from '../../monitoring.ts';
-import { NO_PROMTOOL, PROMTOOL, promtool, promtoolOf } from '../../promtool.ts';
+import * as monitoring from '../../tools/monitoring.ts';
+import { NO_PROMTOOL, PROMTOOL, promtool, promtoolOf } from '../../tools/promtool.ts';
 
 const skip = PROMTOOL === undefined && NO_PROMTOOL;
 const statistics = interfaceStatistics(LINK_COUNTERS_ZERO, true);

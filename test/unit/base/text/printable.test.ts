@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { printable } from '../../../../src/base/text/printable.ts';
-import { RowsServer, refusal } from '../../ctl/api/rows-server.ts';
+import { RowsServer, refusal } from '../../ctl/solaris/harness.ts';
 
 /** A name that would turn a terminal red. */
 const RED = 'n\u001b[31m';

@@ -5,7 +5,7 @@ import { roleOf } from '../../../../src/ctl/adm/command.ts';
 import { COMMANDS } from '../../../../src/ctl/adm/commands.ts';
 import { ROUTES, routeOf } from '../../../../src/ctl/api/routes.ts';
 import { routeName } from '../../../../src/ctl/route.ts';
-import { type FakeDaemon, fakeDaemon, ipmpadm, type Outcome } from '../api/fake.ts';
+import { type ControlHarness, controlHarness, ipmpadm, type Outcome } from '../api/harness.ts';
 
 /** Routes that no command uses: `config check` needs no daemon. */
 const API_ONLY = ['POST /v1/config/check'];
@@ -88,7 +88,10 @@ const CHANGES = [
 ] as const;
 
 /** Runs the words in a daemon that has just begun; what came of the last of them. */
-async function lastOf(daemon: FakeDaemon, words: string): Promise<Outcome & { done: string[] }> {
+async function lastOf(
+  daemon: ControlHarness,
+  words: string,
+): Promise<Outcome & { done: string[] }> {
   const { harness } = daemon.backend;
   await harness.renew();
   const all = words.split(' && ');
@@ -99,7 +102,7 @@ async function lastOf(daemon: FakeDaemon, words: string): Promise<Outcome & { do
 }
 
 test('[contract 4.3, 4.5, 4.7, 4.8, 4.9, 4.17] a change asks for just that', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   for (const [words, edits] of CHANGES) {
     const good = { status: 0, out: '', error: '' };
     deepEqual(await lastOf(daemon, words), { ...good, done: [edits] }, words);
@@ -194,7 +197,7 @@ const REFUSALS = [
 ] as const;
 
 test('[contract 4.22, 8.2] a refusal has code, sentence and hint; nothing changes', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   for (const [words, error] of REFUSALS) {
     const refused = { status: 1, out: '', error: `ipmpadm: ${error}\n`, done: [] };
     deepEqual(await lastOf(daemon, words), refused, words);
@@ -202,14 +205,14 @@ test('[contract 4.22, 8.2] a refusal has code, sentence and hint; nothing change
 });
 
 test('several requests of one command: the first refusal ends it', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const { error, done } = await lastOf(daemon, 'group add ipmp0 net2 net9 net3');
   equal(error, 'ipmpadm: there is no interface net9 (ENXIO)\n');
   deepEqual(done, ['groups.ipmp0.interfaces=["net0","net1","net2"]']);
 });
 
 test('what another program put on a device or took off it is followed', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const { harness, done } = daemon.backend;
   const { devices, reconfiguration } = harness;
   devices.setAddresses('ipmp0', ['192.0.2.11/24', '192.0.2.13/24']);
@@ -228,7 +231,7 @@ test('what another program put on a device or took off it is followed', async ()
 });
 
 /** Runs an example until its end, or its first event. */
-async function runExample(daemon: FakeDaemon, example: string): Promise<number> {
+async function runExample(daemon: ControlHarness, example: string): Promise<number> {
   const controller = new AbortController();
   const publish = setInterval(() => daemon.backend.publish('link-down'), 5);
   const outcome = await ipmpadm(daemon.socketPath, example, {
@@ -248,7 +251,7 @@ const BEFORE: Readonly<Record<string, string>> = {
 };
 
 test('every example works', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const { harness } = daemon.backend;
   for (const { example, name } of COMMANDS) {
     await harness.renew();

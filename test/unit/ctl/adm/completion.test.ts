@@ -2,7 +2,7 @@
 import { equal } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { pageText } from '../../../page.ts';
+import { pageText } from '../../../tools/page.ts';
 import { bashCompletion } from './completion.ts';
 
 const FILE = 'config/ipmpadm.bash-completion';

@@ -9,8 +9,8 @@ import { keysOf } from '../../../../src/base/keys.ts';
 import { httpStatusOf } from '../../../../src/ctl/api/refusal.ts';
 import { CAUSES } from '../../../../src/model/causes.ts';
 import { EVENTS } from '../../../../src/model/events.ts';
-import { fileText, pageText } from '../../../page.ts';
-import { type FakeDaemon, fakeDaemon } from '../api/fake.ts';
+import { fileText, pageText } from '../../../tools/page.ts';
+import { type ControlHarness, controlHarness } from '../api/harness.ts';
 import { commandsPage, curlExamples, eventsPage, rowsPage, rowsUnder } from './docs.ts';
 
 const HOW = 'IPMPD_WRITE_DOCS=1 npm test -- unit adm/docs';
@@ -58,18 +58,18 @@ test('the statuses in docs/api.md are those of the table', () => {
 });
 
 /** The words of an example as the shell runs them, with our socket. */
-function script(daemon: FakeDaemon, command: string): string {
+function script(daemon: ControlHarness, command: string): string {
   return `sock=${daemon.socketPath}; json='content-type: application/json'; ${command}`;
 }
 
-async function statusOf(daemon: FakeDaemon, command: string): Promise<string> {
+async function statusOf(daemon: ControlHarness, command: string): Promise<string> {
   const words = script(daemon, `${command} -w '\\n%{http_code}'`);
   const { stdout } = await promisify(execFile)('/bin/sh', ['-c', words]);
   return stdout.split('\n').at(-1) ?? '';
 }
 
 /** Streams do not end: the first words of one are enough. */
-async function streamBegins(daemon: FakeDaemon, command: string): Promise<string> {
+async function streamBegins(daemon: ControlHarness, command: string): Promise<string> {
   const child = spawn('/bin/sh', ['-c', script(daemon, `exec ${command}`)]);
   let text = '';
   for await (const chunk of child.stdout) {
@@ -82,7 +82,7 @@ async function streamBegins(daemon: FakeDaemon, command: string): Promise<string
 }
 
 test('every example with curl does what the page says', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const examples = curlExamples();
   const written = fileText('docs/api.md').match(/^curl /gm)?.length;
   equal(examples.length, written, 'each example has its status');

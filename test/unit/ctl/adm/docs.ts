@@ -12,7 +12,7 @@ import { CAUSES } from '../../../../src/model/causes.ts';
 import { EVENTS } from '../../../../src/model/events.ts';
 import type { Schema } from '../../../../src/model/fields.ts';
 import { ROWS } from '../../../../src/model/rows.ts';
-import { fileText } from '../../../page.ts';
+import { fileText } from '../../../tools/page.ts';
 
 const COMMANDS_HEAD = `# Commands of ipmpadm
 

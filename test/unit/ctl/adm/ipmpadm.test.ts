@@ -1,14 +1,14 @@
-/** `ipmpadm` against a served fake: what it prints, in every form, and how it ends. */
+/** `ipmpadm` against a served harness: what it prints, in every form, and how it ends. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonRead } from '../../../../src/base/text/json.ts';
 import { ROWS } from '../../../../src/model/rows.ts';
-import { fakeDaemon, ipmpadm, until } from '../api/fake.ts';
-import { HUGE } from '../api/fake-backend.ts';
+import { HUGE } from '../api/backend.ts';
+import { controlHarness, ipmpadm, until } from '../api/harness.ts';
 
 test('[contract 4.1, 4.10] show prints rows as text, brief, on a line, with details', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const print = async (words: string): Promise<string> => {
     const { status, out, error } = await ipmpadm(daemon.socketPath, words);
     deepEqual([status, error], [0, '']);
@@ -55,7 +55,7 @@ test('[contract 4.1, 4.10] show prints rows as text, brief, on a line, with deta
 });
 
 test('rows stand in the order in which people count, whatever the daemon’s is', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const print = async (words: string) => (await ipmpadm(daemon.socketPath, words)).out;
   equal(
     await print('-br i'),
@@ -80,7 +80,7 @@ test('rows stand in the order in which people count, whatever the daemon’s is'
 });
 
 test('[contract 4.14] config show: key = value, and where the value comes from', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   equal(
     (await ipmpadm(daemon.socketPath, 'config show')).out,
     `log.level                 = info                            # argument
@@ -95,7 +95,7 @@ groups.ipmp0.mtu          = 1500                            # command
 });
 
 test('[contract 4.18, 4.19] JSON carries every field, 64-bit counters exactly', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const plain = await ipmpadm(daemon.socketPath, '-j group show ipmp0');
   const group = (await daemon.backend.groups()).find((row) => row.group === 'ipmp0');
   deepEqual(JSON.parse(plain.out), [{ ...group }]);
@@ -113,7 +113,7 @@ test('[contract 4.18, 4.19] JSON carries every field, 64-bit counters exactly', 
 });
 
 test('[contract 4.11] kstat speaks Solaris with -p, and takes globs', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const { out } = await ipmpadm(daemon.socketPath, 'kstat -p ipmp:0:ipmp*:rbytes*');
   equal(out, `ipmp:0:ipmp0:rbytes\t1\nipmp:0:ipmp0:rbytes64\t${HUGE}\n`);
   const whole = await ipmpadm(daemon.socketPath, 'kstat -p ipmpd:0:drops');
@@ -131,14 +131,14 @@ test('[contract 4.11] kstat speaks Solaris with -p, and takes globs', async () =
 });
 
 test('only the kstats that are asked for are read', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   equal((await ipmpadm(daemon.socketPath, 'kstat ipmp:0:ipmp0:obytes')).status, 0);
   equal((await ipmpadm(daemon.socketPath, '-s group show')).status, 0);
   deepEqual(daemon.backend.kstatsRead, ['ipmp:ipmp0', 'ipmp:ipmp0']);
 });
 
 test('[contract 4.22] a refusal is told with its code and hint; exit status 1', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   deepEqual(await ipmpadm(daemon.socketPath, 'group delete ipmp0'), {
     status: 1,
     out: '',
@@ -169,7 +169,7 @@ test('[contract 4.22] a refusal is told with its code and hint; exit status 1', 
 });
 
 test('[contract 4.15] reload tells what has changed; what was not done is a failure', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   equal((await ipmpadm(daemon.socketPath, 'reload')).out, 'nothing to change\n');
   daemon.backend.reloaded = { changes: ['a'], problems: [], warnings: ['c'] };
   deepEqual(await ipmpadm(daemon.socketPath, 'reload'), {
@@ -188,7 +188,7 @@ test('[contract 4.15] reload tells what has changed; what was not done is a fail
 });
 
 test('[contract 4.12] status --check tells by its exit status', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const check = async (): Promise<number> =>
     (await ipmpadm(daemon.socketPath, 'status --check')).status;
   equal(await check(), 4);
@@ -232,7 +232,7 @@ test('[contract 4.2, 4.21] help, usage errors, config check and lab need no daem
 });
 
 test('colours: on a terminal, when asked for, never in JSON', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const print = async (words: string, isColorful: boolean): Promise<string> => {
     const { out } = await ipmpadm(daemon.socketPath, words, { isColorful });
     return out.replaceAll('\u001b[', '^').replaceAll('^0m', '$');
@@ -254,7 +254,7 @@ test('colours: on a terminal, when asked for, never in JSON', async () => {
 });
 
 test('[contract 4.1, 4.13] monitor prints events as they happen, until interrupted', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const monitor = async (words: string): Promise<string> => {
     const controller = new AbortController();
     const running = ipmpadm(daemon.socketPath, words, {
@@ -281,7 +281,7 @@ test('[contract 4.1, 4.13] monitor prints events as they happen, until interrupt
 });
 
 test('monitor shows only what it is asked for', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const controller = new AbortController();
   const { signal } = controller;
   const words = 'monitor interface net2 group ipmp0';
@@ -301,7 +301,7 @@ test('monitor shows only what it is asked for', async () => {
 });
 
 test('monitor ends with status 3 when the daemon stops', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   let printed = 0;
   const running = ipmpadm(daemon.socketPath, 'monitor', { onPrint: () => printed++ });
   const publish = setInterval(() => daemon.backend.publish('link-down'), 5);

@@ -1,14 +1,21 @@
 /** What a request may bring: bodies, parameters and queries, taken exactly or refused exactly. */
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, codeOf, type FakeDaemon, fakeDaemon, type Reply, send } from '../api/fake.ts';
+import {
+  ask,
+  type ControlHarness,
+  codeOf,
+  controlHarness,
+  type Reply,
+  send,
+} from '../api/harness.ts';
 
 const M1 = '02:00:00:00:00:09';
 const G_OF_NET2 = 'groups.g={"interfaces":["net2"]}';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 function askWith(
-  daemon: FakeDaemon,
+  daemon: ControlHarness,
   method: string,
   path: string,
   body: string | undefined,
@@ -63,7 +70,7 @@ const DONE = [
 ] as const;
 
 test('requests that are right: status, Location, and what is asked of the daemon', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   for (const [request, expected, edits] of DONE) {
     const [method = '', path = '', body] = request.split(' ');
     const isOperation = path.endsWith('/offline');
@@ -78,7 +85,7 @@ test('requests that are right: status, Location, and what is asked of the daemon
 });
 
 test('[contract 5.6] config/check and reload reply with their row', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const check = (text: string) => send(daemon, 'POST', '/v1/config/check', { file: 'f', text });
   const good = await check('log: {}\n');
   deepEqual([good.status, JSON.parse(good.text)], [200, { errors: [] }]);
@@ -203,7 +210,7 @@ const REFUSED: readonly (readonly [
 ];
 
 test('[contract 5.6, 8.2] wrong requests: the key, what was given, what is allowed', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   for (const [request, body, outcome, hint = ''] of REFUSED) {
     const [method = '', path = ''] = request.split(' ');
     const reply = await askWith(daemon, method, path, body);
@@ -217,7 +224,7 @@ test('[contract 5.6, 8.2] wrong requests: the key, what was given, what is allow
 });
 
 test('only JSON is read', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   for (const type of ['text/xml', 'text/plain', 'multipart/form-data', 'nonsense']) {
     const reply = await ask(daemon, '/v1/groups', {
       method: 'POST',

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { readReply } from '../../../siege/reply.ts';
-import { type FakeDaemon, fakeDaemon, until } from './fake.ts';
+import { type ControlHarness, controlHarness, until } from './harness.ts';
 
 const GROUPS = 'GET /v1/groups HTTP/1.1\r\nhost: x\r\n\r\n';
 
@@ -16,17 +16,17 @@ interface Client {
   isClosed: boolean;
 }
 
-/** A served fake whose clients are whoever they are said to be. */
+/** A served harness whose clients are whoever they are said to be. */
 class Subject {
-  readonly daemon: FakeDaemon;
+  readonly daemon: ControlHarness;
   #uid = 0;
   #accepted = 0;
 
   static async start(): Promise<Subject> {
-    return new Subject(await fakeDaemon());
+    return new Subject(await controlHarness());
   }
 
-  private constructor(daemon: FakeDaemon) {
+  private constructor(daemon: ControlHarness) {
     this.daemon = daemon;
     // Asked for once for each connection that is accepted.
     const get = () => {

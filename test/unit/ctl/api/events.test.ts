@@ -13,7 +13,7 @@ import {
 } from '../../../../src/ctl/api/events.ts';
 import type { EventRow } from '../../../../src/model/rows.ts';
 
-import { ask, codeOf, FakeDaemon, fakeDaemon, until, WALL_TIME } from './fake.ts';
+import { ask, ControlHarness, codeOf, controlHarness, until, WALL_TIME } from './harness.ts';
 
 /** A subscriber of whom everything is known; `takes` false: it reads nothing any more. */
 class Reader implements EventSink {
@@ -206,7 +206,7 @@ class Listener {
     });
   }
 
-  static async open(daemon: FakeDaemon, query = '', header = ''): Promise<Listener> {
+  static async open(daemon: ControlHarness, query = '', header = ''): Promise<Listener> {
     const socket = connect(daemon.socketPath);
     const listener = new Listener(socket);
     await once(socket, 'connect');
@@ -221,7 +221,7 @@ class Listener {
 }
 
 test('[contract 5.2] over HTTP: resume by header and by query, filters, wrong ids', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const first = await Listener.open(daemon);
   match(first.text, /content-type: text\/event-stream\r\n/i);
   for (const cause of ['one', 'two', 'three']) daemon.backend.publish(cause);
@@ -257,7 +257,7 @@ test('[contract 5.2] over HTTP: resume by header and by query, filters, wrong id
 });
 
 test('a restarted daemon has another run', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const before = await Listener.open(daemon);
   await daemon.stop();
   await daemon.start();
@@ -267,7 +267,7 @@ test('a restarted daemon has another run', async () => {
 });
 
 test('streams are limited; requests and root still find room', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const streams: Listener[] = [];
   const open = async (uid: number): Promise<boolean> => {
     daemon.credentials = { pid: 1, uid, gid: uid, groups: [] };
@@ -292,7 +292,7 @@ test('streams are limited; requests and root still find room', async () => {
 });
 
 test('silence is tested by a comment, and the stream is not idle for it', async () => {
-  await using daemon = new FakeDaemon();
+  await using daemon = new ControlHarness();
   daemon.heartbeatMs = 20;
   await daemon.start();
   const stream = await Listener.open(daemon);
@@ -303,7 +303,7 @@ test('silence is tested by a comment, and the stream is not idle for it', async 
 });
 
 test('[contract 5.7] a slow subscriber loses its stream, told so; others hear all', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const slow = await Listener.open(daemon);
   const quick = await Listener.open(daemon);
   slow.socket.pause();

@@ -10,7 +10,7 @@ import { PLAIN_ROUTES } from '../../../../src/ctl/api/plain-routes.ts';
 import { ROUTES } from '../../../../src/ctl/api/routes.ts';
 import { pathParameters } from '../../../../src/ctl/route.ts';
 import { COMPONENTS } from '../../../../src/ctl/schema.ts';
-import { ask, fakeDaemon, send } from './fake.ts';
+import { ask, controlHarness, send } from './harness.ts';
 
 interface Media {
   readonly schema?: object;
@@ -47,7 +47,7 @@ interface Document {
 }
 
 async function documentOf(): Promise<Document> {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   return JSON.parse((await ask(daemon, '/v1/openapi.json')).text);
 }
 
@@ -158,7 +158,7 @@ test('bodies, queries and statuses are those of the routes', async () => {
 });
 
 test('[contract 5.1] what the daemon replies is what the document promises', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const document: Document = JSON.parse((await ask(daemon, '/v1/openapi.json')).text);
   const compile = compiler(document);
   for (const { path, method, of } of operationsOf(document)) {

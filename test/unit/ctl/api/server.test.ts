@@ -10,10 +10,10 @@ import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { isPermitted, type Role } from '../../../../src/ctl/route.ts';
 import { COMPONENTS } from '../../../../src/ctl/schema.ts';
 import { unlikeTheList, VERBS } from '../../../siege/verbs.ts';
-import { ask, codeOf, FakeDaemon, fakeDaemon } from './fake.ts';
-import { HUGE } from './fake-backend.ts';
+import { HUGE } from './backend.ts';
+import { ask, ControlHarness, codeOf, controlHarness } from './harness.ts';
 
-async function connectTo(daemon: FakeDaemon): Promise<Socket> {
+async function connectTo(daemon: ControlHarness): Promise<Socket> {
   const socket = connect(daemon.socketPath);
   socket.on('error', () => socket.destroy());
   await once(socket, 'connect');
@@ -21,7 +21,7 @@ async function connectTo(daemon: FakeDaemon): Promise<Socket> {
 }
 
 test('[contract 4.18, 4.24] every reply keeps to the schema that the API shows', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const ajv = newAjv();
   for (const route of ROUTES.filter((entry) => entry.method === 'GET')) {
     const reply = await ask(daemon, route.path);
@@ -39,7 +39,7 @@ test('[contract 4.18, 4.24] every reply keeps to the schema that the API shows',
 });
 
 test('a client that waits for a change or an operation is not idle', async (context) => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const timed = new Set<Socket>();
   const { setTimeout } = Socket.prototype;
   context.mock.method(Socket.prototype, 'setTimeout', function (this: Socket, ms: number) {
@@ -70,7 +70,7 @@ function newAjv(): Ajv {
 }
 
 test('[contract 6.5] kstats: a pattern chooses which are read, nobody writes any', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const chosen = JSON.parse((await ask(daemon, '/v1/kstats?pattern=ipmpd:0:d*')).text);
   deepEqual(
     chosen.map(({ name }: { name: string }) => name),
@@ -90,7 +90,7 @@ test('[contract 6.5] kstats: a pattern chooses which are read, nobody writes any
 });
 
 test('[contract 5.3] health, readiness and metrics', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   equal((await ask(daemon, '/healthz')).status, 200);
   equal((await ask(daemon, '/readyz')).status, 200);
   daemon.backend.ready = { ready: false, reason: 'starting' };
@@ -121,7 +121,7 @@ function who(uid: number, gid: number, groups: number[] = []): Credentials {
 }
 
 test('what is served, and by which role, is what the list by hand says', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const document = JSON.parse((await ask(daemon, '/v1/openapi.json')).text);
   deepEqual(unlikeTheList(document), { absent: [], unlisted: [] });
   for (const { method, path, role } of ROUTES) {
@@ -132,7 +132,7 @@ test('what is served, and by which role, is what the list by hand says', async (
 });
 
 test('[contract 5.4] rights: every user and route, before anything else is looked at', async () => {
-  await using daemon = new FakeDaemon();
+  await using daemon = new ControlHarness();
   await daemon.start(77);
   let cells = 0;
   for (const [by, may] of USERS) {
@@ -152,7 +152,7 @@ test('[contract 5.4] rights: every user and route, before anything else is looke
 });
 
 test('who is refused again and again does not fill the log', async () => {
-  await using daemon = new FakeDaemon();
+  await using daemon = new ControlHarness();
   daemon.lines = [];
   await daemon.start();
   daemon.credentials = { pid: 1, uid: 1001, gid: 1001, groups: [] };
@@ -174,7 +174,7 @@ test('[contract 5.4] without an operators’ group only root operates', () => {
 });
 
 test('a peer without credentials is not served', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   Object.defineProperty(daemon, 'credentials', {
     get: () => {
       throw new Error('EBADF');
@@ -185,7 +185,7 @@ test('a peer without credentials is not served', async () => {
 });
 
 test('what fails in the daemon is told without its inside', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   daemon.backend.failure = new Error('secret path /root/x');
   const reply = await ask(daemon, '/v1/groups');
   deepEqual([reply.status, codeOf(reply)], [500, 'EIO']);
@@ -195,7 +195,7 @@ test('what fails in the daemon is told without its inside', async () => {
 });
 
 test('garbage on the socket ends that connection alone', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   for (const garbage of ['\0\xff\xfe', 'GET / HTTP/9.9\r\n\r\n', 'GET /%zz HTTP/1.1\r\n\r\n']) {
     const socket = await connectTo(daemon);
     socket.resume();
@@ -206,7 +206,7 @@ test('garbage on the socket ends that connection alone', async () => {
 });
 
 test('[contract 5.7] a request that never ends is ended', { timeout: 20_000 }, async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const socket = await connectTo(daemon);
   let text = '';
   socket.on('data', (chunk) => {

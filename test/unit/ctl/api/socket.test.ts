@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { OperatorError } from '../../../../src/base/errors.ts';
 import { SocketPlace, systemGroupId } from '../../../../src/ctl/api/socket.ts';
-import { fakeDaemon } from './fake.ts';
+import { controlHarness } from './harness.ts';
 
 const peerCredentials = () => ({ pid: 4711, uid: 0, gid: 0, groups: [] });
 
@@ -136,7 +136,7 @@ test('found: a symlink as directory', async () => {
 });
 
 test('[contract 5.5] the socket appears complete: directory 0755, socket 0666', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   const directory = dirname(daemon.socketPath);
   equal(lstatSync(directory).mode & 0o777, 0o755);
   equal(lstatSync(daemon.socketPath).mode & 0o777, 0o666);
@@ -147,7 +147,7 @@ test('[contract 5.5] the socket appears complete: directory 0755, socket 0666', 
 });
 
 test('at the end only our own socket is removed', async () => {
-  await using daemon = await fakeDaemon();
+  await using daemon = await controlHarness();
   rmSync(daemon.socketPath);
   writeFileSync(daemon.socketPath, 'somebody else’s');
   await daemon.stop();

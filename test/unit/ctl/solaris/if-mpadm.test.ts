@@ -4,7 +4,7 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ifMpadmMain } from '../../../../src/ctl/solaris/if-mpadm.ts';
 import { interfaceRow } from '../../../tools/rows.ts';
-import { type Outcome, outcomeOf, Reply, RowsServer, refusal } from '../api/rows-server.ts';
+import { type Outcome, outcomeOf, Reply, RowsServer, refusal } from './harness.ts';
 
 const INTERFACES = [interfaceRow('net0'), interfaceRow('net9', { group: null })];
 const OFFLINE = 'POST /v1/interfaces/net0/offline';

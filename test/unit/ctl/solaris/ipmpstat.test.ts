@@ -6,7 +6,7 @@ import { ipmpstatMain } from '../../../../src/ctl/solaris/ipmpstat.ts';
 import type { AddressRow, GroupRow, InterfaceRow } from '../../../../src/model/rows.ts';
 import type { GroupState } from '../../../../src/model/states.ts';
 import { addressRow, groupRow, interfaceRow } from '../../../tools/rows.ts';
-import { type Outcome, outcomeOf, RowsServer } from '../api/rows-server.ts';
+import { type Outcome, outcomeOf, RowsServer } from './harness.ts';
 
 function group(
   name: string,

@@ -1,7 +1,7 @@
 /** Pages of docs/, and of those that are made from tables the way to write them anew. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const ROOT = new URL('../../', import.meta.url);
+const ROOT = new URL('../../../', import.meta.url);
 
 /** The text of a file of the repository. */
 export function fileText(path: string): string {

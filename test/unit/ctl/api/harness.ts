@@ -1,4 +1,4 @@
-/** A served fake on a socket of its own, and `ipmpadm` run against it in this process. */
+/** A served harness on a socket of its own, and `ipmpadm` run against it in this process. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -11,13 +11,13 @@ import { type ControlServer, startControlServer } from '../../../../src/ctl/api/
 import { SharedText } from '../../../../src/ctl/api/shared-text.ts';
 import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { hostClock } from '../../../../src/process/clock.ts';
-import { FakeBackend } from './fake-backend.ts';
+import { MemoryBackend } from './backend.ts';
 
 /** The time of what the server itself tells. */
 export const WALL_TIME = '2026-01-02T03:04:06.000000Z';
 
-/** A served fake, with who its clients seem to be. */
-export class FakeDaemon {
+/** A served harness, with who its clients seem to be. */
+export class ControlHarness {
   readonly directory = mkdtempSync(join(tmpdir(), 'ipmpd-ctl-'));
   readonly socketPath = join(this.directory, 'run', 'ipmpd.sock');
   credentials: Credentials = { pid: process.pid, uid: 0, gid: 0, groups: [] };
@@ -26,17 +26,17 @@ export class FakeDaemon {
   heartbeatMs = 15_000;
   /** Lines of the server's log, if a test reads them. Set it before the start. */
   lines: string[] | undefined;
-  #backend: FakeBackend | undefined;
+  #backend: MemoryBackend | undefined;
   #server: ControlServer | undefined;
 
   /** There is one from the start on. */
-  get backend(): FakeBackend {
+  get backend(): MemoryBackend {
     assert(this.#backend !== undefined, 'the daemon is started');
     return this.#backend;
   }
 
   async start(operatorGid?: number): Promise<void> {
-    this.#backend = await FakeBackend.open(this.directory);
+    this.#backend = await MemoryBackend.open(this.directory);
     this.#server = await startControlServer({
       backend: this.backend,
       socketPath: this.socketPath,
@@ -73,8 +73,8 @@ function logInto(lines: string[]): Logger {
 }
 
 /** Starts a fake; released by `await using`. */
-export async function fakeDaemon(): Promise<FakeDaemon> {
-  const daemon = new FakeDaemon();
+export async function controlHarness(): Promise<ControlHarness> {
+  const daemon = new ControlHarness();
   await daemon.start();
   return daemon;
 }
@@ -130,7 +130,11 @@ export interface Question {
 }
 
 /** One HTTP request, byte for byte as given. */
-export async function ask(daemon: FakeDaemon, path: string, given: Question = {}): Promise<Reply> {
+export async function ask(
+  daemon: ControlHarness,
+  path: string,
+  given: Question = {},
+): Promise<Reply> {
   const { method = 'GET', body, headers = {} } = given;
   const length = { 'content-length': Buffer.byteLength(body ?? '') };
   const { socketPath } = daemon;
@@ -149,7 +153,7 @@ export async function ask(daemon: FakeDaemon, path: string, given: Question = {}
 
 /** A request with a JSON body. */
 export function send(
-  daemon: FakeDaemon,
+  daemon: ControlHarness,
   method: string,
   path: string,
   body: unknown,

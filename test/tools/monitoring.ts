@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 export const RULES_FILE = 'config/prometheus/ipmpd.rules.yml';
 export const RULE_TESTS_FILE = 'config/prometheus/ipmpd.rules.test.yml';

@@ -82,7 +82,7 @@ const CONFIG: readonly ConfigRow[] = [
 ];
 
 /** The control port: the real commands, and rows that tests know. */
-export class FakeBackend extends Commands implements ControlBackend {
+export class MemoryBackend extends Commands implements ControlBackend {
   group: GroupRow = GROUP;
   ready: Readiness = { ready: true, reason: 'all is well' };
   readonly harness: ChangeHarness;
@@ -97,8 +97,8 @@ export class FakeBackend extends Commands implements ControlBackend {
   readonly listeners = new Set<(event: EventRow) => void>();
 
   /** The folder takes the configuration. */
-  static async open(folder: string): Promise<FakeBackend> {
-    return new FakeBackend(await ChangeHarness.open(folder));
+  static async open(folder: string): Promise<MemoryBackend> {
+    return new MemoryBackend(await ChangeHarness.open(folder));
   }
 
   private constructor(harness: ChangeHarness) {

@@ -1,6 +1,6 @@
 /** The law of conservation over the daemon's kstats (src/daemon/kstats.ts), for tests. */
 
-import { CAUSES } from '../src/daemon/kstats.ts';
+import { CAUSES } from '../../src/daemon/kstats.ts';
 
 /** A kstat, from the chain or as the API shows it. */
 export interface KstatRow {

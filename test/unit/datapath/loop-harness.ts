@@ -29,8 +29,8 @@ import {
   type WorkerPark,
   workerCall,
 } from '../../../src/datapath/worker-loop.ts';
+import { BROADCAST, etherFrame, NET0, NET1, NET4, NIC_MACS } from './harness.ts';
 import { type Kind, TRAFFIC_PORTS, trafficTables } from './traffic.ts';
-import { BROADCAST, etherFrame, NET0, NET1, NET4, NIC_MACS } from './world.ts';
 
 /** Sizes of the bursts that a port gives in turn: full ones keep it ready, others do not. */
 const BURSTS = Int32Array.of(64, 64, 64, 17, 64, 1, 64, 64, 32, 3);
@@ -82,8 +82,8 @@ class TrafficPort implements PortIo {
   }
 }
 
-/** The engine: one worker's loop over one port for each of TRAFFIC_PORTS. */
-export class Engine implements WorkerPark {
+/** The harness: one worker's loop over one port for each of TRAFFIC_PORTS. */
+export class LoopHarness implements WorkerPark {
   readonly counters: CounterReader;
   readonly ports: ReadonlyMap<number, TrafficPort>;
   readonly #loop: WorkerLoop;

@@ -1,5 +1,5 @@
 /**
- * Program: the served fake in a process of its own, which watches how long its loop stands still.
+ * Program: the served harness in a process of its own; it watches how long its loop stands still.
  *
  * It tells its parent `socketPath`, then answers each message with the longest stall since the
  * last one and its resident memory. A stall is processor time of the main thread between two turns
@@ -7,7 +7,7 @@
  */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { fakeDaemon } from '../unit/ctl/api/fake.ts';
+import { controlHarness } from '../unit/ctl/api/harness.ts';
 
 const TURN_MS = 1;
 
@@ -33,7 +33,7 @@ setInterval(() => {
   lastMs = nowMs;
 }, TURN_MS);
 
-const daemon = await fakeDaemon();
+const daemon = await controlHarness();
 process.on('message', () => {
   process.send?.({ longestStallMs, residentBytes: process.memoryUsage.rss() });
   longestStallMs = 0;

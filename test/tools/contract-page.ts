@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from './tidy/source.ts';
+import { root } from '../tidy/source.ts';
 
 /** One field of a `show`, and the words that it may say; none: any value. */
 export interface ContractField {
