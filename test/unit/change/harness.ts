@@ -13,7 +13,7 @@ import { type ContentsHost, GroupContents } from '../../../src/change/group-cont
 import { Reconfiguration } from '../../../src/change/reconfiguration.ts';
 import { ConfigStore } from '../../../src/config/store.ts';
 import type { GroupConfig, InterfaceConfig } from '../../../src/config/types.ts';
-import { prefixRead } from '../../../src/config/values.ts';
+import { prefixRead } from '../../../src/model/prefix.ts';
 import type { System } from '../../../src/system.ts';
 import { Bench, macOf } from '../system/bench.ts';
 
