@@ -1,4 +1,4 @@
-/** Netlink messages: what is asked in golden bytes, what is heard, and anything at all as input. */
+/** Netlink messages: requests in golden bytes, parsed answers, and anything at all as input. */
 
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,26 +7,48 @@ import { hexFormat, hexParse } from '../../../../src/base/bytes.ts';
 import { OperatorError } from '../../../../src/base/errors.ts';
 import { ringsOf } from '../../../../src/host/kernel/bell.ts';
 import {
+  linkDelete,
   linkDump,
   linkGet,
+  linkGroupDelete,
+  linkGroupSet,
   linkParse,
   linkSet,
   macvtapCreate,
 } from '../../../../src/host/kernel/link-message.ts';
 import {
   answerParse,
-  attributesOf,
-  attributeText,
   messageEmit,
   messagesParse,
+  type Request,
 } from '../../../../src/host/kernel/netlink-message.ts';
 import {
+  batchOf,
+  cameBy,
+  chainAdd,
+  dropRule,
+  FAMILY_INET,
+  FAMILY_NETDEV,
+  isForGroup,
+  isIpv4Fragment,
+  rulesDelete,
+  tableAdd,
+  tableDelete,
+  tableGet,
+} from '../../../../src/host/kernel/nftables-message.ts';
+import type { HostRoute } from '../../../../src/host/kernel/records.ts';
+import {
   addressAdd,
+  addressDelete,
   addressDump,
   addressParse,
+  connectedAppend,
+  connectedDelete,
   routeAdd,
+  routeDelete,
   routeDump,
   routeParse,
+  routeTableDump,
 } from '../../../../src/host/kernel/route-message.ts';
 
 /** The bytes below are little-endian, as every machine that runs the tests. */
@@ -34,67 +56,247 @@ function bytes(text: string): Buffer {
   return Buffer.from(hexParse(text) ?? []);
 }
 
-function hex(request: { body: Uint8Array }): string {
-  return hexFormat(request.body);
+/** Type, flags beside NLM_F_REQUEST, and body. */
+function hex({ type, flags, body }: Request): string {
+  const words = [type, flags].map((word) => word.toString(16).padStart(4, '0'));
+  return words.join('') + hexFormat(body);
 }
 
+const CONNECTED: HostRoute = {
+  family: 4,
+  destination: '192.0.2.0',
+  prefixLength: 24,
+  table: 254,
+  type: 1,
+  protocol: 2,
+  scope: 253,
+  tos: 0,
+  metric: 100,
+  source: '192.0.2.10',
+  nexthopId: 0,
+  hops: [],
+};
+const IFINFO = '00000000 00000000 00000000 00000000';
+const IPV6_PREFIX = '20010db8 00000000 00000000 00000001';
+
+type Row = readonly [what: string, request: Request, expected: string];
+
+const LINKS: readonly Row[] = [
+  [
+    'link by name',
+    linkGet('eth0'),
+    `0012 0004 ${IFINFO} 0900 0300 65746830 00 000000 0800 1d00 08000000`,
+  ],
+  [
+    'link by number',
+    linkGet(7),
+    '0012 0004 00000000 07000000 00000000 00000000 0800 1d00 08000000',
+  ],
+  ['every link', linkDump(), `0012 0300 ${IFINFO} 0800 1d00 08000000`],
+  [
+    'ports of the bridge 6',
+    linkDump(6),
+    `0012 0300 ${IFINFO} 0800 1d00 08000000 0800 0a00 06000000`,
+  ],
+  [
+    'device 7 up, no ARP',
+    linkSet(7, { up: true, noarp: true }),
+    '0010 0004 00000000 07000000 81000000 81000000',
+  ],
+  [
+    'device 7 without all multicast, MTU 1400',
+    linkSet(7, { allmulti: false, mtu: 1400 }),
+    '0010 0004 00000000 07000000 00000000 00020000 0800 0400 78050000',
+  ],
+  [
+    'device 7 down, with every other setting',
+    linkSet(7, {
+      up: false,
+      mtu: 1400,
+      master: 6,
+      txQueueLength: 4096,
+      groMaxSize: 65_536,
+      groIpv4MaxSize: 65_536,
+      mac: 0x02_00_00_00_00_01,
+    }),
+    '0010 0004 00000000 07000000 00000000 01000000 0800 0400 78050000 0800 0a00 06000000' +
+      '0800 0d00 00100000 0800 3a00 00000100 0800 4000 00000100 0a00 0100 020000000001',
+  ],
+  [
+    'a macvtap in passthru mode on device 3',
+    macvtapCreate('net0', 3, 4096),
+    `0010 0604 ${IFINFO} 0900 0300 6e657430 00 000000 0800 0500 03000000 0800 0d00 00100000` +
+      '1c00 1200 0c00 0100 6d616376 74617000 0c00 0200 0800 0100 08000000',
+  ],
+  ['no device 7', linkDelete(7), '0011 0004 00000000 07000000 00000000 00000000'],
+  [
+    'device 9 in a group',
+    linkGroupSet(9, 0x69_70_6d_70),
+    '0010 0004 00000000 09000000 00000000 00020000 0800 1b00 706d7069',
+  ],
+  [
+    'no device of a group',
+    linkGroupDelete(0x69_70_6d_70),
+    `0011 0004 ${IFINFO} 0800 1b00 706d7069`,
+  ],
+];
+
+const ADDRESSES: readonly Row[] = [
+  ['addresses of device 5', addressDump(5), '0016 0300 00000000 05000000'],
+  [
+    'address with its broadcast',
+    addressAdd(5, '192.0.2.10/24'),
+    '0014 0604 02180000 05000000 0800 0200 c000020a 0800 0100 c000020a 0800 0400 c00002ff',
+  ],
+  [
+    'address without a broadcast',
+    addressAdd(5, '192.0.2.10/31'),
+    '0014 0604 021f0000 05000000 0800 0200 c000020a 0800 0100 c000020a',
+  ],
+  [
+    'address of IPv6',
+    addressAdd(5, '2001:db8::1/64'),
+    `0014 0604 0a400000 05000000 1400 0200 ${IPV6_PREFIX} 1400 0100 ${IPV6_PREFIX}`,
+  ],
+  [
+    'no address',
+    addressDelete(5, '192.0.2.10/24'),
+    '0015 0004 02180000 05000000 0800 0200 c000020a 0800 0100 c000020a',
+  ],
+];
+
+const ROUTES: readonly Row[] = [
+  [
+    'IPv4 routes of device 5',
+    routeDump(5, 4),
+    '001a 0300 02000000 00000000 00000000 0800 0400 05000000',
+  ],
+  [
+    'IPv6 routes of device 5',
+    routeDump(5, 6),
+    '001a 0300 0a000000 00000000 00000000 0800 0400 05000000',
+  ],
+  [
+    'IPv4 routes of table 1000',
+    routeTableDump(1000, 4),
+    '001a 0300 02000000 00000000 00000000 0800 0f00 e8030000',
+  ],
+  [
+    'default route',
+    routeAdd(5, { to: 'default', via: '192.0.2.1' }),
+    '0018 0604 02000000 fe040001 00000000 0800 0500 c0000201 0800 0400 05000000 0800 0f00 fe000000',
+  ],
+  [
+    'default route by a gateway that is on the link',
+    routeAdd(5, { to: 'default', via: '192.0.2.1', onlink: true }),
+    '0018 0604 02000000 fe040001 04000000 0800 0500 c0000201 0800 0400 05000000 0800 0f00 fe000000',
+  ],
+  [
+    'on-link route in a far table',
+    routeAdd(5, { to: '198.51.100.0/24', table: 1000, metric: 7 }),
+    '0018 0604 02180000 0004fd01 00000000 0800 0100 c6336400 0800 0400 05000000' +
+      '0800 0600 07000000 0800 0f00 e8030000',
+  ],
+  [
+    'no route of IPv6',
+    routeDelete(5, { to: '2001:db8::1/128', via: 'fe80::1' }),
+    `0019 0004 0a800000 fe040001 00000000 1400 0100 ${IPV6_PREFIX}` +
+      '1400 0500 fe800000 00000000 00000000 00000001 0800 0400 05000000 0800 0f00 fe000000',
+  ],
+  [
+    'a connected route behind the others',
+    connectedAppend(5, CONNECTED),
+    '0018 0c04 02180000 fe02fd01 00000000 0800 0100 c0000200 0800 0400 05000000' +
+      '0800 0700 c000020a 0800 0600 64000000 0800 0f00 fe000000',
+  ],
+  [
+    'no connected route in a far table',
+    connectedDelete(5, { ...CONNECTED, table: 1000, source: undefined, metric: 0 }),
+    '0019 0004 02180000 0002fd01 00000000 0800 0100 c0000200 0800 0400 05000000' +
+      '0800 0f00 e8030000',
+  ],
+];
+
+const TABLE = '0a00 0100 69706d70 64000000';
+const [BEGIN, COUNT, END] = batchOf([rulesDelete(FAMILY_INET, 'ipmpd', 'all')]);
+
+/** Expressions of rules: which register is loaded, masked and compared. */
+const LOAD_NAME =
+  '2400 0180 0900 0100 6d657461 00 000000 1400 0280 0800 0100 00000001 0800 0200 00000006';
+const COUNT_AND_DROP =
+  '1400 0180 0c00 0100 636f756e 74657200 0400 0280' +
+  '3000 0180 0e00 0100 696d6d65 64696174 6500 0000' +
+  '1c00 0280 0800 0100 00000000 1000 0280 0c00 0280 0800 0100 00000000';
+const NAME_IS_ETH0 =
+  '3800 0180 0800 0100 636d7000 2c00 0280 0800 0100 00000001 0800 0200 00000000' +
+  '1800 0380 1400 0100 65746830 00000000 00000000 00000000';
+const LOAD_FIRST_OCTET =
+  '3400 0180 0c00 0100 7061796c 6f616400 2400 0280 0800 0100 00000001' +
+  '0800 0200 00000000 0800 0300 00000000 0800 0400 00000001';
+const MASK_GROUP_BIT =
+  '4400 0180 0c00 0100 62697477 69736500 3400 0280 0800 0100 00000001 0800 0200 00000001' +
+  '0800 0300 00000001 0c00 0480 0500 0100 01000000 0c00 0580 0500 0100 00000000';
+const GROUP_BIT_IS_SET =
+  '2c00 0180 0800 0100 636d7000 2000 0280 0800 0100 00000001 0800 0200 00000000' +
+  '0c00 0380 0500 0100 01000000';
+const PROTOCOL_IS_IPV4 =
+  '2400 0180 0900 0100 6d657461 00 000000 1400 0280 0800 0100 00000001 0800 0200 00000001' +
+  '2c00 0180 0800 0100 636d7000 2000 0280 0800 0100 00000001 0800 0200 00000000' +
+  '0c00 0380 0600 0100 08000000';
+const LOAD_FRAGMENT_WORD =
+  '3400 0180 0c00 0100 7061796c 6f616400 2400 0280 0800 0100 00000001' +
+  '0800 0200 00000001 0800 0300 00000006 0800 0400 00000002';
+const MASK_MORE_AND_OFFSET =
+  '4400 0180 0c00 0100 62697477 69736500 3400 0280 0800 0100 00000001 0800 0200 00000001' +
+  '0800 0300 00000002 0c00 0480 0600 0100 3fff0000 0c00 0580 0600 0100 00000000';
+const FRAGMENT_WORD_IS_SET =
+  '2c00 0180 0800 0100 636d7000 2000 0280 0800 0100 00000001 0800 0200 00000001' +
+  '0c00 0380 0600 0100 00000000';
+
+const FILTERS: readonly Row[] = [
+  ['a transaction begins', BEGIN!, '0010 0000 0000000a'],
+  ['the last change is answered', COUNT!, `0a08 0004 01000000 ${TABLE} 0800 0200 616c6c00`],
+  ['a transaction ends', END!, '0011 0000 0000000a'],
+  ['a table', tableAdd(FAMILY_INET, 'ipmpd'), `0a00 0400 01000000 ${TABLE} 0800 0200 00000002`],
+  ['which table', tableGet(FAMILY_NETDEV, 'ipmpd'), `0a01 0004 05000000 ${TABLE}`],
+  ['no table', tableDelete(FAMILY_INET, 'ipmpd'), `0a02 0000 01000000 ${TABLE}`],
+  [
+    'a chain at the ingress of a device',
+    chainAdd(FAMILY_NETDEV, 'ipmpd', 'eth0', 'eth0'),
+    `0a03 0400 05000000 ${TABLE} 0900 0300 65746830 00 000000 2000 0480 0800 0100 00000000` +
+      '0800 0200 fffffed4 0900 0300 65746830 00 000000 0800 0500 00000001' +
+      '0b00 0700 66696c74 657200 00',
+  ],
+  [
+    'a rule for what came by a device to a group of stations',
+    dropRule(FAMILY_INET, 'ipmpd', 'all', [cameBy('eth0'), isForGroup()]),
+    `0a06 0c00 01000000 ${TABLE} 0800 0200 616c6c00 4801 0480 ${LOAD_NAME} ${NAME_IS_ETH0}` +
+      LOAD_FIRST_OCTET +
+      MASK_GROUP_BIT +
+      GROUP_BIT_IS_SET +
+      COUNT_AND_DROP,
+  ],
+  [
+    'a rule for fragments',
+    dropRule(FAMILY_INET, 'ipmpd', 'all', [isIpv4Fragment()]),
+    `0a06 0c00 01000000 ${TABLE} 0800 0200 616c6c00 3c01 0480 ${PROTOCOL_IS_IPV4}` +
+      LOAD_FRAGMENT_WORD +
+      MASK_MORE_AND_OFFSET +
+      FRAGMENT_WORD_IS_SET +
+      COUNT_AND_DROP,
+  ],
+];
+
 test('requests: the bytes that the kernel is asked with', () => {
-  const rows: [string, { body: Uint8Array }, string][] = [
-    [
-      'link by name',
-      linkGet('eth0'),
-      '00000000 00000000 00000000 00000000 0900 0300 65746830 00 000000 0800 1d00 08000000',
-    ],
-    [
-      'ports of the bridge 6',
-      linkDump(6),
-      '00000000 00000000 00000000 00000000 0800 1d00 08000000 0800 0a00 06000000',
-    ],
-    [
-      'device 7 up, no ARP',
-      linkSet(7, { up: true, noarp: true }),
-      '00000000 07000000 81000000 81000000',
-    ],
-    [
-      'device 7 without all multicast, MTU 1400',
-      linkSet(7, { allmulti: false, mtu: 1400 }),
-      '00000000 07000000 00000000 00020000 0800 0400 78050000',
-    ],
-    ['addresses of device 5', addressDump(5), '00000000 05000000'],
-    [
-      'address with its broadcast',
-      addressAdd(5, '192.0.2.10/24'),
-      '02180000 05000000 0800 0200 c000020a 0800 0100 c000020a 0800 0400 c00002ff',
-    ],
-    [
-      'address without a broadcast',
-      addressAdd(5, '192.0.2.10/31'),
-      '021f0000 05000000 0800 0200 c000020a 0800 0100 c000020a',
-    ],
-    ['IPv4 routes of device 5', routeDump(5, 4), '02000000 00000000 00000000 0800 0400 05000000'],
-    [
-      'default route',
-      routeAdd(5, { to: 'default', via: '192.0.2.1' }),
-      '02000000 fe040001 00000000 0800 0500 c0000201 0800 0400 05000000 0800 0f00 fe000000',
-    ],
-    [
-      'on-link route in a far table',
-      routeAdd(5, { to: '198.51.100.0/24', table: 1000, metric: 7 }),
-      '02180000 0004fd01 00000000 0800 0100 c6336400 0800 0400 05000000' +
-        '0800 0600 07000000 0800 0f00 e8030000',
-    ],
-  ];
-  for (const [what, request, expected] of rows) {
+  for (const [what, request, expected] of [...LINKS, ...ADDRESSES, ...ROUTES, ...FILTERS]) {
     equal(hex(request), expected.replaceAll(' ', ''), what);
   }
 });
 
-test('a macvtap is asked for in passthru mode', () => {
-  const attributes = attributesOf(Buffer.from(macvtapCreate('net0', 3, 4096).body.subarray(16)));
-  equal(attributeText(attributes.get(3)), 'net0');
-  const info = attributesOf(attributes.get(18) ?? Buffer.alloc(0));
-  equal(attributeText(info.get(1)), 'macvtap');
-  deepEqual(attributesOf(info.get(2) ?? Buffer.alloc(0)).get(1), bytes('08000000'));
+test('a message has a header and is padded; its length is without the padding', () => {
+  const request = { type: 16, flags: 4, body: Uint8Array.of(1, 2, 3, 4, 5) };
+  const message = '15000000 1000 0500 07000000 00000000 0102030405 000000';
+  deepEqual(messageEmit(request, 7), bytes(message));
 });
 
 test('addresses and routes that are none are refused', () => {
