@@ -1,6 +1,7 @@
 /**
- * Big-endian access to bytes, comparison, and hexadecimal text. The callers' gates have checked
- * the length; a read outside the array is a mistake that shows as zero, never as an exception.
+ * Access to bytes in network order and in the host's, comparison, and hexadecimal text. The
+ * callers' gates have checked the length; a read outside the array is a mistake that shows as
+ * zero, never as an exception.
  */
 
 /** Reads the 16-bit word at `offset`, network byte order. */
@@ -35,6 +36,40 @@ export function writeU32(bytes: Uint8Array, offset: number, value: number): void
   bytes[offset + 1] = value >>> 16;
   bytes[offset + 2] = value >>> 8;
   bytes[offset + 3] = value;
+}
+
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** Reads the 16-bit word at `offset`, host byte order. */
+export function readHostU16(bytes: Uint8Array, offset: number): number {
+  return IS_LITTLE_ENDIAN ? bytes[offset]! | (bytes[offset + 1]! << 8) : readU16(bytes, offset);
+}
+
+/** Reads the 32-bit word at `offset`, host byte order, as a signed number. */
+export function readHostI32(bytes: Uint8Array, offset: number): number {
+  if (!IS_LITTLE_ENDIAN) return readI32(bytes, offset);
+  const low = bytes[offset]! | (bytes[offset + 1]! << 8);
+  return low | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24);
+}
+
+/** The same word as a number from 0 to 2^32 - 1. */
+export function readHostU32(bytes: Uint8Array, offset: number): number {
+  return readHostI32(bytes, offset) >>> 0;
+}
+
+/** Writes the low 16 bits of `value` at `offset`, host byte order. */
+export function writeHostU16(bytes: Uint8Array, offset: number, value: number): void {
+  writeU16(
+    bytes,
+    offset,
+    IS_LITTLE_ENDIAN ? ((value & 0xff) << 8) | ((value >>> 8) & 0xff) : value,
+  );
+}
+
+/** Writes the low 32 bits of `value` at `offset`, host byte order. */
+export function writeHostU32(bytes: Uint8Array, offset: number, value: number): void {
+  writeHostU16(bytes, offset, IS_LITTLE_ENDIAN ? value : value >>> 16);
+  writeHostU16(bytes, offset + 2, IS_LITTLE_ENDIAN ? value >>> 16 : value);
 }
 
 /** True if both arrays have the same length and the same bytes. */

@@ -5,8 +5,14 @@
  * what must be asked for again; when in doubt, more.
  */
 
-import { readU32 } from 'netlink/dist/structs.js';
-import { linkParse } from './link-message.ts';
+import { readHostU32 } from '../../base/bytes.ts';
+import {
+  LINK_HEADER_LENGTH,
+  LINK_IFINDEX,
+  linkParse,
+  RTM_DELLINK,
+  RTM_NEWLINK,
+} from './link-message.ts';
 import {
   attributesOf,
   attributeU32,
@@ -15,23 +21,22 @@ import {
   NLM_F_REPLACE,
 } from './netlink-message.ts';
 import type { LinkRecord } from './records.ts';
-import { routeParse } from './route-message.ts';
+import {
+  ADDRESS_HEADER_LENGTH,
+  ADDRESS_IFINDEX,
+  AF_INET6,
+  RTM_DELADDR,
+  RTM_DELROUTE,
+  RTM_NEWADDR,
+  RTM_NEWROUTE,
+  routeParse,
+} from './route-message.ts';
 
 // From linux/rtnetlink.h.
 
-const RTM_NEWLINK = 16;
-const RTM_DELLINK = 17;
-const RTM_NEWADDR = 20;
-const RTM_DELADDR = 21;
-const RTM_NEWROUTE = 24;
-const RTM_DELROUTE = 25;
 const RTM_NEWNETCONF = 80;
 const RTM_NEWNEXTHOP = 104;
 const RTM_DELNEXTHOP = 105;
-
-const AF_INET6 = 10;
-const IFADDRMSG_LENGTH = 8;
-const IFINFOMSG_LENGTH = 16;
 
 // From linux/netconf.h. The header is one octet, padded.
 
@@ -84,9 +89,9 @@ function ringsOfMessage(message: Message): Ring[] {
     }
     case RTM_NEWADDR:
     case RTM_DELADDR:
-      return message.body.length < IFADDRMSG_LENGTH
+      return message.body.length < ADDRESS_HEADER_LENGTH
         ? []
-        : [{ about: 'addresses', ifindex: readU32.call(message.body, 4) }];
+        : [{ about: 'addresses', ifindex: readHostU32(message.body, ADDRESS_IFINDEX) }];
     case RTM_NEWNETCONF:
       return settingsRings(message.body);
     case RTM_NEWROUTE:
@@ -102,9 +107,9 @@ function ringsOfMessage(message: Message): Ring[] {
 
 /** The IPv6 side of a device began to run, or has another router. */
 function ipv6Rings(body: Buffer): Ring[] {
-  return body.length < IFINFOMSG_LENGTH
+  return body.length < LINK_HEADER_LENGTH
     ? []
-    : [{ about: 'settings', ifindex: readU32.call(body, 4) }];
+    : [{ about: 'settings', ifindex: readHostU32(body, LINK_IFINDEX) }];
 }
 
 function settingsRings(body: Buffer): Ring[] {

@@ -3,22 +3,15 @@
  * with an attribute that nobody expected must not make us blind to our own.
  */
 
-import {
-  __LENGTH_Link,
-  type DeviceFlags,
-  formatLink,
-  type Link,
-  MessageType,
-  parseLink,
-} from 'netlink/dist/rt/gen_structs.js';
-import { formatInfo, formatMacvlan } from 'netlink/dist/rt/ifla.js';
-import { AttrStream, putString, putU32 } from 'netlink/dist/structs.js';
+import { readHostU32, writeHostU32 } from '../../base/bytes.ts';
 import { MAC_LENGTH, type Mac, macRead, macWrite } from '../../wire/addr.ts';
 import {
+  attributeEmit,
+  attributeEmitText,
+  attributeEmitU32,
   attributesOf,
   attributeText,
   attributeU32,
-  bodyEmit,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -26,6 +19,22 @@ import {
   type Request,
 } from './netlink-message.ts';
 import type { LinkRecord, LinkSettings } from './records.ts';
+
+// From linux/rtnetlink.h: struct ifinfomsg and its messages.
+
+export const LINK_HEADER_LENGTH = 16;
+export const LINK_IFINDEX = 4;
+const LINK_FLAGS = 8;
+const LINK_CHANGE = 12;
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+
+// From linux/if.h.
+
+const IFF_UP = 0x1;
+const IFF_NOARP = 0x80;
+const IFF_ALLMULTI = 0x200;
 
 // From linux/if_link.h.
 
@@ -54,6 +63,7 @@ const BR_STATE_FORWARDING = 3;
 
 /** The answer need not carry counters: they cost a walk over every processor. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
+const WITHOUT_COUNTERS = attributeEmitU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 
 /** One upper device that takes over the NIC with its address. */
 export const MACVLAN_MODE_PASSTHRU = 8;
@@ -62,19 +72,18 @@ const NOTHING = Buffer.alloc(0);
 
 /** The device in an RTM_NEWLINK or RTM_DELLINK; undefined for a message that is too short. */
 export function linkParse(body: Buffer): LinkRecord | undefined {
-  if (body.length < __LENGTH_Link) return undefined;
-  const header = parseLink(body.subarray(0, __LENGTH_Link));
-  const attributes = attributesOf(body.subarray(__LENGTH_Link));
+  if (body.length < LINK_HEADER_LENGTH) return undefined;
+  const flags = readHostU32(body, LINK_FLAGS);
+  const attributes = attributesOf(body.subarray(LINK_HEADER_LENGTH));
   const address = attributes.get(IFLA_ADDRESS);
   const info = attributesOf(attributes.get(IFLA_LINKINFO) ?? NOTHING);
   const kind = attributeText(info.get(IFLA_INFO_KIND));
-  const flags = header.flags ?? {};
   return {
-    ifindex: header.index ?? 0,
+    ifindex: readHostU32(body, LINK_IFINDEX),
     name: attributeText(attributes.get(IFLA_IFNAME)),
-    up: flags.up === true,
-    noarp: flags.noarp === true,
-    allmulti: flags.allmulti === true,
+    up: (flags & IFF_UP) !== 0,
+    noarp: (flags & IFF_NOARP) !== 0,
+    allmulti: (flags & IFF_ALLMULTI) !== 0,
     carrier: attributes.get(IFLA_CARRIER)?.[0] === 1,
     carrierChanges: attributeU32(attributes.get(IFLA_CARRIER_CHANGES)),
     mtu: attributeU32(attributes.get(IFLA_MTU)),
@@ -101,52 +110,62 @@ function macvlanModeOf(data: Buffer | undefined): number {
   return data === undefined ? 0 : attributeU32(attributesOf(data).get(IFLA_MACVLAN_MODE));
 }
 
+/** struct ifinfomsg of any family and type. */
+function linkHeader(ifindex: number, flags = 0, change = 0): Uint8Array {
+  const header = new Uint8Array(LINK_HEADER_LENGTH);
+  writeHostU32(header, LINK_IFINDEX, ifindex);
+  writeHostU32(header, LINK_FLAGS, flags);
+  writeHostU32(header, LINK_CHANGE, change);
+  return header;
+}
+
 /** Asks for one device by name or index (ENODEV if there is none). */
 export function linkGet(device: string | number): Request {
-  const index = typeof device === 'number' ? { index: device } : {};
-  const body = bodyEmit(formatLink(index), (out) => {
-    if (typeof device === 'string') out.push(IFLA_IFNAME, putString(device));
-    out.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS));
-  });
-  return { type: MessageType.GETLINK, flags: NLM_F_ACK, body };
+  const which =
+    typeof device === 'number'
+      ? [linkHeader(device)]
+      : [linkHeader(0), attributeEmitText(IFLA_IFNAME, device)];
+  const body = Buffer.concat([...which, WITHOUT_COUNTERS]);
+  return { type: RTM_GETLINK, flags: NLM_F_ACK, body };
 }
 
 /** Asks for the ports of a bridge (filtered in the kernel), or for every device if 0. */
 export function linkDump(master = 0): Request {
-  const body = bodyEmit(formatLink({}), (out) => {
-    out.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS));
-    if (master !== 0) out.push(IFLA_MASTER, putU32(master));
-  });
-  return { type: MessageType.GETLINK, flags: NLM_F_DUMP, body };
+  const parts = [linkHeader(0), WITHOUT_COUNTERS];
+  if (master !== 0) parts.push(attributeEmitU32(IFLA_MASTER, master));
+  return { type: RTM_GETLINK, flags: NLM_F_DUMP, body: Buffer.concat(parts) };
 }
 
 /** Changes a device. */
 export function linkSet(ifindex: number, settings: LinkSettings): Request {
-  const flags: DeviceFlags = {};
-  const change: DeviceFlags = {};
-  const set = (flag: 'up' | 'noarp' | 'allmulti'): void => {
-    if (settings[flag] === undefined) return;
-    change[flag] = true;
-    if (settings[flag]) flags[flag] = true;
+  let flags = 0;
+  let change = 0;
+  const set = (flag: number, isOn: boolean | undefined): void => {
+    if (isOn === undefined) return;
+    change |= flag;
+    if (isOn) flags |= flag;
   };
-  set('up');
-  set('noarp');
-  set('allmulti');
-  const header: Link = { index: ifindex, flags, change };
-  const body = bodyEmit(formatLink(header), (out) => pushSettings(out, settings));
-  return { type: MessageType.NEWLINK, flags: NLM_F_ACK, body };
+  set(IFF_UP, settings.up);
+  set(IFF_NOARP, settings.noarp);
+  set(IFF_ALLMULTI, settings.allmulti);
+  const body = Buffer.concat([linkHeader(ifindex, flags, change), ...attributesFor(settings)]);
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK, body };
 }
 
-function pushSettings(out: AttrStream, settings: LinkSettings): void {
-  const push = (type: number, value: number | undefined): void => {
-    if (value !== undefined) out.push(type, putU32(value));
-  };
-  push(IFLA_MTU, settings.mtu);
-  push(IFLA_MASTER, settings.master);
-  push(IFLA_TXQLEN, settings.txQueueLength);
-  push(IFLA_GRO_MAX_SIZE, settings.groMaxSize);
-  push(IFLA_GRO_IPV4_MAX_SIZE, settings.groIpv4MaxSize);
-  if (settings.mac !== undefined) out.push(IFLA_ADDRESS, macBytes(settings.mac));
+function attributesFor(settings: LinkSettings): Buffer[] {
+  const words: readonly [type: number, value: number | undefined][] = [
+    [IFLA_MTU, settings.mtu],
+    [IFLA_MASTER, settings.master],
+    [IFLA_TXQLEN, settings.txQueueLength],
+    [IFLA_GRO_MAX_SIZE, settings.groMaxSize],
+    [IFLA_GRO_IPV4_MAX_SIZE, settings.groIpv4MaxSize],
+  ];
+  const attributes = words.flatMap(([type, value]) =>
+    value === undefined ? [] : [attributeEmitU32(type, value)],
+  );
+  if (settings.mac !== undefined)
+    attributes.push(attributeEmit(IFLA_ADDRESS, macBytes(settings.mac)));
+  return attributes;
 }
 
 function macBytes(mac: Mac): Uint8Array {
@@ -157,34 +176,26 @@ function macBytes(mac: Mac): Uint8Array {
 
 /** Creates a macvtap in passthru mode on the device `lower`; EEXIST if the name is taken. */
 export function macvtapCreate(name: string, lower: number, txQueueLength: number): Request {
-  const body = bodyEmit(formatLink({}), (out) => {
-    out.push(IFLA_IFNAME, putString(name));
-    out.push(IFLA_LINK, putU32(lower));
-    out.push(IFLA_TXQLEN, putU32(txQueueLength));
-    out.push(IFLA_LINKINFO, formatInfo({ kind: 'macvtap', data: macvlanData() }));
-  });
-  return {
-    type: MessageType.NEWLINK,
-    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
-    body,
-  };
-}
-
-function macvlanData(): Buffer {
-  const out = new AttrStream();
-  out.emit(formatMacvlan({ mode: MACVLAN_MODE_PASSTHRU }));
-  return Buffer.concat(out.bufs);
+  const mode = attributeEmitU32(IFLA_MACVLAN_MODE, MACVLAN_MODE_PASSTHRU);
+  const kind = attributeEmitText(IFLA_INFO_KIND, 'macvtap');
+  const body = Buffer.concat([
+    linkHeader(0),
+    attributeEmitText(IFLA_IFNAME, name),
+    attributeEmitU32(IFLA_LINK, lower),
+    attributeEmitU32(IFLA_TXQLEN, txQueueLength),
+    attributeEmit(IFLA_LINKINFO, kind, attributeEmit(IFLA_INFO_DATA, mode)),
+  ]);
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
 }
 
 /** Deletes a device. */
 export function linkDelete(ifindex: number): Request {
-  const body = bodyEmit(formatLink({ index: ifindex }));
-  return { type: MessageType.DELLINK, flags: NLM_F_ACK, body };
+  return { type: RTM_DELLINK, flags: NLM_F_ACK, body: linkHeader(ifindex) };
 }
 
 /** The group of devices that the one in an RTM_NEWLINK belongs to; 0: none in particular. */
 export function linkGroupParse(body: Buffer): number {
-  return attributeU32(attributesOf(body.subarray(__LENGTH_Link)).get(IFLA_GROUP));
+  return attributeU32(attributesOf(body.subarray(LINK_HEADER_LENGTH)).get(IFLA_GROUP));
 }
 
 /**
@@ -192,15 +203,13 @@ export function linkGroupParse(body: Buffer): number {
  * it leaves it to the device beneath.
  */
 export function linkGroupSet(ifindex: number, group: number): Request {
-  const header: Link = { index: ifindex, flags: {}, change: { allmulti: true } };
-  const body = bodyEmit(formatLink(header), (out) => {
-    out.push(IFLA_GROUP, putU32(group));
-  });
-  return { type: MessageType.NEWLINK, flags: NLM_F_ACK, body };
+  const header = linkHeader(ifindex, 0, IFF_ALLMULTI);
+  const body = Buffer.concat([header, attributeEmitU32(IFLA_GROUP, group)]);
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK, body };
 }
 
 /** Deletes every device of a group. */
 export function linkGroupDelete(group: number): Request {
-  const body = bodyEmit(formatLink({}), (out) => out.push(IFLA_GROUP, putU32(group)));
-  return { type: MessageType.DELLINK, flags: NLM_F_ACK, body };
+  const body = Buffer.concat([linkHeader(0), attributeEmitU32(IFLA_GROUP, group)]);
+  return { type: RTM_DELLINK, flags: NLM_F_ACK, body };
 }

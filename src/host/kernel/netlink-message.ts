@@ -1,23 +1,27 @@
 /**
  * Netlink messages as bytes: assembling requests, walking what arrives (RFC 3549). Headers and
- * attributes are in host byte order; the codecs of the `netlink` package know it.
+ * attributes are in host byte order. A message is a header, the header of its family, and
+ * attributes, which may contain others; each begins at a multiple of 4.
  *
  *   0        4     6     8        12       16
  *   +--------+-----+-----+--------+--------+----------------------+
  *   | length | type|flags|  seq   |  port  | family header, attrs |   padded to 4
  *   +--------+-----+-----+--------+--------+----------------------+
+ *
+ *   0     2     4
+ *   +-----+-----+------------+
+ *   |length type|    data    |   padded to 4, which the length does not count
+ *   +-----+-----+------------+
  */
 
+import { assert } from '../../base/assert.ts';
 import {
-  AttrStream,
-  formatHeader,
-  HEADER_LENGTH,
-  padding,
-  parseHeader,
-  readS32,
-  readU16,
-  readU32,
-} from 'netlink/dist/structs.js';
+  readHostI32,
+  readHostU16,
+  readHostU32,
+  writeHostU16,
+  writeHostU32,
+} from '../../base/bytes.ts';
 
 // From linux/netlink.h.
 
@@ -37,9 +41,16 @@ export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 export const NLMSG_OVERRUN = 4;
 
+const HEADER_LENGTH = 16;
 const ATTRIBUTE_HEADER_LENGTH = 4;
+/** In the type of an attribute: its data are attributes. */
+export const NLA_F_NESTED = 0x8000;
 /** The two bits above say that the value is nested, or in network byte order. */
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
+/** The length of an attribute is a 16-bit word. */
+const ATTRIBUTE_LENGTH_MAX = 0xffff;
+/** Headers, attributes and messages begin at multiples of it. */
+const ALIGNMENT = 4;
 
 /** The answer to a request carries only the header of the request, not its body. */
 const NLM_F_CAPPED = 0x100;
@@ -71,29 +82,33 @@ export interface Answer {
 
 /** The bytes of a request numbered `sequence`, padded so that another may follow. */
 export function messageEmit(request: Request, sequence: number): Buffer {
-  const header = formatHeader({
-    length: HEADER_LENGTH + request.body.length,
-    type: request.type,
-    flags: request.flags | NLM_F_REQUEST,
-    seq: sequence,
-    port: 0,
-  });
-  return Buffer.concat([header, request.body, Buffer.alloc(padding(request.body.length))]);
+  const { type, flags, body } = request;
+  const bytes = Buffer.alloc(aligned(HEADER_LENGTH + body.length));
+  writeHostU32(bytes, 0, HEADER_LENGTH + body.length);
+  writeHostU16(bytes, 4, type);
+  writeHostU16(bytes, 6, flags | NLM_F_REQUEST);
+  writeHostU32(bytes, 8, sequence);
+  bytes.set(body, HEADER_LENGTH);
+  return bytes;
+}
+
+function aligned(length: number): number {
+  return Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 }
 
 /** Every whole message in `bytes`; a tail that is shorter than it says is left out. */
 export function* messagesOf(bytes: Buffer): Generator<Message, undefined, undefined> {
   let at = 0;
   while (bytes.length - at >= HEADER_LENGTH) {
-    const length = readU32.call(bytes, at);
+    const length = readHostU32(bytes, at);
     if (length < HEADER_LENGTH || length > bytes.length - at) return;
     yield {
-      type: readU16.call(bytes, at + 4),
-      flags: readU16.call(bytes, at + 6),
-      sequence: readU32.call(bytes, at + 8),
+      type: readHostU16(bytes, at + 4),
+      flags: readHostU16(bytes, at + 6),
+      sequence: readHostU32(bytes, at + 8),
       body: bytes.subarray(at + HEADER_LENGTH, at + length),
     };
-    at += length + padding(length);
+    at += aligned(length);
   }
 }
 
@@ -102,12 +117,31 @@ export function messagesParse(bytes: Buffer): Message[] {
   return [...messagesOf(bytes)];
 }
 
-/** The bytes of a family header followed by what `fill` pushes. */
-export function bodyEmit(familyHeader: Uint8Array, fill?: (out: AttrStream) => void): Buffer {
-  const out = new AttrStream();
-  out.emit(familyHeader);
-  fill?.(out);
-  return Buffer.concat(out.bufs);
+/** An attribute with `parts` as its data, padded so that another may follow. */
+export function attributeEmit(type: number, ...parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, ATTRIBUTE_HEADER_LENGTH);
+  assert(length <= ATTRIBUTE_LENGTH_MAX, `attribute ${type} of ${length} octets`);
+  const bytes = Buffer.alloc(aligned(length));
+  writeHostU16(bytes, 0, length);
+  writeHostU16(bytes, 2, type);
+  let at = ATTRIBUTE_HEADER_LENGTH;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** An attribute that is one word in host byte order. */
+export function attributeEmitU32(type: number, value: number): Buffer {
+  const bytes = new Uint8Array(4);
+  writeHostU32(bytes, 0, value);
+  return attributeEmit(type, bytes);
+}
+
+/** An attribute that is a text with its NUL. */
+export function attributeEmitText(type: number, text: string): Buffer {
+  return attributeEmit(type, Buffer.from(`${text}\0`, 'utf8'));
 }
 
 /** Attributes by number. A repeated one keeps its last value; a broken tail ends the walk. */
@@ -115,18 +149,18 @@ export function attributesOf(bytes: Buffer): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
   let rest = bytes;
   while (rest.length >= ATTRIBUTE_HEADER_LENGTH) {
-    const length = readU16.call(rest, 0);
+    const length = readHostU16(rest, 0);
     if (length < ATTRIBUTE_HEADER_LENGTH || length > rest.length) break;
-    const type = readU16.call(rest, 2) & ATTRIBUTE_TYPE_MASK;
+    const type = readHostU16(rest, 2) & ATTRIBUTE_TYPE_MASK;
     found.set(type, rest.subarray(ATTRIBUTE_HEADER_LENGTH, length));
-    rest = rest.subarray(length + padding(length));
+    rest = rest.subarray(aligned(length));
   }
   return found;
 }
 
 /** The word in an attribute of at least four octets; `otherwise` if it is absent. */
 export function attributeU32(attribute: Buffer | undefined, otherwise = 0): number {
-  return attribute === undefined || attribute.length < 4 ? otherwise : readU32.call(attribute, 0);
+  return attribute === undefined || attribute.length < 4 ? otherwise : readHostU32(attribute, 0);
 }
 
 /** The text of an attribute, up to its NUL; '' if it is absent. */
@@ -139,18 +173,17 @@ export function attributeText(attribute: Buffer | undefined): string {
 /** What an NLMSG_ERROR says. */
 export function answerParse(message: Message): Answer {
   const { body, flags } = message;
-  const errno = body.length < 4 ? 0 : 0 - readS32.call(body, 0);
+  const errno = body.length < 4 ? 0 : 0 - readHostI32(body, 0);
   if ((flags & NLM_F_ACK_TLVS) === 0 || body.length < 4 + HEADER_LENGTH) {
     return { errno, text: '' };
   }
-  const echoed = parseHeader(body.subarray(4)).x.length;
-  const skip = (flags & NLM_F_CAPPED) !== 0 ? HEADER_LENGTH : echoed + padding(echoed);
+  const skip = (flags & NLM_F_CAPPED) !== 0 ? HEADER_LENGTH : aligned(readHostU32(body, 4));
   const text = attributeText(attributesOf(body.subarray(4 + skip)).get(NLMSGERR_ATTR_MSG));
   return { errno, text };
 }
 
 /** What an NLMSG_DONE says: a dump may end in an error too. */
 export function dumpEndParse(message: Message): Answer {
-  const errno = message.body.length < 4 ? 0 : 0 - readS32.call(message.body, 0);
+  const errno = message.body.length < 4 ? 0 : 0 - readHostI32(message.body, 0);
   return { errno: Math.max(0, errno), text: '' };
 }

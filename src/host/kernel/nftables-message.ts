@@ -3,9 +3,16 @@
  * nftables.ts. They are written by hand, so no child process is ever needed.
  */
 
-import { formatAttribute, pad } from 'netlink/dist/structs.js';
 import { writeU16, writeU32 } from '../../base/bytes.ts';
-import { NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, type Request } from './netlink-message.ts';
+import {
+  attributeEmit,
+  NLA_F_NESTED,
+  NLM_F_ACK,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  type Request,
+  attributeEmitText as text,
+} from './netlink-message.ts';
 
 // From linux/netfilter/nfnetlink.h and linux/netfilter/nf_tables.h.
 
@@ -185,26 +192,18 @@ function familyHeader(family: number, resource: number): Uint8Array {
   return header;
 }
 
-function attribute(type: number, data: Uint8Array, isNested = false): Uint8Array {
-  return Buffer.concat(pad(formatAttribute({ type, data, nested: isNested })));
-}
-
 function nested(type: number, ...parts: Uint8Array[]): Uint8Array {
-  return attribute(type, Buffer.concat(parts), true);
-}
-
-function text(type: number, value: string): Uint8Array {
-  return attribute(type, Buffer.from(`${value}\0`, 'utf8'));
+  return attributeEmit(type | NLA_F_NESTED, ...parts);
 }
 
 /** A 32-bit word in network byte order, as nf_tables wants it. */
 function word(type: number, value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   writeU32(bytes, 0, value);
-  return attribute(type, bytes);
+  return attributeEmit(type, bytes);
 }
 
 /** { NFTA_DATA_VALUE } */
 function value(type: number, bytes: Uint8Array): Uint8Array {
-  return nested(type, attribute(1, bytes));
+  return nested(type, attributeEmit(1, bytes));
 }

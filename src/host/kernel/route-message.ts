@@ -4,18 +4,7 @@
  * for routes of every table.
  */
 
-import {
-  __LENGTH_Address,
-  __LENGTH_Route,
-  formatAddress,
-  formatRoute,
-  MessageType,
-  parseAddress,
-  RouteProtocol,
-  RouteScope,
-  RouteType,
-} from 'netlink/dist/rt/gen_structs.js';
-import { putU32, readS32, readU16 } from 'netlink/dist/structs.js';
+import { readHostI32, readHostU16, readHostU32, writeHostU32 } from '../../base/bytes.ts';
 import { OperatorError } from '../../base/errors.ts';
 import {
   ipv4Format,
@@ -28,9 +17,10 @@ import {
   prefixParse,
 } from '../../wire/addr.ts';
 import {
+  attributeEmit,
+  attributeEmitU32,
   attributesOf,
   attributeU32,
-  bodyEmit,
   NLM_F_ACK,
   NLM_F_APPEND,
   NLM_F_CREATE,
@@ -43,7 +33,13 @@ import type { HostAddress, HostHop, HostRoute, RouteSettings } from './records.t
 // From linux/socket.h, linux/if_addr.h, linux/rtnetlink.h.
 
 const AF_INET = 2;
-const AF_INET6 = 10;
+export const AF_INET6 = 10;
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+const RTM_GETADDR = 22;
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+const RTM_GETROUTE = 26;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_BROADCAST = 4;
@@ -63,15 +59,27 @@ const RT_TABLE_MAIN = 254;
 const RT_TABLE_OCTET_MAX = 255;
 /** struct rtnexthop: length u16, flags u8, hops u8, ifindex s32. */
 const HOP_HEADER_LENGTH = 8;
+const RTPROT_KERNEL = 2;
+const RTPROT_STATIC = 4;
+const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+/** Offsets in struct ifaddrmsg; the octet left out holds flags, which IFA_FLAGS repeats. */
+const ADDRESS_FAMILY = 0;
+const ADDRESS_PREFIX_LENGTH = 1;
+const ADDRESS_SCOPE = 3;
+export const ADDRESS_IFINDEX = 4;
+export const ADDRESS_HEADER_LENGTH = 8;
 /** Offsets in struct rtmsg. */
-const RTM_FAMILY = 0;
-const RTM_DST_LENGTH = 1;
-const RTM_TOS = 3;
-const RTM_TABLE = 4;
-const RTM_PROTOCOL = 5;
-const RTM_SCOPE = 6;
-const RTM_TYPE = 7;
-const RTM_FLAGS = 8;
+const ROUTE_FAMILY = 0;
+const ROUTE_DST_LENGTH = 1;
+const ROUTE_TOS = 3;
+const ROUTE_TABLE = 4;
+const ROUTE_PROTOCOL = 5;
+const ROUTE_SCOPE = 6;
+const ROUTE_TYPE = 7;
+const ROUTE_FLAGS = 8;
+const ROUTE_HEADER_LENGTH = 12;
 /** The longest prefix of IPv4 with a broadcast address of its own (RFC 3021). */
 const BROADCAST_PREFIX_MAX = 30;
 
@@ -100,54 +108,61 @@ function addressText(bytes: Buffer | undefined): string | undefined {
 
 /** The address in an RTM_NEWADDR or RTM_DELADDR with its device; undefined if unreadable. */
 export function addressParse(body: Buffer): { ifindex: number; address: HostAddress } | undefined {
-  if (body.length < __LENGTH_Address) return undefined;
-  const header = parseAddress(body.subarray(0, __LENGTH_Address));
-  const attributes = attributesOf(body.subarray(__LENGTH_Address));
+  if (body.length < ADDRESS_HEADER_LENGTH) return undefined;
+  const attributes = attributesOf(body.subarray(ADDRESS_HEADER_LENGTH));
   const address = addressText(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS));
   if (address === undefined) return undefined;
   return {
-    ifindex: header.index ?? 0,
+    ifindex: readHostU32(body, ADDRESS_IFINDEX),
     address: {
-      family: header.family === AF_INET ? 4 : 6,
+      family: body[ADDRESS_FAMILY] === AF_INET ? 4 : 6,
       address,
-      prefixLength: header.prefixlen ?? 0,
+      prefixLength: body[ADDRESS_PREFIX_LENGTH] ?? 0,
       flags: attributeU32(attributes.get(IFA_FLAGS)),
-      scope: header.scope ?? 0,
+      scope: body[ADDRESS_SCOPE] ?? 0,
     },
   };
 }
 
+/** struct ifaddrmsg. */
+function addressHeader(ifindex: number, family = 0, prefixLength = 0): Uint8Array {
+  const header = new Uint8Array(ADDRESS_HEADER_LENGTH);
+  header[ADDRESS_FAMILY] = family;
+  header[ADDRESS_PREFIX_LENGTH] = prefixLength;
+  writeHostU32(header, ADDRESS_IFINDEX, ifindex);
+  return header;
+}
+
 /** Asks for the addresses of one device. */
 export function addressDump(ifindex: number): Request {
-  const body = bodyEmit(formatAddress({ index: ifindex }));
-  return { type: MessageType.GETADDR, flags: NLM_F_DUMP, body };
+  return { type: RTM_GETADDR, flags: NLM_F_DUMP, body: addressHeader(ifindex) };
 }
 
 /** Puts `prefix` ('ADDR/LEN') on a device; EEXIST if it is there already. */
 export function addressAdd(ifindex: number, prefix: string): Request {
-  const { body } = addressBody(ifindex, prefix, true);
-  return { type: MessageType.NEWADDR, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
+  const body = addressBody(ifindex, prefix, true);
+  return { type: RTM_NEWADDR, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
 }
 
 /** Takes `prefix` ('ADDR/LEN') off a device; EADDRNOTAVAIL if it is not there. */
 export function addressDelete(ifindex: number, prefix: string): Request {
-  const { body } = addressBody(ifindex, prefix, false);
-  return { type: MessageType.DELADDR, flags: NLM_F_ACK, body };
+  const body = addressBody(ifindex, prefix, false);
+  return { type: RTM_DELADDR, flags: NLM_F_ACK, body };
 }
 
-function addressBody(ifindex: number, prefix: string, adding: boolean): { body: Buffer } {
+function addressBody(ifindex: number, prefix: string, adding: boolean): Buffer {
   const parsed = prefixParse(prefix);
   if (parsed === undefined) throw new OperatorError('EINVAL', `${prefix} is not ADDRESS/LENGTH`);
   const { family, bytes } = addressBytes(parsed.address);
-  const header = formatAddress({ family, prefixlen: parsed.prefixLength, index: ifindex });
-  const body = bodyEmit(header, (out) => {
-    out.push(IFA_LOCAL, bytes);
-    out.push(IFA_ADDRESS, bytes);
-    if (adding && family === AF_INET && parsed.prefixLength <= BROADCAST_PREFIX_MAX) {
-      out.push(IFA_BROADCAST, broadcastBytes(bytes, parsed.prefixLength));
-    }
-  });
-  return { body };
+  const parts = [
+    addressHeader(ifindex, family, parsed.prefixLength),
+    attributeEmit(IFA_LOCAL, bytes),
+    attributeEmit(IFA_ADDRESS, bytes),
+  ];
+  if (adding && family === AF_INET && parsed.prefixLength <= BROADCAST_PREFIX_MAX) {
+    parts.push(attributeEmit(IFA_BROADCAST, broadcastBytes(bytes, parsed.prefixLength)));
+  }
+  return Buffer.concat(parts);
 }
 
 function broadcastBytes(address: Uint8Array, prefixLength: number): Uint8Array {
@@ -158,23 +173,23 @@ function broadcastBytes(address: Uint8Array, prefixLength: number): Uint8Array {
 
 /** The route in an RTM_NEWROUTE or RTM_DELROUTE; undefined if it is not of IPv4 or IPv6. */
 export function routeParse(body: Buffer): HostRoute | undefined {
-  if (body.length < __LENGTH_Route) return undefined;
-  const family = body[RTM_FAMILY];
+  if (body.length < ROUTE_HEADER_LENGTH) return undefined;
+  const family = body[ROUTE_FAMILY];
   if (family !== AF_INET && family !== AF_INET6) return undefined;
-  const attributes = attributesOf(body.subarray(__LENGTH_Route));
+  const attributes = attributesOf(body.subarray(ROUTE_HEADER_LENGTH));
   return {
     family: family === AF_INET ? 4 : 6,
     destination: addressText(attributes.get(RTA_DST)) ?? (family === AF_INET ? '0.0.0.0' : '::'),
-    prefixLength: body[RTM_DST_LENGTH] ?? 0,
-    table: attributeU32(attributes.get(RTA_TABLE), body[RTM_TABLE] ?? 0),
-    type: body[RTM_TYPE] ?? 0,
-    protocol: body[RTM_PROTOCOL] ?? 0,
-    scope: body[RTM_SCOPE] ?? 0,
-    tos: body[RTM_TOS] ?? 0,
+    prefixLength: body[ROUTE_DST_LENGTH] ?? 0,
+    table: attributeU32(attributes.get(RTA_TABLE), body[ROUTE_TABLE] ?? 0),
+    type: body[ROUTE_TYPE] ?? 0,
+    protocol: body[ROUTE_PROTOCOL] ?? 0,
+    scope: body[ROUTE_SCOPE] ?? 0,
+    tos: body[ROUTE_TOS] ?? 0,
     metric: attributeU32(attributes.get(RTA_PRIORITY)),
     source: addressText(attributes.get(RTA_PREFSRC)),
     nexthopId: attributeU32(attributes.get(RTA_NH_ID)),
-    hops: hopsOf(attributes, body[RTM_FLAGS] ?? 0),
+    hops: hopsOf(attributes, body[ROUTE_FLAGS] ?? 0),
   };
 }
 
@@ -197,10 +212,10 @@ function multipathHops(bytes: Buffer): HostHop[] {
   const hops: HostHop[] = [];
   let rest = bytes;
   while (rest.length >= HOP_HEADER_LENGTH) {
-    const length = readU16.call(rest, 0);
+    const length = readHostU16(rest, 0);
     if (length < HOP_HEADER_LENGTH || length > rest.length) break;
     hops.push({
-      ifindex: readS32.call(rest, 4),
+      ifindex: readHostI32(rest, 4),
       via: gatewayOf(attributesOf(rest.subarray(HOP_HEADER_LENGTH, length))),
       weight: (rest[3] ?? 0) + 1,
       flags: rest[2] ?? 0,
@@ -212,56 +227,75 @@ function multipathHops(bytes: Buffer): HostHop[] {
 
 /** Asks for the routes of every table with a hop through one device, one family at a time. */
 export function routeDump(ifindex: number, family: 4 | 6): Request {
-  const header = formatRoute({ family: family === 4 ? AF_INET : AF_INET6 });
-  const body = bodyEmit(header, (out) => out.push(RTA_OIF, putU32(ifindex)));
-  return { type: MessageType.GETROUTE, flags: NLM_F_DUMP, body };
+  return routesOf(family, attributeEmitU32(RTA_OIF, ifindex));
 }
 
 /** Asks for the routes of one table and family; old kernels answer with those of every table. */
 export function routeTableDump(table: number, family: 4 | 6): Request {
-  const header = formatRoute({ family: family === 4 ? AF_INET : AF_INET6 });
-  const body = bodyEmit(header, (out) => out.push(RTA_TABLE, putU32(table)));
-  return { type: MessageType.GETROUTE, flags: NLM_F_DUMP, body };
+  return routesOf(family, attributeEmitU32(RTA_TABLE, table));
+}
+
+function routesOf(family: 4 | 6, filter: Uint8Array): Request {
+  const header = new Uint8Array(ROUTE_HEADER_LENGTH);
+  header[ROUTE_FAMILY] = family === 4 ? AF_INET : AF_INET6;
+  return { type: RTM_GETROUTE, flags: NLM_F_DUMP, body: Buffer.concat([header, filter]) };
 }
 
 /** Adds a static route through a device; EEXIST if there is one in its place already. */
 export function routeAdd(ifindex: number, route: RouteSettings): Request {
   const body = routeBody(ifindex, route);
-  return { type: MessageType.NEWROUTE, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
+  return { type: RTM_NEWROUTE, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body };
 }
 
 /** Deletes a route that `routeAdd` added; ESRCH (as ENOENT) if it is not there. */
 export function routeDelete(ifindex: number, route: RouteSettings): Request {
-  return { type: MessageType.DELROUTE, flags: NLM_F_ACK, body: routeBody(ifindex, route) };
+  return { type: RTM_DELROUTE, flags: NLM_F_ACK, body: routeBody(ifindex, route) };
 }
 
 /** Adds a connected route of IPv4 behind all others of its place. */
 export function connectedAppend(ifindex: number, route: HostRoute): Request {
   const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND;
-  return { type: MessageType.NEWROUTE, flags, body: connectedBody(ifindex, route) };
+  return { type: RTM_NEWROUTE, flags, body: connectedBody(ifindex, route) };
 }
 
 /** Deletes it; ESRCH (as ENOENT) if it is not there. */
 export function connectedDelete(ifindex: number, route: HostRoute): Request {
-  return { type: MessageType.DELROUTE, flags: NLM_F_ACK, body: connectedBody(ifindex, route) };
+  return { type: RTM_DELROUTE, flags: NLM_F_ACK, body: connectedBody(ifindex, route) };
+}
+
+/** What struct rtmsg says of a unicast route. */
+interface RouteHeader {
+  readonly family: number;
+  readonly prefixLength: number;
+  readonly table: number;
+  readonly protocol: number;
+  readonly scope: number;
+  readonly flags: number;
+}
+
+function routeHeader(route: RouteHeader): Uint8Array {
+  const header = new Uint8Array(ROUTE_HEADER_LENGTH);
+  header[ROUTE_FAMILY] = route.family;
+  header[ROUTE_DST_LENGTH] = route.prefixLength;
+  header[ROUTE_TABLE] = route.table > RT_TABLE_OCTET_MAX ? 0 : route.table;
+  header[ROUTE_PROTOCOL] = route.protocol;
+  header[ROUTE_SCOPE] = route.scope;
+  header[ROUTE_TYPE] = RTN_UNICAST;
+  writeHostU32(header, ROUTE_FLAGS, route.flags);
+  return header;
 }
 
 function connectedBody(ifindex: number, route: HostRoute): Buffer {
-  const header = formatRoute({
-    family: AF_INET,
-    dstLen: route.prefixLength,
-    table: route.table > RT_TABLE_OCTET_MAX ? 0 : route.table,
-    protocol: RouteProtocol.KERNEL,
-    scope: RouteScope.LINK,
-    type: RouteType.UNICAST,
-  });
-  return bodyEmit(header, (out) => {
-    out.push(RTA_DST, addressBytes(route.destination).bytes);
-    out.push(RTA_OIF, putU32(ifindex));
-    if (route.source !== undefined) out.push(RTA_PREFSRC, addressBytes(route.source).bytes);
-    if (route.metric !== 0) out.push(RTA_PRIORITY, putU32(route.metric));
-    out.push(RTA_TABLE, putU32(route.table));
-  });
+  const { prefixLength, table, source, metric } = route;
+  const kind = { family: AF_INET, protocol: RTPROT_KERNEL, scope: RT_SCOPE_LINK, flags: 0 };
+  const parts = [
+    routeHeader({ ...kind, prefixLength, table }),
+    attributeEmit(RTA_DST, addressBytes(route.destination).bytes),
+    attributeEmitU32(RTA_OIF, ifindex),
+  ];
+  if (source !== undefined) parts.push(attributeEmit(RTA_PREFSRC, addressBytes(source).bytes));
+  if (metric !== 0) parts.push(attributeEmitU32(RTA_PRIORITY, metric));
+  return Buffer.concat([...parts, attributeEmitU32(RTA_TABLE, table)]);
 }
 
 function routeBody(ifindex: number, route: RouteSettings): Buffer {
@@ -279,20 +313,20 @@ function routeBody(ifindex: number, route: RouteSettings): Buffer {
     );
   }
   const table = route.table ?? RT_TABLE_MAIN;
-  const header = formatRoute({
-    family,
-    dstLen: target?.prefixLength ?? 0,
-    table: table > RT_TABLE_OCTET_MAX ? 0 : table,
-    protocol: RouteProtocol.STATIC,
-    scope: gateway === undefined && family === AF_INET ? RouteScope.LINK : RouteScope.UNIVERSE,
-    type: RouteType.UNICAST,
-    ...(route.onlink === true ? { flags: { __unknown: RTNH_F_ONLINK } } : {}),
-  });
-  return bodyEmit(header, (out) => {
-    if (destination !== undefined) out.push(RTA_DST, destination.bytes);
-    if (gateway !== undefined) out.push(RTA_GATEWAY, gateway.bytes);
-    out.push(RTA_OIF, putU32(ifindex));
-    if (route.metric !== undefined) out.push(RTA_PRIORITY, putU32(route.metric));
-    out.push(RTA_TABLE, putU32(table));
-  });
+  const isOnLink = gateway === undefined && family === AF_INET;
+  const parts = [
+    routeHeader({
+      family,
+      prefixLength: target?.prefixLength ?? 0,
+      table,
+      protocol: RTPROT_STATIC,
+      scope: isOnLink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+      flags: route.onlink === true ? RTNH_F_ONLINK : 0,
+    }),
+  ];
+  if (destination !== undefined) parts.push(attributeEmit(RTA_DST, destination.bytes));
+  if (gateway !== undefined) parts.push(attributeEmit(RTA_GATEWAY, gateway.bytes));
+  parts.push(attributeEmitU32(RTA_OIF, ifindex));
+  if (route.metric !== undefined) parts.push(attributeEmitU32(RTA_PRIORITY, route.metric));
+  return Buffer.concat([...parts, attributeEmitU32(RTA_TABLE, table)]);
 }

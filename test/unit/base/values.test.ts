@@ -7,8 +7,13 @@ import {
   bytesEqual,
   hexFormat,
   hexParse,
+  readHostI32,
+  readHostU16,
+  readHostU32,
   readU16,
   readU32,
+  writeHostU16,
+  writeHostU32,
   writeU16,
   writeU32,
 } from '../../../src/base/bytes.ts';
@@ -29,6 +34,19 @@ test('words are read and written in network byte order and leave their neighbour
   equal(readU16(bytes, 1), 0xfedc);
   equal(readU32(bytes, 3), 0x89abcdef);
   ok(readU32(bytes, 3) > 0);
+});
+
+test("words in host byte order are those of the machine's own typed arrays", () => {
+  const bytes = new Uint8Array(8).fill(0xa5);
+  writeHostU16(bytes, 1, 0xfedc);
+  writeHostU32(bytes, 3, 0x89abcdef);
+  equal(bytes[0], 0xa5);
+  equal(bytes[7], 0xa5);
+  deepEqual(new Uint16Array(bytes.slice(1, 3).buffer), Uint16Array.of(0xfedc));
+  deepEqual(new Uint32Array(bytes.slice(3, 7).buffer), Uint32Array.of(0x89abcdef));
+  equal(readHostU16(bytes, 1), 0xfedc);
+  equal(readHostU32(bytes, 3), 0x89abcdef);
+  equal(readHostI32(bytes, 3), 0x89abcdef | 0);
 });
 
 test('hexadecimal text: separators, case, and what is none', () => {
