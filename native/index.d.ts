@@ -175,7 +175,7 @@ export interface Native extends WaitingCalls {
   /** True if it had been rung since it was last cleared. */
   eventfdClear(fd: number): boolean;
 
-  // Netlink (netlink.c): used through NetlinkSocket of native.ts
+  // Netlink (netlink.c): used through src/native/notifications.ts
 
   /**
    * Opens a socket of a netlink protocol and joins multicast groups by number. `onReadable` is
@@ -194,7 +194,7 @@ export interface Native extends WaitingCalls {
   netlinkReceive(handle: NetlinkHandle, buffer: Uint8Array): number;
   netlinkClose(handle: NetlinkHandle): void;
 
-  // Carrier (carrier.c): used through CarrierWatch of native.ts
+  // Carrier (carrier.c): used through src/native/carrier-watch.ts
 
   carrierCreate(
     words: Int32Array,

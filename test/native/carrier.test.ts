@@ -7,13 +7,9 @@ import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { openTap } from '../../src/host/port/tap.ts';
-import {
-  type CarrierFiles,
-  CarrierWatch,
-  failedWith,
-  NetlinkSocket,
-  native,
-} from '../../src/native/addon.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
+import { type CarrierFiles, CarrierWatch } from '../../src/native/carrier-watch.ts';
+import { NetlinkSocket } from '../../src/native/notifications.ts';
 import { namespaceTest, openFiles, plainTest, run, until } from './namespace.ts';
 
 /** Ours: a tick is 1 ms, the kernel's delay 1 s; between them, what a busy machine may add. */

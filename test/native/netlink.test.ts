@@ -5,7 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { failedWith, NetlinkSocket, native } from '../../src/native/addon.ts';
+import { failedWith, native } from '../../src/native/addon.ts';
+import { NetlinkSocket } from '../../src/native/notifications.ts';
 import { namespaceTest, plainTest, run, until } from './namespace.ts';
 
 // From linux/rtnetlink.h and linux/netlink.h.

@@ -8,7 +8,7 @@ import { readCounters } from '../../src/host/counters.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
 import type { OpenNotifications } from '../../src/host/kernel/bell.ts';
-import { NetlinkSocket } from '../../src/native/addon.ts';
+import { NetlinkSocket } from '../../src/native/notifications.ts';
 import { inNamespace, nic, type World } from '../netns/tools/host-world.ts';
 
 const GROUP = {

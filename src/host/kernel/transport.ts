@@ -1,6 +1,8 @@
 /** Sockets and threads of the addon as what the rest of this folder expects. */
 
-import { CarrierWatch, NetlinkSocket, native } from '../../native/addon.ts';
+import { native } from '../../native/addon.ts';
+import { CarrierWatch } from '../../native/carrier-watch.ts';
+import { NetlinkSocket } from '../../native/notifications.ts';
 import type { OpenCarrierWatch } from '../carrier.ts';
 import type { OpenNotifications } from './bell.ts';
 import type { NetlinkTransport, OpenTransport } from './netlink.ts';
