@@ -5,13 +5,36 @@
 #include "native.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Ours and random: no other addon has it. The second word is the kind of a handle. */
+#define TAG_OF_ADDON UINT64_C(0x9d3c1f6ab8e04752)
+
+void must(int status)
+{
+	if (status != 0)
+		abort();
+}
+
+void close_own(int fd)
+{
+	(void)close(fd);
+}
 
 bool refuse_argument(napi_env env, const char *what, const char *expected)
 {
 	char message[128];
 
 	snprintf(message, sizeof(message), "%s: %s expected", what, expected);
-	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+	check_status(env, napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message));
+	return false;
+}
+
+bool refuse_range(napi_env env, const char *message)
+{
+	check_status(env, napi_throw_range_error(env, "ERR_OUT_OF_RANGE", message));
 	return false;
 }
 
@@ -25,8 +48,9 @@ bool check_status(napi_env env, napi_status status)
 		return true;
 	if (napi_get_last_error_info(env, &info) == napi_ok && info->error_message != NULL)
 		message = info->error_message;
+	/* If this fails too, the environment is ending and runs no JavaScript any more. */
 	if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
-		napi_throw_error(env, NULL, message);
+		(void)napi_throw_error(env, NULL, message);
 	return false;
 }
 
@@ -40,7 +64,7 @@ void report_exception(napi_env env, napi_status status)
 	/* Nothing is pending when the environment is ending and runs no JavaScript any more. */
 	if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
 	    napi_get_and_clear_last_exception(env, &exception) == napi_ok)
-		napi_fatal_exception(env, exception);
+		(void)napi_fatal_exception(env, exception);
 }
 
 bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values)
@@ -80,7 +104,9 @@ bool take_string(napi_env env, napi_value value, const char *what, char *out, si
 		return refuse_argument(env, what, "string");
 	if (length == 0 || length >= size)
 		return refuse_argument(env, what, "string of suitable length");
-	return check_status(env, napi_get_value_string_utf8(env, value, out, size, NULL));
+	if (!check_status(env, napi_get_value_string_utf8(env, value, out, size, NULL)))
+		return false;
+	return strlen(out) == length || refuse_argument(env, what, "string without an octet 0");
 }
 
 bool take_bytes(napi_env env, napi_value value, const char *what, struct bytes *out)
@@ -118,19 +144,36 @@ bool take_function(napi_env env, napi_value value, const char *what)
 	return true;
 }
 
+static napi_type_tag tag_of(enum handle_kind kind)
+{
+	return (napi_type_tag){ TAG_OF_ADDON, kind };
+}
+
 bool take_handle(napi_env env, napi_value value, enum handle_kind kind, void **out)
 {
+	const napi_type_tag tag = tag_of(kind);
 	napi_valuetype type = napi_undefined;
-	void *data = NULL;
+	bool ours = false;
 
 	if (napi_typeof(env, value, &type) != napi_ok || type != napi_external)
 		return refuse_argument(env, "handle", "handle of this addon");
-	if (!check_status(env, napi_get_value_external(env, value, &data)))
+	if (!check_status(env, napi_check_object_type_tag(env, value, &tag, &ours)))
 		return false;
-	if (data == NULL || ((struct handle *)data)->kind != kind)
+	if (!ours)
 		return refuse_argument(env, "handle", "handle of the right kind");
-	*out = data;
-	return true;
+	return check_status(env, napi_get_value_external(env, value, out));
+}
+
+napi_value give_handle(napi_env env, enum handle_kind kind, void *data, napi_finalize finalize,
+		       bool *owned)
+{
+	const napi_type_tag tag = tag_of(kind);
+	napi_value external = NULL;
+
+	*owned = check_status(env, napi_create_external(env, data, finalize, NULL, &external));
+	if (!*owned || !check_status(env, napi_type_tag_object(env, external, &tag)))
+		return NULL;
+	return external;
 }
 
 napi_value give_int32(napi_env env, int32_t value)

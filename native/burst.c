@@ -3,8 +3,9 @@
  *
  * A burst handle binds four views once: the slab, and per position of the burst a slot number,
  * a length and a status. A call then costs one crossing whatever the number of frames, and
- * allocates nothing; several frames are written by one system call where ring.c can. The typed arrays are kept alive by the handle; none of their buffers may
- * be transferred away (a SharedArrayBuffer cannot be).
+ * allocates nothing; several frames are written by one system call where ring.c can. The typed
+ * arrays are kept alive by the handle; none of their buffers may be transferred away (a
+ * SharedArrayBuffer cannot be).
  */
 #include "native.h"
 
@@ -15,11 +16,7 @@
 /* Typed arrays that a burst keeps alive. */
 #define MEMORY_COUNT 4
 
-/* Frames that are handed to the kernel at once; a longer burst takes several turns. */
-#define FRAMES_PER_TURN 64
-
 struct burst {
-	struct handle head;
 	struct bytes slab;
 	struct words slots;   /* slot number of each position */
 	struct words lengths; /* whole length (vnet header included) of each position */
@@ -38,23 +35,22 @@ static void burst_finalize(napi_env env, void *data, void *hint)
 	(void)hint;
 	for (size_t i = 0; i < MEMORY_COUNT; i++) {
 		if (burst->memory[i] != NULL)
-			check_status(env, napi_delete_reference(env, burst->memory[i]));
+			must(napi_delete_reference(env, burst->memory[i]));
 	}
 	ring_close(burst->ring);
-	burst->head.kind = 0;
 	free(burst);
 }
 
 /* (slab, slots, lengths, status, slotLength) -> handle */
 static napi_value burst_create(napi_env env, napi_callback_info info)
 {
-	napi_value values[MEMORY_COUNT + 1], external = NULL;
+	napi_value values[MEMORY_COUNT + 1], handle;
 	struct burst *burst = calloc(1, sizeof(*burst));
 	uint32_t slot_length;
+	bool owned = false;
 
 	if (burst == NULL)
 		return throw_errno(env, ENOMEM, "calloc");
-	burst->head.kind = HANDLE_BURST;
 	if (!take_arguments(env, info, MEMORY_COUNT + 1, values) ||
 	    !take_bytes(env, values[0], "slab", &burst->slab) ||
 	    !take_words(env, values[1], "slots", &burst->slots) ||
@@ -63,7 +59,7 @@ static napi_value burst_create(napi_env env, napi_callback_info info)
 	    !take_uint32(env, values[4], "slotLength", &slot_length))
 		goto fail;
 	if (slot_length == 0 || slot_length > burst->slab.length || slot_length > INT32_MAX) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "slotLength: beyond the slab");
+		refuse_range(env, "slotLength: beyond the slab");
 		goto fail;
 	}
 	burst->slot_length = slot_length;
@@ -71,8 +67,9 @@ static napi_value burst_create(napi_env env, napi_callback_info info)
 		if (!check_status(env, napi_create_reference(env, values[i], 1, &burst->memory[i])))
 			goto fail;
 	}
-	if (check_status(env, napi_create_external(env, burst, burst_finalize, NULL, &external)))
-		return external;
+	handle = give_handle(env, HANDLE_BURST, burst, burst_finalize, &owned);
+	if (handle != NULL || owned)
+		return handle;
 fail:
 	burst_finalize(env, burst, NULL);
 	return NULL;
@@ -98,10 +95,8 @@ static bool take_call(napi_env env, napi_callback_info info, struct burst_call *
 		return false;
 	uint64_t end = (uint64_t)call->from + call->count;
 	if (end > call->burst->slots.length || end > call->burst->lengths.length ||
-	    end > call->burst->status.length) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "burst: beyond its positions");
-		return false;
-	}
+	    end > call->burst->status.length)
+		return refuse_range(env, "burst: beyond its positions");
 	return true;
 }
 
@@ -111,7 +106,7 @@ static uint8_t *slot_at(napi_env env, const struct burst *burst, uint32_t positi
 	int32_t slot = burst->slots.data[position];
 
 	if (slot < 0 || (uint64_t)slot + 1 > burst->slab.length / burst->slot_length) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "burst: slot outside the slab");
+		refuse_range(env, "burst: slot outside the slab");
 		return NULL;
 	}
 	return burst->slab.data + (size_t)slot * burst->slot_length;
@@ -159,11 +154,8 @@ static bool frame_at(napi_env env, const struct burst *burst, uint32_t position,
 	frame->data = slot_at(env, burst, position);
 	if (frame->data == NULL)
 		return false;
-	if (length < 0 || (size_t)length > burst->slot_length) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE",
-				       "burst: length does not fit the slot");
-		return false;
-	}
+	if (length < 0 || (size_t)length > burst->slot_length)
+		return refuse_range(env, "burst: length does not fit the slot");
 	frame->length = (uint32_t)length;
 	return true;
 }
@@ -217,13 +209,13 @@ static void write_frames(struct burst *burst, int fd, struct ring_frame *frames,
  * as EIO. */
 static napi_value write_burst(napi_env env, napi_callback_info info)
 {
-	struct ring_frame frames[FRAMES_PER_TURN];
+	struct ring_frame frames[BURST_MAX];
 	struct burst_call call;
 
 	if (!take_call(env, info, &call))
 		return NULL;
 	while (call.count > 0) {
-		uint32_t count = call.count < FRAMES_PER_TURN ? call.count : FRAMES_PER_TURN;
+		uint32_t count = call.count < BURST_MAX ? call.count : BURST_MAX;
 
 		for (uint32_t i = 0; i < count; i++) {
 			if (!frame_at(env, call.burst, call.from + i, &frames[i]))

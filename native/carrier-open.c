@@ -38,7 +38,7 @@ static bool open_device(napi_env env, struct carrier_watch *watch, napi_value pa
 		return device->changes_fd == -1;
 	device->carrier_fd = open_attribute(env, paths, 2 * index + 1);
 	if (device->carrier_fd < 0) {
-		close(device->changes_fd);
+		close_own(device->changes_fd);
 		return device->carrier_fd == -1;
 	}
 	device->truth.state = state[0] != 0 ? CARRIER_ON : CARRIER_OFF;

@@ -142,7 +142,7 @@ static bool tick_watch(struct carrier *carrier, struct carrier_watch *watch)
 		}
 	}
 	if (watch->unverified)
-		pthread_cond_signal(&carrier->unverified);
+		must(pthread_cond_signal(&carrier->unverified));
 	if (!carrier_publish(carrier, watch, false))
 		return false;
 	watch->changed = true;
@@ -154,9 +154,11 @@ static void ring(const struct carrier *carrier)
 	const uint64_t one = 1;
 
 	for (size_t i = 0; i < carrier->wake_count; i++) {
-		/* EAGAIN: the counter is at its limit, so the bell rings already. */
-		while (write(carrier->wake_fds[i], &one, sizeof(one)) < 0 && errno == EINTR)
-			;
+		/* EAGAIN: the counter is at its limit, so the bell rings already. No signal
+		 * comes to this thread. */
+		ssize_t written = write(carrier->wake_fds[i], &one, sizeof(one));
+
+		(void)written;
 	}
 }
 
@@ -169,12 +171,12 @@ static void tick(struct carrier *carrier)
 		changed = tick_watch(carrier, watch) || changed;
 	notify = changed && !carrier->notified;
 	carrier->notified = carrier->notified || changed;
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	if (changed)
 		ring(carrier);
-	/* The function is closing only while the environment ends, and then nobody listens. */
+	/* The function is released only after this thread has ended, and its queue has no limit. */
 	if (notify)
-		napi_call_threadsafe_function(carrier->notify, NULL, napi_tsfn_nonblocking);
+		must(napi_call_threadsafe_function(carrier->notify, NULL, napi_tsfn_nonblocking));
 }
 
 /* The next tick after `at`; ticks that were missed are left out. */
@@ -187,7 +189,7 @@ static void sleep_until_next(struct timespec *at)
 		at->tv_nsec -= SECOND_NS;
 		at->tv_sec++;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	must(clock_gettime(CLOCK_MONOTONIC, &now));
 	if (now.tv_sec > at->tv_sec || (now.tv_sec == at->tv_sec && now.tv_nsec > at->tv_nsec))
 		*at = now;
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, at, NULL) == EINTR)
@@ -202,26 +204,26 @@ static void *run_ticker(void *data)
 
 	/* Not allowed, or failed: the thread watches at the priority of the process. */
 	(void)priority_raise(&nice);
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	pthread_mutex_lock(&carrier->lock);
+	must(clock_gettime(CLOCK_MONOTONIC, &at));
+	must(pthread_mutex_lock(&carrier->lock));
 	while (!carrier->stop) {
 		if (carrier->watches == NULL) {
-			pthread_cond_wait(&carrier->watched, &carrier->lock);
+			must(pthread_cond_wait(&carrier->watched, &carrier->lock));
 			continue;
 		}
 		tick(carrier);
 		sleep_until_next(&at);
-		pthread_mutex_lock(&carrier->lock);
+		must(pthread_mutex_lock(&carrier->lock));
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	return NULL;
 }
 
 void carrier_watch_free(struct carrier_watch *watch)
 {
 	for (size_t i = 0; i < watch->device_count; i++) {
-		close(watch->devices[i].changes_fd);
-		close(watch->devices[i].carrier_fd);
+		close_own(watch->devices[i].changes_fd);
+		close_own(watch->devices[i].carrier_fd);
 	}
 	free(watch);
 }
@@ -235,9 +237,9 @@ static void verify_watch(struct carrier *carrier, struct carrier_watch *watch)
 		struct carrier_device *device = &watch->devices[i];
 		struct carrier_truth truth;
 
-		pthread_mutex_unlock(&carrier->lock);
+		must(pthread_mutex_unlock(&carrier->lock));
 		bool certain = verify(device, &truth);
-		pthread_mutex_lock(&carrier->lock);
+		must(pthread_mutex_lock(&carrier->lock));
 		/* An uncertain one changed meanwhile, so the ticker asks again. */
 		if (certain && device->truth.state != CARRIER_GONE)
 			device->truth = truth;
@@ -262,16 +264,16 @@ static void *run_verifier(void *data)
 	int nice;
 
 	(void)priority_raise(&nice);
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	while (!carrier->stop) {
 		struct carrier_watch *watch = first_unverified(carrier);
 
 		if (watch == NULL)
-			pthread_cond_wait(&carrier->unverified, &carrier->lock);
+			must(pthread_cond_wait(&carrier->unverified, &carrier->lock));
 		else
 			verify_watch(carrier, watch);
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	carrier_release(carrier);
 	return NULL;
 }
@@ -283,29 +285,30 @@ int carrier_start(struct carrier *carrier)
 	int error;
 
 	/* Signals belong to the thread that runs the event loop. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	must(sigfillset(&all));
+	must(pthread_sigmask(SIG_SETMASK, &all, &before));
 	error = pthread_create(&carrier->ticker, NULL, run_ticker, carrier);
 	if (error == 0) {
 		__atomic_add_fetch(&carrier->owners, 1, __ATOMIC_RELAXED);
 		error = pthread_create(&verifier, NULL, run_verifier, carrier);
 		if (error != 0) {
 			carrier_release(carrier);
-			pthread_mutex_lock(&carrier->lock);
+			must(pthread_mutex_lock(&carrier->lock));
 			carrier->stop = true;
-			pthread_cond_signal(&carrier->watched);
-			pthread_mutex_unlock(&carrier->lock);
-			pthread_join(carrier->ticker, NULL);
+			must(pthread_cond_signal(&carrier->watched));
+			must(pthread_mutex_unlock(&carrier->lock));
+			must(pthread_join(carrier->ticker, NULL));
 		}
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	must(pthread_sigmask(SIG_SETMASK, &before, NULL));
 	if (error != 0)
 		return error;
 	carrier->started = true;
-	pthread_setname_np(carrier->ticker, "ipmpd-carrier");
-	pthread_setname_np(verifier, "ipmpd-verify");
+	/* Names are for people: without /proc there are none. */
+	(void)pthread_setname_np(carrier->ticker, "ipmpd-carrier");
+	(void)pthread_setname_np(verifier, "ipmpd-verify");
 	/* At the end it may wait in the kernel, where it could not be joined. */
-	pthread_detach(verifier);
+	must(pthread_detach(verifier));
 	return 0;
 }
 
@@ -316,18 +319,18 @@ void carrier_stop(struct carrier *carrier)
 	if (!carrier->started)
 		return;
 	carrier->started = false;
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	carrier->stop = true;
-	pthread_cond_signal(&carrier->watched);
-	pthread_cond_signal(&carrier->unverified);
-	pthread_mutex_unlock(&carrier->lock);
-	pthread_join(carrier->ticker, NULL);
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_cond_signal(&carrier->watched));
+	must(pthread_cond_signal(&carrier->unverified));
+	must(pthread_mutex_unlock(&carrier->lock));
+	must(pthread_join(carrier->ticker, NULL));
+	must(pthread_mutex_lock(&carrier->lock));
 	while ((watch = carrier->watches) != NULL) {
 		carrier->watches = watch->next;
 		watch->removed = true;
 		if (!watch->verifying)
 			carrier_watch_free(watch);
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 }

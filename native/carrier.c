@@ -18,10 +18,9 @@ void carrier_release(struct carrier *carrier)
 	if (__atomic_sub_fetch(&carrier->owners, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	free(carrier->wake_fds);
-	pthread_cond_destroy(&carrier->watched);
-	pthread_cond_destroy(&carrier->unverified);
-	pthread_mutex_destroy(&carrier->lock);
-	carrier->head.kind = 0;
+	must(pthread_cond_destroy(&carrier->watched));
+	must(pthread_cond_destroy(&carrier->unverified));
+	must(pthread_mutex_destroy(&carrier->lock));
 	free(carrier);
 }
 
@@ -32,14 +31,14 @@ static void carrier_close(struct carrier *carrier)
 {
 	carrier_stop(carrier);
 	while (carrier->wake_count > 0)
-		close(carrier->wake_fds[--carrier->wake_count]);
+		close_own(carrier->wake_fds[--carrier->wake_count]);
 	if (carrier->words_ref != NULL) {
-		napi_delete_reference(carrier->env, carrier->words_ref);
+		must(napi_delete_reference(carrier->env, carrier->words_ref));
 		carrier->words_ref = NULL;
 	}
 	if (carrier->notify != NULL) {
-		napi_remove_env_cleanup_hook(carrier->env, environment_ends, carrier);
-		napi_release_threadsafe_function(carrier->notify, napi_tsfn_release);
+		must(napi_remove_env_cleanup_hook(carrier->env, environment_ends, carrier));
+		must(napi_release_threadsafe_function(carrier->notify, napi_tsfn_release));
 		carrier->notify = NULL;
 	}
 }
@@ -70,7 +69,7 @@ static int32_t take_changed(struct carrier *carrier)
 {
 	int32_t nic = -1;
 
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	for (struct carrier_watch *watch = carrier->watches; watch != NULL && nic < 0;
 	     watch = watch->next) {
 		if (watch->changed) {
@@ -78,26 +77,30 @@ static int32_t take_changed(struct carrier *carrier)
 			nic = watch->nic;
 		}
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	return nic;
 }
 
 /* On the event loop: calls onChange(nic) for each NIC that changed. The callback may remove
- * watches and close the whole, so each round looks anew. */
+ * watches and close the whole, so each round looks anew. As many rounds as there can be NICs: what
+ * changes meanwhile has its own notification. */
 static void notify_javascript(napi_env env, napi_value on_change, void *context, void *data)
 {
 	struct carrier *carrier = context;
-	int32_t nic;
 
 	(void)data;
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	carrier->notified = false;
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	if (env == NULL || on_change == NULL)
 		return;
-	while (carrier->started && (nic = take_changed(carrier)) >= 0) {
-		napi_value receiver = NULL, argument = give_int32(env, nic);
+	for (size_t round = 0; round < carrier->nic_limit && carrier->started; round++) {
+		napi_value receiver = NULL, argument;
+		int32_t nic = take_changed(carrier);
 
+		if (nic < 0)
+			break;
+		argument = give_int32(env, nic);
 		if (argument == NULL || !check_status(env, napi_get_global(env, &receiver)))
 			break;
 		napi_status status = napi_call_function(env, receiver, on_change, 1, &argument,
@@ -134,15 +137,14 @@ static struct carrier *carrier_allocate(napi_env env, struct words words)
 		throw_errno(env, ENOMEM, "calloc");
 		return NULL;
 	}
-	carrier->head.kind = HANDLE_CARRIER;
 	carrier->owners = 1;
 	carrier->env = env;
 	carrier->words = words.data;
 	carrier->nic_limit = words.length / CARRIER_WORDS_PER_NIC;
 	/* With default attributes these cannot fail on Linux. */
-	pthread_mutex_init(&carrier->lock, NULL);
-	pthread_cond_init(&carrier->watched, NULL);
-	pthread_cond_init(&carrier->unverified, NULL);
+	must(pthread_mutex_init(&carrier->lock, NULL));
+	must(pthread_cond_init(&carrier->watched, NULL));
+	must(pthread_cond_init(&carrier->unverified, NULL));
 	return carrier;
 }
 
@@ -167,9 +169,10 @@ static bool keep_references(napi_env env, struct carrier *carrier, napi_value wo
 /* (words, wakeFds, onChange) -> handle */
 static napi_value carrier_create(napi_env env, napi_callback_info info)
 {
-	napi_value values[3], external = NULL;
+	napi_value values[3], handle;
 	struct words words, wake_fds;
 	struct carrier *carrier;
+	bool owned = false;
 	int error;
 
 	if (!take_arguments(env, info, 3, values) ||
@@ -188,9 +191,9 @@ static napi_value carrier_create(napi_env env, napi_callback_info info)
 		throw_errno(env, error, "pthread_create");
 		goto fail;
 	}
-	if (check_status(env, napi_create_external(env, carrier, carrier_finalize, NULL,
-						   &external)))
-		return external;
+	handle = give_handle(env, HANDLE_CARRIER, carrier, carrier_finalize, &owned);
+	if (handle != NULL || owned)
+		return handle;
 fail:
 	carrier_close(carrier);
 	carrier_release(carrier);
@@ -219,10 +222,8 @@ static bool take_nic(napi_env env, napi_callback_info info, size_t count, napi_v
 		throw_errno(env, EBADF, "carrier watch");
 		return false;
 	}
-	if (*nic < 0 || (size_t)*nic >= (*carrier)->nic_limit) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "nic: outside the words");
-		return false;
-	}
+	if (*nic < 0 || (size_t)*nic >= (*carrier)->nic_limit)
+		return refuse_range(env, "nic: outside the words");
 	return true;
 }
 
@@ -243,22 +244,22 @@ static napi_value carrier_add(napi_env env, napi_callback_info info)
 	    !take_words(env, values[3], "states", &states))
 		return NULL;
 	if (count == 0 || count % 2 != 0 || count / 2 > DEVICES_MAX || states.length != count) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "paths, states: two per device");
+		refuse_range(env, "paths, states: two per device");
 		return NULL;
 	}
 	watch = carrier_watch_open(env, nic, values[2], states);
 	if (watch == NULL)
 		return NULL;
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	link = watch_link(carrier, nic);
 	bool exists = *link != NULL;
 	if (!exists) {
 		*link = watch;
 		carrier_publish(carrier, watch, true);
-		pthread_cond_signal(&carrier->watched);
-		pthread_cond_signal(&carrier->unverified);
+		must(pthread_cond_signal(&carrier->watched));
+		must(pthread_cond_signal(&carrier->unverified));
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	if (!exists)
 		return give_undefined(env);
 	carrier_watch_free(watch);
@@ -276,7 +277,7 @@ static napi_value carrier_remove(napi_env env, napi_callback_info info)
 
 	if (!take_nic(env, info, 2, values, &carrier, &nic))
 		return NULL;
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	link = watch_link(carrier, nic);
 	watch = *link;
 	if (watch != NULL) {
@@ -288,7 +289,7 @@ static napi_value carrier_remove(napi_env env, napi_callback_info info)
 		__atomic_store_n(&words[CARRIER_WORD_DOWN], 0, __ATOMIC_RELEASE);
 		__atomic_store_n(&words[CARRIER_WORD_CHANGES], 0, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	if (ours)
 		carrier_watch_free(watch);
 	return give_bool(env, watch != NULL);
@@ -304,13 +305,13 @@ static napi_value carrier_refresh(napi_env env, napi_callback_info info)
 
 	if (!take_nic(env, info, 2, values, &carrier, &nic))
 		return NULL;
-	pthread_mutex_lock(&carrier->lock);
+	must(pthread_mutex_lock(&carrier->lock));
 	watch = *watch_link(carrier, nic);
 	if (watch != NULL) {
 		watch->unverified = true;
-		pthread_cond_signal(&carrier->unverified);
+		must(pthread_cond_signal(&carrier->unverified));
 	}
-	pthread_mutex_unlock(&carrier->lock);
+	must(pthread_mutex_unlock(&carrier->lock));
 	return give_bool(env, watch != NULL);
 }
 

@@ -49,7 +49,6 @@ struct carrier_watch {
 };
 
 struct carrier {
-	struct handle head;
 	unsigned int owners; /* the external, the thread-safe function, the verifier; atomic */
 	bool started;
 	napi_env env;

@@ -159,7 +159,7 @@ static void ask_interface(struct call *call, unsigned long command, const char *
 	}
 	if (ioctl(fd, command, &call->request) < 0)
 		call_fails(call, syscall);
-	close(fd);
+	close_own(fd);
 }
 
 static void interface_hardware_address(struct call *call)

@@ -43,7 +43,7 @@ static bool append_file(struct call *call, int folder, const char *name)
 			used += (size_t)length;
 	} while ((length > 0 && used < sizeof(text)) || (length < 0 && errno == EINTR));
 	int error = length < 0 ? errno : used == sizeof(text) ? EFBIG : 0;
-	close(fd);
+	close_own(fd);
 	errno = error;
 	return error == 0 && append(call, text, used);
 }
@@ -65,7 +65,7 @@ static void files_read(struct call *call)
 		call_fails(call, "read");
 		break;
 	}
-	close(folder);
+	close_own(folder);
 }
 
 /* (path, text): one write, as settings of the kernel want it. */
@@ -86,7 +86,7 @@ static void file_write(struct call *call)
 		call_fails(call, "write");
 	else if ((size_t)written < length)
 		errno = EIO, call_fails(call, "write");
-	close(fd);
+	close_own(fd);
 }
 
 /* (path): the names in a folder, each with a newline. */
@@ -107,7 +107,7 @@ static void folder_list(struct call *call)
 	}
 	if (errno != 0)
 		call_fails(call, "readdir");
-	closedir(folder);
+	(void)closedir(folder); /* as close_own */
 }
 
 static const struct operation operations[] = {

@@ -27,7 +27,7 @@ void kernel_gate(void)
 {
 	int fd;
 
-	pthread_once(&gate_once, gate_find);
+	must(pthread_once(&gate_once, gate_find));
 	if (gate_path == NULL)
 		return;
 	/* A descriptor of its own: locks belong to the open file, not to the thread. */
@@ -36,5 +36,5 @@ void kernel_gate(void)
 		return;
 	while (flock(fd, LOCK_SH) < 0 && errno == EINTR)
 		;
-	close(fd);
+	close_own(fd);
 }

@@ -60,12 +60,12 @@ static void pool_release(struct pool *pool)
 {
 	bool last = --pool->owners == 0;
 
-	pthread_mutex_unlock(&pool->lock);
+	must(pthread_mutex_unlock(&pool->lock));
 	if (!last)
 		return;
 	for (size_t i = 0; i < LANE_COUNT; i++)
-		pthread_cond_destroy(&pool->lanes[i].queued);
-	pthread_mutex_destroy(&pool->lock);
+		must(pthread_cond_destroy(&pool->lanes[i].queued));
+	must(pthread_mutex_destroy(&pool->lock));
 	free(pool);
 }
 
@@ -74,7 +74,7 @@ static struct call *lane_next(struct lane_state *lane)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
+	must(clock_gettime(CLOCK_MONOTONIC, &until));
 	until.tv_sec += IDLE_SECONDS;
 	while (lane->first == NULL && !lane->pool->closed) {
 		int error;
@@ -107,7 +107,8 @@ static void pool_settle(struct pool *pool, struct call *call)
 	if (pool->settling)
 		return;
 	pool->settling = true;
-	napi_call_threadsafe_function(pool->settle, NULL, napi_tsfn_nonblocking);
+	/* The function is released only after `closed` is set, and its queue has no limit. */
+	must(napi_call_threadsafe_function(pool->settle, NULL, napi_tsfn_nonblocking));
 }
 
 static void *run_lane(void *data)
@@ -116,11 +117,11 @@ static void *run_lane(void *data)
 	struct pool *pool = lane->pool;
 	struct call *call;
 
-	pthread_mutex_lock(&pool->lock);
+	must(pthread_mutex_lock(&pool->lock));
 	while ((call = lane_next(lane)) != NULL) {
-		pthread_mutex_unlock(&pool->lock);
+		must(pthread_mutex_unlock(&pool->lock));
 		call_run(call);
-		pthread_mutex_lock(&pool->lock);
+		must(pthread_mutex_lock(&pool->lock));
 		pool_settle(pool, call);
 	}
 	lane->threads--;
@@ -136,17 +137,18 @@ static int lane_grow(struct lane_state *lane)
 	pthread_t thread;
 	int error;
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_LENGTH);
+	must(pthread_attr_init(&attributes));
+	must(pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED));
+	must(pthread_attr_setstacksize(&attributes, STACK_LENGTH));
 	/* Signals belong to the thread that runs the event loop. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	must(sigfillset(&all));
+	must(pthread_sigmask(SIG_SETMASK, &all, &before));
 	error = pthread_create(&thread, &attributes, run_lane, lane);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
+	must(pthread_sigmask(SIG_SETMASK, &before, NULL));
+	must(pthread_attr_destroy(&attributes));
 	if (error == 0) {
-		pthread_setname_np(thread, "ipmpd-later");
+		/* A name is for people: without /proc there is none. */
+		(void)pthread_setname_np(thread, "ipmpd-later");
 		lane->threads++;
 		lane->pool->owners++;
 		return 0;
@@ -182,24 +184,24 @@ static void settle_all(napi_env env, napi_value function, void *context, void *d
 	/* At the end of the environment, when the pool may be gone. */
 	if (env == NULL)
 		return;
-	pthread_mutex_lock(&pool->lock);
+	must(pthread_mutex_lock(&pool->lock));
 	pool->settling = false;
 	call = pool->done;
 	pool->done = NULL;
 	pool->done_last = &pool->done;
-	pthread_mutex_unlock(&pool->lock);
+	must(pthread_mutex_unlock(&pool->lock));
 	for (; call != NULL; call = next) {
 		next = call->next;
 		settle_one(env, call);
 		call_free(call);
 		count++;
 	}
-	pthread_mutex_lock(&pool->lock);
+	must(pthread_mutex_lock(&pool->lock));
 	pool->pending -= count;
 	bool quiet = pool->pending == 0 && !pool->closed;
-	pthread_mutex_unlock(&pool->lock);
+	must(pthread_mutex_unlock(&pool->lock));
 	if (quiet)
-		napi_unref_threadsafe_function(env, pool->settle);
+		must(napi_unref_threadsafe_function(env, pool->settle));
 }
 
 static void calls_free(struct call *call)
@@ -217,7 +219,7 @@ static void environment_ends(void *data)
 {
 	struct pool *pool = data;
 
-	pthread_mutex_lock(&pool->lock);
+	must(pthread_mutex_lock(&pool->lock));
 	pool->closed = true;
 	calls_free(pool->done);
 	pool->done = NULL;
@@ -228,10 +230,10 @@ static void environment_ends(void *data)
 		calls_free(lane->first);
 		lane->first = NULL;
 		lane->last = &lane->first;
-		pthread_cond_broadcast(&lane->queued);
+		must(pthread_cond_broadcast(&lane->queued));
 	}
-	pthread_mutex_unlock(&pool->lock);
-	napi_release_threadsafe_function(pool->settle, napi_tsfn_abort);
+	must(pthread_mutex_unlock(&pool->lock));
+	must(napi_release_threadsafe_function(pool->settle, napi_tsfn_abort));
 }
 
 /* The thread-safe function is gone: the environment owns the pool no longer. */
@@ -241,7 +243,7 @@ static void settle_finalize(napi_env env, void *data, void *hint)
 
 	(void)env;
 	(void)hint;
-	pthread_mutex_lock(&pool->lock);
+	must(pthread_mutex_lock(&pool->lock));
 	pool_release(pool);
 }
 
@@ -258,15 +260,15 @@ static struct pool *pool_allocate(napi_env env)
 	pool->owners = 1;
 	pool->done_last = &pool->done;
 	/* With default attributes, and this clock, these cannot fail on Linux. */
-	pthread_mutex_init(&pool->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	must(pthread_mutex_init(&pool->lock, NULL));
+	must(pthread_condattr_init(&attributes));
+	must(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC));
 	for (size_t i = 0; i < LANE_COUNT; i++) {
 		pool->lanes[i].pool = pool;
 		pool->lanes[i].last = &pool->lanes[i].first;
-		pthread_cond_init(&pool->lanes[i].queued, &attributes);
+		must(pthread_cond_init(&pool->lanes[i].queued, &attributes));
 	}
-	pthread_condattr_destroy(&attributes);
+	must(pthread_condattr_destroy(&attributes));
 	return pool;
 }
 
@@ -287,7 +289,7 @@ static struct pool *pool_of(napi_env env)
 	    !check_status(env, napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, pool,
 							       settle_finalize, pool, settle_all,
 							       &pool->settle))) {
-		pthread_mutex_lock(&pool->lock);
+		must(pthread_mutex_lock(&pool->lock));
 		pool_release(pool);
 		return NULL;
 	}
@@ -304,7 +306,7 @@ static int pool_add(struct pool *pool, struct call *call)
 	struct lane_state *lane = &pool->lanes[call->operation->lane];
 	int error = 0;
 
-	pthread_mutex_lock(&pool->lock);
+	must(pthread_mutex_lock(&pool->lock));
 	*lane->last = call;
 	lane->last = &call->next;
 	unsigned int waiting = 0;
@@ -314,13 +316,13 @@ static int pool_add(struct pool *pool, struct call *call)
 		error = lane_grow(lane);
 	if (error == 0) {
 		pool->pending++;
-		pthread_cond_signal(&lane->queued);
+		must(pthread_cond_signal(&lane->queued));
 	} else {
 		/* Without a thread nothing else can be queued before it. */
 		lane->first = NULL;
 		lane->last = &lane->first;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	must(pthread_mutex_unlock(&pool->lock));
 	return error;
 }
 
@@ -350,7 +352,9 @@ napi_value call_later(napi_env env, napi_callback_info info)
 		throw_errno(env, error, "pthread_create");
 		if (napi_get_and_clear_last_exception(env, &reason) != napi_ok)
 			return NULL;
-		return check_status(env, napi_reject_deferred(env, deferred, reason)) ? promise : NULL;
+		if (!check_status(env, napi_reject_deferred(env, deferred, reason)))
+			return NULL;
+		return promise;
 	}
 	if (pool->abandoned)
 		return promise;

@@ -3,8 +3,11 @@
  * of packets. This header is all that its files share: how arguments are taken, how errors are
  * reported, and the one registration function per file.
  *
- * Rules: every status is checked; a function that returns false or NULL has left a JavaScript
- * exception pending; nothing is global, so the addon may be loaded by any number of threads.
+ * Rules: every status is checked, or dropped by a function whose name and comment say why that is
+ * right (must, close_own); a function that returns false or NULL has left a JavaScript exception
+ * pending; nothing is global, so the addon may be loaded by any number of threads. A loop has a
+ * limit in its condition, or a comment that says why it ends; one that repeats a call after EINTR
+ * ends with the signals.
  */
 #ifndef IPMPD_NATIVE_H
 #define IPMPD_NATIVE_H
@@ -41,20 +44,32 @@ struct words {
 	size_t length;
 };
 
-/* What an external points to begins with its kind: a handle of another sort is refused. */
+/* Frames that are handed to the kernel at once; a worker's burst is no longer than that, and a
+ * longer one takes several turns. src/datapath/slab.ts has what others gave. */
+#define BURST_MAX 64
+
+/* What a handle is. The tag of its external carries it, so that one of another kind or of another
+ * addon is refused before anything is read through it. */
 enum handle_kind {
-	HANDLE_BURST = 0x69706d01,
-	HANDLE_NETLINK = 0x69706d02,
-	HANDLE_CARRIER = 0x69706d03,
+	HANDLE_BURST,
+	HANDLE_NETLINK,
+	HANDLE_CARRIER,
 };
 
-struct handle {
-	uint32_t kind;
-};
+/* For calls that fail only if we made a mistake: a lock that is not one, a reference that was given
+ * back before. Ends the process then, as a broken invariant does. 0 is the success of N-API
+ * (napi_ok), of libuv and of the C library's thread functions. */
+void must(int status);
+
+/* Closes a descriptor that the addon opened for itself. Linux frees it whatever close reports, and
+ * none of them has data that a failed close would lose. */
+void close_own(int fd);
 
 /* arguments.c */
 /* Throws a TypeError that names the argument and what it should be; returns false. */
 bool refuse_argument(napi_env env, const char *what, const char *expected);
+/* Throws a RangeError; returns false. */
+bool refuse_range(napi_env env, const char *message);
 bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
 bool take_int32(napi_env env, napi_value value, const char *what, int32_t *out);
 bool take_uint32(napi_env env, napi_value value, const char *what, uint32_t *out);
@@ -65,6 +80,10 @@ bool take_words(napi_env env, napi_value value, const char *what, struct words *
 bool take_function(napi_env env, napi_value value, const char *what);
 bool take_handle(napi_env env, napi_value value, enum handle_kind kind, void **out);
 
+/* Gives `data` to JavaScript as a handle. `finalize` frees it once the handle is lost; after NULL,
+ * which leaves an exception, `*owned` says whether that will still happen. */
+napi_value give_handle(napi_env env, enum handle_kind kind, void *data, napi_finalize finalize,
+		       bool *owned);
 napi_value give_int32(napi_env env, int32_t value);
 napi_value give_double(napi_env env, double value);
 napi_value give_bool(napi_env env, bool value);

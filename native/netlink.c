@@ -24,8 +24,10 @@
 /* The largest datagram we expect; the kernel makes dumps of at most 32 KiB. */
 #define DATAGRAM_LENGTH_MAX 65536
 
+/* Ours: datagrams of other processes that are read in one call; none has a reason to send. */
+#define FOREIGN_MAX 64
+
 struct netlink {
-	struct handle head;
 	uv_poll_t poll;
 	napi_env env;
 	napi_ref on_readable;
@@ -42,7 +44,6 @@ static void netlink_release(struct netlink *netlink)
 {
 	if (--netlink->owners > 0)
 		return;
-	netlink->head.kind = 0;
 	free(netlink);
 }
 
@@ -50,9 +51,9 @@ static void handle_closed(uv_handle_t *handle)
 {
 	struct netlink *netlink = handle->data;
 
-	close(netlink->fd);
+	close_own(netlink->fd);
 	if (netlink->hook != NULL)
-		napi_remove_async_cleanup_hook(netlink->hook);
+		must(napi_remove_async_cleanup_hook(netlink->hook));
 	netlink_release(netlink);
 }
 
@@ -63,13 +64,13 @@ static void begin_close(struct netlink *netlink)
 		return;
 	netlink->closing = true;
 	if (netlink->on_readable != NULL)
-		napi_delete_reference(netlink->env, netlink->on_readable);
+		must(napi_delete_reference(netlink->env, netlink->on_readable));
 	if (netlink->context != NULL)
-		napi_async_destroy(netlink->env, netlink->context);
+		must(napi_async_destroy(netlink->env, netlink->context));
 	if (netlink->polling) {
 		uv_close((uv_handle_t *)&netlink->poll, handle_closed);
 	} else {
-		close(netlink->fd);
+		close_own(netlink->fd);
 		netlink_release(netlink);
 	}
 }
@@ -106,7 +107,7 @@ static void handle_poll(uv_poll_t *poll, int status, int events)
 	    napi_get_global(env, &receiver) == napi_ok)
 		report_exception(env, napi_make_callback(env, netlink->context, receiver, function,
 							 0, NULL, NULL));
-	napi_close_handle_scope(env, scope);
+	must(napi_close_handle_scope(env, scope));
 }
 
 static int set_option(int fd, int level, int option, int value)
@@ -170,7 +171,7 @@ static bool join_loop(napi_env env, struct netlink *netlink, napi_value on_reada
 /* (protocol, groups, receiveBufferBytes, onReadable) -> handle */
 static napi_value netlink_open(napi_env env, napi_callback_info info)
 {
-	napi_value values[4], external = NULL;
+	napi_value values[4], handle;
 	int32_t protocol, receive_buffer;
 	struct words groups;
 	const char *failed;
@@ -184,7 +185,6 @@ static napi_value netlink_open(napi_env env, napi_callback_info info)
 	struct netlink *netlink = calloc(1, sizeof(*netlink));
 	if (netlink == NULL)
 		return throw_errno(env, ENOMEM, "calloc");
-	netlink->head.kind = HANDLE_NETLINK;
 	netlink->env = env;
 	netlink->owners = 1;
 	failed = open_socket(netlink, protocol, groups, receive_buffer);
@@ -192,18 +192,19 @@ static napi_value netlink_open(napi_env env, napi_callback_info info)
 		int error = errno;
 
 		if (netlink->fd >= 0)
-			close(netlink->fd);
+			close_own(netlink->fd);
 		free(netlink);
 		return throw_errno(env, error, failed);
 	}
-	if (join_loop(env, netlink, values[3]) &&
-	    check_status(env, napi_create_external(env, netlink, netlink_finalize, NULL,
-						   &external))) {
+	bool owned = false;
+	handle = join_loop(env, netlink, values[3]) ?
+			 give_handle(env, HANDLE_NETLINK, netlink, netlink_finalize, &owned) :
+			 NULL;
+	if (owned)
 		netlink->owners++;
-		return external;
-	}
-	begin_close(netlink);
-	return NULL;
+	if (handle == NULL)
+		begin_close(netlink);
+	return handle;
 }
 
 /* Takes the handle out of the first of `count` arguments; a closed socket is EBADF. */
@@ -221,10 +222,13 @@ static bool take_netlink(napi_env env, napi_callback_info info, size_t count, na
 }
 
 /* One datagram from the kernel into `room` octets: its length, 0 if none waits, or -errno.
- * Datagrams of other processes are read and forgotten. */
+ * Datagrams of other processes are read and forgotten; after FOREIGN_MAX of them the event loop has
+ * its turn, and calls again. */
 static ssize_t receive_datagram(int fd, uint8_t *data, size_t room)
 {
-	for (;;) {
+	int foreign = 0;
+
+	while (foreign < FOREIGN_MAX) {
 		struct sockaddr_nl from;
 		struct iovec vector = { .iov_base = data, .iov_len = room };
 		struct msghdr message = { .msg_name = &from, .msg_namelen = sizeof(from),
@@ -239,7 +243,9 @@ static ssize_t receive_datagram(int fd, uint8_t *data, size_t room)
 			return -EMSGSIZE;
 		if (from.nl_pid == 0 && length > 0)
 			return length;
+		foreign++;
 	}
+	return 0;
 }
 
 /* (handle, bytes) -> octets of whole messages, 0 if none waits, or -errno: ENOBUFS when the
@@ -256,7 +262,7 @@ static napi_value netlink_receive(napi_env env, napi_callback_info info)
 	    !take_bytes(env, values[1], "buffer", &buffer))
 		return NULL;
 	if (buffer.length < DATAGRAM_LENGTH_MAX || buffer.length > INT32_MAX) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "buffer: at least 65536 octets");
+		refuse_range(env, "buffer: at least 65536 octets");
 		return NULL;
 	}
 	if (netlink->pending_error != 0) {

@@ -37,7 +37,7 @@ static napi_value datagram_send(napi_env env, napi_callback_info info)
 			      (const struct sockaddr *)&address, length);
 	int error = errno;
 
-	close(fd);
+	close_own(fd);
 	if (sent < 0)
 		return throw_errno(env, error, "sendto");
 	return give_undefined(env);

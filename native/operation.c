@@ -114,7 +114,8 @@ struct call *call_take(napi_env env, napi_callback_info info, const struct opera
 	}
 	call->operation = operation;
 	for (size_t i = 0; i < ARGUMENTS_MAX; i++) {
-		if (take_argument(env, values[i], &operation->parameters[i], call, &numbers, &texts))
+		if (take_argument(env, values[i], &operation->parameters[i], call, &numbers,
+				  &texts))
 			continue;
 		call_free(call);
 		return NULL;

@@ -4,28 +4,45 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+/* Groups that are asked for at first; more than most users have. */
+#define GROUPS_AT_FIRST 64
+
+/* Supplementary groups as the kernel has them; NULL leaves errno. */
+static gid_t *read_groups(int fd, socklen_t *length)
+{
+	gid_t *groups = NULL;
+
+	*length = GROUPS_AT_FIRST * sizeof(gid_t);
+	/* ERANGE sets the length to what is needed; the list was fixed at connect. */
+	for (int tries = 0; tries < 2; tries++) {
+		gid_t *larger = realloc(groups, *length);
+
+		if (larger == NULL)
+			break;
+		groups = larger;
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, length) == 0)
+			return groups;
+		if (errno != ERANGE)
+			break;
+	}
+	int error = errno;
+	free(groups);
+	errno = error;
+	return NULL;
+}
 
 /* Supplementary groups of the peer; kernels before 4.13 do not tell, which reads as none. */
 static napi_value give_groups(napi_env env, int fd)
 {
-	socklen_t length = 64 * sizeof(gid_t);
-	gid_t *groups = malloc(length);
 	napi_value list = NULL;
+	socklen_t length = 0;
+	gid_t *groups = read_groups(fd, &length);
 
-	/* ERANGE sets `length` to what is needed; a list fixed at connect needs one more try. */
-	while (groups != NULL && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) < 0) {
-		int error = errno;
-
-		free(groups);
-		if (error == ENOPROTOOPT)
-			return check_status(env, napi_create_array(env, &list)) ? list : NULL;
-		if (error != ERANGE)
-			return throw_errno(env, error, "getsockopt(SO_PEERGROUPS)");
-		groups = malloc(length);
-	}
-	if (groups == NULL)
-		return throw_errno(env, ENOMEM, "malloc");
+	if (groups == NULL && errno == ENOPROTOOPT)
+		length = 0;
+	else if (groups == NULL)
+		return throw_errno(env, errno, "getsockopt(SO_PEERGROUPS)");
 	size_t count = length / sizeof(gid_t);
 	bool whole = check_status(env, napi_create_array_with_length(env, count, &list));
 	for (size_t i = 0; whole && i < count; i++) {

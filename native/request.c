@@ -23,6 +23,9 @@
 /* Ours: an answer of more is no answer but a mistake; a million routes are a third of it. */
 #define ANSWER_LENGTH_MAX (512u << 20)
 
+/* Ours: datagrams of other processes that are read for one answer; none has a reason to send. */
+#define FOREIGN_MAX 1024
+
 static int set_option(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value));
@@ -61,7 +64,7 @@ static void request_open(struct call *call)
 	const char *failed = prepare_netlink(fd, call->numbers[1]);
 	if (failed != NULL) {
 		call_fails(call, failed);
-		close(fd);
+		close_own(fd);
 	}
 	call->value = fd;
 }
@@ -83,10 +86,11 @@ static bool make_room(struct call *call, size_t *size)
 }
 
 /* One datagram from the kernel appended, aligned as messages are; its length, 0 if there is no
- * more, or -1 with errno set. Datagrams of other processes are read and forgotten. */
-static ssize_t receive_datagram(struct call *call, size_t *size)
+ * more, or -1 with errno set. Datagrams of other processes are read and forgotten; ENOBUFS, as for
+ * an answer of which a part is lost, if they do not end. */
+static ssize_t receive_datagram(struct call *call, size_t *size, int *foreign)
 {
-	for (;;) {
+	while (*foreign < FOREIGN_MAX) {
 		struct sockaddr_nl from;
 		struct iovec vector;
 		struct msghdr message = { .msg_name = &from, .msg_namelen = sizeof(from),
@@ -105,13 +109,17 @@ static ssize_t receive_datagram(struct call *call, size_t *size)
 			errno = EMSGSIZE;
 			return -1;
 		}
-		if (from.nl_pid != 0 || length == 0)
+		if (from.nl_pid != 0 || length == 0) {
+			++*foreign;
 			continue;
+		}
 		size_t aligned = NLMSG_ALIGN((size_t)length);
 		memset(call->bytes + call->length + length, 0, aligned - (size_t)length);
 		call->length += aligned;
 		return length;
 	}
+	errno = ENOBUFS;
+	return -1;
 }
 
 /* (fd, messages) -> all that the kernel answers. */
@@ -122,6 +130,7 @@ static void request_exchange(struct call *call)
 	size_t messages_length = call->length;
 	size_t size = 0;
 	ssize_t length;
+	int foreign = 0;
 
 	call->bytes = NULL;
 	call->length = 0;
@@ -141,7 +150,7 @@ static void request_exchange(struct call *call)
 	if (length < 0)
 		return;
 	do {
-		length = receive_datagram(call, &size);
+		length = receive_datagram(call, &size, &foreign);
 	} while (length > 0);
 	if (length < 0)
 		call_fails(call, "recvmsg(netlink)");
@@ -172,7 +181,7 @@ static void multicast_join(struct call *call)
 			    sizeof(membership)) < 0)
 		call_fails(call, "setsockopt(IP_ADD_MEMBERSHIP)");
 	if (call->error != 0)
-		close(fd);
+		close_own(fd);
 	call->value = fd;
 }
 

@@ -20,9 +20,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* As many as a burst has frames; a longer one takes several calls. */
-#define RING_ENTRIES 64
-
 /* One mapping for both rings; no completion is ever dropped; IORING_OP_WRITE exists. */
 #define FEATURES_NEEDED (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS)
 
@@ -74,7 +71,7 @@ struct ring *ring_open(void)
 
 	if (ring == NULL)
 		return NULL;
-	ring->fd = (int)syscall(__NR_io_uring_setup, RING_ENTRIES, &params);
+	ring->fd = (int)syscall(__NR_io_uring_setup, BURST_MAX, &params);
 	if (ring->fd < 0 || (params.features & FEATURES_NEEDED) != FEATURES_NEEDED ||
 	    !map(ring, &params)) {
 		ring_close(ring);
@@ -96,11 +93,11 @@ void ring_close(struct ring *ring)
 	if (ring == NULL)
 		return;
 	if (ring->memory != NULL)
-		munmap(ring->memory, ring->memory_size);
+		must(munmap(ring->memory, ring->memory_size));
 	if (ring->requests != NULL)
-		munmap(ring->requests, ring->requests_size);
+		must(munmap(ring->requests, ring->requests_size));
 	if (ring->fd >= 0)
-		close(ring->fd);
+		close_own(ring->fd);
 	free(ring);
 }
 
@@ -131,7 +128,8 @@ static uint32_t take(struct ring *ring, struct ring_frame *frames)
 	uint32_t count = tail - head;
 
 	for (; head != tail; head++) {
-		const struct io_uring_cqe *completion = &ring->completions[head & ring->complete_mask];
+		const struct io_uring_cqe *completion =
+			&ring->completions[head & ring->complete_mask];
 
 		frames[completion->user_data].result = completion->res;
 	}
@@ -141,10 +139,13 @@ static uint32_t take(struct ring *ring, struct ring_frame *frames)
 
 uint32_t ring_write(struct ring *ring, int fd, struct ring_frame *frames, uint32_t count)
 {
-	uint32_t asked = count < RING_ENTRIES ? count : RING_ENTRIES;
+	uint32_t asked = count < BURST_MAX ? count : BURST_MAX;
 	uint32_t submitted = 0, completed = 0;
 
 	put(ring, fd, frames, asked);
+	/* Ends within BURST_MAX rounds beside those that a signal interrupts: a round that succeeds
+	 * submits one request or more, and an error leaves no more to submit. What is submitted
+	 * completes within its round, because RWF_NOWAIT lets no request wait. */
 	while (completed < asked) {
 		long taken = syscall(__NR_io_uring_enter, ring->fd, asked - submitted,
 				     asked - completed, IORING_ENTER_GETEVENTS, NULL, 0);
@@ -153,8 +154,9 @@ uint32_t ring_write(struct ring *ring, int fd, struct ring_frame *frames, uint32
 		completed += take(ring, frames);
 		if (taken < 0 && errno != EINTR && submitted < asked) {
 			/* The kernel has no room for the rest: they were never asked for. */
-			__atomic_store_n(ring->submit_tail,
-					 *ring->submit_tail - (asked - submitted), __ATOMIC_RELEASE);
+			uint32_t tail = *ring->submit_tail - (asked - submitted);
+
+			__atomic_store_n(ring->submit_tail, tail, __ATOMIC_RELEASE);
 			asked = submitted;
 		}
 	}

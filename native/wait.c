@@ -57,7 +57,7 @@ static int64_t monotonic_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	must(clock_gettime(CLOCK_MONOTONIC, &now));
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 

@@ -34,11 +34,15 @@ const BANS: readonly Ban[] = [
   { pattern: /catch( \(\w*\))? \{\s*\}/, except: /^$/, instead: 'a handled error' },
 ];
 
+/** Columns between the stops of a tab, with which C is indented. */
+const TAB = 8;
+
 const typescript = (): SourceFile[] => sources(['src', 'test'], ['.ts']);
+const c = (): SourceFile[] => sources(['native'], ['.c', '.h']);
 const code = (): SourceFile[] => sources(['src'], ['.ts']);
 
 test(`files have at most ${MAX_FILE_LINES} lines: split by reason`, () => {
-  const all = [...typescript(), ...sources(['native'], ['.c', '.h'])];
+  const all = [...typescript(), ...c()];
   const long = all.filter((file) => file.lines.length > MAX_FILE_LINES + 1);
   deepEqual(
     long.map((file) => `${file.path}: ${file.lines.length}`),
@@ -47,12 +51,36 @@ test(`files have at most ${MAX_FILE_LINES} lines: split by reason`, () => {
 });
 
 test(`lines have at most ${MAX_LINE_LENGTH} characters`, () => {
-  const long = typescript().flatMap((file) =>
+  const long = [...typescript(), ...c()].flatMap((file) =>
     file.lines.flatMap((line, index) =>
-      line.length > MAX_LINE_LENGTH ? [`${file.path}:${index + 1}`] : [],
+      columns(line) > MAX_LINE_LENGTH ? [`${file.path}:${index + 1}`] : [],
     ),
   );
   deepEqual(long, []);
+});
+
+/** The width of a line, as an editor shows it. */
+function columns(line: string): number {
+  let width = 0;
+  for (const character of line) width += character === '\t' ? TAB - (width % TAB) : 1;
+  return width;
+}
+
+/** Calls of C that report a status: N-API, libuv, threads, and those of the system. */
+const FAMILIES = String.raw`(?:napi_(?!fatal_error)|uv_(?!close)|pthread_|sig|clock_)\w+`;
+const SYSTEM = 'bind|close|closedir|epoll_ctl|fcntl|flock|ioctl|munmap|read|setsockopt|write';
+const STATUS = new RegExp(String.raw`^\s*(${FAMILIES}|${SYSTEM})\(`);
+
+test('C: no statement drops the status of a call', () => {
+  const dropped = c().flatMap((file) =>
+    file.lines.flatMap((line, index) => {
+      const before = file.lines[index - 1]?.trim() ?? '';
+      const isStatement = /^$|[;{}:]$|\*\/$|^else$|\)$/.test(before) && !/^(&&|\|\|)/.test(before);
+      const call = isStatement ? STATUS.exec(line)?.[1] : undefined;
+      return call === undefined ? [] : [`${file.path}:${index + 1}: ${call}`];
+    }),
+  );
+  deepEqual(dropped, []);
 });
 
 test('every file of src opens with a comment that says its reason', () => {
