@@ -62,15 +62,6 @@ static bool name_request(struct call *call, const char *syscall)
 	return false;
 }
 
-static void tap_features(struct call *call)
-{
-	unsigned int features = 0;
-
-	if (ioctl(call->numbers[0], TUNGETFEATURES, &features) < 0)
-		call_fails(call, "ioctl(TUNGETFEATURES)");
-	call->value = features;
-}
-
 static void tap_attach(struct call *call)
 {
 	if (!name_request(call, "ioctl(TUNSETIFF)"))
@@ -92,15 +83,6 @@ static void tap_set_vnet_header_length(struct call *call)
 		call_fails(call, "ioctl(TUNSETVNETHDRSZ)");
 }
 
-static void tap_vnet_header_length(struct call *call)
-{
-	int length = 0;
-
-	if (ioctl(call->numbers[0], TUNGETVNETHDRSZ, &length) < 0)
-		call_fails(call, "ioctl(TUNGETVNETHDRSZ)");
-	call->value = length;
-}
-
 static void tap_set_offload(struct call *call)
 {
 	unsigned long mask = (uint32_t)call->numbers[1];
@@ -113,19 +95,6 @@ static void tap_set_carrier(struct call *call)
 {
 	if (ioctl(call->numbers[0], TUNSETCARRIER, &call->numbers[1]) < 0)
 		call_fails(call, "ioctl(TUNSETCARRIER)");
-}
-
-static void tap_set_persist(struct call *call)
-{
-	if (ioctl(call->numbers[0], TUNSETPERSIST, (unsigned long)call->numbers[1]) < 0)
-		call_fails(call, "ioctl(TUNSETPERSIST)");
-}
-
-static void tap_set_queue(struct call *call)
-{
-	call->request.ifr_flags = call->numbers[1] ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
-	if (ioctl(call->numbers[0], TUNSETQUEUE, &call->request) < 0)
-		call_fails(call, "ioctl(TUNSETQUEUE)");
 }
 
 /* The hardware address in a request as a 48-bit number. */
@@ -145,33 +114,22 @@ static void tap_hardware_address(struct call *call)
 	call->value = hardware_address(&call->request);
 }
 
-/* Asks about an interface of this network namespace by its name. */
-static void ask_interface(struct call *call, unsigned long command, const char *syscall)
+/* Of an interface of this network namespace, by its name. */
+static void interface_hardware_address(struct call *call)
 {
 	int fd;
 
-	if (!name_request(call, syscall))
+	if (!name_request(call, "ioctl(SIOCGIFHWADDR)"))
 		return;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		call_fails(call, "socket");
 		return;
 	}
-	if (ioctl(fd, command, &call->request) < 0)
-		call_fails(call, syscall);
+	if (ioctl(fd, SIOCGIFHWADDR, &call->request) < 0)
+		call_fails(call, "ioctl(SIOCGIFHWADDR)");
 	close_own(fd);
-}
-
-static void interface_hardware_address(struct call *call)
-{
-	ask_interface(call, SIOCGIFHWADDR, "ioctl(SIOCGIFHWADDR)");
 	call->value = hardware_address(&call->request);
-}
-
-static void interface_index(struct call *call)
-{
-	ask_interface(call, SIOCGIFINDEX, "ioctl(SIOCGIFINDEX)");
-	call->value = call->request.ifr_ifindex;
 }
 
 #define FD { "fd", TAKE_INT32 }
@@ -186,22 +144,17 @@ static const struct operation operations[] = {
 	{ "deviceMakeNode",
 	  { PATH, { "major", TAKE_UINT32 }, { "minor", TAKE_UINT32 } },
 	  GIVE_NOTHING, LANE_CHANGE, false, device_make_node },
-	{ "tapFeatures", { FD }, GIVE_NUMBER, LANE_CHANGE, true, tap_features },
 	{ "tapAttach", { FD, NAME, { "flags", TAKE_UINT32 } },
 	  GIVE_INTERFACE, LANE_CHANGE, true, tap_attach },
 	{ "tapQuery", { FD }, GIVE_INTERFACE, LANE_CHANGE, true, tap_query },
 	{ "tapSetVnetHeaderLength", { FD, { "length", TAKE_INT32 } },
 	  GIVE_NOTHING, LANE_CHANGE, true, tap_set_vnet_header_length },
-	{ "tapVnetHeaderLength", { FD }, GIVE_NUMBER, LANE_CHANGE, true, tap_vnet_header_length },
 	{ "tapSetOffload", { FD, { "mask", TAKE_UINT32 } },
 	  GIVE_NOTHING, LANE_CHANGE, true, tap_set_offload },
 	{ "tapSetCarrier", { FD, ON }, GIVE_NOTHING, LANE_CHANGE, true, tap_set_carrier },
-	{ "tapSetPersist", { FD, ON }, GIVE_NOTHING, LANE_CHANGE, true, tap_set_persist },
-	{ "tapSetQueue", { FD, ON }, GIVE_NOTHING, LANE_CHANGE, true, tap_set_queue },
 	{ "tapHardwareAddress", { FD }, GIVE_NUMBER, LANE_CHANGE, true, tap_hardware_address },
 	{ "interfaceHardwareAddress", { NAME },
 	  GIVE_NUMBER, LANE_CHANGE, true, interface_hardware_address },
-	{ "interfaceIndex", { NAME }, GIVE_NUMBER, LANE_CHANGE, true, interface_index },
 };
 
 bool device_register(napi_env env, napi_value exports)

@@ -11,6 +11,21 @@ export interface NativeError extends Error {
   readonly syscall: string;
 }
 
+/** Numbers of errnos by name: all that the addon knows, and those that src compares. */
+export interface ErrnoNumbers {
+  readonly [name: string]: number;
+  readonly EAGAIN: number;
+  readonly EBADF: number;
+  readonly EBADFD: number;
+  readonly EFAULT: number;
+  readonly EIO: number;
+  readonly EMSGSIZE: number;
+  readonly ENOBUFS: number;
+  readonly ENODEV: number;
+  readonly ENOMEM: number;
+  readonly ENXIO: number;
+}
+
 /** An interface behind a descriptor: its name, and IFF_* of linux/if_tun.h. */
 export interface TapInterface {
   readonly name: string;
@@ -66,31 +81,25 @@ export interface WaitingCalls {
   deviceNode(path: string): DeviceNode;
   /** mknod of a character device with mode 0600. */
   deviceMakeNode(path: string, major: number, minor: number): void;
-  /** IFF_* that the driver offers. */
-  tapFeatures(fd: number): number;
   /** TUNSETIFF: makes `fd` a queue of `name`. EINVAL: flags do not match the interface's. */
   tapAttach(fd: number, name: string, flags: number): TapInterface;
   /** TUNGETIFF. EBADFD (TAP) or ENOLINK (macvtap): the interface is gone. */
   tapQuery(fd: number): TapInterface;
   tapSetVnetHeaderLength(fd: number, length: number): void;
-  tapVnetHeaderLength(fd: number): number;
   /** TUN_F_* that we accept in what we read. EINVAL: the kernel lacks one of them. */
   tapSetOffload(fd: number, mask: number): void;
+  /** Sets the carrier of a TAP. Only tests call it: they change it faster than `ip` can. */
   tapSetCarrier(fd: number, on: boolean): void;
-  tapSetPersist(fd: number, on: boolean): void;
-  /** Attaches or detaches one queue of a multi-queue interface. */
-  tapSetQueue(fd: number, on: boolean): void;
   /** Hardware address of the interface behind a TAP or macvtap, as a 48-bit number. */
   tapHardwareAddress(fd: number): number;
   /** The same of an interface of this network namespace; asks the kernel, not sysfs. */
   interfaceHardwareAddress(name: string): number;
-  interfaceIndex(name: string): number;
 
   // Files of /sys and /proc (file.c)
 
   /**
-   * The texts of the files `names` (separated by blanks, relative to `folder`), one after another as
-   * they are, newlines included. At most 4096 octets each (EFBIG).
+   * The texts of the files `names` (separated by blanks, relative to `folder`), one after another
+   * as they are, newlines included. At most 4096 octets each (EFBIG).
    */
   filesRead(folder: string, names: string): string;
   /** Writes `text` by one system call into a file that exists. */
@@ -116,18 +125,20 @@ export type LaterCalls = {
 };
 
 export interface Native extends WaitingCalls {
-  /** Version of this interface; native.ts refuses another. */
+  /** Version of this interface; src/native/addon.ts refuses another. */
   readonly abi: number;
   /** Octets of the virtio net header before each frame: 10. */
   readonly vnetHeaderLength: number;
   /** Octets of a slot: the largest frame with its headers and one more; a full slot was cut. */
   readonly slotLength: number;
+  /** Frames that one system call writes: a burst that is longer takes several. */
+  readonly burstMax: number;
   /** Int32 words per NIC that the carrier watch writes: [down 0 or 1, changes, spare, spare]. */
   readonly carrierWordsPerNic: number;
   /** The nice value that the datapath's threads ask for. */
   readonly datapathNice: number;
-  /** Name -> number of every errno with a name: `native.errno.ENOBUFS`. */
-  readonly errno: Readonly<Record<string, number>>;
+  /** From the platform's errno.h. */
+  readonly errno: ErrnoNumbers;
 
   /** The calls that may wait, made elsewhere; see WaitingCalls. */
   readonly later: LaterCalls;

@@ -13,6 +13,7 @@ static bool register_constants(napi_env env, napi_value exports)
 	return set_number(env, exports, "abi", IPMPD_NATIVE_ABI) &&
 	       set_number(env, exports, "vnetHeaderLength", VNET_HEADER_LENGTH) &&
 	       set_number(env, exports, "slotLength", SLOT_LENGTH) &&
+	       set_number(env, exports, "burstMax", BURST_MAX) &&
 	       set_number(env, exports, "carrierWordsPerNic", CARRIER_WORDS_PER_NIC) &&
 	       set_number(env, exports, "datapathNice", DATAPATH_NICE) &&
 	       set_property(env, exports, "errno", errno_numbers(env));

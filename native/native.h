@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Raised whenever a function changes its arguments or its result; native.ts compares it. */
-#define IPMPD_NATIVE_ABI 3
+/* Raised whenever the exports change; src/native/addon.ts compares it. */
+#define IPMPD_NATIVE_ABI 4
 
 /* struct virtio_net_hdr as TUN/TAP and macvtap put it before each frame (legacy layout). */
 #define VNET_HEADER_LENGTH 10

@@ -1,9 +1,17 @@
 /** A TAP or macvtap descriptor as a port: bursts through the native addon, one crossing each. */
 
 import type { BurstHandle } from '#native';
+import { assert } from '../base/assert.ts';
 import { native } from '../native/addon.ts';
-import type { Burst, PortIo } from './port.ts';
+import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
 import type { Slab } from './slab.ts';
+import { CARRIER_WORDS_PER_NIC } from './tables/layout.ts';
+
+assert(
+  native.vnetHeaderLength === VNET_HEADER_LENGTH &&
+    native.carrierWordsPerNic === CARRIER_WORDS_PER_NIC,
+  'the addon lays out frames and carrier words in another way',
+);
 
 // The addon's exports are a dictionary to V8: a call through it looks its name up each time.
 const { readBurst, writeBurst } = native;

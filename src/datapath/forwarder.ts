@@ -18,6 +18,7 @@
 
 import { assert } from '../base/assert.ts';
 import { GROUP_PORT_BASE } from '../model/limits.ts';
+import { native } from '../native/addon.ts';
 import {
   ETHERNET_HEADER_LENGTH,
   ETHERTYPE_ARP,
@@ -70,16 +71,8 @@ import {
 import { type Visit, visitBegin, visitCreate } from './verdict/visit.ts';
 import { vnetClear, vnetCompleteChecksum, vnetIsSegmented } from './verdict/vnet.ts';
 
-// From asm-generic/errno.h: what a TAP or macvtap may answer.
-const EIO = 5;
-const ENXIO = 6;
-const EBADF = 9;
-const EAGAIN = 11;
-const ENOMEM = 12;
-const EFAULT = 14;
-const ENODEV = 19;
-const EBADFD = 77;
-const ENOBUFS = 105;
+/** What a TAP or macvtap may answer. */
+const { EAGAIN, EBADF, EBADFD, EFAULT, EIO, ENOBUFS, ENODEV, ENOMEM, ENXIO } = native.errno;
 
 /** Longest frame that the control plane takes: a jumbo frame (ours). */
 export const PUNT_LENGTH_MAX = 9_234;

@@ -12,18 +12,14 @@
  * same processor time per byte (measured), so one size serves all.
  */
 
-import { type Burst, VNET_HEADER_LENGTH } from './port.ts';
+import { native } from '../native/addon.ts';
+import type { Burst } from './port.ts';
 
-/** Frames of a burst at most. */
-export const BURST_MAX = 64;
+/** Frames of a burst at most: as many as one system call writes. */
+export const BURST_MAX = native.burstMax;
 
-const CACHE_LINE = 64;
-const ETHERNET_HEADER = 14;
-const PAYLOAD_MAX = 65_536;
-const FRAME_MAX = VNET_HEADER_LENGTH + ETHERNET_HEADER + PAYLOAD_MAX;
-
-/** Bytes of a slot; equal to the addon's. */
-export const SLOT_LENGTH = Math.ceil((FRAME_MAX + 1) / CACHE_LINE) * CACHE_LINE;
+/** Bytes of a slot. */
+export const SLOT_LENGTH = native.slotLength;
 
 /** Frames received by one visit to a port, and the same slots in the order of their way out. */
 export interface Slab {

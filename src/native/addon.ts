@@ -17,7 +17,7 @@ import { assertMayWait } from '../base/serving.ts';
 export type { BurstHandle, NativeError, PeerCredentials };
 
 /** The interface version this file was written against (IPMPD_NATIVE_ABI in native.h). */
-const NATIVE_ABI = 3;
+const NATIVE_ABI = 4;
 
 assert(
   addon.abi === NATIVE_ABI,

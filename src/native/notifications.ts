@@ -7,7 +7,7 @@ import type { NetlinkHandle } from '#native';
 import { assert } from '../base/assert.ts';
 import { errnoName, native } from './addon.ts';
 
-const { EMSGSIZE = 0, ENOBUFS = 0 } = native.errno;
+const { EMSGSIZE, ENOBUFS } = native.errno;
 
 /** Ours: several datagrams of the kernel's largest size (32 KiB) are read at once. */
 const NETLINK_BUFFER_BYTES = 262_144;

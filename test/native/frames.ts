@@ -1,5 +1,6 @@
 /** A burst of slots with frames in it, as tests of devices use them. */
 
+import { execFileSync, type StdioOptions } from 'node:child_process';
 import { type BurstHandle, native } from '../../src/native/addon.ts';
 
 export const HEADER = native.vnetHeaderLength;
@@ -57,6 +58,18 @@ export function testFrame(to: number, from: number, fill: number, length = 60): 
   frame[12] = ETHERTYPE >> 8;
   frame[13] = ETHERTYPE & 0xff;
   return frame;
+}
+
+/** TUNGETVNETHDRSZ of linux/if_tun.h. */
+const ASK_HEADER = `
+import fcntl, sys
+print(int.from_bytes(fcntl.ioctl(3, 0x800454d7, bytes(4)), sys.byteorder))
+`;
+
+/** The length of the header that a device puts before each frame, as its driver has it. */
+export function vnetHeaderLength(fd: number): number {
+  const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', fd];
+  return Number(execFileSync('python3', ['-c', ASK_HEADER], { stdio, encoding: 'utf8' }));
 }
 
 function isTestFrame(frame: Uint8Array): boolean {

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { closeDevice, type Device, interfaceBehind, openMacvtap } from '../../src/host/port/tap.ts';
 import { failedWith, native } from '../../src/native/addon.ts';
-import { HEADER, TestBurst, testFrame } from './frames.ts';
+import { HEADER, TestBurst, testFrame, vnetHeaderLength } from './frames.ts';
 import { namespaceTest, run, until } from './namespace.ts';
 
 const url = import.meta.url;
@@ -35,7 +35,7 @@ namespaceTest(url, 'frames pass both ways between two macvtaps, with their heade
   const far = await addFarMacvtap();
   const address = native.interfaceHardwareAddress('net0');
   strictEqual(address, native.tapHardwareAddress(near.fds[0] ?? -1));
-  strictEqual(native.tapVnetHeaderLength(near.fds[0] ?? -1), HEADER);
+  strictEqual(vnetHeaderLength(near.fds[0] ?? -1), HEADER);
   strictEqual(near.offloads, far.offloads);
   strictEqual((near.offloads & 0x07) === 0x07, true);
 

@@ -1,7 +1,7 @@
 /** TAPs: attaching, what persists, frames through a bridge, and how they end. */
 
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import {
   closeDevice,
   IFF_MULTI_QUEUE,
@@ -14,7 +14,7 @@ import {
   TUN_F_TSO6,
 } from '../../src/host/port/tap.ts';
 import { failedWith, native } from '../../src/native/addon.ts';
-import { HEADER, TestBurst, testFrame } from './frames.ts';
+import { HEADER, TestBurst, testFrame, vnetHeaderLength } from './frames.ts';
 import { namespaceTest, openFiles, run, until } from './namespace.ts';
 
 const url = import.meta.url;
@@ -50,17 +50,14 @@ namespaceTest(
     strictEqual(four.fds.length, 4);
     strictEqual(four.multiQueue, true);
     for (const fd of [...one.fds, ...four.fds]) {
-      strictEqual(native.tapVnetHeaderLength(fd), HEADER);
+      strictEqual(vnetHeaderLength(fd), HEADER);
       strictEqual((native.tapQuery(fd).flags & IFF_VNET_HDR) !== 0, true);
     }
     const needed = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
     strictEqual(one.offloads & needed, needed);
     strictEqual(native.tapQuery(four.fds[3] ?? -1).name, 'four');
     await closeDevice(four);
-    throws(
-      () => native.interfaceIndex('four'),
-      (error: unknown) => failedWith(error, 'ENODEV'),
-    );
+    strictEqual(existsSync('/sys/class/net/four'), false);
   },
 );
 
@@ -129,7 +126,7 @@ namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBA
 
   run('ip link delete tap0');
   strictEqual(await interfaceBehind(fd), undefined);
-  strictEqual(native.readBurst(burst.handle, fd, 0, 1), -(native.errno.EBADFD ?? 0));
+  strictEqual(native.readBurst(burst.handle, fd, 0, 1), -native.errno.EBADFD);
   burst.put(0, testFrame(BOB, ALICE, 1));
   native.writeBurst(burst.handle, fd, 0, 1);
   strictEqual(burst.status[0], native.errno.EBADFD);
@@ -174,7 +171,7 @@ namespaceTest(url, 'what another owner left on a persistent TAP is set anew', as
   await closeDevice(before);
 
   const after = await openTap('left', { queues: 1 });
-  strictEqual(native.tapVnetHeaderLength(after.fds[0] ?? -1), 10);
+  strictEqual(vnetHeaderLength(after.fds[0] ?? -1), 10);
   strictEqual(after.offloads, before.offloads);
 });
 
@@ -185,10 +182,7 @@ namespaceTest(url, 'what is not a TAP, or must exist and does not, is refused', 
   await rejects(openTap('tun0', { queues: 1 }), { code: 'EINVAL', message: /is a TUN, not a TAP/ });
   await rejects(openTap('veth0', { queues: 1 }), { code: 'EINVAL', message: /is not a TAP/ });
   await rejects(openTap('none', missing), { code: 'ENODEV', message: /no interface none/ });
-  throws(
-    () => native.interfaceIndex('none'),
-    (error: unknown) => failedWith(error, 'ENODEV'),
-  );
+  strictEqual(existsSync('/sys/class/net/none'), false);
   await rejects(openTap('none', { queues: 0 }), { code: 'ERANGE' });
   await rejects(openTap('none', { queues: 257 }), { code: 'ERANGE' });
 });
@@ -200,15 +194,4 @@ namespaceTest(url, 'a failure half-way closes what was opened', async () => {
   strictEqual(openFiles('/dev/net/tun'), 250);
   await closeDevice(held);
   strictEqual((await openTap('queues', { queues: 256 })).fds.length, 256);
-});
-
-namespaceTest(url, 'a detached queue is not steered to, and can be attached again', async () => {
-  const device = await openTap('queues', { queues: 2 });
-  const fd = device.fds[1] ?? -1;
-  native.tapSetQueue(fd, false);
-  native.tapSetQueue(fd, true);
-  throws(
-    () => native.tapSetQueue(fd, true),
-    (error: unknown) => failedWith(error, 'EINVAL'),
-  );
 });

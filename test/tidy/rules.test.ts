@@ -1,6 +1,6 @@
 /** The house rules that a program can check; each failure names the replacement. */
 
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { type SourceFile, sources } from './source.ts';
 
@@ -37,7 +37,7 @@ const BANS: readonly Ban[] = [
 /** Columns between the stops of a tab, with which C is indented. */
 const TAB = 8;
 
-const typescript = (): SourceFile[] => sources(['src', 'test'], ['.ts']);
+const typescript = (): SourceFile[] => sources(['src', 'test', 'native'], ['.ts']);
 const c = (): SourceFile[] => sources(['native'], ['.c', '.h']);
 const code = (): SourceFile[] => sources(['src'], ['.ts']);
 
@@ -81,6 +81,21 @@ test('C: no statement drops the status of a call', () => {
     }),
   );
   deepEqual(dropped, []);
+});
+
+/** Exports that tests call and src does not: no program does the same fast enough. */
+const TOOLS_OF_TESTS = ['tapSetCarrier'];
+
+test('the addon exports what src calls', () => {
+  const [types] = sources(['native/index.d.ts'], ['.d.ts']);
+  const [, body = ''] = /interface WaitingCalls (\{[\s\S]*)/.exec(types?.text ?? '') ?? [];
+  const names = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[:(]/gm)].map(([, name = '']) => name);
+  ok(names.includes('deviceOpen') && names.includes('burstMax'), names.join(' '));
+  const text = code()
+    .map((file) => file.text)
+    .join('\n');
+  const unused = names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text));
+  deepEqual(unused, TOOLS_OF_TESTS);
 });
 
 test('every file of src opens with a comment that says its reason', () => {

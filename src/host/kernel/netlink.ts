@@ -19,11 +19,10 @@
  * belongs to no pending request (the rest of one that ran out of time) is ignored.
  */
 
-import { getSystemErrorName } from 'node:util';
 import { isErrorCode, OperatorError } from '../../base/errors.ts';
 import { assertNoOpenRegion } from '../../base/lock.ts';
 import { inTurns } from '../../base/turns.ts';
-import { failedWith } from '../../native/addon.ts';
+import { errnoName, failedWith } from '../../native/addon.ts';
 import type { Clock } from '../../process/clock.ts';
 import { type LateHandler, reportingLate } from '../../process/late.ts';
 import {
@@ -46,12 +45,6 @@ const DUMP_ATTEMPTS = 8;
 
 /** Requests that may wait: more than any start-up asks, few enough to notice a runaway. */
 const QUEUE_LIMIT = 65536;
-
-/**
- * ESRCH is what the kernel says for a route that is not there; ENOTSUP is Node's name for the
- * kernel's EOPNOTSUPP.
- */
-const ERRNO_SYNONYMS: Readonly<Record<string, string>> = { ESRCH: 'ENOENT', ENOTSUP: 'EOPNOTSUPP' };
 
 /** A socket for requests, as transport.ts or a test provides it. */
 export interface NetlinkTransport {
@@ -84,8 +77,9 @@ interface Pending {
 
 /** The error for an errno of the kernel (positive) met by `what`. */
 export function kernelError(errno: number, what: string, text = ''): OperatorError {
-  const name = getSystemErrorName(-errno);
-  const code = ERRNO_SYNONYMS[name] ?? name;
+  const name = errnoName(errno);
+  // ESRCH is what the kernel says for a route that is not there.
+  const code = name === 'ESRCH' ? 'ENOENT' : name;
   const detail = text === '' ? '' : ` (${text})`;
   return isErrorCode(code)
     ? new OperatorError(code, `${what}: the kernel says ${name}${detail}`)

@@ -29,6 +29,7 @@ import {
   type WorkerPark,
   workerCall,
 } from '../../../src/datapath/worker-loop.ts';
+import { native } from '../../../src/native/addon.ts';
 import { BROADCAST, etherFrame, NET0, NET1, NET4, NIC_MACS } from './harness.ts';
 import { type Kind, TRAFFIC_PORTS, trafficTables } from './traffic.ts';
 
@@ -36,7 +37,7 @@ import { type Kind, TRAFFIC_PORTS, trafficTables } from './traffic.ts';
 const BURSTS = Int32Array.of(64, 64, 64, 17, 64, 1, 64, 64, 32, 3);
 /** Each of so many frames finds the device without room. */
 const FULL_EVERY = 1009;
-const EAGAIN = 11;
+const { EAGAIN } = native.errno;
 /** Waits between two changes of a carrier, and between two injections. */
 const CARRIER_EVERY = 64;
 const INJECT_EVERY = 2;
