@@ -5,7 +5,6 @@
 // Node would open a debugger on it (see ipmpd.ts): here it ends the program, as it ends any other.
 process.once('SIGUSR1', () => process.kill(process.pid, 'SIGUSR1'));
 
-const DEFAULT_SOCKET = '/run/ipmpd/ipmpd.sock';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 // A reader that has seen enough (`| head`) is no failure.
@@ -14,16 +13,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-const [{ printable }, { ipmpadmMain }, { surviveLostTerminals }, { VERSION }] = await Promise.all([
-  import('./base/text/printable.ts'),
-  import('./ctl/adm/main.ts'),
-  import('./process/terminals.ts'),
-  import('./process/version.ts'),
-]);
+const [{ printable }, { ipmpadmMain }, { CONTROL_SOCKET }, { surviveLostTerminals }, { VERSION }] =
+  await Promise.all([
+    import('./base/text/printable.ts'),
+    import('./ctl/adm/main.ts'),
+    import('./model/paths.ts'),
+    import('./process/terminals.ts'),
+    import('./process/version.ts'),
+  ]);
 surviveLostTerminals();
 process.exitCode = await ipmpadmMain(process.argv.slice(2), {
   version: VERSION,
-  defaultSocket: DEFAULT_SOCKET,
+  defaultSocket: CONTROL_SOCKET,
   isColorful: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(printable(text)),

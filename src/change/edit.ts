@@ -21,20 +21,13 @@ import type {
   Settings,
 } from '../ctl/backend.ts';
 import { addressParse, canonicalPrefix, prefixRead } from '../model/prefix.ts';
+import { alreadyMember } from '../model/refusals.ts';
 import type { ReloadRow } from '../model/rows.ts';
 import type { System } from '../system.ts';
 import { type ChangingDevices, inOneTurn } from './applier.ts';
 import type { GroupContents } from './group-contents.ts';
 import type { Edit, Reconfiguration } from './reconfiguration.ts';
-import {
-  alreadyMember,
-  findGroup,
-  findInterface,
-  isCalled,
-  isIpv6,
-  ownerOf,
-  refuseName,
-} from './refusals.ts';
+import { findGroup, findInterface, isCalled, isIpv6, ownerOf, refuseName } from './refusals.ts';
 
 /** What the commands need of the rest of the daemon. */
 export interface CommandsOptions {
@@ -59,7 +52,7 @@ export class Commands implements ControlChanges {
       for (const ifname of interfaces) {
         findInterface(config, ifname);
         const owner = ownerOf(config, ifname);
-        if (owner !== undefined) throw alreadyMember(ifname, owner);
+        if (owner !== undefined) throw alreadyMember(ifname, owner.groupName);
       }
       return { edits: [store.creation('groups', name, { interfaces: [...interfaces] })] };
     });
@@ -95,7 +88,8 @@ export class Commands implements ControlChanges {
     return this.#change(`add ${ifname} to ${name}`, request, (config) => {
       findInterface(config, ifname);
       const owner = ownerOf(config, ifname);
-      if (owner !== undefined && !isCalled(owner, name)) throw alreadyMember(ifname, owner);
+      if (owner !== undefined && !isCalled(owner, name))
+        throw alreadyMember(ifname, owner.groupName);
       const group = findGroup(config, name);
       const added = owner === undefined ? [ifname] : [];
       return groupEdit(group, 'interfaces', [...group.interfaces, ...added]);

@@ -1,15 +1,15 @@
 /** What a command is refused for before anything is tried, with the errnos of IPMP semantics 2. */
 
-import { OperatorError } from '../base/errors.ts';
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
-import { DEVICE_NAME_LENGTH_MAX } from '../model/limits.ts';
+import { checkName } from '../model/names.ts';
 import { addressParse } from '../model/prefix.ts';
+import { groupExists, interfaceExists, noGroup, noInterface } from '../model/refusals.ts';
 
 /** The group of that name, or whose device has that name; ENOENT. */
 export function findGroup({ groups }: Config, name: string): GroupConfig {
   const found =
     groups.find((group) => group.groupName === name) ?? groups.find((group) => group.name === name);
-  if (found === undefined) throw new OperatorError('ENOENT', `there is no group ${name}`);
+  if (found === undefined) throw noGroup(name);
   return found;
 }
 
@@ -21,7 +21,7 @@ export function isCalled(group: GroupConfig, name: string): boolean {
 /** The interface of that name; ENXIO. */
 export function findInterface({ interfaces }: Config, name: string): InterfaceConfig {
   const found = interfaces.find((nic) => nic.name === name);
-  if (found === undefined) throw new OperatorError('ENXIO', `there is no interface ${name}`);
+  if (found === undefined) throw noInterface(name);
   return found;
 }
 
@@ -30,33 +30,12 @@ export function ownerOf({ groups }: Config, ifname: string): GroupConfig | undef
   return groups.find(({ interfaces }) => interfaces.includes(ifname));
 }
 
-/** A NIC is in one group at a time: EALREADY. */
-export function alreadyMember(ifname: string, { groupName }: GroupConfig): OperatorError {
-  return new OperatorError(
-    'EALREADY',
-    `interface ${ifname} is already in group ${groupName}`,
-    `remove it there first: ipmpadm group remove ${groupName} ${ifname}`,
-  );
-}
-
-/** Refuses a new name that is too long or taken: ENAMETOOLONG, EEXIST. */
+/** Refuses a new name that is none or is taken: ENAMETOOLONG, EINVAL, EEXIST. */
 export function refuseName(config: Config, what: 'group' | 'interface', name: string): void {
-  if (name.length > DEVICE_NAME_LENGTH_MAX) {
-    const given = `${what} name ${name.slice(0, 64)} has ${name.length} characters`;
-    throw new OperatorError('ENAMETOOLONG', `${given} (at most ${DEVICE_NAME_LENGTH_MAX})`);
-  }
-  if (config.interfaces.some((nic) => nic.name === name)) {
-    throw new OperatorError('EEXIST', `there is an interface ${name} already`);
-  }
-  const group = config.groups.find((one) => one.name === name || one.groupName === name);
-  if (group === undefined) return;
-  const isDevice = group.groupName !== name;
-  throw new OperatorError(
-    'EEXIST',
-    isDevice
-      ? `${name} is the device of group ${group.groupName}`
-      : `there is a group ${name} already`,
-  );
+  checkName(what, name);
+  if (config.interfaces.some((nic) => nic.name === name)) throw interfaceExists(name);
+  const group = config.groups.find((one) => isCalled(one, name));
+  if (group !== undefined) throw groupExists(name, group.groupName);
 }
 
 /** True for an address that is IPv6, not for one that is wrong. */

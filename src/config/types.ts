@@ -1,6 +1,7 @@
 /** The configuration as a value: nothing left open, every default filled in. */
 
 import type { ListenValue } from '../model/prefix.ts';
+import type { Spreading } from '../model/states.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
@@ -59,7 +60,7 @@ export interface GroupConfig {
   /** Canonical; empty: chosen automatically. */
   readonly probeTargets: readonly string[];
   readonly transitiveProbing: boolean;
-  readonly spreading: 'flow' | 'destination' | 'address';
+  readonly spreading: Spreading;
   readonly forwarding: boolean;
   readonly mtu: number | 'auto';
 }

@@ -13,7 +13,7 @@ import { NAME_ALLOWED, NAME_PATTERN } from '../model/names.ts';
 import { PREFIX_ALLOWED } from '../model/prefix.ts';
 import { CONFIG_CHECK, CONFIG_VALUE, RELOAD, ROWS } from '../model/rows.ts';
 
-export function listOf(items: Schema): Schema {
+export function arrayOf(items: Schema): Schema {
   return { type: 'array', items };
 }
 

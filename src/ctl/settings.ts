@@ -3,6 +3,17 @@
  * allows. Help, the check of `key=value`, the API and the documentation are made from it.
  */
 
+import {
+  GROUP_MTU_MAX,
+  GROUP_MTU_MIN,
+  MAX_GROUP_MEMBERS,
+  MULTICAST_MAX,
+  NEIGHBOR_LIMIT_MAX,
+  NEIGHBOR_LIMIT_MIN,
+} from '../model/limits.ts';
+import { NAME_ALLOWED } from '../model/names.ts';
+import { SPREADINGS } from '../model/states.ts';
+
 /** One key. */
 export interface Setting {
   readonly key: string;
@@ -17,21 +28,21 @@ function setting(key: string, allowed: string): Setting {
 }
 
 export const GROUP_SETTINGS: readonly Setting[] = [
-  setting('name', 'a letter, then up to 14 letters, digits, ., _ or -'),
-  setting('interfaces', 'a list of at most 64 names of interfaces'),
+  setting('name', NAME_ALLOWED),
+  setting('interfaces', `a list of at most ${MAX_GROUP_MEMBERS} names of interfaces`),
   setting('addresses', 'a list of at most 1024 addresses with prefix length'),
   setting('routes', 'a list of at most 256 routes, each { to: default, via: 192.0.2.1 }'),
   setting('static-neighbors', 'a list of at most 1024 neighbours, each { dst, lladdr, proxy }'),
-  setting('multicast', 'a list of at most 64 different multicast addresses'),
+  setting('multicast', `a list of at most ${MULTICAST_MAX} different multicast addresses`),
   setting('failure-detection-time', 'a duration from 50ms to 60m, with its unit ms, s or m'),
   setting('failback', SWITCH_ALLOWED),
   setting('flap-damping', 'off, or { ups: 2, within: 60s }'),
-  setting('neighbors', 'a whole number from 64 to 65536'),
+  setting('neighbors', `a whole number from ${NEIGHBOR_LIMIT_MIN} to ${NEIGHBOR_LIMIT_MAX}`),
   setting('probe-targets', 'a list of at most 64 different addresses'),
   setting('transitive-probing', SWITCH_ALLOWED),
-  setting('spreading', 'one of flow, destination, address'),
+  setting('spreading', `one of ${SPREADINGS.join(', ')}`),
   setting('forwarding', SWITCH_ALLOWED),
-  setting('mtu', 'auto, or a whole number from 1280 to 65535'),
+  setting('mtu', `auto, or a whole number from ${GROUP_MTU_MIN} to ${GROUP_MTU_MAX}`),
 ];
 
 export const INTERFACE_SETTINGS: readonly Setting[] = [
@@ -40,6 +51,6 @@ export const INTERFACE_SETTINGS: readonly Setting[] = [
 ];
 
 /** Names of the keys. */
-export function keysOf(settings: readonly Setting[]): string[] {
+export function settingKeys(settings: readonly Setting[]): string[] {
   return settings.map(({ key }) => key);
 }

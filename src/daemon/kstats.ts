@@ -15,7 +15,7 @@
  *   injected   injected                            = injected_transmitted + injected_dropped
  *   written    transmitted_wire + transmitted_host = forwarded + injected_transmitted
  *   taken      control taken                       = answered + consumed + dropped
- *   sent       control sent                        = the sum of its causes (CAUSES)
+ *   sent       control sent                        = the sum of its causes (SENT_CAUSES)
  *   upward     datapath punted                     = control taken
  *   downward   control sent                        = datapath injected + control lost
  *   reasons    the sum of drops = datapath dropped + injected_dropped + control dropped + lost
@@ -132,7 +132,7 @@ function datapathData(totals: DatapathTotals): KstatData {
 }
 
 /** The statistics of `control` that make up its `sent`. */
-export const CAUSES = [
+export const SENT_CAUSES = [
   'questions',
   'verifications',
   'wire_answers',
@@ -146,7 +146,7 @@ export const CAUSES = [
 ] as const;
 
 function controlData({ taken, sent, lan }: ControlCounters, drops: bigint, lost: bigint) {
-  const causes: Record<(typeof CAUSES)[number], number> = {
+  const causes: Record<(typeof SENT_CAUSES)[number], number> = {
     questions: lan.questionsSent,
     verifications: lan.verificationsSent,
     wire_answers: lan.wireAnswers,

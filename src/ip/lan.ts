@@ -63,7 +63,7 @@ export interface LanOptions {
 }
 
 /** One row of `neighbor show`, a flat copy. */
-export interface NeighborRow {
+export interface NeighborView {
   readonly address: Ipv4;
   /** 0 while unknown. */
   readonly mac: Mac;
@@ -212,7 +212,7 @@ export class Lan {
   }
 
   /** Flat copies of all neighbours, in the order in which they became known. */
-  neighbors(): NeighborRow[] {
+  neighbors(): NeighborView[] {
     return Array.from(this.#resolver.cache.entries(), (nce) => ({
       address: nce.address,
       mac: nce.state === 'INCOMPLETE' ? 0 : nce.mac,

@@ -31,8 +31,8 @@ import {
 const cause = word(CAUSE_WORDS, 'why it is in this state');
 const causeText = text('the same as a sentence, with what is known beyond the cause');
 
-export type GroupRow = RowOf<typeof GROUP>;
-export const GROUP = {
+export type GroupRow = RowOf<typeof GROUP_ROW>;
+export const GROUP_ROW = {
   name: 'Group',
   fields: {
     group: text('its name'),
@@ -56,8 +56,8 @@ export const GROUP = {
   },
 } as const;
 
-export type InterfaceRow = RowOf<typeof INTERFACE>;
-export const INTERFACE = {
+export type InterfaceRow = RowOf<typeof INTERFACE_ROW>;
+export const INTERFACE_ROW = {
   name: 'Interface',
   fields: {
     ifname: text('its name'),
@@ -82,8 +82,8 @@ export const INTERFACE = {
 /** An interface as the system has it: what its driver owes is known outside. */
 export type InterfaceView = Omit<InterfaceRow, 'unanswered'>;
 
-export type AddressRow = RowOf<typeof ADDRESS>;
-export const ADDRESS = {
+export type AddressRow = RowOf<typeof ADDRESS_ROW>;
+export const ADDRESS_ROW = {
   name: 'Address',
   fields: {
     address: text('with its prefix length'),
@@ -98,8 +98,8 @@ export const ADDRESS = {
   },
 } as const;
 
-export type NeighborRow = RowOf<typeof NEIGHBOR>;
-export const NEIGHBOR = {
+export type NeighborRow = RowOf<typeof NEIGHBOR_ROW>;
+export const NEIGHBOR_ROW = {
   name: 'Neighbor',
   fields: {
     dst: text('its address'),
@@ -111,8 +111,8 @@ export const NEIGHBOR = {
   },
 } as const;
 
-export type MulticastRow = RowOf<typeof MULTICAST>;
-export const MULTICAST = {
+export type MulticastRow = RowOf<typeof MULTICAST_ROW>;
+export const MULTICAST_ROW = {
   name: 'Multicast',
   fields: {
     address: text(),
@@ -121,8 +121,8 @@ export const MULTICAST = {
   },
 } as const;
 
-export type TargetRow = RowOf<typeof TARGET>;
-export const TARGET = {
+export type TargetRow = RowOf<typeof TARGET_ROW>;
+export const TARGET_ROW = {
   name: 'Target',
   fields: {
     ifname: text('the interface that probes it'),
@@ -133,8 +133,8 @@ export const TARGET = {
   },
 } as const;
 
-export type KstatRow = RowOf<typeof KSTAT>;
-export const KSTAT = {
+export type KstatRow = RowOf<typeof KSTAT_ROW>;
+export const KSTAT_ROW = {
   name: 'Kstat',
   fields: {
     module: text(),
@@ -174,20 +174,20 @@ export const RELOAD = {
   },
 } as const;
 
-export type StatusRow = RowOf<typeof STATUS>;
-export const STATUS = {
+export type StatusRow = RowOf<typeof STATUS_ROW>;
+export const STATUS_ROW = {
   name: 'Status',
   fields: {
     state: word(GROUP_STATES, 'the worst state of any group; `ok` without groups'),
     version: text(),
     uptime_s: integer('seconds'),
     problems: listOf(text(), 'what of the configuration could not be made so'),
-    groups: listOf(rowField(GROUP)),
+    groups: listOf(rowField(GROUP_ROW)),
   },
 } as const;
 
-export type EventRow = RowOf<typeof EVENT>;
-export const EVENT = {
+export type EventRow = RowOf<typeof EVENT_ROW>;
+export const EVENT_ROW = {
   name: 'Event',
   fields: {
     time: { ...text(), schema: { type: 'string', format: 'date-time' } },
@@ -203,13 +203,13 @@ export const EVENT = {
 
 /** Rows by the names that `ipmpadm` and the documentation have for them. */
 export const ROWS = {
-  group: GROUP,
-  interface: INTERFACE,
-  address: ADDRESS,
-  neighbor: NEIGHBOR,
-  multicast: MULTICAST,
-  target: TARGET,
-  kstat: KSTAT,
-  status: STATUS,
-  monitor: EVENT,
+  group: GROUP_ROW,
+  interface: INTERFACE_ROW,
+  address: ADDRESS_ROW,
+  neighbor: NEIGHBOR_ROW,
+  multicast: MULTICAST_ROW,
+  target: TARGET_ROW,
+  kstat: KSTAT_ROW,
+  status: STATUS_ROW,
+  monitor: EVENT_ROW,
 } as const;

@@ -10,9 +10,12 @@
  * A snapshot is a flat copy, so rendering it may take several turns: between them frames and events
  * are handled. As many as its series need and no more: on a crowded machine a turn may take long.
  */
+
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { inTurns, nextTurn, ROWS_A_TURN } from '../base/turns.ts';
+import type { Cause } from '../model/causes.ts';
+import { GROUP_STATES, INTERFACE_STATES } from '../model/states.ts';
 import { DATAPATH_DROP_REASONS, IP_DROP_REASONS } from './drop-reasons.ts';
 import { labelText, MetricFamily } from './exposition.ts';
 import type { KstatData } from './schema.ts';
@@ -60,14 +63,15 @@ export interface MetricsSnapshot {
   readonly drops: KstatData;
 }
 
-const GROUP_STATES = ['ok', 'degraded', 'failed'] as const;
-const INTERFACE_STATES = ['ok', 'failed', 'offline', 'unknown', 'absent'] as const;
-
 /**
  * Why a member is taken out of use. Each is a series of every member from the beginning, at 0: a
  * counter that is born at 1 hides its first step from rate() and increase().
  */
-export const FAILOVER_CAUSES = ['link-down', 'device-vanished', 'duplicate-mac'] as const;
+export const FAILOVER_CAUSES = [
+  'link-down',
+  'device-vanished',
+  'duplicate-mac',
+] as const satisfies readonly Cause[];
 
 /** Series of one metric: beyond them a snapshot is cut off (T23: 5,000 in all). */
 const SERIES_MAX = 5000;

@@ -8,7 +8,7 @@ import { shortAge, shortBytes, shortNumber } from '../../src/lab/live/figures.ts
 import { keysOf } from '../../src/lab/live/keys.ts';
 import { RateMeter } from '../../src/lab/live/rates.ts';
 import { rowsRead } from '../../src/model/fields.ts';
-import { KSTAT, type KstatRow } from '../../src/model/rows.ts';
+import { KSTAT_ROW, type KstatRow } from '../../src/model/rows.ts';
 
 describe('figures', () => {
   const NUMBERS: readonly (readonly [number, string])[] = [
@@ -70,7 +70,7 @@ describe('rates', () => {
     const counters = `"rbytes64":${bytes},"ipackets64":${bytes / 100n},"obytes64":0,"opackets64":7`;
     const head = `"module":"link","instance":0,"name":"net0","class":"net","crtime":${crtime}`;
     const text = `[{${head},"snaptime":${seconds},"stale":${stale},"data":{${counters}}}]`;
-    return rowsRead(KSTAT, jsonRead(text));
+    return rowsRead(KSTAT_ROW, jsonRead(text));
   }
 
   const inBytes = (meter: RateMeter, rows: readonly KstatRow[]): number | undefined =>

@@ -32,7 +32,7 @@ export const LADDER: Readonly<Record<string, readonly string[]>> = {
     ...['process', 'native', 'wire', 'model', 'base'],
   ],
   'ipmpd.ts': ['daemon'],
-  'ipmpadm.ts': ['ctl/adm', 'lab', 'config', 'process', 'base'],
+  'ipmpadm.ts': ['ctl/adm', 'lab', 'config', 'process', 'model', 'base'],
   'ipmpstat.ts': ['ctl/solaris', 'base'],
   'if_mpadm.ts': ['ctl/solaris', 'base'],
 };

@@ -1,6 +1,6 @@
 /** The law of conservation over the daemon's kstats (src/daemon/kstats.ts), for tests. */
 
-import { CAUSES } from '../../src/daemon/kstats.ts';
+import { SENT_CAUSES } from '../../src/daemon/kstats.ts';
 
 /** A kstat, from the chain or as the API shows it. */
 export interface KstatRow {
@@ -47,7 +47,7 @@ export function lawBreaches(rows: readonly KstatRow[]): string[] {
       datapath('forwarded', 'injected_transmitted'),
     ],
     ['taken', control('taken'), control('answered', 'consumed', 'dropped')],
-    ['sent', control('sent'), control(...CAUSES)],
+    ['sent', control('sent'), control(...SENT_CAUSES)],
     ['upward', datapath('punted'), control('taken')],
     ['downward', control('sent'), datapath('injected') + control('lost')],
     ['reasons', sum('drops', Object.keys(drops)), ends],

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { OperatorError } from '../../base/errors.ts';
 import type { Clients } from './clients.ts';
 import type { EventFilter, EventHub, EventSink } from './events.ts';
-import { EVENTS } from './plain-routes.ts';
+import { EVENT_STREAM } from './plain-routes.ts';
 
 /**
  * Streams at one time: half of all clients, so that requests always find room. The last of them
@@ -29,7 +29,7 @@ export interface EventRouteOptions {
 
 export function addEvents(app: FastifyInstance, options: EventRouteOptions): void {
   const { hub, clients, heartbeatMs } = options;
-  app.get(EVENTS.path, { schema: EVENTS.schema }, (request, reply) => {
+  app.get(EVENT_STREAM.path, { schema: EVENT_STREAM.schema }, (request, reply) => {
     const isRoot = clients.credentialsOf(request.socket)?.uid === 0;
     if (hub.size >= STREAMS_MAX - (isRoot ? 0 : STREAMS_KEPT_FOR_ROOT)) {
       throw new OperatorError('EAGAIN', 'too many event streams at one time', 'try again');

@@ -16,7 +16,7 @@ function text(description: string, contentType: string): Schema {
   return { description, content: { [contentType]: { schema: { type: 'string' } } } };
 }
 
-export const EVENTS: PlainRoute = {
+export const EVENT_STREAM: PlainRoute = {
   path: '/v1/events',
   schema: {
     operationId: 'events',
@@ -96,4 +96,10 @@ export const READYZ: PlainRoute = {
   },
 };
 
-export const PLAIN_ROUTES: readonly PlainRoute[] = [EVENTS, OPENAPI, METRICS, HEALTHZ, READYZ];
+export const PLAIN_ROUTES: readonly PlainRoute[] = [
+  EVENT_STREAM,
+  OPENAPI,
+  METRICS,
+  HEALTHZ,
+  READYZ,
+];

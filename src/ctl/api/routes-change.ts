@@ -12,7 +12,7 @@ import {
   SWITCH,
   settingsOf,
 } from '../schema.ts';
-import { GROUP_SETTINGS, INTERFACE_SETTINGS, keysOf } from '../settings.ts';
+import { GROUP_SETTINGS, INTERFACE_SETTINGS, settingKeys } from '../settings.ts';
 
 const SAVE_QUERY = closed(
   {
@@ -100,7 +100,7 @@ const GROUPS: readonly ApiRoute[] = [
     'Change keys of a group’s configuration',
     ({ backend, parameters, body }, request) =>
       backend.setGroup(parameters.name, body as Settings, request),
-    { body: settingsOf(keysOf(GROUP_SETTINGS)) },
+    { body: settingsOf(settingKeys(GROUP_SETTINGS)) },
   ),
   change(
     'addMember',
@@ -154,7 +154,7 @@ const INTERFACES: readonly ApiRoute[] = [
     'Change keys of an interface’s configuration',
     ({ backend, parameters, body }, request) =>
       backend.setInterface(parameters.ifname, body as Settings, request),
-    { body: settingsOf(keysOf(INTERFACE_SETTINGS)) },
+    { body: settingsOf(settingKeys(INTERFACE_SETTINGS)) },
   ),
   operation('offline', 'Take an interface out of use; others take over', (call) =>
     call.backend.offlineInterface(call.parameters.ifname, call.by),

@@ -10,7 +10,7 @@ import type { KstatRecord } from '../../stats/kstat.ts';
 import type { ControlBackend } from '../backend.ts';
 import { kstatPatternParse } from '../kstat-pattern.ts';
 import { type ApiRoute, routeName } from '../route.ts';
-import { closed, FILE_NAME, fileText, listOf } from '../schema.ts';
+import { arrayOf, closed, FILE_NAME, fileText } from '../schema.ts';
 import { CHANGES } from './routes-change.ts';
 
 /** The file's text as JSON: each line break and quote takes two bytes; and the rest of the body. */
@@ -34,34 +34,34 @@ const READS: readonly ApiRoute[] = [
     ref('Status'),
     ({ backend }) => backend.status(),
   ),
-  read('groups', '/v1/groups', 'All groups', listOf(ref('Group')), ({ backend }) =>
+  read('groups', '/v1/groups', 'All groups', arrayOf(ref('Group')), ({ backend }) =>
     backend.groups(),
   ),
-  read('interfaces', '/v1/interfaces', 'All interfaces', listOf(ref('Interface')), ({ backend }) =>
+  read('interfaces', '/v1/interfaces', 'All interfaces', arrayOf(ref('Interface')), ({ backend }) =>
     backend.interfaces(),
   ),
   read(
     'addresses',
     '/v1/addresses',
     'All data and test addresses',
-    listOf(ref('Address')),
+    arrayOf(ref('Address')),
     ({ backend }) => backend.addresses(),
   ),
   read(
     'neighbors',
     '/v1/neighbors',
     'The neighbour cache',
-    listOf(ref('Neighbor')),
+    arrayOf(ref('Neighbor')),
     ({ backend }) => backend.neighbors(),
   ),
   read(
     'multicast',
     '/v1/multicast',
     'Multicast memberships that were asked for',
-    listOf(ref('Multicast')),
+    arrayOf(ref('Multicast')),
     ({ backend }) => backend.multicast(),
   ),
-  read('targets', '/v1/targets', 'Hosts that are probed', listOf(ref('Target')), ({ backend }) =>
+  read('targets', '/v1/targets', 'Hosts that are probed', arrayOf(ref('Target')), ({ backend }) =>
     backend.targets(),
   ),
   {
@@ -69,7 +69,7 @@ const READS: readonly ApiRoute[] = [
       'kstats',
       '/v1/kstats',
       'Statistics, all or those of module:instance:name, each a glob',
-      listOf(ref('Kstat')),
+      arrayOf(ref('Kstat')),
       ({ backend, query }) => kstats(backend, query.pattern ?? ''),
     ),
     query: closed(
@@ -88,7 +88,7 @@ const READS: readonly ApiRoute[] = [
     'config',
     '/v1/config',
     'The configuration, each value with its origin',
-    listOf(ref('ConfigValue')),
+    arrayOf(ref('ConfigValue')),
     ({ backend }) => backend.config(),
   ),
 ];

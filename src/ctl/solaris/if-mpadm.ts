@@ -4,7 +4,7 @@
  */
 
 import { type ErrorCode, OperatorError } from '../../base/errors.ts';
-import { INTERFACE } from '../../model/rows.ts';
+import { INTERFACE_ROW } from '../../model/rows.ts';
 
 import type { ControlClient } from '../client.ts';
 import { FatalError, type Tool, type ToolProcess, toolMain, UsageError } from './tool.ts';
@@ -68,7 +68,7 @@ async function act(action: Action, ifname: string, client: ControlClient): Promi
   const refuse = (why: string): never => {
     throw new FatalError(`${action.cannot} ${ifname}: ${why}`);
   };
-  const rows = await client.rows(INTERFACE, '/v1/interfaces');
+  const rows = await client.rows(INTERFACE_ROW, '/v1/interfaces');
   const row = rows.find((one) => one.ifname === ifname);
   if (row === undefined) return refuse('not a physical interface of IPMP');
   if (row.group === null) return refuse('not in an IPMP group');

@@ -9,13 +9,13 @@
  */
 
 import {
-  ADDRESS,
+  ADDRESS_ROW,
   type AddressRow,
-  GROUP,
+  GROUP_ROW,
   type GroupRow,
-  INTERFACE,
+  INTERFACE_ROW,
   type InterfaceRow,
-  TARGET,
+  TARGET_ROW,
   type TargetRow,
 } from '../../model/rows.ts';
 import {
@@ -123,10 +123,10 @@ export function ipmpstatMain(words: readonly string[], process: IpmpstatProcess)
       const { fields, unknown } = selectFields(mode.fields, given.get('o'), isParsable);
       if (unknown.length > 0) warn(`ignoring unknown output field(s) ${unknown.join(', ')}`);
       const rows = await mode.rows({
-        groups: () => client.rows(GROUP, '/v1/groups'),
-        interfaces: () => client.rows(INTERFACE, '/v1/interfaces'),
-        addresses: () => client.rows(ADDRESS, '/v1/addresses'),
-        targets: () => client.rows(TARGET, '/v1/targets'),
+        groups: () => client.rows(GROUP_ROW, '/v1/groups'),
+        interfaces: () => client.rows(INTERFACE_ROW, '/v1/interfaces'),
+        addresses: () => client.rows(ADDRESS_ROW, '/v1/addresses'),
+        targets: () => client.rows(TARGET_ROW, '/v1/targets'),
         warn,
       });
       const shown = given.has('n') ? rows : await withHostNames(rows, fields, process);

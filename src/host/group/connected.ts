@@ -27,7 +27,7 @@ export function lackingConnected(
   addresses: readonly HostAddress[],
   routes: readonly HostRoute[],
 ): HostRoute[] {
-  const found = new Set(routes.filter((route) => route.family === 4).map(networkOf));
+  const found = new Set(routes.filter((route) => route.family === 4).map(networkText));
   return addresses.flatMap(({ family, address, prefixLength, flags }) => {
     const isWithout = (flags & (IFA_F_SECONDARY | IFA_F_NOPREFIXROUTE)) !== 0;
     const own = ipv4Parse(address);
@@ -47,11 +47,11 @@ export function lackingConnected(
       nexthopId: 0,
       hops: [],
     };
-    return found.has(networkOf(route)) ? [] : [route];
+    return found.has(networkText(route)) ? [] : [route];
   });
 }
 
 /** 'A.B.C.D/L' of a route. */
-export function networkOf({ destination, prefixLength }: HostRoute): string {
+export function networkText({ destination, prefixLength }: HostRoute): string {
   return `${destination}/${prefixLength}`;
 }

@@ -32,7 +32,7 @@ import { operatorErrorOf } from '../refusal.ts';
 import { devicePath } from '../silence/sysctl.ts';
 import type { Changes } from '../undo/restore.ts';
 import { GroupAddresses } from './addresses.ts';
-import { lackingConnected, networkOf } from './connected.ts';
+import { lackingConnected, networkText } from './connected.ts';
 import { Memberships } from './multicast.ts';
 import { GroupRoutes, type LackingRoute } from './routes.ts';
 
@@ -237,7 +237,7 @@ export class GroupDevice implements Held {
     return {
       addresses: this.#addresses.lacking(addresses),
       routes: this.#routes.lacking(routes),
-      connected: this.#lackingConnected().map(networkOf),
+      connected: this.#lackingConnected().map(networkText),
     };
   }
 

@@ -107,7 +107,9 @@ function addressText(bytes: Buffer | undefined): string | undefined {
 }
 
 /** The address in an RTM_NEWADDR or RTM_DELADDR with its device; undefined if unreadable. */
-export function addressParse(body: Buffer): { ifindex: number; address: HostAddress } | undefined {
+export function hostAddressParse(
+  body: Buffer,
+): { ifindex: number; address: HostAddress } | undefined {
   if (body.length < ADDRESS_HEADER_LENGTH) return undefined;
   const attributes = attributesOf(body.subarray(ADDRESS_HEADER_LENGTH));
   const address = addressText(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS));

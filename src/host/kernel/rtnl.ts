@@ -25,9 +25,9 @@ import {
   addressAdd,
   addressDelete,
   addressDump,
-  addressParse,
   connectedAppend,
   connectedDelete,
+  hostAddressParse,
   routeAdd,
   routeDelete,
   routeDump,
@@ -141,7 +141,7 @@ export class Rtnl {
     const what = `list the addresses of device ${ifindex}`;
     const replies = await absentIf(this.#client.request(what, addressDump(ifindex)), 'ENODEV');
     return parsed(replies, (body) => {
-      const found = addressParse(body);
+      const found = hostAddressParse(body);
       return found?.ifindex === ifindex ? found.address : undefined;
     });
   }

@@ -23,6 +23,7 @@ import { OperatorError } from '../../base/errors.ts';
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { MAX_GROUPS, MAX_NICS } from '../../model/limits.ts';
+import { alreadyMember } from '../../model/refusals.ts';
 import {
   checkNameIsFree,
   findGroup,
@@ -43,7 +44,7 @@ import {
 } from '../object/spec.ts';
 import { TrackedPhyint } from '../object/tracked.ts';
 import { dropAddresses, retryUnserved } from './addresses.ts';
-import { alreadyIn, becomeWriter, joinGroup, leave, leaveGroup } from './membership.ts';
+import { becomeWriter, joinGroup, leave, leaveGroup } from './membership.ts';
 import { unsteer } from './settle.ts';
 import { addTestAddresses, checkTestAddresses } from './test-addresses.ts';
 
@@ -91,7 +92,7 @@ export function* createGroup(ctx: IpmpContext, spec: GroupSpec): Operation<void>
   for (const ifname of spec.interfaces) {
     const tracked = findInterface(ctx, ifname);
     const other = tracked.group ?? tracked.joining;
-    if (other !== undefined) throw alreadyIn(ifname, other.name);
+    if (other !== undefined) throw alreadyMember(ifname, other.name);
   }
   const index = lowestFree(
     MAX_GROUPS,

@@ -21,6 +21,7 @@ import { acquire, type Held } from '../../base/lock.ts';
 import { type Operation, sleepFor } from '../../base/operation.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
+import { alreadyMember } from '../../model/refusals.ts';
 import { READ_BUDGET_MS, within } from '../../stats/collector.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../stats/schema.ts';
 import { clashes } from '../decide/health.ts';
@@ -108,7 +109,7 @@ function* acceptJoin(
   const { name } = tracked;
   const present = tracked.group ?? tracked.joining;
   if (present !== undefined && present === lookupGroup(ctx, groupName)) return undefined;
-  if (present !== undefined) throw alreadyIn(name, present.name);
+  if (present !== undefined) throw alreadyMember(name, present.name);
   const group = findGroup(ctx, groupName);
   if (group.members.length + group.pendingJoins >= MAX_GROUP_MEMBERS) {
     const message = `group ${group.name} has ${MAX_GROUP_MEMBERS} members already`;
@@ -244,14 +245,5 @@ function ask(ctx: IpmpContext, tracked: TrackedPhyint): Operation<LinkCounters> 
   const deadlineMs = scheduler.nowMs + READ_BUDGET_MS;
   return within(`statistics of ${tracked.name}`, deadlineMs, () =>
     linkStatistics(tracked.nic, tracked.name),
-  );
-}
-
-/** Refusal: a NIC is in one group at a time. */
-export function alreadyIn(ifname: string, groupName: string): OperatorError {
-  return new OperatorError(
-    'EALREADY',
-    `interface ${ifname} is already in group ${groupName}`,
-    `remove it there first: ipmpadm group remove ${groupName} ${ifname}`,
   );
 }

@@ -15,6 +15,7 @@ import { OperatorError } from '../../base/errors.ts';
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { causeSentence } from '../../model/causes.ts';
+import { checkName } from '../../model/names.ts';
 import { clashes } from '../decide/health.ts';
 import {
   checkNameIsFree,
@@ -28,7 +29,7 @@ import {
   structureChanged,
 } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
-import { checkGroupSettings, checkName, type GroupSettings } from '../object/spec.ts';
+import { checkGroupSettings, type GroupSettings } from '../object/spec.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 import { judgeAgain } from './inputs.ts';
 import { becomeWriter, setWithdrawal, untilUnused, withdraw } from './membership.ts';

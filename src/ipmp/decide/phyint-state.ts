@@ -39,7 +39,7 @@ import {
 import type { Cause } from '../../model/causes.ts';
 import type { InterfaceState } from '../../model/states.ts';
 
-/** Inside names of the states; `INTERFACE_STATES` gives the names shown. */
+/** Inside names of the states; `SHOWN_STATES` gives the names shown. */
 export const PHYINT_STATES = [
   'absent',
   'running',
@@ -243,7 +243,7 @@ export function phyintTransition(life: PhyintLife, event: PhyintEvent): PhyintCe
 }
 
 /** State -> the name shown. */
-export const INTERFACE_STATES: Record<PhyintState, InterfaceState> = {
+export const SHOWN_STATES: Record<PhyintState, InterfaceState> = {
   absent: 'absent',
   running: 'ok',
   failed: 'failed',

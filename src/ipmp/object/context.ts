@@ -12,6 +12,7 @@ import type { Rng } from '../../base/rng.ts';
 import type { Publication } from '../../datapath/tables/fib.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { EventName } from '../../model/events.ts';
+import { groupExists, interfaceExists, noGroup, noInterface } from '../../model/refusals.ts';
 import type { LinkStatistics } from '../../stats/collector.ts';
 import type { DropReason } from '../../stats/drop-reasons.ts';
 import type { KstatChain } from '../../stats/kstat.ts';
@@ -239,44 +240,35 @@ export function lookupGroup(ctx: IpmpContext, name: string): IpmpGroup | undefin
 /** As `lookupGroup`; refused with ENOENT, also while it is being deleted. */
 export function findGroup(ctx: IpmpContext, name: string): IpmpGroup {
   const group = lookupGroup(ctx, name);
-  if (group === undefined) throw new OperatorError('ENOENT', `there is no group ${name}`);
+  if (group === undefined) throw noGroup(name);
   refuseCondemnedGroup(group);
   return group;
 }
 
 /** Re-check after a wait: ENOENT if the group has been condemned meanwhile. */
 export function refuseCondemnedGroup({ name, references }: IpmpGroup): void {
-  if (references.condemned) throw new OperatorError('ENOENT', `there is no group ${name}`);
+  if (references.condemned) throw noGroup(name);
 }
 
 /** The interface of that name; refused with ENXIO, also while it is being deleted. */
 export function findInterface(ctx: IpmpContext, name: string): TrackedPhyint {
   const tracked = ctx.interfaces.get(name);
-  if (tracked === undefined) throw new OperatorError('ENXIO', `there is no interface ${name}`);
+  if (tracked === undefined) throw noInterface(name);
   refuseCondemnedInterface(tracked);
   return tracked;
 }
 
 /** Re-check after a wait: ENXIO if the interface has been condemned meanwhile. */
 export function refuseCondemnedInterface({ name, phyint }: TrackedPhyint): void {
-  if (phyint.references.condemned) {
-    throw new OperatorError('ENXIO', `there is no interface ${name}`);
-  }
+  if (phyint.references.condemned) throw noInterface(name);
 }
 
 /** EEXIST if an interface has the name, or a group (but `except`) or its device. */
 export function checkNameIsFree(ctx: IpmpContext, name: string, except?: IpmpGroup): void {
-  if (ctx.interfaces.has(name)) {
-    throw new OperatorError('EEXIST', `there is an interface ${name} already`);
-  }
+  if (ctx.interfaces.has(name)) throw interfaceExists(name);
   for (const group of ctx.groups.values()) {
     if (group === except || (group.name !== name && group.ifname !== name)) continue;
-    throw new OperatorError('EEXIST', takenBy(group, name));
+    if (!group.references.condemned) throw groupExists(name, group.name);
+    throw new OperatorError('EEXIST', `group ${group.name} is still being deleted`);
   }
-}
-
-function takenBy({ name, ifname, references }: IpmpGroup, taken: string): string {
-  if (references.condemned) return `group ${name} is still being deleted`;
-  if (name === taken) return `there is a group ${taken} already`;
-  return `${ifname} is the device of group ${name}`;
 }

@@ -6,7 +6,6 @@
 
 import { OperatorError } from '../../base/errors.ts';
 import {
-  DEVICE_NAME_LENGTH_MAX,
   FAILURE_DETECTION_MAX_MS,
   FAILURE_DETECTION_MIN_MS,
   FLAP_UPS_MAX,
@@ -15,6 +14,7 @@ import {
   NEIGHBOR_LIMIT_MAX,
   NEIGHBOR_LIMIT_MIN,
 } from '../../model/limits.ts';
+import { checkName } from '../../model/names.ts';
 import type { Spreading } from '../../model/states.ts';
 import { type Prefix, prefixParse } from '../../wire/addr.ts';
 
@@ -62,27 +62,6 @@ export interface GroupSpec extends GroupSettings {
   readonly groupName?: string;
   /** Names of its members, in order of joining. */
   readonly interfaces: readonly string[];
-}
-
-const NAME = /^[A-Za-z][A-Za-z0-9._-]*$/;
-
-/**
- * Refuses a name that cannot be a device's, nor a group's own: either stands where the other does.
- * EINVAL, ENAMETOOLONG.
- */
-export function checkName(what: string, name: string): void {
-  if (name.length > DEVICE_NAME_LENGTH_MAX) {
-    throw new OperatorError(
-      'ENAMETOOLONG',
-      `${what} name ${name} has ${name.length} characters (at most ${DEVICE_NAME_LENGTH_MAX})`,
-    );
-  }
-  if (!NAME.test(name)) {
-    throw new OperatorError(
-      'EINVAL',
-      `${what} name "${name}" is not allowed (a letter, then letters, digits, ".", "_", "-")`,
-    );
-  }
 }
 
 /** Refuses an interface that cannot be: EINVAL, ENAMETOOLONG. */

@@ -16,7 +16,6 @@ import { LinkKstat } from '../../stats/collector.ts';
 import type { MemberCounters } from '../../stats/group-counters.ts';
 import { FlapDamping } from '../decide/damping.ts';
 import {
-  INTERFACE_STATES,
   type PhyintCell,
   type PhyintEvent,
   type PhyintLife,
@@ -24,6 +23,7 @@ import {
   phyintFlags,
   phyintIsOffline,
   phyintTransition,
+  SHOWN_STATES,
 } from '../decide/phyint-state.ts';
 import type { Candidate } from '../decide/standby.ts';
 import type { IpmpContext } from './context.ts';
@@ -155,7 +155,7 @@ export class TrackedPhyint implements Candidate, PhyintLife {
   }
 
   get shownState(): InterfaceState {
-    return INTERFACE_STATES[this.state];
+    return SHOWN_STATES[this.state];
   }
 
   // What changes the flags; all of it inside the region

@@ -1,6 +1,6 @@
 /** Makes the flat rows of `show` out of the live objects; of what may be many, out of copies. */
 
-import type { NeighborRow as LanNeighborRow } from '../../ip/lan.ts';
+import type { NeighborView } from '../../ip/lan.ts';
 import type { Ipif } from '../../ip/object/ipif.ts';
 import { phyintFlagNames } from '../../ip/object/phyint.ts';
 import { type Cause, causeSentence } from '../../model/causes.ts';
@@ -247,7 +247,7 @@ export function takeNeighbors(ctx: IpmpContext): Iterable<NeighborRow> {
   })();
 }
 
-function neighborRow(group: string, row: LanNeighborRow): NeighborRow {
+function neighborRow(group: string, row: NeighborView): NeighborRow {
   return {
     dst: ipv4Format(row.address),
     lladdr: macText(row.mac),

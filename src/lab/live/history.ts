@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../../ctl/client.ts';
 import { rowRead } from '../../model/fields.ts';
 import type { EventRow } from '../../model/rows.ts';
-import { EVENT } from '../../model/rows.ts';
+import { EVENT_ROW } from '../../model/rows.ts';
 import type { Heard } from './state.ts';
 
 /** Ours: more than the largest terminal has lines. */
@@ -33,7 +33,7 @@ export class EventHistory {
       try {
         await client.events(({ data }) => {
           hasHeard = true;
-          this.#keep(rowRead(EVENT, JSON.parse(data)));
+          this.#keep(rowRead(EVENT_ROW, JSON.parse(data)));
         }, signal);
       } catch (error) {
         // A daemon that is away is told by the view; here it is only asked again.

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../base/errors.ts';
 import { ControlClient } from '../../ctl/client.ts';
 import { rowRead } from '../../model/fields.ts';
-import { ADDRESS, INTERFACE, KSTAT, STATUS } from '../../model/rows.ts';
+import { ADDRESS_ROW, INTERFACE_ROW, KSTAT_ROW, STATUS_ROW } from '../../model/rows.ts';
 import type { Lab, Say } from '../demonstration.ts';
 import type { EventHistory } from './history.ts';
 import { type Key, keysOf } from './keys.ts';
@@ -135,12 +135,12 @@ class LiveView {
     const client = this.#client;
     const [status, interfaces, addresses, groupKstats, linkKstats] = await Promise.all([
       client.request('GET', '/v1/status'),
-      client.rows(INTERFACE, '/v1/interfaces'),
-      client.rows(ADDRESS, '/v1/addresses'),
-      client.rows(KSTAT, '/v1/kstats?pattern=ipmp'),
-      client.rows(KSTAT, '/v1/kstats?pattern=link'),
+      client.rows(INTERFACE_ROW, '/v1/interfaces'),
+      client.rows(ADDRESS_ROW, '/v1/addresses'),
+      client.rows(KSTAT_ROW, '/v1/kstats?pattern=ipmp'),
+      client.rows(KSTAT_ROW, '/v1/kstats?pattern=link'),
     ]);
-    const { version, uptime_s: uptimeS, groups } = rowRead(STATUS, status);
+    const { version, uptime_s: uptimeS, groups } = rowRead(STATUS_ROW, status);
     this.#daemon = { version, uptimeS, groups, interfaces, addresses };
     const kstats = [...groupKstats, ...linkKstats];
     this.#rates = this.#meter.handleKstats(kstats);

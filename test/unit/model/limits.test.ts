@@ -10,7 +10,7 @@ import { durationParse } from '../../../src/base/text/duration.ts';
 import { configFromSources, configSchema } from '../../../src/config/load.ts';
 import { GROUP_SETTINGS, INTERFACE_SETTINGS } from '../../../src/ctl/settings.ts';
 import { controlMemoryCreate } from '../../../src/datapath/tables/layout.ts';
-import { checkGroupSettings, checkName } from '../../../src/ipmp/object/spec.ts';
+import { checkGroupSettings } from '../../../src/ipmp/object/spec.ts';
 import {
   DEVICE_NAME_LENGTH_MAX,
   FAILURE_DETECTION_MAX_MS,
@@ -27,6 +27,7 @@ import {
   NEIGHBOR_LIMIT_MIN,
   SOCKET_PATH_MAX,
 } from '../../../src/model/limits.ts';
+import { checkName } from '../../../src/model/names.ts';
 
 /** Keywords of a schema that hold a number. */
 const NUMERIC = [

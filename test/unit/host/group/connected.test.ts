@@ -2,7 +2,11 @@
 
 import { deepEqual } from 'node:assert/strict';
 import { test } from 'node:test';
-import { isConnected, lackingConnected, networkOf } from '../../../../src/host/group/connected.ts';
+import {
+  isConnected,
+  lackingConnected,
+  networkText,
+} from '../../../../src/host/group/connected.ts';
 import type { HostAddress } from '../../../../src/host/kernel/records.ts';
 
 const PERMANENT = 0x80;
@@ -25,7 +29,7 @@ test('each network of the addresses has one connected route, with the first as i
   ];
   const lacking = lackingConnected(addresses, []);
   deepEqual(
-    lacking.map((route) => [networkOf(route), route.source]),
+    lacking.map((route) => [networkText(route), route.source]),
     [
       ['192.0.2.0/24', '192.0.2.10'],
       ['203.0.113.128/25', '203.0.113.130'],

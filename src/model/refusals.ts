@@ -1,0 +1,36 @@
+/**
+ * Refusals that both the configuration and the living objects answer, each sentence once: a command
+ * is refused by the first before anything is tried, and by the second when things have changed.
+ */
+
+import { OperatorError } from '../base/errors.ts';
+
+export function noGroup(name: string): OperatorError {
+  return new OperatorError('ENOENT', `there is no group ${name}`);
+}
+
+export function noInterface(name: string): OperatorError {
+  return new OperatorError('ENXIO', `there is no interface ${name}`);
+}
+
+export function interfaceExists(name: string): OperatorError {
+  return new OperatorError('EEXIST', `there is an interface ${name} already`);
+}
+
+/** Of a group's two names (docs/architecture.md, decision 11) the one that is taken. */
+export function groupExists(taken: string, group: string): OperatorError {
+  const isDevice = taken !== group;
+  const message = isDevice
+    ? `${taken} is the device of group ${group}`
+    : `there is a group ${taken} already`;
+  return new OperatorError('EEXIST', message);
+}
+
+/** A NIC is in one group at a time. */
+export function alreadyMember(ifname: string, group: string): OperatorError {
+  return new OperatorError(
+    'EALREADY',
+    `interface ${ifname} is already in group ${group}`,
+    `remove it there first: ipmpadm group remove ${group} ${ifname}`,
+  );
+}
