@@ -10,7 +10,7 @@
  * test/model/main-thread.pml.
  *
  * Each such call asserts that it may wait (`assertMayWait`): the addon's calls that are made at
- * once (native/addon.ts), and in tests the file system of Node (process/file-watch.ts).
+ * once (src/native/addon.ts), and in tests the file system of Node (process/file-watch.ts).
  */
 
 import { reportViolation } from './witness.ts';

@@ -3,7 +3,7 @@
  *
  * A request from the wire is answered by the NIC that received it, a request of the host up to the
  * host; both to the MAC that asked. Nothing else is ever answered: no broadcast or multicast, no
- * fragment, no other protocol, and no error is sent about any of them (reliability T9, T12), so a
+ * fragment, no other protocol, and no error is sent about any of them (T9, T12), so a
  * forger gets at most the bytes that he sent.
  */
 
@@ -49,7 +49,7 @@ import type { LanMembership, LanOutput } from './lan-port.ts';
 import type { Ill } from './object/ill.ts';
 
 // Ours
-/** Echo replies per second and LAN, and at once (reliability T12's rate for ICMP). */
+/** Echo replies per second and LAN, and at once (T12's rate for ICMP). */
 export const ECHO_RATE = 1000;
 /** Time to live of our replies: the default of RFC 1700. */
 const TIME_TO_LIVE = 64;

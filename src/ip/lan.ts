@@ -148,7 +148,7 @@ export class Lan {
     this.#finish(this.#hostEnd(frame, nowMs));
   }
 
-  /** `ipif` is served by the NIC in its `boundIll` from now on (IPMP semantics 3.7). */
+  /** `ipif` is served by the NIC in its `boundIll` from now on (docs/law.md rows 42, 43). */
   addressBound(ipif: Ipif, how: BindHow, nowMs: number): void {
     this.#resolver.delete(ipif.address, 'replaced', nowMs); // no neighbour has it
     this.#resolver.hostAnswers.forget(ipif.address);
@@ -176,7 +176,7 @@ export class Lan {
     return this.#claims.movesToldAtMs();
   }
 
-  /** The link of `ill` came up (IPMP semantics 3.8). */
+  /** The link of `ill` came up (docs/law.md row 68). */
   handleLinkUp(ill: Ill, nowMs: number): void {
     this.#claims.handleLinkUp(ill, nowMs);
   }
@@ -224,8 +224,8 @@ export class Lan {
 
   /**
    * Sets the MAC of a neighbour for good; a proxy entry (also any with a MAC of ours) is one that
-   * we answer for on the wire with the nominated NIC's MAC (IPMP semantics 4.7). Refused with
-   * EINVAL for our own addresses (IPMP semantics 2.10) and for a MAC that no single station has,
+   * we answer for on the wire with the nominated NIC's MAC (docs/law.md row 69). Refused with
+   * EINVAL for our own addresses (docs/law.md row 70) and for a MAC that no single station has,
    * with ENOBUFS when the table is full.
    */
   addStatic(address: Ipv4, mac: Mac, isProxy: boolean, nowMs: number): void {

@@ -1,5 +1,5 @@
 /**
- * What a group has counted over all of its members, past and present (ipmp-semantics 7.2):
+ * What a group has counted over all of its members, past and present (docs/law.md row 111):
  *
  *     group = baseline + sum over present members (value now - kstats0)
  *

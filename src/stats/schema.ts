@@ -3,11 +3,11 @@
  *
  * kstats, metrics, the CLI and the documentation are made from this table, so that a counter has
  * one name and one meaning everywhere. The fifteen statistics and their order are those of the
- * group kstat (ipmp-semantics 7.1).
+ * group kstat (docs/law.md row 110).
  *
  * Internally every counter is a 64-bit unsigned integer (bigint). Truncation to 32 bits happens
  * at publication only, so that 32-bit wraps of a link's own counters cancel out modulo 2^32
- * (ipmp-semantics 7.2).
+ * (docs/law.md row 111).
  */
 
 /**

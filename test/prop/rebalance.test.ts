@@ -1,4 +1,4 @@
-/** The pure planner: properties over arbitrary groups and changes (semantics 3.3 to 3.6). */
+/** The pure planner: properties over arbitrary groups and changes (docs/law.md rows 38 to 41). */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * ARP from the wire, in the order of IPMP semantics 4.4:
+ * ARP from the wire, in the order of docs/law.md rows 55 to 57:
  *
  * 1. a broadcast on a NIC that is not nominated is a copy of one that is handled elsewhere; only a
  *    request for an address that is bound to this very NIC is answered here. So is what is sent to

@@ -1,6 +1,6 @@
 /**
  * The claim of one address on the LAN: duplicate address detection, announcements and defence
- * (RFC 5227, with the times of IPMP semantics 4.5 for links that report their state).
+ * (RFC 5227, with the times of docs/law.md rows 64, 67 for links that report their state).
  *
  * A *claim* is one address for which the owner bound a NIC once. *Ready* means verified, but no
  * NIC serves it at the moment.
@@ -24,7 +24,7 @@
  * holder two questions a second, and other stations nothing. Its tries (that is: series of probes)
  * are limited as RFC 5227 2.1.1 has it, whatever happens to its binding.
  *
- * Series of an address begin at most once a second (reliability T17). A move within it is announced
+ * Series of an address begin at most once a second (T17). A move within it is announced
  * at once as part of the running series, up to MOVES_PER_SERIES times: when two NICs die
  * one after the other, peers must not wait. Further moves wait until the second is over; the
  * announcement then tells of the last one, because the NIC is looked up when it is sent.
@@ -41,7 +41,7 @@ import type { Mac } from '../../wire/addr.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
 
-// From the RFC (RFC 5227 1.1; the times are those of IPMP semantics 4.5, "fast")
+// From the RFC (RFC 5227 1.1; the times are those of docs/law.md row 64)
 /** Probes before an address counts as free (PROBE_NUM). */
 export const PROBE_COUNT = 3;
 /** The times of detection, in milliseconds. */
@@ -54,7 +54,7 @@ export interface ProbeTimes {
   /** After the last one (ANNOUNCE_WAIT); undefined: as between two. */
   readonly last: number | undefined;
 }
-/** Of a link that reports its state: a probe that leaves arrives (IPMP semantics 4.5, "fast"). */
+/** Of a link that reports its state: a probe that leaves arrives (docs/law.md row 64). */
 const FAST_PROBES: ProbeTimes = { delay: 100, least: 120, most: 180, last: undefined };
 /** Of any other: what is behind it may take a second to let frames through (RFC 5227 1.1). */
 const SLOW_PROBES: ProbeTimes = { delay: 1000, least: 1000, most: 2000, last: 2000 };
@@ -64,10 +64,12 @@ export function probeTimesOf(ill: Ill | undefined): ProbeTimes {
 }
 /** An address is defended at most once in this time (DEFEND_INTERVAL). */
 export const DEFEND_INTERVAL_MS = 10_000;
-/** An address at rest is announced once in this time, or up to a fifth later (IPMP semantics). */
+/**
+ * An address at rest is announced once in this time, or up to a fifth later (docs/law.md row 67).
+ */
 export const REFRESH_MS = 300_000;
 export const REFRESH_JITTER = 0.2;
-/** The addresses of one NIC share 100 such announcements an hour (IPMP semantics 4.5). */
+/** The addresses of one NIC share 100 such announcements an hour (docs/law.md row 67). */
 export const REFRESH_SPACING_MS = 36_000;
 
 /** A duplicate is tried again so often at once, and then once in a time (MAX_CONFLICTS … ). */
@@ -100,7 +102,7 @@ export function announceAtMs(number: number, firstMs: number, nowMs: number): nu
   return afterMs === undefined ? undefined : Math.max(firstMs + afterMs, nowMs + ANNOUNCE_GAP_MS);
 }
 
-/** One series may begin in this time, per address (reliability T17). */
+/** One series may begin in this time, per address (T17). */
 export const SERIES_INTERVAL_MS = 1000;
 /** Moves announced at once within that time. */
 export const MOVES_PER_SERIES = 3;

@@ -1,5 +1,5 @@
 /**
- * The table of neighbour cache entries and its limits (threat T6: whoever makes the host or us ask
+ * The table of neighbour cache entries and its limits (T6: whoever makes the host or us ask
  * for many addresses must not push out the neighbours that are in use).
  *
  * Entries that may make room stand in three queues, oldest first, in the order in which they are

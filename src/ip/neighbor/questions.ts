@@ -24,7 +24,7 @@ import type { Ill } from '../object/ill.ts';
 import type { Nce } from './nce.ts';
 
 // Ours
-/** Questions to everybody, per second and NIC (reliability T6): a busy host's first second. */
+/** Questions to everybody, per second and NIC (T6): a busy host's first second. */
 export const ASK_RATE = 1000;
 /** Questions to known MACs, per second and NIC: the host's own probes of its neighbours. */
 export const VERIFY_RATE = 1000;

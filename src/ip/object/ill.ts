@@ -1,5 +1,5 @@
 /**
- * The IP lower link: one address family on one interface (IPMP semantics 1.3). It carries the
+ * The IP lower link: one address family on one interface. It carries the
  * test addresses of its NIC and the list of the group's data addresses that are bound to it.
  */
 
@@ -13,7 +13,7 @@ export class Ill {
   readonly family = 4;
   /** Addresses of the NIC itself, which never move. */
   readonly testIpifs: Ipif[] = [];
-  /** Data addresses bound here, most recently bound first (IPMP semantics 3.3). */
+  /** Data addresses bound here, most recently bound first (docs/law.md row 44). */
   readonly boundIpifs: Ipif[] = [];
 
   constructor(phyint: Phyint) {

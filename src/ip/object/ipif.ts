@@ -1,5 +1,5 @@
 /**
- * One IPv4 address of the stack (IPMP semantics 1.2): a data address, which lives on the group
+ * One IPv4 address of the stack (docs/law.md rows 35, 37): a data address, which lives on the group
  * and is bound to one NIC at a time, or a test address, which stays on its NIC.
  *
  * `boundIll` belongs to the group layer (bind, unbind); `state` belongs to duplicate address
@@ -50,7 +50,7 @@ export class Ipif {
     return this.#boundIll;
   }
 
-  /** Binds an unbound data address at the head of the list of `ill` (IPMP semantics 3.3). */
+  /** Binds an unbound data address at the head of the list of `ill` (docs/law.md row 44). */
   bind(ill: Ill): void {
     assert(this.kind === 'data', 'a test address is bound for life');
     assert(this.#boundIll === undefined, 'bind of a bound address');

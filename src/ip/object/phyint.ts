@@ -1,6 +1,6 @@
 /**
  * One network interface, whatever address families run on it: its name, its number, its link and
- * the flags that decide whether a group may use it (IPMP semantics 1.4).
+ * the flags that decide whether a group may use it (docs/law.md row 34).
  *
  * The flags keep their illumos names. Their illumos bit values need 40 bits and so do not fit the
  * integer operators of the language; here they are dense bits.

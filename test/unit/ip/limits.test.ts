@@ -1,4 +1,4 @@
-/** Threats T2 and T6: what strangers and scanners can and cannot do to the neighbour cache. */
+/** T2 and T6: what strangers and scanners can and cannot do to the neighbour cache. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
