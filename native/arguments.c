@@ -69,7 +69,7 @@ void report_exception(napi_env env, napi_status status)
 
 bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values)
 {
-	/* Missing arguments arrive as undefined and are refused by whoever takes them. */
+	/* Missing arguments arrive as undefined; the function that takes them refuses them. */
 	size_t given = count;
 
 	return check_status(env, napi_get_cb_info(env, info, &given, values, NULL, NULL));

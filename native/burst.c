@@ -197,7 +197,7 @@ static void write_frames(struct burst *burst, int fd, struct ring_frame *frames,
 		if (is_refused || i >= tried)
 			write_one(fd, &frames[i]);
 	}
-	/* A driver that knows no RWF_NOWAIT (before Linux 6.4) will not learn it. */
+	/* A driver without RWF_NOWAIT (before Linux 6.4) does not gain it while it runs. */
 	if (refused > 0 && refused == tried) {
 		ring_close(ring);
 		burst->ring = NULL;

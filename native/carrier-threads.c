@@ -1,9 +1,9 @@
 /*
- * The carrier watch: link loss within a millisecond, whatever the rest of the machine does.
+ * The carrier watch: link loss is reported within a millisecond, whatever else the machine does.
  *
  * The kernel serves link events of ordinary NICs at most once a second for the whole machine,
  * so a notification may come a second late. The counter `carrier_changes` in sysfs is immediate
- * and takes no lock, but it says only that something changed. The file `carrier` tells the
+ * and takes no lock, but shows only that something changed. The file `carrier` has the
  * state, but waits for the kernel's configuration lock (rtnl), which a driver resetting its
  * hardware may hold for seconds. So there are two threads:
  *
@@ -14,14 +14,14 @@
  *             of the counter at which it was true. This also makes the kernel send the event
  *             it holds back.
  *
- * What a NIC's state is at first its caller knows from rtnetlink; the verifier confirms it.
+ * The caller gives each NIC's first state, from rtnetlink; the verifier confirms it.
  *
  * A verified state that is older than a newer change does no harm: it is a base, and the
  * ticker counts on from it. What the counter does not show (the device is set down or up by an
  * administrator) comes by a refresh that a netlink message causes.
  *
- * Order when a NIC changes: its words are stored (release), the workers' eventfds are rung,
- * then JavaScript is told. Words are written under the lock only.
+ * Order when a NIC changes: its words are stored (release), the workers' eventfds are written,
+ * then JavaScript is called. Words are written under the lock only.
  *
  * Without watches both threads sleep on condition variables. The end joins the ticker, which
  * never waits for long; the verifier is detached and owns a reference to what it uses.
@@ -65,8 +65,8 @@ void carrier_count(struct carrier_device *device)
 		device->truth.state = CARRIER_GONE;
 }
 
-/* Reads a device's true state; waits while the kernel's configuration lock is held. False if it
- * changed too often to tell the state at any one value of the counter. */
+/* Reads a device's true state; waits while the kernel's configuration lock is held. False if the
+ * counter changed too often for the state to belong to one value of it. */
 static bool verify(const struct carrier_device *device, struct carrier_truth *truth)
 {
 	kernel_gate();

@@ -64,7 +64,7 @@ static void notify_finalize(napi_env env, void *data, void *hint)
 	carrier_release(data);
 }
 
-/* The next NIC of which JavaScript has to be told, or -1. */
+/* The next NIC with a change that JavaScript has not received, or -1. */
 static int32_t take_changed(struct carrier *carrier)
 {
 	int32_t nic = -1;

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/* Shared words of one NIC: its state and the count of its changes; the rest is spare. */
+/* Shared words of one NIC: its state and the count of its changes; the others are spare. */
 #define CARRIER_WORDS_PER_NIC 4
 #define CARRIER_WORD_DOWN 0
 #define CARRIER_WORD_CHANGES 1
@@ -43,7 +43,7 @@ struct carrier_watch {
 	bool unverified; /* the verifier shall read the true states */
 	bool verifying;  /* the verifier is reading: only it may free the watch */
 	bool removed;
-	bool changed; /* JavaScript has to be told */
+	bool changed; /* JavaScript has not received it yet */
 	size_t device_count;
 	struct carrier_device devices[];
 };

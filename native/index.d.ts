@@ -1,7 +1,7 @@
 /**
- * The addon's functions as C registers them. Errors are thrown as NativeError unless a function
- * says that it returns them. Handles belong to the thread that made them; descriptors to the
- * process.
+ * The addon's functions as C registers them. Errors are thrown as NativeError, unless the comment
+ * of a function states that it returns them. Handles belong to the thread that made them,
+ * descriptors to the process.
  */
 
 /** What a failed system call throws: `code` is the errno's name ('EBUSY'), `errno` positive. */
@@ -56,7 +56,7 @@ export interface CarrierHandle {
   readonly [kind]: 'carrier';
 }
 
-/** Who connected a Unix socket, as the kernel recorded it then. */
+/** The peer of a Unix socket, as the kernel recorded it at connect. */
 export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
@@ -234,7 +234,7 @@ export interface Native extends WaitingCalls {
 
   /**
    * Sends `text` (1 to 4095 octets) as one datagram to the Unix socket at `path`; `@name` is one of
-   * the abstract namespace. Never waits. ENOENT, ECONNREFUSED: nobody listens; EAGAIN: queue full.
+   * the abstract namespace. Never waits. ENOENT, ECONNREFUSED: no listener; EAGAIN: queue full.
    */
   datagramSend(path: string, text: string): void;
 

@@ -1,6 +1,6 @@
 /*
- * The addon moves bytes between descriptors and memory that JavaScript owns; it knows nothing
- * of packets. This header is all that its files share: how arguments are taken, how errors are
+ * The addon moves bytes between descriptors and memory that JavaScript owns; it does not read
+ * packets. This header is all that its files share: how arguments are taken, how errors are
  * reported, and the one registration function per file.
  *
  * Rules: every status is checked, or dropped by a function whose name and comment say why that is

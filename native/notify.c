@@ -1,4 +1,4 @@
-/* One datagram to a Unix socket by its path: how a service manager is told of progress. */
+/* One datagram to a Unix socket by its path: how progress is reported to a service manager. */
 #include "native.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Who is at the other end of a connected Unix socket, as the kernel recorded it at connect. */
+/* The peer of a Unix socket, as the kernel recorded it at connect. */
 #include "native.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static gid_t *read_groups(int fd, socklen_t *length)
 	return NULL;
 }
 
-/* Supplementary groups of the peer; kernels before 4.13 do not tell, which reads as none. */
+/* Supplementary groups of the peer; kernels before 4.13 lack the option, which reads as none. */
 static napi_value give_groups(napi_env env, int fd)
 {
 	napi_value list = NULL;

@@ -3,7 +3,7 @@
  * memberships.
  *
  * The kernel works on a netlink request in the thread that sends it, and on the later parts of a
- * dump in the thread that receives them, mostly under its configuration lock. What it has to say
+ * dump in the thread that receives them, mostly under its configuration lock. Its answer
  * lies in the socket when the request is sent, so sending and receiving are one call here.
  */
 #include "operation.h"

@@ -1,9 +1,9 @@
 /*
  * Writing a burst by one system call, where the kernel offers io_uring.
  *
- * What a device takes is delivered before its write returns, and whoever was waiting for it is
- * woken; between two calls of write(2) the scheduler may let him run at once, frame by frame. One
- * call for the burst lets him find all of it. The writes are made in their order, while the call
+ * What a device takes is delivered before its write returns, and the receiver is woken. Between
+ * two calls of write(2) the scheduler may run the receiver at once, frame by frame. With one
+ * call the receiver finds the whole burst. The writes are made in their order, while the call
  * lasts: RWF_NOWAIT leaves none of them to a poll or to a thread of the kernel, and no request is
  * under way when ring_write returns. Where the kernel refuses the ring (io_uring_disabled, a
  * system call filter) or the driver such a write (TUN and TAP before Linux 6.4), burst.c writes

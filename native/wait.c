@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A worker waits for its queues of at most 512 NICs and 64 groups; the rest comes next time. */
+/* A worker waits for its queues of at most 512 NICs and 64 groups; more come with the next wait. */
 #define EVENTS_PER_WAIT 128
 
 static napi_value epoll_create_js(napi_env env, napi_callback_info info)

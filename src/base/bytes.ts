@@ -94,8 +94,8 @@ export function hexFormat(bytes: Uint8Array, separator = ''): string {
 }
 
 /**
- * The bytes written in `text` as pairs of hexadecimal digits; white space and colons may stand
- * between the pairs. Undefined if anything else stands there.
+ * The bytes written in `text` as pairs of hexadecimal digits; white space and colons may separate
+ * the pairs. Undefined if the text has anything else.
  */
 export function hexParse(text: string): Uint8Array | undefined {
   if (!/^[\s:]*(?:[0-9a-f]{2}[\s:]*)*$/i.test(text)) return undefined;

@@ -10,7 +10,7 @@
  *
  * Modelled in test/model/new-order.pml; what must not come back: test/model/old-order.pml.
  *
- * Invariants (checked always; the witness says what a violation leads to)
+ * Invariants (checked always; witness.ts has the consequence of each violation)
  * 1. A task takes waiting locks in rising rank, never one it owns, never with a region open. What
  *    is owned by a task that waits for it counts as its own.
  * 2. A region is not entered while it is open, and its body returns no generator or Promise.
@@ -71,7 +71,7 @@ export class Held {
     this.#trace = trace;
   }
 
-  /** Who took it, and where. */
+  /** The task that took it, and where. */
   get place(): Place {
     return { what: `${this.task.label} takes ${this.lock.name}`, trace: this.#trace };
   }
@@ -159,7 +159,7 @@ class OwnerOf implements Blockers {
   }
 }
 
-/** Compares what is wanted with all that the task, and whoever waits for it, owns already. */
+/** Compares a wanted lock with all that the task, and every task that waits for it, owns. */
 function checkOrder(wanted: Held): void {
   for (let owner: Task<unknown> | undefined = wanted.task; owner; owner = owner.parent) {
     for (const held of owner.held) checkPair(held, wanted);
@@ -187,7 +187,7 @@ export type Settled<T> = T extends PromiseLike<unknown> | Generator<unknown, unk
 /** A section that runs to its end in one turn. Reading and writing exclude each other alike. */
 export class Region {
   readonly name: string;
-  /** Monotonic milliseconds for measuring; undefined where nobody asks for the figure. */
+  /** Monotonic milliseconds for measuring; undefined where the figure is not used. */
   clock: (() => number) | undefined;
   /** The longest time between entering and leaving, in milliseconds. */
   longestHoldMs = 0;

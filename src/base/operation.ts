@@ -10,8 +10,8 @@
  *               ▲          │ yield
  *               └─ waiting ◄┘ ──> cancelled
  *
- * The scheduler owns no clock: `handleTime` moves it, `pollAt` tells when it must be called
- * next. Promises do not occur here.
+ * The scheduler owns no clock: `handleTime` moves it, `pollAt` is the time of the next call.
+ * Promises do not occur here.
  *
  * Modelled in test/model/new-order.pml.
  *

@@ -6,9 +6,9 @@
  *   linked ── condemn ──> condemned ── drained ──> unlink (in a region) ──> free
  *   hold, release         release only                                      nothing any more
  *
- * A reference remembers who took it, so that a wait for it can name whom it waits for. One that is
+ * A reference remembers the task that took it, so that a wait can name it. One that is
  * dropped without being released is noticed when its memory is reclaimed: it is reported then, and
- * given back, so that whoever waits can go on.
+ * given back, so that waiting tasks can go on.
  *
  * Modelled in test/model/new-order.pml.
  *
@@ -47,8 +47,8 @@ export function referenceCounts(): Record<string, number> {
 }
 
 /**
- * Told of dropped References. What it keeps of them must not keep them alive, nor their object:
- * where the object itself is forgotten nobody can wait for it, and there is nothing to report.
+ * Reports dropped References. What it keeps of them must not keep them alive, nor their object:
+ * where the object itself is unreachable no task can wait for it, and there is nothing to report.
  */
 const dropped = new FinalizationRegistry<{ references: WeakRef<References>; id: number }>(
   ({ references, id }) => references.deref()?.noticeDropped(id),
@@ -90,7 +90,7 @@ export class References implements Blockers {
     return byTag;
   }
 
-  /** Who holds the object, and since where. */
+  /** The holders of the object, and where each took it. */
   get places(): Place[] {
     return [...this.#holds.values()].map((hold) => this.#placeOf(hold));
   }
@@ -109,7 +109,7 @@ export class References implements Blockers {
     return reference;
   }
 
-  /** From now on nobody may hold the object; who holds it already may finish. */
+  /** From now on no new holder is accepted; present holders may finish. */
   condemn(): void {
     assert(!this.condemned, `${this.kind} ${this.name} is condemned twice`);
     this.#state = 'condemned';
@@ -138,7 +138,7 @@ export class References implements Blockers {
     this.#state = 'unlinked';
   }
 
-  /** The end of the object. Reported unless it is unlinked and nobody holds it. */
+  /** The end of the object. Reported unless it is unlinked and has no holder. */
   free(): void {
     assertNoOpenRegion(`free of ${this.kind} ${this.name}`);
     if (this.#state !== 'unlinked' || this.count > 0) {

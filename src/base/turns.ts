@@ -1,6 +1,6 @@
 /**
  * Long work in turns: a number of rows in each, and between two of them whatever else waits for
- * the thread. Who works in turns works on a copy: what it was made of may change meanwhile.
+ * the thread. Work in turns uses a copy: what the copy was made of may change meanwhile.
  */
 
 /** Rows in one turn: together under a millisecond (ours). */

@@ -1,8 +1,8 @@
 /**
- * Who waits for whom. A waiting task knows through its waker which tasks could end its wait: the
- * owner of a lock, the holders of references, the parts of a whole. A circle in this graph is a
- * deadlock, and it comes into being at the moment in which its last task begins to wait; so that
- * is when it is looked for, from that task alone.
+ * Which task waits for which. The waker of a waiting task has the tasks that could end its wait:
+ * the owner of a lock, the holders of references, the parts of a whole. A circle in this graph is a
+ * deadlock. It closes at the moment in which its last task begins to wait; so
+ * that is when it is looked for, from that task alone.
  *
  * What only time or a driver can end has no edges. A task that is ready or running has none
  * either: it may still give back what it holds.

@@ -12,7 +12,7 @@ import type { Blockers } from './wait-graph.ts';
 export class Waker {
   readonly task: Task<unknown>;
   readonly scheduler: Scheduler;
-  /** Whose progress could end the wait; undefined: nobody's in particular. */
+  /** The tasks whose progress could end the wait; undefined: no task in particular. */
   blockers: Blockers | undefined;
   #settled = false;
   #deadline: Deadline<() => void> | undefined;

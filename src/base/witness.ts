@@ -1,10 +1,10 @@
 /**
  * The witness: the one place to which every violation of the rules of locks and lifetimes is
- * reported. Those who watch (lock.ts, reference.ts, operation.ts, a boundary) find the violation;
+ * reported. The checks (lock.ts, reference.ts, operation.ts, a boundary) find the violation;
  * here it is named, counted, and its consequence decided.
  *
  * By default, so in tests and in the simulator, a report is fatal: it throws InvariantError, and
- * whoever takes a lock or a reference is remembered with its stack. A daemon in production sets a
+ * each holder of a lock or a reference is remembered with its stack. A daemon in production sets a
  * handler that logs; stacks are not kept then, and the operation goes on where that is safe. Where
  * it is not, `VIOLATIONS` says what happens instead.
  *
@@ -21,9 +21,9 @@ import { type ErrorCode, OperatorError } from './errors.ts';
  * refused with that errno, or the process cannot continue (`stop`).
  */
 export const VIOLATIONS = {
-  /** A waiting lock is taken against the ranks: a reader of a kstat wants an ipsq, say. */
+  /** A waiting lock is taken against the ranks: a reader of a kstat takes an ipsq, for example. */
   order: 'go on',
-  /** A task takes a lock that is its own already, or is owned by whoever waits for the task. */
+  /** A task takes a lock that it owns already, or that a task waiting for it owns. */
   recursion: 'EDEADLK',
   /** A task would wait for itself, through any number of others. */
   deadlock: 'EDEADLK',
@@ -33,7 +33,7 @@ export const VIOLATIONS = {
   boundary: 'go on',
   /** A call that may wait for the kernel, a driver or a file, on the thread that serves. */
   blocking: 'go on',
-  /** A region is entered while it is open, or its body wants to wait. */
+  /** A region is entered while it is open, or its body is one that can wait. */
   region: 'stop',
   /** An object that is on its way out gets another reference. */
   condemned: 'ENOENT',
@@ -53,9 +53,9 @@ export type ViolationKind = keyof typeof VIOLATIONS;
 /** All kinds, in the order of the table. */
 export const VIOLATION_KINDS = Object.keys(VIOLATIONS) as readonly ViolationKind[];
 
-/** Where somebody took what a report is about; `trace` only while stacks are kept. */
+/** Where a task took what a report is about; `trace` only while stacks are kept. */
 export interface Place {
-  /** Who and what: `read ipmp0 takes kstat ipmp0`. */
+  /** The task and the object: `read ipmp0 takes kstat ipmp0`. */
   readonly what: string;
   readonly trace: Error | undefined;
 }
@@ -68,12 +68,12 @@ export interface Violation {
   readonly places: readonly Place[];
 }
 
-/** Is told of every violation; may throw, which makes it fatal. Must not do I/O at once. */
+/** Receives every violation; may throw, which makes it fatal. Must not do I/O at once. */
 export type ViolationHandler = (violation: Violation) => void;
 
 /** Ours: frames kept with a lock or a reference; the scheduler and the lock take four of them. */
 const TRACE_FRAMES = 16;
-/** Ours: frames shown of each place: who asked, and who asked for that. */
+/** Ours: frames of the stack shown for each place. */
 const SHOWN_FRAMES = 4;
 
 const counts = Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])) as Record<
@@ -90,7 +90,7 @@ export function violationCounts(): Record<ViolationKind, number> {
 }
 
 /**
- * Has violations told to `replacement`, which makes them survivable; undefined: fatal again.
+ * Gives violations to `replacement`, which makes them survivable; undefined: fatal again.
  * Returns what undoes it.
  */
 export function setViolationHandler(replacement: ViolationHandler | undefined): () => void {

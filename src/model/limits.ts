@@ -1,5 +1,5 @@
 /**
- * The numbers that several rooms keep to, each said once: the sizes of the tables that all threads
+ * The numbers that several rooms share, each declared once: sizes of the tables that all threads
  * share, what a configuration may ask for, and how much text from outside is read. The schema in
  * config/ repeats the second for editors; test/unit/model/limits.test.ts compares the two.
  */

@@ -28,7 +28,7 @@ export const hostClock: Clock = {
   },
 };
 
-/** The kernel's CLOCK_MONOTONIC in microseconds, for those who share it with us. */
+/** The kernel's CLOCK_MONOTONIC in microseconds, for programs that share it with us. */
 export function monotonicUs(): bigint {
   return process.hrtime.bigint() / 1000n;
 }

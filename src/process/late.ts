@@ -1,6 +1,6 @@
 /**
- * What takes long, said once when it is late and once when it has been answered after all. Nothing
- * is given up for being late: the kernel cannot be called off, and what it does late succeeds.
+ * Reports of slow calls: one when a call is late, one when it has been answered after all. No call
+ * is given up for being late: the kernel cannot cancel it, and its late success counts.
  */
 
 import type { Clock } from './clock.ts';
@@ -18,7 +18,7 @@ export interface LateCall {
   readonly afterMs: number;
 }
 
-/** Is told when a call is late, and when it has been answered, however it ended. */
+/** Called when a call is late, and when it has been answered, however it ended. */
 export type LateHandler = (call: LateCall) => void;
 
 /** Logs what is late, and that it has been answered. */
@@ -28,7 +28,7 @@ export function logLate(log: HostLog, { what, isAnswered, afterMs }: LateCall): 
   else log.warn(fields, `${what}: not answered yet; packets, failovers and the API go on`);
 }
 
-/** The result of `call`; `onLate` is told if it takes longer than LATE_MS. */
+/** The result of `call`; `onLate` is called if it takes longer than LATE_MS. */
 export async function reportingLate<T>(
   what: string,
   clock: Clock,

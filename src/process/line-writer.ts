@@ -13,7 +13,7 @@ import { write, writeSync } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
 import { hostClock } from './clock.ts';
 
-/** Bytes that wait for the reader (ours): what SIGUSR1 tells of the largest host has room. */
+/** Bytes that wait for the reader (ours): the report of SIGUSR1 on the largest host has room. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Bytes in one write: a quarter of a pipe. */
@@ -95,7 +95,7 @@ export class LineWriter {
     this.onRecovered?.(lost);
   }
 
-  /** The process ends by a failure: what waits is written now, unless nobody reads it. */
+  /** The process ends by a failure: what waits is written now, unless the reader is gone. */
   #writeAtExit(): void {
     const waiting = Buffer.from(this.#waiting.splice(0).join(''));
     let rest = this.#held === undefined ? waiting : Buffer.concat([this.#held, waiting]);

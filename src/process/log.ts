@@ -8,7 +8,7 @@ import { LineWriter } from './line-writer.ts';
 
 export type Log = Logger;
 
-/** As much of a log as those need who write a line now and then. */
+/** The part of a log that rooms use which write a line now and then. */
 export interface HostLog {
   info(fields: Record<string, unknown>, message: string): void;
   warn(fields: Record<string, unknown>, message: string): void;

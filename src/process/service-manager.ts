@@ -1,7 +1,7 @@
 /**
- * Words with the service manager that started us, sd_notify(3): ready, reloading, stopping, alive.
- * Without one (NOTIFY_SOCKET is not set) nothing is said. What it cannot be told is logged once and
- * changes nothing else: the network matters more than who supervises it.
+ * Notifications to the service manager that started us, sd_notify(3): ready, reloading, stopping,
+ * alive. Without one (NOTIFY_SOCKET is not set) nothing is sent. A failure to send is logged once
+ * and changes nothing else: the network matters more than its supervision.
  */
 
 import { native } from '../native/addon.ts';
@@ -20,14 +20,14 @@ export interface ServiceState {
   readonly STATUS?: string;
 }
 
-/** The environment that a service manager gives, as sd_notify(3) and sd_watchdog_enabled(3) say. */
+/** The environment that a service manager sets, see sd_notify(3) and sd_watchdog_enabled(3). */
 type Environment = Readonly<
   Partial<Record<'NOTIFY_SOCKET' | 'WATCHDOG_USEC' | 'WATCHDOG_PID', string>>
 >;
 
-/** The service manager, or nobody. */
+/** The service manager, or none. */
 export class ServiceManager {
-  /** It kills us if it hears nothing for so long, in milliseconds; undefined: it does not. */
+  /** It kills us after so long without a notification, in milliseconds; undefined: it does not. */
   readonly watchdogMs: number | undefined;
   readonly #socket: string | undefined;
   readonly #log: Log;
@@ -43,7 +43,7 @@ export class ServiceManager {
     this.#log = log;
   }
 
-  /** Says `state`; a STATUS has no line breaks left. */
+  /** Sends `state`; line breaks of a STATUS become spaces. */
   notify(state: ServiceState): void {
     if (this.#socket === undefined) return;
     const lines = Object.entries(state).map(([name, value]: [string, string]) => {
@@ -56,7 +56,7 @@ export class ServiceManager {
       this.#hasFailed = true;
       this.#log.warn(
         { event: 'service-manager-deaf', socket: this.#socket, err: error },
-        'the service manager cannot be told',
+        'the service manager cannot be notified',
       );
     }
   }

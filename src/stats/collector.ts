@@ -10,10 +10,10 @@
  *                     Else note, sum, publish, in one turn
  *
  * Why one turn: a leave between noting and publishing would commit a value that the reader has
- * not noted yet, and the next total would be smaller (group-counters.ts tells the whole of it).
+ * not noted yet, and the next total would be smaller (see group-counters.ts).
  *
  * The budget of 200 ms counts from the reader's arrival, waiting for the owner included. So
- * whoever removes the kstat waits at most 200 ms, however many readers are queued before it; a
+ * the remover of the kstat waits at most 200 ms, however many readers are queued before it; a
  * reader that runs out of time gives the last published reading, marked stale.
  *
  * Invariants: (1) no published counter ever falls. (2) While a driver is asked, no region is
@@ -212,7 +212,7 @@ export class GroupKstat extends DriverKstat<KstatSource> {
     );
   }
 
-  /** Notes what the drivers said and publishes the sum; in the region. */
+  /** Notes what the drivers answered and publishes the sum; in the region. */
   #note(members: readonly KstatMember[], answers: readonly Outcome<LinkCounters>[]): KstatReading {
     let stale = false;
     members.forEach((member, index) => {

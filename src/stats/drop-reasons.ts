@@ -3,8 +3,8 @@
  *
  * Every frame that the daemon does not deliver, answer or hand on ends in exactly one of these
  * reasons, and each reason is one counter: the statistic `ipmpd:0:drops:<reason>` and the series
- * `ipmp_drops_total{reason="<reason>"}`. The sentence is what an operator reads, so it says what
- * the frame was, not where the code is.
+ * `ipmp_drops_total{reason="<reason>"}`. The sentence is what an operator reads, so it describes
+ * the frame, not the place in the code.
  *
  * Two sections, by the layer that gives the reason. Names are snake_case, unique over both
  * sections, and stable once released: dashboards and alert rules name them.
@@ -53,7 +53,7 @@ export const DROP_REASONS = {
     arp_other_target: 'ARP request of a stranger for an address that is not ours',
     arp_other_interface:
       'ARP request for an address of ours that another interface serves and answers',
-    arp_unsolicited: 'ARP reply or announcement of a station that nobody asked about',
+    arp_unsolicited: 'ARP reply or announcement of a station without a question of ours',
     arp_static_neighbor: 'ARP that contradicts a neighbor set by the operator',
     arp_change_locked: 'ARP with yet another MAC for a neighbor that changed it within a second',
     arp_conflict:
@@ -63,12 +63,12 @@ export const DROP_REASONS = {
     host_down: 'ARP while the device of the group is set down',
     host_detection:
       'the host’s own detection or announcement of an address, which the stack does itself',
-    host_arp_reply: 'ARP reply of the host, whom nobody asked',
+    host_arp_reply: 'ARP reply of the host without a question of ours',
     host_own_target: 'ARP request of the host for an address that is its own',
     neighbor_table_full: 'question about a new neighbor while no entry of the table may give way',
     neighbor_incomplete_limit: 'question about a new neighbor while too many are being asked',
     neighbor_rate_limited: 'question about a neighbor beyond the rate of the interface',
-    neighbor_waiters_full: 'question about a neighbor for whom too many wait already',
+    neighbor_waiters_full: 'question about a neighbor for which too many wait already',
     local_destination: 'to the stack itself, but not to an address of the interface it came to',
     local_source: 'to the stack itself from an address that cannot be answered',
     local_fragment: 'fragment to an address of the stack itself, which reassembles nothing',

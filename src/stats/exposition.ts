@@ -35,7 +35,7 @@ export class MetricFamily {
   }
 }
 
-/** Labels as they stand behind the name of a metric; nothing if there are none. */
+/** Labels in the form that follows the name of a metric; nothing if there are none. */
 export function labelText(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;

@@ -13,8 +13,8 @@
  *
  * 1. *High-water mark*: whatever a reader publishes is noted in the member first (`noteSeen`), and
  *    a leave commits the larger of its own value and that mark.
- * 2. *One turn*: noting and summing happen in one region, and the sum is over those who are members
- *    then, not over those of the reader's snapshot.
+ * 2. *One turn*: noting and summing happen in one region, and the sum is over the members of that
+ *    moment, not over those of the reader's snapshot.
  * 3. *Generation*: every join and leave raises it; a reader whose snapshot has another one starts
  *    anew, so that a member that has joined meanwhile is asked too.
  *

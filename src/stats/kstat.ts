@@ -6,7 +6,7 @@
  * list has changed. A kstat has one *owner* at a time: its reader or its remover (lock rank 2).
  *
  * Order of removal, and why: the kstat is unlinked at once, so no look-up finds it; then the
- * remover waits for the owner; then the kstat is retired. Nobody waits for a reader with a region
+ * remover waits for the owner; then the kstat is retired. No task waits for a reader with a region
  * open, so the deadlock of reader and remover (test/model/old-order.pml) has no place to happen.
  * The order as it is, in all its runs: test/model/new-order.pml.
  */
@@ -43,7 +43,7 @@ export interface Kstat extends KstatIdentity {
    * last reading.
    */
   read(): Operation<KstatReading>;
-  /** No reading asks anybody any more. Called by the chain, as owner. */
+  /** From now on readings ask no driver. Called by the chain, as owner. */
   retire(): void;
 }
 
@@ -104,7 +104,7 @@ export class KstatChain {
   }
 
   /**
-   * Waits until nobody reads `kstat`, which is unlinked, and retires it. No region may be open, no
+   * Waits until `kstat`, which is unlinked, has no reader; retires it. No region may be open, no
    * later lock be held.
    */
   *destroy(kstat: Kstat): Operation<void> {
@@ -147,7 +147,7 @@ function keyOf(module: string, instance: number, name: string): string {
  */
 const READ_A_TURN = 20;
 
-/** Ours: for those whose driver does not answer the others do not wait longer. */
+/** Ours: a driver that does not answer within this delays the other kstats no longer. */
 const PATIENCE_MS = 20;
 
 /**
@@ -170,7 +170,7 @@ export function* collectKstats(
   });
 }
 
-/** Reads those from `first` on: some now, beside them the rest when these have been read. */
+/** Reads those from `first` on: some now, and concurrently the others when these have been read. */
 function* readFrom(
   kstats: readonly Kstat[],
   first: number,

@@ -2,7 +2,7 @@
  * The text of `/metrics` (contract 7), made from one snapshot.
  *
  * Our counters are absolute already, so nothing is incremented here: a rendering shows what is in
- * its snapshot and nothing else. What the process itself uses is told by prom-client. Labels come
+ * its snapshot and nothing else. prom-client adds what the process itself uses. Labels come
  * from configured names and closed lists only, so what arrives from the wire adds no series (T23).
  * Names follow prometheus.io/docs/practices/naming and, for groups, the shape of node_exporter's
  * bonding metrics.
@@ -89,7 +89,7 @@ const TRAFFIC = [
 /** Resolution of the event loop's lag: finer costs wake-ups of an idle daemon. */
 const LAG_RESOLUTION_MS = 20;
 
-/** Gauges of prom-client with the suffix of a counter; each stands there without it as well. */
+/** Gauges of prom-client with the suffix of a counter; they exist there without it as well. */
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',

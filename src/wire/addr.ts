@@ -148,7 +148,7 @@ export function ipv6Parse(text: string): Uint8Array | undefined {
   return groupsToBytes([...head, ...zeros, ...tail]);
 }
 
-/** Groups of hexadecimal digits between colons; the last two may stand in dotted decimal. */
+/** Groups of hexadecimal digits between colons; the last two may be in dotted decimal. */
 function groupsParse(text: string, mayEndInIpv4: boolean): number[] | undefined {
   if (text === '') return [];
   const groups: number[] = [];

@@ -43,7 +43,7 @@ export const ARP_REQUEST = 1;
 export const ARP_REPLY = 2;
 
 const HARDWARE_ETHERNET = 1;
-/** Stations behind bridges to token rings say so on Ethernet too; hosts (Linux) answer them. */
+/** Stations behind bridges to token rings use it on Ethernet too; hosts (Linux) answer them. */
 const HARDWARE_IEEE_802 = 6;
 
 /** A packet in values. */
@@ -88,17 +88,17 @@ export function arpTargetAddress(bytes: Uint8Array, offset: number): Ipv4 {
   return ipv4Read(bytes, offset + TARGET_ADDRESS);
 }
 
-/** The target address as a signed word, for code that runs per frame (readI32 says why). */
+/** The target address as a signed word, for code that runs per frame (see readI32). */
 export function arpTargetAddressWord(bytes: Uint8Array, offset: number): number {
   return readI32(bytes, offset + TARGET_ADDRESS);
 }
 
-/** True for the question of RFC 5227 1.1 whether anybody has an address: no sender address. */
+/** True for the question of RFC 5227 1.1 whether a station has an address: no sender address. */
 export function arpIsProbe(packet: ArpPacket): boolean {
   return packet.operation === ARP_REQUEST && packet.senderAddress === 0;
 }
 
-/** True if the sender tells about its own address, by request or reply (RFC 5227 3). */
+/** True if the sender announces its own address, by request or reply (RFC 5227 3). */
 export function arpIsAnnouncement(packet: ArpPacket): boolean {
   return packet.senderAddress !== 0 && packet.senderAddress === packet.targetAddress;
 }

@@ -1,7 +1,7 @@
 /**
  * One line of text per frame, for transcripts, logs and tests. It takes any bytes: what cannot
- * be read is said to be malformed, and nothing of the payload gets into the line, so the line
- * is short and harmless whatever a stranger has sent.
+ * be read is shown as malformed, and nothing of the payload gets into the line, so the line
+ * is short and harmless whatever a station sends.
  */
 
 import { ipv4Format, macFormat } from './addr.ts';

@@ -42,12 +42,12 @@ export function ethernetIsValid(bytes: Uint8Array, offset: number, length: numbe
   return length >= ETHERNET_HEADER_LENGTH && offset + length <= bytes.length;
 }
 
-/** Whom the frame is for. */
+/** The destination MAC of the frame. */
 export function ethernetDestination(bytes: Uint8Array, offset: number): Mac {
   return macRead(bytes, offset + DESTINATION);
 }
 
-/** Who has sent the frame. */
+/** The source MAC of the frame. */
 export function ethernetSource(bytes: Uint8Array, offset: number): Mac {
   return macRead(bytes, offset + SOURCE);
 }

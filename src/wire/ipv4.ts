@@ -139,7 +139,7 @@ export function ipv4Destination(bytes: Uint8Array, offset: number): Ipv4 {
   return ipv4Read(bytes, offset + DESTINATION);
 }
 
-/** The source address as a signed word, for code that runs per frame (readI32 says why). */
+/** The source address as a signed word, for code that runs per frame (see readI32). */
 export function ipv4SourceWord(bytes: Uint8Array, offset: number): number {
   return readI32(bytes, offset + SOURCE);
 }
