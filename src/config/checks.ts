@@ -1,5 +1,5 @@
 /**
- * What a schema cannot say: whether the parts of a configuration agree with each other. Each
+ * What a schema cannot express: whether the parts of a configuration agree with each other. Each
  * check is one function from the configuration to its findings; all of them run, so one attempt
  * shows every mistake.
  */
@@ -86,7 +86,7 @@ function checkDevices(config: Config, report: Report): void {
   }
 }
 
-/** A group's own name is nobody else's, neither as a name nor as that of a device. */
+/** A group's own name is not that of another group or of another's device. */
 function checkGroupName(
   config: Config,
   group: GroupConfig,
@@ -109,7 +109,7 @@ function checkUplinks(interfaces: readonly InterfaceConfig[], report: Report): v
   for (const nic of interfaces) {
     if (nic.uplink === null) continue;
     if (nic.bridge !== null) {
-      report(interfaceAt(nic, 'bridge'), 'stands beside uplink', 'either uplink or bridge');
+      report(interfaceAt(nic, 'bridge'), 'is given beside uplink', 'either uplink or bridge');
     }
     const user = users.get(nic.uplink);
     if (user === undefined) users.set(nic.uplink, nic.name);
@@ -209,13 +209,13 @@ function checkRoutes(group: GroupConfig, report: Report): void {
       );
     }
     const key = `${route.to} ${via?.family ?? family} ${route.via}`;
-    if (seen.has(key)) report(pointer, 'is a route that stands there already', 'each route once');
+    if (seen.has(key)) report(pointer, 'is a route that is given already', 'each route once');
     seen.add(key);
   });
 }
 
 /**
- * An address, or a route without via, says that a router is on the link; a link-local one always is
+ * An address, or a route without via, puts a router on the link; a link-local one always is there
  * (RFC 4291 2.5.6). Where no address of its family is configured, others put them on the device,
  * and then it is theirs to know.
  */
@@ -261,7 +261,7 @@ function checkNeighbors(group: GroupConfig, report: Report): void {
     else if (refusal !== undefined) {
       report(`${pointer}/dst`, `${dst} ${refusal}`, 'the address of a host');
     }
-    if (seen.has(dst)) report(pointer, `${dst} stands there already`, 'each neighbour once');
+    if (seen.has(dst)) report(pointer, `${dst} is given already`, 'each neighbour once');
     seen.add(dst);
   });
 }

@@ -1,8 +1,8 @@
 /**
- * From YAML text to a plain value that knows where each of its parts stands.
+ * From YAML text to a plain value with the place of each of its parts.
  *
  * Only what a configuration needs: mappings with text keys, lists, text, numbers, true, false,
- * null. Everything else that YAML can say (tags, several documents) is an error with its line.
+ * null. Everything else of YAML (tags, several documents) is an error with its line.
  * Sizes are bounded before anything is built, so a hostile file costs a bounded amount of time
  * and memory, and no file makes this throw.
  *
@@ -23,7 +23,7 @@ import { atOnce, type Steps } from '../base/turns.ts';
 import { DEPTH_MAX, FILE_BYTES_MAX, FILE_VALUES_MAX, TEXT_LENGTH_MAX } from '../model/limits.ts';
 import { type TooMuch, yamlSteps } from './yaml-steps.ts';
 
-/** Errors of the YAML parser that are told: after the first few they follow from each other. */
+/** Errors of the YAML parser that are reported: after the first few they follow from each other. */
 const YAML_ERRORS_MAX = 8;
 
 const TEXT_ALLOWED = `at most ${TEXT_LENGTH_MAX} characters`;
@@ -140,7 +140,7 @@ export function* documentSteps(file: string, text: string): Steps<DocumentResult
   return walk.errors.length > 0 ? { errors: walk.errors } : { value, places: walk.places };
 }
 
-/** What is said of a file that is larger than FILE_BYTES_MAX. */
+/** The error of a file that is larger than FILE_BYTES_MAX. */
 export function tooLarge(file: string): ConfigError {
   return wholeFile(file, 'the file is too large', `at most ${FILE_BYTES_MAX / 1024} KiB`);
 }
@@ -154,7 +154,7 @@ function firstLine(text: string): string {
 }
 
 /**
- * What each alias stands for: the last part with that anchor before it. One pass for all of them,
+ * The value of each alias: the last part with that anchor before it. One pass for all of them,
  * since the parser's own way goes over the whole file for each.
  */
 function aliasTargets(root: unknown): Map<Alias, unknown> {
@@ -206,7 +206,7 @@ class Walk {
     if (isAlias(node)) {
       const target = this.#targets.get(node);
       if (target === undefined) {
-        this.#refuse(pointer, line, 'is an alias', 'one whose anchor stands before it');
+        this.#refuse(pointer, line, 'is an alias', 'one whose anchor comes before it');
         return null;
       }
       return this.convert(target, pointer, depth + 1, line);
@@ -232,7 +232,7 @@ class Walk {
       }
       const below = pointerJoin(pointer, name);
       if (name in object) {
-        this.#refuse(below, keyLine, 'stands there twice', 'each key once');
+        this.#refuse(below, keyLine, 'is given twice', 'each key once');
         continue;
       }
       this.places.set(below, { file: this.#file, line: keyLine });
@@ -273,8 +273,8 @@ class Walk {
 }
 
 /**
- * What an interface, a group, or a key of one is in a file that takes away what the files before
- * it say of it.
+ * The mark of an interface, a group, or a key of one in a file that takes back what the files
+ * before it contain of it.
  */
 export const REMOVED = 'removed';
 
@@ -317,7 +317,7 @@ function merge(
     }
     return merged;
   }
-  // A key that stands there without a value ("groups:") adds nothing to a mapping, and a layer
+  // A key without a value ("groups:") adds nothing to a mapping, and a layer
   // without anything adds nothing at all.
   if (above === null && (isMapping(below) || pointer === '')) return below;
   if (place !== undefined) places.set(pointer, place);
@@ -345,7 +345,7 @@ function copyPlaces(
   }
 }
 
-/** A value that stands in no file as a document: each of its parts has the one place. */
+/** A value that is in no file, as a document: all of its parts have the same place. */
 export function documentOf(value: ConfigValue, place: Place): ConfigDocument {
   const places = new Map<string, Place>();
   const mark = (part: ConfigValue, pointer: string): void => {

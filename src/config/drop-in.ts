@@ -18,9 +18,9 @@ const HEAD = `# Written by "ipmpadm --save", on top of the files before it. Edit
 `;
 
 /**
- * `text` of `file` after `edits`; `others` are the other files, which say what has to be taken
- * away there. `text` must be YAML that `documentRead` accepts. EINVAL: it has aliases, and an edit
- * of one part would change others.
+ * `text` of `file` after `edits`; `others` are the other files, from which follows what a removal
+ * must mark here. `text` must be YAML that `documentRead` accepts. EINVAL: it has aliases, and an
+ * edit of one part would change others.
  */
 export function textEdit(
   { file, text }: ConfigSource,

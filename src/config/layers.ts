@@ -7,7 +7,7 @@
  *   the main file
  *   defaults                       of the schema
  *
- * Layers are values: an edit makes new ones, and nothing is in force before somebody says so. So
+ * Layers are values: an edit makes new ones, and nothing is in force before its commit. So
  * a change can be checked as a whole before anything of it is done, and dropped without a trace.
  */
 
@@ -46,7 +46,7 @@ export interface EffectiveConfig {
 
 export type EffectiveResult = EffectiveConfig | { readonly errors: readonly ConfigError[] };
 
-/** One change: the keys from the top, and what is to stand there (`REMOVED`: nothing). */
+/** One change: the keys from the top, and their new value (`REMOVED`: nothing). */
 export interface ConfigEdit {
   readonly path: readonly string[];
   readonly value: ConfigValue;
@@ -79,7 +79,7 @@ function set(value: ConfigValue, path: readonly string[], after: ConfigValue): C
   return mapping;
 }
 
-/** `value` without what stands at `paths`; mappings that become empty by it go too. */
+/** `value` without the values at `paths`; mappings that become empty by it go too. */
 export function valueWithout(
   value: ConfigValue,
   paths: readonly (readonly string[])[],
@@ -98,8 +98,8 @@ function without(value: ConfigValue, path: readonly string[]): ConfigValue {
 }
 
 /**
- * The edit that makes an interface or a group what `value` says and nothing else, whatever the
- * layers below say of one of that name.
+ * The edit that gives an interface or a group exactly `value`, whatever the layers below have of
+ * that name.
  */
 export function creationEdit(
   layers: ConfigLayers,

@@ -55,7 +55,7 @@ export function savedFileOf(file: string): string {
   return join(dropInDirectoryOf(file), '50-ipmpadm.yaml');
 }
 
-/** Reads `file` and its drop-ins, or says all that is wrong with them. */
+/** Reads `file` and its drop-ins, or reports all that is wrong with them. */
 export async function loadConfig(file: string): Promise<ConfigResult> {
   const layers = await loadFiles(file);
   if ('errors' in layers) return layers;
@@ -66,8 +66,8 @@ export async function loadConfig(file: string): Promise<ConfigResult> {
 type FilesResult = FileLayer[] | { readonly errors: ConfigError[] };
 
 /**
- * The files of a configuration, lowest first, each with what it says; or what is wrong. Of those
- * that are `known` and say the same as before nothing is parsed again: that takes most of the time.
+ * The files of a configuration, lowest first, each with its content; or what is wrong. Of those
+ * that are `known` and unchanged nothing is parsed again: that takes most of the time.
  */
 export async function loadFiles(
   file: string,
@@ -96,7 +96,7 @@ export async function loadFiles(
   return errors.length > 0 ? { errors: sorted(errors, files) } : layers;
 }
 
-/** What the text of one file says, or what is wrong with it. */
+/** The content of the text of one file, or what is wrong with it. */
 export function fileLayer(source: ConfigSource): FileLayer | { readonly errors: ConfigError[] } {
   return atOnce(layerSteps(source));
 }
@@ -270,7 +270,7 @@ function notUtf8(file: string, bytes: Buffer): ConfigError {
   return { file, line, keyPath: '', what: 'is not UTF-8', allowed: 'text in UTF-8' };
 }
 
-/** What is said of the file with which all together are too large. */
+/** The error of the file with which all together are too large. */
 function tooLargeTogether(file: string): ConfigError {
   const what = 'this and the files before it are too large';
   const allowed = `at most ${FILES_BYTES_MAX / 1024 / 1024} MiB together`;

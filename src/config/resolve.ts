@@ -35,7 +35,7 @@ class Section {
   }
 }
 
-/** The configuration that `value` stands for. `value` must have passed the schema. */
+/** The configuration of `value`, which must have passed the schema. */
 export function configResolve(value: ConfigValue): Config {
   const root = new Section(value);
   const control = root.section('control');

@@ -1,6 +1,6 @@
 /**
- * Values given on a command line: read as they would stand in the file, and with what people write
- * there by habit: `on` and `off` for truth values, commas for lists.
+ * Values given on a command line: read as in the file, and with the forms that people write
+ * by habit: `on` and `off` for truth values, commas for lists.
  */
 
 import { Decimal, type JsonValue } from '../base/text/json.ts';
@@ -21,7 +21,7 @@ const TRUTHS = new Map([
 
 /**
  * The value of `key` of a group or an interface. What cannot be read stays as it was given: the
- * check of the configuration says then what is wrong with it.
+ * check of the configuration then reports what is wrong with it.
  */
 export function settingValue(
   schema: object,

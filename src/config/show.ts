@@ -1,6 +1,6 @@
 /**
- * The configuration as it is wanted, value by value, each with where it comes from. The schema
- * says which keys there are, in which order, and what their defaults are.
+ * The wanted configuration, value by value, each with its origin. The schema
+ * has the keys, their order and their defaults.
  */
 
 import { type ConfigValue, isMapping, type Place, pointerFormat, pointerJoin } from './document.ts';

@@ -37,7 +37,7 @@ import type { Config } from './types.ts';
 export interface Proposal {
   readonly effective: EffectiveConfig;
   readonly layers: ConfigLayers;
-  /** It says the same as what is wanted already. */
+  /** It equals what is wanted already. */
   readonly isSame: boolean;
   /** The drop-in to be written with it, and the layers that count if that fails. */
   readonly saved: { readonly layer: FileLayer; readonly otherwise: ConfigLayers } | undefined;
@@ -78,7 +78,7 @@ export class ConfigStore {
     return this.#effective;
   }
 
-  /** The edit that makes an interface or a group what `value` says and nothing else. */
+  /** The edit that gives an interface or a group exactly `value`. */
   creation(
     section: 'interfaces' | 'groups',
     name: string,

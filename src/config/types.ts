@@ -22,7 +22,7 @@ export interface RouteConfig {
   readonly to: string;
   /** Canonical; null: on the link. */
   readonly via: string | null;
-  /** `via` is on the link, although no address or route says so. */
+  /** `via` is on the link, although no address or route shows it. */
   readonly onlink: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface NeighborConfig {
 export interface GroupConfig {
   /** The name of the group's kernel device: the key in the file. */
   readonly name: string;
-  /** The name of the group; that of its device unless the file says otherwise. */
+  /** The name of the group; that of its device unless the file has another. */
   readonly groupName: string;
   readonly interfaces: readonly string[];
   /** Canonical, with prefix length. */

@@ -2,8 +2,8 @@
  * The schema check: a merged document against config/ipmpd.schema.json, findings as errors with
  * file and line.
  *
- * The schema says what is allowed in words (`x-allowed`), and the words go into the message. What
- * JSON Schema cannot say is said by keywords of our own: `x-address`, `x-prefix`, `x-network`,
+ * The schema has what is allowed in words (`x-allowed`), and the words go into the message. What
+ * JSON Schema cannot express has keywords of our own: `x-address`, `x-prefix`, `x-network`,
  * `x-listen`, `x-duration: [least, most]`.
  */
 import { Ajv, type ErrorObject } from 'ajv';

@@ -23,7 +23,7 @@ const WORDS_A_STEP = 500;
 /** Words that no node is made of: the mark before a plain text is one. */
 const SILENT = new Set<string | null>(['space', 'newline', 'comment', 'scalar']);
 
-/** As the package says it. */
+/** A mistake in the words of the package. */
 const SEVERAL = 'Source contains multiple documents; please use YAML.parseAllDocuments()';
 
 /** What the parser's stack may hold beside collections: the document, and the scalar in hand. */

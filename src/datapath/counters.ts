@@ -190,7 +190,7 @@ interface CounterRange {
 export class CounterReader {
   readonly #words: Int32Array;
   readonly #workers: number;
-  /** Ports that have counted frames, in order; all others stand at 0 and are not summed. */
+  /** Ports that have counted frames, in order; all others are at 0 and are not summed. */
   #usedPorts: number[] = [];
   readonly #isUsed = new Uint8Array(MAX_PORTS);
 

@@ -148,7 +148,7 @@ export class Forwarder {
     return this.#ports[port] !== undefined;
   }
 
-  /** Holds the current table, as layout.ts says. */
+  /** Holds the current table, see layout.ts. */
   begin(): void {
     for (;;) {
       const generation = Atomics.load(this.#words, WORD_GENERATION);

@@ -1,12 +1,12 @@
 /**
- * The workers as the daemon sees them: started, given devices, published to, listened to, stopped.
+ * The workers as the daemon uses them: start, devices, publication, messages, stop.
  *
  * Worker i owns queue i of every device. A device with fewer queues than workers is read by as many
  * workers as it has queues, and written by all. Frames of the control plane are written by the
  * first worker, so that they keep their order.
  *
- * A worker never listens to events. It is told by rings and words, and woken by its eventfd if it
- * sleeps; it rings by one message at a time, and the main thread then looks at everything: punts,
+ * A worker has no event loop while it works. It gets its work by rings and words, and its eventfd
+ * wakes it. It sends one message as a bell, and the main thread then looks at everything: punts,
  * commands carried out, a publication that waits.
  */
 
@@ -69,12 +69,12 @@ interface WorkerSide {
   readonly punts: FrameRing;
   /** Commands that found the ring full. */
   readonly waiting: Command[];
-  /** Commands ever given, modulo 2^32, and who waits until so many are carried out. */
+  /** Commands ever given, modulo 2^32, and the callers that wait until so many are carried out. */
   given: number;
   readonly waiters: { readonly upTo: number; readonly resolve: () => void }[];
   /** Of its thread; lower is earlier. 0 until it is ready. */
   nice: number;
-  /** The rest of the punts is taken in a later turn, which has been asked for. */
+  /** The remaining punts are taken in a later turn, which has been requested. */
   isDraining: boolean;
   hasExited: boolean;
 }
@@ -265,7 +265,7 @@ export class DatapathPool {
     if (!side.isDraining) this.#drainPunts(side);
   }
 
-  /** A worker that is gone touches nothing any more: who waited for that goes on. */
+  /** A worker that is gone touches nothing any more: callers that waited for that go on. */
   #handleExit(side: WorkerSide): void {
     side.hasExited = true;
     for (const { resolve } of side.waiters.splice(0)) resolve();

@@ -7,7 +7,7 @@
  * and for tests.
  */
 
-/** Bytes of the virtio net header before each frame; the device is told this size when attached. */
+/** Bytes of the virtio net header before each frame; set on the device when it is attached. */
 export const VNET_HEADER_LENGTH = 10;
 
 /** A burst: entry `i` is slot `slots[i]`, which begins at `slots[i] * slotLength` of `bytes`. */

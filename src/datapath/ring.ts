@@ -11,7 +11,7 @@
  * Each index is stored atomically by its one writer when the data it covers is complete or no
  * longer needed, and loaded atomically by the other side; so the data themselves need no atomic
  * access. A frame record lies in one piece: one that does not fit before the end of the data is
- * preceded by a filler, and the index never stands inside a record.
+ * preceded by a filler, and the index is never inside a record.
  */
 
 import { assert } from '../base/assert.ts';

@@ -11,7 +11,7 @@
  * waits; so either it sees the call or the caller sees that it has to ring. The wait ends after
  * WAIT_MAX_MS in any case.
  *
- * The loop knows neither threads nor descriptors: what it needs of them is WorkerPark, so it runs
+ * The loop uses neither threads nor descriptors: what it needs of them is WorkerPark, so it runs
  * in tests as it runs in a worker.
  */
 
@@ -61,7 +61,7 @@ export interface WorkerPark {
   nowMs(): number;
   /** Sends a message to the main thread: a ring (coalesced by WORKER_BELL). */
   bell(): void;
-  /** Tells that the device of `port` can no longer be read. `errno` is positive. */
+  /** Reports that the device of `port` can no longer be read. `errno` is positive. */
   portError(port: number, errno: number): void;
 }
 
@@ -167,7 +167,7 @@ export class WorkerLoop {
     return this.#hasInjections || workerIsCalled(this.#words, this.#options.worker);
   }
 
-  /** Does what the main thread has asked for; true if it is to be told. */
+  /** Does what the main thread has asked for; true if the main thread must be called. */
   #answerCall(): boolean {
     // Before looking: what comes later calls again.
     Atomics.store(this.#words, this.#own + WORKER_CALLED, 0);

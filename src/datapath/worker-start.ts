@@ -1,5 +1,5 @@
 /**
- * What the main thread and a worker say to each other besides rings and shared words: the start, a
+ * Messages between the main thread and a worker besides rings and shared words: the start, a
  * few messages, and how their clocks compare.
  *
  * The clock: both threads take performance.now() and process.hrtime() at their start. hrtime is one
@@ -20,7 +20,7 @@ export interface WorkerStart {
   readonly clockOffsetMs: number;
 }
 
-/** What a worker says to the main thread. */
+/** A message from a worker to the main thread. */
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly nice: number }
   | { readonly kind: 'bell' }

@@ -1,7 +1,7 @@
 /**
  * The thread of a worker: its descriptors, its clock, and the loop. It never returns to the event
- * loop before it stops, so nothing here may depend on events; what the main thread wants comes by
- * rings and words, and what it is told goes by messages, which need no event loop to leave.
+ * loop before it stops, so nothing here may depend on events. Work from the main thread comes by
+ * rings and words; reports to it go by messages, which need no event loop to leave.
  *
  * An exception ends the thread; the pool reports it. It is always a mistake of ours: packets and
  * devices never throw.
@@ -24,8 +24,8 @@ const WAKE_TOKEN = -1;
 
 /**
  * A worker stays awake for so long before it sleeps (docs/performance.md has what other times
- * gave): the next burst of a flow comes sooner than a sleeper gets up. With one processor whoever
- * is to send it could not run.
+ * gave): the next burst of a flow comes sooner than a sleeper gets up. With one processor the
+ * sender could not run meanwhile.
  */
 const SPIN_US = availableParallelism() > 1 ? 20 : 0;
 

@@ -237,7 +237,7 @@ test('what is no UTF-8 is refused with its line', async () => {
 test('an alias without an anchor before it is no empty value', async () => {
   const [error] = (await loadBroken(Buffer.from('log: {}\ngroups: *nobody\n'))) ?? [];
   const text = error === undefined ? '' : configErrorFormat(error);
-  equal(text, `${file}:2: groups: is an alias (one whose anchor stands before it)`);
+  equal(text, `${file}:2: groups: is an alias (one whose anchor comes before it)`);
 });
 
 test('an alias means the last anchor before it, in parts that an alias repeats too', async () => {

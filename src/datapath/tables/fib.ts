@@ -3,7 +3,7 @@
  *
  * The control plane projects its objects onto four flat lists (structure, which changes when an
  * interface joins, an address is added or a neighbour moves) and three kinds of live words (which
- * members are active, who carries broadcast and multicast, where each placement slot lies). The
+ * members are active, which carries broadcast and multicast, where each placement slot lies). The
  * structure is replaced as a whole; a live word changes by one atomic store, so the death of a NIC
  * costs one store per mask and one per slot that it owns, whatever the number of addresses.
  *
@@ -87,8 +87,8 @@ export interface Publication {
   /** The NIC to which placement `slot` is bound, -1 for none. */
   setPlacement(slot: number, nic: number): void;
   /**
-   * Answers whether a frame for `from`, a redirected MAC of `group`, was seen since this was asked
-   * last. It may say so of an unused one (never the other way), if both share a place in the table.
+   * Answers whether a frame for `from`, a redirected MAC of `group`, was seen since the last call.
+   * It may be true of an unused one (never the other way), if both share a place in the table.
    */
   takeRedirectUse(group: number, from: Mac): boolean;
 }

@@ -36,7 +36,7 @@ import {
 import { DATAPATH_DROP_REASONS } from '../../stats/drop-reasons.ts';
 import { MAX_PORTS, MAX_SLOTS } from './fib.ts';
 
-/** Words of a cache line: words of different writers stand on different lines. */
+/** Words of a cache line: words of different writers are on different lines. */
 const LINE = 16;
 
 // Header. Written by the publisher, read by workers.
@@ -72,7 +72,7 @@ export const PLACEMENT = LIVE_GROUPS + MAX_GROUPS * LIVE_GROUP_WORDS;
 // Signs of use. Set to 1 by any worker, taken back to 0 by the publisher.
 
 /**
- * Frames were redirected lately, by the first index of their redirect in its hash. That index stays
+ * Use of redirects, by the first index of their redirect in its hash. That index stays
  * the same from table to table; redirects that share one are in use together.
  */
 export const REDIRECTS_USED = PLACEMENT + MAX_SLOTS;
@@ -192,7 +192,7 @@ export function counterOffset(worker: number, port: number, counter: number): nu
   return workerOffset(worker) + WORKER_COUNTERS + index * COUNTER_WORDS;
 }
 
-/** The words that the carrier watch writes: four per NIC, as CARRIER says. */
+/** The words that the carrier watch writes: four per NIC, see CARRIER. */
 export function carrierWords(memory: SharedArrayBuffer): Int32Array {
   return new Int32Array(memory, CARRIER * 4, MAX_NICS * CARRIER_WORDS_PER_NIC);
 }

@@ -1,6 +1,6 @@
 /**
  * Look-ups in a published table, for workers. Free functions over the shared words: `table` is the
- * first word of the table that the caller holds (layout.ts says what holding means).
+ * first word of the table that the caller holds (layout.ts defines holding).
  *
  * The three hashes probe linearly; they are at most half full and hold an empty entry, so a search
  * ends. The limit of a search is the capacity.
@@ -22,7 +22,7 @@ import {
   TABLE_REDIRECTS,
 } from './layout.ts';
 
-/** What addressFind says of an address that is not ours. Slots are 0 or more, tests negative. */
+/** Results of addressFind for an address that is not ours. Slots are 0 or more, tests negative. */
 export const ADDRESS_NONE = 0x7fffffff;
 /** A data address that has no placement slot. */
 export const ADDRESS_UNPLACED = 0x7ffffffe;
@@ -42,7 +42,7 @@ export function redirectHash(group: number, high: number, low: number): number {
   return mixInto(mixInto(group, high), low) & (REDIRECT_SLOTS - 1);
 }
 
-/** The port whose MAC stands at `at` in `bytes`: a NIC or a group device, -1 if it is not ours. */
+/** The port with the MAC that is at `at` in `bytes`: a NIC or a group device, -1: not ours. */
 export function macFind(words: Int32Array, table: number, bytes: Uint8Array, at: number): number {
   const high = readU16(bytes, at);
   const low = readI32(bytes, at + 2);

@@ -1,8 +1,8 @@
 /**
  * The way in: a frame from the wire, received by a NIC. What is for the host goes to the group's
  * device with the group's MAC as destination; ARP and what is for a test address go to the control
- * plane; all else is dropped. For whom a datagram is that came in for the host is the kernel's
- * question: it knows addresses and rules of the host that we do not.
+ * plane; all else is dropped. Whether a datagram that came in is for the host is decided by its
+ * kernel, which has addresses and rules that the tables do not have.
  */
 
 import { readI32, readU16, writeU16, writeU32 } from '../../base/bytes.ts';

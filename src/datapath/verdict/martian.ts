@@ -1,5 +1,5 @@
 /**
- * Addresses that may not stand in a datagram on a network (RFC 1122 3.2.1.3), for both directions.
+ * Addresses that may not be in a datagram on a network (RFC 1122 3.2.1.3), for both directions.
  * Documentation prefixes pass: they route like any other and laboratories use them.
  */
 

@@ -2,7 +2,7 @@
  * The way out: a frame from the host, read from a group's device. It leaves by one member with that
  * NIC's MAC as source; ARP and what is for one of our own NICs go to the control plane.
  *
- * The source MAC of the host's frame does not matter: whatever stands there is replaced, so the
+ * The source MAC of the host's frame does not matter: it is replaced in any case, so the
  * group's MAC never reaches the wire.
  */
 
@@ -230,6 +230,6 @@ function dhcpAskBroadcast(bytes: Uint8Array, at: number, ip: number, end: number
   dhcpSetBroadcast(bytes, dhcp);
   const check = udpChecksum(bytes, udp);
   if (check === 0 || vnetNeedsChecksum(bytes, at)) return;
-  // Zero would say that there is no checksum (RFC 768).
+  // Zero would mean that there is no checksum (RFC 768).
   udpSetChecksum(bytes, udp, checksumUpdate(check, before, dhcpFlags(bytes, dhcp)) || 0xffff);
 }

@@ -1,8 +1,8 @@
 /**
  * Verdicts of the forwarder: one number a frame.
  *
- * 0 or more: leaves by that port. PUNT: goes to the control plane. Less: dropped, and the number
- * says for which one reason. The gates that both directions share stand here too; a gate gives PASS
+ * 0 or more: leaves by that port. PUNT: goes to the control plane. Less: dropped; the number
+ * is that of the one reason. The gates of both directions are here too; a gate gives PASS
  * or a drop. Their order is the order in which a frame is read, so a frame with two faults is
  * always counted under the first.
  */
@@ -91,7 +91,7 @@ export function ethertypeDrop(type: number): number {
 
 /**
  * The gate of IPv4: the slot at `at` holds the frame, its datagram begins at `ip`. Malformed
- * options pass: the host of the address says so to the sender (RFC 792, parameter problem).
+ * options pass: the host of the address reports them to the sender (RFC 792, parameter problem).
  */
 export function ipv4Gate(bytes: Uint8Array, at: number, length: number, ip: number): number {
   const room = at + length - ip;

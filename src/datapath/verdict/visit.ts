@@ -1,10 +1,10 @@
 /**
- * What a visit to a port sees of a group: looked up once for a whole burst, from the table and the
- * live words, so that a frame needs no shared word of its own but its hash look-ups.
+ * The view of a group during a visit to a port: looked up once for a whole burst, from the table
+ * and the live words, so that a frame needs no shared word of its own but its hash look-ups.
  *
  * A member carries frames if its bit in the active mask is set and the carrier watch does not show
  * its link down. The watch is milliseconds ahead of the control plane; if it shows every active
- * member down, it is not believed. Broadcast and multicast go by the nominated NIC, or, while that
+ * member down, it is ignored. Broadcast and multicast go by the nominated NIC, or, while that
  * one's link is down, by the first member that carries frames: out and in alike, so a copy that one
  * NIC refuses another one takes.
  */
@@ -37,7 +37,7 @@ export interface Visit {
   high: number;
   /** NIC for broadcast and multicast, -1 if none is nominated. */
   castNic: number;
-  /** Port visited by a NIC visit: whether the table knows it, and its MAC. */
+  /** Port visited by a NIC visit: whether the table has it, and its MAC. */
   nic: number;
   isNicPresent: boolean;
   nicMacHigh: number;

@@ -96,7 +96,7 @@ export function vnetSegmentLength(bytes: Uint8Array, at: number, ip: number): nu
   return headerLength + transport + readLittle(bytes, at + GSO_SIZE);
 }
 
-/** The headers of the frame lie `by` bytes further on than the header at `at` says. */
+/** The headers of the frame lie `by` bytes further on than the header at `at` describes. */
 export function vnetMove(bytes: Uint8Array, at: number, by: number): void {
   if (vnetNeedsChecksum(bytes, at)) moveLittle(bytes, at + CHECKSUM_START, by);
   if (vnetIsSegmented(bytes, at)) moveLittle(bytes, at + HEADER_LENGTH, by);
