@@ -4,7 +4,7 @@
  * A request from the wire is answered by the NIC that received it, a request of the host up to the
  * host; both to the MAC that asked. Nothing else is ever answered: no broadcast or multicast, no
  * fragment, no other protocol, and no error is sent about any of them (T9, T12), so a
- * forger gets at most the bytes that he sent.
+ * forged request is answered with at most its own length.
  */
 
 import { TokenBucket } from '../base/token-bucket.ts';

@@ -23,7 +23,7 @@ export class LanCounters {
   framesFromHost = 0;
   framesAnswered = 0;
   framesConsumed = 0;
-  /** Questions to everybody, and to one known MAC. */
+  /** Broadcast questions, and questions to one known MAC. */
   questionsSent = 0;
   verificationsSent = 0;
   /** Questions left unsent because the NIC's rate was used up. */
@@ -34,7 +34,7 @@ export class LanCounters {
   hostAnswers = 0;
   /** Replies sent to the host because a neighbour's MAC changed. */
   hostTold = 0;
-  /** Frames that let a detecting program of the host hear of its address. */
+  /** Frames that were handed to a detecting program of the host. */
   handedUp = 0;
   /** Neighbours that changed their MAC, and neighbours that never answered. */
   neighborMoves = 0;

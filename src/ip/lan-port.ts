@@ -10,9 +10,9 @@ import type { NceState } from './neighbor/nce.ts';
 import type { Ill } from './object/ill.ts';
 import type { Ipif } from './object/ipif.ts';
 
-/** Who belongs to the LAN; asked afresh each time, never remembered by the Lan. */
+/** The members of the LAN; asked afresh each time, never remembered by the Lan. */
 export interface LanMembership {
-  /** The member nominated for broadcast and multicast; undefined while nobody is active. */
+  /** The member nominated for broadcast and multicast; undefined while none is active. */
   castIll(): Ill | undefined;
   /** All members, active or not; and those that are active, in an order that stays the same. */
   ills(): Iterable<Ill>;
@@ -34,7 +34,7 @@ export interface LanMembership {
 /** Why the state of an address changed. */
 export type AddressCause =
   | 'probing' /* duplicate address detection began */
-  | 'unopposed' /* nobody objected */
+  | 'unopposed' /* no station objected */
   | 'conflict' /* another station uses the address */
   | 'recovered'; /* a duplicate address was found free again */
 
@@ -47,7 +47,7 @@ export type LanEvent =
       readonly from: IpifState;
       readonly to: IpifState;
       readonly cause: AddressCause;
-      /** The other station, 0 when nobody objected. */
+      /** The other station, 0 when none objected. */
       readonly mac: Mac;
     }
   | {
@@ -78,10 +78,10 @@ export type LanEvent =
       readonly cause: NeighborCause;
     };
 
-/** Why an event tells of the state of a neighbour. */
+/** Why the state of a neighbour is reported by an event. */
 export type NeighborCause =
   | 'lost' /* it answered once and no longer does */
-  | 'answers' /* it was said to be lost */
+  | 'answers' /* it was reported as lost */
   | 'set' /* by the operator */
   | 'removed' /* by the operator */
   | 'replaced'; /* the operator's entry gives way to an address of ours */

@@ -13,24 +13,24 @@
  *        └── icmp (echo for test addresses) ────┴──────────┘
  *
  * Parts: resolver.ts drives the neighbour cache (nce.ts: states, neighbor-cache.ts: limits,
- * redirect.ts: neighbours that change their MAC, host-answers.ts: what the host was told);
+ * redirect.ts: neighbours that change their MAC, host-answers.ts: the answers to the host);
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
  * notices.ts sends neighbours a question from each moved address, nomination.ts announces what a
  * new nominated NIC serves; questions.ts chooses how to ask;
  * icmp.ts answers echo; ire.ts mirrors routes.
  *
- * Sans-IO: it is told (`handle…`, `address…`), it answers through LanOutput at once, and it says
- * when it wants to be told the time (`pollAt`). LanOutput must not call back into the Lan.
+ * Sans-IO: `handle…` and `address…` take an input, LanOutput takes outputs at once, and `pollAt`
+ * returns the next deadline. LanOutput must not call back into the Lan.
  *
  * Each frame given to it is answered, or consumed (learnt from, heeded, handed up, kept as a
  * question), or dropped for exactly one reason (lan-counters.ts).
  *
  * Invariants
  * 1. Nothing leaves a NIC with a MAC that is not that NIC's.
- * 2. The host is never told a MAC that was not confirmed by its owner within 15 s, or set by the
+ * 2. The host never gets a MAC that was not confirmed by its owner within 15 s, or set by the
  *    operator.
  * 3. An unsolicited frame adds no neighbour, unless it asks for an address of ours.
- * 4. All tables are bounded (the limits stand in their files).
+ * 4. All tables are bounded (the limits are in their files).
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -171,7 +171,7 @@ export class Lan {
     this.#claims.handleRemoved(ipif);
   }
 
-  /** When peers will have been told of every move; -Infinity if they have been. */
+  /** When peers will have received every move; -Infinity if they have. */
   movesToldAtMs(): number {
     return this.#claims.movesToldAtMs();
   }
@@ -192,7 +192,7 @@ export class Lan {
     this.#nomination.begin(nowMs);
   }
 
-  /** A member went away: confirmed neighbours are verified before they are believed again. */
+  /** A member is gone: confirmed neighbours are verified before the host gets their MAC again. */
   doubtNeighbors(nowMs: number): void {
     this.#resolver.doubt(nowMs);
   }

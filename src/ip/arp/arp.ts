@@ -1,5 +1,5 @@
 /**
- * What ARP from either side must pass before anybody believes it: a form that is ARP for IPv4
+ * The gate for ARP from either side: a form that is ARP for IPv4
  * over Ethernet, a sender that one station can have, addresses that a station may have at all.
  */
 
@@ -36,7 +36,7 @@ export function arpGate(frame: Uint8Array): ArpPacket | DropReason {
 }
 
 /**
- * ARP of `mac` to everybody: a probe without sender address, an announcement with it. The target
+ * ARP of `mac` by broadcast: a probe without sender address, an announcement with it. The target
  * MAC of an announcement is of no use (RFC 5227 3).
  */
 export function arpToAll(mac: Mac, operation: number, spa: Ipv4, tpa: Ipv4): Uint8Array {

@@ -1,13 +1,13 @@
 /**
  * Detection done by a program of the host (`arping -D`, a DHCP client) about an address that is
- * not ours. The stack asks the wire in its place, and for a while hands up whatever speaks for the
- * address or also asks for it: both mean that it is taken (RFC 5227 2.1.1).
+ * not ours. The stack asks the wire in its place, and for a while hands up ARP that claims the
+ * address or also probes for it: both mean that it is taken (RFC 5227 2.1.1).
  */
 
 import type { Ipv4, Mac } from '../../wire/addr.ts';
 
 // Ours
-/** What the wire says after this is no answer any more; RFC 5227 waits 2 s after its last probe. */
+/** ARP from the wire after this is no answer any more; RFC 5227 waits 2 s after its last probe. */
 export const HOST_PROBE_MS = 3000;
 /** Addresses under detection at a time; the oldest gives way. */
 export const HOST_PROBE_LIMIT = 64;
@@ -33,7 +33,7 @@ export class HostProbes {
     this.#probes.set(address, { sha, untilMs: nowMs + HOST_PROBE_MS });
   }
 
-  /** The MAC of the program that wants to hear about `address`; 0 if none does. */
+  /** The MAC of the program that is detecting `address`; 0 if none is. */
   askerOf(address: Ipv4, nowMs: number): Mac {
     const probe = this.#probes.get(address);
     if (probe === undefined) return 0;

@@ -1,12 +1,12 @@
 /**
- * ARP from the host, through the group's device. The host believes in one Ethernet interface; its
+ * ARP from the host, through the group's device. The host sees one Ethernet interface; its
  * frames never leave as they are, because they carry the group's MAC.
  *
- * - A question about a neighbour, broadcast or to the MAC that the host knows (its own probe), is
+ * - A question about a neighbour, broadcast or to the MAC in the host's cache (its own probe), is
  *   answered from our cache when that is confirmed, else after the wire was asked (resolver.ts).
  * - A question about a test address is answered with the MAC of its NIC: the truth.
- * - A probe (no sender address) about a foreign address is asked again on the wire, and what the
- *   wire says is handed up (host-probes.ts).
+ * - A probe (no sender address) about a foreign address is asked again on the wire, and the
+ *   answers from the wire are handed up (host-probes.ts).
  * - Probes and announcements of the host's own addresses are absorbed: detection and announcing are
  *   ours. An announcement makes us repeat ours, at most once a second.
  */

@@ -7,14 +7,14 @@
  * 2. the gate of arp.ts; and whether the host takes anything at all: what is set down is neither
  *    answered for nor defended, but whether an address is free is found out all the same;
  * 3. a sender with a MAC of ours is our own frame, reflected by a switch or leaked by the kernel
- *    below us: it says nothing, least of all that somebody else has our address;
+ *    below us: it is ignored, and above all it is no conflict;
  * 4. a sender with an *address* of ours is a conflict (RFC 5227), and so is a probe for an address
  *    that we are probing ourselves; a probe is a broadcast, and its sender MAC that of its frame:
- *    switches ask known stations with no sender address too, and want an answer;
- * 5. anything else may teach us about its sender: update, but create only for who asks for us;
+ *    switches ask known stations with no sender address too, and need an answer;
+ * 5. anything else may teach us about its sender: update, but create only if it asks for us;
  * 6. a request for an address of ours is answered once, by the NIC that the address is bound to and
  *    with its MAC both in the frame and in the packet. A broadcast is answered for the copy that
- *    came to that NIC, so an address is never told to be where nothing arrives, nor does a dead
+ *    came to that NIC, so no answer names a NIC that receives nothing, nor does a dead
  *    path of the nominated NIC take along what is bound to others.
  */
 
@@ -101,7 +101,7 @@ export class ArpWire {
     return 'answered';
   }
 
-  /** The address of ours that another station uses, or wants at the same time as we. */
+  /** The address of ours that another station uses, or probes for at the same time as we. */
   #conflicting(packet: ArpPacket, isProbe: boolean): Ipif | undefined {
     if (packet.senderAddress !== 0) return this.#membership.findIpif(packet.senderAddress);
     if (!isProbe) return undefined;
@@ -167,7 +167,7 @@ export class ArpWire {
     );
   }
 
-  /** Lets a detecting program of the host hear what concerns its address. */
+  /** Hands frames about its address to a detecting program of the host. */
   #handUp(packet: ArpPacket, nowMs: number): boolean {
     const isProbe = arpIsProbe(packet);
     const address = isProbe ? packet.targetAddress : packet.senderAddress;

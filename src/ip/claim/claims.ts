@@ -9,7 +9,7 @@
  * Probes and announcements are paced (pace.ts): so many in a millisecond, the next ones after it.
  * The death of a NIC with thousands of addresses, or as many new ones, neither floods the LAN nor
  * holds anything else up. First announcements pass all that wait: peers send to a dead NIC until
- * they hear one. Only a defence does not wait.
+ * they receive one. Only a defence does not wait.
  *
  * As many claims as the owner has addresses; the owner limits those.
  */
@@ -43,7 +43,7 @@ import {
 } from './dad.ts';
 import { BROADCASTS_A_MS, type Pace } from './pace.ts';
 
-/** Deadlines that are met in one turn (ours): who comes late has thousands before it. */
+/** Deadlines that are met in one turn (ours): after a late timer thousands are due. */
 export const CLAIMS_A_TURN = 256;
 
 export interface ClaimsOptions {
@@ -80,7 +80,7 @@ export class Claims {
     this.#pace = options.pace;
   }
 
-  /** The claim of an address, for those who explain; undefined before the first binding. */
+  /** The claim of an address, for explanations; undefined before the first binding. */
   get(ipif: Ipif): Claim | undefined {
     return this.#claims.get(ipif);
   }
@@ -182,7 +182,7 @@ export class Claims {
 
   /**
    * When the last of the moves whose announcement has to wait (see the head of dad.ts) will have
-   * been announced; -Infinity if peers have been told of all.
+   * been announced; -Infinity if all have been.
    */
   movesToldAtMs(): number {
     let atMs = Number.NEGATIVE_INFINITY;
@@ -259,7 +259,7 @@ export class Claims {
       case 'watch':
         this.#watch(claim, nowMs);
         break;
-      default: // none, stop: the new state says all
+      default: // none, stop: the new state is all
     }
   }
 
@@ -345,7 +345,7 @@ export class Claims {
     this.#schedule(claim, announceAtMs(claim.sent, claim.firstMs, nowMs) ?? nowMs);
   }
 
-  /** Sets the time of the next announcement at rest, by the number of addresses of its NIC. */
+  /** Sets the time of the next announcement of a settled address, by how many its NIC has. */
   #settle(claim: Claim, nowMs: number): void {
     const ill = claim.ipif.boundIll;
     const count = ill === undefined ? 1 : ill.boundIpifs.length + ill.testIpifs.length;
@@ -367,7 +367,7 @@ export class Claims {
     if (this.#broadcast(ill, operation, address, address)) this.#counters.announcements++;
   }
 
-  /** ARP to everybody; false if the NIC has no MAC to send it from. */
+  /** ARP by broadcast; false if the NIC has no MAC to send it from. */
   #broadcast(ill: Ill, operation: number, spa: Ipv4, tpa: Ipv4): boolean {
     if (ill.physAddr === 0) return false;
     this.#pace.noteSent();

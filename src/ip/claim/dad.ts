@@ -16,18 +16,18 @@
  * Time (`due`): probing sends its next probe, or after the last one (`done`) the address is up and
  * announcing begins; announcing sends the next announcement or (`done`) settles; settled repeats
  * one, for the peers and switches that missed the series; of a duplicate the station that has it is
- * asked again, and once that is silent (`done`) everybody is. `lost` is the second conflict of a
- * test address within the defence interval: it is given up, while a data address is defended for
+ * asked again, and once that is silent (`done`) the LAN is probed. `lost` is the second conflict of
+ * a test address within the defence interval: it is given up, while a data address is defended for
  * ever, at most once an interval; also at its end, if it was claimed meanwhile.
  *
- * So an address whose holder goes away is served within two seconds, and one that is held costs its
+ * So an address whose holder leaves is served within two seconds, and one that is held costs its
  * holder two questions a second, and other stations nothing. Its tries (that is: series of probes)
  * are limited as RFC 5227 2.1.1 has it, whatever happens to its binding.
  *
  * Series of an address begin at most once a second (T17). A move within it is announced
  * at once as part of the running series, up to MOVES_PER_SERIES times: when two NICs die
  * one after the other, peers must not wait. Further moves wait until the second is over; the
- * announcement then tells of the last one, because the NIC is looked up when it is sent.
+ * announcement then names the last one, because the NIC is looked up when it is sent.
  *
  * Invariants
  * 1. A claim has a deadline exactly in probing, announcing, settled and duplicate.
@@ -64,9 +64,7 @@ export function probeTimesOf(ill: Ill | undefined): ProbeTimes {
 }
 /** An address is defended at most once in this time (DEFEND_INTERVAL). */
 export const DEFEND_INTERVAL_MS = 10_000;
-/**
- * An address at rest is announced once in this time, or up to a fifth later (docs/law.md row 67).
- */
+/** A settled address is announced this often, or up to a fifth later (docs/law.md row 67). */
 export const REFRESH_MS = 300_000;
 export const REFRESH_JITTER = 0.2;
 /** The addresses of one NIC share 100 such announcements an hour (docs/law.md row 67). */
@@ -80,13 +78,13 @@ export const TRY_INTERVAL_MS = 60_000;
 // Ours
 /**
  * When the announcements of a series are sent, after its first (ANNOUNCE_NUM is 2 there, 2 s
- * apart). Requests and replies take turns, since some peers believe one kind only, and some
+ * apart). Requests and replies alternate, since some peers take one kind only, and some
  * networks lose most of them.
  */
 export const ANNOUNCE_AT_MS: readonly number[] = [0, 200, 600, 1200, 2000, 3000, 4000];
 /** Least time between two of them when a timer is late. */
 const ANNOUNCE_GAP_MS = 100;
-/** With these of them, by number, neighbours are told in person too (notices.ts). */
+/** With these of them, by number, notices are sent too (notices.ts). */
 export const NOTICE_WITH: readonly number[] = [0, 3];
 const LAST_NOTICE = Math.max(...NOTICE_WITH);
 /** The holder of a duplicate is asked this often, and is silent if it has not answered by then. */
@@ -124,7 +122,7 @@ export const CLAIM_EVENTS = [
   'due' /* the deadline passed */,
   'done' /* the deadline passed after the last packet of the series, or without an answer */,
   'conflict' /* another station uses the address */,
-  'lost' /* it does so again after a defence, and the address is not worth a war */,
+  'lost' /* a second conflict within the defence interval: give the address up (RFC 5227 2.4 b) */,
   'linkUp' /* the link of its NIC came up */,
   'ask' /* the host announces it */,
 ] as const;
@@ -161,7 +159,7 @@ const NO_NIC = 'no NIC serves it';
 const NO_DEADLINE = 'this state has no deadline';
 const NOT_DEFENDED = 'nothing was defended';
 const WATCHED = 'another station has it';
-const UNVERIFIED = 'nobody was asked yet';
+const UNVERIFIED = 'no probe was sent yet';
 
 export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent, ClaimCell>>>> = {
   unverified: {
@@ -191,7 +189,7 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
     rebind: cell('probing', 'startProbes', 'bound to another NIC before it was verified'),
     unbound: cell('unverified', 'stop', NO_NIC),
     due: cell('probing', 'probe', 'time for the next probe'),
-    done: cell('announcing', 'verified', 'nobody objected'),
+    done: cell('announcing', 'verified', 'no station objected'),
     conflict: cell('duplicate', 'duplicate', 'another station uses it'),
     lost: cell('probing', 'impossible', NOT_DEFENDED),
     linkUp: cell('probing', 'startProbes', 'the earlier probes may not have left'),
@@ -243,9 +241,9 @@ export class Claim {
   /** Probes or announcements sent in the present series, and when its first announcement was. */
   sent = 0;
   firstMs = Number.NEGATIVE_INFINITY;
-  /** Neighbours are told in person with the present series. */
+  /** Notices are sent with the present series. */
   hasNotices = false;
-  /** The station that has a duplicate, when it spoke last, and when it was asked last. */
+  /** The station that has a duplicate, when it answered last, and when it was asked last. */
   holder: Mac = 0;
   heardMs = Number.NEGATIVE_INFINITY;
   askedMs = Number.NEGATIVE_INFINITY;
@@ -256,7 +254,7 @@ export class Claim {
   seriesMs = Number.NEGATIVE_INFINITY;
   moves = 0;
   defendedMs = Number.NEGATIVE_INFINITY;
-  /** Claimed again since: peers that believed it are told better when the interval is over. */
+  /** Claimed again since: peers need another announcement when the interval is over. */
   isContested = false;
 
   constructor(ipif: Ipif) {
@@ -264,7 +262,7 @@ export class Claim {
     this.state = ipif.state === 'up' ? 'ready' : 'unverified';
   }
 
-  /** False for a duplicate that was tried often enough lately; takes a try. */
+  /** False for a duplicate whose tries are used up for now; takes a try. */
   takeTry(nowMs: number): boolean {
     return this.state !== 'duplicate' || this.tries.take(nowMs);
   }

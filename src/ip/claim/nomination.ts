@@ -1,5 +1,5 @@
 /**
- * What a newly nominated NIC has to say: it receives for all from now on, and until switches and
+ * Announcements of a newly nominated NIC: it receives for all from now on, and until switches and
  * peers have learnt so, they send to the one before.
  *
  * - Proxy entries, which the nominated NIC answers for, are announced in a series like an address
@@ -23,7 +23,7 @@ import { PacedQueue } from './paced-queue.ts';
 // Ours
 /** With these of the series, by number, the kernel is asked for its memberships. */
 const QUERY_WITH: readonly number[] = [0, 3];
-/** It is to answer within this time; no tenth is the least that it can be told. */
+/** It is to answer within this time; no tenth is the least that the query can ask for. */
 const QUERY_TENTHS = 1;
 /** Announcements that wait; static entries are as many as an operator writes. */
 const WAITING_MAX = 4096;
@@ -57,7 +57,7 @@ export class Nomination {
     this.#queue = new PacedQueue(WAITING_MAX, options.pace, (one) => this.#announce(one));
   }
 
-  /** Another NIC is nominated: everything is said from the beginning. */
+  /** Another NIC is nominated: the series begins anew. */
   begin(nowMs: number): void {
     this.#hasQueries = true;
     this.#beganMs = nowMs;

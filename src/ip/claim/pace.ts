@@ -1,24 +1,24 @@
 /**
  * How many broadcasts of one LAN leave in a millisecond.
  *
- * Each NIC of ours on the LAN hears them, and reads and drops each as one of its own MACs. With
+ * Each NIC of ours on the LAN receives them, and drops each as one of its own MACs. With
  * dozens of NICs the copies are most of the work, on both sides of the wire, and what the NICs
- * receive beside them suffers. So the more NICs hear a broadcast, the fewer leave together. What is
- * urgent is limited by its number alone: of the addresses of a group each NIC has its part, so what
- * the death of one makes of copies grows with the addresses and not with the NICs.
+ * receive beside them suffers. So the more NICs receive a broadcast, the fewer leave together. What
+ * is urgent is limited by its number alone: of the addresses of a group each NIC has its part, so
+ * what the death of one makes of copies grows with the addresses and not with the NICs.
  *
- * A millisecond begins with the first broadcast after the one before is over. What was not sent in
- * the last few, because timers are late, is made up for; who comes later sends no larger bursts.
+ * A millisecond begins with the first broadcast after the one before is over. A late timer sends at
+ * most the missed budget of MADE_UP_MS; the rest of it is dropped, so bursts stay bounded.
  */
 
 /** Broadcasts that leave in a millisecond at most (ours): a full NIC of a large group, at once. */
 export const BROADCASTS_A_MS = 64;
 /** Copies of what is not urgent for NICs of ours: two processors read and drop these (ours). */
 export const COPIES_A_MS = 512;
-/** So many milliseconds are sent at once by who comes late (ours). */
+/** Missed milliseconds whose budget a late timer may still use (ours). */
 export const MADE_UP_MS = 4;
 
-/** What is not urgent of them, where so many NICs of ours hear it. */
+/** How many that are not urgent may leave in a millisecond, with so many NICs of ours. */
 export function broadcastsAMs(nics: number): number {
   return Math.max(1, Math.min(BROADCASTS_A_MS, Math.floor(COPIES_A_MS / Math.max(1, nics))));
 }
@@ -31,7 +31,7 @@ export class Pace {
   #most = BROADCASTS_A_MS;
   #sent = 0;
 
-  /** `countNics` gives the NICs of ours that hear a broadcast now. */
+  /** `countNics` gives the NICs of ours that receive a broadcast now. */
   constructor(countNics: () => number) {
     this.#countNics = countNics;
   }

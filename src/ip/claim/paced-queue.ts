@@ -20,7 +20,7 @@ export class PacedQueue<T> {
     this.#send = send;
   }
 
-  /** Adds an item, to be sent when it is next told the time; false if there is no room. */
+  /** Adds an item, to be sent at the next `handleTime`; false if there is no room. */
   add(item: T, nowMs: number): boolean {
     if (this.#items.length - this.#done >= this.#limit) return false;
     this.#items.push(item);

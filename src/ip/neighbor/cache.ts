@@ -1,17 +1,17 @@
 /**
- * The table of neighbour cache entries and its limits (T6: whoever makes the host or us ask
- * for many addresses must not push out the neighbours that are in use).
+ * The table of neighbour cache entries and its limits (T6: a scan by or through the host
+ * must not push out the neighbours that are in use).
  *
- * Entries that may make room stand in three queues, oldest first, in the order in which they are
+ * Entries that may make room are in three queues, oldest first, in the order in which they are
  * given up: those that failed, those that were only ever claimed, and stale ones that once
- * answered. Entries in use (REACHABLE, DELAY, PROBE), being asked or set by the operator stand in
+ * answered. Entries in use (REACHABLE, DELAY, PROBE), being asked or set by the operator are in
  * none. An address that a claim alone would add never pushes out one that answered. Gateways are
  * passed over.
  *
  * Invariants
  * 1. At most `limit` entries; at most `incompleteLimit` of them new ones being asked. When the
- *    limit is lowered, those in use beyond it stay until they may make room, and nobody is added.
- * 2. An entry stands in the queue that its state names, or in none.
+ *    limit is lowered, those in use beyond it stay until they may make room, and none is added.
+ * 2. An entry is in the queue that its state names, or in none.
  * 3. The count of a MAC is the number of entries that have it.
  */
 
@@ -28,7 +28,7 @@ export const INCOMPLETE_LIMIT = 256;
 /** Gateways passed over in one search for room; more of them mean there is none. */
 const GATEWAYS_PASSED = 16;
 
-/** Why an entry may be added: the host or the stack needs it, or somebody claimed it. */
+/** Why an entry may be added: the host or the stack needs it, or a station claimed it. */
 export type Admission = 'needed' | 'claimed';
 
 /** The entries of one LAN. */
@@ -41,7 +41,7 @@ export class NeighborCache {
   readonly #claimed = new Set<Nce>();
   readonly #stale = new Set<Nce>();
   readonly #incomplete = new Set<Nce>();
-  /** Told of an entry that is about to leave the table. */
+  /** Called with an entry that is about to leave the table. */
   readonly #onRemoved: (nce: Nce) => void;
 
   constructor(limit: number, isGateway: (address: Ipv4) => boolean, onRemoved: (nce: Nce) => void) {
@@ -58,7 +58,7 @@ export class NeighborCache {
     return Math.min(INCOMPLETE_LIMIT, this.#limit >> 2);
   }
 
-  /** Another limit; who may make room does so at once. */
+  /** Another limit; entries that may make room do so at once. */
   setLimit(limit: number): void {
     assert(limit >= NEIGHBOR_LIMIT_MIN && limit <= NEIGHBOR_LIMIT_MAX, `neighbor limit ${limit}`);
     this.#limit = limit;

@@ -1,7 +1,7 @@
 /**
- * Doubting all neighbours when a member of the group went away. What is being asked is asked again
+ * Doubts all neighbours when a member of the group is gone. Questions under way are asked again
  * at once; confirmed ones, of which there may be tens of thousands, are doubted in several turns,
- * and each of them before anybody looks at it.
+ * and each of them before its next use.
  *
  * Invariant: an entry with `isDoubted` is among those that are left, and was confirmed before the
  * last `begin`.

@@ -1,11 +1,11 @@
 /**
- * What the host is told of its neighbours, and what it was told last.
+ * The answers to the host about its neighbours, with the last MAC given for each.
  *
- * The host keeps a MAC far longer than the neighbour cache keeps an entry: nobody tells it that we
- * gave a neighbour up. So the last MAC told is remembered apart from the cache; whoever comes back
- * under another one has moved, as far as the host knows.
+ * The host keeps a MAC far longer than the neighbour cache keeps an entry, and does not learn that
+ * an entry was given up. So the last MAC given is remembered apart from the cache; a neighbour that
+ * comes back under another one has moved, from the host's point of view.
  *
- * Invariant: at most `limit` neighbours are remembered; the one told longest ago gives way.
+ * Invariant: at most `limit` neighbours are remembered; the one answered longest ago gives way.
  */
 
 import type { Ipv4, Mac } from '../../wire/addr.ts';
@@ -22,7 +22,7 @@ export interface HostAnswersOptions {
   readonly limit: number;
 }
 
-/** Speaks to the host for the neighbours of one LAN. */
+/** Answers to the host for the neighbours of one LAN. */
 export class HostAnswers {
   readonly #membership: LanMembership;
   readonly #output: LanOutput;
@@ -44,17 +44,17 @@ export class HostAnswers {
     this.#forgetBeyond(limit);
   }
 
-  /** The MAC that the host was told last of `address`, 0 for none that is remembered. */
+  /** The MAC that the host was given last for `address`, 0 for none that is remembered. */
   lastTold(address: Ipv4): Mac {
     return this.#told.get(address) ?? 0;
   }
 
-  /** The host's own table says nothing of `address` any more. */
+  /** The host's own table has no entry of `address` any more. */
   forget(address: Ipv4): void {
     this.#told.delete(address);
   }
 
-  /** Answers everybody who waits for `nce`. */
+  /** Answers every request that waits for `nce`. */
   answer(nce: Nce): void {
     for (const waiter of nce.waiters.splice(0)) {
       this.#counters.hostAnswers++;
@@ -71,7 +71,7 @@ export class HostAnswers {
     }
   }
 
-  /** Says unasked that `address` is at `mac` (see redirect.ts). */
+  /** Sends the host an unsolicited reply: `address` is at `mac` (see redirect.ts). */
   tell(address: Ipv4, mac: Mac): void {
     const groupMac = this.#membership.groupMac();
     if (groupMac === 0) return;

@@ -1,8 +1,8 @@
 /**
- * A neighbour cache entry: what the stack knows of one IPv4 address on the LAN.
+ * A neighbour cache entry: the state of one IPv4 address on the LAN.
  *
  * The states are those of RFC 4861 7.3.2, carried over to ARP (RFC 826), with FAILED and
- * PERMANENT as `ip neigh` knows them. Three things differ from a host's own cache, because the
+ * PERMANENT as in `ip neigh`. Three things differ from a host's own cache, because the
  * entry is there to answer the host truthfully and not to send packets:
  *
  * - Only a confirmed MAC is an answer. A question about a STALE entry is therefore verified at
@@ -27,7 +27,7 @@
  *   FAILED      ask all    ask all  ask all  -          -            STALE   -            remove
  *   PERMANENT   answer     answer   -        -          -            ignore  ignore       -
  *
- * No tries left: INCOMPLETE fails; PROBE asks everybody, since the neighbour may live on with
+ * No tries left: INCOMPLETE fails; PROBE asks by broadcast, since the neighbour may live on with
  * another MAC. `yield` is the end of PROBE when another MAC has answered and the known one has not:
  * the other one is taken. `doubt` makes REACHABLE STALE and repeats a question that is out. `pin`
  * makes any entry PERMANENT.
@@ -35,7 +35,7 @@
  * Invariants
  * 1. An entry that may answer (REACHABLE, PERMANENT) has a MAC; one that failed has none.
  * 2. An entry has a deadline exactly in INCOMPLETE, REACHABLE, DELAY, PROBE and FAILED.
- * 3. Somebody waits for an entry only while we ask (INCOMPLETE, PROBE).
+ * 3. A request waits for an entry only while we ask (INCOMPLETE, PROBE).
  * 4. There is a candidate only in PROBE.
  */
 
@@ -44,7 +44,7 @@ import type { Deadline } from '../../base/deadline.ts';
 import type { Ipv4, Mac } from '../../wire/addr.ts';
 
 // From the RFC (RFC 4861 section 10)
-/** Questions to everybody before a neighbour counts as absent (MAX_MULTICAST_SOLICIT). */
+/** Broadcast questions before a neighbour counts as absent (MAX_MULTICAST_SOLICIT). */
 export const MAX_MULTICAST_SOLICIT = 3;
 /** Between two questions about one neighbour (RETRANS_TIMER; also RFC 1122 2.3.2.1: 1 a second). */
 export const RETRANS_TIMER_MS = 1000;
@@ -62,7 +62,7 @@ export const MAX_RANDOM_FACTOR = 1.5;
  */
 export const REACHABLE_TIME_MS = 10_000;
 /**
- * Questions to the known MAC before everybody is asked. RFC 4861 has 3, and so has the host: it
+ * Questions to the known MAC before a broadcast. RFC 4861 has 3, and so has the host: it
  * would give up at the moment when we begin to look for a neighbour that changed its MAC.
  */
 export const UNICAST_SOLICIT = 1;
@@ -95,7 +95,7 @@ export type NceState = (typeof NCE_STATES)[number];
 
 export const NCE_EVENTS = [
   'resolve' /* the host asks and waits for a confirmed answer */,
-  'check' /* the host verifies what it knows, or we have to */,
+  'check' /* the host verifies its entry, or we have to */,
   'use' /* the stack itself sends to the neighbour */,
   'reply' /* our question answered with the known MAC, or the first one */,
   'replyMoved' /* our question answered with another MAC */,
@@ -104,33 +104,33 @@ export const NCE_EVENTS = [
   'timeout' /* the deadline passed; when asking: tries are left */,
   'exhausted' /* the deadline passed when asking, no tries are left */,
   'yield' /* the deadline passed when another MAC has answered */,
-  'doubt' /* a member of the group went away: verify before believing */,
+  'doubt' /* a member of the group is gone: verify before the next answer */,
   'pin' /* the operator sets the MAC */,
 ] as const;
 export type NceEvent = (typeof NCE_EVENTS)[number];
 
 /**
  * What the resolver does on a transition; `impossible` asserts. Taking a MAC is a move also when
- * the entry had none but the host was told another one before (host-answers.ts).
+ * the entry had none but the host was given another one before (host-answers.ts).
  */
 export type NceAction =
   | 'none'
   | 'impossible'
-  | 'wait' /* the asker joins those who wait */
-  | 'ask' /* begin a series of questions to everybody */
+  | 'wait' /* the asker joins those that wait */
+  | 'ask' /* begin a series of broadcast questions */
   | 'askAgain' /* next question of the series */
   | 'verify' /* begin a series of questions to the known MAC */
   | 'verifyAgain'
   | 'delay' /* wait for better news before verifying */
-  | 'answer' /* tell the askers */
+  | 'answer' /* answer the askers */
   | 'record' /* take the MAC, unconfirmed */
-  | 'confirm' /* take the MAC, confirmed; tell the askers */
+  | 'confirm' /* take the MAC, confirmed; answer the askers */
   | 'challenge' /* ask the known MAC and the claimed one */
   | 'hold' /* note the MAC that answered, and wait for the known one */
-  | 'moveConfirm' /* change the MAC, redirect, tell the host and the askers */
+  | 'moveConfirm' /* change the MAC, redirect, update the host, answer the askers */
   | 'age' /* no longer confirmed */
-  | 'giveUp' /* nobody answered; the askers hear nothing */
-  | 'pin' /* take the operator's MAC; tell the askers */
+  | 'giveUp' /* no answer came; the askers get none */
+  | 'pin' /* take the operator's MAC; answer the askers */
   | 'remove';
 
 /** One cell of the table. */
@@ -149,7 +149,7 @@ const NO_QUESTION = 'without a question there is no reply';
 const NO_DEADLINE = 'this state has no deadline';
 const NO_MAC = 'no MAC is known that could change';
 const PINNED = 'the operator set it';
-const SAME = 'it says what we know';
+const SAME = 'the MAC is the known one';
 
 export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceCell>>>> = {
   NONE: {
@@ -163,7 +163,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     timeout: cell('NONE', 'impossible', NO_DEADLINE),
     exhausted: cell('NONE', 'impossible', NO_DEADLINE),
     yield: cell('NONE', 'impossible', NO_QUESTION),
-    doubt: cell('NONE', 'none', 'nothing is believed'),
+    doubt: cell('NONE', 'none', 'no MAC is confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   INCOMPLETE: {
@@ -175,7 +175,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claim: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
     claimMoved: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
     timeout: cell('INCOMPLETE', 'askAgain', 'no answer yet'),
-    exhausted: cell('FAILED', 'giveUp', 'nobody answered'),
+    exhausted: cell('FAILED', 'giveUp', 'no answer came'),
     yield: cell('INCOMPLETE', 'impossible', NO_QUESTION),
     doubt: cell('INCOMPLETE', 'askAgain', 'the question may have left by the lost member'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -191,7 +191,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     timeout: cell('STALE', 'age', 'the confirmation is too old'),
     exhausted: cell('REACHABLE', 'impossible', NO_QUESTION),
     yield: cell('REACHABLE', 'impossible', NO_QUESTION),
-    doubt: cell('STALE', 'age', 'a member of the group went away'),
+    doubt: cell('STALE', 'age', 'a member of the group is gone'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   STALE: {
@@ -205,7 +205,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     timeout: cell('STALE', 'impossible', NO_DEADLINE),
     exhausted: cell('STALE', 'impossible', NO_DEADLINE),
     yield: cell('STALE', 'impossible', NO_QUESTION),
-    doubt: cell('STALE', 'none', 'it is not believed'),
+    doubt: cell('STALE', 'none', 'it is not confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   DELAY: {
@@ -242,12 +242,12 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
     reply: cell('FAILED', 'impossible', NO_QUESTION),
     replyMoved: cell('FAILED', 'impossible', NO_QUESTION),
-    claim: cell('STALE', 'record', 'it speaks'),
+    claim: cell('STALE', 'record', 'it sends again'),
     claimMoved: cell('FAILED', 'impossible', NO_MAC),
-    timeout: cell('NONE', 'remove', 'nobody asked for it again'),
+    timeout: cell('NONE', 'remove', 'it was not asked for again'),
     exhausted: cell('FAILED', 'impossible', NO_QUESTION),
     yield: cell('FAILED', 'impossible', NO_QUESTION),
-    doubt: cell('FAILED', 'none', 'nothing is believed'),
+    doubt: cell('FAILED', 'none', 'no MAC is confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
   PERMANENT: {
@@ -266,7 +266,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   },
 };
 
-/** Somebody of the host who waits for an answer. */
+/** A pending ARP request of the host. */
 export interface Waiter {
   /** Address the host asked from. */
   readonly spa: Ipv4;
@@ -289,9 +289,9 @@ export class Nce {
   unanswered = 0;
   /** It answered a question at least once. */
   everConfirmed = false;
-  /** An event told that it no longer answers. */
+  /** An event has reported that it no longer answers. */
   isToldLost = false;
-  /** A member went away since it was confirmed, and `doubt` has not been told yet (resolver.ts). */
+  /** A member is gone since it was confirmed; `doubt` is to be applied (doubts.ts). */
   isDoubted = false;
   /** When it last answered. */
   confirmedMs = Number.NEGATIVE_INFINITY;

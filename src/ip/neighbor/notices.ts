@@ -1,7 +1,8 @@
 /**
- * Telling neighbours in person that an address of ours is served by another NIC than before.
+ * Notices: neighbours learn by unicast that an address of ours is served by another NIC than
+ * before.
  *
- * Some stations believe no announcement, whatever its form, but every station that is asked takes
+ * Some stations ignore announcements of every form, but every station that is asked takes
  * the asker's MAC into its table (RFC 826: the sender is merged first). So the new NIC asks each
  * neighbour that was used lately one ordinary question from the address that moved, to the
  * neighbour's own MAC: gateways first, since they carry most, then those confirmed last. The answer
@@ -26,7 +27,7 @@ import type { NeighborCache } from './cache.ts';
 import type { Nce } from './nce.ts';
 
 // Ours
-/** Neighbours that are told beside the gateways, of one address: those confirmed last. */
+/** Neighbours that get a notice beside the gateways, of one address: those confirmed last. */
 export const NOTICE_NEIGHBORS = 64;
 /** Questions that wait. */
 export const NOTICES_MAX = 1024;

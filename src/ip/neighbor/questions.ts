@@ -24,7 +24,7 @@ import type { Ill } from '../object/ill.ts';
 import type { Nce } from './nce.ts';
 
 // Ours
-/** Questions to everybody, per second and NIC (T6): a busy host's first second. */
+/** Broadcast questions, per second and NIC (T6): a busy host's first second. */
 export const ASK_RATE = 1000;
 /** Questions to known MACs, per second and NIC: the host's own probes of its neighbours. */
 export const VERIFY_RATE = 1000;
@@ -62,7 +62,7 @@ export class Questions {
     this.#counters = options.counters;
   }
 
-  /** Why a first question of `spa`, to everybody or to one, cannot be asked. */
+  /** Why a first question of `spa`, by broadcast or to one, cannot be asked. */
   refusal(spa: Ipv4, isToAll: boolean, nowMs: number): QuestionRefusal | undefined {
     const point = this.#firstPoint(spa);
     if (point === undefined) return 'no_active_member';
@@ -70,12 +70,12 @@ export class Questions {
     return (isToAll ? ask : verify).has(nowMs) ? undefined : 'neighbor_rate_limited';
   }
 
-  /** Room in the rate of `ill` for a question to everybody; takes it. */
+  /** Room in the rate of `ill` for a broadcast question; takes it. */
   takeAskToken(ill: Ill, nowMs: number): boolean {
     return this.#ratesOf(ill).ask.take(nowMs);
   }
 
-  /** Asks about `nce`: everybody if `to` is empty, else the stations with these MACs. */
+  /** Asks about `nce`: by broadcast if `to` is empty, else the stations with these MACs. */
   ask(nce: Nce, to: readonly Mac[], nowMs: number): void {
     const isToAll = to.length === 0;
     const point = this.#point(nce, isToAll);

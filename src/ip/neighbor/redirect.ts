@@ -1,8 +1,8 @@
 /**
  * A neighbour has changed its MAC: until the host has learnt, its frames for the old MAC are sent
- * to the new one, and the host is told.
+ * to the new one, and the host gets the new MAC.
  *
- * Telling is an ARP reply in which the neighbour is sender and target (a gratuitous reply). Tried
+ * It gets an ARP reply in which the neighbour is sender and target (a gratuitous reply). Tried
  * on Linux 6.18: it changes an entry at once and leaves it REACHABLE, also within the lock time of
  * 1 s in which an ordinary reply is ignored, and it never adds an entry. It is repeated for hosts
  * that respect the lock time in any case, and because a frame can be lost.
@@ -14,9 +14,9 @@
  *
  * Invariants
  * 1. No redirect leads to a MAC that is itself redirected.
- * 2. At most REDIRECT_LIMIT redirects and as many neighbours being told; the oldest gives way.
+ * 2. At most REDIRECT_LIMIT redirects and as many updates of the host; the oldest gives way.
  *    Beyond a rate no redirect is made; the host learns the MAC all the same.
- * 3. What the output was told is what stands here.
+ * 3. The redirects that the output was given are those that exist here.
  */
 
 import { type Deadline, DeadlineQueue } from '../../base/deadline.ts';
@@ -24,7 +24,7 @@ import { TokenBucket } from '../../base/token-bucket.ts';
 import type { Ipv4, Mac } from '../../wire/addr.ts';
 
 // Ours
-/** When the host is told, in milliseconds after the change; its lock time is 1000 (Linux). */
+/** When the host gets the reply, in milliseconds after the change; its lock time is 1000. */
 export const TELL_AT_MS: readonly number[] = [0, 1100, 3000];
 /**
  * So often it is asked whether a redirect was used, and if not it ends: twice the host's longest
@@ -34,7 +34,7 @@ export const REDIRECT_KEPT_MS = 60_000;
 /** Neighbours whose change of MAC is under way at a time, per LAN. */
 export const REDIRECT_LIMIT = 64;
 
-/** New redirects in the long run: each costs new tables, and a stranger may move as he likes. */
+/** New redirects in the long run: each costs new tables, and a station may change MACs at will. */
 export const REDIRECTS_A_SECOND = 10;
 
 /** Where the decisions go. */
@@ -43,7 +43,7 @@ export interface RedirectOutput {
   unredirect(from: Mac): void;
   /** Answers whether frames came for `from` since this was asked last. */
   takeUse(from: Mac): boolean;
-  /** Says to the host that `address` is at `mac`. */
+  /** Sends the host the MAC of `address`. */
   tellHost(address: Ipv4, mac: Mac): void;
 }
 
@@ -60,7 +60,7 @@ interface Tell {
   readonly address: Ipv4;
   readonly mac: Mac;
   readonly startMs: number;
-  /** How often the host was told. */
+  /** How often the reply was sent. */
   told: number;
   deadline: Deadline<Due> | undefined;
 }
@@ -79,14 +79,14 @@ export class Redirects {
     this.#output = output;
   }
 
-  /** How many redirects stand. */
+  /** How many redirects there are. */
   get size(): number {
     return this.#redirects.size;
   }
 
   /**
    * `address` went from `from` to `to`. `isFromUsed`: another neighbour lives under `from`, so
-   * the host is told, but its frames are left alone.
+   * the host gets the new MAC, but its frames are left alone.
    */
   handleMove(address: Ipv4, from: Mac, to: Mac, isFromUsed: boolean, nowMs: number): void {
     this.release(to);
@@ -105,13 +105,13 @@ export class Redirects {
     if (redirect !== undefined) this.#remove(redirect);
   }
 
-  /** A sign of life: `mac` speaks for `address`. Ends a redirect of another neighbour's. */
+  /** A sign of life: `mac` uses `address`. Ends a redirect of another neighbour's. */
   handleSeen(mac: Mac, address: Ipv4): void {
     const redirect = this.#redirects.get(mac);
     if (redirect !== undefined && redirect.address !== address) this.#remove(redirect);
   }
 
-  /** What the host is being told of `address` is not known to be true any more. */
+  /** The MAC that is being sent to the host for `address` may be wrong by now. */
   stopTelling(address: Ipv4): void {
     const tell = this.#tells.get(address);
     if (tell !== undefined) this.#removeTell(tell);

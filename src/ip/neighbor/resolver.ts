@@ -1,6 +1,6 @@
 /**
- * Resolution: drives the neighbour cache entries (nce.ts has the states) by what the host asks,
- * what the wire says and what the time is; has the questions sent (questions.ts) and the host
+ * Resolution: drives the neighbour cache entries (nce.ts has the states) by questions of the host,
+ * ARP from the wire and the time; has the questions sent (questions.ts) and the host
  * answered (host-answers.ts).
  */
 
@@ -40,7 +40,7 @@ import { Redirects } from './redirect.ts';
 export const NEIGHBOR_EVENT_RATE = 1;
 export const NEIGHBOR_EVENT_BURST = 50;
 
-/** What the wire said of a neighbour, after the gate of arp-wire.ts. */
+/** ARP from the wire about a neighbour, after the gate of arp.ts. */
 export interface SenderClaim {
   readonly address: Ipv4;
   readonly mac: Mac;
@@ -96,7 +96,7 @@ export class Resolver {
 
   /**
    * The host asks for `address`: answered at once, consumed until it can be, or refused. A question
-   * to one MAC (`isCheck`) means that the host doubts what it was told: it is not answered from
+   * to one MAC (`isCheck`) means that the host verifies its entry: it is not answered from
    * memory.
    */
   handleHostQuestion(address: Ipv4, waiter: Waiter, isCheck: boolean, nowMs: number): FrameEnd {
@@ -179,7 +179,7 @@ export class Resolver {
     return true;
   }
 
-  /** A member of the group went away: nothing confirmed is believed any longer. */
+  /** A member of the group is gone: nothing counts as confirmed any longer. */
   doubt(nowMs: number): void {
     this.#doubts.begin(nowMs);
   }
@@ -279,7 +279,7 @@ export class Resolver {
         this.#take(nce, mac, nowMs);
         this.hostAnswers.answer(nce);
         break;
-      default: // none, wait, age, remove: the new state says all
+      default: // none, wait, age, remove: the new state is all
     }
   }
 
@@ -313,13 +313,13 @@ export class Resolver {
     this.#output.event({ kind: 'neighbor-moved', atMs: nowMs, address, from, to: mac });
   }
 
-  /** The host was told another MAC than the one that is known now. */
+  /** The host was given another MAC than the one that is known now. */
   #isToldOther({ address, mac }: Nce): boolean {
     const told = this.hostAnswers.lastTold(address);
     return told !== 0 && told !== mac;
   }
 
-  /** Once in a while that it is lost, and only of one that was there: scans tell nothing. */
+  /** One event in a while that it is lost, and only of one that answered: scans cause none. */
   #tellLost(nce: Nce, nowMs: number): void {
     if (!nce.everConfirmed || nce.isToldLost || !this.#lostEvents.take(nowMs)) return;
     nce.isToldLost = true;

@@ -3,7 +3,7 @@
  * and is bound to one NIC at a time, or a test address, which stays on its NIC.
  *
  * `boundIll` belongs to the group layer (bind, unbind); `state` belongs to duplicate address
- * detection (dad.ts), which is told by the group layer when a binding begins or ends.
+ * detection (dad.ts); the group layer reports to it when a binding begins or ends.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -64,7 +64,7 @@ export class Ipif {
     const ill = this.#boundIll;
     if (ill === undefined) return;
     const position = ill.boundIpifs.indexOf(this);
-    assert(position >= 0, 'a bound address stands in the list of its NIC');
+    assert(position >= 0, 'a bound address is in the list of its NIC');
     ill.boundIpifs.splice(position, 1);
     this.#boundIll = undefined;
   }

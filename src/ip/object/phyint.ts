@@ -48,12 +48,12 @@ export interface PhyintOptions {
   readonly name: string;
   /** Port number of the NIC, 0 .. MAX_NICS-1; for life. */
   readonly nic: number;
-  /** The kernel device beneath, null for a TAP of our own. */
+  /** The kernel device below, null for a TAP of our own. */
   readonly uplink?: string | null;
 }
 
 /**
- * A network interface. Fields are written by the owner (the system) only; whoever keeps a
+ * A network interface. Fields are written by the owner (the system) only; a user of a
  * phyint over a wait holds a reference from `references`.
  */
 export class Phyint {
