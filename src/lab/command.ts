@@ -1,4 +1,4 @@
-/** Runs a program to its end and returns what it said. */
+/** Runs a program to its end and returns its output. */
 
 import { spawn } from 'node:child_process';
 
@@ -22,7 +22,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Where administrators' programs lie, which are not in everybody's PATH. */
+/** Folders of administrators' programs, which are not in every PATH. */
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
 
 /** The environment of every program of the lab: messages in English, a complete PATH. */

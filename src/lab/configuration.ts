@@ -2,7 +2,7 @@
 
 import { LAN, type Wiring } from './topology.ts';
 
-/** What a lab's daemon is told beyond its wiring. All keys are those of the configuration file. */
+/** Settings of a lab's daemon beyond its wiring. All keys are those of the configuration file. */
 export interface ConfigurationOptions {
   readonly socket: string;
   readonly addresses?: readonly string[];
@@ -11,7 +11,7 @@ export interface ConfigurationOptions {
   readonly top?: Readonly<Record<string, unknown>>;
 }
 
-/** The part of a topology that a configuration speaks of. */
+/** The part of a topology that a configuration contains. */
 export interface Wired {
   readonly members: readonly string[];
   readonly options: { readonly wiring: Wiring };

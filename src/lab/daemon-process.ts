@@ -21,7 +21,7 @@ const MAX_LOG = 4 << 20;
 
 const program = (name: string): string => fileURLToPath(new URL(`../${name}.js`, import.meta.url));
 
-/** Where a lab's daemon listens. */
+/** The control socket of a lab's daemon. */
 export function socketOf(workspace: Workspace): string {
   return join(workspace.folder, 'ipmpd.sock');
 }

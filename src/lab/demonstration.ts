@@ -1,8 +1,8 @@
 /**
  * The main job shown on real devices: traffic through `ipmp0`, a NIC cut, the failover, the repair.
  *
- * Everything that is told is measured from outside the daemon: echo requests by raw sockets, a TCP
- * transfer hashed at both ends, events by `ipmpadm monitor`.
+ * Everything that is printed is measured from outside the daemon: echo requests by raw sockets, a
+ * TCP transfer hashed at both ends, events by `ipmpadm monitor`.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -67,7 +67,7 @@ export async function demonstrate(lab: Lab, say: Say): Promise<boolean> {
   return claims.every((claim) => claim.isRight);
 }
 
-/** Stops the daemon and tells whether it has put everything back. */
+/** Stops the daemon and prints whether it has put everything back. */
 export async function stopDaemon({ daemon, workspace }: Lab, say: Say): Promise<boolean> {
   const exit = await daemon.stop();
   const claim = judgeStop(exit, await leftInHost(workspace));

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { execute } from './command.ts';
 import type { Wiring } from './topology.ts';
 
-/** Where a lab can stand. `why` says what is refused, for the first line of the demonstration. */
+/** Where a lab can be. `why` names what is refused, for the first line of the demonstration. */
 export type Ground =
   | { readonly kind: 'root'; readonly wiring: Wiring }
   | { readonly kind: 'user-namespace'; readonly wiring: Wiring }

@@ -17,7 +17,7 @@ const KEPT = 'kept.txt';
 const UP_MS = 60_000;
 const DOWN_MS = 30_000;
 
-/** In the keeper: says how to use the lab, then waits for a signal. Returns the exit status. */
+/** In the keeper: prints how to use the lab, then waits for a signal. Returns the exit status. */
 export async function keep({ workspace, daemon }: Lab): Promise<number> {
   const text = [
     `the lab is up: namespaces ${workspace.name}-host, -swA, -swB, -gw`,

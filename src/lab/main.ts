@@ -110,7 +110,7 @@ async function runInUserNamespace(argv: readonly string[]): Promise<number> {
 
 /**
  * Runs `body` with a workspace that is removed whatever happens: signals, and a reader of our
- * output that goes away (`| head`, a terminal that is closed), included.
+ * output that closes (`| head`, a terminal that is closed), included.
  */
 async function own(body: (workspace: Workspace) => Promise<number>): Promise<number> {
   let workspace: Workspace | undefined;

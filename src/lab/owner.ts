@@ -1,5 +1,5 @@
 /**
- * Names that tell who owns a lab: `ipmp-<pid>-<start time>-<n>`. A process id alone is used again
+ * Names with the owner of a lab: `ipmp-<pid>-<start time>-<n>`. A process id alone is used again
  * by the kernel; with the start time it names one process for ever, so that what a killed run has
  * left can be told from what a living one uses.
  */
@@ -38,7 +38,7 @@ export function newLabName(): string {
   return `ipmp-${process.pid}-${startTimeOf(process.pid) ?? 0}-${labs}`;
 }
 
-/** The process that a name speaks of; undefined for names that are not a lab's. */
+/** The process that a name stands for; undefined for names that are not a lab's. */
 export function ownerOf(name: string): { pid: number; isAlive: boolean } | undefined {
   const match = NAME.exec(name);
   if (match === null) return undefined;
@@ -46,7 +46,7 @@ export function ownerOf(name: string): { pid: number; isAlive: boolean } | undef
   return { pid, isAlive: startTimeOf(pid) === match[2] };
 }
 
-/** Names of all network namespaces that `ip netns` knows. */
+/** Names of all network namespaces of `ip netns`. */
 export async function namespaceNames(): Promise<string[]> {
   const { stdout } = await execute(['ip', 'netns', 'list']);
   return stdout

@@ -2,7 +2,7 @@
 
 import type { Say } from './demonstration.ts';
 
-/** Says first that and why it is simulated. Returns the exit status. */
+/** Prints first that and why it is simulated. Returns the exit status. */
 export async function simulate(why: string, say: Say): Promise<number> {
   say(`SIMULATED: ${why}; the same in virtual time:`);
   // The simulator brings the whole system with it: loaded only where it is needed.

@@ -85,7 +85,7 @@ export class Topology {
     await this.#setFarEnd(link, 'up');
   }
 
-  /** Whether a link is cut at its far end, whoever has done that. */
+  /** Whether a link is cut at its far end, also by another program. */
   async isCut(link: string): Promise<boolean> {
     const { farRole, farDevice } = this.#link(link);
     const argv = ['ip', '-json', 'link', 'show', 'dev', farDevice];
@@ -183,7 +183,7 @@ export class Topology {
   }
 
   /**
-   * TAPs that somebody else has made and wired: the daemon knows nothing of the bridges, so the
+   * TAPs that another program has made and wired: the daemon has no record of the bridges, so the
    * lab itself must keep the host's kernel from answering on them. The hooks are those of local
    * delivery and routing: with br_netfilter loaded, bridged frames pass `prerouting` as well.
    */

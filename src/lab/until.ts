@@ -16,7 +16,7 @@ export class WaitedTooLong extends Error {
 
 /**
  * Calls `look` until it returns something else than undefined or false, and returns that. What
- * `look` throws counts as "not yet" and is told if the time runs out.
+ * `look` throws counts as "not yet" and is reported if the time runs out.
  *
  * @throws WaitedTooLong
  */

@@ -26,13 +26,13 @@ export interface Measured {
 
 /** Ours: a single cut on a machine that may be busy; the tests ask for 10 ms in the median. */
 export const MAX_FAILOVER_GAP_MS = 100;
-/** Ours: shorter transfers would not tell a stalled connection from a quick one. */
+/** Ours: with shorter transfers a stalled connection looks like a quick one. */
 export const MIN_TRANSFER_MS = 5000;
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
 const ms = (value: number): string => `${value.toFixed(1)} ms`;
 
-/** The claims in the order in which they are told. */
+/** The claims in the order in which they are printed. */
 export function judge(measured: Measured): Claim[] {
   return [ping(measured), ...transfer(measured), ...echo(measured), group(measured)];
 }

@@ -44,7 +44,7 @@ export type Act =
   | { readonly kind: 'switch-off' | 'switch-on' | 'forget-stations'; readonly side: Side }
   | {
       readonly kind: 'junk';
-      /** Whose device is hit: the host's, or that of a NIC. */
+      /** The device that is hit: the host's, or that of a NIC. */
       readonly at: string;
       /** Of the bytes. */
       readonly seed: number;

@@ -1,5 +1,5 @@
 /**
- * Virtual time: a clock that stands still until it is moved, and what is due at which moment.
+ * Virtual time: a clock that moves only when it is moved, and what is due at which moment.
  *
  * Everything in the simulated world that takes time (a frame in a cable, a timer of a station)
  * is one entry. Entries due at the same moment happen in the order in which they were made, so a

@@ -2,8 +2,8 @@
  * The main job shown in virtual time, for machines that allow no devices: traffic through a group
  * of two NICs on two switches, one cable cut, the failover as it happens, the repair, a summary.
  *
- * System and forwarder are the real ones; network, kernel and time are simulated. What is told is
- * measured by the simulated host's own echo stream. There is no TCP here: a transfer needs the
+ * System and forwarder are the real ones; network, kernel and time are simulated. What is printed
+ * is measured by the simulated host's own echo stream. There is no TCP here: a transfer needs the
  * kernel of a real host.
  */
 

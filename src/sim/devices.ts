@@ -61,7 +61,7 @@ export class SimDevices {
   }
 
   /**
-   * Makes the device of an interface that the system knows; it is taken a moment later. A device
+   * Makes the device of a declared interface; it is taken a moment later. A device
    * of that name that is there already goes.
    */
   addNic(name: string, side: Side): SimNic {
@@ -79,7 +79,7 @@ export class SimDevices {
     return nic;
   }
 
-  /** Takes the device of a NIC away, as `ip link del` does. */
+  /** Deletes the device of a NIC, as `ip link del` does. */
   removeNic(name: string): void {
     const { agenda } = this.#ground;
     this.#dropNic(name);
@@ -128,7 +128,7 @@ export class SimDevices {
     if (name === this.#ground.group) this.#ground.host.forwards = forwarding;
   }
 
-  /** The host does what the system wants of a group's device. */
+  /** Does to a group's device what the system asks of the host. */
   setGroupMtu(name: string, mtu: number): void {
     const { agenda, host } = this.#ground;
     agenda.after(NOTICE_MS, () => {

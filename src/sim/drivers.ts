@@ -9,7 +9,7 @@
  * Every call may be stuck, so it is made on another thread than the one that serves; the witness
  * reports one that is not.
  *
- * A slow answer comes even if nobody waits for it any more, as that of a real driver does.
+ * A slow answer comes even if its question was given up, as that of a real driver does.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -23,7 +23,7 @@ import type { Agenda } from './agenda.ts';
 export const DRIVER_MOODS = ['prompt', 'slow', 'hung', 'failing', 'stuck'] as const;
 export type DriverMood = (typeof DRIVER_MOODS)[number];
 
-/** What a prompt driver takes to tell its counters. */
+/** What a prompt driver takes to answer with its counters. */
 const PROMPT_MS = 0.3;
 /** What a slow one takes at most: twice the budget of a reader. */
 const SLOW_MAX_MS = 400;
@@ -38,14 +38,14 @@ export interface DriverGround {
 
 /** All drivers; each begins prompt. */
 export class SimDrivers {
-  /** What an answer takes, instead of what the mood says; Infinity: it never comes. */
+  /** What an answer takes, instead of what the mood gives; Infinity: it never comes. */
   delayMs: ((ifname: string) => number) | undefined;
   /** Questions so far, and those to which no answer has come and none ever will. */
   asked = 0;
   unanswered = 0;
   /** Threads that a call has kept for good. */
   kept = 0;
-  /** Questions that somebody waits for, by interface. */
+  /** Questions that are waited for, by interface. */
   readonly #waitedFor = new Set<{ readonly ifname: string }>();
   readonly #ground: DriverGround;
   readonly #moods = new Map<string, DriverMood>();
@@ -61,7 +61,7 @@ export class SimDrivers {
     return this.#moods.get(ifname) ?? 'prompt';
   }
 
-  /** True while somebody waits for an answer about `ifname`. */
+  /** True while a question about `ifname` is waited for. */
   isAsked(ifname: string): boolean {
     return [...this.#waitedFor].some((question) => question.ifname === ifname);
   }

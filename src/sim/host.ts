@@ -1,5 +1,5 @@
 /**
- * The host above a group: its kernel, as far as the group can tell. A station that holds the data
+ * The host above a group: its kernel, as far as the group can see it. A station that holds the data
  * addresses and sits on the group's device.
  */
 
@@ -27,7 +27,7 @@ export class SimHost {
   readonly station: Station;
   /** Whether the kernel forwards; nothing here depends on it. */
   forwards = true;
-  /** Tells that the list of addresses has changed. */
+  /** Called when the list of addresses has changed. */
   onAddresses: (() => void) | undefined;
   readonly #agenda: Agenda;
   #unserved: ListedAddress[] = [];
@@ -58,7 +58,7 @@ export class SimHost {
     return this.#hasDevice;
   }
 
-  /** The group's device appears, or goes; what the kernel knows of neighbours goes with it. */
+  /** The group's device appears, or goes; the kernel's neighbour entries go with it. */
   setDevice(isThere: boolean): void {
     this.#hasDevice = isThere;
     if (!isThere) this.station.arp.clear();

@@ -30,12 +30,12 @@ export interface Punt {
 const PUNTS_MAX = 512;
 
 /**
- * The frame memory of all worlds: between two bursts nobody needs what is in it, and four megabytes
+ * The frame memory of all worlds: between two bursts its content is not needed, and four megabytes
  * for each of ten thousand worlds take longer than their lives.
  */
 const SLAB = slabCreate();
 
-/** A datapath of one worker, driven by whoever calls `breathe`. */
+/** A datapath of one worker, driven by calls of `breathe`. */
 export class InlineDatapath {
   /** The control memory, as the workers of a real pool share it. */
   readonly memory: SharedArrayBuffer;

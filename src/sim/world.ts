@@ -51,7 +51,7 @@ export interface NicSpec {
 
 type Settings = Parameters<System['setGroup']>[1];
 
-/** Settings of every group of the world, unless its options say otherwise. */
+/** Settings of every group of the world, where its options have none. */
 export const GROUP_DEFAULTS = {
   failureDetectionTimeMs: 1000,
   failback: true,
@@ -95,7 +95,7 @@ export class SimWorld {
   #stepsAtMoment = 0;
 
   private constructor(options: WorldOptions) {
-    // All of a world is the main thread, but for what says that it is not.
+    // All of a world is the main thread, but for code that is marked as another.
     beginServing();
     this.options = options;
     this.rng = new Rng(options.seed);
@@ -172,7 +172,7 @@ export class SimWorld {
     const nextMs = this.#nextAtMs();
     assert(Number.isFinite(nextMs), 'nothing will ever happen any more');
     this.#stepsAtMoment = nextMs > this.nowMs ? 0 : this.#stepsAtMoment + 1;
-    assert(this.#stepsAtMoment < ROUNDS_MAX, 'time stands still: somebody is always due');
+    assert(this.#stepsAtMoment < ROUNDS_MAX, 'virtual time does not advance: work is always due');
     this.#goTo(Math.max(nextMs, this.nowMs));
   }
 
@@ -208,20 +208,20 @@ export class SimWorld {
     this.network.cables.get(name)?.repair();
   }
 
-  /** Takes the device of a NIC away, as `ip link del` does. */
+  /** Deletes the device of a NIC, as `ip link del` does. */
   removeDevice(name: string): void {
     this.transcript.write('world', `remove ${name}`);
     this.devices.removeNic(name);
   }
 
-  /** Takes the device of a NIC away and makes another at the same switch. */
+  /** Deletes the device of a NIC and makes another at the same switch. */
   replaceDevice(name: string): void {
     const side = this.network.sideOf(this.nic(name));
     this.removeDevice(name);
     this.addDevice(name, side);
   }
 
-  /** Makes the device of an interface that the system knows; it appears a moment later. */
+  /** Makes the device of a declared interface; it appears a moment later. */
   addDevice(name: string, side: Side): SimNic {
     this.transcript.write('world', `add ${name} at switch ${side}`);
     return this.devices.addNic(name, side);
@@ -254,7 +254,7 @@ export class SimWorld {
 
   /**
    * Makes a group; that of the host gets its device. Also after a refusal: a group to which
-   * somebody else has given a member meanwhile stays.
+   * another task has given a member meanwhile stays.
    */
   plumbGroup(name: string, interfaces: readonly string[]): Task<void> {
     const spec = { name, interfaces, ...GROUP_DEFAULTS, ...this.options.settings };
@@ -263,7 +263,7 @@ export class SimWorld {
     return task;
   }
 
-  /** The NIC to which `address` (dotted decimal) is bound, as the system says; null if none. */
+  /** The NIC to which `address` (dotted decimal) is bound in the system; null if none. */
   boundNic(address: string): string | null {
     const rows = this.system.describeAddresses();
     return rows.find((row) => row.address.startsWith(`${address}/`))?.inbound ?? null;
@@ -298,7 +298,7 @@ export class SimWorld {
   /** Gives and takes until nothing is left to do at this moment, then has the world checked. */
   #settle(): void {
     for (let rounds = 0; ; rounds++) {
-      assert(rounds < ROUNDS_MAX, 'the world never comes to rest');
+      assert(rounds < ROUNDS_MAX, 'the world does not settle');
       this.system.scheduler.run();
       let moved = this.datapath.breathe();
       for (const { port, frame, atMs } of this.datapath.takePunts()) {

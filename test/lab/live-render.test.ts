@@ -79,15 +79,15 @@ test('traffic that cannot be measured says why', () => {
   ok(text.includes('  echo  prober in host: no\n  TCP   it broke'), text);
 });
 
-test('an event in which nobody takes over says so', () => {
+test('an event without a successor names none', () => {
   const events = [
     heard(10, ['nominated', null, null, 'net1', null, 'no-interface']),
     heard(20, ['address-moved', 'net0', '192.0.2.10', null, 'net0', 'interface-works']),
     heard(30, ['interface-removed', 'net0', null, 'ok', null, 'configured']),
   ];
   const text = textOf(calm({ events }), 80, 24).join('\n');
-  ok(text.includes('nominated          net1 -> nobody (no-interface)'), text);
-  ok(text.includes('address-moved      192.0.2.10 nobody -> net0 (interface-works)'), text);
+  ok(text.includes('nominated          net1 -> none (no-interface)'), text);
+  ok(text.includes('address-moved      192.0.2.10 none -> net0 (interface-works)'), text);
   ok(text.includes('interface-removed  ok (configured)'), text);
 });
 
@@ -174,7 +174,7 @@ test('what is not well is shown first where not all can be', () => {
   for (let height = 24; height < 70; height += 1) {
     const text = textOf(crowded(), 80, height).join('\n');
     for (const name of ['net13', 'net14', 'net15']) ok(text.includes(`  ${name}  ipmp`), text);
-    ok(text.includes('2001:db8:0:1::38/64  ipmp0  up     nobody'), text);
+    ok(text.includes('2001:db8:0:1::38/64  ipmp0  up     none'), text);
   }
 });
 

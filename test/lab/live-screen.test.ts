@@ -98,7 +98,7 @@ test('a picture that has not changed is not written', () => {
   screen.leave();
 });
 
-test('the terminal is as before, and nobody listens any more', () => {
+test('the terminal is as before, and all listeners are removed', () => {
   const streams = new Streams(80, 24);
   const listeners = (): number[] =>
     ['SIGCONT', 'exit', 'uncaughtExceptionMonitor'].map((name) => process.listenerCount(name));

@@ -15,7 +15,7 @@ const TEXT: readonly string[] = [
   '',
   '# the picture',
   '  in, out   bytes and packets a second, from the kstats of group and NIC',
-  '  why       the cause of the state; of an event it stands in brackets',
+  '  why       the cause of the state; of an event it is in brackets',
   '  echo, TCP what a user of the host feels: measured from outside the daemon',
   '',
   '# from another terminal',

@@ -11,7 +11,7 @@ import type { Heard } from './state.ts';
 const KEPT = 200;
 const AGAIN_MS = 500;
 
-/** Keeps the latest events; a broken stream is taken up anew, and told. */
+/** Keeps the latest events; a broken stream is opened again, and that is shown. */
 export class EventHistory {
   /** The latest first. */
   events: readonly Heard[] = [];
@@ -36,7 +36,7 @@ export class EventHistory {
           this.#keep(rowRead(EVENT_ROW, JSON.parse(data)));
         }, signal);
       } catch (error) {
-        // A daemon that is away is told by the view; here it is only asked again.
+        // The view shows that the daemon is not reachable; here it is only asked again.
         if (!(error instanceof Error)) throw error;
       }
       if (signal.aborted) return;

@@ -1,9 +1,9 @@
 /**
- * The live view of a lab on a terminal, until `q` or Ctrl-C: how the daemon says it is, what the
- * lab's own traffic feels, and keys that cut and repair.
+ * The live view of a lab on a terminal, until `q` or Ctrl-C: the state that the daemon reports, the
+ * lab's own traffic, and keys that cut and repair.
  *
- * The picture is drawn on its own beat from what was heard last; a daemon that does not answer is
- * seen as such and holds up nothing.
+ * The picture is drawn on its own beat from the latest answers; a daemon that does not answer is
+ * shown as such and holds up nothing.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -111,7 +111,7 @@ class LiveView {
     }
   }
 
-  /** Asks for everything once; a daemon that is away is no error here but something to show. */
+  /** Asks for everything once; a daemon that does not answer is no error here but shown. */
   async #ask(): Promise<void> {
     this.#isAsking = true;
     this.#askAtMs = performance.now() + ASK_MS;
@@ -119,7 +119,7 @@ class LiveView {
       const asking = [this.#askTraffic(), this.#askDaemon()];
       await Promise.all(asking);
     } catch (error) {
-      // Not heard: the age of the last answer is shown.
+      // No answer: the age of the last one is shown.
       if (!(error instanceof Error)) throw error;
     } finally {
       this.#isAsking = false;
@@ -207,7 +207,7 @@ class LiveView {
     }
   }
 
-  /** Cuts a cable that is whole and repairs one that is cut, whoever has cut it. */
+  /** Cuts a cable that is whole and repairs one that is cut, also by another program. */
   async #toggle({ uplink }: Cable): Promise<void> {
     const { topology } = this.#lab;
     try {

@@ -7,7 +7,7 @@
 import type { KstatRow } from '../../model/rows.ts';
 import type { Rates } from './state.ts';
 
-/** Ours: readings closer together than this tell more of the moment than of the rate. */
+/** Ours: readings closer together than this show more of the moment than of the rate. */
 const SPAN_S = 0.9;
 
 interface Reading {

@@ -1,9 +1,9 @@
 /**
  * The live view as lines: a pure function of its state and the size of the terminal.
  *
- * Everything fits. While there is room each group and each NIC has a second line that says why it
- * is as it is; then only those that are not well; then nobody; then lists are cut, with those that
- * are not well first, and say how many more there are.
+ * Everything fits. While there is room each group and each NIC has a second line with the cause of
+ * its state; then only those that are not well; then none; then lists are cut, with those that
+ * are not well first, and end with how many more there are.
  */
 
 import { shortAge } from './figures.ts';

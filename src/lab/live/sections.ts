@@ -91,7 +91,7 @@ function troubledFirst(items: readonly Item[]): Item[] {
   return [...items].sort((left, right) => Number(right.isTroubled) - Number(left.isTroubled));
 }
 
-/** At most `count` lines; the last one says what is not shown. */
+/** At most `count` lines; the last one counts what is not shown. */
 function shown(items: readonly Item[], count: number): Line[] {
   if (items.length <= count) return items.map(({ line }) => line);
   const fitting = items.slice(0, Math.max(0, count - 1)).map(({ line }) => line);

@@ -10,7 +10,7 @@ export interface Rates {
   readonly outPackets: number;
 }
 
-/** An event and when we heard of it, in monotonic milliseconds. */
+/** An event and when it came, in monotonic milliseconds. */
 export interface Heard {
   readonly atMs: number;
   readonly row: EventRow;
@@ -47,7 +47,7 @@ export interface TcpState {
   readonly bytesPerSecond: number;
 }
 
-/** What the daemon last said. */
+/** The last answers of the daemon. */
 export interface DaemonState {
   readonly version: string;
   readonly uptimeS: number;

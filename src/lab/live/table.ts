@@ -1,6 +1,6 @@
 /**
  * Tables of the live view: columns on the left as wide as their widest entry, columns on the right
- * that stand at the same place in every table, and one in between that takes what is left.
+ * that begin at the same place in every table, and one in between that takes what is left.
  */
 
 import { cutText, type Line, lineWidth, rule, type Span, span } from './text.ts';
@@ -39,7 +39,7 @@ export interface Table<Row> {
   readonly line: (row: Row) => Line;
   /** Whether `rest` has found room. */
   readonly hasRest: boolean;
-  /** Where the second column begins: a second line of a row stands there. */
+  /** Where the second column begins: a second line of a row begins there. */
   readonly secondColumn: number;
 }
 

@@ -7,7 +7,7 @@ import type { Heard, LiveState, Rates } from './state.ts';
 import { type Figure, layOut, type Table } from './table.ts';
 import { cutText, type Line, type Span, type Style, span } from './text.ts';
 
-/** From this width on an explanation stands on the line of what it explains. */
+/** From this width on an explanation is on the line of what it explains. */
 const WIDE = 110;
 /** Below this width packets are not shown, below the next one no figures at all. */
 const PACKETS_FROM = 76;
@@ -57,7 +57,7 @@ function figuresOf<Row>(width: number, ratesOf: (row: Row) => Rates | undefined)
   ];
 }
 
-/** A row with its explanation beneath it, unless the table has found room for that beside it. */
+/** A row with its explanation below it, unless the table has room for that beside it. */
 function itemOf<Row>(table: Table<Row>, row: Row, detail: Line, isTroubled: boolean): Item {
   const beneath: Line = [span(' '.repeat(table.secondColumn)), ...detail];
   return { line: table.line(row), detail: table.hasRest ? null : beneath, isTroubled };
@@ -138,13 +138,13 @@ export function addressSection({ daemon }: LiveState, width: number): Section {
       { title: 'state', cell: ({ state }) => stateSpan(state) },
       {
         title: 'comes in by',
-        cell: ({ inbound }) => (inbound === null ? span('nobody', 'bad') : span(inbound)),
+        cell: ({ inbound }) => (inbound === null ? span('none', 'bad') : span(inbound)),
       },
     ],
     rest: {
       title: 'goes out by',
       cell: ({ outbound }) =>
-        outbound.length === 0 ? span('nobody', 'bad') : span(outbound.join(' ')),
+        outbound.length === 0 ? span('none', 'bad') : span(outbound.join(' ')),
     },
   });
   const items = rows.map((row) => ({
@@ -178,13 +178,13 @@ export function eventSection({ events, nowMs, daemon }: LiveState, width: number
   return { rank: 2, head: table.head, items, isOpen: true };
 }
 
-/** Events in which nobody (null) is somebody: one may move from and to it. */
+/** Events in which null is a value: an address may move from and to no interface. */
 const MOVES: readonly string[] = ['address-moved', 'nominated'];
 
 /** `192.0.2.10 net0 -> net1 (link-down)` */
 function changeOf({ row }: Heard): string {
   const isMove = MOVES.includes(row.event);
-  const ends = [row.from, row.to].map((end) => end ?? (isMove ? 'nobody' : ''));
+  const ends = [row.from, row.to].map((end) => end ?? (isMove ? 'none' : ''));
   const change = ends.filter((end) => end !== '').join(' -> ');
   const cause = row.cause === null ? '' : `(${row.cause})`;
   return [row.detail ?? '', change, cause].filter((part) => part !== '').join(' ');

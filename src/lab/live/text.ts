@@ -1,7 +1,7 @@
 /**
  * Lines of text with styles, for a terminal whose width is counted in columns. Every character is
  * ASCII or a box character, so that a column is a character and no name from outside can wrap a
- * line or speak to the terminal.
+ * line or control the terminal.
  */
 
 /** What a piece of text means; the colours are chosen in one place. */

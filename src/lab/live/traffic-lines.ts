@@ -5,7 +5,7 @@ import type { Item, Section } from './sections.ts';
 import type { EchoState, LiveState, TcpState } from './state.ts';
 import { rule, type Span, span } from './text.ts';
 
-/** From this width on both halves of an account stand on one line. */
+/** From this width on both halves of an account are on one line. */
 const WIDE = 100;
 
 export function trafficSection({ traffic }: LiveState, width: number): Section {

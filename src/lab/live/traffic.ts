@@ -10,7 +10,7 @@ import type { EchoState, TcpState, TrafficState } from './state.ts';
 /** Ours: enough to see a gap of some ten milliseconds, little enough to run for hours. */
 const ECHO_PER_SECOND = 100;
 const TCP_BYTES_PER_SECOND = 2_000_000;
-/** Ours: a shorter time between two looks tells more of the moment than of the rate. */
+/** Ours: a shorter time between two looks shows more of the moment than of the rate. */
 const SPAN_MS = 900;
 
 const TARGET = LAN.gateways[0];
@@ -28,7 +28,7 @@ export class LiveTraffic {
     this.#tcp = tcp;
   }
 
-  /** Starts both; one that cannot start is told as a problem. */
+  /** Starts both; one that cannot start is shown as a problem. */
   static async start({ workspace }: Lab): Promise<LiveTraffic> {
     const ends = { from: 'host', to: 'gw', address: TARGET, rate: TCP_BYTES_PER_SECOND };
     const options = { perSecond: ECHO_PER_SECOND };
@@ -53,7 +53,7 @@ export class LiveTraffic {
     return this.#state;
   }
 
-  /** The whole in a sentence; undefined when nobody has looked. */
+  /** The whole in a sentence; undefined before the first look. */
   summary(): string | undefined {
     if (this.#state === undefined) return undefined;
     const { echo, tcp } = this.#state;

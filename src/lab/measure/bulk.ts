@@ -2,7 +2,7 @@
  * Program: one end of a TCP transfer that is checked by SHA-256 at both ends.
  *
  *     bulk.js receive ADDRESS            listens, hashes what comes
- *     bulk.js send ADDRESS PORT RATE     sends RATE bytes a second until it is told to finish
+ *     bulk.js send ADDRESS PORT RATE     sends RATE bytes a second until a message ends it
  *
  * Messages: `ready` (port); `offset` -> `at` (bytes so far); `finish` (sender); `done` (bytes,
  * sha256). The content never repeats within 2^32 blocks, so that a lost or doubled part shows.

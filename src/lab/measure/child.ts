@@ -1,4 +1,4 @@
-/** How the measuring programs of the lab speak with the process that started them. */
+/** Messages between the measuring programs of the lab and the process that started them. */
 
 import type { ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
@@ -62,7 +62,7 @@ export class MeasuringChild {
   }
 
   /**
-   * Waits for a message of `kind`. @throws Error when the program ends, or says nothing for
+   * Waits for a message of `kind`. @throws Error when the program ends, or sends none for
    * `withinMs`
    */
   receive(kind: string, withinMs = ANSWER_MS): Promise<Message> {

@@ -6,7 +6,7 @@
 import type * as raw from 'raw-socket';
 import { messageOf } from '../../base/errors.ts';
 
-/** Loads the package. @throws Error with one sentence that says what is missing and what to do */
+/** Loads the package. @throws Error with one sentence: what is missing and what to do */
 export async function loadRawSocket(): Promise<typeof raw> {
   try {
     // A package of CommonJS: what it exports by name is not known before it has run.

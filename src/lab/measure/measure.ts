@@ -13,7 +13,7 @@ const BULK = new URL('./bulk.js', import.meta.url);
  */
 const RETRANSMITTED_WITHIN_MS = 120_000;
 
-/** A running stream of echo requests from the host, a thousand a second unless said otherwise. */
+/** A running stream of echo requests from the host, a thousand a second by default. */
 export class EchoStream {
   readonly #child: MeasuringChild;
 

@@ -11,7 +11,7 @@
 import type { Workspace } from '../workspace.ts';
 
 // Ours
-/** Requests, unless told otherwise. */
+/** Requests by default. */
 export const PING_COUNT = 3;
 /** Time for answers beyond the time in which the requests are sent. */
 const ANSWER_S = 4;

@@ -3,8 +3,8 @@
  *
  *     prober.js TARGET REQUESTS_PER_SECOND
  *
- * It is the second opinion: raw sockets of a package, none of our stack's code. It speaks with its
- * parent by messages: `ready`; `mark` (label) -> `marked`; `peek` -> `counts`; `stop` -> `summary`.
+ * It is the second opinion: raw sockets of a package, none of our stack's code. Its parent controls
+ * it by messages: `ready`; `mark` (label) -> `marked`; `peek` -> `counts`; `stop` -> `summary`.
  *
  * Pace: Node's timers are a millisecond wide, as wide as the interval. So the loop sleeps in slices
  * of a quarter of it and looks at its socket between them; the price is that an answer is read so

@@ -2,9 +2,9 @@
  * The neighbour table of a simulated station: a second opinion that shares no code with ip/.
  *
  * It behaves like the table of a Linux host in what others can see: three broadcasts a second
- * apart, then failed; an entry is doubted 30 s after it was confirmed, and asked about by unicast
- * when it is used after that; who asks us becomes known; a new MAC within a second of the last
- * change is not believed, unless it is announced.
+ * apart, then failed; an entry ages 30 s after it was confirmed, and is asked about by unicast
+ * when it is used after that; a station that asks us becomes known; a new MAC within a second of
+ * the last change is ignored, unless it is announced.
  *
  *   (none) ─ output ─> incomplete ─ reply ─> reachable ─ 30 s ─> stale ─ output ─> delay
  *                          │ 3 tries             ▲─────── reply ───────┐             │ 5 s
@@ -18,7 +18,7 @@ import type { Agenda, Appointment } from '../agenda.ts';
 
 export type ArpState = 'incomplete' | 'reachable' | 'stale' | 'delay' | 'probe' | 'failed';
 
-/** How an entry was heard of. */
+/** The frame by which an entry became known. */
 export type Heard = 'reply' | 'request' | 'announcement';
 
 // What a Linux host does by default.
@@ -54,7 +54,7 @@ export interface ArpTableOwner {
 
 /** Neighbours of one station. */
 export class ArpTable {
-  /** Frames given up because nobody answered. */
+  /** Frames given up because no answer came. */
   unresolved = 0;
   readonly #owner: ArpTableOwner;
   readonly #entries = new Map<Ipv4, Entry>();
@@ -91,7 +91,7 @@ export class ArpTable {
     this.#sendTo(entry, frame);
   }
 
-  /** `address` was heard of with `mac`. `mayCreate`: it spoke to us. */
+  /** A frame gave `mac` for `address`. `mayCreate`: it was sent to us. */
   learn(address: Ipv4, mac: Mac, heard: Heard, mayCreate: boolean): void {
     const { nowMs } = this.#owner.agenda;
     let entry = this.#entries.get(address);

@@ -36,7 +36,7 @@ export interface Faults {
   reorderPerMille: number;
   /** Of 1000 frames, this many come with one bit turned over, as from a switch with bad memory. */
   flipPerMille: number;
-  /** Every frame vanishes, and nobody is told. */
+  /** Every frame vanishes, and no carrier changes. */
   isSilent: boolean;
 }
 

@@ -24,7 +24,7 @@ export interface EchoResult {
   readonly windows: readonly EchoWindow[];
 }
 
-/** Who sends, to whom, how often. */
+/** The sender, the target, how often. */
 export interface EchoStreamOptions {
   readonly agenda: Agenda;
   readonly source: Ipv4;
@@ -76,7 +76,7 @@ export class EchoStream {
     this.#arrivalsMs.push(this.#options.agenda.nowMs);
   }
 
-  /** How it stands; requests without an answer count as lost. */
+  /** The counts so far; requests without an answer count as lost. */
   result(): EchoResult {
     const sent = this.#sentMs.length;
     const answered = this.#arrivalsMs.length;

@@ -1,5 +1,5 @@
 /**
- * A NIC beneath a group: the device that the forwarder reads and writes, at the end of a cable.
+ * A NIC of a group: the device that the forwarder reads and writes, at the end of a cable.
  *
  * It takes frames for any address, as a TAP in a bridge or a macvtap in passthru mode does; the
  * forwarder's gates decide. Carrier is that of the cable.
@@ -22,7 +22,7 @@ export class SimNic implements Plug {
   isUp = false;
   /** Frames from the wire that did not fit. */
   overflowed = 0;
-  /** Tells of every carrier change. */
+  /** Called at every carrier change. */
   onCarrier: ((nic: SimNic) => void) | undefined;
   readonly cable: Cable;
   readonly #end: End;

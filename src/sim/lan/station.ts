@@ -1,7 +1,7 @@
 /**
  * A host of the simulated world: IPv4 on one Ethernet, written without ip/ so that it is a second
  * opinion. It resolves and answers ARP, answers echo requests, sends streams of them, and shows
- * every other datagram to whoever asks.
+ * every other datagram to its observer.
  *
  * It serves as gateway and peer behind a switch, and as the kernel of the host above a group.
  */
@@ -137,7 +137,7 @@ export class Station {
     if (!this.#take(frame)) this.counts.ignored++;
   }
 
-  /** Tells the segment that this station has `address`, as RFC 5227 3 does. */
+  /** Announces `address` to the segment, as RFC 5227 3 does. */
   announce(address: Ipv4): void {
     this.send(
       arpFrame(MAC_BROADCAST, this.mac, {

@@ -1,6 +1,6 @@
 /**
- * A switch that learns: where a station was last heard from is where frames for it go; frames for
- * a group of stations, or for one never heard from, go everywhere but back (IEEE 802.1D 7).
+ * A switch that learns: frames for a station go to the port from which it sent last; frames for
+ * a group of stations, or for an unknown one, go everywhere but back (IEEE 802.1D 7).
  *
  * No spanning tree: the world wires its switches as a tree.
  */
@@ -25,7 +25,7 @@ interface Socket {
 /** A switch. Sockets are made by plugging cables in. */
 export class Switch {
   readonly name: string;
-  /** How long a station is remembered that is not heard; a small switch, or a hurried one. */
+  /** How long a silent station is remembered; a small switch, or a hurried one. */
   ageingMs = AGEING_MS;
   readonly #agenda: Agenda;
   #sockets: Socket[] = [];
@@ -55,7 +55,7 @@ export class Switch {
     return this.#sockets.some((socket) => socket.cable === cable);
   }
 
-  /** Takes `cable` out, and forgets who was behind it. */
+  /** Takes `cable` out, and forgets the stations behind it. */
   disconnect(cable: Cable): void {
     for (const socket of this.#sockets) {
       if (socket.cable === cable) {
@@ -84,7 +84,7 @@ export class Switch {
     this.#stations.clear();
   }
 
-  /** The cable behind which `mac` was heard last; undefined if it was not, or too long ago. */
+  /** The cable behind which `mac` sent last; undefined if it did not, or too long ago. */
   whereIs(mac: Mac): Cable | undefined {
     return this.#lookUp(mac)?.cable;
   }
