@@ -220,7 +220,7 @@ export class Region {
     openRegions.push(this);
     try {
       const result = body();
-      if (waits(result)) reportViolation('region', `a body of ${this.name} wants to wait`);
+      if (waits(result)) reportViolation('region', `a body of ${this.name} can wait`);
       return result;
     } finally {
       openRegions.pop();

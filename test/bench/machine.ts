@@ -46,7 +46,7 @@ export function missingPrograms(): string[] {
 
 /**
  * Waits for a quiet moment, at most a second and a half. Returns the share of all processors (0 to
- * 1) last seen in use while nothing was measured: by others, and by the candidates at rest.
+ * 1) last seen in use while nothing was measured: by others, and by idle candidates.
  */
 export async function quietShare(): Promise<number> {
   let share = 1;

@@ -21,7 +21,7 @@ export interface Results {
   readonly idleShare: readonly number[];
 }
 
-/** Why the ratios of this run say nothing; empty if they do say something. */
+/** Why the ratios of this run have no meaning; empty if they have one. */
 export function objections(results: Results): string[] {
   const found: string[] = [];
   const share = spreadOf(results.idleShare)?.median ?? 0;

@@ -68,7 +68,7 @@ describe('the record of an echo stream', () => {
     deepEqual({ sent, longestGapMs }, { sent: 0, longestGapMs: 250 });
   });
 
-  test('what may still be answered is told apart', () => {
+  test('what may still be answered is kept apart', () => {
     const record = stream(10, [2, 8]);
     equal(record.summary(100).underWay, 2);
     equal(record.summary(20 + STRAGGLERS_MS + 1).underWay, 1);
@@ -96,7 +96,7 @@ describe('the record of an echo stream', () => {
     equal(windows.at(-1)?.label, 'mark 1000');
   });
 
-  test('it tells what one learns by writing down every moment', () => {
+  test('it agrees with a record of every moment', () => {
     const happening = fc.oneof(
       { weight: 5, arbitrary: fc.record({ kind: fc.constant('send' as const), n: fc.nat() }) },
       { weight: 5, arbitrary: fc.record({ kind: fc.constant('answer' as const), n: fc.nat(30) }) },

@@ -62,7 +62,7 @@ describe('the head and the foot', () => {
     ok(foot(calm({ isPaused: true })).includes('space go on'));
   });
 
-  test('the choice of a cable says what the key would do', () => {
+  test('the choice of a cable shows what the key would do', () => {
     const text = foot(cut({ screen: 'choice' }));
     equal(text, ' which cable?  1 repair eth0  2 cut eth1  Esc none');
   });
@@ -73,7 +73,7 @@ describe('the head and the foot', () => {
   });
 });
 
-test('traffic that cannot be measured says why', () => {
+test('traffic that cannot be measured shows why', () => {
   const traffic = { echo: { problem: 'prober in host: no' }, tcp: { problem: 'it broke' } };
   const text = textOf(calm({ traffic }), 80, 24).join('\n');
   ok(text.includes('  echo  prober in host: no\n  TCP   it broke'), text);
@@ -91,7 +91,7 @@ test('an event without a successor names none', () => {
   ok(text.includes('interface-removed  ok (configured)'), text);
 });
 
-test('colours say how things are, and are all there is beside the text', () => {
+test('colours show states, and there are no other codes beside the text', () => {
   const line = renderLive(cut(), 80, 24)[5] ?? [];
   equal(
     lineText(line, true).replaceAll('\x1b', '^'),
@@ -178,7 +178,7 @@ test('what is not well is shown first where not all can be', () => {
   }
 });
 
-test('every list says how much of it is not shown', () => {
+test('every list counts what it does not show', () => {
   const state = crowded();
   for (let height = 14; height < 110; height += 1) {
     const text = textOf(state, 80, height);

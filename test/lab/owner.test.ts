@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { newLabName, ownerOf, startTimeOf } from '../../src/lab/owner.ts';
 
-test('a name tells its living owner', () => {
+test('a name gives its living owner', () => {
   deepEqual(ownerOf(newLabName()), { pid: process.pid, isAlive: true });
   deepEqual(ownerOf(`${newLabName()}-host`), { pid: process.pid, isAlive: true });
 });

@@ -34,7 +34,7 @@ test('what is as it should be is right', () => {
   deepEqual(wrong({}), []);
 });
 
-test('each figure that is wrong is told', () => {
+test('each figure that is wrong is reported', () => {
   const { echo } = RIGHT;
   const window = (label: string, changes: object): Partial<Measured> => ({
     echo: {

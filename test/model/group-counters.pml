@@ -8,7 +8,7 @@
  * (new-order.pml).
  *
  * Checked: the published value never falls; it never exceeds what was sent while the NICs were
- * members; a reading that is not stale has asked everybody who is a member when it is published.
+ * members; a reading that is not stale has asked every NIC that is a member when it is published.
  *
  *   NICS, PACKETS   NICs, and what each of them sends at most
  *   CYCLES          times that a NIC leaves and joins again
@@ -33,7 +33,7 @@
 #define ROUNDS 2            /* of one reading; the code has 3 */
 #define MAX(a, b) (a > b -> a : b)
 
-byte device[NICS];          /* what the driver says when it answers */
+byte device[NICS];          /* the driver's answer */
 bool member[NICS];
 byte membership[NICS];      /* its number: a NIC that joins anew is counted anew */
 byte kstats0[NICS];         /* of the present membership */
@@ -87,7 +87,7 @@ proctype Operator(byte n)
   :: cycle < CYCLES ->
      if
      :: value = device[n]   /* the driver's answer */
-     :: value = 0           /* the deadline: the mark stands in */
+     :: value = 0           /* the deadline: the mark is used */
      fi;
      leave_region(value);
      value = 0;

@@ -71,7 +71,7 @@ end_hung:
 proctype ChangeThread() { TAKE_THREAD kernel_call() }
 proctype DriverThread(byte nic) { TAKE_THREAD driver_call(nic) }
 
-/* Others of the machine: another namespace that deletes its devices, say. */
+/* Others of the machine: another namespace that deletes its devices, for example. */
 active proctype Others()
 {
   byte n = 0;
@@ -89,7 +89,7 @@ end_keeps_it:
   od
 }
 
-/* Questions of the wire: ARP, say. */
+/* Questions from the wire, such as ARP. */
 active proctype Wire()
 {
   do

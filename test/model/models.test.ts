@@ -46,7 +46,7 @@ describe('mutants of the models', { skip, concurrency }, () => {
 });
 
 describe('the deadlock of the old order', { skip }, () => {
-  it('takes two acquisitions: then both sides own what the other wants', async (t) => {
+  it('takes two acquisitions: then each side owns what the other waits for', async (t) => {
     const text = await modelText('old-order.pml');
     const lines = await shortestTrace({ text, defines: ['READERS=1'] });
     for (const line of lines) t.diagnostic(line);

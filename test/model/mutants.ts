@@ -24,7 +24,7 @@ export interface Mutant {
 }
 
 /** Under weak fairness there is a run in which a waiter is never served. */
-const NEVER = 'somebody is never served';
+const NEVER = 'a task is never served';
 const ONE_NIC = ['NICS=1'];
 const JOINING = ['NICS=1', 'MEMBERS=0', 'JOINERS=1'];
 const MEMBER_JOINING = ['NICS=1', 'JOINERS=1'];
@@ -70,7 +70,7 @@ const LOCKS: readonly Mutant[] = [
     ],
     { search: 'served' },
   ),
-  mutant('who gives up waiting stays in the queue', 'assert (owner[i]==255)', [
+  mutant('a waiter that gives up stays in the queue', 'assert (owner[i]==255)', [
     replacement('-> queue[lock] ?? eval(_pid) }', '-> skip }'),
   ]),
   mutant(
@@ -147,7 +147,7 @@ const LIFETIMES: readonly Mutant[] = [
     { defines: MEMBER_JOINING },
   ),
   mutant(
-    'who is deleted already is deleted again',
+    'what is deleted already is deleted again',
     'assert !(condemned[n])',
     [
       replacement('  :: condemned[n] -> release(lock); goto refused\n', ''),
@@ -199,7 +199,7 @@ const EXCEEDS = 'assert (sum<=counted)';
 const UNASKED = 'assert ((stale||!(member[n]))||asked[n])';
 const counters = { model: 'group-counters.pml', defines: [] };
 
-/** The naive reading: the sum over the snapshot, with what the drivers said. */
+/** The naive reading: the sum over the snapshot, with the drivers' answers. */
 const NAIVE_SUM = [
   replacement(
     'byte n, reads, round, snapshot, sum;',

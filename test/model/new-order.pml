@@ -7,11 +7,11 @@
  * delete), src/ipmp/object/illgrp.ts (the window of the meta-interface).
  *
  * Finer than the code: there, everything between two waits is one turn. Here a turn is taken apart
- * unless the code relies on it, which is where the model says "one turn". A driver answers or runs
+ * unless the code relies on it, which is where the model has "one turn". A driver answers or runs
  * into its deadline, at any time; one that always hangs is a special case of that.
  *
- * Checked: no deadlock; nothing used after it was freed; nothing held that is condemned; who finds
- * a group finds its illgrp; nothing waits inside the region; at the end nobody holds anything;
+ * Checked: no deadlock; nothing used after it was freed; nothing held that is condemned; a task that finds
+ * a group finds its illgrp; nothing waits inside the region; at the end nothing is held;
  * every waiter is finally served (all_served, under weak fairness, with readers that never stop).
  *
  *   NICS, MEMBERS   interfaces, and how many of them (the first) are in the group at first
@@ -76,7 +76,7 @@ bool illgrp = false;        /* and has its group */
 
 byte finished = 0;
 
-byte inside = NOBODY;       /* who is in the region of the global ill lock */
+byte inside = NOBODY;       /* the task in the region of the global ill lock */
 #ifdef REGION_AS_LOCK
 #define REGION     atomic { inside == NOBODY -> inside = _pid };
 #define END_REGION inside = NOBODY;
@@ -114,7 +114,7 @@ inline enqueue(lock)
 
 inline acquire(lock) { enqueue(lock); owner[lock] == _pid }
 
-/* The deadline of who waits for a lock. */
+/* The deadline of a wait for a lock. */
 inline give_up(lock)
 {
   atomic { queue[lock] ?? [eval(_pid)] -> queue[lock] ?? eval(_pid) }
@@ -165,7 +165,7 @@ inline ask_drivers()
   }
 }
 
-/* The remover waits for whoever reads what is found no more. */
+/* The remover waits for the reader of what is found no more. */
 inline destroy_kstat(kstat)
 {
   acquire(kstat);

@@ -13,7 +13,7 @@
 #endif
 
 byte ill_readers = 0;       /* holders of the global ill lock as reader */
-bool ill_writer = false;    /* somebody holds it as writer */
+bool ill_writer = false;    /* it is held by a writer */
 bool kstat_owned = false;
 bool kstat_exists = true;
 bool group_exists = true;
@@ -39,7 +39,7 @@ active [READERS] proctype Reader()
   if
   :: atomic {
        kstat_exists && !kstat_owned -> kstat_owned = true;
-       printf("a reader owns the kstat; next it wants the ill lock, for the list of members\n")
+       printf("a reader owns the kstat; next it needs the ill lock, for the list of members\n")
      };
      assert(group_exists);
      atomic {
@@ -49,6 +49,6 @@ active [READERS] proctype Reader()
      skip;                  /* the drivers are asked, with the lock held */
      ill_readers--;
      kstat_owned = false
-  :: !kstat_exists          /* the reader is told that it is gone */
+  :: !kstat_exists          /* the reader gets: it is gone */
   fi
 }

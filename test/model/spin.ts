@@ -38,9 +38,9 @@ export interface Model {
   readonly defines: readonly string[];
 }
 
-/** What the verifier says. */
+/** The result of the verifier. */
 export interface Verdict {
-  /** `holds`, `deadlock`, `somebody is never served`, or the assertion that failed. */
+  /** `holds`, `deadlock`, `a task is never served`, or the assertion that failed. */
   readonly outcome: string;
   /** States stored until then. */
   readonly states: number;
@@ -106,7 +106,7 @@ export function verdictOf(output: string): Verdict {
 function mistakeOf(output: string): string {
   const found = /^pan:1: (.*) \(at depth \d+\)$/m.exec(output)?.[1] ?? '';
   if (found.startsWith('invalid end state')) return 'deadlock';
-  if (found.startsWith('acceptance cycle')) return 'somebody is never served';
+  if (found.startsWith('acceptance cycle')) return 'a task is never served';
   const assertion = /^assertion violated\s+(.*)$/.exec(found)?.[1];
   if (assertion === undefined) throw new Error(`a mistake of an unknown kind:\n${output}`);
   return `assert ${assertion.replaceAll(/\s+/g, '')}`;

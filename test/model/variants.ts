@@ -28,8 +28,8 @@ function row(
 
 /**
  * Recorded: a model that has changed is seen, even if its verdict is the same. The region as a lock
- * held over many steps has no deadlock either, but it is nobody's turn there: with readers that
- * never stop, somebody may wait for it for ever. As one step it cannot be waited for.
+ * held over many steps has no deadlock either, but it has no queue: with readers that
+ * never stop, a task may wait for it for ever. As one step it cannot be waited for.
  */
 export const VARIANTS: readonly Variant[] = [
   row(OLD, 'READERS=1', 'safety', 18, 'deadlock'),
@@ -44,7 +44,7 @@ export const VARIANTS: readonly Variant[] = [
   row(NEW, 'NICS=1 MEMBERS=0 JOINERS=1', 'safety', 339_947),
   row(NEW, 'NICS=1 JOINERS=1', 'safety', 244_892),
   row(NEW, 'NICS=1', 'served', 20_351),
-  row(NEW, 'NICS=1 REGION_AS_LOCK', 'served', 1_821, 'somebody is never served'),
+  row(NEW, 'NICS=1 REGION_AS_LOCK', 'served', 1_821, 'a task is never served'),
   row(NEW, 'NICS=1 READERS=2', 'served', 155_956),
   row(NEW, 'NICS=1 LINK_READERS=1', 'served', 174_056),
   row(MAIN, '', 'safety', 180_197),

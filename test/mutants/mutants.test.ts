@@ -22,7 +22,7 @@ const CHECK_TIMEOUT_MS = 60_000;
 
 after(() => rmSync(COPIES, { recursive: true, force: true }));
 
-/** What a process said, and whether it ended well. */
+/** The output of a process, and whether it ended well. */
 interface Ending {
   readonly isGood: boolean;
   readonly output: string;
@@ -107,7 +107,7 @@ const SOURCES = [...new Set(MUTANTS.flatMap(({ edits }) => edits.map(({ file }) 
   (file) => file.endsWith('.ts'),
 );
 
-/** Who noticed, and the sentence in which it said so; undefined: nobody. */
+/** The check that failed, and its sentence; undefined: none. */
 async function catcherOf({ edits, check }: Mutant): Promise<[string, string] | undefined> {
   const files = edits.map(({ file }) => file);
   const ending = await inCopy(edits, check === undefined, (copy) =>

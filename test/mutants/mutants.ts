@@ -123,7 +123,7 @@ const UNDER_THE_LOCK: readonly Mutant[] = [
     caughtBy: 'type system',
   },
   {
-    fault: 'who owns a kstat waits for an ipsq',
+    fault: 'the owner of a kstat waits for an ipsq',
     edits: [
       { file: GROUP, find: 'import { WaitLock }', replace: 'import { acquire, WaitLock }' },
       {
@@ -141,7 +141,7 @@ const UNDER_THE_LOCK: readonly Mutant[] = [
     caughtBy: 'witness [order]',
   },
   {
-    fault: 'who found the wrong ipsq keeps it',
+    fault: 'a task that found the wrong ipsq keeps it',
     edits: [{ file: MEMBERSHIP, find: 'held.release();', replace: '' }],
     check: inEveryOrder('unplumb, leave'),
     caughtBy: 'witness',
@@ -323,7 +323,7 @@ const COUNTING: readonly Mutant[] = [
     caughtBy: 'checker',
   },
   {
-    fault: 'who has left is counted as a member still',
+    fault: 'a NIC that has left still counts as a member',
     edits: [
       {
         file: COUNTERS,

@@ -120,7 +120,7 @@ test('a device without room is the status of every entry that it did not take', 
     const full = native.errno.EAGAIN;
     deepStrictEqual([...burst.status], [...Array(16).fill(0), ...Array(24).fill(full)]);
     native.writeBurst(burst.handle, fd, 0, 1);
-    strictEqual(burst.status[0], full, 'a single one is told so too');
+    strictEqual(burst.status[0], full, 'a single one is marked so too');
   });
 });
 

@@ -157,7 +157,7 @@ namespaceTest(url, 'set down and up by an administrator: seen after a refresh', 
   strictEqual(watch.refresh(0), true);
   await until('down', () => isDown(words, 0));
 
-  // While it is set down its carrier says nothing, however often it changes.
+  // While it is set down its carrier has no meaning, however often it changes.
   const before = changesOf(words, 0);
   nic.plug(false);
   nic.plug(true);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { failedWith, native } from '../../src/native/addon.ts';
 
-/** Binds sys.argv[1], says so, and repeats one datagram. */
+/** Binds sys.argv[1], prints that, and repeats one datagram. */
 const RECEIVER = `
 import socket, sys
 name = sys.argv[1]
@@ -37,7 +37,7 @@ test('one datagram, whole, to a path or a name of the abstract namespace', async
       deepEqual(await receive(path, 'READY=1\nSTATUS=well'), ['bound', "b'READY=1\\nSTATUS=well'"]);
     }
     const isAbsent = (error: unknown): boolean => failedWith(error, 'ENOENT');
-    throws(() => native.datagramSend(join(folder, 'nobody'), 'READY=1'), isAbsent);
+    throws(() => native.datagramSend(join(folder, 'absent'), 'READY=1'), isAbsent);
     throws(() => native.datagramSend(`/${'x'.repeat(200)}`, 'READY=1'), /path/);
   } finally {
     rmSync(folder, { recursive: true });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { native } from '../../src/native/addon.ts';
 
 const ADDON = new URL('../../src/native/addon.js', import.meta.url).href;
-/** Says what the call returned and what the kernel has: field 19 of stat, and the name. */
+/** Prints what the call returned and what the kernel has: field 19 of stat, and the name. */
 const RAISE = `import { readFileSync } from 'node:fs';
   const { native } = await import(${JSON.stringify(ADDON)});
   const nice = native.threadRaise('ipmpd-test');
@@ -15,7 +15,7 @@ const RAISE = `import { readFileSync } from 'node:fs';
   console.log(JSON.stringify([nice, Number(rest.split(' ')[16]), name]));`;
 
 const UNPRIVILEGED = ['setpriv', '--bounding-set', '-sys_nice'];
-const NO_ROOT = process.getuid?.() === 0 ? false : 'needs root: CAP_SYS_NICE is to be taken away';
+const NO_ROOT = process.getuid?.() === 0 ? false : 'needs root: CAP_SYS_NICE is to be dropped';
 const NO_LIMIT =
   spawnSync('prlimit', ['--nice=30', 'true']).status === 0
     ? false

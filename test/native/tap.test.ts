@@ -91,7 +91,7 @@ namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', as
   out.put(0, testFrame(BOB, ALICE, 1));
   out.put(1, testFrame(BOB, ALICE, 2));
   out.put(2, testFrame(BOB, ALICE, 3));
-  out.entry(1)[1] = 0x7f; // gso_type that nobody knows
+  out.entry(1)[1] = 0x7f; // no such gso_type
   native.writeBurst(out.handle, alice, 0, 3);
   deepStrictEqual([...out.status], [0, native.errno.EINVAL, 0]);
   const fills: (number | undefined)[] = [];
@@ -102,7 +102,7 @@ namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', as
   deepStrictEqual(fills, [1, 3]);
 });
 
-namespaceTest(url, 'a frame longer than the slot is cut, and its length says so', async () => {
+namespaceTest(url, 'a frame longer than the slot is cut, and its length shows it', async () => {
   const { alice, bob } = await openBridged();
   const small = new TestBurst(4, 128);
   const out = new TestBurst(1);

@@ -20,7 +20,7 @@ import { violations } from './config-invariants.ts';
 const COUNT = Number(process.env.IPMPD_CORRUPTIONS ?? 1500);
 const SEED = Number(process.env.IPMPD_CORRUPTION_SEED ?? 20_260_101);
 
-/** Bounds of what a broken file makes us say: some screens of errors, no line without end. */
+/** Bounds of the messages about a broken file: some screens of errors, no line without end. */
 const ERRORS_MAX = 501;
 const LINE_MAX = 2000;
 /** Far from what is usual (a second), near to what work without bound takes (minutes). */
@@ -185,7 +185,7 @@ for (const [name, make] of Object.entries(HOSTILE)) {
   });
 }
 
-/** One level of each way in which YAML nests, and what stands innermost. */
+/** One level of each way in which YAML nests, and the innermost value. */
 const NESTED: Readonly<Record<string, readonly [level: (n: number) => string, inner: string]>> = {
   brackets: [() => '[', ''],
   braces: [() => '{', ''],

@@ -178,11 +178,11 @@ export const CORRUPTIONS: Readonly<Record<string, Corruption>> = {
     Buffer.from(text.toString('latin1').replaceAll('\n', '\r'), 'latin1'),
 };
 
-/** A name, a number, an address as it stands in a text. */
+/** A name, a number, an address as it is in a text. */
 interface Word {
   readonly text: string;
   readonly at: number;
-  /** Words of one kind can stand for each other: `net0` and `eth0`, `192.0.2.1` and `10.0.0.1`. */
+  /** Words of one kind can replace each other: `net0` and `eth0`, `192.0.2.1` and `10.0.0.1`. */
   readonly kind: string;
 }
 

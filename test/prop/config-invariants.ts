@@ -1,5 +1,5 @@
 /**
- * What holds for every configuration that is accepted, said a second time: by the words of the
+ * What holds for every configuration that is accepted, written a second time: by the words of the
  * reference, with Node's own readers of addresses, and with nothing of src/config but its types.
  */
 

@@ -45,7 +45,7 @@ const anyBody = fc.oneof(
   fc.constantFrom('{"__proto__":{"x":1}}', '{"constructor":{"prototype":1}}', '1e999', '"\\ud800"'),
 );
 
-/** What stands in a path, by the name of the parameter; or anything. */
+/** Values in a path, by the name of the parameter; or anything. */
 const SEGMENTS: Readonly<Record<string, readonly string[]>> = {
   name: ['ipmp0', 'ipmp2'],
   ifname: ['net1', 'net2'],

@@ -11,7 +11,7 @@ import type { Config, GroupConfig, InterfaceConfig } from '../../src/config/type
 const NICS = ['net0', 'net1', 'net2', 'net3', 'net4'];
 const GROUPS = ['ipmp0', 'ipmp1', 'ipmp2'];
 
-/** One NIC as a file says it, or absent. */
+/** One NIC as in a file, or absent. */
 const nic = fc.option(
   fc.record({
     uplink: fc.option(fc.constantFrom('eth0', 'eth1', 'eth2'), { nil: undefined }),

@@ -1,4 +1,4 @@
-/** The tables beneath the neighbour states, under any sequence of calls: limits and bookkeeping. */
+/** The tables below the neighbour states, under any sequence of calls: limits and bookkeeping. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -86,14 +86,14 @@ const move = fc.record({
   isUsed: fc.boolean(),
 });
 
-test('redirects: no chain, bounded, and the output was told what stands', () => {
+test('redirects: no chain, bounded, and the output has what is in force', () => {
   fc.assert(
     fc.property(fc.array(move, { maxLength: 300, size: 'max' }), (moves) => {
       const told = new Map<number, number>();
       let tells = 0;
       const redirects = new Redirects({
         redirect: (from, to) => told.set(from, to),
-        unredirect: (from) => ok(told.delete(from), 'ends what does not stand'),
+        unredirect: (from) => ok(told.delete(from), 'ends what is not in force'),
         takeUse: (from) => from % 2 === 0,
         tellHost: () => tells++,
       });
@@ -102,7 +102,7 @@ test('redirects: no chain, bounded, and the output was told what stands', () => 
         const before = tells;
         if (kind === 'move' && from !== to) {
           redirects.handleMove(address, from, to, isUsed, nowMs);
-          equal(tells, before + 1, 'the host is told of each move');
+          equal(tells, before + 1, 'the host gets each move');
           if (!isUsed) equal(told.get(from), to);
         } else if (kind === 'seen') redirects.handleSeen(from, address);
         else if (kind === 'release') redirects.release(from);

@@ -24,7 +24,7 @@ interface Applied {
   readonly placed: readonly number[];
   readonly after: readonly number[];
   readonly steals: number;
-  /** Who gave the last stolen address. */
+  /** The giver of the last stolen address. */
   readonly lastFrom: number | undefined;
 }
 
@@ -33,7 +33,7 @@ function apply({ old, newcomers, homeless }: Change): Applied | undefined {
   if (before.length === 0) return undefined;
   const fresh = before.map((_, at) => at).slice(old.length);
   const plan = planChange(before, homeless, fresh);
-  equal(plan.placements.length, homeless, 'nobody is left unbound');
+  equal(plan.placements.length, homeless, 'none is left unbound');
   const placed = [...before];
   for (const to of plan.placements) placed[to] = (placed[to] ?? Number.NaN) + 1;
   const after = [...placed];
@@ -137,6 +137,6 @@ test('ties go to the first in the list', () => {
     { from: 0, to: 2 },
     { from: 1, to: 2 },
   ]);
-  deepEqual(planChange([1, 1, 0], 0, [2]).steals, [], 'nothing where everybody has at most one');
+  deepEqual(planChange([1, 1, 0], 0, [2]).steals, [], 'nothing where each has at most one');
   deepEqual(planChange([], 5, []), { placements: [], steals: [] });
 });

@@ -147,7 +147,7 @@ function specOf(damped: boolean): ReturnType<typeof groupSpec> {
   return groupSpec({ flapDamping: damped ? { ups: 2, withinMs: 5_000 } : null });
 }
 
-/** Published words, tables and rows agree; nobody is unbound while somebody works. */
+/** Published words, tables and rows agree; no address is unbound while a NIC works. */
 function check(bench: Bench): void {
   const { system, publication } = bench;
   const { active, cast, placements, tables } = publication;
@@ -176,9 +176,9 @@ function check(bench: Bench): void {
     if (slot >= 0) ok(nics.includes(placements.get(slot) ?? -1));
     else equal(nics.length, 0);
   }
-  ok(!group.active.some((name) => group.offline.includes(name)), 'who is offline is not active');
+  ok(!group.active.some((name) => group.offline.includes(name)), 'an offline NIC is not active');
   equal(group.state === 'failed', group.active.length + group.inactive.length === 0);
-  ok(group.inactive.length === 0 || group.active.length > 0, 'nobody waits while nobody works');
+  ok(group.inactive.length === 0 || group.active.length > 0, 'none waits while none works');
 }
 
 /** Removes everything, when what was begun has ended: a join may wait behind a leave. */

@@ -40,7 +40,7 @@ const VALUES: readonly string[] = [
   ...['a'.repeat(257)],
 ];
 
-/** What stands after the question mark. */
+/** The text after the question mark. */
 export function hostileQuery(rng: Rng): string {
   const count = rng.below(10) === 0 ? size(rng, 10) : 1 + rng.below(3);
   const pairs = Array.from({ length: count }, () => {
@@ -67,7 +67,7 @@ const KEYS: readonly string[] = [
   ...['', ' ', '\\u0000', '\xff'],
 ];
 
-/** Characters of a JSON string, as they may stand there. */
+/** Characters of a JSON string, in their allowed forms. */
 const CHARACTERS = ['x', '\\n', '\\u0041', '\xe9'];
 
 /** A body in place of the valid JSON text `body`. */
@@ -101,7 +101,7 @@ export function hostileBody(rng: Rng, body: string): string {
       // A value of the valid body is another one.
       return body.replace(/:("[^"]*"|true|false|\d+)/, `:${pick(rng, SCALARS)}`);
     case 11:
-      // A key more, which may be one that stands there already.
+      // A key more, which may be one that is there already.
       return body.replace('{', `{"${pick(rng, KEYS)}":${pick(rng, SCALARS)},`);
     case 12:
       return '{"__proto__":{"uid":0},"constructor":{"prototype":{"role":"root"}}}';

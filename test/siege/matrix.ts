@@ -13,7 +13,7 @@ export interface Answer {
 /** A request that was let through is done, or refused for what it names. */
 const LET_THROUGH: readonly number[] = [200, 201, 204, 404, 409];
 
-/** @throws AssertionError unless `user` got for `verb` what the lists say. */
+/** @throws AssertionError unless `user` got for `verb` what the lists have. */
 export function judgeCell(user: User, verb: Verb, answer: Answer): void {
   const cell = `${user.title}: ${verb.method} ${verb.path}: ${answer.status} ${answer.text}`;
   if (verb.role === 'read' || user.may.includes(verb.role)) {

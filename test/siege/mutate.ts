@@ -14,7 +14,7 @@ interface Draft {
   version: string;
   headers: string[];
   body: string;
-  /** Replaces the body's length where it is told. */
+  /** Replaces the body's length where it is given. */
   length?: string;
 }
 

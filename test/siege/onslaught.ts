@@ -30,7 +30,7 @@ export interface OnslaughtOptions {
   readonly open?: (socketPath: string) => Socket;
 }
 
-/** Sends `count` requests, each on a connection of its own. Fails when nobody listens any more. */
+/** Sends `count` requests, each on a connection of its own. Fails when the listener is gone. */
 export async function onslaught(options: OnslaughtOptions): Promise<Outcome> {
   const { socketPath, next, count, parallel, open } = options;
   const tally = new Map<string, number>();

@@ -14,7 +14,7 @@ export interface Exchange {
 }
 
 export interface ExchangeOptions {
-  /** Silence after which the sender says that it has nothing more to say (half-closes). */
+  /** Silence after which the sender half-closes. */
   readonly patienceMs?: number;
   /** And after which a connection that is neither answered nor closed counts as hung. */
   readonly hungMs?: number;

@@ -21,7 +21,7 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-/** Ours: a crowded machine stands still now and then, and in most parts of a run it does not. */
+/** Ours: a crowded machine stalls now and then, and in most parts of a run it does not. */
 const PARTS = 7;
 
 /** The 99th percentile in the middle one of the parts of a run; `values` in their order. */

@@ -1,7 +1,7 @@
 /**
  * Program: the served harness in a process of its own; it watches how long its loop stands still.
  *
- * It tells its parent `socketPath`, then answers each message with the longest stall since the
+ * It sends its parent `socketPath`, then answers each message with the longest stall since the
  * last one and its resident memory. A stall is processor time of the main thread between two turns
  * of the loop: a machine that gives the time to others is not the server's fault.
  */

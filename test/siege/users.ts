@@ -2,7 +2,7 @@
  * Eight kinds of users, what each may do, and connections in their names.
  *
  * The kernel notes who a client is when it connects: its effective user and group and its
- * supplementary groups at that moment. So one process that is root may be everybody in turn.
+ * supplementary groups at that moment. So one process that is root may be every user in turn.
  */
 
 import { connect, type Socket } from 'node:net';
@@ -13,7 +13,7 @@ export interface User {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
-  /** Beyond reading, which everybody may. */
+  /** Beyond reading, which all may. */
   readonly may: readonly Role[];
   /** There is no operators' group on the machine. */
   readonly withoutOperators?: boolean;

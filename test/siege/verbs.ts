@@ -1,12 +1,12 @@
 /**
  * Every verb of the API with the least role that may use it, written down by hand: what the
- * program says of itself is judged by this list and not the other way round.
+ * program declares is judged by this list and not the other way round.
  *
- * `sample` is a valid request that changes nothing, whoever sends it and to whatever daemon: it
+ * `sample` is a valid request that changes nothing, for any sender and any daemon: it
  * names what is not there, or asks for what is there already.
  */
 
-/** Everybody, members of the operators' group, root alone (contract 5). */
+/** All users, members of the operators' group, root alone (contract 5). */
 export type Role = 'read' | 'operate' | 'root';
 
 export interface Verb {
@@ -80,7 +80,7 @@ function roleOf(word: string): Role {
   return word === 'root' || word === 'operate' ? word : 'read';
 }
 
-/** What is served beside the documented API and need not stand in its document. */
+/** What is served beside the documented API and need not be in its document. */
 const BESIDE: readonly string[] = ['/v1/openapi.json', '/metrics', '/healthz', '/readyz'];
 
 /** Verbs that a program with this OpenAPI document lacks, and those that have no row here. */

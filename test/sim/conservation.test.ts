@@ -1,7 +1,7 @@
 /**
  * The law of conservation under everything that makes frames end early: hostile frames from wire
  * and host, devices that refuse, cables that break, more for the control plane than it takes, and a
- * group that goes away. What came in and went out is also counted at the devices, by the test.
+ * group that is deleted. What came in and went out is also counted at the devices, by the test.
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';

@@ -1,6 +1,6 @@
 /**
- * Entries of neighbour caches and claims of addresses, one by one, in lives full of trouble: who
- * waits for something has a deadline, nobody else has one (invariants of nce.ts and dad.ts).
+ * Entries of neighbour caches and claims of addresses, one by one, in lives full of trouble: what
+ * waits for something has a deadline, and nothing else (invariants of nce.ts and dad.ts).
  */
 
 import { equal, ok } from 'node:assert/strict';
@@ -15,9 +15,9 @@ import { Life } from './life/life.ts';
 import { drawSchedule } from './life/schedule.ts';
 
 const SEEDS = 12;
-/** Nobody has it; the host asks for it all the time. */
+/** No station has it; the host asks for it all the time. */
 const ABSENT = address('192.0.2.99');
-/** Nobody contests our addresses in these lives; DELAY is for the stack's own questions. */
+/** Our addresses are not contested in these lives; DELAY is for the stack's own questions. */
 const RARE: readonly string[] = ['duplicate', 'DELAY'];
 
 const WAITING_ENTRIES = new Set<NceState>(['INCOMPLETE', 'REACHABLE', 'DELAY', 'PROBE', 'FAILED']);
@@ -28,7 +28,7 @@ const UP_CLAIMS = new Set<ClaimState>(['ready', 'announcing', 'settled']);
 const entries = new Set<Nce>();
 const claimed = new Map<Ipif, Claims>();
 
-/** Has the tables tell of what comes and goes. */
+/** Records what enters and leaves the tables. */
 function watchTables(): void {
   const { add, remove } = NeighborCache.prototype;
   mock.method(NeighborCache.prototype, 'add', function (this: NeighborCache, ...args: unknown[]) {
@@ -75,7 +75,7 @@ function check(): void {
   }
 }
 
-test(`entries and claims: deadlines, waiting askers and MACs as their states say`, (t) => {
+test(`entries and claims: deadlines, waiting askers and MACs by their states`, (t) => {
   watchTables();
   for (let seed = 1; seed <= SEEDS; seed++) {
     entries.clear();

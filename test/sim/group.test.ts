@@ -284,7 +284,7 @@ test('every event of a failover names its cause, in the order of happening', () 
   for (const event of world.events.slice(from)) ok(event.cause.length > 0);
 });
 
-test('IPv6 addresses are listed and said to be not served', () => {
+test('IPv6 addresses are listed and shown as not served', () => {
   const { world } = scene({ addresses: ['192.0.2.10/24', '2001:db8::10/64'] });
   const row = world.system.describeAddresses().find(({ address: text }) => text.includes(':'));
   equal(row?.address, '2001:db8::10/64');
@@ -292,7 +292,7 @@ test('IPv6 addresses are listed and said to be not served', () => {
   ok(row?.cause_text?.includes('not served'));
 });
 
-test('while the host changes a prefix length, whoever asks for the address is answered', () => {
+test('while the host changes a prefix length, requests for the address are answered', () => {
   const { world, checkers, gateway } = scene();
   const stream = gateway.ping(address('192.0.2.10'), 1);
   world.runFor(100);
@@ -309,7 +309,7 @@ test('while the host changes a prefix length, whoever asks for the address is an
   checkers.finish();
 });
 
-test('the same seed tells the same story, frame by frame', () => {
+test('the same seed gives the same transcript, frame by frame', () => {
   const story = (seed: number): string => {
     const world = SimWorld.create({ seed, nics: TWO, addresses: TWO_ADDRESSES, showsFrames: true });
     world.network.cables.get('net0')!.faults.a.lossPerMille = 100;

@@ -26,7 +26,7 @@ const GATEWAY = 0x020000000001;
 const OURS = [address('192.0.2.10'), address('192.0.2.11'), address('192.0.2.20')];
 const THEIRS = [address('192.0.2.1'), address('192.0.2.77'), address('198.51.100.9'), 0];
 
-/** Who can stand in a frame. */
+/** The addresses that a frame may have. */
 interface Cast {
   readonly rng: Rng;
   readonly macs: readonly number[];

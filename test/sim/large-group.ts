@@ -1,6 +1,6 @@
 /**
  * A large group without a LAN: the real system and the real forwarder over devices in memory, with
- * everything counted that is published. Nobody answers, so time passes fast.
+ * everything counted that is published. No station answers, so time passes fast.
  */
 
 import { sleepFor } from '../../src/base/operation.ts';
@@ -79,7 +79,7 @@ export class LargeGroup {
     return this.agenda.nowMs;
   }
 
-  /** The group's device has so many addresses, as the host says. */
+  /** The host lists so many addresses on the group's device. */
   addresses(count: number): void {
     const list = Array.from({ length: count }, (_, index) => ({
       address: ipv4Format(FIRST_ADDRESS + index),
@@ -94,7 +94,7 @@ export class LargeGroup {
     this.datapath.setCarrier(nic, false);
   }
 
-  /** The control plane hears of it. */
+  /** The control plane receives it. */
   tellLost(nic: number): void {
     this.system.handleLink(`net${nic}`, { link: 'down', changes: -1 }, this.nowMs);
   }
@@ -143,7 +143,7 @@ export class LargeGroup {
 
   #take(): void {
     for (let one = this.system.pollTransmit(); one; one = this.system.pollTransmit()) {
-      // What is said to the host is about none of its addresses.
+      // Frames to the host are about none of its addresses.
       if (one.port >= GROUP_PORT_BASE) continue;
       this.sent.push({ atMs: this.nowMs, nic: one.port, frame: one.frame });
     }

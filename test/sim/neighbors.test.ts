@@ -202,7 +202,7 @@ test('a host that never learns a new MAC is served as long as it sends, not long
   checkers.finish();
 });
 
-test('an address that somebody else uses is a duplicate and never up', () => {
+test('an address that another station uses is a duplicate and never up', () => {
   const { world, checkers, gateway } = scene();
   gateway.addresses.push({ address: address('192.0.2.50'), prefixLength: 24 });
   world.host.addAddress('192.0.2.50/24');

@@ -83,7 +83,7 @@ test('cable: a cut loses what is under way, and carrier comes back with the repa
   equal(cable.counts.b.lostByCut, 1);
 });
 
-test('cable: silence tells nobody, in one direction alone', () => {
+test('cable: silence changes no carrier, in one direction alone', () => {
   const { agenda, cable, a, b } = cableBetweenProbes();
   cable.silence('a');
   cable.transmit('a', FRAME);
@@ -198,7 +198,7 @@ test('switch: a station that is silent for the time of ageing is looked for ever
   equal(B.whereIs(peer.mac), undefined);
 });
 
-test('stations: who is absent fails after three tries, and is found when he comes', () => {
+test('stations: an absent one fails after three tries, and is found when it comes', () => {
   const { agenda, network, peer } = twoStations();
   network.cables.get('gw')?.cut();
   const stream = peer.ping(ip('192.0.2.1'), 500);
@@ -212,7 +212,7 @@ test('stations: who is absent fails after three tries, and is found when he come
   ok(peer.arp.unresolved > 0);
 });
 
-test('stations: an entry is doubted after 30 s and confirmed by unicast when it is used', () => {
+test('stations: an entry ages after 30 s and is confirmed by unicast when it is used', () => {
   const { agenda, gateway, peer } = twoStations();
   peer.ping(ip('192.0.2.1'), 1000).stop();
   const first = peer.ping(ip('192.0.2.1'), 1000);

@@ -60,7 +60,7 @@ test('steering: of 4096 addresses no frame leaves by a NIC whose carrier word is
   equal(before.length, MANY);
   equal(before.filter((nic) => nic === LOST).length, MANY / NICS, 'it was in use');
   group.loseCarrier(LOST);
-  deepEqual(group.published, [], 'the control plane knows nothing');
+  deepEqual(group.published, [], 'the control plane is not involved');
   for (const hears of [false, true]) {
     if (hears) group.tellLost(LOST);
     const nics = group.sendFromAll();
@@ -112,7 +112,7 @@ test('announcements of a NIC with thousands of addresses are paced, a few each m
   );
 });
 
-test('the more NICs of ours hear a broadcast, the fewer that can wait leave at once', () => {
+test('the more NICs of ours receive a broadcast, the fewer that can wait leave at once', () => {
   deepEqual([1, 2, 8, 16, 64, 1000].map(broadcastsAMs), [64, 64, 64, 32, 8, 1]);
   const group = new LargeGroup(NICS, MANY);
   const cutMs = group.nowMs;
@@ -193,7 +193,7 @@ test('of thousands of new addresses a number is added in each turn, in their ord
   let turns = 0;
   for (let before = 0; added().length < MANY - 1; turns++) {
     group.turn();
-    ok(added().length - before <= 2 * ADDED_A_TURN, 'with what was told, and with the time');
+    ok(added().length - before <= 2 * ADDED_A_TURN, 'with the list, and with the time');
     before = added().length;
   }
   ok(turns >= MANY / ADDED_A_TURN - 2);

@@ -1,6 +1,6 @@
 /**
  * Calls that can wait for a disk, a driver or the kernel's configuration lock: none on the thread
- * that serves (base/serving.ts). What stands in a table is made at the start or the end only.
+ * that serves (base/serving.ts). What is in a table is made at the start or the end only.
  */
 
 import { deepEqual, ok } from 'node:assert/strict';

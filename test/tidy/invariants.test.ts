@@ -1,5 +1,5 @@
 /**
- * Every numbered invariant at the head of a file has somebody who looks after it: a test that would
+ * Every numbered invariant at the head of a file has its guard: a test that would
  * fail, or a checker that watches all simulated worlds. The list is printed. It is that of the
  * rooms which the simulator runs.
  */
@@ -22,7 +22,7 @@ const cacheProperty: Guard = ['test/prop/neighbors.test.ts', 'limits, queues by 
 const redirects: Guard = ['test/prop/neighbors.test.ts', 'no chain, bounded, and the output'];
 const conserved: Guard = ['test/prop/datapath.test.ts', 'none is lost or counted twice'];
 
-/** File of src/ -> for each of its invariants, in their order, who looks after it. */
+/** File of src/ -> for each of its invariants, in their order, its guard. */
 const GUARDS: Readonly<Record<string, readonly Guard[]>> = {
   'base/lock.ts': [
     ['test/unit/base/lock.test.ts', 'locks are taken in rising rank'],

@@ -1,5 +1,5 @@
 /**
- * The import ladder: who may import whom. A room may import itself, what its row names, and
+ * The import ladder. A room may import itself, what its row names, and
  * nothing else; `node:*` and packages stay in the rooms that touch the world.
  */
 
@@ -10,7 +10,7 @@ import { fileText, pageText } from '../tools/page.ts';
 import { drawing, LADDER, roomOf } from './ladder.ts';
 import { sources } from './source.ts';
 
-/** Rooms that may speak to the operating system through `node:*`. */
+/** Rooms that may use the operating system through `node:*`. */
 const NODE_ROOMS = [
   /^src\/(host|lab|process)\//,
   /^src\/(ipmpd|ipmpadm)\.ts$/,
@@ -50,7 +50,7 @@ function isAllowed({ from, to }: Import): boolean {
   return roomOf(target) === room || below.includes(roomOf(target)) || below.includes(target);
 }
 
-test('every room of src stands in the ladder', () => {
+test('every room of src is in the ladder', () => {
   const rooms = new Set(
     sources(['src'], ['.ts']).map((file) => roomOf(file.path.slice('src/'.length))),
   );

@@ -47,7 +47,7 @@ test('nan is a version that compiles with the newest supported Node.js', () => {
   ok(major === 2 && minor >= 30, `nan ${major}.${minor}`);
 });
 
-test('no script of a package is run: .npmrc says so, and allowScripts names them', () => {
+test('no script of a package is run: .npmrc forbids it, and allowScripts names them', () => {
   match(textOf('.npmrc'), /^ignore-scripts=true$/m);
   const names = locked
     .filter(([, { hasInstallScript }]) => hasInstallScript)

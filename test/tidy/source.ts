@@ -1,4 +1,4 @@
-/** What the tidy tests read: every file of the repository that git knows, with its lines. */
+/** What the tidy tests read: every file that git lists, with its lines. */
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * Loss of carrier on NICs that are not veth. The kernel holds their link events back for up to a
- * second when any link of the machine has changed lately; a watch of our own must not wait for it.
+ * second after any link of the machine has changed; a watch of our own must not wait for it.
  */
 
 import { deepEqual, equal } from 'node:assert/strict';

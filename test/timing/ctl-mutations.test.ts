@@ -105,7 +105,7 @@ async function lagOf(host: TestHost): Promise<{ lagMs: number; residentMib: numb
   };
 }
 
-test(`${COUNT / 10} mutated requests of nobody to the real daemon, seed ${SEED}`, async (t) => {
+test(`${COUNT / 10} mutated requests of a user to the real daemon, seed ${SEED}`, async (t) => {
   const host = await TestHost.raise();
   try {
     chmodSync(host.workspace.folder, 0o711);

@@ -39,7 +39,7 @@ const SLOWER = 6;
 const STUCK_SECONDS = Number(process.env.IPMPD_SIEGE_SECONDS ?? 4);
 /** Of a round trip through the group. */
 const ROUND_TRIP_MORE_MS = 5;
-/** Ours: of an answer, whose asker does other things too. */
+/** Ours: of an answer; its client does other things too. */
 const ANSWER_MORE_MS = 10;
 const GROWTH_MIB = 16;
 /** Ours: between two requests of one of the others. */
@@ -113,10 +113,10 @@ type Who = Pick<User, 'uid' | 'gid' | 'groups'>;
 
 const ROOT: Who = { uid: 0, gid: 0, groups: [0] };
 const plain = (uid: number): Who => ({ uid, gid: uid, groups: [] });
-/** Who asks while 64 are stuck. */
+/** The clients that ask while 64 are stuck. */
 const OTHERS = [ROOT, plain(60_777)];
 
-/** Asks as `who` every so often until `isOver`, and says how long each answer took. */
+/** Asks as `who` every so often until `isOver`, and returns how long each answer took. */
 async function timesOf(host: TestHost, who: Who, isOver: () => boolean): Promise<number[]> {
   const open = (path: string) => connectAs(who, path);
   const times: number[] = [];
@@ -225,7 +225,7 @@ describe('the control socket under siege', () => {
     const calmPing = new PingStream(host, LAN.gateways[0]);
     await sleep(CALM_MS);
     const calm = await calmPing.stop();
-    // Those who ask are not to take the processors from those who answer.
+    // The clients are not to take the processors from the server.
     setPriority(10);
     try {
       const machineMs = await stormOfNothing(host);

@@ -25,7 +25,7 @@ function gapsOf(windows: readonly EchoWindow[], label: string): number[] {
 /**
  * Cuts and repairs, taking the NIC in use each time; every data address must stay bound.
  *
- * An address is announced at most once a second, so whoever moves it faster waits for that, not
+ * An address is announced at most once a second, so a faster move waits for that, not
  * for the failover: each cut comes when the announcement of the repair before it is out.
  */
 async function cutAndRepair(host: TestHost, times: number) {
@@ -109,7 +109,7 @@ async function watchEvents(host: TestHost): Promise<Record<string, unknown>[]> {
 }
 
 describe('announcements of a failover', () => {
-  test('[contract 4.13] the monitor tells it, the wire hears the new owners', async () => {
+  test('[contract 4.13] the monitor reports it, the wire receives the new owners', async () => {
     const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
     try {
       const { ifname, uplink } = await host.boundTo(LAN.data[0]);

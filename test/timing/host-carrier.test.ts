@@ -1,5 +1,5 @@
 /**
- * Loss of carrier is told within 10 ms, also on devices that are not veth: the kernel reports
+ * Loss of carrier is reported within 10 ms, also on devices that are not veth: the kernel reports
  * those at most once a second for the whole machine, and noise in another network namespace
  * uses that second up.
  */
@@ -13,7 +13,7 @@ import { inNamespace, nic, openFakeNic, type World } from '../netns/tools/host-w
 
 const NICS = 8;
 
-/** What performance.md asks of the whole failover; being told is a part of it. */
+/** What performance.md asks of the whole failover; the report is a part of it. */
 const TOLD_WITHIN_MS = 10;
 
 /** Losses per test; each is followed by a repair. */
@@ -136,7 +136,7 @@ inNamespace(import.meta.url, {
     for (const fd of fds) native.deviceClose(fd);
   },
 
-  'a NIC set down by the administrator is told, to the workers too': async (world) => {
+  'a NIC set down by the administrator is reported, to the workers too': async (world) => {
     world.cable('eth0', 'far0');
     const words = newWords();
     const host = watched(world, words);

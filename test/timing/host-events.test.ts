@@ -1,4 +1,4 @@
-/** What the host side hears: addresses, routes, losses, things that appear, lost notifications. */
+/** Events of the host side: addresses, routes, losses, things that appear, lost notifications. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -64,7 +64,7 @@ function isLink(ifname: string, link: string) {
 }
 
 inNamespace(import.meta.url, {
-  'addresses added and removed with ip are told within 100 ms': async (world) => {
+  'addresses added and removed with ip are reported within 100 ms': async (world) => {
     const host = await startWithGroup(world);
     for (const prefix of ['192.0.2.11/24', '2001:db8::11/64', '198.51.100.1/32']) {
       await sleep(60);
@@ -117,7 +117,7 @@ inNamespace(import.meta.url, {
     ok(world.ip('route').includes('default via 192.0.2.1'));
     const shown = world.ip('addr', 'show', 'dev', 'ipmp0');
     ok(shown.includes('192.0.2.10/24') && shown.includes('2001:db8::10/64'));
-    ok(!shown.includes('192.0.2.11/24'), 'what somebody removed stays removed');
+    ok(!shown.includes('192.0.2.11/24'), 'what another program removed stays removed');
     ok(!shown.includes('fe80::'), 'no address of the kernel');
     await host.stop();
   },
@@ -152,7 +152,7 @@ inNamespace(import.meta.url, {
     await sleep(60);
     const commands = Array.from({ length: 1000 }, (_, i) => `link set other mtu ${1400 + (i % 2)}`);
     const changes = ['link set far0 down', 'addr add 192.0.2.77/24 dev ipmp0'];
-    // The event loop stands still meanwhile: nothing is read.
+    // The event loop is blocked meanwhile: nothing is read.
     execFileSync('ip', ['-batch', '-'], { input: [...commands, ...changes].join('\n') });
     const sinceMs = performance.now();
     const down = await world.heard('link down', isLink('net0', 'down'));
@@ -250,7 +250,7 @@ inNamespace(import.meta.url, {
     await host.stop();
   },
 
-  'a group device that is deleted can be made again; its MTU is told': async (world) => {
+  'a group device that is deleted can be made again; its MTU is reported': async (world) => {
     const host = await startWithGroup(world);
     let since = world.events.length;
     world.ip('link', 'set', 'ipmp0', 'mtu', '1400');

@@ -1,7 +1,7 @@
 /**
  * The kernel's configuration lock (rtnl) is held for seconds: by another namespace that deletes
  * hundreds of devices, and by a gate in the addon, which holds every call that takes the lock for
- * exactly as long as the test wants. Whatever needs the lock waits; nothing else does.
+ * exactly as long as the test needs. Whatever needs the lock waits; nothing else does.
  *
  * `IPMPD_LOCK_ROUNDS=20 npm test -- timing kernel-lock` repeats it, `IPMPD_LOCK_SECONDS=10` holds
  * the gate longer, `IPMPD_LOCK_DEVICES=700` deletes more devices.
@@ -262,7 +262,7 @@ describe('the kernel’s configuration lock is held', () => {
     });
   }
 
-  test('frames were counted exactly, and what was late was said', async () => {
+  test('frames were counted exactly, and late calls were reported', async () => {
     await arp.stop();
     await echo.stop();
     await until('the counters rest', 5000, async () => {

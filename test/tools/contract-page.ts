@@ -1,10 +1,10 @@
-/** What docs/contract.md and docs/events.md say in their tables, for tests that hold us to it. */
+/** The tables of docs/contract.md and docs/events.md, for tests that hold the code to them. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../tidy/source.ts';
 
-/** One field of a `show`, and the words that it may say; none: any value. */
+/** One field of a `show`, and the words that it may have; none: any value. */
 export interface ContractField {
   readonly name: string;
   readonly words: readonly string[];

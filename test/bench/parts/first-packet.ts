@@ -1,10 +1,10 @@
 /**
- * Program: sends a datagram every millisecond to where the same program runs at the other end, and
- * tells when the first of the other's came.
+ * Program: sends a datagram every millisecond to the same program at the other end, and
+ * prints when the first of the other's came.
  *
  *     first-packet.js ADDRESS
  *
- * It speaks with its parent by messages: `ready`; `first`, with the time in milliseconds of the
+ * Its parent gets messages: `ready`; `first`, with the time in milliseconds of the
  * monotonic clock, which all processes of a machine share.
  */
 

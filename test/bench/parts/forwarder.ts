@@ -121,8 +121,8 @@ class Way {
 }
 
 /**
- * Measures all ways in turn, `runMs` milliseconds a round each: three seconds in all if nothing
- * else is said. @throws WrongTransfer
+ * Measures all ways in turn, `runMs` milliseconds a round each: three seconds in all by
+ * default. @throws WrongTransfer
  */
 export function measureForwarder({ rounds = 9, runMs = 50 } = {}): Cost[] {
   const ways = [

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- --kstats`: a thousand kstats in memory, then what a scrape costs those whose
- * frames are forwarded meanwhile. Round by round, the same daemon with and without somebody who
+ * `npm run bench -- --kstats`: a thousand kstats in memory, then what a scrape costs while
+ * frames are forwarded. Round by round, the same daemon with and without a client that
  * reads `/metrics` and all kstats ten times a second; the order changes with each round.
  */
 
@@ -64,7 +64,7 @@ async function p99(field: Field): Promise<number> {
   return quantile(pingTimes(await ping(field, PINGS), PINGS), 0.99);
 }
 
-/** The same while somebody scrapes. */
+/** The same during scrapes. */
 async function scraped(field: Field): Promise<number> {
   const over = new AbortController();
   const scraping = scrape(socketOf(field.workspace), over.signal);

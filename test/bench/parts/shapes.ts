@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- --shapes`: whether the call sites of the hot path stay monomorphic. A worker's
  * loop and forwarder run in a process of their own while V8 traces itself; its trace is read for
- * accesses that have met several shapes, and for code that was thrown away after it was warm.
+ * accesses that have met several shapes, and for code that was discarded after it was warm.
  *
  * Code that meets a branch for the first time is compiled once more: one such deoptimisation is
  * how V8 learns, and is listed. A second one of the same place means that it learns nothing.
@@ -35,7 +35,7 @@ export async function traceShapes(
   const flags = ['--log-ic', '--log-code', '--log-deopt', '--no-logfile-per-isolate'];
   try {
     const argv = [...flags, `--logfile=${file}`, program];
-    // V8 tells of deoptimisations on standard output too: a line of our own comes last.
+    // V8 reports deoptimisations on standard output too: a line of our own comes last.
     const { stdout } = await promisify(execFile)(process.execPath, argv);
     const reader = new TraceReader(query);
     for await (const line of createInterface(createReadStream(file))) reader.line(line);
@@ -45,7 +45,7 @@ export async function traceShapes(
   }
 }
 
-/** False if the hot path has a megamorphic site, or code that is thrown away again and again. */
+/** False if the hot path has a megamorphic site, or code that is discarded again and again. */
 export function shapesAreGood({ severalShapes, deoptsAfter }: Shapes): boolean {
   return !severalShapes.some((site) => site.isMegamorphic) && !deoptsAfter.some((d) => d.times > 1);
 }
@@ -60,14 +60,14 @@ export function renderShapes(shapes: Shapes, frames: string): string {
   return [
     `accesses and calls of the hot path: ${sites}, with several shapes: ${several.length}`,
     ...several,
-    `functions optimised: ${optimised}; thrown away while warming up: ${deoptsBefore}`,
-    `thrown away in ${frames} frames after that: ${deopts.length}`,
+    `functions optimised: ${optimised}; discarded while warming up: ${deoptsBefore}`,
+    `discarded in ${frames} frames after that: ${deopts.length}`,
     ...deopts,
     '',
   ].join('\n');
 }
 
-/** Measures and prints. @throws Error if a site is megamorphic or code is thrown away again */
+/** Measures and prints. @throws Error if a site is megamorphic or code is discarded again */
 export async function benchShapes(print: (text: string) => void): Promise<void> {
   const { shapes, output } = await traceShapes(PROGRAM, HOT_PATH);
   print(renderShapes(shapes, output));

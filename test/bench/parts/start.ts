@@ -3,8 +3,8 @@
  * that time goes.
  *
  * Both ends send a datagram every millisecond, from before the start. The peer knows the MAC of
- * the first NIC, as it does when a daemon starts anew; the daemon knows nothing. The first datagram
- * that arrives at either end is the figure; the other direction is told too. A peer that knows
+ * the first NIC, as it does when a daemon starts anew; the daemon has no entry. The first datagram
+ * that arrives at either end is the figure; the other direction is printed too. A peer that knows
  * nothing has its answer when the address has been probed for, half a second later (RFC 5227).
  *
  * The clock starts before the process is made: entering the namespace counts.
@@ -27,7 +27,7 @@ const FIRST = ['first packet in', 'first packet out'] as const;
 /** One start: milliseconds since exec, by what was done by then, in order. */
 export type Start = ReadonlyMap<string, number>;
 
-/** Starts the daemon `times` times in a field that `fields` gets, for whoever closes them. */
+/** Starts the daemon `times` times in a field that `fields` gets, to be closed by the caller. */
 export async function measureStarts(
   fields: Pick<Field, 'workspace'>[],
   times: number,
@@ -83,7 +83,7 @@ async function measureStart(field: Field): Promise<Start> {
 }
 
 /**
- * What the daemon's log says of its own start: milliseconds since `execWallMs` (wall clock), by
+ * The daemon's log of its own start: milliseconds since `execWallMs` (wall clock), by
  * what was done by then. It counts from where its runtime began. Empty without such a line.
  */
 export function marksOf(log: string, execWallMs: number): [string, number][] {

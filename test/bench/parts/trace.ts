@@ -1,7 +1,7 @@
 /**
  * V8's own trace (--log-ic --log-code --log-deopt), read for two questions: which call sites and
- * property accesses have met objects of more than one shape, and which optimised code was thrown
- * away.
+ * property accesses have met objects of more than one shape, and which optimised code was
+ * discarded.
  *
  * The trace names an access by an address within the code of its function, so the lines of code
  * that is made are kept until the end. An access that has no feedback yet (`0`) becomes
@@ -17,7 +17,7 @@ export interface Site {
   readonly isMegamorphic: boolean;
 }
 
-/** Optimised code that was thrown away: where, why, and how often. */
+/** Optimised code that was discarded: where, why, and how often. */
 export interface Deopt {
   readonly where: string;
   readonly why: string;

@@ -1,6 +1,6 @@
 /**
- * Program: many stations behind TAPs. When it is told, each station asks for one of our addresses,
- * by which a daemon comes to know it as a neighbour.
+ * Program: many stations behind TAPs. At a message, each station asks for one of our addresses,
+ * so that a daemon adds it as a neighbour.
  *
  *     crowd.js DEVICE...
  *

@@ -1,5 +1,5 @@
 /**
- * Program: numbered datagrams from several addresses, and who counts them.
+ * Program: numbered datagrams from several addresses, and their receiver, which counts them.
  *
  *     datagrams.js receive ADDRESS        `ready` (port); `report` -> `received` (numbers)
  *     datagrams.js send ADDRESS PORT      `from` (sources) -> `sending`; `stop` -> `sent` (times)

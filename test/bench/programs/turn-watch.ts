@@ -1,9 +1,9 @@
 /**
- * Preloaded into a daemon (`NODE_OPTIONS=--import`): tells how long its main thread was busy
+ * Preloaded into a daemon (`NODE_OPTIONS=--import`): reports how long its main thread was busy
  * without a break, on the wall and in its own processor time. A machine that gives the time to
- * others is not the daemon's fault, so both are told.
+ * others is not the daemon's fault, so both are reported.
  *
- * Whoever connects to the socket IPMPD_BENCH_TURNS gets the longest turns since it was asked last.
+ * A client of the socket IPMPD_BENCH_TURNS gets the longest turns since its last question.
  * With IPMPD_BENCH_PROFILE, a folder, each such span is also written there as a profile.
  */
 

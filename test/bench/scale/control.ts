@@ -11,7 +11,7 @@ import type { Closable } from './scale.ts';
 
 export const CONTROL_PLAN: Plan = { groups: 64, nics: 8, addresses: 64, neighbors: 10_000 };
 
-/** Of each reading, beside the first, which is told apart: it also compiles. */
+/** Of each reading, beside the first, which is kept apart: it also compiles. */
 const READINGS = 5;
 /** Ours: one that is silent for longer is stuck. */
 const FAILOVER_MS = 10_000;

@@ -3,9 +3,9 @@
  * requests a second, next to as long a while of the same stream without a cut, which is what the
  * machine itself does.
  *
- * Two wirings lie on veth pairs, whose loss of carrier the kernel tells at once. Real NICs are told
- * at most once a second for the whole machine: so does a TAP whose carrier is driven by hand, here
- * beneath macvtaps, with another one in a namespace of its own whose carrier never rests.
+ * Two wirings lie on veth pairs, whose loss of carrier the kernel reports at once. That of real
+ * NICs is reported at most once a second for the whole machine. So is a TAP's, driven by hand: here
+ * below macvtaps, with another one in a namespace of its own whose carrier changes all the time.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';

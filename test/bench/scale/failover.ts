@@ -3,9 +3,10 @@
  * 16,384 neighbours; several times each, on the same daemon.
  *
  * Steering: datagrams leave from addresses that are bound to the NIC, spread by address, so all of
- * them leave by it. Its link is cut at the far end; what is lost from then on was not steered away
- * yet. The time from the first to the last lost datagram is the time of the daemon.
- * Announcements: when the far end hears of the addresses that were moved, counted from the command
+ * them leave by it. Its link is cut at the far end; what is lost from then on was not
+ * steered to another yet. The time from the first to the last lost datagram is the time of
+ * the daemon.
+ * Announcements: when the far end receives the addresses that were moved, counted from the command
  * that cuts, so the start of `ip` is in it.
  */
 

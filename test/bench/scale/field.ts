@@ -124,7 +124,7 @@ export class ScaleField {
     );
   }
 
-  /** Has the stations ask, so that the daemon knows them. */
+  /** Has the stations ask, so that the daemon adds them. */
   async raiseNeighbors(): Promise<void> {
     const { plan, workspace } = this;
     const devices = Array.from({ length: plan.groups }, (_, group) => `crowd${group}`);

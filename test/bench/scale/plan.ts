@@ -12,7 +12,7 @@ export interface Plan {
   readonly groups: number;
   /** NICs of each group. */
   readonly nics: number;
-  /** Data addresses of each group that stand in the configuration. */
+  /** Data addresses of each group that are in the configuration. */
   readonly addresses: number;
   readonly neighbors: number;
 }

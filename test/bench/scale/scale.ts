@@ -3,7 +3,7 @@
  * addresses, the control plane with 512 NICs, and 50 cuts on each wiring, all on real devices.
  *
  * Longest turns are those of the daemon's main thread, in its own processor time and on the wall:
- * on a machine that others use as well, the second also tells of them.
+ * on a machine that others use as well, the second also contains them.
  */
 
 import type { Workspace } from '../../../src/lab/workspace.ts';

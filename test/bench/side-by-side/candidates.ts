@@ -1,4 +1,4 @@
-/** Who is measured: the kernel's own path, the relay in C, and ipmpd in its wirings. */
+/** What is measured: the kernel's own path, the relay in C, and ipmpd in its wirings. */
 
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -28,11 +28,11 @@ export interface Candidate {
   raise(field: Field): Promise<number | undefined>;
 }
 
-/** Who joins in beside the usual ones. */
+/** Candidates beside the usual ones. */
 export interface Guests {
   /** Folders of other checkouts, compiled, to be compared with this one. */
   readonly builds?: readonly string[];
-  /** Other ways to carry frames, of which docs/performance.md says why they were not taken. */
+  /** Other ways to carry frames, which were not taken, for the reasons in docs/performance.md. */
   readonly hasAlternatives?: boolean;
 }
 
@@ -107,7 +107,7 @@ async function raiseRelay(field: Field, program: string): Promise<number | undef
   return relay.pid;
 }
 
-/** How a daemon is wired, and whose it is. */
+/** How a daemon is wired, and to which candidate it belongs. */
 interface DaemonOptions {
   readonly what: string;
   readonly wiring?: Wiring;

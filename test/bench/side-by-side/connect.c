@@ -2,8 +2,8 @@
  * Connections per second: eight threads open TCP connections one after the other, send a byte,
  * wait until it is back, and close by reset, so that no port stays reserved.
  *
- * Usage: connect serve ADDRESS PORT            (says "ready", runs until killed)
- *        connect dial ADDRESS PORT SECONDS     (says how many were made)
+ * Usage: connect serve ADDRESS PORT            (prints "ready", runs until killed)
+ *        connect dial ADDRESS PORT SECONDS     (prints how many were made)
  * A connection or a byte that fails ends it with status 1.
  */
 #include <arpa/inet.h>

@@ -23,7 +23,7 @@ const IDLE_DEVICES = ['lo', 'ovs-netdev'];
 
 const BRIDGE = 'type bridge forward_delay 0 stp_state 0 mcast_snooping 0';
 
-/** One candidate's namespaces, `host` and `peer`. Shaped as the lab's configuration wants it. */
+/** One candidate's namespaces, `host` and `peer`. Shaped as the lab's configuration needs it. */
 export class Field {
   readonly workspace = new Workspace();
   readonly options: { readonly wiring: Wiring };
@@ -44,10 +44,10 @@ export class Field {
     if (this.options.wiring === 'bridge') await this.#addHostBridges();
   }
 
-  /** Starts the server that the throughput workloads speak to. */
+  /** Starts the server of the throughput workloads. */
   async serve(): Promise<void> {
     const server = this.workspace.start(['iperf3', '-s', '-B', PEER], { role: 'peer' });
-    // Nobody reads what it says; a full pipe would stop it.
+    // Its output is not read; a full pipe would stop it.
     server.stdout?.resume();
     server.stderr?.resume();
     await until('iperf3 listens', 5000, async () => {
@@ -57,8 +57,8 @@ export class Field {
   }
 
   /**
-   * Gives every device of both ends this MTU; whoever makes the group's follow the NICs wants the
-   * same. @throws CommandError, WaitedTooLong
+   * Gives every device of both ends this MTU; a group that follows its NICs
+   * needs it too. @throws CommandError, WaitedTooLong
    */
   async setMtu(mtu: number): Promise<void> {
     if (mtu === this.#mtu) return;

@@ -21,7 +21,7 @@ import {
   UDP_OUT,
 } from './workloads.ts';
 
-/** One goal: the figure of `of`, or its ratio to that of `to`; the row says what is better. */
+/** One goal: the figure of `of`, or its ratio to that of `to`; the row has what is better. */
 export interface Goal {
   readonly row: Row;
   readonly of: string;

@@ -24,7 +24,7 @@ import { type Field, HOST_PREFIX } from './field.ts';
 /** Where set-up puts what it takes out of the package. */
 const EXTRACTED = fileURLToPath(new URL('../../../../build/tools/openvswitch', import.meta.url));
 const PROGRAMS = ['ovsdb-tool', 'ovsdb-server', 'ovs-vsctl', 'ovs-vswitchd'];
-/** Ours: seconds until the daemon must have done what it was told. */
+/** Ours: seconds until the daemon must have carried out a command. */
 const CONFIGURE_S = 10;
 
 const root = existsSync(EXTRACTED) ? EXTRACTED : '';
@@ -102,7 +102,7 @@ async function startDatabase(workspace: Workspace): Promise<string> {
   return `unix:${socket}`;
 }
 
-/** Files in the folder of the field, and nothing on the pipes that nobody reads. */
+/** Files in the folder of the field, and nothing on the pipes, which are not read. */
 function quiet(name: string): string[] {
   return [`--pidfile`, `--log-file`, `--unixctl=${name}.ctl`, '-vconsole:off'];
 }

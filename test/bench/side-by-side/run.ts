@@ -23,7 +23,7 @@ interface Stand {
 
 /** What a run needs of the program around it. */
 export interface Surroundings {
-  /** Every field that is begun, for whoever closes them. */
+  /** Every field that is begun, to be closed at the end. */
   readonly fields: Pick<Field, 'workspace'>[];
   readonly stop: AbortSignal;
   readonly say: (line: string) => void;

@@ -117,7 +117,7 @@ export async function iperf(
   return report;
 }
 
-/** Sends `count` echo requests, a thousand a second. Returns what ping says. */
+/** Sends `count` echo requests, a thousand a second. Returns the output of ping. */
 export async function ping({ workspace }: Field, count: number): Promise<string> {
   return await pingText(workspace, 'host', PEER, { count, intervalS: PING_INTERVAL_S });
 }

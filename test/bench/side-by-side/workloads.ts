@@ -73,7 +73,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
 ];
 
-/** A row; more is better unless said otherwise. */
+/** A row; more is better by default. */
 export function row(
   name: string,
   unit: string,

@@ -1,5 +1,5 @@
 /**
- * What the kstats say beside what the cables carried, over a stretch in which all drivers answer;
+ * The kstats beside what the cables carried, over a stretch in which all drivers answer;
  * and the law of conservation over the whole life.
  */
 
@@ -17,7 +17,7 @@ interface Frames {
   readonly sent: bigint;
 }
 
-/** What kstats and cables said at one moment. */
+/** Kstats and cables at one moment. */
 export interface Account {
   readonly kstats: readonly KstatRecord[];
   /** By NIC. */
@@ -35,7 +35,7 @@ export function openAccount(world: SimWorld): Account {
       return { kstats, wire };
     }
   }
-  throw new Error('the world never rests');
+  throw new Error('the world does not become idle');
 }
 
 /**
@@ -50,7 +50,7 @@ export function accountBreaches(world: SimWorld, opening: Account, hadResets: bo
     const isRight = hadResets
       ? said.received <= wire.received && said.sent <= wire.sent
       : same(said, wire);
-    if (!isRight) found.push(`${what}: said ${show(said)}, carried ${show(wire)}`);
+    if (!isRight) found.push(`${what}: counted ${show(said)}, carried ${show(wire)}`);
   };
   for (const [name, now] of closing.wire) {
     const carried = minus(now, opening.wire.get(name));

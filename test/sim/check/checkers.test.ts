@@ -43,7 +43,7 @@ test('ownMacOnly: a frame with another source', () => {
   throws(() => leave(world, 'net0', STRANGER, ARP_REPLY), /ownMacOnly/);
 });
 
-test('answeredByOwner: the wrong NIC speaks for an address', () => {
+test('answeredByOwner: the wrong NIC answers for an address', () => {
   const { world } = quietWorld();
   const wrong = world.boundNic('192.0.2.10') === 'net0' ? 'net1' : 'net0';
   leave(world, wrong, world.nic(wrong).mac, ARP_REPLY);
@@ -58,7 +58,7 @@ test('announcementsBounded: more than a series within a second', () => {
   throws(announce, /announcementsBounded/);
 });
 
-test('movesAnnounced: a move that nobody hears of', () => {
+test('movesAnnounced: a move without an announcement', () => {
   const { world } = quietWorld();
   const name = world.boundNic('192.0.2.10');
   const cause = 'rebalanced' as const;

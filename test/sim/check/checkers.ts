@@ -1,6 +1,6 @@
 /**
  * What must hold in every world, at every moment. Each check has the name of its invariant; a
- * violation is an error that says when, and what was seen.
+ * violation is an error with its time and what was seen.
  *
  * 1. boundOnce: an address that is up is bound to exactly one active NIC, or to none while the
  *    group has failed.
@@ -13,11 +13,11 @@
  * 6. announcementsBounded: an address is announced at most as often as its moves and two series
  *    allow in a second, counted from its being added.
  * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and the group's MAC is nowhere.
- * 8. answeredByOwner: ARP speaks for a data address only from the NIC to which it is bound.
+ * 8. answeredByOwner: ARP of a data address is sent only by the NIC to which it is bound.
  * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
  * 10. nominationStays: one active NIC is nominated, and none other while it is active.
  *
- * What holds for the operator's wishes stands in operator-checkers.ts.
+ * What holds for the operator's changes is in operator-checkers.ts.
  */
 
 import type { PortCounters } from '../../../src/datapath/counters.ts';
@@ -199,7 +199,7 @@ export class Checkers {
     }
   }
 
-  /** answeredByOwner: who spoke for another's address had it until this very moment. */
+  /** answeredByOwner: the sender may have had the address until this very moment. */
   #settleSuspicions(): void {
     for (const { address, atMs, what } of this.#suspicions) {
       const moved = this.#world.events.findLast(({ event, detail }) => {
@@ -276,7 +276,7 @@ export class Checkers {
     if (packet.senderMac === GROUP_MAC || packet.targetMac === GROUP_MAC) {
       this.#fail('ownMacOnly', `${nic.name} sent ARP with the MAC of the group`);
     }
-    if (packet.senderMac !== nic.mac) this.#fail('ownMacOnly', `${nic.name} spoke for another MAC`);
+    if (packet.senderMac !== nic.mac) this.#fail('ownMacOnly', `${nic.name} sent another MAC`);
     this.#arpLeft(nic.name, packet);
   }
 
@@ -286,7 +286,7 @@ export class Checkers {
     const address = ipv4Format(packet.senderAddress);
     const row = this.#rowOf(address);
     if (row !== undefined && row.inbound !== ifname) {
-      const what = `${ifname} spoke for ${address}, bound to ${row.inbound}`;
+      const what = `${ifname} sent ARP of ${address}, bound to ${row.inbound}`;
       this.#suspicions.push({ address, atMs: nowMs, what });
     }
     if (!arpIsAnnouncement(packet)) return;
@@ -305,7 +305,7 @@ export class Checkers {
     }
   }
 
-  /** What the system says of `address`; undefined while it has not heard of it. */
+  /** The system's row of `address`; undefined while it has none. */
   #rowOf(address: string) {
     const rows = this.#world.system.describeAddresses();
     return rows.find((row) => row.address.startsWith(`${address}/`));

@@ -29,7 +29,7 @@ function withoutNet0(): SimWorld {
   return world;
 }
 
-test('a world in which the operator does all that he may gives no complaint', () => {
+test('a world in which the operator does all that is allowed gives no complaint', () => {
   const world = withoutNet0();
   const { system } = world;
   doesNotThrow(() => {

@@ -58,7 +58,7 @@ export class OperatorCheckers {
     }
   }
 
-  /** Who went offline by now or a moment ago may have had a frame under way; later nobody may. */
+  /** A NIC that went offline a moment ago may have had a frame under way; later none may. */
   #tap(cable: Cable, from: End): void {
     if (from !== 'a' || !this.#offline.has(cable.name)) return;
     if (this.#offlineNames().has(cable.name)) this.#fail('offlineIsSilent', cable.name);
@@ -72,7 +72,7 @@ export class OperatorCheckers {
     if (offline === undefined || now.length > 1) return;
     const group = system.describeGroups().find((row) => row.group === offline.group);
     if (group?.active.length !== 0) return;
-    this.#fail('offlineIsSpared', `${offline.ifname} went, and nobody of ${group.group} carries`);
+    this.#fail('offlineIsSpared', `${offline.ifname} went, and no NIC of ${group.group} carries`);
   }
 
   #namesAreOne(): void {
@@ -90,11 +90,11 @@ export class OperatorCheckers {
     const there = list.map(({ module, instance, name }) => `${module}:${instance}:${name}`);
     const untold = there.filter((name) => !this.#kstats.has(name));
     if (untold.length > 0 || there.length !== this.#kstats.size) {
-      this.#fail('chainIsTold', `there are ${there}, told were ${[...this.#kstats]}`);
+      this.#fail('chainIsTold', `there are ${there}, reported were ${[...this.#kstats]}`);
     }
   }
 
-  /** No two NICs of a world have one MAC, so whoever is offline is so by the operator. */
+  /** No two NICs of a world have one MAC, so a NIC that is offline is so by the operator. */
   #offlineNames(): Set<string> {
     const rows = this.#world.system.describeInterfaces();
     return new Set(rows.filter(({ state }) => state === 'offline').map(({ ifname }) => ifname));

@@ -1,10 +1,10 @@
 /**
  * The life of one world under a schedule, in phases:
  *
- *   safety      what the schedule says happens; after every step the checkers look at everything
+ *   safety      the schedule happens; after every step the checkers look at everything
  *   end         every operation that was begun ends, whatever the drivers do
  *   liveness    all faults end; within a bounded time the group must be well
- *   accounting  what the kstats say is what the cables carried, and every frame has one end
+ *   accounting  the kstats count what the cables carried, and every frame has one end
  *   taking      everything is unplumbed, and nothing of it is left
  *
  * Invariants, beside those of checkers.ts:
@@ -46,7 +46,7 @@ interface Begun {
   readonly task: NonNullable<ReturnType<typeof perform>>;
 }
 
-/** How a life is told. */
+/** How a life is recorded. */
 export interface LifeOptions {
   /** Called with each line of the transcript. */
   readonly onLine?: (line: string) => void;
@@ -146,7 +146,7 @@ export class Life {
     const { world, gateway } = this;
     this.#heal();
     world.runFor(QUIET_MS);
-    // Who changed its MAC unheard is asked only half a minute later (docs/limits.md): it speaks up.
+    // A MAC that changed unseen is verified half a minute later (docs/limits.md): announce it.
     gateway.announce(address(GATEWAY));
     world.runFor(QUIET_MS);
     const account = openAccount(world);

@@ -20,7 +20,7 @@ export const GATEWAY = '192.0.2.1';
 export const GATEWAY_NAME = 'gw';
 /** Data addresses that come and go. */
 export const POOL = [10, 11, 12, 13, 14, 15].map((last) => `192.0.2.${last}`);
-/** The interfaces at the beginning and at the end, where a schedule does not say otherwise. */
+/** The interfaces at the beginning and at the end, where a schedule has no others. */
 export const NICS: readonly NicSpec[] = [
   { name: 'net0', side: 'A' },
   { name: 'net1', side: 'B' },
@@ -31,7 +31,7 @@ const TEST_ADDRESS = '192.0.2.21/24';
 const TEST_ADDRESSES = [TEST_ADDRESS, '192.0.2.22/24', '192.0.2.22/25', '2001:db8::21/64'];
 /** Names for groups: also some that are taken. */
 const GROUP_NAMES = ['blue', 'green', GROUP, OTHER_GROUP, 'net0'];
-/** Neighbours that the operator sets; nobody has these addresses. */
+/** Neighbours that the operator sets; no station has these addresses. */
 const STRANGERS = ['192.0.2.200', '192.0.2.201'];
 
 const ACTS = 60;
@@ -127,7 +127,7 @@ const plumbGroup: Draw = (rng) => ({
   group: groupOf(rng),
   nics: NAMES.filter(() => rng.below(2) === 0),
 });
-/** Everybody out, and the group goes; often too early, which is refused. */
+/** All members leave, and the group goes; often too early, which is refused. */
 const unplumbGroup: Draw = (rng) => {
   const group = groupOf(rng);
   const leaves = NAMES.map((nic) => ({ kind: 'leave', group, nic }) as const);
@@ -152,7 +152,7 @@ const setInterface: Draw = (rng) => {
     changes: pick(rng, [{ standby }, { standby }, { testAddresses }, { standby, testAddresses }]),
   };
 };
-/** A standby rests, as a rule, and is woken. */
+/** A standby waits, as a rule, and is activated. */
 const activation: Draw = (rng) => {
   const nic = nicOf(rng);
   return [
@@ -216,7 +216,7 @@ const move: Draw = (rng) => ({
   mac: macFormat(0x020000000100 + rng.below(200)),
 });
 
-/** What may be drawn; more often what stands here more often. */
+/** What may be drawn, as often as it is listed here. */
 const DRAWS: readonly Draw[] = [
   onNic('cut', 'repair'),
   onNic('cut', 'repair'),

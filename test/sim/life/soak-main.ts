@@ -2,7 +2,7 @@
  * `npm run soak`: seeds of trouble in numbers.
  *
  *   npm run soak -- --seeds 10000 [--from 1]     that many lives, one after the other
- *   npm run soak -- --seed 7 --transcript        one life, told line by line (--frames: all of it)
+ *   npm run soak -- --seed 7 --transcript        one life, line by line (--frames: all of it)
  *   npm run soak -- --seed 7 --shorten           the steps of a failing one that matter, as JSON
  *   npm run soak -- --play FILE [--transcript]   the schedule in a file
  *   npm run soak -- --cycles 10000               plumb and unplumb against 64 readers

@@ -1,6 +1,6 @@
 /**
- * Worlds full of trouble, one for each seed (life.ts says what is checked). A failure names its
- * seed and shows the end of its story; `npm run soak` plays it again, and plays more of them.
+ * Worlds full of trouble, one for each seed (life.ts has what is checked). A failure names its
+ * seed and shows the end of its transcript; `npm run soak` plays it again, and plays more of them.
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
@@ -68,7 +68,7 @@ const at = (...acts: readonly Step['act'][]): Step[] =>
 /** Schedules that once found something: what it was, the seed of the world, the steps. */
 const FOUND: readonly (readonly [string, number, Schedule['steps']])[] = [
   [
-    'the last words of an unplumbed NIC, heard by another, are no conflict',
+    'the last frame of an unplumbed NIC, received by another, is no conflict',
     1403,
     [
       { atMs: 3265.903, act: { kind: 'set', group: GROUP, settings: { failback: false } } },
@@ -98,7 +98,7 @@ for (const [what, seed, steps] of FOUND) {
   });
 }
 
-test('a seed tells the same story twice, and another seed another one', () => {
+test('a seed gives the same transcript twice, and another seed another one', () => {
   const { digest } = liveSeed(1);
   equal(liveSeed(1).digest, digest);
   ok(liveSeed(2).digest !== digest);

@@ -1,4 +1,4 @@
-/** Seeds of trouble, one life each. What a failure says is enough to play it again. */
+/** Seeds of trouble, one life each. The message of a failure is enough to play it again. */
 
 import { Life, type LifeOptions } from './life.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';

@@ -39,7 +39,7 @@ interface Scenario {
   /** Interfaces that are members at the beginning; there is always one more in no group. */
   readonly members: readonly string[];
   readonly actors: readonly Actor[];
-  /** Somebody carries at the end. */
+  /** A NIC carries at the end. */
   readonly isCarried?: boolean;
 }
 
@@ -256,7 +256,7 @@ class Play {
     }
     if (this.#scenario.isCarried) {
       const active = this.world.system.describeGroups().map((row) => row.active.length);
-      ok(active[0]! > 0, 'nobody carries');
+      ok(active[0]! > 0, 'no NIC carries');
     }
     const fell = this.#shown.findIndex((value, at) => at > 0 && value < this.#shown[at - 1]!);
     equal(fell, -1, `a published counter falls: ${this.#shown}`);

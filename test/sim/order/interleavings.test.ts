@@ -1,7 +1,7 @@
 /**
  * Operations that wait, in any order of going on: readers of kstats, members that leave and join,
  * a group that is deleted and made again. Every operation ends with a definite result, nothing
- * published ever falls, and at the end nobody holds anything.
+ * published ever falls, and at the end nothing is held.
  */
 
 import { equal, ok } from 'node:assert/strict';
@@ -80,7 +80,7 @@ function runMany(seed: number): Task<unknown>[] {
   return tasks;
 }
 
-/** The group can be taken apart: so nobody holds a lock or a reference any more. */
+/** The group can be taken apart: so no lock and no reference is held any more. */
 function finallyEmpty(world: SimWorld): void {
   const { system } = world;
   for (const { ifname, group } of system.describeInterfaces()) {

@@ -143,7 +143,7 @@ class Contest {
     }
   }
 
-  /** Everybody out; the group goes and comes back, unless somebody has joined it meanwhile. */
+  /** All leave; the group goes and comes back, unless a NIC has joined it meanwhile. */
   *#groupCycle(name: string): Operation<void> {
     const { system } = this.world;
     for (const member of PLUMBERS) yield* this.#refusable(system.leaveGroup(GROUP, member));

@@ -151,7 +151,7 @@ test('a region is not entered twice, but another one may be entered inside', () 
   );
 });
 
-test('a body that wants to wait is refused, by type and at run time', () => {
+test('a body that can wait is refused, by type and at run time', () => {
   type Refused<T> = [Settled<T>] extends [never] ? true : false;
   const types: [Refused<Promise<number>>, Refused<Operation<number>>, Refused<number>] = [
     true,
@@ -160,7 +160,7 @@ test('a body that wants to wait is refused, by type and at run time', () => {
   ];
   equal(types.length, 3);
   const region = new Region('illGlobalLock');
-  const refuse = (body: () => unknown) => throws(() => region.read(body), /wants to wait/);
+  const refuse = (body: () => unknown) => throws(() => region.read(body), /can wait/);
   refuse(() => Promise.resolve(1));
   refuse(() => sleepFor(1));
   equal(

@@ -18,7 +18,7 @@ import {
 function runToEnd(scheduler: Scheduler): void {
   scheduler.run();
   for (let turns = 0; scheduler.pollAt() !== Number.POSITIVE_INFINITY; turns++) {
-    ok(turns < 1000, 'the scheduler never comes to rest');
+    ok(turns < 1000, 'the scheduler does not become idle');
     scheduler.handleTime(scheduler.pollAt());
   }
 }
@@ -58,7 +58,7 @@ test('the clock never goes back', () => {
   equal(scheduler.nowMs, 100);
 });
 
-test('pollAt says now for a ready task, the next deadline, or never', () => {
+test('pollAt is now for a ready task, the next deadline, or never', () => {
   const scheduler = new Scheduler({ nowMs: 5 });
   equal(scheduler.pollAt(), Number.POSITIVE_INFINITY);
   scheduler.spawn('sleeper', () => sleepFor(20));
@@ -69,7 +69,7 @@ test('pollAt says now for a ready task, the next deadline, or never', () => {
   equal(scheduler.pollAt(), Number.POSITIVE_INFINITY);
 });
 
-test('onReady tells of work that appears outside a run', () => {
+test('onReady is called for work that appears outside a run', () => {
   const scheduler = new Scheduler();
   let bells = 0;
   scheduler.onReady = () => {

@@ -135,7 +135,7 @@ test('every code of the table has a sentence', () => {
   }
 });
 
-test('mistakes are told from refusals and from errors of the world', () => {
+test('mistakes are distinguished from refusals and from errors of the world', () => {
   equal(isMistake(new InvariantError('x')), true);
   equal(isMistake(new TypeError('x')), true);
   equal(isMistake(new OperatorError('EBUSY')), false);

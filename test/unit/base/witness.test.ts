@@ -167,7 +167,7 @@ test('where to go on is not safe, the consequence is an errno of the table', () 
   equal(ipsq.owner, undefined);
 });
 
-test('a report names who took what, and where', () => {
+test('a report names the task, what it took, and where', () => {
   const scheduler = new Scheduler();
   const [ipsq, kstat] = locks();
   scheduler.spawn('read ipmp0', function* readsWrongly() {
@@ -257,7 +257,7 @@ test('a circle of three, through a lock, references and a part', () => {
   deepEqual(more, []);
 });
 
-test('who waits for a long time, but for nobody who waits for it, is left alone', () => {
+test('a long wait outside any circle is left alone', () => {
   const [ipsq] = locks();
   const owner = (): Operation<void> => ownFor(ipsq, 100);
   deepEqual(
@@ -277,7 +277,7 @@ test('what a task owns, its parts own too', () => {
   equal(reports[0]?.kind, 'recursion');
 });
 
-test('references are counted by kind over all objects, and each tells who holds it', () => {
+test('references are counted by kind over all objects, and each names its holder', () => {
   const before = referenceCounts().ill ?? 0;
   const references = new References('ill', 'net0');
   const held = [references.hold('reader'), references.hold('probe')];

@@ -39,7 +39,7 @@ for (let i = 0; i < 100000; i++) add('a', i);
 process.stdout.write('done\\n');
 `;
 
-test('one, two and many shapes are told apart, and a deoptimisation is seen', async () => {
+test('one, two and many shapes are distinguished, and a deoptimisation is seen', async () => {
   mkdirSync(join(FOLDER, 'src'));
   const program = join(FOLDER, 'src/hot.mjs');
   writeFileSync(program, PROGRAM);
@@ -78,7 +78,7 @@ test('every mark of optimised code counts, and no other mark', () => {
   }
 });
 
-test('code that is thrown away twice is no way to learn', () => {
+test('a deoptimisation that happens twice fails the check', () => {
   const reader = new TraceReader(QUERY);
   reader.line('code-creation,JS,10,1,0x10,4,marksBegin file:///a.mjs:1:1,0x1,~');
   reader.line('code-creation,JS,10,2,0x20,4,marksWarm file:///a.mjs:2:1,0x2,~');

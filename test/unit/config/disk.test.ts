@@ -14,7 +14,7 @@ import { nextTurn } from '../../../src/base/turns.ts';
 import { ConfigStore } from '../../../src/config/store.ts';
 import { systemGroupId } from '../../../src/ctl/api/socket.ts';
 
-/** Of Node for files, unless it is told another number. */
+/** Of Node for files, by default. */
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
 /** More than any of the calls takes when nothing keeps it waiting. */
 const TURNS = 200;

@@ -57,7 +57,7 @@ test('[contract 3.3] a group without settings has the defaults of the contract',
   });
 });
 
-test('the kind of an interface follows from what lies beneath it', () => {
+test('the kind of an interface follows from what is below it', () => {
   const { interfaces } = configOf(
     'interfaces: { a0: { uplink: eth0 }, b0: { bridge: br0 }, c0: , d0: { standby: true } }',
   );
@@ -148,7 +148,7 @@ test('what was removed begins anew in a later drop-in', () => {
   deepEqual([config.groups[0]?.mtu, config.groups[0]?.failback], ['auto', false]);
 });
 
-test('[contract 8.1] an error in a drop-in is told with the drop-in’s own line', () => {
+test('[contract 8.1] an error in a drop-in is reported with the drop-in’s own line', () => {
   const result = configFromSources([
     { file: 'main.yaml', text: 'groups:\n  ipmp0:\n    mtu: 1400\n' },
     { file: 'drop.yaml', text: '# one\n# two\ngroups:\n  ipmp0:\n    mtu: 9\n' },
@@ -159,7 +159,7 @@ test('[contract 8.1] an error in a drop-in is told with the drop-in’s own line
   ]);
 });
 
-test('[contract 2.6, 8.1] what is wrong in a file is told, whatever lies over it', () => {
+test('[contract 2.6, 8.1] what is wrong in a file is reported, whatever overrides it', () => {
   const sources = [
     { file: 'main.yaml', text: 'groups: 7\nlog:\n  level: loud\n' },
     { file: '1.yaml', text: 'groups:\n  ipmp0: { mtu: 9, flap-damping: { ups: 3 } }\n' },

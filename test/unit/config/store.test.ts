@@ -174,7 +174,7 @@ test('a saved file that was changed meanwhile is not written over', async () => 
   equal((await files.open()).config.log.level, 'debug');
 });
 
-test('of files that say the same as before nothing is parsed again', async () => {
+test('of unchanged files nothing is parsed again', async () => {
   using files = new Files();
   files.dropIn('10-site.yaml', 'log: { level: debug }\n');
   const store = await files.open();

@@ -148,7 +148,7 @@ export function portName(port: number): string {
   return port >= GROUP_PORT_BASE ? `host${port - GROUP_PORT_BASE}` : `net${port}`;
 }
 
-/** What a test frame may say; everything has a default. */
+/** The fields of a test frame; each has a default. */
 export interface FrameOptions {
   destination?: Mac;
   source?: Mac;
@@ -170,7 +170,7 @@ export function ipv4Frame(options: FrameOptions = {}): Uint8Array {
   const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + totalLength);
   const { destination = NIC_MACS[0]!, source = PEER, type = 0x0800 } = options;
   ethernetEmit(frame, 0, { destination, source, type });
-  // A header of zeros, parsed, has every field that the emitter wants.
+  // A header of zeros, parsed, has every field that the emitter needs.
   const header = ipv4HeaderParse(
     Uint8Array.from({ length: 20 }, (_, i) => (i === 0 ? 0x45 : 0)),
     0,

@@ -1,5 +1,5 @@
 /**
- * Program: runs frames through the datapath and tells what was allocated meanwhile. Started by
+ * Program: runs frames through the datapath and prints what was allocated meanwhile. Started by
  * datapath-heap.test.ts with --expose-gc, in a process of its own, since whatever else a process
  * does is on the same heap; and with --no-concurrent-recompilation, so that the compiler is done
  * after so many frames and not after a while.
@@ -47,7 +47,7 @@ const ROUNDS_MAX = 120;
 const CALM_ROUNDS = 16;
 /** Ours: more than the question costs, less than an object for each hundred frames. */
 const CALM_BYTES = 1024;
-/** Ours: by then the observer has been told of collections. */
+/** Ours: by then the observer has received the collections. */
 const OBSERVED_MS = 20;
 
 const collections: number[] = [];
@@ -87,7 +87,7 @@ async function measure(name: string, kinds: readonly Kind[], frames: number): Pr
   // What it takes on average; bursts differ, so a little may be left to do.
   const waits = Math.ceil(frames / perWait);
   collect();
-  // The collector throws code away that it thinks old; and this is the first long run.
+  // The collector discards code that has not run lately; and this is the first long run.
   if (isCalm) {
     harness.run(ROUND * CALM_ROUNDS);
     warmUp(harness);

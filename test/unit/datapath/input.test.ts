@@ -62,7 +62,7 @@ const ROWS: readonly [string, number, Uint8Array, string, Uint8Array?][] = [
     'not_nominated',
   ],
   [
-    'ARP request of nobody’s address on another',
+    'ARP request for an unowned address on another',
     NET1,
     arpRequest(BROADCAST, PEER, '192.0.2.99'),
     'not_nominated',
@@ -75,10 +75,10 @@ const ROWS: readonly [string, number, Uint8Array, string, Uint8Array?][] = [
   ],
   ['ARP reply to this NIC', NET1, arpRequest(NIC_MACS[1]!), 'punt'],
   ['ARP reply to another NIC', NET0, arpRequest(NIC_MACS[1]!), 'foreign_destination'],
-  ['our own broadcast heard again', NET0, arpRequest(BROADCAST, NIC_MACS[1]), 'own_source'],
+  ['our own broadcast received again', NET0, arpRequest(BROADCAST, NIC_MACS[1]), 'own_source'],
   ['source MAC of a group device', NET0, ipv4Frame({ source: GROUP_MACS[1] }), 'own_source'],
   ['source MAC is a group', NET0, ipv4Frame({ source: MULTICAST }), 'group_source'],
-  ['unicast to nobody here', NET0, ipv4Frame({ destination: PEER }), 'foreign_destination'],
+  ['unicast to a foreign MAC', NET0, ipv4Frame({ destination: PEER }), 'foreign_destination'],
   ['to the test address', NET0, ipv4Frame({ to: '192.0.2.21' }), 'punt'],
   [
     'fragment to the test address',
@@ -250,7 +250,7 @@ test('a broadcast goes up unchanged', () => {
   deepEqual(world.sent(HOST_2), frame);
 });
 
-test('with nobody nominated every NIC takes broadcast', () => {
+test('with no NIC nominated every NIC takes broadcast', () => {
   const world = new World();
   world.publisher.setCastMember(0, -1);
   equal(world.fate(NET1, ipv4Frame({ destination: BROADCAST })), 'host0');

@@ -183,7 +183,7 @@ export class LoopHarness implements WorkerPark {
     Atomics.store(this.#words, workerOffset(0) + WORKER_BELL, 0);
   }
 
-  /** The main thread's part of a call: the loop stands in `wait`, which ends by itself. */
+  /** The main thread's part of a call: the loop is in `wait`, which ends by itself. */
   #call(): void {
     workerCall(this.#words, 0, noRing);
   }

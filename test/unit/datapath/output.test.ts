@@ -39,7 +39,7 @@ const arpRequest = arpFrame(BROADCAST, group, {
 const ROWS: readonly [string, Uint8Array, string][] = [
   ['unicast', hostFrame(), ANY_NIC],
   ['forwarded for another host', hostFrame({ from: '203.0.113.7' }), ANY_NIC],
-  ['source MAC of somebody else', hostFrame({ source: PEER }), ANY_NIC],
+  ['source MAC of another station', hostFrame({ source: PEER }), ANY_NIC],
   ['broadcast', hostFrame({ destination: BROADCAST, to: '192.0.2.255' }), 'net0'],
   ['limited broadcast', hostFrame({ destination: BROADCAST, to: '255.255.255.255' }), 'net0'],
   ['multicast', hostFrame({ destination: MULTICAST, to: '239.1.2.3' }), 'net0'],
@@ -107,7 +107,7 @@ test('a neighbour that moved gets its frames at the new MAC', () => {
   deepEqual([...sent.subarray(0, 6)], [0x52, 0x54, 0, 0xaa, 0xbb, 0x99]);
 });
 
-test('the use of a redirect is told once, of the right group, also after a new table', () => {
+test('the use of a redirect is reported once, of the right group, also after a new table', () => {
   const world = new World();
   const former = mac('52:54:00:aa:bb:02');
   const isUsed = (group = 0): boolean => world.publisher.takeRedirectUse(group, former);
@@ -147,7 +147,7 @@ test('a death moves the flows of the dead and no other, a repair brings them bac
   });
 });
 
-test('links that are all down are not believed', () => {
+test('if all links look down, none counts as down', () => {
   const world = new World();
   world.setLinkDown(NET0, true);
   world.setLinkDown(NET1, true);

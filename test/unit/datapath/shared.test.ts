@@ -269,7 +269,7 @@ test('a worker never sees a torn table while the publisher flips', async () => {
   const memory = controlMemoryCreate(1);
   const publisher = new TablePublisher(memory);
   const words = new Int32Array(memory);
-  // What the reader is told, and how many breaths it has taken.
+  // What the reader gets, and how many breaths it has taken.
   const [stop, breaths] = [0, 1];
   const shared = new Int32Array(new SharedArrayBuffer(8));
   const reading = runThread('read', { memory, shared });

@@ -45,7 +45,7 @@ export interface Kind {
   readonly name: string;
   readonly port: number;
   readonly end: End;
-  /** Virtio net header and as much of the frame as anybody looks at. */
+  /** Virtio net header and as much of the frame as is read. */
   readonly head: Uint8Array;
   /** Bytes of the whole, virtio net header included. */
   readonly length: number;
@@ -86,7 +86,7 @@ function vnet(gsoType: number, gsoSize: number, headers: number, field: number):
 const TSO = vnet(GSO_TCPV4, MSS, TCP_HEADERS, 16);
 const USO = vnet(GSO_UDP_L4, MSS, UDP_HEADERS, 6);
 const CHECKSUM = vnet(0, 0, 0, 6);
-/** The device has verified the checksum: what a NIC says of what it received. */
+/** The device has verified the checksum: the flag of a NIC on reception. */
 const DATA_VALID = Uint8Array.from(NO_VNET, (_, i) => (i === 0 ? 2 : 0));
 
 function kind(
@@ -114,7 +114,7 @@ function ports(from: number, to: number): Uint8Array {
   return bytes;
 }
 
-/** The same frame, whose IPv4 total length says `length` bytes. */
+/** The same frame, with `length` as IPv4 total length. */
 function withTotalLength(frame: Uint8Array, length: number): Uint8Array {
   writeU16(frame, 16, length);
   return frame;

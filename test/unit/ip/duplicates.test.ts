@@ -82,7 +82,7 @@ function holdFor(world: World, durationMs: number): number {
   let questions = 0;
   for (const endMs = world.nowMs + durationMs; world.nowMs < endMs; world.advance(10)) {
     for (const one of world.take()) {
-      equal(one.destination, OTHER_MAC, 'nobody else is asked');
+      equal(one.destination, OTHER_MAC, 'no other station is asked');
       world.wire(0, reply(OTHER_MAC, DATA, one.source, 0));
       questions++;
     }
@@ -90,7 +90,7 @@ function holdFor(world: World, durationMs: number): number {
   return questions;
 }
 
-test('a duplicate costs its holder two questions a second, and nobody else anything', () => {
+test('a duplicate costs its holder two questions a second, and other stations nothing', () => {
   const world = new World();
   const ipif = beginDetection(world);
   world.advance(200);
@@ -169,7 +169,7 @@ test('a group that is set down is neither announced nor defended, but detection 
   equal(ipif.state, 'duplicate');
   world.take();
   holdFor(world, 60_000);
-  equal(ipif.state, 'duplicate', 'its holder is heard');
+  equal(ipif.state, 'duplicate', 'its holder answers');
   world.wire(0, request(OTHER_MAC, OTHER, OTHER));
   world.wire(0, request(OTHER_MAC, GATEWAY, OTHER));
   equal(world.dropped('host_down'), 2);
@@ -181,7 +181,7 @@ test('a group that is set down is neither announced nor defended, but detection 
     world.take().filter(({ destination }) => destination === GATEWAY_MAC),
     [],
   );
-  equal(ipif.state, 'up', 'its holder was not heard any more');
+  equal(ipif.state, 'up', 'its holder did not answer any more');
   world.hostUp = true;
   world.lan.handleHostUp(world.nowMs);
   world.advance(100);

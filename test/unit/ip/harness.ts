@@ -111,7 +111,7 @@ export class World implements LanMembership, LanOutput {
     this.lan.addressBound(ipif, 'rebind', this.nowMs);
   }
 
-  /** Lets `durationMs` pass, stopping wherever the LAN wants to be told the time. */
+  /** Lets `durationMs` pass, stopping at each deadline of the LAN. */
   advance(durationMs: number): void {
     const endMs = this.nowMs + durationMs;
     for (let atMs = this.lan.pollAt(); atMs <= endMs; atMs = this.lan.pollAt()) {
@@ -164,7 +164,7 @@ export class World implements LanMembership, LanOutput {
     this.wire(nic, reply(at, address, asked.source, asked.senderAddress));
   }
 
-  /** A neighbour speaks from another MAC, and answers from there alone. */
+  /** A neighbour sends from another MAC, and answers from there alone. */
   neighborMoves(address: Ipv4, at: Mac): void {
     this.wire(0, request(at, address, address));
     this.answer(address, at);

@@ -201,7 +201,7 @@ test('[contract 3.10] those beyond a lowered limit leave when they are no longer
   world.lan.setNeighborLimit(64);
   equal(count(), asked);
   world.advance(5 * RETRANS_TIMER_MS);
-  equal(count(), 64, 'nobody answered');
+  equal(count(), 64, 'no answer came');
 });
 
 test('an entry beyond the limit that leaves while it is looked up is not used', () => {
@@ -217,7 +217,7 @@ test('an entry beyond the limit that leaves while it is looked up is not used', 
   world.lan.setNeighborLimit(64);
   equal(world.lan.neighbors().length, count);
   world.lan.doubtNeighbors(world.nowMs);
-  equal(world.lan.neighbors().length, 100, 'these are doubted later, or when they are looked at');
+  equal(world.lan.neighbors().length, 100, 'these are doubted later, or at their next use');
   equal(world.lan.neighborMac(used, DATA, world.nowMs), 0);
   equal(world.stateOf(used), undefined);
   world.take();

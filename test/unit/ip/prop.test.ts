@@ -61,7 +61,7 @@ const arp = fc
 
 const noise = fc.uint8Array({ maxLength: 120 });
 
-/** Noise behind an Ethernet header that says IPv4, to a NIC of ours. */
+/** Noise behind an Ethernet header of type IPv4, to a NIC of ours. */
 const ipv4 = fc.uint8Array({ minLength: 34, maxLength: 120 }).map((bytes) => {
   bytes.set([2, 0, 0, 0, 0, 2, 0x52, 0x54, 0, 0, 0, 1, 8, 0, 0x45, 0], 0);
   return bytes;

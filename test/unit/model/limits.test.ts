@@ -1,6 +1,6 @@
 /**
  * Every number of the schema of the configuration against the program: what a file may ask for is
- * what the program can do, and the words of each key say the same numbers.
+ * what the program can do, and the words of each key have the same numbers.
  */
 
 import { deepEqual, doesNotThrow, equal, ok, throws } from 'node:assert/strict';
@@ -45,7 +45,7 @@ type Node = Readonly<Record<string, unknown>>;
 const GROUP = 'definitions.group.properties';
 const INTERFACE = 'definitions.interface.properties';
 
-/** What the program says of each of them. */
+/** The program's number for each of them. */
 const BY_PROGRAM: Readonly<Record<string, unknown>> = {
   'properties.control.properties.socket.maxLength': SOCKET_PATH_MAX,
   'properties.datapath.properties.workers.minimum': 1,
@@ -110,7 +110,7 @@ test('each number of the schema is one of the program, or named as the schema’
   }
 });
 
-test('the words of each key say the numbers of its schema', () => {
+test('the words of each key have the numbers of its schema', () => {
   for (const [path, value] of numbers) {
     const above = path.slice(0, path.lastIndexOf('.'));
     const { 'x-allowed': words } = nodeAt(above) as { 'x-allowed': string };

@@ -78,7 +78,7 @@ test('lines for a reader that is gone are lost, counted; the next reader gets mo
     text += pipe.read();
     return text.split('more\n').length - 1 === written;
   });
-  await until('the loss is told', WAIT_MS, () => told.length > 0);
+  await until('the loss is reported', WAIT_MS, () => told.length > 0);
   equal(told.join(), '2');
   ok(!/one|two/.test(text), text);
 });

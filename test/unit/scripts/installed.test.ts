@@ -1,6 +1,6 @@
 /**
  * What docs/operations.md installs, without the packages of development: the daemon runs, and the
- * lab says which package is missing and goes on in the simulator.
+ * lab reports which package is missing and goes on in the simulator.
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
@@ -49,7 +49,7 @@ describe('an installation without the packages of development', () => {
     }
   });
 
-  test('the daemon says its version, and checks a configuration', () => {
+  test('the daemon prints its version, and checks a configuration', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       version: string;
     };
@@ -78,7 +78,7 @@ describe('an installation without the packages of development', () => {
     deepEqual({ stdout, stderr }, { stdout: 'loaded', stderr: '' });
   });
 
-  test('the lab says that raw-socket is missing, and shows the simulator', () => {
+  test('the lab reports that raw-socket is missing, and shows the simulator', () => {
     const { status, stdout, stderr } = run('ipmpadm', 'lab', 'run', '--once');
     equal(stderr, '');
     const [first = ''] = stdout.split('\n');

@@ -21,7 +21,7 @@ import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema
 
 const DRIVER_NEVER = Number.POSITIVE_INFINITY;
 
-/** A NIC: what its driver has counted, and how long it takes to say so. */
+/** A NIC: what its driver has counted, and how long its answer takes. */
 class FakeNic {
   readonly name: string;
   readonly references: References;
@@ -191,7 +191,7 @@ test('a member that joins while a read asks is asked too', () => {
   group.check();
 });
 
-test('a hung driver: the read ends in its budget, stale, and stands on the last value', () => {
+test('a hung driver: the read ends in its budget, stale, with the last value', () => {
   const group = new FakeGroup(2);
   const [first, second] = group.nics;
   ok(first !== undefined && second !== undefined);

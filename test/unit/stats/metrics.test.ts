@@ -1,5 +1,5 @@
 /**
- * The exposition text: names, types and labels as promtool wants them, exact values, one
+ * The exposition text: names, types and labels as promtool requires them, exact values, one
  * collection.
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
@@ -281,7 +281,7 @@ test('the TCP listener serves GET /metrics to its own names, and nothing else', 
   }
 });
 
-test('who is refused learns how to be served, and so does the log', async () => {
+test('a refusal explains how to be served, and so does the log', async () => {
   const metrics = new SharedText(
     async () => 'ok\n',
     () => 0,
@@ -361,7 +361,7 @@ test('more than four scrapes in hand are refused, and a failed one is not kept',
   }
 });
 
-test('what fails inside a scrape is not told to the scraper', async () => {
+test('the inside of a failed scrape is not shown to the scraper', async () => {
   const metrics = new SharedText(
     () => Promise.reject(new Error('/etc/secret is not readable')),
     () => 0,

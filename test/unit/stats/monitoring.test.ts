@@ -53,7 +53,7 @@ async function exported(): Promise<Map<string, Map<string, Set<string>>>> {
   return metrics;
 }
 
-/** Where it stands -> expression. */
+/** Place -> expression. */
 function expressions(): Map<string, string> {
   const { panels, templating } = monitoring.dashboard();
   return new Map([
@@ -144,7 +144,7 @@ test('every alert has a case in which it fires and one in which it is silent', (
   );
 });
 
-test('every alert says what it is, what it means and what to do', () => {
+test('every alert has what it is, what it means and what to do', () => {
   for (const { alert, labels, annotations = {} } of monitoring.rules()) {
     if (alert === undefined) continue;
     ok(['critical', 'warning'].includes(labels?.severity ?? ''), alert);

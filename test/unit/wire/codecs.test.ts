@@ -128,7 +128,7 @@ test('arp: only whole packets of Ethernet and IPv4 pass the gate', () => {
   deepEqual(valid, [1, 6]);
 });
 
-test('arp: probes and announcements are told from questions', () => {
+test('arp: probes and announcements are distinguished from questions', () => {
   const question = ARP_VALUES;
   const probe = { ...ARP_VALUES, senderAddress: 0 };
   const announcement = { ...ARP_VALUES, targetAddress: ARP_VALUES.senderAddress };
@@ -182,7 +182,7 @@ test('ipv4: the gate at its limits', () => {
   equal(ipv4IsValid(IPV4_GOLDEN, 1, IPV4_GOLDEN.length), false);
 });
 
-test('ipv4: options survive, and are judged wherever they stand', () => {
+test('ipv4: options survive, and are judged in any order', () => {
   const rows: [string, Ipv4Options][] = [
     ['', 'plain'],
     ['01010100', 'plain'],

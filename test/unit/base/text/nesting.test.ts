@@ -23,7 +23,7 @@ test('the depth found in a text is that of its value', () => {
   );
 });
 
-test('brackets in texts do not count, whatever escapes stand before the quotes', () => {
+test('brackets in texts do not count, whatever escapes precede the quotes', () => {
   for (const text of ['"[[[["', '"\\"[[[["', '"\\\\\\"[[[["', '{"[[":"{{"}', '"[[[[', '"[[[\\']) {
     equal(isNestedWithin(text, 1), true, text);
   }

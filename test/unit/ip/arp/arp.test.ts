@@ -1,4 +1,4 @@
-/** ARP on both sides: golden bytes, the order of checks on the wire, what the host is told. */
+/** ARP on both sides: golden bytes, the order of checks on the wire, answers to the host. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -78,7 +78,7 @@ test('golden: the answer to the wire, the probe and the announcement', () => {
   );
 });
 
-test('a broadcast request is answered once, by the bound NIC, which has heard it', () => {
+test('a broadcast request is answered once, by the bound NIC, which received it', () => {
   const world = new World();
   world.addData(DATA, 1);
   for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA));
@@ -91,7 +91,7 @@ test('a broadcast request is answered once, by the bound NIC, which has heard it
   world.wire(0, request(GATEWAY_MAC, 0, DATA));
   equal(world.dropped('arp_other_interface'), 1);
   deepEqual(world.take(), [], 'what is bound elsewhere is answered there');
-  // a peer's own probe goes to the MAC it knows, here the wrong NIC by now
+  // a peer's own probe goes to the MAC in its cache, here the wrong NIC by now
   world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA, NET2));
   deepEqual(columns(world.take(), 'port', 'senderMac'), [['net1', NET1]]);
 });
@@ -118,7 +118,7 @@ test('a request to the group’s own MAC, which switches flood, is answered once
   deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
 });
 
-test('with nobody nominated every NIC is heard', () => {
+test('with no NIC nominated, frames of every NIC count', () => {
   const world = new World();
   world.addData(DATA, 1);
   world.cast = undefined;
@@ -146,7 +146,7 @@ test('a test address that is not up is not answered for to the host either', () 
   equal(world.dropped('address_tentative'), 1);
 });
 
-test('addresses that are not up, or served by nobody, are not answered for', () => {
+test('addresses that are not up, or not bound, are not answered for', () => {
   const world = new World();
   const ipif = world.addData(DATA, 0);
   ipif.state = 'tentative';
@@ -228,7 +228,7 @@ test('a proxy entry is answered by the nominated NIC with its MAC', () => {
   ]);
 });
 
-test('the host detects a foreign address on the wire, and hears what speaks for it', () => {
+test('the host detects a foreign address on the wire, and receives its claims', () => {
   const world = new World();
   const wanted = ip('192.0.2.50');
   world.host(request(GROUP_MAC, 0, wanted));

@@ -46,7 +46,7 @@ test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 
   equal(gaps.size > 500, true, 'the jitter varies');
 });
 
-test('detection is slow on a link that nobody reports: RFC 5227 has seconds', () => {
+test('detection is slow on a link without reports: RFC 5227 has seconds', () => {
   const world = new World();
   world.ifaces[0]!.link = 'unknown';
   const startMs = world.nowMs;
@@ -107,7 +107,7 @@ test('defence: at most once in 10 s under 1000 conflicts a second, and the addre
   deepEqual(world.lan.neighbors(), []);
 });
 
-test('after claims within the interval, peers are told once more when it is over', () => {
+test('after claims within the interval, one more announcement follows when it is over', () => {
   const world = new World();
   world.addData(DATA, 1);
   const beganMs = world.nowMs;
@@ -169,7 +169,7 @@ test('two NICs lost 20 ms apart: both moves are announced at once', () => {
   );
 });
 
-test('flapping at 10 Hz: three moves a second are told, the last one always', () => {
+test('flapping at 10 Hz: three moves a second are announced, the last one always', () => {
   const world = new World();
   const ipif = world.addData(DATA, 0);
   const startMs = world.nowMs;
@@ -234,7 +234,7 @@ test('unbound while probing: the detection begins anew on the next NIC', () => {
   );
 });
 
-test('an address at rest is announced now and then, from the NIC that it is bound to', () => {
+test('a settled address is announced now and then, from the NIC that it is bound to', () => {
   const world = new World();
   const ipif = world.addData(DATA, 0);
   world.advance(REFRESH_MS * 1.2);
@@ -251,7 +251,7 @@ test('an address at rest is announced now and then, from the NIC that it is boun
   equal(world.lan.pollAt(), Number.POSITIVE_INFINITY);
 });
 
-test('the addresses of one NIC are announced 100 times an hour at most while they rest', () => {
+test('the settled addresses of one NIC are announced 100 times an hour at most', () => {
   const world = new World();
   for (let n = 0; n < 50; n++) world.addData(DATA + n, 0);
   world.advance(REFRESH_MS * 12);
@@ -265,7 +265,7 @@ test('the addresses of one NIC are announced 100 times an hour at most while the
   equal(new Set(twoHours.map((one) => one.senderAddress)).size, 50, 'nobody is forgotten');
 });
 
-test('a removed address is never heard of again', () => {
+test('a removed address is never announced again', () => {
   const world = new World();
   const ipif = beginDetection(world);
   world.advance(50);

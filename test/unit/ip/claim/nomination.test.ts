@@ -1,4 +1,4 @@
-/** What a newly nominated NIC says, and what neighbours are told in person. */
+/** The announcements of a newly nominated NIC, and the notices to neighbours. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -80,7 +80,7 @@ test('the kernel is asked for its memberships, so that the new NIC reports them'
   equal(world.lan.counters.membershipQueries, 2);
 });
 
-test('many new proxy entries are announced in one series, at a pace, and nobody is asked', () => {
+test('many new proxy entries are announced in one series, at a pace, without a query', () => {
   const world = new World();
   const COUNT = 90;
   for (let n = 0; n < COUNT; n++) world.lan.addStatic(PROXIED + n, NET1, false, world.nowMs);
@@ -93,7 +93,7 @@ test('many new proxy entries are announced in one series, at a pace, and nobody 
   ok(Math.max(...aMs.values()) <= BROADCASTS_A_MS);
 });
 
-test('who is told the time late makes up for nothing in a burst', () => {
+test('a late timer sends no burst of missed announcements', () => {
   const world = new World();
   const data = world.addData(DATA, 0);
   world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
@@ -107,7 +107,7 @@ test('who is told the time late makes up for nothing in a burst', () => {
   }
 });
 
-test('with nobody nominated there is nothing to say', () => {
+test('with no NIC nominated nothing is announced', () => {
   const world = new World();
   world.lan.addStatic(PROXIED, NET1, false, world.nowMs);
   world.advance(10_000);
@@ -118,7 +118,7 @@ test('with nobody nominated there is nothing to say', () => {
   deepEqual(world.take(), []);
 });
 
-test('a move is told in person to neighbours, gateways first, and again a second later', () => {
+test('notices of a move go to neighbours, gateways first, and again a second later', () => {
   const world = new World();
   const data = world.addData(DATA, 0);
   const gateway = ip('192.0.2.3');
@@ -146,7 +146,7 @@ test('a move is told in person to neighbours, gateways first, and again a second
   }
 });
 
-test('the host’s own announcement does not keep neighbours from being told again', () => {
+test('the host’s own announcement does not keep neighbours from their second notice', () => {
   const world = new World();
   const data = world.addData(DATA, 0);
   world.confirm(GATEWAY, GATEWAY_MAC);
@@ -158,7 +158,7 @@ test('the host’s own announcement does not keep neighbours from being told aga
   equal(notices(world.take()).length, 1);
 });
 
-test('notices: of another subnet nobody, of many a bounded number, at a pace', () => {
+test('notices: to no other subnet, to a bounded number of many, at a pace', () => {
   const world = new World();
   const first = ip('192.0.2.100');
   for (let n = 0; n < 100; n++) world.confirm(first + n, OTHER_MAC + n);
@@ -176,7 +176,7 @@ test('notices: of another subnet nobody, of many a bounded number, at a pace', (
   ok(Math.max(...aMs.values()) <= BROADCASTS_A_MS);
 });
 
-test('an address that is lost again before its neighbours are told is told by nobody', () => {
+test('an address that is lost again before its notices are sent causes none', () => {
   const world = new World();
   const data = world.addData(DATA, 0);
   world.confirm(GATEWAY, GATEWAY_MAC);

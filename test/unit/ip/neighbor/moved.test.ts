@@ -19,7 +19,7 @@ import {
 const NET0 = mac('02:00:00:00:00:01');
 const THIRD_MAC = mac('52:54:00:00:00:03');
 
-/** The host knows the gateway, and the gateway has fallen silent. */
+/** The host has an entry of the gateway, and the gateway is silent. */
 function silentGateway(): World {
   const world = new World();
   world.addData(DATA, 0);
@@ -40,7 +40,7 @@ function expectMoved(world: World, from: number, to: number): void {
   deepEqual(columns(moves, 'from', 'to'), [[from, to]]);
 }
 
-test('given up, then back with another MAC: redirected and told, whoever speaks first', () => {
+test('given up, then back with another MAC: redirected and announced, in either order', () => {
   const asked = silentGateway();
   asked.wire(0, request(OTHER_MAC, GATEWAY, DATA));
   equal(asked.stateOf(GATEWAY), 'PROBE');
@@ -74,7 +74,7 @@ test('the same when the entry has left the cache meanwhile, or the operator remo
   expectMoved(removed, GATEWAY_MAC, OTHER_MAC);
 });
 
-test('back with the MAC that the host knows: nothing happens', () => {
+test('back with the MAC that the host has: nothing happens', () => {
   const world = silentGateway();
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
   world.advance(5000);
@@ -83,7 +83,7 @@ test('back with the MAC that the host knows: nothing happens', () => {
   equal(world.lan.counters.neighborMoves, 0);
 });
 
-test('a neighbour that the host never heard of is learnt in silence', () => {
+test('a neighbour without an entry at the host is learnt in silence', () => {
   const world = new World();
   world.addData(DATA, 0);
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
@@ -114,7 +114,7 @@ test('a redirect outlives giving up, and follows to the next MAC', () => {
   );
 });
 
-test('a MAC that is claimed and answers nothing is told to nobody', () => {
+test('a MAC that is claimed and does not answer never reaches the host', () => {
   const world = silentGateway();
   world.wire(0, request(OTHER_MAC, GATEWAY, DATA));
   world.advance(20_000);
@@ -133,7 +133,7 @@ test('an address that becomes ours is no neighbour of the host any more', () => 
   equal(world.redirects.size, 0);
 });
 
-test('what was told is remembered of as many neighbours as the table holds', () => {
+test('the last MAC given is remembered of as many neighbours as the table holds', () => {
   const world = new World({ neighborLimit: 64 });
   world.addData(DATA, 0);
   const moves = (address: number): boolean => {

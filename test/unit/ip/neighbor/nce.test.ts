@@ -67,7 +67,7 @@ test('every cell of the neighbour table', () => {
   equal(cells, 96);
 });
 
-test('every cell says why, and the entry keeps the reason of its last change', () => {
+test('every cell has a reason, and the entry keeps that of its last change', () => {
   for (const state of NCE_STATES) {
     for (const event of NCE_EVENTS) equal(NCE_TABLE[state][event].why.length > 0, true);
   }

@@ -22,7 +22,7 @@ import {
   worldWithData,
 } from '../harness.ts';
 
-test('a silent change of MAC is found by the host’s second probe, redirected and told', () => {
+test('a silent change of MAC is found by the host’s second probe, redirected and announced', () => {
   const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.advance(REACHABLE_TIME_MS * 1.5);
@@ -71,7 +71,7 @@ test('a redirect lasts its time, again and again while it is used', () => {
   equal(world.redirects.size, 0);
 });
 
-test('no redirect while another neighbour lives under the old MAC; one ends when it speaks', () => {
+test('no redirect while another neighbour lives under the old MAC; one ends when it sends', () => {
   const world = worldWithData();
   const sibling = ip('192.0.2.2');
   world.confirm(GATEWAY, GATEWAY_MAC);
@@ -135,7 +135,7 @@ test('a claim of another MAC has both asked, and changes nothing by itself', () 
   deepEqual(world.events, []);
 });
 
-test('of a neighbour that has moved the host is told as soon as the old MAC had its time', () => {
+test('the host gets a moved neighbour’s MAC as soon as the old one had its time', () => {
   const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
@@ -212,18 +212,18 @@ test('a question of the host to one MAC is not answered from memory', () => {
   equal(world.take('host')[0]!.senderMac, OTHER_MAC, 'a silent change is found in a second');
 });
 
-test('a stranger of whom the host never asked moves in silence, also when he answers', () => {
+test('a station for which the host never asked moves in silence, also when it answers', () => {
   const world = worldWithData();
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
   world.neighborMoves(GATEWAY, OTHER_MAC);
   equal(world.lan.neighbors()[0]!.mac, OTHER_MAC);
-  equal(world.stateOf(GATEWAY), 'REACHABLE', 'the answer was believed');
+  equal(world.stateOf(GATEWAY), 'REACHABLE', 'the answer was taken');
   world.advance(5000);
   equal(world.redirects.size, 0);
   deepEqual(world.take('host'), []);
 });
 
-test('of a hundred moves in a second some are redirected, and the host is told of all', () => {
+test('of a hundred moves in a second some are redirected, and the host gets all', () => {
   const world = worldWithData();
   const redirect = world.redirect.bind(world);
   let made = 0;

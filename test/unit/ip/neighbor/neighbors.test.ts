@@ -80,7 +80,7 @@ test('a confirmed neighbour is answered from memory, at most 15 s; then it is as
   equal(world.stateOf(GATEWAY), 'REACHABLE');
 });
 
-test('the host’s probe of a dead neighbour finds nobody: one by one, then all, no answer', () => {
+test('the host’s probe of a dead neighbour: one by one, then broadcast, no answer', () => {
   const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.advance(REACHABLE_TIME_MS * 1.5);
@@ -147,7 +147,7 @@ test('a static entry ends when the address becomes ours', () => {
   deepEqual(world.lan.neighbors(), []);
 });
 
-test('who asks for one of our addresses is known, but not believed before it answers', () => {
+test('an asker for one of our addresses is added, but not confirmed before it answers', () => {
   const world = worldWithData();
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
   equal(world.stateOf(GATEWAY), 'STALE');
@@ -170,7 +170,7 @@ test('the question leaves by the NIC of the asking address, also after a failove
   equal(world.take('host').length, 1);
 });
 
-test('an address that is not ours asks by any member, one not yet verified asks as nobody', () => {
+test('an address that is not ours asks by any member, one not yet verified as a probe', () => {
   const world = new World();
   world.hostAsks(GATEWAY, ip('198.51.100.7'));
   const [foreign] = world.take();
@@ -212,7 +212,7 @@ test('the stack’s own use begins with a stale MAC and verifies after five seco
   deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
 });
 
-test('doubt: a confirmed neighbour is verified before the host hears of it again', () => {
+test('doubt: a confirmed neighbour is verified before the host gets it again', () => {
   const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.lan.doubtNeighbors(world.nowMs);
@@ -224,7 +224,7 @@ test('doubt: a confirmed neighbour is verified before the host hears of it again
   );
 });
 
-test('doubt: of thousands some in each turn, whoever is asked for before the rest', () => {
+test('doubt: of thousands some in each turn, those asked for before the others', () => {
   const count = 3000;
   const world = worldWithData({ neighborLimit: 4096 });
   const addresses = Array.from({ length: count }, (_, at) => ip('10.0.0.1') + at);
@@ -245,7 +245,7 @@ test('doubt: of thousands some in each turn, whoever is asked for before the res
   deepEqual(
     columns(world.take(), 'port', 'targetAddress'),
     [['net0', last]],
-    'the host hears nothing that is not verified',
+    'the host gets nothing that is not verified',
   );
   world.lan.handleTime(world.nowMs);
   world.lan.handleTime(world.nowMs);
