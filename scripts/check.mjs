@@ -1,4 +1,4 @@
-/** `npm run check`: types, format and lint, tidy. Every part is run, and each says its result. */
+/** `npm run check`: types, format and lint, tidy. Every part is run, and each prints its result. */
 
 import { spawnSync } from 'node:child_process';
 import { setUpOrExit } from './setup.mjs';

@@ -1,6 +1,6 @@
 /**
  * Programs that a run needs beside Node, the Debian package of each, and how to get it. As root on
- * Debian what is missing is installed, and said before, with the reason; IPMPD_NO_INSTALL=1 in the
+ * Debian what is missing is installed, and printed before, with the reason; IPMPD_NO_INSTALL=1 in the
  * environment refuses. What cannot be had is named, and stops only what runs it.
  */
 
@@ -51,7 +51,7 @@ const REFUSAL = 'IPMPD_NO_INSTALL';
 /** Ours: a server that does not answer for so long will not. apt waits two minutes, several times. */
 const PATIENCE = ['http', 'https'].map((way) => `-oAcquire::${way}::Timeout=20`);
 
-/** Where programs lie; the administrator's folders are not in everybody's PATH. */
+/** Folders of programs; the administrator's are not in every PATH. */
 const FOLDERS = [
   ...new Set([...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']),
 ];
@@ -92,7 +92,7 @@ export function whyNoPackages() {
 }
 
 /**
- * Installs what is missing for `purpose` when we are root on Debian; says what it does by `say`.
+ * Installs what is missing for `purpose` when we are root on Debian; reports what it does by `say`.
  * Returns what is missing still (nothing, as a rule).
  */
 export function installMissing(purpose, say, isThere = isProgram) {
@@ -110,7 +110,7 @@ export function installMissing(purpose, say, isThere = isProgram) {
   const stale = aptGet(['update']);
   if (stale !== undefined) say(stale);
   if (tryInstall(wanted) === undefined) return missingPrograms(purpose, isThere);
-  // One that cannot be had keeps all others away: each by itself.
+  // Each by itself: apt-get installs none if it cannot have one.
   for (const debianPackage of wanted) {
     const trouble = tryInstall([debianPackage]);
     if (trouble !== undefined) say(trouble);
@@ -127,7 +127,7 @@ export function aptGet(args, cwd) {
   return aptGetAnswer(args, cwd).trouble;
 }
 
-/** Runs apt-get in `cwd`: what it said, and what went wrong (undefined: nothing). */
+/** Runs apt-get in `cwd`: its output, and what went wrong (undefined: nothing). */
 export function aptGetAnswer(args, cwd) {
   const done = spawnSync('apt-get', ['-q', ...PATIENCE, ...args], {
     cwd,

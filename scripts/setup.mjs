@@ -36,7 +36,7 @@ const NPM_CI = [
 /** The package that the lab and the tests send ICMP with; the daemon does without it. */
 const RAW_SOCKET = 'node_modules/raw-socket';
 
-/** Something is missing that set-up cannot bring by itself; the message says what to do. */
+/** Something is missing that set-up cannot bring by itself; the message has what to do. */
 export class SetUpError extends Error {}
 
 function say(text) {
@@ -92,7 +92,7 @@ function build(what, program, args, env = {}) {
 
 /**
  * The steps in their order: name, digest of the inputs, a file that must exist, what to do. A step
- * with `purposes` is done for those alone; what it lacks is said, and the rest goes on.
+ * with `purposes` is done for those alone; what it lacks is printed, and the others go on.
  */
 function steps() {
   const node = `${process.version} ${process.arch}`;

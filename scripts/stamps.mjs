@@ -16,7 +16,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/,
 const STATE = join(root, 'build');
 const STAMPS = join(STATE, 'stamps.json');
 
-/** Ours: a set-up from nothing takes about a minute; whoever waits longer than this gives up. */
+/** Ours: a set-up from nothing takes about a minute; a wait longer than this is given up. */
 const LOCK_WAIT_MS = 600_000;
 const LOCK_POLL_MS = 100;
 

@@ -65,7 +65,7 @@ function sentence({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-/** The files of a stage that can run here; the others are counted, and it is said why. */
+/** The files of a stage that can run here; the others are counted, and the reason is printed. */
 function leaveOut(stage, files) {
   const names = missing.map(({ program }) => program);
   const lacking = (stage.programs ?? []).filter((program) => names.includes(program));
@@ -121,7 +121,7 @@ function runStage(stage, files) {
 }
 
 /**
- * What the summary lines say, by their names; a run that ended otherwise than by failing tests has
+ * The numbers of the summary lines, by their names; a run that ended otherwise than by failing tests has
  * failed too.
  */
 function countsOf(counts, status) {

@@ -37,7 +37,7 @@ const TOOLS = join(root, 'build/tools');
 /** Where a package is taken apart; what a killed run has left there is removed by the next. */
 const WORK = join(root, 'build/tools.next');
 
-/** Brings what is missing for `purpose` as root on Debian unless that is refused; says what it does by `say`. */
+/** Brings what is missing for `purpose` as root on Debian unless that is refused; reports what it does by `say`. */
 export function extractTools(purpose, say) {
   for (const tool of NEEDS[purpose] ?? []) {
     const { program, debianPackage, without } = tool;

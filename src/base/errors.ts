@@ -62,7 +62,7 @@ export function messageOf(error: unknown): string {
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';
   readonly code: ErrorCode;
-  /** What the operator may do about it; undefined where there is no useful hint. */
+  /** The operator's remedy; undefined where there is no useful hint. */
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message?: string, hint?: string) {

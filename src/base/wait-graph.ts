@@ -4,7 +4,7 @@
  * deadlock. It closes at the moment in which its last task begins to wait; so
  * that is when it is looked for, from that task alone.
  *
- * What only time or a driver can end has no edges. A task that is ready or running has none
+ * A wait that only time or a driver can end has no edges. A task that is ready or running has none
  * either: it may still give back what it holds.
  */
 

@@ -99,7 +99,7 @@ function keyPathOf(pointer: string): string {
 
 /** Text from a file as it may appear in a message: one line, at most 60 characters. */
 export function excerpt(text: string): string {
-  // What is cut off is not looked at: the same long text may be named again and again.
+  // The text beyond is not looked at: the same long text may be named again and again.
   const escaped = printable(text.slice(0, 61)).replaceAll('\n', '\\u{a}');
   return escaped.length > 60 ? `${escaped.slice(0, 57)}...` : escaped;
 }

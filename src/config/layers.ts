@@ -37,7 +37,7 @@ export interface ConfigLayers {
   readonly arguments: ConfigValue;
 }
 
-/** What layers amount to. */
+/** The result of layers. */
 export interface EffectiveConfig {
   readonly config: Config;
   /** The layers laid over each other, without defaults. */

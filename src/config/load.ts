@@ -45,7 +45,7 @@ export interface ConfigSource {
   readonly text: string;
 }
 
-/** Where the drop-ins of a main file lie: `x.d` beside `x.yaml`. */
+/** The folder of the drop-ins of a main file: `x.d` beside `x.yaml`. */
 export function dropInDirectoryOf(file: string): string {
   return `${file.replace(/\.ya?ml$/, '')}.d`;
 }
@@ -123,7 +123,7 @@ export function configFromSources(sources: readonly ConfigSource[]): ConfigResul
 
 let validator: ConfigValidator | undefined;
 
-/** What layers amount to, or all that is wrong with them. */
+/** The result of layers, or all that is wrong with them. */
 export function effectiveConfig(layers: ConfigLayers): ConfigResult {
   return atOnce(effectiveSteps(layers));
 }
@@ -135,7 +135,7 @@ export function* effectiveSteps(layers: ConfigLayers): Steps<ConfigResult> {
   const document = layersMerge(layers);
   const order = layers.files.map(({ file }) => file);
   const schemaErrors: ConfigError[] = [];
-  // What is wrong in one file is so too where another one lies over it.
+  // A mistake in one file counts, also where another one overrides it.
   for (const layer of layers.files) {
     yield;
     const part = documentsMerge([layer.document]);

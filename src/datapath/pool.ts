@@ -60,7 +60,7 @@ interface Command {
   readonly option: number;
 }
 
-/** What the main thread keeps of one worker. */
+/** The main thread's state of one worker. */
 interface WorkerSide {
   readonly thread: Worker;
   readonly wakeFd: number;

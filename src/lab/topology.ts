@@ -167,7 +167,7 @@ export class Topology {
     if (wiring === 'bridge' || wiring === 'tap') await this.#addHostBridges();
     if (wiring === 'tap') await this.#addTaps();
     if (!ipv6) return;
-    // What exists by now lies below the daemon and stays without IPv6; what comes later has it.
+    // Devices that exist by now are below the daemon and stay without IPv6; later ones have it.
     const sysctl = '/proc/sys/net/ipv6/conf/default/disable_ipv6';
     await this.workspace.runIn('host', ['sh', '-c', `echo 0 > ${sysctl}`]);
   }

@@ -6,7 +6,7 @@ const POLL_MS = 10;
 /** A look that starts a program takes the processor: pauses are twice as long, at most this. */
 const PAUSE_MAX_MS = 100;
 
-/** What was waited for did not come. */
+/** A condition did not come in time. */
 export class WaitedTooLong extends Error {
   constructor(what: string, withinMs: number, last: unknown) {
     super(`${what}: not within ${withinMs} ms; last seen: ${show(last)}`);

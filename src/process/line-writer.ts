@@ -31,7 +31,7 @@ export class LineWriter {
   #waiting: string[] = [];
   #waitingBytes = 0;
   #isWriting = false;
-  /** What found the descriptor full and is tried again in a moment. */
+  /** Lines for which the descriptor was full; they are tried again in a moment. */
   #held: Buffer | undefined;
   #lost = 0;
 

@@ -27,7 +27,7 @@ export async function createLog(level: string): Promise<Log> {
   return log;
 }
 
-/** What makes text of the lines is loaded for a terminal only: it takes part of each start. */
+/** The formatter of the lines is loaded for a terminal only: it takes part of each start. */
 async function readable(writer: LineWriter): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
   const toText = pretty.prettyFactory({

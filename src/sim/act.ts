@@ -1,5 +1,5 @@
 /**
- * What can be done to a world, as data: the words of which schedules are made. An act that makes
+ * The acts on a world, as data: the words of which schedules are made. An act that makes
  * no sense at the moment (cutting a cable that is not there) does nothing; one that the system
  * refuses is refused. Both are written into the transcript, as is the end of every operation.
  */

@@ -51,7 +51,7 @@ test('the group has two data addresses and a default route', async () => {
   );
 });
 
-test('what a test asks for is laid over it', async () => {
+test('the settings of a test override it', async () => {
   const config = await load('macvtap', {
     addresses: [],
     group: { 'flap-damping': 'off' },

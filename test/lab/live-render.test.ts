@@ -170,7 +170,7 @@ test('any state fills any terminal and never leaves it', () => {
   );
 });
 
-test('what is not well is shown first where not all can be', () => {
+test('rows that are not well are shown first where not all fit', () => {
   for (let height = 24; height < 70; height += 1) {
     const text = textOf(crowded(), 80, height).join('\n');
     for (const name of ['net13', 'net14', 'net15']) ok(text.includes(`  ${name}  ipmp`), text);

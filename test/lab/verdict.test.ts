@@ -30,7 +30,7 @@ const wrong = (changes: Partial<Measured>): string[] =>
     .filter((claim) => !claim.isRight)
     .map((claim) => claim.text);
 
-test('what is as it should be is right', () => {
+test('expected figures are right', () => {
   deepEqual(wrong({}), []);
 });
 

@@ -30,7 +30,7 @@ async function receive(path: string, text: string): Promise<string[]> {
   return output.trim().split('\n');
 }
 
-test('one datagram, whole, to a path or a name of the abstract namespace', async () => {
+test('a datagram arrives whole at a path or a name of the abstract namespace', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ipmpd-notify-'));
   try {
     for (const path of [join(folder, 'socket'), `@ipmpd-notify-${process.pid}`]) {

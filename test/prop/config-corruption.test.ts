@@ -67,7 +67,7 @@ async function mustHold(bytes: Buffer, story: string): Promise<boolean> {
   throw new Error(`${story}: ${problems.slice(0, 5).join('; ')}\n${shown}`);
 }
 
-test('what is corrupted is valid before', async () => {
+test('every file is valid before it is corrupted', async () => {
   for (const text of [...SMALL, ...LARGE]) {
     const result = configFromSources([{ file, text }]);
     deepEqual('errors' in result ? result.errors.map(configErrorFormat) : [], []);
@@ -229,7 +229,7 @@ test('a file that is larger than allowed is refused before it is read as YAML', 
   }
 });
 
-test('what is no UTF-8 is refused with its line', async () => {
+test('text that is not UTF-8 is refused with its line', async () => {
   const [error] = (await loadBroken(Buffer.from('log: {}\n# \xff\ntracking: x\n', 'latin1'))) ?? [];
   deepEqual([error?.line, error?.what], [2, 'is not UTF-8']);
 });

@@ -136,7 +136,7 @@ test('nothing differs from itself', () => {
   );
 });
 
-test('what is the same in both is not touched', () => {
+test('equal parts are not touched', () => {
   fc.assert(
     fc.property(configuration, configuration, (from, to) => {
       const changes = difference(from, to);

@@ -87,7 +87,7 @@ export class ArpWire {
     return isHandedUp && end !== 'answered' ? 'consumed' : end;
   }
 
-  /** What is to be learnt of the sender is learnt from the copy on the nominated NIC. */
+  /** The sender is learnt from the copy on the nominated NIC. */
   #handleCopy(ill: Ill, packet: ArpPacket): FrameEnd {
     const { operation, senderAddress, targetAddress } = packet;
     const target = this.#membership.findIpif(targetAddress);

@@ -1,6 +1,6 @@
 /**
- * What may wait, in its order, at the pace of its LAN (pace.ts). So a failover of thousands of
- * addresses neither floods the LAN nor holds anything else up.
+ * Frames that may wait, in their order, at the pace of their LAN (pace.ts). So a failover of
+ * thousands of addresses neither floods the LAN nor holds anything else up.
  */
 
 import type { Pace } from './pace.ts';

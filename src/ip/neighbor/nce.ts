@@ -77,7 +77,7 @@ export const YIELD_MS = 50;
  * the work of a flood, shorter than a host's patience.
  */
 export const CHANGE_LOCK_MS = 1000;
-/** What is confirmed is not verified again for the host within this time. */
+/** A confirmed entry is not verified again for the host within this time. */
 export const CHECK_LOCK_MS = 1000;
 
 export const NCE_STATES = [

@@ -11,7 +11,7 @@ const NAMED: Readonly<Record<string, Key>> = {
   [ESCAPE]: 'escape',
 };
 
-/** What follows an escape of arrow keys, function keys, pastes: one key, of which we want none. */
+/** The text after an escape of arrow keys, function keys, pastes: one key, which is ignored. */
 const SEQUENCE = /^(?:\[[0-?]*[ -/]*[@-~]|O[ -~])/;
 
 /** The keys of one chunk of input; what has no meaning is left out. */

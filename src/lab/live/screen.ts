@@ -96,7 +96,7 @@ export class Screen {
     if (changed.length > 0) output.write(changed.join(''));
   }
 
-  /** What is on the screen is not trusted: all of it is written by the next `draw`. */
+  /** The screen may have changed: all of it is written by the next `draw`. */
   forget(): void {
     this.#shown = [];
     if (this.#isEntered) this.#options.output.write(CLEAR);

@@ -40,7 +40,7 @@ export interface Faults {
   isSilent: boolean;
 }
 
-/** What became of the frames of one direction. */
+/** The fate of the frames of one direction, counted. */
 export interface DirectionCounts {
   sent: number;
   delivered: number;

@@ -216,7 +216,7 @@ test('cancelling runs finally blocks at once, calls off the wait, and reaches ch
   equal(scheduler.run(), 0);
 });
 
-test('what has timed out is called off once, also if its task is cancelled then', () => {
+test('a wait that timed out is undone once, also if its task is cancelled then', () => {
   const scheduler = new Scheduler();
   let calledOff = 0;
   const late = scheduler.spawn('late', () =>

@@ -73,7 +73,7 @@ test('steps give the same at once and one by one', async () => {
   equal(turns, 7);
 });
 
-test('what a step or a row throws is thrown', async () => {
+test('an exception of a step or a row is thrown', async () => {
   const refuse = (): never => {
     throw new RangeError('no');
   };

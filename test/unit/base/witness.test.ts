@@ -266,7 +266,7 @@ test('a long wait outside any circle is left alone', () => {
   );
 });
 
-test('what a task owns, its parts own too', () => {
+test('the parts of a task own its locks too', () => {
   const [ipsq] = locks();
   const reports = reportsOf(() => {
     run(function* () {

@@ -172,7 +172,7 @@ test('nothing is judged when others were busy or the yardstick is broken', () =>
   match(render(broken), /no judgement:\n +TCP 1 stream out: the relay in C reaches 0\.40/);
 });
 
-test('what a run is asked for', () => {
+test('the options of a run', () => {
   const plain = options([]);
   deepEqual([plain.rounds, plain.starts, plain.limitMs, plain.rare], [5, 5, 900_000, []]);
   equal(plain.isPart, false);

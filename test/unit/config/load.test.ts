@@ -139,7 +139,7 @@ test('[contract 3.15] a drop-in can take away an interface, a group, and a key o
   );
 });
 
-test('what was removed begins anew in a later drop-in', () => {
+test('a removed entry begins anew in a later drop-in', () => {
   const config = configOf(
     'groups: { ipmp0: { mtu: 1400 } }',
     'groups: { ipmp0: removed }',
@@ -159,7 +159,7 @@ test('[contract 8.1] an error in a drop-in is reported with the drop-in’s own 
   ]);
 });
 
-test('[contract 2.6, 8.1] what is wrong in a file is reported, whatever overrides it', () => {
+test('[contract 2.6, 8.1] a mistake in a file is reported, overridden or not', () => {
   const sources = [
     { file: 'main.yaml', text: 'groups: 7\nlog:\n  level: loud\n' },
     { file: '1.yaml', text: 'groups:\n  ipmp0: { mtu: 9, flap-damping: { ups: 3 } }\n' },
@@ -226,7 +226,7 @@ test('[contract 3.1] drop-ins are read in name order, other files are left alone
   }
 });
 
-test('what cannot be read is an error, not an exception', async () => {
+test('an unreadable file is an error, not an exception', async () => {
   for (const file of ['/nonexistent/ipmpd.yaml', '/tmp', '/dev/zero']) {
     const result = await loadConfig(file);
     ok('errors' in result);

@@ -89,7 +89,7 @@ test('[contract 8.1] a wrong edit is refused by name, value and what is allowed'
   deepEqual(readdirSync(files.folder), ['ipmpd.yaml']);
 });
 
-test('[contract 4.17] what is saved is there after a restart; comments outlive edits', async () => {
+test('[contract 4.17] saved changes survive a restart, comments survive edits', async () => {
   using files = new Files();
   const store = await files.open();
   await store.commit(await store.propose([MTU], true));
@@ -119,7 +119,7 @@ test('a saved removal leaves its mark only where another file has what to remove
   deepEqual((await files.open()).config.groups, []);
 });
 
-test('what is made anew has nothing of what had its name before', async () => {
+test('an entry made anew has no keys of an earlier one of its name', async () => {
   using files = new Files();
   const store = await files.open();
   await store.commit(await store.propose([{ path: ['groups', 'ipmp0'], value: 'removed' }], false));
@@ -133,7 +133,7 @@ test('what is made anew has nothing of what had its name before', async () => {
   }
 });
 
-test('what would make the saved files wrong by themselves is refused', async () => {
+test('a change that would make the saved files wrong by themselves is refused', async () => {
   using files = new Files();
   const store = await files.open();
   await store.commit(await store.propose([store.creation('interfaces', 'net5', {})], false));

@@ -104,7 +104,7 @@ test('a service manager that is not there is told of once, in the log', () => {
   const manager = new ServiceManager({ NOTIFY_SOCKET: '/nowhere/notify' }, 42, stage.log);
   manager.notify({ READY: '1' });
   manager.notify({ WATCHDOG: '1' });
-  deepEqual(stage.lines, ['the service manager cannot be told']);
+  deepEqual(stage.lines, ['the service manager cannot be notified']);
   new ServiceManager({}, 42, stage.log).notify({ READY: '1' });
   equal(stage.lines.length, 1);
 });

@@ -238,7 +238,7 @@ test('a DHCP request without a checksum, or with one to finish, keeps the field'
   equal(world.sent(NET0)[DHCP_FLAGS], 0x80);
 });
 
-test('what is not a DHCP request of such a client is left alone', () => {
+test('other datagrams than DHCP requests of such a client are left alone', () => {
   const world = new World();
   const untouched = (change: (udp: Uint8Array) => void): void => {
     const payload = dhcpPayload(0);

@@ -93,7 +93,7 @@ test('an echo of the host is answered up to the host', () => {
   deepEqual([answer!.port, answer!.destination, answer!.source], ['host', GROUP_MAC, NET1]);
 });
 
-test('what is never answered (T9, T10), each with its reason', () => {
+test('frames that are never answered (T9, T10), each with its reason', () => {
   const world = worldWithTest();
   world.addData(DATA, 0);
   const refused: [Uint8Array, string][] = [

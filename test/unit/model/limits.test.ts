@@ -139,7 +139,7 @@ function isTaken(text: string): boolean {
   return !('errors' in configFromSources([{ file: 'f', text }]));
 }
 
-test('what the schema allows at most the program can do, and more neither does', () => {
+test('the limits of the schema are those of the program', () => {
   ok(isTaken(`datapath: { workers: ${MAX_WORKERS} }`));
   doesNotThrow(() => controlMemoryCreate(MAX_WORKERS));
   ok(!isTaken(`datapath: { workers: ${MAX_WORKERS + 1} }`));

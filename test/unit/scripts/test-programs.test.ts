@@ -104,7 +104,7 @@ test('IPMPD_NO_INSTALL leaves the packages of the distribution alone', () => {
 
 const skip = process.getuid?.() === 0 ? false : 'apt-get is asked only as root';
 
-test('what cannot be installed holds up nothing else, and all is reported', { skip }, () => {
+test('a package that cannot be installed holds up no other, and all is reported', { skip }, () => {
   writeFileSync(join(folder, 'apt-get'), FAKE_APT, { mode: 0o755 });
   const before = process.env.PATH;
   process.env.PATH = `${folder}:${before}`;

@@ -248,7 +248,7 @@ const happening = fc.oneof(
   fc.record({ what: fc.constantFrom('hung', 'slow', 'quick'), nic: fc.nat(2) }),
 );
 
-test('[contract 6.2] whatever the order, what is published never falls and everything ends', () => {
+test('[contract 6.2] in any order, what is published never falls and everything ends', () => {
   fc.assert(
     fc.property(
       fc.array(happening, { minLength: 5, maxLength: 40, size: 'max' }),

@@ -18,7 +18,7 @@ test('[contract 4.19] 64-bit integers and nine decimals survive writing and read
   equal(JSON.stringify(secondsFromMs(1500)), '1.5');
 });
 
-test('what the language’s own JSON writes is read the same, and written the same', () => {
+test('text of the language’s own JSON is read the same, and written the same', () => {
   fc.assert(
     fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
       const text = JSON.stringify(value);

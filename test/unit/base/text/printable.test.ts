@@ -11,7 +11,7 @@ import { RowsServer, refusal } from '../../ctl/solaris/harness.ts';
 /** A name that would turn a terminal red. */
 const RED = 'n\u001b[31m';
 
-test('what steers a terminal is shown, and lines stay lines', () => {
+test('control characters are shown, and lines stay lines', () => {
   equal(printable(`there is no interface ${RED}\n`), 'there is no interface n\\u{1b}[31m\n');
   equal(printable('\u0007\r\t\u009b\u2028\u202e'), '\\u{7}\\u{d}\\u{9}\\u{9b}\\u{2028}\\u{202e}');
   equal(printable('Zürich, 東京 – “ok”'), 'Zürich, 東京 – “ok”');

@@ -161,7 +161,7 @@ test('addresses that are not up, or not bound, are not answered for', () => {
   deepEqual(world.take(), []);
 });
 
-test('what the gate refuses', () => {
+test('frames that the gate refuses', () => {
   const world = new World();
   world.addData(DATA, 0);
   const good = (): Uint8Array => request(GATEWAY_MAC, GATEWAY, DATA);
