@@ -6,9 +6,9 @@
  * either; the shell knows it by that of its device.
  *
  * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
- * errno of IPMP semantics 2. After every `handle…` and every `scheduler.run` the shell drains
- * `pollTransmit`, `pollHostRequest` and `pollEvent`, in this order of urgency. The forwarding
- * tables are published by the call that changed them, at its end.
+ * errno of docs/law.md rows 11 to 30. After every `handle…` and every `scheduler.run` the shell
+ * drains `pollTransmit`, `pollHostRequest` and `pollEvent`, in this order of urgency. The
+ * forwarding tables are published by the call that changed them, at its end.
  */
 
 import { type Operation, Scheduler } from './base/operation.ts';

@@ -1,8 +1,8 @@
 /**
  * What operators may change, as the control surface asks for it. A change of the configuration is
- * a few edits of it: refused here where IPMP has an errno for it (semantics 2, contract 4), else
- * by the check of the configuration, else by whoever carries it out. What operates on the living
- * objects alone (offline, online, activate) goes to the system at once.
+ * a few edits of it: refused here where IPMP has an errno for it (docs/law.md rows 11 to 30,
+ * contract 4), else by the check of the configuration, else by whoever carries it out. What
+ * operates on the living objects alone (offline, online, activate) goes to the system at once.
  */
 
 import { OperatorError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-/** What a command is refused for before anything is tried, with the errnos of IPMP semantics 2. */
+/** What a command is refused for before anything is tried, with the errnos of docs/law.md. */
 
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
 import { checkName } from '../model/names.ts';

@@ -84,7 +84,7 @@ export interface ControlReads {
   readiness(): Readiness;
 }
 
-/** What may be changed. Each is whole or nothing; errnos as in the IPMP semantics (2, 6.4). */
+/** What may be changed. Each is whole or nothing; errnos as in docs/law.md rows 11 to 30, 103. */
 export interface ControlChanges {
   /** EEXIST, EINVAL, ENAMETOOLONG, ENXIO, EALREADY (an interface is in another group). */
   createGroup(name: string, interfaces: readonly string[], request: ChangeRequest): Promise<void>;

@@ -32,7 +32,7 @@ export interface CarrierDevice {
   readonly changes: number;
 }
 
-/** The native thread: native/addon.ts, or a test's. */
+/** The native thread: src/native/addon.ts, or a test's. */
 export interface CarrierWatchPort {
   /** ENOENT: none of the devices exists (any more). */
   add(nic: number, devices: readonly CarrierDevice[]): void;

@@ -201,7 +201,7 @@ function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clien
   });
 }
 
-/** kstats cannot be written, by nobody (IPMP semantics 7.1); said before a body is read. */
+/** kstats cannot be written, by nobody (docs/law.md row 110); said before a body is read. */
 function refuseWrites(app: FastifyInstance): void {
   const method = ['POST', 'PUT', 'PATCH', 'DELETE'];
   const onRequest = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 /**
- * `if_mpadm`: takes an interface out of service and back (IPMP semantics 6.4). The daemon does
- * both, its test addresses included; here its refusals become the messages of the original.
+ * `if_mpadm`: takes an interface out of service and back (docs/law.md rows 103 to 105). The daemon
+ * does both, its test addresses included; here its refusals become the messages of the original.
  */
 
 import { type ErrorCode, OperatorError } from '../../base/errors.ts';

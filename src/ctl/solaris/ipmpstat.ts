@@ -1,5 +1,5 @@
 /**
- * `ipmpstat`: one of five tables of the state of IPMP (IPMP semantics 8.1 to 8.3).
+ * `ipmpstat`: one of five tables of the state of IPMP (docs/law.md rows 120 to 123).
  *
  * The members of a group are shown newest first, as the original does: in `-g` and OUTBOUND, and
  * so stand the rows of `-i` and `-t`, group by group. The API gives them in order of joining.

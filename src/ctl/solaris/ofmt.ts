@@ -1,6 +1,6 @@
 /**
  * The output engine of `ipmpstat`: chosen fields of rows, as columns for people or, with `-P`,
- * joined by colons for programs (IPMP semantics 8.1). Pure: rows in, lines out.
+ * joined by colons for programs (docs/law.md rows 120 to 123). Pure: rows in, lines out.
  */
 import { FatalError } from './tool.ts';
 

@@ -1,6 +1,6 @@
 /**
  * The life of interfaces and groups, from creation to deletion, as operations that may wait
- * (IPMP semantics 2). Refusals carry the errno of that document and change nothing.
+ * (docs/law.md rows 11 to 30). Refusals carry the errno of these rows and change nothing.
  *
  * *Up*: the object is made complete, with the kstat and the illgrp that its way down will need;
  * then one region makes all of it visible. So no look-up finds one part without the others.

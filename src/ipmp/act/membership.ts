@@ -1,6 +1,6 @@
 /**
- * Membership: a NIC joins a group and leaves it, as operations that may wait (IPMP semantics 2.4,
- * 2.5). Refusals carry the errno of that document and change nothing.
+ * Membership: a NIC joins a group and leaves it, as operations that may wait (docs/law.md rows 18,
+ * 22, 23). Refusals carry the errno of these rows and change nothing.
  *
  * Order, and why
  * - *Join*: accepted under the NIC's own ipsq; from then on the group's ipsq is the NIC's, and the

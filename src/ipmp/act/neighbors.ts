@@ -1,6 +1,6 @@
 /**
- * The operator's part of a group's neighbour cache (IPMP semantics 4.7): entries that stay as they
- * were set. Each of these is one turn, and works as long as the group is found by its name.
+ * The operator's part of a group's neighbour cache (docs/law.md rows 69, 70): entries that stay as
+ * they were set. Each of these is one turn, and works as long as the group is found by its name.
  */
 
 import { OperatorError } from '../../base/errors.ts';

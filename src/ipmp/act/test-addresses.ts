@@ -1,5 +1,5 @@
 /**
- * The test addresses of an interface (IPMP semantics 3.1): they live on their NIC and never move.
+ * The test addresses of an interface (docs/law.md row 37): they live on their NIC and never move.
  * They are served by the LAN of its group while the NIC is there and not offline. IPv6 ones are
  * kept and shown, but not served yet.
  */

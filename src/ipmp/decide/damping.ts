@@ -1,5 +1,5 @@
 /**
- * Flap damping (IPMP semantics 5.3): an interface whose link came up often lately is not believed
+ * Flap damping (docs/law.md row 92): an interface whose link came up often lately is not believed
  * at once. The times of the last `ups` link-ups are remembered; repair is refused while the
  * oldest of them is younger than `withinMs`, so with `{ ups: 2, withinMs: 60 s }` the third
  * link-up within a minute waits until the minute is over. A link-up is judged first and

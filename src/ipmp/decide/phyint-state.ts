@@ -1,5 +1,5 @@
 /**
- * The state machine of one interface (IPMP semantics 5.10, for detection by carrier).
+ * The state machine of one interface (docs/law.md rows 90 to 96, for detection by carrier).
  *
  *            device-appeared              link-down
  *   absent ──────────────────> running ──────────────> failed

@@ -1,5 +1,5 @@
 /**
- * Which address goes where: the pure planner (IPMP semantics 3.3 to 3.6). It sees only counts, in
+ * Which address goes where: the pure planner (docs/law.md rows 38 to 41). It sees only counts, in
  * the order of the active list, and answers with indexes into it.
  *
  * Rules

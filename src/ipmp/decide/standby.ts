@@ -1,5 +1,5 @@
 /**
- * Who of the healthy members waits (IPMP semantics 6.2, 6.3), as pure decisions over the members.
+ * Who of the healthy members waits (docs/law.md rows 99, 100), as pure decisions over the members.
  *
  *   N = members that are not standbys, in whatever state
  *   A = functioning members without INACTIVE
@@ -12,9 +12,9 @@
  * work. Its activation ends
  * - when it ceases to function: it fails, goes offline, or leaves;
  * - when a member that is no standby begins to work, finds A >= N, and no other standby can rest
- *   in its favour (6.2);
+ *   in its favour (row 100);
  * - when it is no longer a standby, or made one anew.
- * A waiting member that is no standby needs no such mark: activated, it enters by rule 6.2.
+ * A waiting member that is no standby needs no such mark: activated, it enters by row 100.
  */
 
 /** What the decisions need of a member. */

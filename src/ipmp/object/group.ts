@@ -151,7 +151,7 @@ export class IpmpGroup {
     this.flags = (this.flags & ~(PHYI_RUNNING | PHYI_FAILED)) | live;
   }
 
-  /** The state that the members amount to (semantics 5.10). */
+  /** The state that the members amount to (docs/law.md rows 90 to 96). */
   memberState(): GroupState {
     const working = this.staying.filter((member) => member.functioning).length;
     if (working === 0) return this.grp.active.length === 0 ? 'failed' : 'degraded';

@@ -33,7 +33,7 @@ export interface InterfaceSpec {
   readonly testAddresses: readonly string[];
 }
 
-/** How many link-ups within which time are believed (IPMP semantics 5.3). */
+/** How many link-ups within which time are believed (docs/law.md row 92). */
 export interface FlapDampingSpec {
   readonly ups: number;
   readonly withinMs: number;

@@ -70,7 +70,7 @@ export class TrackedPhyint implements Candidate, PhyintLife {
   membership: Membership | undefined;
   /** A join that has been accepted but not yet done. */
   joining: IpmpGroup | undefined;
-  /** Serialises operations on it while it is alone (semantics 1.9). */
+  /** Serialises operations on it while it is alone. */
   readonly ipsq: WaitLock;
   readonly kstat: LinkKstat;
 

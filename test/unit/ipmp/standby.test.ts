@@ -1,4 +1,4 @@
-/** Who waits and who works: the decisions of semantics 6.2 and 6.3 as tables. */
+/** Who waits and who works: the decisions of docs/law.md rows 99, 100 as tables. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** Data and test addresses through the public API (semantics 3.3, 3.4; contract 3, 4). */
+/** Data and test addresses through the public API (docs/law.md rows 38 to 40; contract 3, 4). */
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';

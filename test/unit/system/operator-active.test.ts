@@ -1,6 +1,6 @@
 /**
  * Making a waiting interface active, and turning STANDBY on and off, through the public API
- * (semantics 6.1 to 6.3; the end of an activation: head of standby.ts).
+ * (docs/law.md rows 99, 100; the end of an activation: head of standby.ts).
  *
  * | request                                     | refusal                                    |
  * |---------------------------------------------|--------------------------------------------|

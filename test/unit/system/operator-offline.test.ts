@@ -1,5 +1,5 @@
 /**
- * Taking an interface offline (semantics 6.4), through the public API.
+ * Taking an interface offline (docs/law.md rows 103 to 105), through the public API.
  *
  * | request                                      | refusal                                   |
  * |----------------------------------------------|-------------------------------------------|

@@ -1,6 +1,7 @@
 /**
  * What becomes of an interface that the operator took offline: his wish outlives device, link and
- * membership, and what is noted meanwhile applies when it is brought online (semantics 5.11, 6.4).
+ * membership, and what is noted meanwhile applies when it is brought online (docs/law.md rows 97,
+ * 103 to 105).
  *
  * | request                                      | refusal                                   |
  * |----------------------------------------------|-------------------------------------------|

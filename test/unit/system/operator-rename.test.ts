@@ -1,5 +1,5 @@
 /**
- * Renaming a group (semantics 2.7): what can be seen of it bears the new name; its device, its
+ * Renaming a group (docs/law.md row 30): what can be seen of it bears the new name; its device, its
  * port and its kstat keep theirs, and the host is asked by that.
  *
  * | request                                      | refusal                                   |

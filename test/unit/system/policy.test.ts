@@ -1,4 +1,4 @@
-/** Standbys, failback and flap damping through the public API (semantics 5.3, 6.1 to 6.3). */
+/** Standbys, failback and flap damping through the public API (docs/law.md rows 92, 99, 100). */
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
