@@ -21,7 +21,10 @@ export function sources(directories: readonly string[], endings: readonly string
     ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...directories],
     { cwd: root, encoding: 'utf8' },
   );
-  const paths = listed.split('\n').filter((path) => endings.some((end) => path.endsWith(end)));
+  const paths = listed
+    .trim()
+    .split('\n')
+    .filter((path) => endings.some((end) => path.endsWith(end)));
   return paths.sort().flatMap((path) => {
     const text = readIfPresent(path);
     return text === undefined ? [] : [{ path, text, lines: text.split('\n') }];

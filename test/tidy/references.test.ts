@@ -1,0 +1,98 @@
+/** What comments, titles and pages refer to is in the repository: rows, threats, items, files. */
+
+import { deepEqual, ok } from 'node:assert/strict';
+import { dirname, normalize } from 'node:path';
+import { test } from 'node:test';
+import { type SourceFile, sources } from './source.ts';
+
+const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md'];
+const ROOMS = ['src', 'test', 'native', 'scripts'];
+
+const code = sources(ROOMS, ['.ts', '.mjs', '.c', '.h', '.pml']);
+const pages = sources(PAGES, ['.md']);
+const texts = [...code, ...pages].map(({ path, text }) => ({ path, text: joined(text) }));
+const known = sources([...ROOMS, 'docs', 'config', 'systemd', '*.md', 'LICENSE'], ['']).map(
+  ({ path }) => path,
+);
+
+/** The text with comments of several lines on one line. */
+function joined(text: string): string {
+  return text.replace(/\n[ \t]*(?:\*|\/\/)?[ \t]+/g, ' ');
+}
+
+function numbersOf(page: string, pattern: RegExp): Set<string> {
+  const text = pages.find(({ path }) => path === `docs/${page}`)?.text ?? '';
+  return new Set([...text.matchAll(pattern)].map(([, number = '']) => number));
+}
+
+/** Every number that `pattern` finds and that `numbers` lacks, with its file. */
+function missing(pattern: RegExp, numbers: ReadonlySet<string>): string[] {
+  return texts.flatMap(({ path, text }) =>
+    [...text.matchAll(pattern)]
+      .flatMap(([, list = '']) => list.match(/T?\d+(?:\.\d+)?/g) ?? [])
+      .filter((number) => !numbers.has(number))
+      .map((number) => `${path}: ${number}`),
+  );
+}
+
+test('each row of the law that is referred to exists', () => {
+  const rows = numbersOf('law.md', /^\| (\d+) \|/gm);
+  deepEqual(
+    [...rows].map(Number),
+    [...rows.keys()].map((_, index) => index + 1),
+  );
+  ok(rows.size > 100, `${rows.size} rows`);
+  deepEqual(missing(/\blaw\.md rows? (\d+(?:(?:, | and | to )\d+)*)/g, rows), []);
+});
+
+test('each threat that is referred to exists', () => {
+  deepEqual(missing(/\b(T\d{1,2})\b/g, numbersOf('threats.md', /^\| (T\d+) \|/gm)), []);
+});
+
+test('each chapter and item of the contract that is referred to exists', () => {
+  const items = numbersOf('contract.md', /^- (\d+\.\d+) /gm);
+  const chapters = numbersOf('contract.md', /^## (\d+)\. /gm);
+  const list = /\bcontract (\d+(?:\.\d+)?(?:(?:, | and )\d+(?:\.\d+)?)*)/g;
+  deepEqual(missing(list, new Set([...items, ...chapters])), []);
+});
+
+test('nothing refers to a document that is not in the repository', () => {
+  const outside = /\bsemantics \(?\d|\breliability T\d/;
+  deepEqual(
+    texts.filter(({ text }) => outside.test(text)).map(({ path }) => path),
+    [],
+  );
+});
+
+test('each file that a comment or a page names exists', () => {
+  const named =
+    /(?<![\w./-])(?:(?:docs|src|test|native|scripts)\/)[\w./-]+\.(?:md|ts|mjs|c|h|pml|sh)\b/g;
+  const found = [...code.map(commentsOf), ...pages].flatMap(({ path, text }) =>
+    [...text.matchAll(named)].map(([name]) => ({ path, name })),
+  );
+  ok(found.length > 100, `${found.length} names`);
+  deepEqual(
+    found.filter(({ name }) => !known.includes(name)).map(({ path, name }) => `${path}: ${name}`),
+    [],
+  );
+});
+
+test('each link of a page leads to a file', () => {
+  const links = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, to = '']) => ({
+      path,
+      to: normalize(`${dirname(path)}/${to}`),
+    })),
+  );
+  const isThere = (to: string): boolean =>
+    known.some((one) => one === to || one.startsWith(`${to}/`));
+  deepEqual(
+    links.filter(({ to }) => !isThere(to)).map(({ path, to }) => `${path}: ${to}`),
+    [],
+  );
+});
+
+function commentsOf({ path, text }: SourceFile): { path: string; text: string } {
+  const comments = text.match(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm) ?? [];
+  return { path, text: comments.join('\n') };
+}
