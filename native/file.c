@@ -68,7 +68,7 @@ static void files_read(struct call *call)
 	close_own(folder);
 }
 
-/* (path, text): one write, as settings of the kernel want it. */
+/* (path, text): one write, as settings of the kernel require. */
 static void file_write(struct call *call)
 {
 	int fd = open(call->texts[0], O_WRONLY | O_CLOEXEC);

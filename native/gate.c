@@ -1,6 +1,6 @@
 /*
  * The gate: where tests hold what would wait for the kernel's configuration lock, for exactly as
- * long as they want.
+ * long as they choose.
  *
  * The environment variable IPMPD_KERNEL_GATE names a file. A process that holds a lock on it
  * (flock) stops every call of this addon that takes the kernel's lock, in its own thread, until

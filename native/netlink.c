@@ -249,7 +249,7 @@ static ssize_t receive_datagram(int fd, uint8_t *data, size_t room)
 }
 
 /* (handle, bytes) -> octets of whole messages, 0 if none waits, or -errno: ENOBUFS when the
- * kernel dropped messages, EMSGSIZE when one was larger than any we know. Several datagrams
+ * kernel dropped messages, EMSGSIZE when one was larger than any known. Several datagrams
  * follow each other aligned, as messages within one do. */
 static napi_value netlink_receive(napi_env env, napi_callback_info info)
 {

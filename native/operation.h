@@ -2,7 +2,7 @@
  * Calls that may wait: for the kernel's configuration lock (rtnl), for a driver, or for a file
  * system. Each is described once, as a `struct operation`, and offered to JavaScript twice:
  *
- *   name(...)         made at once, on the thread that asks; it may stand still for seconds
+ *   name(...)         made at once, on the calling thread, which it may block for seconds
  *   later.name(...)   made on a thread of its own; the result is a Promise (later.c)
  *
  * An operation takes its arguments out of JavaScript into a `struct call`, runs without touching

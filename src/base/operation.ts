@@ -335,7 +335,7 @@ export function* external<T>(
   return result as T;
 }
 
-/** Runs all `operations` concurrently; the outcomes stand in the order of the arguments. */
+/** Runs all `operations` concurrently; the outcomes are in the order of the arguments. */
 export function* allOf<T>(operations: Operation<T>[]): Operation<Outcome<T>[]> {
   if (operations.length === 0) return [];
   const result = yield {

@@ -217,7 +217,7 @@ function checkRoutes(group: GroupConfig, report: Report): void {
 /**
  * An address, or a route without via, puts a router on the link; a link-local one always is there
  * (RFC 4291 2.5.6). Where no address of its family is configured, others put them on the device,
- * and then it is theirs to know.
+ * and then it is theirs to choose.
  */
 function isOnLink(router: AddressValue, group: GroupConfig): boolean {
   const addresses = group.addresses.flatMap((text) => prefixRead(text) ?? []);

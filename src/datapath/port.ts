@@ -25,7 +25,7 @@ export interface Burst {
   readonly status: Int32Array;
 }
 
-/** A device as the forwarder sees it. Neither call blocks, allocates or throws. */
+/** A device for the forwarder. Neither call blocks, allocates or throws. */
 export interface PortIo {
   /**
    * Reads at most `count` waiting frames into entries 0 .. count - 1 and sets their lengths. A

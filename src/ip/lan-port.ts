@@ -38,7 +38,7 @@ export type AddressCause =
   | 'conflict' /* another station uses the address */
   | 'recovered'; /* a duplicate address was found free again */
 
-/** Something the operator may want to know; times are the Lan's. */
+/** An event for the operator; times are the Lan's. */
 export type LanEvent =
   | {
       readonly kind: 'address-state';

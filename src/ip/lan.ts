@@ -1,5 +1,5 @@
 /**
- * One LAN as the stack sees it. Theory of operation.
+ * One LAN. Theory of operation.
  *
  * Purpose. The host sees one Ethernet interface, the wire sees several NICs. ARP therefore ends
  * here on both sides: neither side's ARP is ever passed on. What the host learns of a neighbour is

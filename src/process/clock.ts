@@ -8,7 +8,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Time as the host sees it. */
+/** The host's time. */
 export interface Clock {
   /** Monotonic milliseconds with fraction; the origin is arbitrary. */
   nowMs(): number;

@@ -195,7 +195,7 @@ export class SimWorld {
     return nic;
   }
 
-  /** Breaks the cable of a NIC: carrier is lost, and the watch sees it. */
+  /** Breaks the cable of a NIC: carrier is lost, and the watch reports it. */
   cut(name: string): void {
     this.transcript.write('world', `cut ${name}`);
     this.network.cables.get(name)?.cut();

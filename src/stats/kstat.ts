@@ -25,7 +25,7 @@ export interface KstatIdentity {
   readonly class: string;
 }
 
-/** One reading. `stale`: some driver did not answer in time and its last known value stands in. */
+/** One reading. `stale`: some driver did not answer in time and its last known value is used. */
 export interface KstatReading {
   readonly data: KstatData;
   /** Monotonic milliseconds. */

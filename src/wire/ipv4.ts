@@ -65,7 +65,7 @@ export interface Ipv4Header {
   /** Header, options and payload, in bytes. */
   totalLength: number;
   identification: number;
-  /** Flags (three bits) and fragment offset as they stand in the header. */
+  /** Flags (three bits) and fragment offset as in the header. */
   fragment: number;
   timeToLive: number;
   protocol: number;
@@ -104,7 +104,7 @@ export function ipv4Identification(bytes: Uint8Array, offset: number): number {
   return readU16(bytes, offset + IDENTIFICATION);
 }
 
-/** Flags and fragment offset as they stand in the header. */
+/** Flags and fragment offset as in the header. */
 export function ipv4Fragment(bytes: Uint8Array, offset: number): number {
   return readU16(bytes, offset + FLAGS_AND_FRAGMENT);
 }

@@ -12,7 +12,7 @@ const BACKSLASH = 0x5c;
 const OPENING = [0x5b, 0x7b]; // [ {
 const CLOSING = [0x5d, 0x7d]; // ] }
 
-/** Whether no part of `text` stands in more than `depthMax` arrays and objects. */
+/** Whether no part of `text` is inside more than `depthMax` arrays and objects. */
 export function isNestedWithin(text: string, depthMax: number): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {

@@ -2,7 +2,7 @@
  * The one mixing function of the datapath: hash tables, flow hashes and rendezvous scores.
  *
  * It spreads a 32-bit word so that each input bit changes each output bit with probability near one
- * half. It is not secret: a peer that knows it can put all its flows on one NIC, where any peer can
+ * half. It is not secret: a peer can put all its flows on one NIC, where any peer can
  * send all its frames anyway.
  */
 

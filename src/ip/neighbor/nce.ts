@@ -15,7 +15,7 @@
  *   second.
  *
  * Terms: a *reply* answers our outstanding question; a *claim* is any other ARP in which the
- * neighbour (or a forger) states its MAC. *Moved* means: another MAC than the one we know.
+ * neighbour (or a forger) states its MAC. *Moved* means: another MAC than the known one.
  *
  *               host asks  checks   own use  reply      moved reply  claim   moved claim  timeout
  *   NONE        ask all    ask all  ask all  -          -            STALE   -            -

@@ -1,7 +1,7 @@
 /**
  * Rates from kstats: the difference of two readings by the difference of their `snaptime`. A kstat
  * that was created anew has no rate until its second reading; a reading in which a last known
- * value stands in (`stale`) gives none.
+ * value is used (`stale`) gives none.
  */
 
 import type { KstatRow } from '../../model/rows.ts';

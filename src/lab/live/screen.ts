@@ -40,7 +40,7 @@ export class Screen {
     this.#options = options;
   }
 
-  /** A terminal that does not know its size (0) is taken for the usual one. */
+  /** A terminal without a size (0) is taken for the usual one. */
   get size(): { readonly width: number; readonly height: number } {
     const { columns, rows } = this.#options.output;
     return { width: columns || 80, height: rows || 24 };

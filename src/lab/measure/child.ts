@@ -31,7 +31,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** A measuring program as its parent sees it. */
+/** The parent's end of a measuring program. */
 export class MeasuringChild {
   readonly #process: ChildProcess;
   readonly #workspace: Workspace;

@@ -1,4 +1,4 @@
-/** The two measurements of the lab as their user sees them: an echo stream and a TCP transfer. */
+/** The two measurements of the lab, for their user: an echo stream and a TCP transfer. */
 
 import type { Workspace } from '../workspace.ts';
 import { MeasuringChild } from './child.ts';

@@ -34,7 +34,7 @@ export class Network {
   readonly link: Cable;
   readonly cables = new Map<string, Cable>();
   readonly stations = new Map<string, Station>();
-  /** Each sees every frame that is put into any cable. */
+  /** Each gets every frame that is put into any cable. */
   readonly taps: Tap[] = [];
   readonly #rng: Rng;
 
