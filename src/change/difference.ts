@@ -1,7 +1,7 @@
 /**
  * What must be done to get from one configuration to another, as a list of changes in the order in
  * which they disturb least. Pure: what a change means for the running daemon is carried out in
- * applier.ts, what it means for a configuration is said in change.ts, and all changes of
+ * applier.ts, what it means for a configuration is said in changes.ts, and all changes of
  * `difference(from, to)` applied to `from` are `to` again (but for the order of lists).
  *
  * Order, and why: newcomers exist and join before anybody leaves, so that a group whose members are

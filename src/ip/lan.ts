@@ -12,7 +12,7 @@
  *        │                      redirect)       │   claims (dad)
  *        └── icmp (echo for test addresses) ────┴──────────┘
  *
- * Parts: resolver.ts drives the neighbour cache (nce.ts: states, neighbor-cache.ts: limits,
+ * Parts: resolver.ts drives the neighbour cache (nce.ts: states, cache.ts: limits,
  * redirect.ts: neighbours that change their MAC, host-answers.ts: the answers to the host);
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
  * notices.ts sends neighbours a question from each moved address, nomination.ts announces what a

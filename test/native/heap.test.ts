@@ -1,7 +1,7 @@
 /**
  * The addon's calls of a worker's thread allocate nothing: a burst is written, waited for and read,
  * time and again, and the heap stays flat. A FIFO stands for the device, since it loses nothing.
- * What lies between the calls is in unit/datapath-heap.test.ts.
+ * What lies between the calls is in unit/datapath/heap.test.ts.
  */
 
 import { ok } from 'node:assert/strict';

@@ -14,7 +14,7 @@
  *
  * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
- * those of the configuration are put back (group-routes.ts, group-addresses.ts), except what
+ * those of the configuration are put back (routes.ts, addresses.ts), except what
  * another program removed before.
  */
 

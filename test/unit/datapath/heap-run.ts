@@ -1,6 +1,6 @@
 /**
  * Program: runs frames through the datapath and prints what was allocated meanwhile. Started by
- * datapath-heap.test.ts with --expose-gc, in a process of its own, since whatever else a process
+ * heap.test.ts with --expose-gc, in a process of its own, since whatever else a process
  * does is on the same heap; and with --no-concurrent-recompilation, so that the compiler is done
  * after so many frames and not after a while.
  *

@@ -1,6 +1,6 @@
 /**
  * A worker's loop and forwarder at full speed without a thread or a device: ports that hand out
- * the frames of datapath-traffic.ts in turn, and a park that takes punts, gives injections, and
+ * the frames of traffic.ts in turn, and a park that takes punts, gives injections, and
  * moves carriers now and then. Once warm it allocates nothing itself, whatever it is asked: so
  * what is allocated while it runs is the datapath's.
  */

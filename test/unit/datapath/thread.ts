@@ -1,4 +1,4 @@
-/** The other thread of datapath-shared.test.ts: one role a run, named in workerData. */
+/** The other thread of shared.test.ts: one role a run, named in workerData. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { counterAdd } from '../../../src/datapath/counters.ts';
