@@ -1,5 +1,5 @@
 /**
- * The mirror of the host's routes through one group (`ire` in IPMP semantics 1.1). The host's
+ * The mirror of the host's routes through one group (`ire`). The host's
  * kernel routes; here only the next hops count: the neighbour cache spares them. A stale mirror
  * cannot misroute a packet.
  */

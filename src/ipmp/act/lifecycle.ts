@@ -75,7 +75,9 @@ export function* createInterface(ctx: IpmpContext, spec: InterfaceSpec): Operati
   structureChanged(ctx);
 }
 
-/** Forgets an interface; as a member it leaves its group first (semantics 2.6). ENXIO, EBUSY. */
+/**
+ * Forgets an interface; as a member it leaves its group first (docs/law.md row 26). ENXIO, EBUSY.
+ */
 export function* deleteInterface(ctx: IpmpContext, name: string): Operation<void> {
   const tracked = yield* condemnInterface(ctx, name);
   yield* tracked.phyint.references.drained();
@@ -165,7 +167,7 @@ function* destroyInterface(ctx: IpmpContext, tracked: TrackedPhyint): Operation<
   tracked.phyint.references.free();
 }
 
-/** As I_PUNLINK (semantics 2.6): members and joins in flight keep a group. */
+/** As I_PUNLINK (docs/law.md row 24): members and joins in flight keep a group. */
 function* condemnGroup(ctx: IpmpContext, name: string): Operation<IpmpGroup> {
   const group = findGroup(ctx, name);
   using _writer = yield* acquire(group.ipsq);

@@ -98,7 +98,7 @@ export function* becomeWriter(tracked: TrackedPhyint): Operation<Held> {
   }
 }
 
-/** The checks of a join, in the order of semantics 2.4; undefined: it is a member already. */
+/** The checks of a join, in the order of docs/law.md row 18; undefined: already a member. */
 function* acceptJoin(
   ctx: IpmpContext,
   tracked: TrackedPhyint,
@@ -122,7 +122,7 @@ function* acceptJoin(
   return group;
 }
 
-/** The join itself: one turn (semantics 6.2, "initial"). */
+/** The join itself: one turn. */
 function join(
   ctx: IpmpContext,
   tracked: TrackedPhyint,
@@ -184,8 +184,9 @@ export function* leave(
 }
 
 /**
- * A member is on its way out of its group (semantics 2.5) or of use (6.4): the others take over
- * before it goes. Answers whether one took over, so that frames may still be on their way to it.
+ * A member is on its way out of its group (docs/law.md rows 22, 23) or of use (row 103): the others
+ * take over before it goes. Answers whether one took over, so that frames may still be on their way
+ * to it.
  */
 export function withdraw(
   ctx: IpmpContext,

@@ -1,7 +1,7 @@
 /**
- * What an operator does with interfaces and groups that are there (IPMP semantics 6): takes an
- * interface offline and brings it back, makes a waiting one active, makes it a standby or not,
- * gives it test addresses; renames a group and changes its settings.
+ * What an operator does with interfaces and groups that are there (docs/law.md rows 99 to 105):
+ * takes an interface offline and brings it back, makes a waiting one active, makes it a standby or
+ * not, gives it test addresses; renames a group and changes its settings.
  *
  * Each is an operation as writer on the interface or the group, so a membership does not change
  * meanwhile. It looks at everything first, and what it refuses has changed nothing. Two of them
@@ -136,7 +136,7 @@ export function* activateInterface(ctx: IpmpContext, name: string): Operation<vo
 
 /**
  * Changes what is given and leaves the rest. A member that becomes a standby waits if enough
- * others work; one that is none any longer works (semantics 6.1). Test addresses that stay are
+ * others work; one that is none any longer works (docs/law.md row 99). Test addresses that stay are
  * not touched. ENXIO, EINVAL, EADDRINUSE, ENOSPC.
  */
 export function* setInterface(
@@ -230,7 +230,7 @@ function groupOf({ group }: TrackedPhyint, what: string): IpmpGroup {
 }
 
 /**
- * Whether a group does without a member (semantics 6.4): another one works, or nothing works
+ * Whether a group does without a member (docs/law.md row 103): another one works, or nothing works
  * anyway and another one is not offline.
  */
 function canSpare(tracked: TrackedPhyint, group: IpmpGroup): boolean {

@@ -31,7 +31,7 @@ export function transit(ctx: IpmpContext, tracked: TrackedPhyint, event: PhyintE
   else if (action === 'leave' && wasActive) replace(ctx, group);
 }
 
-/** A member begins to work (semantics 6.2), because of `why`. */
+/** A member begins to work (docs/law.md row 100), because of `why`. */
 export function enter(
   ctx: IpmpContext,
   tracked: TrackedPhyint,
@@ -49,7 +49,7 @@ export function enter(
   });
 }
 
-/** An active member ceased to work: another takes its place (semantics 6.3). */
+/** An active member ceased to work: another takes its place (docs/law.md row 99). */
 export function replace(ctx: IpmpContext, group: IpmpGroup): void {
   const replacement = replacementFor(group.members);
   if (replacement === undefined) return;

@@ -26,7 +26,7 @@ export function deviceEvent(tracked: TrackedPhyint, wasPresent: boolean): Phyint
   return wasPresent ? undefined : 'device-appeared';
 }
 
-/** True if a member that came first, and is in use, has the MAC of `tracked` (semantics 5.11). */
+/** True if an earlier member in use has the MAC of `tracked` (docs/law.md row 97). */
 export function clashes(tracked: TrackedPhyint): boolean {
   const { group, phyint } = tracked;
   if (group === undefined || !phyint.present) return false;

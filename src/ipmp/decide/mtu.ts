@@ -1,5 +1,5 @@
 /**
- * The MTU of a group: the smallest among its present members (IPMP semantics 3.11), or less where
+ * The MTU of a group: the smallest among its present members (docs/law.md row 49), or less where
  * the configuration says so. Never more, since what does not fit a NIC is lost there; a NIC that
  * takes less than GROUP_MTU_MIN is not attached.
  */

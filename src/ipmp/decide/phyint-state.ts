@@ -8,8 +8,8 @@
  *      │            └─────────── clashing ◄── mac-clash ── failed
  *      └──────────── device-vanished, from every state
  *
- * Offline, the operator's decision, overrides all of these (semantics 6.4). Each state has an
- * offline counterpart, which remembers what the interface would be if it were online:
+ * Offline, the operator's decision, overrides all of these (docs/law.md rows 103 to 105). Each
+ * state has an offline counterpart, which remembers what the interface would be if it were online:
  *
  *   online     running, clashing    failed            absent
  *   offline    offline              offline-failed    offline-absent
@@ -68,9 +68,9 @@ export const PHYINT_EVENTS = [
 export type PhyintEvent = (typeof PHYINT_EVENTS)[number];
 
 /**
- * What follows for the group: the interface begins to work (`enter`, `repair`: semantics 6.2), it
- * ceases to (`leave`: 6.3), it is to be looked at again later (`hold`), or nothing. `none` ends an
- * earlier `hold`; `keep` leaves it.
+ * What follows for the group: the interface begins to work (`enter`, `repair`: docs/law.md row
+ * 100), it ceases to (`leave`: row 99), it is to be looked at again later (`hold`), or nothing.
+ * `none` ends an earlier `hold`; `keep` leaves it.
  */
 export type PhyintAction = 'enter' | 'repair' | 'leave' | 'hold' | 'keep' | 'none';
 

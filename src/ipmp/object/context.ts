@@ -227,7 +227,7 @@ export function postInterface(
 }
 
 // A group has two names: that of its device, which is also its kstat's and never changes, and its
-// own, which is the same at first and may be changed (IPMP semantics 2.7). No name is given twice,
+// own, which is the same at first and may be changed (docs/law.md row 30). No name is given twice,
 // so a look-up by either finds one thing. The host, the forwarding path and the kstat chain know
 // the device; all that operators see bears the group's own name.
 

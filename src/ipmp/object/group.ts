@@ -56,7 +56,7 @@ export interface Steered {
 
 /** A group. */
 export class IpmpGroup {
-  /** What the group is called; may change (semantics 2.7). */
+  /** What the group is called; may change (docs/law.md row 30). */
   name: string;
   /** Name of its device and of its kstat, for life. */
   readonly ifname: string;

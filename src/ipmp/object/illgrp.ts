@@ -1,8 +1,8 @@
 /**
  * One address family of a group: its members, which of them are active, which one is nominated for
- * broadcast and multicast, and which NIC each data address is bound to (IPMP semantics 1.5, 3,
- * 4.3). A group has its IllGroup for all of its life, so a look-up that finds the group finds its
- * members (test/model/new-order.pml).
+ * broadcast and multicast, and which NIC each data address is bound to (docs/law.md rows 9, 35 to
+ * 47, 59 to 63). A group has its IllGroup for all of its life, so a look-up that finds the group
+ * finds its members (test/model/new-order.pml).
  *
  * Every method that changes something runs inside `illGlobalLock`.
  *

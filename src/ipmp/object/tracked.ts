@@ -144,7 +144,7 @@ export class TrackedPhyint implements Candidate, PhyintLife {
     return phyintIsOffline(this.state);
   }
 
-  /** May carry data (semantics 3.5, active test). */
+  /** May carry data (docs/law.md row 45). */
   get isUsable(): boolean {
     return this.functioning && !this.inactive;
   }
