@@ -33,14 +33,14 @@ const BAD = String.raw`
 # The file as a whole.
 just words -> 1: "just words" is not valid (a mapping of sections)
 - a\n- b -> 1: a list is not valid (a mapping of sections)
-a: 1\na: 2 -> 2: a: stands there twice (each key once)
+a: 1\na: 2 -> 2: a: is given twice (each key once)
 --- {}\n--- {} -> 2: is not valid YAML: Source contains multiple documents; please use YAML.parse...
 log: !secret x -> 1: is not valid YAML: Unresolved tag: !secret
 ? [a]\n: b -> 1: has a key that is not text (a name)
-log: &a { level: *b } -> 1: log.level: is an alias (one whose anchor stands before it)
+log: &a { level: *b } -> 1: log.level: is an alias (one whose anchor comes before it)
 tracking: ${'x'.repeat(1025)} -> 1: tracking: is too long (at most 1024 characters)
 ? ${'x'.repeat(1025)}\n: 1 -> 1: has a key that is too long (at most 1024 characters)
-groups:\n  a:\n  b:\n  a: -> 4: groups.a: stands there twice (each key once)
+groups:\n  a:\n  b:\n  a: -> 4: groups.a: is given twice (each key once)
 log: !!binary aGk= -> 1: log: is of a kind that a configuration has not (text or a number)
 # Unknown keys.
 grups: {} -> 1: grups: unknown key, did you mean groups? (${SECTIONS})
@@ -96,10 +96,10 @@ interfaces: { net0: { standby: yes } }
 interfaces: { net0: { test-addresses: [192.0.2.1] } }
   1: interfaces.net0.test-addresses[0]: "192.0.2.1" is not valid (${PREFIX})
 interfaces: { net0: eth0 }
-  1: interfaces.net0: "eth0" is not valid (a mapping, {} for a TAP that is wired by somebody else,
+  1: interfaces.net0: "eth0" is not valid (a mapping, {} for a TAP that another program wires,
     or removed)
 interfaces:\n  net0:\n    uplink: eth0\n    bridge: br0
-  4: interfaces.net0.bridge: stands beside uplink (either uplink or bridge)
+  4: interfaces.net0.bridge: is given beside uplink (either uplink or bridge)
 interfaces:\n  net0: { uplink: eth0 }\n  net1: { uplink: eth0 }
   3: interfaces.net1.uplink: eth0 is the uplink of net0 already (one interface for each uplink)
 interfaces: { net0: { uplink: net1 }, net1: }
@@ -207,7 +207,7 @@ ${group('routes: [{ to: default, via: 192.0.2.1, onlink: 1 }]')}
 ${group('routes: [{ to: default, via: 224.0.0.1 }]')}
   1: ${at}.routes[0].via: 224.0.0.1 is a multicast address (the address of a router)
 ${group('routes: [{ to: default, via: 192.0.2.1 }, { to: default, via: 192.0.2.1 }]')}
-  1: ${at}.routes[1]: is a route that stands there already (each route once)
+  1: ${at}.routes[1]: is a route that is given already (each route once)
 # Several mistakes are told at once, in the order of the file.
 log:\n  level: x\ntracking: y\n
   2: log.level: "x" is not valid (one of trace, debug, info, warn, error, fatal)
