@@ -9,14 +9,16 @@ export interface Reply {
 }
 
 /**
- * What a reply is worth: `valid`, `refused` (with a code), `closed` (nothing came), else what is
- * wrong with it.
+ * What a reply is worth: `valid`, `refused` (with a code), `closed` (nothing came, or no more than
+ * the leave to send the body), else what is wrong with it.
  */
 export interface Judgement {
   readonly kind: string;
   /** The errno name of a refusal. */
   readonly code?: string;
 }
+
+const CONTINUES = /^(HTTP\/1\.1 100 Continue\r\n\r\n)*$/;
 
 /** The first final reply in `received` to a `method` request; undefined before its head's end. */
 export function readReply(received: string, method: string): Reply | undefined {
@@ -57,7 +59,9 @@ function readChunks(text: string): { body: string; isWhole: boolean } {
 
 /** Judges what a connection brought: the first reply, of all that was `received`. */
 export function judgeReply(received: string, reply: Reply | undefined): Judgement {
-  if (reply === undefined) return { kind: received === '' ? 'closed' : 'garbage' };
+  if (reply === undefined) {
+    return { kind: CONTINUES.test(received) ? 'closed' : 'garbage' };
+  }
   const { status, type, body } = reply;
   if (!(status >= 200 && status < 600)) return { kind: `status ${status}` };
   if (status < 300) {
