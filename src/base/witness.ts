@@ -15,6 +15,7 @@
 
 import { InvariantError } from './assert.ts';
 import { type ErrorCode, OperatorError } from './errors.ts';
+import { keysOf, recordOf } from './keys.ts';
 
 /**
  * Kind of violation -> what follows where a report is not fatal: the operation goes on, or is
@@ -51,7 +52,7 @@ export const VIOLATIONS = {
 export type ViolationKind = keyof typeof VIOLATIONS;
 
 /** All kinds, in the order of the table. */
-export const VIOLATION_KINDS = Object.keys(VIOLATIONS) as readonly ViolationKind[];
+export const VIOLATION_KINDS = keysOf(VIOLATIONS);
 
 /** Where a task took what a report is about; `trace` only while stacks are kept. */
 export interface Place {
@@ -76,10 +77,7 @@ const TRACE_FRAMES = 16;
 /** Ours: frames of the stack shown for each place. */
 const SHOWN_FRAMES = 4;
 
-const counts = Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])) as Record<
-  ViolationKind,
-  number
->;
+const counts = recordOf(VIOLATION_KINDS, () => 0);
 
 let handler: ViolationHandler = fatal;
 let keepsTraces = true;

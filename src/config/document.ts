@@ -9,6 +9,7 @@
  * Places are kept by JSON pointer (RFC 6901), the form in which the schema validator names its
  * findings.
  */
+
 import {
   type Alias,
   isAlias,
@@ -18,6 +19,7 @@ import {
   LineCounter,
   type Document as YamlDocument,
 } from 'yaml';
+import { isRecord } from '../base/keys.ts';
 import { printable } from '../base/text/printable.ts';
 import { atOnce, type Steps } from '../base/turns.ts';
 import { DEPTH_MAX, FILE_BYTES_MAX, FILE_VALUES_MAX, TEXT_LENGTH_MAX } from '../model/limits.ts';
@@ -166,8 +168,7 @@ function aliasTargets(root: unknown): Map<Alias, unknown> {
       targets.set(node, anchors.get(node.source));
       return;
     }
-    const anchor = (node as { anchor?: string } | null)?.anchor;
-    if (anchor !== undefined) anchors.set(anchor, node);
+    if (isRecord(node) && typeof node.anchor === 'string') anchors.set(node.anchor, node);
     if (isSeq(node)) for (const item of node.items) visit(item, depth + 1);
     if (!isMap(node)) return;
     for (const { key, value } of node.items) {
@@ -267,8 +268,8 @@ class Walk {
   }
 
   #lineOf(node: unknown, otherwise: number): number {
-    const range = (node as { range?: readonly number[] | null } | null)?.range;
-    return range?.[0] === undefined ? otherwise : this.#lines.linePos(range[0]).line;
+    const [start]: unknown[] = isRecord(node) && Array.isArray(node.range) ? node.range : [];
+    return typeof start === 'number' ? this.#lines.linePos(start).line : otherwise;
   }
 }
 

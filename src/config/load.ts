@@ -9,6 +9,7 @@
  * is wrong, what is allowed. Files are read and written asynchronously and parsed in steps, so that
  * a slow disk keeps the thread that serves from nothing else.
  */
+
 import { isUtf8 } from 'node:buffer';
 import {
   constants,
@@ -29,6 +30,7 @@ import { checkSteps } from './checks.ts';
 import { type ConfigError, documentSteps, documentsMerge, tooLarge } from './document.ts';
 import { type ConfigLayers, type EffectiveConfig, type FileLayer, layersMerge } from './layers.ts';
 import { configResolve } from './resolve.ts';
+import type { SchemaNode } from './types.ts';
 import { ConfigValidator } from './validate.ts';
 
 export type ConfigResult = EffectiveConfig | { readonly errors: ConfigError[] };
@@ -166,7 +168,7 @@ function eachOnce(errors: readonly ConfigError[]): ConfigError[] {
 const SCHEMA = JSON.parse(await readFile(SCHEMA_URL, 'utf8')) as object;
 
 /** The schema that editors use too; shared, so it is not changed. */
-export function configSchema(): object {
+export function configSchema(): SchemaNode {
   return SCHEMA;
 }
 

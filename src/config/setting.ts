@@ -5,12 +5,7 @@
 
 import { Decimal, type JsonValue } from '../base/text/json.ts';
 import { type ConfigValue, documentRead } from './document.ts';
-
-interface SchemaPart {
-  readonly definitions?: Readonly<
-    Record<string, { readonly properties?: Readonly<Record<string, { readonly type?: unknown }>> }>
-  >;
-}
+import type { SchemaNode } from './types.ts';
 
 const TRUTHS = new Map([
   ['on', true],
@@ -24,13 +19,13 @@ const TRUTHS = new Map([
  * check of the configuration then reports what is wrong with it.
  */
 export function settingValue(
-  schema: object,
+  schema: SchemaNode,
   definition: 'group' | 'interface',
   key: string,
   given: JsonValue,
 ): ConfigValue {
   if (typeof given !== 'string') return plain(given);
-  const type = (schema as SchemaPart).definitions?.[definition]?.properties?.[key]?.type;
+  const type = schema.definitions?.[definition]?.properties?.[key]?.type;
   if (type === 'boolean') return TRUTHS.get(given) ?? readText(given);
   if (type === 'array' && !given.trimStart().startsWith('[')) {
     const words = given.split(',').map((word) => word.trim());

@@ -5,6 +5,7 @@
 
 import { type ConfigValue, isMapping, type Place, pointerFormat, pointerJoin } from './document.ts';
 import type { EffectiveConfig } from './layers.ts';
+import type { SchemaNode } from './types.ts';
 
 /** One value. */
 export interface ConfigEntry {
@@ -15,19 +16,11 @@ export interface ConfigEntry {
   readonly origin: string;
 }
 
-/** The part of a schema that is looked at here. */
-interface SchemaNode {
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  readonly default?: ConfigValue;
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly additionalProperties?: boolean | SchemaNode;
-  readonly definitions?: Readonly<Record<string, SchemaNode>>;
-}
-
 /** Every value of `effective`, in the order of the schema; made as they are taken. */
-export function* configEntries(effective: EffectiveConfig, schema: object): Generator<ConfigEntry> {
-  const root = schema as SchemaNode;
+export function* configEntries(
+  effective: EffectiveConfig,
+  root: SchemaNode,
+): Generator<ConfigEntry> {
   const { value, places } = effective.document;
   const visit = function* (
     node: SchemaNode,

@@ -2,6 +2,7 @@
 
 import type { ListenValue } from '../model/prefix.ts';
 import type { Spreading } from '../model/states.ts';
+import type { ConfigValue } from './document.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
@@ -75,4 +76,14 @@ export interface Config {
   readonly interfaces: readonly InterfaceConfig[];
   readonly groups: readonly GroupConfig[];
   readonly tracking: 'groups' | 'all';
+}
+
+/** A schema of config/ipmpd.schema.json, as far as its parts are read. */
+export interface SchemaNode {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly default?: ConfigValue;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: boolean | SchemaNode;
+  readonly definitions?: Readonly<Record<string, SchemaNode>>;
 }

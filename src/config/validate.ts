@@ -13,7 +13,6 @@ import { addressParse, listenParse, networkParse, prefixRead } from '../model/pr
 import {
   type ConfigDocument,
   type ConfigError,
-  type ConfigValue,
   excerpt,
   type Place,
   pointerFormat,
@@ -22,6 +21,7 @@ import {
 
 /** A schema as ajv reports it: the parts that a message is made of. */
 interface SchemaPart {
+  readonly [key: string]: unknown;
   readonly 'x-allowed'?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
 }
@@ -86,8 +86,8 @@ function isDurationBetween(limits: readonly [string, string], text: string): boo
 }
 
 function errorOf(finding: ErrorObject, document: ConfigDocument): ConfigError {
-  const schema = (finding.parentSchema ?? {}) as SchemaPart;
-  const params = finding.params as Readonly<Record<string, string>>;
+  const schema: SchemaPart = finding.parentSchema ?? {};
+  const params: Readonly<Record<string, string>> = finding.params;
   const allowed = schema['x-allowed'] ?? '';
   const at = finding.instancePath;
   switch (finding.keyword) {
@@ -127,7 +127,7 @@ export function valueShow(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  return typeof value === 'string' ? `"${excerpt(value)}"` : String(value as ConfigValue);
+  return typeof value === 'string' ? `"${excerpt(value)}"` : String(value);
 }
 
 /** An error at a pointer; a part that is not in any file has the place of what surrounds it. */

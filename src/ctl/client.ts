@@ -12,6 +12,7 @@ import { randomInt } from 'node:crypto';
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
+import { isRecord } from '../base/keys.ts';
 import { type JsonValue, jsonRead, jsonWrite } from '../base/text/json.ts';
 import { type Fields, type RowOf, type RowType, rowsRead } from '../model/fields.ts';
 import { EVENT_BYTES_MAX, REPLY_BYTES_MAX } from '../model/limits.ts';
@@ -183,8 +184,9 @@ async function textOf(response: IncomingMessage, limitBytes: number): Promise<st
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
+    const bytes = Buffer.from(chunk);
+    chunks.push(bytes);
+    length += bytes.length;
     if (length > limitBytes) throw new OperatorError('EMSGSIZE', 'the reply is too long');
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -217,9 +219,8 @@ function refusalOf(status: number, text: string): OperatorError {
   return new OperatorError(code, message, typeof hint === 'string' ? hint : undefined);
 }
 
-function field(value: JsonValue | undefined, key: string): JsonValue | undefined {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? (value as { [key: string]: JsonValue })[key] : undefined;
+function field(value: unknown, key: string): unknown {
+  return isRecord(value) ? value[key] : undefined;
 }
 
 /** Server-sent events from text that arrives in pieces. */

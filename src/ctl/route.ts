@@ -1,8 +1,9 @@
 /** The terms in which the API is written down: roles, routes, and what a route is given. */
 
-import type { JsonValue } from '../base/text/json.ts';
-import type { Schema } from '../model/fields.ts';
+import { assert } from '../base/assert.ts';
+import type { JsonObject, Schema } from '../model/fields.ts';
 import type { ControlBackend, Credentials } from './backend.ts';
+import type { Body } from './schema.ts';
 
 /** Who may use a route (contract 5): everybody, members of the operators' group, root alone. */
 export type Role = 'read' | 'operate' | 'root';
@@ -13,11 +14,11 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type PathParameters = Readonly<Record<'name' | 'ifname' | 'address' | 'dst', string>>;
 
 /** What a route's handler is given; all of it keeps to the route's schemas. */
-export interface ApiCall {
+export interface ApiCall<Body = JsonObject> {
   readonly backend: ControlBackend;
   readonly parameters: PathParameters;
   readonly query: Readonly<Record<string, string>>;
-  readonly body: Readonly<Record<string, JsonValue>>;
+  readonly body: Body;
   readonly by: Credentials;
 }
 
@@ -40,6 +41,13 @@ export interface ApiRoute {
   /** The path of what the request has made: the reply is 201 with this Location. */
   readonly location?: (call: ApiCall) => string;
   handle(call: ApiCall): Promise<unknown>;
+}
+
+/** A call with the body that its route's schema has let pass. */
+export function callWith<B>(body: Body<B>, call: ApiCall): ApiCall<B> {
+  const { body: given, ...rest } = call;
+  assert(body.is(given), 'the body is what its schema says');
+  return { ...rest, body: given };
 }
 
 /** `GET /v1/groups`: how commands and tests call a route. */

@@ -7,7 +7,20 @@
  * open: all declared fields are there, others may stand beside them.
  */
 
-import { rowSchema, type Schema, text, truth } from '../model/fields.ts';
+import {
+  type Field,
+  type Fields,
+  isJsonObject,
+  isRow,
+  type JsonObject,
+  listOf,
+  type RowOf,
+  type RowType,
+  rowSchema,
+  type Schema,
+  text,
+  truth,
+} from '../model/fields.ts';
 import { DEVICE_NAME_LENGTH_MAX, MAX_GROUP_MEMBERS } from '../model/limits.ts';
 import { NAME_ALLOWED, NAME_PATTERN } from '../model/names.ts';
 import { PREFIX_ALLOWED } from '../model/prefix.ts';
@@ -51,15 +64,18 @@ const SETTING_LENGTH_MAX = 60_000;
 const SETTING_ITEMS_MAX = 1024;
 
 /** The name of a group or an interface. */
-export const NAME: Schema = {
-  type: 'string',
+export const NAME = textField({
   maxLength: DEVICE_NAME_LENGTH_MAX,
   pattern: NAME_PATTERN,
   'x-allowed': NAME_ALLOWED,
-};
+});
 
-function addressLike(pattern: string, allowed: string): Schema {
-  return { type: 'string', maxLength: 50, pattern, 'x-allowed': allowed };
+function textField(limits: Schema): Field<string> {
+  return { ...text(), schema: { type: 'string', ...limits } };
+}
+
+function addressLike(pattern: string, allowed: string): Field<string> {
+  return textField({ maxLength: 50, pattern, 'x-allowed': allowed });
 }
 
 /** An address alone. What it means is checked by whoever keeps it. */
@@ -73,25 +89,30 @@ export const LLADDR = addressLike(
   '^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$',
   'six pairs of hexadecimal digits, such as 02:00:00:00:00:01',
 );
-export const SWITCH: Schema = { type: 'boolean', 'x-allowed': 'true or false' };
-export const MEMBER_NAMES: Schema = {
-  type: 'array',
-  maxItems: MAX_GROUP_MEMBERS,
-  items: NAME,
-  'x-allowed': `a list of at most ${MAX_GROUP_MEMBERS} names of interfaces`,
+export const SWITCH: Field<boolean> = {
+  ...truth(),
+  schema: { type: 'boolean', 'x-allowed': 'true or false' },
 };
-export const FILE_NAME: Schema = {
-  type: 'string',
+export const MEMBER_NAMES: Field<readonly string[]> = {
+  ...listOf(NAME),
+  schema: {
+    type: 'array',
+    maxItems: MAX_GROUP_MEMBERS,
+    items: NAME.schema,
+    'x-allowed': `a list of at most ${MAX_GROUP_MEMBERS} names of interfaces`,
+  },
+};
+export const FILE_NAME = textField({
   minLength: 1,
   maxLength: FILE_NAME_LENGTH_MAX,
   pattern: '^[^\\u0000-\\u001f\\u007f]+$',
   'x-allowed': 'the name of a file',
-};
+});
 
 /** The text of a configuration file, at most `lengthMax` characters. */
-export function fileText(lengthMax: number): Schema {
+export function fileText(lengthMax: number): Field<string> {
   const allowed = `a text of at most ${lengthMax / 1024} KiB`;
-  return { type: 'string', maxLength: lengthMax, 'x-allowed': allowed };
+  return textField({ maxLength: lengthMax, 'x-allowed': allowed });
 }
 
 /** A value of the configuration: as JSON, or as the text that would stand in the file. */
@@ -111,8 +132,28 @@ export function closed(
   return { type: 'object', additionalProperties: false, required, properties };
 }
 
+/** What the body of a request may be: its schema, and the check that gives its type. */
+export interface Body<B> {
+  readonly schema: Schema;
+  readonly is: (value: unknown) => value is B;
+}
+
+/** A body of which all keys are known; `rest` is added to its schema. */
+export function bodyOf<F extends Fields>(fields: F, rest: Schema = {}): Body<RowOf<RowType<F>>> {
+  const type = { name: 'body', fields };
+  const { required, properties } = rowSchema(type);
+  return {
+    schema: { ...closed(properties, required), ...rest },
+    is: (value) => isRow(type, value),
+  };
+}
+
 /** Some of the settings `keys`, at least one. */
-export function settingsOf(keys: readonly string[]): Schema {
+export function settingsOf(keys: readonly string[]): Body<JsonObject> {
   const properties = Object.fromEntries(keys.map((key) => [key, SETTING]));
-  return { ...closed(properties, []), minProperties: 1, 'x-allowed': `one of ${keys.join(', ')}` };
+  const allowed = `one of ${keys.join(', ')}`;
+  return {
+    schema: { ...closed(properties, []), minProperties: 1, 'x-allowed': allowed },
+    is: isJsonObject,
+  };
 }

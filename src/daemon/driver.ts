@@ -17,6 +17,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { keysOf, recordOf } from '../base/keys.ts';
 import { external, type Operation, type Settle } from '../base/operation.ts';
 import { TurnShare } from '../base/turns.ts';
 import type { PortCounters } from '../datapath/counters.ts';
@@ -224,10 +225,7 @@ function baseAfter(base: bigint, last: bigint, now: bigint): bigint {
 
 function since(counters: PortCounters, base: PortCounters | undefined): PortCounters {
   if (base === undefined) return counters;
-  const names = Object.keys(counters) as (keyof PortCounters)[];
-  return Object.fromEntries(
-    names.map((name) => [name, counters[name] - base[name]]),
-  ) as unknown as PortCounters;
+  return recordOf(keysOf(counters), (name) => counters[name] - base[name]);
 }
 
 function sinceAttached({ base, last }: AttachedNic): KernelLosses {

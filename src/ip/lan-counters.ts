@@ -8,6 +8,7 @@
  * echoReplies.
  */
 
+import { keysOf } from '../base/keys.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
 
 /**
@@ -60,5 +61,5 @@ export interface NeighborCounts {
 
 /** Adds every counter of `other` to `sum`. */
 export function lanCountersAdd(sum: LanCounters, other: Readonly<LanCounters>): void {
-  for (const name of Object.keys(other) as (keyof LanCounters)[]) sum[name] += other[name];
+  for (const name of keysOf(other)) sum[name] += other[name];
 }

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isRecord } from '../base/keys.ts';
 import { environment } from './command.ts';
 import type { Lab, Say } from './demonstration.ts';
 import { ENTRY, type Ground, INSIDE, userNamespaceCommand } from './ground.ts';
@@ -53,7 +54,7 @@ export async function leaveUp(ground: Ground, say: Say): Promise<number> {
       clearTimeout(patience);
       resolve(value);
     };
-    child.once('message', (message) => settle((message as { text: string }).text));
+    child.once('message', (message) => settle(isRecord(message) ? String(message.text) : null));
     child.once('exit', settle);
   });
   if (typeof outcome === 'string') {

@@ -89,7 +89,8 @@ export class Topology {
   async isCut(link: string): Promise<boolean> {
     const { farRole, farDevice } = this.#link(link);
     const argv = ['ip', '-json', 'link', 'show', 'dev', farDevice];
-    const [row] = JSON.parse(await this.workspace.runIn(farRole, argv)) as { flags: string[] }[];
+    const text = await this.workspace.runIn(farRole, argv);
+    const [row]: { readonly flags: readonly string[] }[] = JSON.parse(text);
     return row?.flags.includes('UP') !== true;
   }
 

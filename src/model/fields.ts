@@ -5,6 +5,7 @@
  */
 
 import { OperatorError } from '../base/errors.ts';
+import { isRecord } from '../base/keys.ts';
 import { Decimal, type JsonValue } from '../base/text/json.ts';
 
 /** A JSON Schema. */
@@ -16,6 +17,7 @@ export type JsonObject = Readonly<Record<string, JsonValue>>;
 export interface Field<T> {
   readonly schema: Schema;
   readonly is: (value: unknown) => value is T;
+  readonly isOptional?: true;
 }
 
 /** Field names in the order in which they are documented. */
@@ -66,7 +68,21 @@ export const anything = (means = ''): Field<JsonValue> =>
 
 /** An object whose keys are not declared. */
 export const object = (means = ''): Field<JsonObject> =>
-  field({ type: 'object' }, means, (value): value is JsonObject => isObject(value));
+  field({ type: 'object' }, means, isJsonObject);
+
+/** What JSON makes of an object; all that comes out of JSON is JSON. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return isRecord(value);
+}
+
+/** A field that may be left out. */
+export function optional<T>({ schema, is }: Field<T>): Field<T | undefined> {
+  return {
+    schema,
+    is: (value): value is T | undefined => value === undefined || is(value),
+    isOptional: true,
+  };
+}
 
 export function orNull<T>({ schema, is }: Field<T>): Field<T | null> {
   const { type, enum: words } = schema;
@@ -95,20 +111,25 @@ export function ref(name: string): Schema {
   return { $ref: `${name}#` };
 }
 
-/** All declared fields are always there; others may stand beside them. */
-export function rowSchema({ name, fields }: RowType<Fields>): Schema {
-  const properties = Object.fromEntries(
-    Object.entries(fields).map(([key, { schema }]) => [key, schema]),
-  );
-  return { $id: name, type: 'object', required: Object.keys(properties), properties };
+/** A schema of a row by its fields. */
+export interface RowSchema extends Schema {
+  readonly required: readonly string[];
+  readonly properties: Readonly<Record<string, Schema>>;
 }
 
-function isRow<F extends Fields>(type: RowType<F>, value: unknown): value is RowOf<RowType<F>> {
-  return isObject(value) && wrongField(type, value) === undefined;
+/** All declared fields are always there, but those that are optional; others may be there too. */
+export function rowSchema({ name, fields }: RowType<Fields>): RowSchema {
+  const entries = Object.entries(fields);
+  const properties = Object.fromEntries(entries.map(([key, { schema }]) => [key, schema]));
+  const required = entries.flatMap(([key, { isOptional }]) => (isOptional ? [] : [key]));
+  return { $id: name, type: 'object', required, properties };
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+export function isRow<F extends Fields>(
+  type: RowType<F>,
+  value: unknown,
+): value is RowOf<RowType<F>> {
+  return isRecord(value) && wrongField(type, value) === undefined;
 }
 
 function wrongField(
@@ -121,7 +142,7 @@ function wrongField(
 /** A reply as one row. @throws OperatorError EIO if it is none. */
 export function rowRead<F extends Fields>(type: RowType<F>, value: unknown): RowOf<RowType<F>> {
   if (isRow(type, value)) return value;
-  const wrong = isObject(value) ? `: ${wrongField(type, value)}` : '';
+  const wrong = isRecord(value) ? `: ${wrongField(type, value)}` : '';
   throw new OperatorError('EIO', `the daemon replied with no row of kind ${type.name}${wrong}`);
 }
 

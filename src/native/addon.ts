@@ -12,6 +12,7 @@ import addon, {
   type WaitingCalls,
 } from '#native';
 import { assert } from '../base/assert.ts';
+import { keysOf } from '../base/keys.ts';
 import { assertMayWait } from '../base/serving.ts';
 
 export type { BurstHandle, NativeError, PeerCredentials };
@@ -31,7 +32,7 @@ assert(
 export const native: Native = { ...addon, ...watchedCalls() };
 
 function watchedCalls(): WaitingCalls {
-  const names = Object.keys(addon.later) as (keyof WaitingCalls)[];
+  const names = keysOf(addon.later);
   const calls = names.map((name) => {
     const call = addon[name] as (...args: unknown[]) => unknown;
     const watched = (...args: unknown[]): unknown => {

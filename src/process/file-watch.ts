@@ -16,13 +16,13 @@ const OWN_FIGURES = ['/proc/self/status', '/proc/self/limits', '/proc/self/fd'];
 
 /** Replaces the calls, also where they have been imported by name. */
 export function watchFiles(): void {
-  const calls = fs as unknown as Record<string, unknown>;
-  for (const [name, call] of Object.entries(calls)) {
+  for (const [name, call] of Object.entries(fs)) {
     if (!name.endsWith('Sync') || typeof call !== 'function') continue;
-    calls[name] = Object.assign((...args: unknown[]): unknown => {
+    const watched = (...args: unknown[]): unknown => {
       if (!OWN_FIGURES.includes(String(args[0]))) assertMayWait(`fs.${name} ${args[0]}`);
       return Reflect.apply(call, fs, args);
-    }, call);
+    };
+    Reflect.set(fs, name, Object.assign(watched, call));
   }
   syncBuiltinESMExports();
 }

@@ -10,6 +10,8 @@
  * sections, and stable once released: dashboards and alert rules name them.
  */
 
+import { keysOf } from '../base/keys.ts';
+
 export const DROP_REASONS = {
   datapath: {
     runt: 'shorter than an Ethernet header, or than the header its type promises',
@@ -90,10 +92,10 @@ export type DropReason = DatapathDropReason | IpDropReason;
 /**
  * Datapath reasons in table order: a reason's position is its index in a worker's counter block.
  */
-export const DATAPATH_DROP_REASONS = Object.keys(DROP_REASONS.datapath) as DatapathDropReason[];
+export const DATAPATH_DROP_REASONS = keysOf(DROP_REASONS.datapath);
 
 /** IP layer reasons in table order. */
-export const IP_DROP_REASONS = Object.keys(DROP_REASONS.ip) as IpDropReason[];
+export const IP_DROP_REASONS = keysOf(DROP_REASONS.ip);
 
 const SENTENCES: ReadonlyMap<string, string> = new Map(
   Object.values(DROP_REASONS).flatMap((section) => Object.entries<string>(section)),

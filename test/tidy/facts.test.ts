@@ -26,6 +26,7 @@ const COMMON = new Set([
   'integer',
   'decimal',
   'truth',
+  'optional',
 ]);
 
 const model = sources(['src/model'], ['.ts']);

@@ -1,6 +1,7 @@
 /** The house rules that a program can check; each failure names the replacement. */
 
 import { deepEqual, ok } from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { type SourceFile, sources } from './source.ts';
 
@@ -96,6 +97,35 @@ test('the addon exports what src calls', () => {
     .join('\n');
   const unused = names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text));
   deepEqual(unused, TOOLS_OF_TESTS);
+});
+
+/** Files of one level: a listing is read at a glance. */
+const MAX_FOLDER_FILES = 17;
+
+test(`a folder has at most ${MAX_FOLDER_FILES} files: make drawers`, () => {
+  const counts = new Map<string, number>();
+  for (const { path } of typescript()) {
+    const folder = dirname(path);
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  deepEqual(
+    [...counts].filter(([, count]) => count > MAX_FOLDER_FILES),
+    [],
+  );
+});
+
+/** At the edges of what the compiler can know: results of generators, keys of records. */
+const MAX_CASTS = 24;
+
+test(`src has at most ${MAX_CASTS} casts: check the value, or declare its type`, () => {
+  const casts = code().flatMap(({ path, text }) => {
+    const plain = text
+      .replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+      .replace(/'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''")
+      .replace(/^(?:import|export) [^;]*? from '';$/gm, '');
+    return [...plain.matchAll(/[\w)\]}'] as (?!const\b)\w+/g)].map(([cast]) => `${path}: ${cast}`);
+  });
+  ok(casts.length > 0 && casts.length <= MAX_CASTS, casts.join('\n'));
 });
 
 test('every file of src opens with a comment that says its reason', () => {

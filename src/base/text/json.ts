@@ -109,6 +109,11 @@ const TOKENS = [
 const TOKEN = new RegExp(`[ \\t\\n\\r]*(?:${TOKENS.map((kind) => kind.source).join('|')})`, 'y');
 
 /** Recursive descent over the tokens of one text. */
+/** The text of a string token. */
+function textOf(token: string): string {
+  return JSON.parse(token);
+}
+
 class Reader {
   readonly #text: string;
   #place = 0;
@@ -152,7 +157,7 @@ class Reader {
     if (token === 'true') return true;
     if (token === 'false') return false;
     if (token === 'null') return null;
-    if (token.startsWith('"')) return JSON.parse(token) as string;
+    if (token.startsWith('"')) return textOf(token);
     if (/^[}\],:]/.test(token)) throw new SyntaxError(`${token} at character ${this.#place - 1}`);
     return numberOf(token);
   }
@@ -164,7 +169,7 @@ class Reader {
     for (;;) {
       if (!token.startsWith('"')) throw new SyntaxError(`a key is missing at ${this.#place}`);
       if (this.#next() !== ':') throw new SyntaxError(`: is missing at ${this.#place}`);
-      object[JSON.parse(token) as string] = this.value(depth + 1);
+      object[textOf(token)] = this.value(depth + 1);
       const separator = this.#next();
       if (separator === '}') return object;
       if (separator !== ',') throw new SyntaxError(`, or } is missing at ${this.#place}`);

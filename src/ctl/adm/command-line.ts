@@ -1,6 +1,8 @@
 /** What one run of `ipmpadm` stands on: the process around it, exit statuses, how it complains. */
+
 import { OperatorError } from '../../base/errors.ts';
 import { type JsonValue, jsonWrite } from '../../base/text/json.ts';
+import { isJsonObject } from '../../model/fields.ts';
 import type { ControlClient } from '../client.ts';
 import { COLOR, type Paint, PLAIN } from './paint.ts';
 import type { ParsedCommand, ParsedOptions } from './parse.ts';
@@ -84,9 +86,8 @@ export function rowsOf(value: JsonValue | undefined): Row[] {
 }
 
 export function rowOf(value: JsonValue | undefined): Row {
-  const isRow = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isRow) throw new OperatorError('EIO', 'the daemon replied with no row');
-  return value as Row;
+  if (!isJsonObject(value)) throw new OperatorError('EIO', 'the daemon replied with no row');
+  return value;
 }
 
 /** A list of sentences; empty if there is none. */

@@ -1,6 +1,7 @@
 /** kstats as Solaris shows them: a table under a head line, or with `-p` one statistic a line. */
 
 import type { JsonValue } from '../../base/text/json.ts';
+import { isJsonObject } from '../../model/fields.ts';
 import type { KstatPattern } from '../kstat-pattern.ts';
 import type { Row } from './views.ts';
 
@@ -20,7 +21,8 @@ export function selectKstats(rows: readonly Row[], pattern: KstatPattern): Selec
   return rows.flatMap((row) => {
     const { module, instance, name, data } = row;
     if (!pattern.matchesKstat(String(module), Number(instance), String(name))) return [];
-    const wanted = Object.entries(data as Row).filter(([key]) => pattern.matchesStatistic(key));
+    const statistics = isJsonObject(data) ? Object.entries(data) : [];
+    const wanted = statistics.filter(([key]) => pattern.matchesStatistic(key));
     const own = OF_THE_KSTAT.filter((key) => pattern.matchesStatistic(key));
     if (wanted.length + own.length === 0) return [];
     const lines = [

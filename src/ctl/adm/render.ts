@@ -3,7 +3,9 @@
  * it; with `-o` all on one line, the joints shown as `\`; with `-br` a table of columns. Pure:
  * rows in, text out.
  */
+
 import { Decimal, type JsonValue, jsonWrite } from '../../base/text/json.ts';
+import { isJsonObject } from '../../model/fields.ts';
 import { type Paint, visibleLength } from './paint.ts';
 import { list, memberWords, type Row, text, type View, words } from './views.ts';
 
@@ -127,8 +129,8 @@ function details(row: Row, shown: ReadonlySet<string | symbol>): string {
 
 /** RX and TX tables from the row's `statistics`, as `ip -s link` shows them. */
 function statisticsLines(row: Row): string[] {
-  const data = row.statistics as Row | undefined;
-  if (data === undefined) return ['no statistics'];
+  const data = row.statistics;
+  if (!isJsonObject(data)) return ['no statistics'];
   const pick = (title: string, names: readonly string[], keys: readonly string[]): string[] => {
     const table = renderTable([
       [title, ...names],

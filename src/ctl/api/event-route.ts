@@ -21,6 +21,11 @@ const ENDING_MS = 5000;
 /** `run-number`, as the stream gives it. */
 const EVENT_ID = /^[0-9a-z]{1,32}-\d{1,15}$/;
 
+/** The query, as its schema lets it pass. */
+interface EventRequest {
+  Querystring: EventFilter & { readonly after?: string };
+}
+
 export interface EventRouteOptions {
   readonly hub: EventHub;
   readonly clients: Clients;
@@ -29,7 +34,7 @@ export interface EventRouteOptions {
 
 export function addEvents(app: FastifyInstance, options: EventRouteOptions): void {
   const { hub, clients, heartbeatMs } = options;
-  app.get(EVENT_STREAM.path, { schema: EVENT_STREAM.schema }, (request, reply) => {
+  app.get<EventRequest>(EVENT_STREAM.path, { schema: EVENT_STREAM.schema }, (request, reply) => {
     const isRoot = clients.credentialsOf(request.socket)?.uid === 0;
     if (hub.size >= STREAMS_MAX - (isRoot ? 0 : STREAMS_KEPT_FOR_ROOT)) {
       throw new OperatorError('EAGAIN', 'too many event streams at one time', 'try again');
@@ -38,7 +43,7 @@ export function addEvents(app: FastifyInstance, options: EventRouteOptions): voi
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    const stream = hub.open(sinkOf(raw), request.query as EventFilter, after);
+    const stream = hub.open(sinkOf(raw), request.query, after);
     // Events may be hours apart: silence is not idleness here.
     raw.setTimeout(heartbeatMs, () => stream.handleSilence());
     raw.on('drain', () => stream.pump());
@@ -48,8 +53,8 @@ export function addEvents(app: FastifyInstance, options: EventRouteOptions): voi
 }
 
 /** What the client has seen last: its header, as browsers send it, or `?after=`. */
-function lastEventId(request: FastifyRequest): string | undefined {
-  const given = request.headers['last-event-id'] ?? (request.query as { after?: string }).after;
+function lastEventId(request: FastifyRequest<EventRequest>): string | undefined {
+  const given = request.headers['last-event-id'] ?? request.query.after;
   if (given === undefined || given === '') return undefined;
   if (typeof given === 'string' && EVENT_ID.test(given)) return given;
   const hint = 'an id as the stream gives it, such as 5f3a9c1e-42';

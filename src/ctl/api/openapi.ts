@@ -9,10 +9,13 @@ import { OPENAPI } from './plain-routes.ts';
 
 /** What may stand in a path under each name. */
 const PATH_PARAMETERS: Readonly<Record<'name' | 'ifname' | 'address' | 'dst', Schema>> = {
-  name: { ...NAME, description: 'name of the group' },
-  ifname: { ...NAME, description: 'name of the interface' },
-  address: { ...ADDRESS_OR_PREFIX, description: 'the address; a slash in it is written as %2F' },
-  dst: { ...ADDRESS, description: 'address of the neighbour' },
+  name: { ...NAME.schema, description: 'name of the group' },
+  ifname: { ...NAME.schema, description: 'name of the interface' },
+  address: {
+    ...ADDRESS_OR_PREFIX.schema,
+    description: 'the address; a slash in it is written as %2F',
+  },
+  dst: { ...ADDRESS.schema, description: 'address of the neighbour' },
 };
 
 const ROLE_SENTENCES = {

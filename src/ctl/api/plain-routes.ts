@@ -28,8 +28,8 @@ export const EVENT_STREAM: PlainRoute = {
       'subscriber reads too slowly.',
     querystring: closed(
       {
-        group: { ...NAME, description: 'only events of this group' },
-        ifname: { ...NAME, description: 'only events of this interface' },
+        group: { ...NAME.schema, description: 'only events of this group' },
+        ifname: { ...NAME.schema, description: 'only events of this interface' },
         event: {
           type: 'string',
           maxLength: 32,

@@ -1,9 +1,12 @@
 /** The routes that change something: configuration (root, with `?save=`), and operation. */
 
-import type { ChangeRequest, NewNeighbor, Settings } from '../backend.ts';
-import type { ApiCall, ApiRoute, Method } from '../route.ts';
+import { optional } from '../../model/fields.ts';
+import type { ChangeRequest } from '../backend.ts';
+import { type ApiCall, type ApiRoute, callWith, type Method } from '../route.ts';
 import {
   ADDRESS,
+  type Body,
+  bodyOf,
   closed,
   LLADDR,
   MEMBER_NAMES,
@@ -26,24 +29,31 @@ const SAVE_QUERY = closed(
   [],
 );
 
-/** A change of the configuration; what a body brings is in `rest`. */
+/** A change of the configuration. */
 function change(
   id: string,
   method: Method,
   path: string,
   summary: string,
   handle: (call: ApiCall, request: ChangeRequest) => Promise<void>,
-  rest: Pick<ApiRoute, 'body' | 'location'> = {},
 ): ApiRoute {
   return {
-    id,
-    method,
-    path,
-    role: 'root',
-    summary,
-    query: SAVE_QUERY,
-    ...rest,
+    ...{ id, method, path, role: 'root', summary, query: SAVE_QUERY },
     handle: (call) => handle(call, { by: call.by, save: call.query.save === 'true' }),
+  };
+}
+
+/** The same with a body; `location` is the path of what it makes. */
+function changeBy<B>(
+  body: Body<B>,
+  [id, method, path, summary]: readonly [string, Method, string, string],
+  handle: (call: ApiCall<B>, request: ChangeRequest) => Promise<void>,
+  location?: (call: ApiCall<B>) => string,
+): ApiRoute {
+  return {
+    ...change(id, method, path, summary, (call, by) => handle(callWith(body, call), by)),
+    body: body.schema,
+    ...(location && { location: (call: ApiCall) => location(callWith(body, call)) }),
   };
 }
 
@@ -63,19 +73,12 @@ function location(...parts: readonly unknown[]): string {
 }
 
 const GROUPS: readonly ApiRoute[] = [
-  change(
-    'createGroup',
-    'POST',
-    '/v1/groups',
-    'Create a group',
-    ({ backend, body }, request) => {
-      const { name, interfaces = [] } = body as { name: string; interfaces?: string[] };
-      return backend.createGroup(name, interfaces, request);
-    },
-    {
-      body: closed({ name: NAME, interfaces: MEMBER_NAMES }, ['name']),
-      location: ({ body }) => location('groups', body.name),
-    },
+  changeBy(
+    bodyOf({ name: NAME, interfaces: optional(MEMBER_NAMES) }),
+    ['createGroup', 'POST', '/v1/groups', 'Create a group'],
+    ({ backend, body: { name, interfaces = [] } }, request) =>
+      backend.createGroup(name, interfaces, request),
+    ({ body }) => location('groups', body.name),
   ),
   change(
     'deleteGroup',
@@ -84,23 +87,21 @@ const GROUPS: readonly ApiRoute[] = [
     'Delete a group without members',
     ({ backend, parameters }, request) => backend.deleteGroup(parameters.name, request),
   ),
-  change(
-    'renameGroup',
-    'POST',
-    '/v1/groups/:name/rename',
-    'Give a group another name; its device and its kstat keep theirs',
+  changeBy(
+    bodyOf({ to: NAME }),
+    [
+      'renameGroup',
+      'POST',
+      '/v1/groups/:name/rename',
+      'Give a group another name; its device and its kstat keep theirs',
+    ],
     ({ backend, parameters, body }, request) =>
-      backend.renameGroup(parameters.name, body.to as string, request),
-    { body: closed({ to: NAME }) },
+      backend.renameGroup(parameters.name, body.to, request),
   ),
-  change(
-    'setGroup',
-    'PATCH',
-    '/v1/groups/:name',
-    'Change keys of a group’s configuration',
-    ({ backend, parameters, body }, request) =>
-      backend.setGroup(parameters.name, body as Settings, request),
-    { body: settingsOf(settingKeys(GROUP_SETTINGS)) },
+  changeBy(
+    settingsOf(settingKeys(GROUP_SETTINGS)),
+    ['setGroup', 'PATCH', '/v1/groups/:name', 'Change keys of a group’s configuration'],
+    ({ backend, parameters, body }, request) => backend.setGroup(parameters.name, body, request),
   ),
   change(
     'addMember',
@@ -121,24 +122,20 @@ const GROUPS: readonly ApiRoute[] = [
 ];
 
 const INTERFACES: readonly ApiRoute[] = [
-  change(
-    'createInterface',
-    'POST',
-    '/v1/interfaces',
-    'Create an interface: on an uplink, in a bridge, or a TAP that somebody else wires',
-    ({ backend, body }, request) => {
-      const given = body as { name: string; uplink?: string; bridge?: string; standby?: boolean };
-      const { name, uplink = null, bridge = null, standby = false } = given;
-      return backend.createInterface({ name, uplink, bridge, standby }, request);
-    },
-    {
-      body: {
-        ...closed({ name: NAME, uplink: NAME, bridge: NAME, standby: SWITCH }, ['name']),
-        not: { required: ['uplink', 'bridge'] },
-        'x-allowed': 'uplink or bridge, not both',
-      },
-      location: ({ body }) => location('interfaces', body.name),
-    },
+  changeBy(
+    bodyOf(
+      { name: NAME, uplink: optional(NAME), bridge: optional(NAME), standby: optional(SWITCH) },
+      { not: { required: ['uplink', 'bridge'] }, 'x-allowed': 'uplink or bridge, not both' },
+    ),
+    [
+      'createInterface',
+      'POST',
+      '/v1/interfaces',
+      'Create an interface: on an uplink, in a bridge, or a TAP that somebody else wires',
+    ],
+    ({ backend, body: { name, uplink = null, bridge = null, standby = false } }, request) =>
+      backend.createInterface({ name, uplink, bridge, standby }, request),
+    ({ body }) => location('interfaces', body.name),
   ),
   change(
     'deleteInterface',
@@ -147,14 +144,16 @@ const INTERFACES: readonly ApiRoute[] = [
     'Delete an interface; a member leaves its group first',
     ({ backend, parameters }, request) => backend.deleteInterface(parameters.ifname, request),
   ),
-  change(
-    'setInterface',
-    'PATCH',
-    '/v1/interfaces/:ifname',
-    'Change keys of an interface’s configuration',
+  changeBy(
+    settingsOf(settingKeys(INTERFACE_SETTINGS)),
+    [
+      'setInterface',
+      'PATCH',
+      '/v1/interfaces/:ifname',
+      'Change keys of an interface’s configuration',
+    ],
     ({ backend, parameters, body }, request) =>
-      backend.setInterface(parameters.ifname, body as Settings, request),
-    { body: settingsOf(settingKeys(INTERFACE_SETTINGS)) },
+      backend.setInterface(parameters.ifname, body, request),
   ),
   operation('offline', 'Take an interface out of use; others take over', (call) =>
     call.backend.offlineInterface(call.parameters.ifname, call.by),
@@ -168,18 +167,12 @@ const INTERFACES: readonly ApiRoute[] = [
 ];
 
 const ADDRESSES: readonly ApiRoute[] = [
-  change(
-    'addAddress',
-    'POST',
-    '/v1/groups/:name/addresses',
-    'Add a data address to a group',
+  changeBy(
+    bodyOf({ address: PREFIX }),
+    ['addAddress', 'POST', '/v1/groups/:name/addresses', 'Add a data address to a group'],
     ({ backend, parameters, body }, request) =>
-      backend.addAddress(parameters.name, body.address as string, request),
-    {
-      body: closed({ address: PREFIX }),
-      location: ({ parameters, body }) =>
-        location('groups', parameters.name, 'addresses', body.address),
-    },
+      backend.addAddress(parameters.name, body.address, request),
+    ({ parameters, body }) => location('groups', parameters.name, 'addresses', body.address),
   ),
   change(
     'deleteAddress',
@@ -189,18 +182,18 @@ const ADDRESSES: readonly ApiRoute[] = [
     ({ backend, parameters: { name, address } }, request) =>
       backend.deleteAddress(name, address, request),
   ),
-  change(
-    'addTestAddress',
-    'POST',
-    '/v1/interfaces/:ifname/test-addresses',
-    'Add a test address to an interface',
+  changeBy(
+    bodyOf({ address: PREFIX }),
+    [
+      'addTestAddress',
+      'POST',
+      '/v1/interfaces/:ifname/test-addresses',
+      'Add a test address to an interface',
+    ],
     ({ backend, parameters, body }, request) =>
-      backend.addTestAddress(parameters.ifname, body.address as string, request),
-    {
-      body: closed({ address: PREFIX }),
-      location: ({ parameters, body }) =>
-        location('interfaces', parameters.ifname, 'test-addresses', body.address),
-    },
+      backend.addTestAddress(parameters.ifname, body.address, request),
+    ({ parameters, body }) =>
+      location('interfaces', parameters.ifname, 'test-addresses', body.address),
   ),
   change(
     'deleteTestAddress',
@@ -213,24 +206,17 @@ const ADDRESSES: readonly ApiRoute[] = [
 ];
 
 const NEIGHBORS: readonly ApiRoute[] = [
-  change(
-    'addNeighbor',
-    'POST',
-    '/v1/groups/:name/neighbors',
-    'Add a static neighbour, or one that is answered for on the wire (proxy)',
-    ({ backend, parameters, body }, request) => {
-      const {
-        dst,
-        lladdr,
-        proxy = false,
-      } = body as Pick<NewNeighbor, 'dst' | 'lladdr'> & Partial<NewNeighbor>;
-      return backend.addNeighbor(parameters.name, { dst, lladdr, proxy }, request);
-    },
-    {
-      body: closed({ dst: ADDRESS, lladdr: LLADDR, proxy: SWITCH }, ['dst', 'lladdr']),
-      location: ({ parameters, body }) =>
-        location('groups', parameters.name, 'neighbors', body.dst),
-    },
+  changeBy(
+    bodyOf({ dst: ADDRESS, lladdr: LLADDR, proxy: optional(SWITCH) }),
+    [
+      'addNeighbor',
+      'POST',
+      '/v1/groups/:name/neighbors',
+      'Add a static neighbour, or one that is answered for on the wire (proxy)',
+    ],
+    ({ backend, parameters, body: { dst, lladdr, proxy = false } }, request) =>
+      backend.addNeighbor(parameters.name, { dst, lladdr, proxy }, request),
+    ({ parameters, body }) => location('groups', parameters.name, 'neighbors', body.dst),
   ),
   change(
     'deleteNeighbor',

@@ -9,8 +9,8 @@ import { FILE_BYTES_MAX } from '../../model/limits.ts';
 import type { KstatRecord } from '../../stats/kstat.ts';
 import type { ControlBackend } from '../backend.ts';
 import { kstatPatternParse } from '../kstat-pattern.ts';
-import { type ApiRoute, routeName } from '../route.ts';
-import { arrayOf, closed, FILE_NAME, fileText } from '../schema.ts';
+import { type ApiRoute, callWith, routeName } from '../route.ts';
+import { arrayOf, bodyOf, closed, FILE_NAME, fileText } from '../schema.ts';
 import { CHANGES } from './routes-change.ts';
 
 /** The file's text as JSON: each line break and quote takes two bytes; and the rest of the body. */
@@ -93,6 +93,8 @@ const READS: readonly ApiRoute[] = [
   ),
 ];
 
+const CHECK_BODY = bodyOf({ file: FILE_NAME, text: fileText(FILE_BYTES_MAX) });
+
 const CONFIGURATION: readonly ApiRoute[] = [
   {
     id: 'checkConfig',
@@ -100,11 +102,12 @@ const CONFIGURATION: readonly ApiRoute[] = [
     path: '/v1/config/check',
     role: 'root',
     summary: 'Check the text of a configuration file; nothing changes',
-    body: closed({ file: FILE_NAME, text: fileText(FILE_BYTES_MAX) }),
+    body: CHECK_BODY.schema,
     bodyBytesMax: FILE_BODY_BYTES_MAX,
     reply: ref('ConfigCheck'),
-    handle: ({ backend, body }) => {
-      const { file, text } = body as { file: string; text: string };
+    handle: (call) => {
+      const { backend, body } = callWith(CHECK_BODY, call);
+      const { file, text } = body;
       if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
         const message = `the file is larger than ${FILE_BYTES_MAX / 1024} KiB`;
         throw new OperatorError('EMSGSIZE', message);

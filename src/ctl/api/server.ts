@@ -33,13 +33,7 @@ import { EventHub } from './events.ts';
 import { METRICS_TYPE } from './metrics-listener.ts';
 import { addDocument, routeSchema, successStatus } from './openapi.ts';
 import { HEALTHZ, METRICS, READYZ } from './plain-routes.ts';
-import {
-  refusalOfFindings,
-  refuse,
-  refuseBrokenRequest,
-  refuseExpectation,
-  type SchemaFinding,
-} from './refusal.ts';
+import { refusalOfFindings, refuse, refuseBrokenRequest, refuseExpectation } from './refusal.ts';
 import { ROUTES } from './routes.ts';
 import type { SharedText } from './shared-text.ts';
 import { type PeerCredentials, SocketPlace } from './socket.ts';
@@ -122,7 +116,7 @@ function holdConnections({ server }: FastifyInstance, options: ControlServerOpti
   const serveConnection = takeListeners(server, 'connection');
   const serveRequest = takeListeners(server, 'request');
   // An option of net.createServer that http.createServer does not pass on: nothing is read yet.
-  (server as unknown as { pauseOnConnect: boolean }).pauseOnConnect = true;
+  Reflect.set(server, 'pauseOnConnect', true);
   const clients = new Clients(options.peerCredentials, options.after, {
     serve: (socket) => {
       serveConnection(socket);
@@ -161,8 +155,7 @@ function makeApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     },
     clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket),
     frameworkErrors: (error, request, reply) => refuse(error, request, reply, log),
-    schemaErrorFormatter: (findings, where) =>
-      refusalOfFindings(findings as readonly SchemaFinding[], where),
+    schemaErrorFormatter: (findings, where) => refusalOfFindings(findings, where),
     schemaController: NO_COMPILERS,
   });
 }
@@ -189,7 +182,7 @@ function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clien
       log?.warn({ uid, more }, `refused: not permitted, ${more} times more`),
     );
     for (const route of ROUTES) {
-      app.route({
+      app.route<ApiRequest>({
         method: route.method,
         url: route.path,
         schema: routeSchema(route),
@@ -212,12 +205,19 @@ function refuseWrites(app: FastifyInstance): void {
   }
 }
 
+/** What the schemas of a route let pass. */
+interface ApiRequest {
+  Params: ApiCall['parameters'];
+  Querystring: ApiCall['query'];
+  Body: ApiCall['body'] | undefined;
+}
+
 /** Refuses who may not use the route; the body has not been read yet. */
 async function permit(
   route: ApiRoute,
   { operatorGid, log, lines }: ControlServerOptions & { lines: LineLimit<number | undefined> },
   clients: Clients,
-  request: FastifyRequest,
+  request: Pick<FastifyRequest, 'socket' | 'url'>,
 ): Promise<void> {
   const by = clients.credentialsOf(request.socket);
   // Who the operators are is looked up only where it matters.
@@ -231,7 +231,7 @@ async function permit(
   throw new OperatorError('EPERM', `${action} is not permitted to user ${by?.uid ?? '?'}`, hint);
 }
 
-function actionOf(route: ApiRoute, request: FastifyRequest): string {
+function actionOf(route: ApiRoute, request: Pick<FastifyRequest, 'url'>): string {
   return `${route.method} ${request.url.slice(0, 100)}`;
 }
 
@@ -239,7 +239,7 @@ async function serve(
   route: ApiRoute,
   { backend, log }: ControlServerOptions,
   clients: Clients,
-  request: FastifyRequest,
+  request: FastifyRequest<ApiRequest>,
   reply: FastifyReply,
 ): Promise<unknown> {
   const by = clients.credentialsOf(request.socket);
@@ -249,8 +249,8 @@ async function serve(
   }
   const call: ApiCall = {
     backend,
-    parameters: request.params as ApiCall['parameters'],
-    query: request.query as ApiCall['query'],
+    parameters: request.params,
+    query: request.query,
     body: bodyOf(route, request),
     by,
   };
@@ -277,8 +277,8 @@ async function rowsWrite(rows: readonly unknown[]): Promise<string> {
 }
 
 /** What is sent without need must be empty: a body that is ignored would look as if it counted. */
-function bodyOf(route: ApiRoute, request: FastifyRequest): ApiCall['body'] {
-  const body = (request.body ?? {}) as ApiCall['body'];
+function bodyOf(route: ApiRoute, request: FastifyRequest<ApiRequest>): ApiCall['body'] {
+  const body = request.body ?? {};
   const isEmpty = typeof body === 'object' && Object.keys(body).length === 0;
   if (route.body === undefined && !isEmpty) {
     throw new OperatorError('EINVAL', `${actionOf(route, request)} takes no body`);

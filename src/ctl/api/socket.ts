@@ -7,11 +7,13 @@
  * Refused: a directory that others may write to, and anything at either place that is not a socket
  * of ours. A socket on which somebody listens is left alone.
  */
+
 import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, messageOf, OperatorError } from '../../base/errors.ts';
+import { isRecord } from '../../base/keys.ts';
 import type { Credentials } from '../backend.ts';
 
 /** The credentials of the peer at the other end of a connected Unix socket. */
@@ -148,8 +150,9 @@ export function credentialsOf(
 ): Credentials | undefined {
   // Node has no public way to a socket's descriptor; this property has been there since its
   // beginnings.
-  const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd;
-  if (fd === undefined || fd < 0) return undefined;
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd = isRecord(handle) ? handle.fd : undefined;
+  if (typeof fd !== 'number' || fd < 0) return undefined;
   try {
     return peerCredentials(fd);
   } catch {

@@ -15,6 +15,7 @@
  */
 
 import { type ErrorCode, OperatorError } from '../../base/errors.ts';
+import { keysOf } from '../../base/keys.ts';
 import type { HostLog } from '../../process/log.ts';
 import type { LinkRecord, LinkSettings, RouteSettings } from '../kernel/records.ts';
 import { isRoute, routeFamily } from '../kernel/route-key.ts';
@@ -73,7 +74,7 @@ export class Changes {
     this.#undo.adopt(holder);
     const before: Record<string, number | boolean> = {};
     const after: Record<string, number | boolean> = {};
-    for (const key of Object.keys(wanted) as (keyof LinkSettings)[]) {
+    for (const key of keysOf(wanted)) {
       const value = wanted[key];
       if (value === undefined || value === link[key]) continue;
       before[key] = link[key];

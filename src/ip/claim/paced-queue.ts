@@ -31,7 +31,7 @@ export class PacedQueue<T> {
   handleTime(nowMs: number): void {
     if (nowMs < this.#atMs) return;
     while (this.#done < this.#items.length && this.#pace.hasRoom(false, nowMs)) {
-      this.#send(this.#items[this.#done++] as T);
+      this.#send(this.#items[this.#done++]!);
       this.#pace.noteSent();
     }
     if (this.#done < this.#items.length) return;

@@ -130,7 +130,7 @@ function steer(ctx: IpmpContext, group: IpmpGroup): void {
   }
   const activeNics = new Set(grp.active.map((member) => member.nic));
   for (let ordinal = 0; ordinal < MAX_GROUP_MEMBERS; ordinal++) {
-    const nic = steered.slots[ordinal] as number;
+    const nic = steered.slots[ordinal]!;
     if (nic >= 0 && !activeNics.has(nic)) setSlot(ctx, group, ordinal, cast);
   }
 }

@@ -32,7 +32,7 @@ export function emptiest(counts: readonly number[]): number {
   let best = -1;
   let bestCount = Number.POSITIVE_INFINITY;
   for (let i = 0; i < counts.length; i++) {
-    const count = counts[i] as number;
+    const count = counts[i]!;
     if (count < bestCount) {
       best = i;
       bestCount = count;
@@ -46,7 +46,7 @@ export function fullest(counts: readonly number[]): number {
   let best = -1;
   let bestCount = -1;
   for (let i = 0; i < counts.length; i++) {
-    const count = counts[i] as number;
+    const count = counts[i]!;
     if (count > bestCount) {
       best = i;
       bestCount = count;
@@ -71,15 +71,15 @@ export function planChange(
   for (let i = 0; i < homeless; i++) {
     const to = emptiest(now);
     placements.push(to);
-    now[to] = (now[to] as number) + 1;
+    now[to] = now[to]! + 1;
   }
   const steals: Steal[] = [];
   for (const to of newcomers) {
     for (;;) {
       const from = fullest(now);
-      if ((now[to] as number) + 1 >= (now[from] as number)) break;
-      now[from] = (now[from] as number) - 1;
-      now[to] = (now[to] as number) + 1;
+      if (now[to]! + 1 >= now[from]!) break;
+      now[from] = now[from]! - 1;
+      now[to] = now[to]! + 1;
       steals.push({ from, to });
     }
   }
@@ -89,6 +89,6 @@ export function planChange(
 /** After member `lost` has lost an address: who gives it one, or undefined (rule 3). */
 export function planRemoval(counts: readonly number[], lost: number): Steal | undefined {
   const from = fullest(counts);
-  if (from < 0 || (counts[from] as number) <= (counts[lost] as number) + 1) return undefined;
+  if (from < 0 || counts[from]! <= counts[lost]! + 1) return undefined;
   return { from, to: lost };
 }

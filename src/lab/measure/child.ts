@@ -3,12 +3,17 @@
 import type { ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isRecord } from '../../base/keys.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** A message on the channel: what it is, and whatever belongs to it. */
 export interface Message {
   readonly kind: string;
   readonly [key: string]: unknown;
+}
+
+function isMessage(value: unknown): value is Message {
+  return isRecord(value) && typeof value.kind === 'string';
 }
 
 /** Ours: an answer of a measuring program takes milliseconds, on a crowded machine seconds. */
@@ -21,7 +26,7 @@ export function sendToParent(message: Message): void {
 
 /** In a measuring program: calls `handle` for each message; the end of the parent is ours too. */
 export function onParentMessage(handle: (message: Message) => void): void {
-  process.on('message', (message) => handle(message as Message));
+  process.on('message', (message) => isMessage(message) && handle(message));
   process.on('disconnect', () => process.exit(0));
 }
 
@@ -50,7 +55,7 @@ export class MeasuringChild {
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4000);
     });
-    this.#process.on('message', (message) => this.#deliver(message as Message));
+    this.#process.on('message', (message) => isMessage(message) && this.#deliver(message));
     this.#process.on('close', (status) => this.#fail(`has ended (${status}): ${this.#stderr}`));
   }
 
