@@ -138,8 +138,8 @@ describe('a device is missing at the start', () => {
     });
     try {
       await host.waitForState('net0', 'ok');
-      const { state, cause } = await host.daemon.interface('net1');
-      equal(state, 'absent', cause);
+      const { state, cause_text } = await host.daemon.interface('net1');
+      equal(state, 'absent', cause_text);
       match(host.daemon.log, /"event":"device-refused","device":"net1","code":"EBUSY"/);
       await host.workspace.ip('host', ['address del 192.0.2.99/24 dev eth1']);
       await expectWhole(host);

@@ -39,9 +39,9 @@ describe('a start with what cannot be had', () => {
   });
 
   test('[contract 3.5] a NIC that is in use is not called absent', async () => {
-    const { state, cause } = await host.daemon.interface('net1');
+    const { state, cause_text } = await host.daemon.interface('net1');
     equal(state, 'absent');
-    match(cause, /^eth1 is used by the host itself: 203\.0\.113\.5\/24.* \(EBUSY\)$/);
+    match(cause_text, /^eth1 is used by the host itself: 203\.0\.113\.5\/24.* \(EBUSY\)$/);
     await host.workspace.ip('host', [`address del ${OWN} dev eth1`]);
     await host.waitForState('net1', 'ok');
   });
