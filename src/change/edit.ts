@@ -1,7 +1,7 @@
 /**
  * What operators may change, as the control surface asks for it. A change of the configuration is
  * a few edits of it: refused here where IPMP has an errno for it (docs/law.md rows 11 to 30,
- * contract 4), else by the check of the configuration, else by whoever carries it out. What
+ * contract 4), else by the check of the configuration, else by the part that carries it out. What
  * operates on the living objects alone (offline, online, activate) goes to the system at once.
  */
 

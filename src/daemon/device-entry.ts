@@ -16,7 +16,7 @@ export interface Steps {
 /** What the host has opened. */
 export interface Opened {
   readonly fds: readonly number[];
-  /** The workers have it: the system is told, and what else an open device needs is done. */
+  /** The workers have it: hands it to the system, and does what else an open device needs. */
   ready(): void | Promise<void>;
 }
 

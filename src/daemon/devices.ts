@@ -1,8 +1,8 @@
 /**
  * The life (host/port/life.ts) of devices, NICs and groups alike, with the workers and the system.
  *
- *   open    host opens ──> workers take the descriptors ──> the system is told
- *   close   the system is told ──> workers let go ──> host closes
+ *   open    host opens ──> workers take the descriptors ──> the system adds it
+ *   close   the system drops it ──> workers let go ──> host closes
  *
  * The order is the rule: the system never has a device that the workers do not have, and no
  * descriptor is closed while a worker may touch it. A device that is absent or refused is a normal

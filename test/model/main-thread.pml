@@ -24,13 +24,13 @@
 #define HOLDS 1
 #endif
 
-#define NOBODY 255
+#define NO_TASK 255
 #define PROMPT 0
 #define HUNG 1
 
-byte processor = NOBODY;    /* the task that runs on the main thread */
-byte kernel_lock = NOBODY;
-byte worker = NOBODY;       /* of a mutant, in which all calls share one thread */
+byte processor = NO_TASK;    /* the task that runs on the main thread */
+byte kernel_lock = NO_TASK;
+byte worker = NO_TASK;       /* of a mutant, in which all calls share one thread */
 
 byte questions_answered = 0;
 bool driver_answered[2];
@@ -38,8 +38,8 @@ bool reader_served[2];
 bool lock_answered = false;
 bool changed = false;
 
-#define TURN      atomic { processor == NOBODY -> processor = _pid };
-#define END_TURN  processor = NOBODY;
+#define TURN      atomic { processor == NO_TASK -> processor = _pid };
+#define END_TURN  processor = NO_TASK;
 
 /* A thread of its own for each call. */
 #define TAKE_THREAD
@@ -51,8 +51,8 @@ inline kernel_call()
 {
   boundary();
 end_kept_waiting:
-  atomic { kernel_lock == NOBODY -> kernel_lock = _pid };
-  kernel_lock = NOBODY;
+  atomic { kernel_lock == NO_TASK -> kernel_lock = _pid };
+  kernel_lock = NO_TASK;
   lock_answered = true
 }
 
@@ -77,9 +77,9 @@ active proctype Others()
   byte n = 0;
   do
   :: n < HOLDS ->
-     atomic { kernel_lock == NOBODY -> kernel_lock = _pid };
+     atomic { kernel_lock == NO_TASK -> kernel_lock = _pid };
      if
-     :: kernel_lock = NOBODY
+     :: kernel_lock = NO_TASK
      :: skip;
 end_keeps_it:
         false

@@ -317,7 +317,7 @@ const MAIN_THREAD: readonly Mutant[] = [
     [
       replacement(
         '#define TAKE_THREAD\n',
-        '#define TAKE_THREAD atomic { worker == NOBODY -> worker = _pid };\n',
+        '#define TAKE_THREAD atomic { worker == NO_TASK -> worker = _pid };\n',
       ),
     ],
     { ...ON_MAIN, search: 'served' },

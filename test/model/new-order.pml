@@ -40,7 +40,7 @@
 #define RIVALS 0
 #endif
 
-#define NOBODY 255
+#define NO_TASK 255
 #define ROUNDS 2            /* of one reading; the code has 3 */
 #define OPERATIONS (3 + READERS + LINK_READERS + (1 + JOINERS + RIVALS) * NICS)
 
@@ -50,7 +50,7 @@
 #define NIC_IPSQ(n) (2 + n)
 #define LINK_KSTAT(n) (2 + NICS + n)
 #define LOCKS (2 + 2 * NICS)
-byte owner[LOCKS] = NOBODY;
+byte owner[LOCKS] = NO_TASK;
 chan queue[LOCKS] = [OPERATIONS] of { byte };
 
 /* Kstats, by their locks: found in the chain; read no more. */
@@ -76,13 +76,13 @@ bool illgrp = false;        /* and has its group */
 
 byte finished = 0;
 
-byte inside = NOBODY;       /* the task in the region of the global ill lock */
+byte inside = NO_TASK;       /* the task in the region of the global ill lock */
 #ifdef REGION_AS_LOCK
-#define REGION     atomic { inside == NOBODY -> inside = _pid };
-#define END_REGION inside = NOBODY;
+#define REGION     atomic { inside == NO_TASK -> inside = _pid };
+#define END_REGION inside = NO_TASK;
 #else
 #define REGION     atomic { inside = _pid;
-#define END_REGION inside = NOBODY };
+#define END_REGION inside = NO_TASK };
 #endif
 
 #define WRITER_LOCK(n) (member[n] || joining[n] -> GROUP_IPSQ : NIC_IPSQ(n))
@@ -106,7 +106,7 @@ inline enqueue(lock)
   atomic {
     boundary();
     if
-    :: owner[lock] == NOBODY -> owner[lock] = _pid
+    :: owner[lock] == NO_TASK -> owner[lock] = _pid
     :: else -> queue[lock] ! _pid
     fi
   }
@@ -126,7 +126,7 @@ inline release(lock)
     assert(owner[lock] == _pid);
     if
     :: nempty(queue[lock]) -> queue[lock] ? owner[lock]
-    :: empty(queue[lock]) -> owner[lock] = NOBODY
+    :: empty(queue[lock]) -> owner[lock] = NO_TASK
     fi
   }
 }
@@ -402,8 +402,8 @@ proctype DeleteGroup()
 inline audit()
 {
   for (i : 0 .. NICS) { assert(refs[i] == 0); assert(freed[i]) };
-  for (i : 0 .. LOCKS - 1) { assert(owner[i] == NOBODY); assert(empty(queue[i])) };
-  assert(inside == NOBODY)
+  for (i : 0 .. LOCKS - 1) { assert(owner[i] == NO_TASK); assert(empty(queue[i])) };
+  assert(inside == NO_TASK)
 }
 
 init

@@ -116,7 +116,7 @@ const plain = (uid: number): Who => ({ uid, gid: uid, groups: [] });
 /** The clients that ask while 64 are stuck. */
 const OTHERS = [ROOT, plain(60_777)];
 
-/** Asks as `who` every so often until `isOver`, and returns how long each answer took. */
+/** Sends requests of one user until `isOver`; returns how long each answer took, ms. */
 async function timesOf(host: TestHost, who: Who, isOver: () => boolean): Promise<number[]> {
   const open = (path: string) => connectAs(who, path);
   const times: number[] = [];

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../tidy/source.ts';
 
-/** One field of a `show`, and the words that it may have; none: any value. */
+/** One field of a `show`, and its closed list of words; an empty list allows any value. */
 export interface ContractField {
   readonly name: string;
   readonly words: readonly string[];

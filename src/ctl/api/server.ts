@@ -194,7 +194,7 @@ function addApiRoutes(app: FastifyInstance, options: ControlServerOptions, clien
   });
 }
 
-/** kstats cannot be written, by nobody (docs/law.md row 110); said before a body is read. */
+/** No user can write kstats (docs/law.md row 110): refused before a body is read. */
 function refuseWrites(app: FastifyInstance): void {
   const method = ['POST', 'PUT', 'PATCH', 'DELETE'];
   const onRequest = async (): Promise<void> => {

@@ -35,7 +35,7 @@ import { LinkTracker } from './link-tracker.ts';
 import { yieldConnected } from './shadowing.ts';
 import { interfaceBehind } from './tap.ts';
 
-/** What the interfaces need; the mirror tells them what it hears. */
+/** What the interfaces need; the mirror calls their handlers. */
 export interface InterfacesOptions {
   readonly context: AttachContext;
   readonly serial: Serial;
@@ -152,7 +152,7 @@ export class Interfaces {
     }
   }
 
-  /** The mirror tells of the ports of a bridge. */
+  /** The ports of a bridge have changed. */
   handlePorts(bridge: string): void {
     for (const one of this.#all.values()) {
       if (one.spec.bridge !== bridge || one.state !== 'open') continue;

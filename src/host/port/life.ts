@@ -2,7 +2,7 @@
  * The life of a device as a table: of a NIC and of a group's device on the host's side
  * (interfaces.ts, group/devices.ts), and of either with the workers (daemon/devices.ts).
  *
- * `-`: the state alone changes. `*`: it changes, and a step begins or the level above is told.
+ * `-`: the state alone changes. `*`: it changes, and a step begins or the level above is called.
  * `.`: nothing changes. `!`: impossible.
  *
  *            open      opened   refused   news      lost     close     closed    forget

@@ -207,7 +207,7 @@ function* undoCreate(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
     }
     if (ctx.groups.get(group.ifname) === group) yield* deleteGroup(ctx, group.ifname);
   } catch (error) {
-    // Somebody else has given the group a member meanwhile: then it is theirs and stays.
+    // Another operation has given the group a member meanwhile: the group stays.
     if (!(error instanceof OperatorError)) throw error;
   }
 }

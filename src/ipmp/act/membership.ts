@@ -7,7 +7,7 @@
  *   group cannot be deleted (`pendingJoins`). The driver is asked for the counters with no region
  *   open; the join itself is one turn. Without an honest baseline the join is refused.
  * - *Leave*: the others take over and announce what they took; frames that are on their way to
- *   the leaver are accepted until a moment after the announcements; if nobody else can carry data,
+ *   the leaver are accepted until a moment after the announcements; if no other can carry data,
  *   the leaver goes on until it is gone. Then the counters (no region open), and in one turn: the
  *   link is cut, the counters move into the group's baseline. A driver that does not answer in time
  *   costs the counts since the last reading, never the operation.

@@ -1,9 +1,9 @@
 /**
  * Multicast groups that the operator has the host listen to by a group's device (docs/law.md rows
- * 59 to 63: whoever listens, listens on the meta-interface). The host's kernel tells the LAN of it
- * and keeps the membership; here is known which there are. The host is asked first, without the
- * ipsq of the group: other operations go on during the wait. What the host refuses has changed
- * nothing. What was right before the wait is looked at again after it.
+ * 59 to 63: membership is on the meta-interface). The host's kernel keeps the membership and
+ * reports it to the LAN; this file has the list. The host is asked first, without the ipsq of the
+ * group: other operations go on during the wait. What the host refuses has changed nothing. The
+ * checks are repeated after the wait.
  */
 
 import { OperatorError } from '../../base/errors.ts';

@@ -1,5 +1,5 @@
 /**
- * Who of the healthy members waits (docs/law.md rows 99, 100), as pure decisions over the members.
+ * Which healthy members wait (docs/law.md rows 99, 100), as pure decisions over the members.
  *
  *   N = members that are not standbys, in whatever state
  *   A = functioning members without INACTIVE

@@ -1,4 +1,4 @@
-/** Who waits and who works: the decisions of docs/law.md rows 99, 100 as tables. */
+/** Which members wait and which work: docs/law.md rows 99, 100 as tables. */
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';

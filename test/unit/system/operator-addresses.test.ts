@@ -1,6 +1,6 @@
 /**
- * Test addresses of a living interface (docs/law.md row 37): replaced by the difference, so that
- * who stays does not notice.
+ * Test addresses of a living interface (docs/law.md row 37): replaced by the difference, so that an
+ * address that stays is not touched.
  *
  * | request                                     | refusal                                    |
  * |---------------------------------------------|--------------------------------------------|

@@ -1,4 +1,4 @@
-/** Every command as a whole: its words, its request, what the daemon was asked, who may. */
+/** Every command as a whole: its words, its request, the daemon's call, the role it needs. */
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { roleOf } from '../../../../src/ctl/adm/command.ts';

@@ -205,7 +205,7 @@ export class MemoryBackend extends Commands implements ControlBackend {
     return () => this.listeners.delete(listener);
   }
 
-  /** Tells all subscribers of one event of net1; `cause` may be long. */
+  /** Sends one event of net1 to all subscribers; `cause` may be long. */
   publish(cause: string, change: Partial<EventRow> = {}): void {
     const time = '2026-01-02T03:04:05.678901Z';
     const row = { time, event: 'interface-state', group: 'ipmp0', ifname: 'net1' };

@@ -16,7 +16,7 @@ interface Client {
   isClosed: boolean;
 }
 
-/** A served harness whose clients are whoever they are said to be. */
+/** A served harness whose clients have the credentials that a test gives them. */
 class Subject {
   readonly daemon: ControlHarness;
   #uid = 0;

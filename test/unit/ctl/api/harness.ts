@@ -16,7 +16,7 @@ import { MemoryBackend } from './backend.ts';
 /** The time of what the server itself tells. */
 export const WALL_TIME = '2026-01-02T03:04:06.000000Z';
 
-/** A served harness, with who its clients seem to be. */
+/** A served harness, with the credentials of its clients. */
 export class ControlHarness {
   readonly directory = mkdtempSync(join(tmpdir(), 'ipmpd-ctl-'));
   readonly socketPath = join(this.directory, 'run', 'ipmpd.sock');
