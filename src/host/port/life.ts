@@ -74,82 +74,68 @@ export interface LifeCell {
   readonly why: string;
 }
 
+type LifeRow = Readonly<Record<LifeEvent, LifeCell>>;
+
 function cell(next: LifeState, action: LifeAction, why: string): LifeCell {
   return { next, action, why };
 }
 
-const NO_STEP = 'no such step is under way';
-const CLOSED = 'it is not open';
-const LACKING = 'what it needs is not there';
+/** In `state` no step is under way that could end. */
+function noStep(state: LifeState) {
+  const impossible = cell(state, 'impossible', 'no such step is under way');
+  return { opened: impossible, refused: impossible, closed: impossible };
+}
+
+/** Nothing is held, and no step is under way: news suggest an attempt. */
+function rowOfIdle(state: LifeState, afterNews = state): LifeRow {
+  return {
+    ...noStep(state),
+    open: cell('opening', 'open', 'it may be opened'),
+    news: cell(afterNews, 'suggest', 'what it needs, or what refused it, may have changed'),
+    lost: cell('absent', 'none', 'what it needs is not there'),
+    close: cell(state, 'none', 'it is not open'),
+    forget: cell('gone', 'none', GIVEN_BACK),
+  };
+}
+
 const LATER = 'it counts when the device is open';
 const LOST = 'its device is gone';
 const GIVEN_BACK = 'it was given back';
+const STAYS_GONE = cell('gone', 'none', GIVEN_BACK);
 
-export const LIFE_TABLE: Readonly<Record<LifeState, Readonly<Record<LifeEvent, LifeCell>>>> = {
-  absent: {
-    open: cell('opening', 'open', 'it is tried all the same'),
-    opened: cell('absent', 'impossible', NO_STEP),
-    refused: cell('absent', 'impossible', NO_STEP),
-    news: cell('waiting', 'suggest', 'what it needs has appeared'),
-    lost: cell('absent', 'none', LACKING),
-    close: cell('absent', 'none', CLOSED),
-    closed: cell('absent', 'impossible', NO_STEP),
-    forget: cell('gone', 'none', GIVEN_BACK),
-  },
-  waiting: {
-    open: cell('opening', 'open', 'it may be opened'),
-    opened: cell('waiting', 'impossible', NO_STEP),
-    refused: cell('waiting', 'impossible', NO_STEP),
-    news: cell('waiting', 'suggest', 'what it needs may have changed'),
-    lost: cell('absent', 'none', LACKING),
-    close: cell('waiting', 'none', CLOSED),
-    closed: cell('waiting', 'impossible', NO_STEP),
-    forget: cell('gone', 'none', GIVEN_BACK),
-  },
-  refused: {
-    open: cell('opening', 'open', 'it is tried again'),
-    opened: cell('refused', 'impossible', NO_STEP),
-    refused: cell('refused', 'impossible', NO_STEP),
-    news: cell('refused', 'suggest', 'what refused it may have changed'),
-    lost: cell('absent', 'none', LACKING),
-    close: cell('refused', 'none', CLOSED),
-    closed: cell('refused', 'impossible', NO_STEP),
-    forget: cell('gone', 'none', GIVEN_BACK),
-  },
+export const LIFE_TABLE: Readonly<Record<LifeState, LifeRow>> = {
+  absent: rowOfIdle('absent', 'waiting'),
+  waiting: rowOfIdle('waiting'),
+  refused: rowOfIdle('refused'),
   opening: {
     open: cell('opening', 'refuse', 'it is being opened'),
     opened: cell('open', 'none', 'it was opened'),
     refused: cell('refused', 'none', 'it was refused'),
     news: cell('opening', 'keep', LATER),
     lost: cell('opening', 'keep', LATER),
-    close: cell('opening', 'impossible', CLOSED),
+    close: cell('opening', 'impossible', 'it is not open'),
     closed: cell('opening', 'open', 'its close, for which this waited, is done'),
     forget: cell('gone', 'none', GIVEN_BACK),
   },
   open: {
+    ...noStep('open'),
     open: cell('open', 'refuse', 'it is open'),
-    opened: cell('open', 'impossible', NO_STEP),
-    refused: cell('open', 'impossible', NO_STEP),
     news: cell('open', 'tell', 'it may have changed'),
     lost: cell('lost', 'report', LOST),
     close: cell('closing', 'close', 'to be closed'),
-    closed: cell('open', 'impossible', NO_STEP),
     forget: cell('gone', 'close', GIVEN_BACK),
   },
   lost: {
+    ...noStep('lost'),
     open: cell('lost', 'refuse', 'it is not closed yet'),
-    opened: cell('lost', 'impossible', NO_STEP),
-    refused: cell('lost', 'impossible', NO_STEP),
     news: cell('lost', 'none', LOST),
     lost: cell('lost', 'none', LOST),
     close: cell('closing', 'close', LOST),
-    closed: cell('lost', 'impossible', NO_STEP),
     forget: cell('gone', 'close', GIVEN_BACK),
   },
   closing: {
+    ...noStep('closing'),
     open: cell('opening', 'none', 'it is opened when it is closed'),
-    opened: cell('closing', 'impossible', NO_STEP),
-    refused: cell('closing', 'impossible', NO_STEP),
     news: cell('closing', 'suggest', 'it may be opened when it is closed'),
     lost: cell('closing', 'none', LOST),
     close: cell('closing', 'none', 'it is being closed'),
@@ -159,12 +145,12 @@ export const LIFE_TABLE: Readonly<Record<LifeState, Readonly<Record<LifeEvent, L
   gone: {
     open: cell('gone', 'refuse', GIVEN_BACK),
     opened: cell('gone', 'close', 'it was given back while it was being opened'),
-    refused: cell('gone', 'none', GIVEN_BACK),
-    news: cell('gone', 'none', GIVEN_BACK),
-    lost: cell('gone', 'none', GIVEN_BACK),
-    close: cell('gone', 'none', GIVEN_BACK),
-    closed: cell('gone', 'none', GIVEN_BACK),
-    forget: cell('gone', 'none', GIVEN_BACK),
+    refused: STAYS_GONE,
+    news: STAYS_GONE,
+    lost: STAYS_GONE,
+    close: STAYS_GONE,
+    closed: STAYS_GONE,
+    forget: STAYS_GONE,
   },
 };
 
