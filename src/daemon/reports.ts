@@ -1,13 +1,15 @@
 /**
- * What the daemon logs of itself: the priority of its workers, violations of the rules of locks and
- * lifetimes, and how it stopped.
+ * What the daemon logs: its events, the priority of its workers, violations of the rules of locks
+ * and lifetimes, and how it stopped.
  */
 
+import { LineLimit } from '../base/text/line-limit.ts';
 import { describeViolation, setViolationHandler, type ViolationKind } from '../base/witness.ts';
 import type { Leftovers } from '../host/undo/undo.ts';
 import { native } from '../native/addon.ts';
 import { type Clock, hostClock } from '../process/clock.ts';
 import type { Log } from '../process/log.ts';
+import type { SystemEvent } from '../system.ts';
 
 /** Ours: between two lines about the same kind of violation. */
 const QUIET_MS = 1000;
@@ -65,4 +67,38 @@ export function logStop(log: Log, { failed, unseen }: Leftovers): void {
     { event: 'stopped', changes: failed, hint: 'the next start tries it again' },
     `stopped, ${count} could not be put back: ${failed.join('; ')}`,
   );
+}
+
+/** Causes that any station of the LAN can bring about with frames, at a rate of its choice. */
+const CAUSED_BY_FRAMES: ReadonlySet<SystemEvent['cause']> = new Set<SystemEvent['cause']>([
+  'neighbor-moved',
+  'neighbor-lost',
+  'neighbor-answers',
+  'address-conflict',
+  'conflict-over',
+]);
+
+/**
+ * Events in the log. Of each cause that frames have, some lines are written in a while, and at its
+ * end the number of the others. Subscribers to events get all of them.
+ */
+export class EventLog {
+  readonly #log: Log;
+  readonly #limit: LineLimit<SystemEvent['cause']>;
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#limit = new LineLimit(clock.after, (cause, more) =>
+      log.info({ event: 'events-not-logged', cause, more }, `${more} more events: ${cause}`),
+    );
+  }
+
+  handleEvent(event: SystemEvent): void {
+    if (CAUSED_BY_FRAMES.has(event.cause) && !this.#limit.admits(event.cause)) return;
+    const { atMs: _, ...fields } = event;
+    const subject = [event.group, event.ifname].filter((name) => name !== null).join(' ');
+    const change = [event.from, event.to].filter((state) => state !== null).join(' -> ');
+    const detail = event.detail === null ? '' : ` (${event.detail})`;
+    this.#log.info(fields, `${event.event} ${subject} ${change}${detail}: ${event.cause}`);
+  }
 }

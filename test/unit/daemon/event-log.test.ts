@@ -4,7 +4,7 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { EventLog } from '../../../src/daemon/event-log.ts';
+import { EventLog } from '../../../src/daemon/reports.ts';
 import type { SystemEvent } from '../../../src/system.ts';
 
 const EVENT: SystemEvent = {
