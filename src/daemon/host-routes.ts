@@ -7,12 +7,10 @@
 
 import { ROWS_A_TURN, type Steps, stepByStep } from '../base/turns.ts';
 import type { HostRoute } from '../host/kernel/records.ts';
+import { RTN_UNICAST } from '../host/kernel/route-message.ts';
 import { type OrderedRoutes, type RouteRecord, System } from '../system.ts';
 import { ipv4Parse } from '../wire/addr.ts';
 import type { Pump } from './pump.ts';
-
-/** RTN_UNICAST of rtnetlink: the other types are decided by the kernel before a frame exists. */
-const UNICAST = 1;
 
 /** Hands routes on; see the head of the file. */
 export class RouteFeed {
@@ -59,7 +57,8 @@ function* orderSteps(list: readonly HostRoute[]): Steps<OrderedRoutes> {
 }
 
 function recordsOf(route: HostRoute): RouteRecord[] {
-  if (route.family !== 4 || route.type !== UNICAST) return [];
+  // The kernel decides about routes of other types before a frame exists.
+  if (route.family !== 4 || route.type !== RTN_UNICAST) return [];
   const destination = ipv4Parse(route.destination);
   if (destination === undefined) return [];
   const { prefixLength, table, metric, hops } = route;

@@ -8,6 +8,7 @@
  */
 
 import { failedWith, isNativeError } from '../native/addon.ts';
+import type { CarrierFiles, CarrierWatch } from '../native/carrier-watch.ts';
 import type { HostLog } from '../process/log.ts';
 import type { LinkRecord } from './kernel/records.ts';
 
@@ -24,23 +25,8 @@ export type DecidingDevice = Pick<
   'ifindex' | 'name' | 'up' | 'carrier' | 'carrierChanges'
 >;
 
-/** Files of one device whose carrier decides, and what rtnetlink said of it last. */
-export interface CarrierDevice {
-  readonly carrierPath: string;
-  readonly carrierChangesPath: string;
-  readonly hasCarrier: boolean;
-  readonly changes: number;
-}
-
-/** The native thread: src/native/addon.ts, or a test's. */
-export interface CarrierWatchPort {
-  /** ENOENT: none of the devices exists (any more). */
-  add(nic: number, devices: readonly CarrierDevice[]): void;
-  remove(nic: number): boolean;
-  /** Reads the true state: the counter does not show that a device was set down. */
-  refresh(nic: number): boolean;
-  close(): void;
-}
+/** The native thread, or that of a test. */
+export type CarrierWatchPort = Pick<CarrierWatch, 'add' | 'remove' | 'refresh' | 'close'>;
 
 /** Starts the thread; `words` is written by it alone, `onChange` is called on this thread. */
 export type OpenCarrierWatch = (
@@ -127,7 +113,7 @@ export class CarrierMonitor {
   }
 }
 
-function carrierDevice(device: DecidingDevice): CarrierDevice {
+function carrierDevice(device: DecidingDevice): CarrierFiles {
   const folder = `${SYSFS}/${device.name}`;
   return {
     carrierPath: `${folder}/carrier`,

@@ -18,15 +18,16 @@ import type { GroupDeviceSpec, Lacking } from './group/device.ts';
 import { GroupDevices, type OpenGroupDevice } from './group/devices.ts';
 import type { HostEvent } from './host-event.ts';
 import type { OpenNotifications } from './kernel/bell.ts';
-import { openFiltering, openRouting } from './kernel/clients.ts';
 import { Mirror } from './kernel/mirror.ts';
 import type { OpenTransport } from './kernel/netlink.ts';
 import type { RouteSettings } from './kernel/records.ts';
 import { Rtnl } from './kernel/rtnl.ts';
 import {
+  openFiltering,
   openNativeCarrierWatch,
   openNativeNotifications,
   openNativeTransport,
+  openRouting,
 } from './kernel/transport.ts';
 import type { InterfaceSpec } from './port/attach.ts';
 import type { AttachedDevice } from './port/interface.ts';

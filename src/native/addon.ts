@@ -12,6 +12,7 @@ import addon, {
   type WaitingCalls,
 } from '#native';
 import { assert } from '../base/assert.ts';
+import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { keysOf } from '../base/keys.ts';
 import { assertMayWait } from '../base/serving.ts';
 
@@ -61,4 +62,11 @@ export function failedWith(error: unknown, ...codes: string[]): error is NativeE
 /** True for what a failed system call of the addon (or of Node) throws. */
 export function isNativeError(error: unknown): error is NativeError {
   return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+/** What the addon or Node throws as a refusal of what was asked of `name`; others unchanged. */
+export function operatorErrorOf(error: unknown, name: string): unknown {
+  if (!isNativeError(error)) return error;
+  const code = isErrorCode(error.code) ? error.code : 'EIO';
+  return new OperatorError(code, `${name}: ${error.message}`);
 }

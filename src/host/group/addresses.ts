@@ -8,31 +8,17 @@
 
 import { OperatorError } from '../../base/errors.ts';
 import { canonicalPrefix } from '../../model/prefix.ts';
-import type { HostLog } from '../../process/log.ts';
 import type { HostAddress, LinkRecord } from '../kernel/records.ts';
-
-import type { Rtnl } from '../kernel/rtnl.ts';
-import type { Changes } from '../undo/restore.ts';
-import { Wanted } from './wanted.ts';
-
-/** What the addresses need of the host. */
-export interface GroupAddressesOptions {
-  readonly rtnl: Rtnl;
-  readonly changes: Changes;
-  readonly log: HostLog;
-  /** The device, and under which holder the journal keeps its changes. */
-  readonly name: string;
-  readonly holder: string;
-}
+import { type DeviceContext, Wanted } from './wanted.ts';
 
 /** The addresses of one device; each is 'ADDR/LEN'. */
 export class GroupAddresses {
-  readonly #options: GroupAddressesOptions;
+  readonly #options: DeviceContext;
   readonly #wanted = new Wanted<string>();
   #seenKeys: ReadonlySet<string> = new Set();
   #seen: readonly HostAddress[] = [];
 
-  constructor(options: GroupAddressesOptions) {
+  constructor(options: DeviceContext) {
     this.#options = options;
   }
 

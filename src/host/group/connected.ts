@@ -2,17 +2,26 @@
  * Connected routes: those that the kernel makes of an address, to the network that the address is
  * in. It makes them once, so one that another program deletes (`ip route flush dev ipmp0`) is
  * missing until the address is added again, and every gateway of that network is out of reach.
+ *
+ * Another program may give a silenced NIC an address in the network of a group. The kernel then has
+ * two routes to that network of the same metric, and takes the older one: after the group's device
+ * was down and up, that of the NIC, where no answer arrives. So such a route is put behind the
+ * others, and works again when the NIC is given back.
  */
 
 import { ipv4Format, ipv4Mask, ipv4Parse } from '../../wire/addr.ts';
-import type { HostAddress, HostRoute } from '../kernel/records.ts';
+import type { HostAddress, HostRoute, LinkRecord } from '../kernel/records.ts';
+import { isSamePlace } from '../kernel/route-key.ts';
+import {
+  RT_SCOPE_LINK,
+  RT_TABLE_MAIN,
+  RTN_UNICAST,
+  RTPROT_KERNEL,
+} from '../kernel/route-message.ts';
+import type { Rtnl } from '../kernel/rtnl.ts';
 
-// From linux/rtnetlink.h and linux/if_addr.h.
+// From linux/if_addr.h.
 
-const RT_SCOPE_LINK = 253;
-const RT_TABLE_MAIN = 254;
-const RTN_UNICAST = 1;
-const RTPROT_KERNEL = 2;
 const IFA_F_SECONDARY = 0x01;
 const IFA_F_NOPREFIXROUTE = 0x200;
 
@@ -54,4 +63,26 @@ export function lackingConnected(
 /** 'A.B.C.D/L' of a route. */
 export function networkText({ destination, prefixLength }: HostRoute): string {
   return `${destination}/${prefixLength}`;
+}
+
+/** Puts the connected routes of `link` behind those of other devices to the same networks. */
+export async function yieldConnected(rtnl: Rtnl, link: LinkRecord): Promise<void> {
+  for (const route of await rtnl.routes(link.ifindex)) {
+    if (!isConnected(route) || !(await isInFront(rtnl, link, route))) continue;
+    await rtnl.putLast(link, route);
+  }
+}
+
+/** It is the first of several of its place: the one that the kernel takes. */
+async function isInFront(rtnl: Rtnl, link: LinkRecord, route: HostRoute): Promise<boolean> {
+  const others: HostRoute[] = [];
+  const first = await rtnl.findInTable(route.table, route.family, (one) => {
+    const isIt = isSamePlace(one, route);
+    if (isIt) others.push(one);
+    return others.length === 2;
+  });
+  const [front] = others;
+  return (
+    first !== undefined && front?.hops.some(({ ifindex }) => ifindex === link.ifindex) === true
+  );
 }

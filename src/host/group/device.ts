@@ -20,21 +20,19 @@
 
 import { OperatorError } from '../../base/errors.ts';
 import { GROUP_MTU_MIN } from '../../model/limits.ts';
-import type { HostLog } from '../../process/log.ts';
+import { operatorErrorOf } from '../../native/addon.ts';
 import type { Mac } from '../../wire/addr.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from '../kernel/records.ts';
-import type { Rtnl } from '../kernel/rtnl.ts';
 import { openTapDevice } from '../port/attach.ts';
 import type { Held } from '../port/life.ts';
 import { closeDevice, type Device } from '../port/tap.ts';
 import { TX_QUEUE_LENGTH } from '../port/wiring.ts';
-import { operatorErrorOf } from '../refusal.ts';
 import { devicePath } from '../silence/sysctl.ts';
-import type { Changes } from '../undo/restore.ts';
 import { GroupAddresses } from './addresses.ts';
 import { lackingConnected, networkText } from './connected.ts';
 import { Memberships } from './multicast.ts';
 import { GroupRoutes, type LackingRoute } from './routes.ts';
+import type { GroupContext } from './wanted.ts';
 
 /** Family, setting, value, and where it is; see the head of the file. */
 type Setting = readonly ['ipv4' | 'ipv6', string, string, ('conf' | 'neigh')?];
@@ -71,13 +69,6 @@ export interface Lacking {
   readonly routes: readonly LackingRoute[];
   /** 'A.B.C.D/L': networks of its addresses without the route that the kernel made. */
   readonly connected: readonly string[];
-}
-
-/** What the device needs of the host. */
-export interface GroupContext {
-  readonly rtnl: Rtnl;
-  readonly changes: Changes;
-  readonly log: HostLog;
 }
 
 /** The device of one group, from its creation to its removal. */

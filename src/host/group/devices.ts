@@ -14,7 +14,8 @@ import type { HostEvent } from '../host-event.ts';
 import type { Mirror } from '../kernel/mirror.ts';
 import type { HostAddress, HostRoute, LinkRecord, RouteSettings } from '../kernel/records.ts';
 import { Port, transition } from '../port/life.ts';
-import { type GroupContext, GroupDevice, type GroupDeviceSpec, type Lacking } from './device.ts';
+import { GroupDevice, type GroupDeviceSpec, type Lacking } from './device.ts';
+import type { GroupContext } from './wanted.ts';
 
 const WATCH = { addresses: true, routes: true } as const;
 

@@ -6,8 +6,7 @@
  * named by its index, so it needs no address.
  */
 
-import { native } from '../../native/addon.ts';
-import { operatorErrorOf } from '../refusal.ts';
+import { native, operatorErrorOf } from '../../native/addon.ts';
 
 /** The memberships of one device. */
 export class Memberships {

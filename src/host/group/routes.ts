@@ -11,23 +11,9 @@
  */
 
 import { OperatorError } from '../../base/errors.ts';
-import type { HostLog } from '../../process/log.ts';
 import type { HostRoute, LinkRecord, RouteSettings } from '../kernel/records.ts';
 import { isInPlaceOf, keysAmong, routeFamily, routeKey, routeTable } from '../kernel/route-key.ts';
-import type { Rtnl } from '../kernel/rtnl.ts';
-import type { Changes } from '../undo/restore.ts';
-import { Wanted } from './wanted.ts';
-
-/** What the routes need of the host. */
-export interface GroupRoutesOptions {
-  readonly rtnl: Rtnl;
-  readonly changes: Changes;
-  readonly log: HostLog;
-  /** The device, and under which holder the journal keeps its changes. */
-  readonly name: string;
-  readonly ifindex: number;
-  readonly holder: string;
-}
+import { type DeviceContext, Wanted } from './wanted.ts';
 
 /** A route of the configuration that is not set. */
 export interface LackingRoute {
@@ -38,13 +24,13 @@ export interface LackingRoute {
 
 /** The routes of one device. */
 export class GroupRoutes {
-  readonly #options: GroupRoutesOptions;
+  readonly #options: DeviceContext;
   readonly #wanted = new Wanted<RouteSettings>();
   /** Wanted ones that are not set, and the reason that was told last. */
   readonly #refused = new Map<string, string>();
   #seen: readonly HostRoute[] = [];
 
-  constructor(options: GroupRoutesOptions) {
+  constructor(options: DeviceContext) {
     this.#options = options;
   }
 

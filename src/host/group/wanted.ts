@@ -1,5 +1,26 @@
+/** What the configuration puts on a group's device, and what is needed for that. */
+
+import type { HostLog } from '../../process/log.ts';
+import type { Rtnl } from '../kernel/rtnl.ts';
+import type { Changes } from '../undo/restore.ts';
+
+/** What the devices of groups need of the host. */
+export interface GroupContext {
+  readonly rtnl: Rtnl;
+  readonly changes: Changes;
+  readonly log: HostLog;
+}
+
+/** The same for one device. */
+export interface DeviceContext extends GroupContext {
+  readonly name: string;
+  readonly ifindex: number;
+  /** The name under which the journal has its changes. */
+  readonly holder: string;
+}
+
 /**
- * What the configuration puts on a device, by key.
+ * What is to be on a device, by key.
  *
  * What disappears from a device that is up was deleted by another program. It is kept as taken: it
  * is not put back after down and up. When any program has added it again, it is wanted again.

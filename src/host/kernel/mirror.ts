@@ -23,9 +23,10 @@ import { BELL_GROUPS, type OpenNotifications, type Ring, ringsOf } from './bell.
 import { NETLINK_ROUTE } from './netlink-message.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
 import type { Rtnl } from './rtnl.ts';
-import { isSame, isSameList } from './same.ts';
 import {
   isNewPort,
+  isSame,
+  isSameList,
   markStale,
   newWatched,
   tellAgain,
@@ -57,17 +58,24 @@ export interface MirrorListener {
   handleSettings(name: string): void;
 }
 
+/** What the mirror needs. */
+interface MirrorOptions {
+  readonly rtnl: Rtnl;
+  readonly open: OpenNotifications;
+  readonly clock: Clock;
+  readonly log: HostLog;
+  readonly listener: MirrorListener;
+  /** Any device of the namespace, watched or not, is new, changed or gone. */
+  readonly onLinkRing?: () => void;
+}
+
 /** See the head of the file. */
 export class Mirror {
-  readonly #rtnl: Rtnl;
-  readonly #clock: Clock;
-  readonly #log: HostLog;
-  readonly #listener: MirrorListener;
+  readonly #options: MirrorOptions;
   readonly #watched = new Map<string, Watched>();
   /** Those that are there, by index: rings come in thousands. */
   readonly #byIndex = new Map<number, Set<Watched>>();
   readonly #notifications: { close(): void };
-  readonly #onLinkRing: () => void;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   /** Devices that are asked about at once, one question each: a link may flap while one waits. */
@@ -77,20 +85,8 @@ export class Mirror {
   /** Times that the kernel reported lost notifications. */
   overruns = 0;
 
-  constructor(options: {
-    rtnl: Rtnl;
-    open: OpenNotifications;
-    clock: Clock;
-    log: HostLog;
-    listener: MirrorListener;
-    /** Any device of the namespace, watched or not, is new, changed or gone. */
-    onLinkRing?: () => void;
-  }) {
-    this.#rtnl = options.rtnl;
-    this.#clock = options.clock;
-    this.#log = options.log;
-    this.#listener = options.listener;
-    this.#onLinkRing = options.onLinkRing ?? (() => undefined);
+  constructor(options: MirrorOptions) {
+    this.#options = options;
     this.#notifications = options.open(NETLINK_ROUTE, BELL_GROUPS, {
       received: (bytes) => this.#handleRings(ringsOf(bytes)),
       overrun: () => this.#handleOverrun(),
@@ -165,7 +161,7 @@ export class Mirror {
   async #askLink(name: string): Promise<void> {
     const watched = this.#watched.get(name) ?? this.#bridgeOf(name);
     if (watched === undefined) return;
-    const link = await this.#rtnl.link(name, { urgent: true });
+    const link = await this.#options.rtnl.link(name, { urgent: true });
     if (watched.name === name) this.#setLink(watched, link);
     else this.#replacePort(watched, name, link);
   }
@@ -182,8 +178,8 @@ export class Mirror {
 
   #handleOverrun(): void {
     this.overruns++;
-    this.#onLinkRing();
-    this.#log.warn({ overruns: this.overruns }, 'notifications of the kernel were lost');
+    this.#options.onLinkRing?.();
+    this.#options.log.warn({ overruns: this.overruns }, 'notifications of the kernel were lost');
     this.#markAllStale();
     // Of settings there is no list to compare: they are asserted wherever they may have changed.
     for (const watched of this.#watched.values()) watched.areSettingsStale = true;
@@ -195,7 +191,7 @@ export class Mirror {
   }
 
   #handleRings(rings: readonly Ring[]): void {
-    if (rings.some(({ about }) => about === 'link')) this.#onLinkRing();
+    if (rings.some(({ about }) => about === 'link')) this.#options.onLinkRing?.();
     for (const ring of rings) {
       if (ring.about === 'link') this.#handleLinkRing(ring.link, ring.isGone);
       else if (ring.about === 'addresses') this.#handleAddressRing(ring.ifindex);
@@ -256,8 +252,8 @@ export class Mirror {
 
   #ring(delayMs = COALESCE_MS): void {
     if (this.#timer !== undefined || this.#isClosed) return;
-    const restMs = this.#lastLookMs + REST_MS - this.#clock.nowMs();
-    this.#timer = this.#clock.after(Math.max(delayMs, restMs), () => {
+    const restMs = this.#lastLookMs + REST_MS - this.#options.clock.nowMs();
+    this.#timer = this.#options.clock.after(Math.max(delayMs, restMs), () => {
       this.#timer = undefined;
       void this.#look();
     });
@@ -266,7 +262,7 @@ export class Mirror {
   /** One look at a time; a bell during a look is answered by the next. */
   async #look(): Promise<void> {
     if (this.#looking !== undefined) return this.#ring();
-    this.#lastLookMs = this.#clock.nowMs();
+    this.#lastLookMs = this.#options.clock.nowMs();
     this.#looking = this.#guarded(() => this.#lookAtAll());
     try {
       await this.#looking;
@@ -280,7 +276,7 @@ export class Mirror {
       if (watched.isLinkStale) await this.#lookAtLink(watched);
       if (watched.areSettingsStale) {
         watched.areSettingsStale = false;
-        this.#listener.handleSettings(watched.name);
+        this.#options.listener.handleSettings(watched.name);
       }
       if (watched.isStale.addresses) await this.#lookAtAddresses(watched);
       if (watched.isStale.routes) await this.#lookAtRoutes(watched);
@@ -289,10 +285,10 @@ export class Mirror {
 
   async #lookAtLink(watched: Watched): Promise<void> {
     watched.isLinkStale = false;
-    this.#setLink(watched, await this.#rtnl.link(watched.name));
+    this.#setLink(watched, await this.#options.rtnl.link(watched.name));
     if (watched.wants.ports === 0) return;
     const { link } = watched;
-    const ports = link === undefined ? [] : await this.#rtnl.ports(link.ifindex);
+    const ports = link === undefined ? [] : await this.#options.rtnl.ports(link.ifindex);
     this.#setPorts(watched, ports);
   }
 
@@ -308,7 +304,7 @@ export class Mirror {
     this.#noteIndex(watched, before?.ifindex, link?.ifindex);
     if (link?.up && before !== undefined && (hasBounced || !before.up)) tellAgain(watched);
     watched.link = link;
-    this.#listener.handleLink(watched.name, link, hasBounced);
+    this.#options.listener.handleLink(watched.name, link, hasBounced);
   }
 
   #noteIndex(watched: Watched, before: number | undefined, after: number | undefined): void {
@@ -323,7 +319,7 @@ export class Mirror {
   #setPorts(watched: Watched, ports: readonly LinkRecord[]): void {
     if (isSame(watched.ports, ports)) return;
     watched.ports = ports;
-    this.#listener.handlePorts(watched.name, ports);
+    this.#options.listener.handlePorts(watched.name, ports);
   }
 
   #replacePort(bridge: Watched, port: string, link: LinkRecord | undefined): void {
@@ -336,24 +332,25 @@ export class Mirror {
     watched.isStale.addresses = false;
     if (watched.wants.addresses === 0) return;
     const { link, falls } = watched;
-    const addresses = link === undefined ? [] : await this.#rtnl.addresses(link.ifindex);
+    const addresses = link === undefined ? [] : await this.#options.rtnl.addresses(link.ifindex);
     const isKnown = !watched.isToTell.addresses && (await isSameList(watched.addresses, addresses));
     if (isKnown || !this.#isStillTrue(watched, falls)) return;
     watched.isToTell.addresses = false;
     watched.addresses = addresses;
-    this.#listener.handleAddresses(watched.name, addresses);
+    this.#options.listener.handleAddresses(watched.name, addresses);
   }
 
   async #lookAtRoutes(watched: Watched): Promise<void> {
     watched.isStale.routes = false;
     if (watched.wants.routes === 0) return;
     const { link, falls, knownRoutes } = watched;
-    const routes = link === undefined ? [] : await this.#rtnl.routes(link.ifindex, knownRoutes);
+    const routes =
+      link === undefined ? [] : await this.#options.rtnl.routes(link.ifindex, knownRoutes);
     const isKnown = !watched.isToTell.routes && (await isSameList(watched.routes, routes));
     if (isKnown || !this.#isStillTrue(watched, falls)) return;
     watched.isToTell.routes = false;
     watched.routes = routes;
-    this.#listener.handleRoutes(watched.name, routes);
+    this.#options.listener.handleRoutes(watched.name, routes);
   }
 
   /**
@@ -375,7 +372,7 @@ export class Mirror {
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       if (this.#isClosed) return;
-      this.#log.warn({ code: error.code }, `looking at the host again: ${error.message}`);
+      this.#options.log.warn({ code: error.code }, `looking at the host again: ${error.message}`);
       this.#markAllStale();
       this.#ring(RETRY_MS);
     }

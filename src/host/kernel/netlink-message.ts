@@ -39,7 +39,6 @@ export const NLM_F_APPEND = 0x800;
 
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-export const NLMSG_OVERRUN = 4;
 
 const HEADER_LENGTH = 16;
 const ATTRIBUTE_HEADER_LENGTH = 4;

@@ -76,14 +76,13 @@ interface Pending {
 }
 
 /** The error for an errno of the kernel (positive) met by `what`. */
-export function kernelError(errno: number, what: string, text = ''): OperatorError {
+function kernelError(errno: number, what: string, text = ''): OperatorError {
   const name = errnoName(errno);
   // ESRCH is what the kernel says for a route that is not there.
   const code = name === 'ESRCH' ? 'ENOENT' : name;
   const detail = text === '' ? '' : ` (${text})`;
-  return isErrorCode(code)
-    ? new OperatorError(code, `${what}: the kernel says ${name}${detail}`)
-    : new OperatorError('EIO', `${what}: the kernel says ${name}${detail}`);
+  const message = `${what}: the kernel says ${name}${detail}`;
+  return new OperatorError(isErrorCode(code) ? code : 'EIO', message);
 }
 
 /** A queue of requests over one socket. */

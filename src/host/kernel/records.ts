@@ -5,10 +5,14 @@
 
 import type { Mac } from '../../wire/addr.ts';
 
-/** One network device, from RTM_NEWLINK. */
-export interface LinkRecord {
+/** Which network device. */
+export interface DeviceName {
   readonly ifindex: number;
   readonly name: string;
+}
+
+/** One network device, from RTM_NEWLINK. */
+export interface LinkRecord extends DeviceName {
   /** IFF_UP: the administrator wants it to run. */
   readonly up: boolean;
   /** IFF_NOARP. */

@@ -3,9 +3,7 @@
 import { canonicalPrefix } from '../../model/prefix.ts';
 import { prefixParse } from '../../wire/addr.ts';
 import type { HostRoute, RouteSettings } from './records.ts';
-
-/** The main table, as the kernel numbers it. */
-const MAIN_TABLE = 254;
+import { RT_TABLE_MAIN } from './route-message.ts';
 
 /** Where IPv6 puts a route that names no metric. */
 const IPV6_DEFAULT_METRIC = 1024;
@@ -22,7 +20,7 @@ export function routeKey(route: RouteSettings): string {
 }
 
 /** A route as the kernel tells it, by its hop through one device. */
-export function hostRouteKey(route: HostRoute, ifindex: number): string {
+function hostRouteKey(route: HostRoute, ifindex: number): string {
   const hop = route.hops.find((candidate) => candidate.ifindex === ifindex);
   return `${hostPlaceOf(route)} via ${hop?.via ?? ''}`;
 }
@@ -60,7 +58,7 @@ export function keysAmong(
 }
 
 /** The number of the table that a route belongs into. */
-export function routeTable({ table = MAIN_TABLE }: RouteSettings): number {
+export function routeTable({ table = RT_TABLE_MAIN }: RouteSettings): number {
   return table;
 }
 

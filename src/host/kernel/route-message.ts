@@ -54,16 +54,16 @@ const RTA_TABLE = 15;
 const RTA_VIA = 18;
 const RTA_NH_ID = 30;
 const RTNH_F_ONLINK = 4;
-const RT_TABLE_MAIN = 254;
+export const RT_TABLE_MAIN = 254;
 /** Tables above this number do not fit the route header's octet. */
 const RT_TABLE_OCTET_MAX = 255;
 /** struct rtnexthop: length u16, flags u8, hops u8, ifindex s32. */
 const HOP_HEADER_LENGTH = 8;
-const RTPROT_KERNEL = 2;
+export const RTPROT_KERNEL = 2;
 const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
-const RT_SCOPE_LINK = 253;
-const RTN_UNICAST = 1;
+export const RT_SCOPE_LINK = 253;
+export const RTN_UNICAST = 1;
 /** Offsets in struct ifaddrmsg; the octet left out holds flags, which IFA_FLAGS repeats. */
 const ADDRESS_FAMILY = 0;
 const ADDRESS_PREFIX_LENGTH = 1;
@@ -193,6 +193,30 @@ export function routeParse(body: Buffer): HostRoute | undefined {
     nexthopId: attributeU32(attributes.get(RTA_NH_ID)),
     hops: hopsOf(attributes, body[ROUTE_FLAGS] ?? 0),
   };
+}
+
+/**
+ * Routes by the bytes of their messages. A long list is requested again whenever one route changes;
+ * a message with the same bytes as in the round before gives the same object. That spares most of
+ * the parsing, and lists compare equal without a look into their routes.
+ */
+export class KnownRoutes {
+  #before = new Map<string, HostRoute>();
+  #now = new Map<string, HostRoute>();
+
+  /** The route in an RTM_NEWROUTE; undefined if it is not of IPv4 or IPv6. */
+  parse(body: Buffer): HostRoute | undefined {
+    const bytes = body.toString('latin1');
+    const route = this.#before.get(bytes) ?? routeParse(body);
+    if (route !== undefined) this.#now.set(bytes, route);
+    return route;
+  }
+
+  /** What did not come in this round is forgotten. */
+  endRound(): void {
+    this.#before = this.#now;
+    this.#now = new Map();
+  }
 }
 
 function hopsOf(attributes: Map<number, Buffer>, flags: number): HostHop[] {

@@ -7,7 +7,6 @@
 import { randomInt } from 'node:crypto';
 import { OperatorError } from '../../base/errors.ts';
 import { findInTurns, inTurns } from '../../base/turns.ts';
-import type { KnownRoutes } from './known-routes.ts';
 import {
   linkDelete,
   linkDump,
@@ -20,7 +19,14 @@ import {
   macvtapCreate,
 } from './link-message.ts';
 import type { NetlinkClient } from './netlink.ts';
-import type { HostAddress, HostRoute, LinkRecord, LinkSettings, RouteSettings } from './records.ts';
+import type {
+  DeviceName,
+  HostAddress,
+  HostRoute,
+  LinkRecord,
+  LinkSettings,
+  RouteSettings,
+} from './records.ts';
 import {
   addressAdd,
   addressDelete,
@@ -28,6 +34,7 @@ import {
   connectedAppend,
   connectedDelete,
   hostAddressParse,
+  type KnownRoutes,
   routeAdd,
   routeDelete,
   routeDump,
@@ -99,7 +106,7 @@ export class Rtnl {
     return parsed(replies, linkParse);
   }
 
-  async setLink(link: { ifindex: number; name: string }, settings: LinkSettings): Promise<void> {
+  async setLink(link: DeviceName, settings: LinkSettings): Promise<void> {
     const what = `set ${Object.keys(settings).join(', ')} of ${link.name}`;
     await this.#client.request(what, linkSet(link.ifindex, settings));
   }
@@ -122,7 +129,7 @@ export class Rtnl {
    * are put into a group of devices that has no others, and gets none: its number is drawn by
    * chance. An error leaves some of them.
    */
-  async deleteLinks(links: readonly { ifindex: number; name: string }[]): Promise<void> {
+  async deleteLinks(links: readonly DeviceName[]): Promise<void> {
     const replies = await this.#client.request('list the groups of devices', linkDump());
     const used = new Set(replies.map(linkGroupParse));
     let group = this.#drawGroup();
@@ -203,41 +210,38 @@ export class Rtnl {
   }
 
   /** Adds `prefix` ('ADDR/LEN'); false if it was there already. */
-  async addAddress(link: { ifindex: number; name: string }, prefix: string): Promise<boolean> {
+  async addAddress(link: DeviceName, prefix: string): Promise<boolean> {
     const what = `add ${prefix} to ${link.name}`;
     return this.#change(what, addressAdd(link.ifindex, prefix), 'EEXIST');
   }
 
   /** Removes `prefix` ('ADDR/LEN'); false if it was not there. */
-  async deleteAddress(link: { ifindex: number; name: string }, prefix: string): Promise<boolean> {
+  async deleteAddress(link: DeviceName, prefix: string): Promise<boolean> {
     const what = `delete ${prefix} from ${link.name}`;
     return this.#change(what, addressDelete(link.ifindex, prefix), 'EADDRNOTAVAIL', 'ENODEV');
   }
 
   /** Adds a static route through the device; false if there is one in its place already. */
-  async addRoute(link: { ifindex: number; name: string }, route: RouteSettings): Promise<boolean> {
+  async addRoute(link: DeviceName, route: RouteSettings): Promise<boolean> {
     const what = `add route to ${route.to} through ${link.name}`;
     return this.#change(what, routeAdd(link.ifindex, route), 'EEXIST');
   }
 
   /** Deletes a static route through the device; false if it was not there. */
-  async deleteRoute(
-    link: { ifindex: number; name: string },
-    route: RouteSettings,
-  ): Promise<boolean> {
+  async deleteRoute(link: DeviceName, route: RouteSettings): Promise<boolean> {
     const what = `delete route to ${route.to} through ${link.name}`;
     return this.#change(what, routeDelete(link.ifindex, route), 'ENOENT', 'ENODEV');
   }
 
   /** Puts a connected route of a device behind all others of its place. */
-  async putLast(link: { ifindex: number; name: string }, route: HostRoute): Promise<void> {
+  async putLast(link: DeviceName, route: HostRoute): Promise<void> {
     const what = `put the route to ${route.destination} through ${link.name} last`;
     const isThere = await this.#change(what, connectedDelete(link.ifindex, route), 'ENOENT');
     if (isThere) await this.#change(what, connectedAppend(link.ifindex, route), 'EEXIST');
   }
 
   /** Puts a connected route through the device; false if it was there. */
-  async addConnected(link: { ifindex: number; name: string }, route: HostRoute): Promise<boolean> {
+  async addConnected(link: DeviceName, route: HostRoute): Promise<boolean> {
     const what = `add the route to ${route.destination} through ${link.name}`;
     return this.#change(what, connectedAppend(link.ifindex, route), 'EEXIST');
   }

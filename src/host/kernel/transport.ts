@@ -1,11 +1,19 @@
-/** Sockets and threads of the addon as what the rest of this folder expects. */
+/**
+ * Sockets and threads of the addon as what the rest of this folder expects; and the daemon's
+ * sockets for requests, which log those that take long.
+ */
 
-import { native } from '../../native/addon.ts';
+import { OperatorError } from '../../base/errors.ts';
+import { native, operatorErrorOf } from '../../native/addon.ts';
 import { CarrierWatch } from '../../native/carrier-watch.ts';
 import { NetlinkSocket } from '../../native/notifications.ts';
+import type { Clock } from '../../process/clock.ts';
+import { logLate } from '../../process/late.ts';
+import type { HostLog } from '../../process/log.ts';
 import type { OpenCarrierWatch } from '../carrier.ts';
 import type { OpenNotifications } from './bell.ts';
-import type { NetlinkTransport, OpenTransport } from './netlink.ts';
+import { NetlinkClient, type NetlinkTransport, type OpenTransport } from './netlink.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink-message.ts';
 
 /**
  * Room for what is not read yet: some 10,000 notifications. More would only delay the full dump
@@ -54,3 +62,31 @@ export const openNativeNotifications: OpenNotifications = (protocol, groups, han
 /** The carrier watch of the addon. */
 export const openNativeCarrierWatch: OpenCarrierWatch = (words, wakeFds, onChange) =>
   new CarrierWatch(words, wakeFds, onChange);
+
+/** What a socket is opened with. */
+export interface ClientOptions {
+  readonly open: OpenTransport;
+  readonly clock: Clock;
+  readonly log: HostLog;
+}
+
+/** For devices, addresses and routes. */
+export function openRouting(options: ClientOptions): Promise<NetlinkClient> {
+  return openClient(options, NETLINK_ROUTE);
+}
+
+/** A kernel without netfilter's socket has nothing that could be silenced by it. */
+export async function openFiltering(options: ClientOptions): Promise<NetlinkClient | undefined> {
+  try {
+    return await openClient(options, NETLINK_NETFILTER);
+  } catch (error) {
+    const refusal = operatorErrorOf(error, 'netfilter');
+    if (!(refusal instanceof OperatorError)) throw error;
+    options.log.warn({ code: refusal.code }, `no nftables here: ${refusal.message}`);
+    return undefined;
+  }
+}
+
+function openClient({ open, clock, log }: ClientOptions, protocol: number): Promise<NetlinkClient> {
+  return NetlinkClient.open(open, protocol, clock, (call) => logLate(log, call));
+}

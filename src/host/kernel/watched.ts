@@ -1,7 +1,8 @@
-/** What the mirror knows of one device that is watched. */
+/** What the mirror knows of one device that is watched, and whether an answer differs from it. */
 
-import { KnownRoutes } from './known-routes.ts';
+import { findInTurns } from '../../base/turns.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
+import { KnownRoutes } from './route-message.ts';
 
 /** What is wanted to be known of a device beside its existence. */
 export interface WatchOptions {
@@ -73,4 +74,22 @@ export function tellAgain(watched: Watched): void {
 /** True if a link message shows a new port of a watched bridge. */
 export function isNewPort(watched: Watched, heard: LinkRecord): boolean {
   return watched.wants.ports > 0 && heard.master !== 0 && heard.master === watched.link?.ifindex;
+}
+
+/** Compares flat records in a fixed order of fields, by their text. */
+export function isSame(left: unknown, right: unknown): boolean {
+  return left === right || JSON.stringify(left) === JSON.stringify(right);
+}
+
+/** Compares lists of any length, in turns and up to the first difference. */
+export async function isSameList<Row>(
+  left: readonly Row[],
+  right: readonly Row[],
+): Promise<boolean> {
+  // Of thousands of addresses some come or go: that needs no text.
+  if (left.length !== right.length) return false;
+  const other = await findInTurns(left.keys(), (at) => {
+    return isSame(left[at], right[at]) ? undefined : at;
+  });
+  return other === undefined;
 }

@@ -13,12 +13,11 @@
 
 import { OperatorError } from '../../base/errors.ts';
 import { GROUP_MTU_MIN } from '../../model/limits.ts';
-import { failedWith, native } from '../../native/addon.ts';
+import { failedWith, native, operatorErrorOf } from '../../native/addon.ts';
 import type { Mac } from '../../wire/addr.ts';
 import { MACVLAN_MODE_PASSTHRU } from '../kernel/link-message.ts';
 import type { LinkRecord } from '../kernel/records.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
-import { operatorErrorOf } from '../refusal.ts';
 import type { Silencer } from '../silence/silence.ts';
 import type { Changes } from '../undo/restore.ts';
 import { type Holder, macvtapHolder, tapHolder } from './holder.ts';
@@ -87,7 +86,7 @@ export async function attachInterface(
       case 'bridged-tap':
         return await attachBridgedTap(context, spec, spec.bridge ?? '', queues);
       case 'tap':
-        return await attachTap(context, spec, queues);
+        return await openedTap(context, spec, queues, undefined, async () => undefined);
     }
   } catch (error) {
     await undoAttachment(context, holderOf(spec));
@@ -160,30 +159,18 @@ async function attachMacvtap(
   }
   refuseSmallMtu(lower);
   const existing = await rtnl.link(spec.name);
-  if (existing !== undefined) refuseOtherThanMacvtap(existing, lower);
-  if (existing !== undefined) await refuseOpenMacvtap(existing);
-  if (existing !== undefined) await changes.foundMacvtap(holderOf(spec), existing);
+  if (existing !== undefined) {
+    refuseOtherThanMacvtap(existing, lower);
+    await refuseOpenMacvtap(existing);
+    await changes.foundMacvtap(holderOf(spec), existing);
+  }
   await silencer.silence(lower, holderOf(spec), true);
   const link = existing ?? (await createMacvtap(context, spec, lower));
   await assertMacvtap(changes, holderOf(spec), link, lower);
   const device = await openMacvtap(spec.name, { queues });
-  let attached: LinkRecord;
-  try {
-    attached = (await rtnl.link(spec.name)) ?? link;
-  } catch (error) {
-    await closeDevice(device);
-    throw error;
-  }
-  return {
-    spec,
-    holder: holderOf(spec),
-    wiring: 'macvtap',
-    device,
-    ifindex: link.ifindex,
-    mac: attached.mac,
-    mtu: attached.mtu,
-    lower,
-  };
+  const { mac, mtu } = (await orClose(device, () => rtnl.link(spec.name))) ?? link;
+  const { ifindex } = link;
+  return { spec, holder: holderOf(spec), wiring: 'macvtap', device, ifindex, mac, mtu, lower };
 }
 
 /** The kernel gives a NIC in passthru mode to one upper device only, and says EINVAL to others. */
@@ -256,14 +243,6 @@ async function attachBridgedTap(
   });
 }
 
-async function attachTap(
-  context: AttachContext,
-  spec: InterfaceSpec,
-  queues: number,
-): Promise<Attachment> {
-  return openedTap(context, spec, queues, undefined, async () => undefined);
-}
-
 /** Opens or creates the TAP, lets `wire` connect it, and brings it up. */
 async function openedTap(
   context: AttachContext,
@@ -275,7 +254,7 @@ async function openedTap(
   const { changes, machineId } = context;
   const holder = holderOf(spec);
   const { device, link, isNew } = await openTapDevice(context, holder, spec.name, queues);
-  try {
+  await orClose(device, async () => {
     refuseSmallMtu(link);
     await changes.link(holder, link, {
       txQueueLength: TX_QUEUE_LENGTH,
@@ -283,20 +262,20 @@ async function openedTap(
     });
     await wire(link);
     await changes.link(holder, link, { up: true });
+  });
+  const { ifindex, mtu } = link;
+  const mac = stableMac(machineId, spec.name, 'ill');
+  return { spec, holder, wiring: wiringOf(spec), device, ifindex, mac, mtu, lower };
+}
+
+/** The result of `body`; if it fails, the device is closed. */
+async function orClose<T>(device: Device, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
   } catch (error) {
     await closeDevice(device);
     throw error;
   }
-  return {
-    spec,
-    holder,
-    wiring: wiringOf(spec),
-    device,
-    ifindex: link.ifindex,
-    mac: stableMac(machineId, spec.name, 'ill'),
-    mtu: link.mtu,
-    lower,
-  };
 }
 
 /**
@@ -315,13 +294,8 @@ export async function openTapDevice(
     await context.changes.foundTap(holder, existing);
   }
   const device = await openNamedTap(name, queues);
-  try {
-    const link = await context.rtnl.linkOf(name, 'TAP');
-    return { device, link, isNew: existing === undefined };
-  } catch (error) {
-    await closeDevice(device);
-    throw error;
-  }
+  const link = await orClose(device, () => context.rtnl.linkOf(name, 'TAP'));
+  return { device, link, isNew: existing === undefined };
 }
 
 /** A TAP has carrier while a process has a queue of it; with many queues the kernel would let us
@@ -335,20 +309,16 @@ async function refuseUsedTap(link: LinkRecord): Promise<void> {
       'rename or delete it, or name the interface otherwise',
     );
   }
-  if (link.carrier) throw await busyTap(link.name);
+  if (link.carrier) throw heldBy(link.name, await tapHolder(link.name));
 }
 
 async function openNamedTap(name: string, queues: number): Promise<Device> {
   try {
     return await openTap(name, { queues });
   } catch (error) {
-    if (failedWith(error, 'EBUSY')) throw await busyTap(name);
+    if (failedWith(error, 'EBUSY')) throw heldBy(name, await tapHolder(name));
     throw operatorErrorOf(error, name);
   }
-}
-
-async function busyTap(name: string): Promise<OperatorError> {
-  return heldBy(name, await tapHolder(name));
 }
 
 function heldBy(name: string, holder: Holder | undefined): OperatorError {

@@ -15,6 +15,7 @@ import type { Clock } from '../../process/clock.ts';
 import type { HostLog } from '../../process/log.ts';
 import type { Serial } from '../../process/serial.ts';
 import type { CarrierMonitor } from '../carrier.ts';
+import { yieldConnected } from '../group/connected.ts';
 import type { HostEvent } from '../host-event.ts';
 import type { Mirror } from '../kernel/mirror.ts';
 import type { HostAddress, LinkRecord } from '../kernel/records.ts';
@@ -32,7 +33,6 @@ import {
 import { type AttachedDevice, devicesOf, Interface, watchOptions } from './interface.ts';
 import { transition } from './life.ts';
 import { LinkTracker } from './link-tracker.ts';
-import { yieldConnected } from './shadowing.ts';
 import { interfaceBehind } from './tap.ts';
 
 /** What the interfaces need; the mirror calls their handlers. */

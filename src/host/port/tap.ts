@@ -28,18 +28,17 @@ import { failedWith, native } from '../../native/addon.ts';
 const { later } = native;
 
 // From linux/if_tun.h.
-export const IFF_TUN = 0x0001;
 export const IFF_TAP = 0x0002;
 export const IFF_MULTI_QUEUE = 0x0100;
-export const IFF_NO_PI = 0x1000;
+const IFF_NO_PI = 0x1000;
 export const IFF_VNET_HDR = 0x4000;
 export const TUN_F_CSUM = 0x01;
 export const TUN_F_TSO4 = 0x02;
 export const TUN_F_TSO6 = 0x04;
-export const TUN_F_TSO_ECN = 0x08;
+const TUN_F_TSO_ECN = 0x08;
 // Newer than some installed headers (Linux 6.2); the kernel takes them only together.
-export const TUN_F_USO4 = 0x20;
-export const TUN_F_USO6 = 0x40;
+const TUN_F_USO4 = 0x20;
+const TUN_F_USO6 = 0x40;
 
 const TSO = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 
@@ -52,6 +51,9 @@ const OFFLOAD_STEPS: readonly number[] = [
   0,
 ];
 
+/** What TUNSETIFF takes; the rest of tun_flags tells a state. */
+const SETTABLE = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+
 const TUN_NODE = '/dev/net/tun';
 const SYSFS_NETWORK = '/sys/class/net';
 
@@ -59,9 +61,9 @@ const SYSFS_NETWORK = '/sys/class/net';
 const NODE_FOLDERS: readonly string[] = ['/dev', '/run', '/tmp'];
 
 /** What the kernel takes of one interface (MAX_TAP_QUEUES in drivers/net/tun.c). */
-export const QUEUE_LIMIT = 256;
+const QUEUE_LIMIT = 256;
 
-/** An open TAP or macvtap; `fds` are its queues, non-blocking, owned by whoever opened it. */
+/** An open TAP or macvtap; `fds` are its queues, non-blocking; the opener closes them. */
 export interface Device {
   readonly name: string;
   readonly fds: readonly number[];
@@ -75,18 +77,10 @@ export interface OpenOptions {
   readonly queues: number;
 }
 
-export interface OpenTapOptions extends OpenOptions {
-  /** False: the TAP must exist already (ENODEV). Default true. */
-  readonly create?: boolean;
-}
-
 /** Opens the TAP `name`, which is created if it does not exist (and dies with its last queue). */
-export async function openTap(name: string, options: OpenTapOptions): Promise<Device> {
+export async function openTap(name: string, options: OpenOptions): Promise<Device> {
   checkQueues(name, options.queues);
   const existing = await tunFlags(name);
-  if (existing === undefined && options.create === false) {
-    throw new OperatorError('ENODEV', `there is no interface ${name}`);
-  }
   if (existing !== undefined && (existing & IFF_TAP) === 0) {
     throw new OperatorError('EINVAL', `${name} is a TUN, not a TAP`);
   }
@@ -133,7 +127,7 @@ export async function interfaceBehind(fd: number): Promise<string | undefined> {
 }
 
 /** IFF_* with which a TUN or TAP exists; undefined if there is no interface of that name. */
-export async function tunFlags(name: string): Promise<number | undefined> {
+async function tunFlags(name: string): Promise<number | undefined> {
   try {
     return Number.parseInt(await later.filesRead(join(SYSFS_NETWORK, name), 'tun_flags'), 16);
   } catch (error) {
@@ -141,6 +135,33 @@ export async function tunFlags(name: string): Promise<number | undefined> {
     // The folder is there, but not the file.
     if (error.syscall === 'read') throw new OperatorError('EINVAL', `${name} is not a TAP`);
     return undefined;
+  }
+}
+
+/** IFF_* of a TAP; undefined if the device is none. */
+export async function tapFlags(name: string): Promise<number | undefined> {
+  try {
+    return await tunFlags(name);
+  } catch (error) {
+    if (error instanceof OperatorError && error.code === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Gives a TAP that no process holds the flags it had, and no offloads: a program that opens it
+ * without a vnet header must not be handed super-frames. EBUSY if a process holds it.
+ */
+export async function resetTap(name: string, flags: number): Promise<void> {
+  const fd = await later.deviceOpen(TUN_NODE);
+  try {
+    await later.tapAttach(fd, name, flags & SETTABLE);
+    await later.tapSetOffload(fd, 0);
+  } catch (error) {
+    if (!failedWith(error, 'EBUSY', 'EINVAL', 'EPERM')) throw error;
+    throw new OperatorError('EBUSY', `${name} keeps the settings of a TAP of ours: ${error}`);
+  } finally {
+    await later.deviceClose(fd);
   }
 }
 
@@ -249,7 +270,7 @@ async function entriesOf(folder: string, name: string): Promise<string[]> {
   }
 }
 
-/** Opens /dev/tap<ifindex> if it is the device, else a private node that nobody else sees. */
+/** Opens /dev/tap<ifindex> if it is the device, else a private node that no other program sees. */
 async function openNode(node: NodeNumber): Promise<number> {
   const path = `/dev/tap${node.index}`;
   return (await isNode(path, node)) ? await later.deviceOpen(path) : await openPrivateNode(node);

@@ -17,6 +17,7 @@ import { OperatorError } from '../../base/errors.ts';
 import type { HostLog } from '../../process/log.ts';
 import type { NetlinkClient } from '../kernel/netlink.ts';
 import type { HostAddress, HostRoute, LinkRecord } from '../kernel/records.ts';
+import { RT_SCOPE_LINK, RTN_UNICAST, RTPROT_KERNEL } from '../kernel/route-message.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
 import { silenceIpv6 } from '../port/wiring.ts';
 import type { Changes } from '../undo/restore.ts';
@@ -25,12 +26,6 @@ import { sysctlRead } from './sysctl.ts';
 
 /** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */
 const GRO_SIZE_MAX = 65536;
-
-// From linux/rtnetlink.h.
-
-const RT_SCOPE_LINK = 253;
-const RTN_UNICAST = 1;
-const RTPROT_KERNEL = 2;
 
 /** What the refusal names: enough to recognise it, not a page. */
 const NAMED_MAX = 4;

@@ -17,10 +17,10 @@
 import { type ErrorCode, OperatorError } from '../../base/errors.ts';
 import { keysOf } from '../../base/keys.ts';
 import type { HostLog } from '../../process/log.ts';
-import type { LinkRecord, LinkSettings, RouteSettings } from '../kernel/records.ts';
+import type { DeviceName, LinkRecord, LinkSettings, RouteSettings } from '../kernel/records.ts';
 import { isRoute, routeFamily } from '../kernel/route-key.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
-import { tapFlags } from '../port/tap-flags.ts';
+import { tapFlags } from '../port/tap.ts';
 import { sysctlRead, sysctlWrite } from '../silence/sysctl.ts';
 import type { Change, Journal } from './journal.ts';
 import { type Leftovers, Undo } from './undo.ts';
@@ -30,12 +30,6 @@ const UNCERTAIN: readonly ErrorCode[] = ['ETIMEDOUT', 'ENOBUFS', 'EMSGSIZE'];
 
 /** How a route was put there: by us, before us, or not at all, since another one has its place. */
 export type RouteEnd = 'added' | 'there' | 'held';
-
-/** A device as the holder of changes knows it. */
-export interface DeviceName {
-  readonly name: string;
-  readonly ifindex: number;
-}
 
 /** Changes made on behalf of holders ('interface:net0'), undone per holder or all at once. */
 export class Changes {

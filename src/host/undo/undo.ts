@@ -13,11 +13,11 @@
  */
 
 import { type ErrorCode, OperatorError } from '../../base/errors.ts';
+import { operatorErrorOf } from '../../native/addon.ts';
 import type { HostLog } from '../../process/log.ts';
 import type { LinkRecord } from '../kernel/records.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
-import { resetTap } from '../port/tap-flags.ts';
-import { operatorErrorOf } from '../refusal.ts';
+import { resetTap } from '../port/tap.ts';
 import { sysctlWrite } from '../silence/sysctl.ts';
 import type { Change, Entry, Journal } from './journal.ts';
 

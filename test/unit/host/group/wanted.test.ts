@@ -3,12 +3,9 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../../../src/base/errors.ts';
-import {
-  GroupAddresses,
-  type GroupAddressesOptions,
-} from '../../../../src/host/group/addresses.ts';
-import { GroupRoutes, type GroupRoutesOptions } from '../../../../src/host/group/routes.ts';
-import { Wanted } from '../../../../src/host/group/wanted.ts';
+import { GroupAddresses } from '../../../../src/host/group/addresses.ts';
+import { GroupRoutes } from '../../../../src/host/group/routes.ts';
+import { type DeviceContext, Wanted } from '../../../../src/host/group/wanted.ts';
 import type {
   HostAddress,
   LinkRecord,
@@ -82,7 +79,7 @@ test('a route that was deleted and added is put back after down and up', async (
     },
   };
   const options = { name: 'ipmp0', ifindex: IFINDEX, holder: 'group:ipmp0', changes };
-  const routes = new GroupRoutes(options as unknown as GroupRoutesOptions);
+  const routes = new GroupRoutes(options as unknown as DeviceContext);
   routes.want(DEFAULT);
   routes.handleSeen([SEEN]);
   routes.handleSeen([]);
@@ -121,7 +118,7 @@ class AddressWorld {
       log: { info: () => undefined, warn: () => undefined },
       name: 'ipmp0',
       holder: 'group:ipmp0',
-    } as unknown as GroupAddressesOptions);
+    } as unknown as DeviceContext);
   }
 
   /** The mirror has looked. */

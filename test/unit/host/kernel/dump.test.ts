@@ -8,7 +8,6 @@ import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../../../src/base/errors.ts';
 import { nextTurn, ROWS_A_TURN } from '../../../../src/base/turns.ts';
-import { KnownRoutes } from '../../../../src/host/kernel/known-routes.ts';
 import { Mirror } from '../../../../src/host/kernel/mirror.ts';
 import { NetlinkClient } from '../../../../src/host/kernel/netlink.ts';
 import {
@@ -25,7 +24,7 @@ import {
   keysAmong,
   routeKey,
 } from '../../../../src/host/kernel/route-key.ts';
-import { routeAdd } from '../../../../src/host/kernel/route-message.ts';
+import { KnownRoutes, routeAdd } from '../../../../src/host/kernel/route-message.ts';
 import { Rtnl } from '../../../../src/host/kernel/rtnl.ts';
 import { hostClock } from '../../../../src/process/clock.ts';
 import { turnsOf } from '../../base/turns-of.ts';
