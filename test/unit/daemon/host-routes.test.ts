@@ -1,4 +1,4 @@
-/** Routes of the host on their way to the IP layer: in turns, and of those that wait the last. */
+/** Routes of the host on their way to the IP layer: in turns; of lists that wait, the newest. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,25 +7,13 @@ import { RouteFeed } from '../../../src/daemon/host-routes.ts';
 import type { HostRoute } from '../../../src/host/kernel/records.ts';
 import type { OrderedRoutes, System } from '../../../src/system.ts';
 import { turnsOf } from '../base/turns-of.ts';
+import { defaultRoute } from '../host/port/link-record.ts';
 
 const ROUTES = 5000;
 
 function routeTo(at: number, changes: Partial<HostRoute> = {}): HostRoute {
-  return {
-    family: 4,
-    destination: `10.${at >> 8}.${at & 255}.0`,
-    prefixLength: 24,
-    table: 254,
-    type: 1,
-    protocol: 4,
-    scope: 0,
-    tos: 0,
-    metric: 20,
-    source: undefined,
-    nexthopId: 0,
-    hops: [{ ifindex: 7, via: '192.0.2.1', weight: 1, flags: 0 }],
-    ...changes,
-  };
+  const destination = `10.${at >> 8}.${at & 255}.0`;
+  return { ...defaultRoute(7), destination, prefixLength: 24, metric: 20, ...changes };
 }
 
 /** A feed, and what the system was told. */

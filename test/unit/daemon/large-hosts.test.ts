@@ -11,10 +11,11 @@ import { OperatorError } from '../../../src/base/errors.ts';
 import { WaitLock } from '../../../src/base/lock.ts';
 import { Scheduler, sleepFor } from '../../../src/base/operation.ts';
 import { jsonWrite } from '../../../src/base/text/json.ts';
+import { nextTurn, type Steps } from '../../../src/base/turns.ts';
 import { difference } from '../../../src/change/difference.ts';
 import { documentRead, documentSteps } from '../../../src/config/document.ts';
 import { configFromSources, effectiveConfig, effectiveSteps } from '../../../src/config/load.ts';
-import { Pump } from '../../../src/daemon/pump.ts';
+import { Pump, type PumpOutlets } from '../../../src/daemon/pump.ts';
 import type { Injection } from '../../../src/datapath/pool.ts';
 import type { NetlinkClient } from '../../../src/host/kernel/netlink.ts';
 import type { Request } from '../../../src/host/kernel/netlink-message.ts';
@@ -31,10 +32,8 @@ const NEIGHBOR = neighborRow('10.0.0.1', { lladdr: '02:00:00:00:00:01', state: '
 
 test('a list of thousands is written in turns, as it would be at once', async () => {
   await using daemon = await controlHarness();
-  const rows = Array.from({ length: 5000 }, (_, at) => ({
-    ...NEIGHBOR,
-    cause_text: `number ${at}`,
-  }));
+  const texts = Array.from({ length: 5000 }, (_, at) => `number ${at}`);
+  const rows = texts.map((cause_text) => ({ ...NEIGHBOR, cause_text }));
   daemon.backend.neighbors = async () => rows;
   const turns = await turnsOf(async () => {
     const reply = await ask(daemon, '/v1/neighbors');
@@ -77,6 +76,13 @@ test('of a long chain of kstats some are read at a time, and a hung driver delay
   );
 });
 
+/** The configuration that has these groups. */
+function configOf(groups: object) {
+  const result = configFromSources([{ file: 'x.yaml', text: JSON.stringify({ groups }) }]);
+  if ('errors' in result) throw new Error(JSON.stringify(result.errors[0]));
+  return result.config;
+}
+
 /** How often JSON.stringify, by which parts are told apart, is called meanwhile. */
 function textsOf(work: () => void): number {
   const { stringify } = JSON;
@@ -101,10 +107,7 @@ test('the difference of two configurations looks at each part once, not at all p
       dst: `10.1.${at >> 8}.${at & 255}`,
       lladdr: '02:00:00:00:00:01',
     }));
-    const groups = { ipmp0: { addresses, 'static-neighbors': neighbors } };
-    const result = configFromSources([{ file: 'x.yaml', text: JSON.stringify({ groups }) }]);
-    if ('errors' in result) throw new Error(JSON.stringify(result.errors[0]));
-    return result.config;
+    return configOf({ ipmp0: { addresses, 'static-neighbors': neighbors } });
   };
   const [small, large] = [100, 800].map((size) => {
     const [before, after] = [config(size, 1), config(size, 1 + size / 2)];
@@ -118,36 +121,32 @@ test('the difference of two configurations looks at each part once, not at all p
   ok(large! <= 8 * small!, `${small} texts for 100, ${large} for 800`);
 });
 
-test('of configurations that say the same no piece is looked at', () => {
+test('equal configurations are compared without a look at their parts', () => {
   const addresses = Array.from({ length: 800 }, (_, at) => `10.${at >> 8}.${at & 255}.1/8`);
-  const [before, after] = [1, 2].map(() => {
-    const text = JSON.stringify({ groups: { ipmp0: { addresses } } });
-    const result = configFromSources([{ file: 'x.yaml', text }]);
-    if ('errors' in result) throw new Error(JSON.stringify(result.errors[0]));
-    return result.config;
-  });
-  const texts = textsOf(() => deepEqual(difference(before!, after!), []));
+  const [before, after] = [configOf({ ipmp0: { addresses } }), configOf({ ipmp0: { addresses } })];
+  const texts = textsOf(() => deepEqual(difference(before, after), []));
   ok(texts < 20, `${texts} texts`);
 });
 
+/** Does work that may be interrupted: how often it could be, and its result. */
+function stepsOf<T>(work: Steps<T>): { steps: number; value: T } {
+  for (let steps = 0; ; steps++) {
+    const { done, value } = work.next();
+    if (done === true) return { steps, value };
+  }
+}
+
 test('a large configuration is checked in steps, group by group', () => {
-  const groups = Object.fromEntries(
-    Array.from({ length: 50 }, (_, group) => [
-      `ipmp${group}`,
-      { addresses: [`10.0.0.${group + 1}/8`] },
-    ]),
-  );
-  const text = JSON.stringify({ groups });
+  const numbers = Array.from({ length: 50 }, (_, group) => group);
+  const groups = numbers.map((at) => [`ipmp${at}`, { addresses: [`10.0.0.${at + 1}/8`] }]);
+  const text = JSON.stringify({ groups: Object.fromEntries(groups) });
   const document = documentRead('x.yaml', text);
   if ('errors' in document) throw new Error(JSON.stringify(document.errors[0]));
   const files = [{ file: 'x.yaml', text, document }];
   const layers = { files, commands: null, arguments: null };
-  let steps = 0;
-  const checking = effectiveSteps(layers);
-  let result = checking.next();
-  for (; result.done !== true; result = checking.next()) steps++;
-  deepEqual(result.value, effectiveConfig(layers));
-  ok('config' in result.value && result.value.config.groups.length === 50);
+  const { steps, value } = stepsOf(effectiveSteps(layers));
+  deepEqual(value, effectiveConfig(layers));
+  ok('config' in value && value.config.groups.length === 50);
   ok(steps >= 100, `${steps} steps`);
 });
 
@@ -168,19 +167,24 @@ test('one more silenced device costs its own rules, however many there are', asy
   deepEqual(sent, [2 + 6 + 1 + 3, 5, 5, 5, 5, 4]);
 });
 
+const OUTLETS: PumpOutlets = {
+  transmit: () => 'taken',
+  request: () => undefined,
+  event: () => undefined,
+  fail: (error) => {
+    throw error;
+  },
+};
+
 test('many events are told in several turns, in order, all before the stop ends', async () => {
   const bench = new Bench();
   bench.build(2);
   const told: string[] = [];
   let turns = 0;
   const pump = new Pump(bench.system, hostClock, {
-    transmit: () => 'taken',
-    request: () => undefined,
+    ...OUTLETS,
     event: ({ event, to }) => {
       if (event === 'address-added') told.push(String(to));
-    },
-    fail: (error) => {
-      throw error;
     },
   });
   const list = Array.from({ length: 100 }, (_, at) => `192.0.2.${at + 1}`);
@@ -188,7 +192,7 @@ test('many events are told in several turns, in order, all before the stop ends'
   pump.afterEvents(() => told.push('the news of them'));
   const wanted = [...list.map((address) => `${address}/24`), 'the news of them'];
   ok(told.length < 50, 'each address has two events');
-  for (; told.length < 75; turns++) await new Promise((resolve) => setImmediate(resolve));
+  for (; told.length < 75; turns++) await nextTurn();
   ok(turns >= 2);
   pump.stop();
   deepEqual(told, wanted);
@@ -207,14 +211,7 @@ function pumpOf(frames: number, transmit: (port: number) => Injection): Pump {
     pollEvent: () => undefined,
     pollAt: () => Number.POSITIVE_INFINITY,
   } as unknown as System;
-  return new Pump(system, hostClock, {
-    transmit,
-    request: () => undefined,
-    event: () => undefined,
-    fail: (error) => {
-      throw error;
-    },
-  });
+  return new Pump(system, hostClock, { ...OUTLETS, transmit });
 }
 
 test('frames that find no room on their way to a worker wait, and keep their order', async () => {
@@ -232,13 +229,13 @@ test('frames that find no room on their way to a worker wait, and keep their ord
   pump.tell(() => undefined);
   const wanted = Array.from({ length: frames }, (_, port) => port);
   deepEqual(tried, wanted.slice(0, perTurn + 1), 'those behind it are not tried');
-  for (; taken.length < frames; room = perTurn) await new Promise((go) => setImmediate(go));
+  for (; taken.length < frames; room = perTurn) await nextTurn();
   deepEqual(taken, wanted);
   equal(pump.lostFrames, 0n);
   pump.stop();
 });
 
-test('a frame that no worker will ever take is lost and counted, and keeps no other', () => {
+test('a frame that a worker refuses is lost and counted; the others are sent', () => {
   const taken: number[] = [];
   const pump = pumpOf(3, (port) => {
     if (port === 1) return 'refused';
@@ -254,11 +251,8 @@ test('a frame that no worker will ever take is lost and counted, and keeps no ot
 test('a large file is read in steps', () => {
   const addresses = Array.from({ length: 1000 }, (_, at) => `192.0.2.${at}`);
   const text = JSON.stringify({ groups: { ipmp0: { addresses } } });
-  let steps = 0;
-  const reading = documentSteps('x.yaml', text);
-  let result = reading.next();
-  for (; result.done !== true; result = reading.next()) steps++;
-  deepEqual(result.value, documentRead('x.yaml', text));
+  const { steps, value } = stepsOf(documentSteps('x.yaml', text));
+  deepEqual(value, documentRead('x.yaml', text));
   ok(steps >= 5, `${steps} steps`);
 });
 
@@ -266,7 +260,7 @@ test('a large file is read in steps', () => {
 const LOG_PATIENCE_MS = 20_000;
 const LOG = import.meta.resolve('../../../src/process/log.js');
 
-test('a log that nobody reads keeps nobody waiting, and loses nothing that has room', async (t) => {
+test('a log without a reader blocks no writer, and loses nothing that has room', async (t) => {
   const script = `
     const { createLog } = await import(${JSON.stringify(LOG)});
     const log = await createLog('info');

@@ -55,7 +55,7 @@ test('frames that were taken together publish the tables once, and are answered'
   deepEqual(sent, all(hostPort));
   for (let at = 0; at < FRAMES; at++) system.deleteNeighbor('ipmp0', ipv4Format(FIRST + at));
   take(hostPort, asked);
-  deepEqual(publication.calls, [], 'nobody has moved');
+  deepEqual(publication.calls, [], 'no neighbour has moved');
   take(nic, answered(NEW_MAC));
   deepEqual(publication.calls, ['replace']);
   equal(publication.tables.redirects.length, FRAMES);

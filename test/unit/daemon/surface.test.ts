@@ -1,14 +1,12 @@
 /**
- * Where the daemon is spoken to: what it says of refused scrapes, and that at its stop nothing is
- * opened during it or after it.
+ * The daemon's control socket and its listener for scrapers: refused scrapes are logged, and
+ * nothing is opened during the stop or after it.
  */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pino } from 'pino';
@@ -16,6 +14,9 @@ import { OperatorError } from '../../../src/base/errors.ts';
 import type { Config } from '../../../src/config/types.ts';
 import { Surface } from '../../../src/daemon/surface.ts';
 import { type Clock, hostClock } from '../../../src/process/clock.ts';
+import { TestClock } from '../../tools/clock.ts';
+import { testFolder } from '../../tools/folder.ts';
+import { testLog } from '../../tools/log.ts';
 import { MemoryBackend } from '../ctl/api/backend.ts';
 
 const HOST = '127.0.0.1';
@@ -48,100 +49,80 @@ async function started(
   return surface;
 }
 
-async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'ipmpd-surface-'));
-  try {
-    await body(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-test('a list of groups that cannot be read keeps no daemon from serving', async () => {
-  await inDirectory(async (directory) => {
-    let isReadable = false;
-    const lines: string[] = [];
-    const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
-    const surface = new Surface({
-      backend: await MemoryBackend.open(directory),
-      log,
-      clock: hostClock,
-      groupId: async () => {
-        if (isReadable) return 42;
-        throw new OperatorError('EIO', '/etc/group cannot be read: EISDIR');
-      },
-    });
-    const socket = join(directory, 'run', 'ipmpd.sock');
-    const control = { socket, group: 'ipmp' };
-    const metrics = { listen: null, hosts: [] };
-    await surface.start({ control, metrics } as unknown as Config);
-    try {
-      const client = connect(socket);
-      await once(client, 'connect');
-      client.destroy();
-      deepEqual(
-        lines.map((line) => JSON.parse(line)).map(({ event, code }) => [event, code]),
-        [['no-operators', 'EIO']],
-      );
-      await rejects(surface.setOperators('ipmp'), { code: 'EIO' }, 'a reload says so');
-      isReadable = true;
-      await surface.setOperators('ipmp');
-    } finally {
-      await surface.stop();
-    }
+test('a list of groups that cannot be read does not keep the daemon from serving', async (t) => {
+  const directory = testFolder(t);
+  let isReadable = false;
+  const { log, rows } = testLog('error');
+  const surface = new Surface({
+    backend: await MemoryBackend.open(directory),
+    log,
+    clock: hostClock,
+    groupId: async () => {
+      if (isReadable) return 42;
+      throw new OperatorError('EIO', '/etc/group cannot be read: EISDIR');
+    },
   });
+  const socket = join(directory, 'run', 'ipmpd.sock');
+  const control = { socket, group: 'ipmp' };
+  const metrics = { listen: null, hosts: [] };
+  await surface.start({ control, metrics } as unknown as Config);
+  try {
+    const client = connect(socket);
+    await once(client, 'connect');
+    client.destroy();
+    deepEqual(
+      rows.map(({ event, code }) => [event, code]),
+      [['no-operators', 'EIO']],
+    );
+    await rejects(surface.setOperators('ipmp'), { code: 'EIO' }, 'a reload fails too');
+    isReadable = true;
+    await surface.setOperators('ipmp');
+  } finally {
+    await surface.stop();
+  }
 });
 
-test('a listener that is being opened at the stop is closed by it', async () => {
-  await inDirectory(async (directory) => {
-    const surface = await started(directory, hostClock, null);
-    const port = await freePort();
-    const listening = surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
-    // In one turn more the listener has begun to be opened.
+test('a listener that is being opened at the stop is closed by it', async (t) => {
+  const directory = testFolder(t);
+  const surface = await started(directory, hostClock, null);
+  const port = await freePort();
+  const listening = surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
+  // In one turn more the listener has begun to be opened.
+  await Promise.resolve();
+  await surface.stop();
+  await listening;
+  try {
+    await refused(port);
+    await surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
+    await refused(port);
+  } finally {
+    await surface.setMetrics({ listen: null, hosts: [] });
+  }
+});
+
+test('an attempt to listen that fails after the stop is not repeated', async (t) => {
+  const directory = testFolder(t);
+  const taken = createServer().listen(0, HOST);
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const clock = new TestClock();
+  const surface = await started(directory, clock, { host: HOST, port });
+  try {
+    equal(surface.problems.length, 1);
+    equal(clock.pending, 1);
+    clock.pass(1000);
     await Promise.resolve();
     await surface.stop();
-    await listening;
-    try {
-      await refused(port);
-      await surface.setMetrics({ listen: { host: HOST, port }, hosts: [] });
-      await refused(port);
-    } finally {
-      await surface.setMetrics({ listen: null, hosts: [] });
-    }
-  });
+    // Behind the attempt.
+    await surface.setMetrics({ listen: null, hosts: [] });
+    equal(clock.pending, 0);
+    deepEqual(surface.problems, []);
+  } finally {
+    taken.close();
+  }
 });
 
-test('an attempt to listen that fails after the stop is not repeated', async () => {
-  await inDirectory(async (directory) => {
-    const taken = createServer().listen(0, HOST);
-    await once(taken, 'listening');
-    const { port } = taken.address() as AddressInfo;
-    const retries: (() => void)[] = [];
-    const clock: Clock = {
-      nowMs: hostClock.nowMs,
-      after: (_delayMs, body) => {
-        retries.push(body);
-        return { cancel: () => undefined };
-      },
-    };
-    const surface = await started(directory, clock, { host: HOST, port });
-    try {
-      equal(surface.problems.length, 1);
-      equal(retries.length, 1);
-      retries.pop()?.();
-      await Promise.resolve();
-      await surface.stop();
-      // Behind the attempt.
-      await surface.setMetrics({ listen: null, hosts: [] });
-      deepEqual(retries, []);
-      deepEqual(surface.problems, []);
-    } finally {
-      taken.close();
-    }
-  });
-});
-
-/** The status of a scrape that calls the listener `name`. */
+/** The status of a scrape whose host header is `name`. */
 async function scrape(port: number, name: string): Promise<number> {
   const headers = { host: `${name}:${port}` };
   const sent = get({ host: HOST, port, path: '/metrics', headers, agent: false });
@@ -151,34 +132,29 @@ async function scrape(port: number, name: string): Promise<number> {
   return response.statusCode ?? 0;
 }
 
-test('refused scrapes are told once a minute, each time with how many there were', async () => {
-  await inDirectory(async (directory) => {
-    const lines: string[] = [];
-    const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
-    let nowMs = 5000;
-    const clock: Clock = { ...hostClock, nowMs: () => nowMs };
-    const port = await freePort();
-    const surface = await started(directory, clock, { host: HOST, port }, log);
-    const told = (): unknown => {
-      const rows = lines.splice(0).map((line) => JSON.parse(line));
-      return rows.map(({ event, host, scrapes, address }) => [event, host, scrapes, address]);
-    };
-    try {
-      equal(await scrape(port, 'localhost'), 200);
-      deepEqual(told(), []);
-      for (let time = 0; time < 3; time++) equal(await scrape(port, 'first.example'), 421);
-      deepEqual(told(), [['scrape-refused', `first.example:${port}`, 1, HOST]]);
-      nowMs += 59_999;
-      equal(await scrape(port, 'second.example'), 421);
-      deepEqual(told(), []);
-      nowMs += 1;
-      equal(await scrape(port, 'third.example'), 421);
-      deepEqual(told(), [['scrape-refused', `third.example:${port}`, 4, HOST]]);
-      nowMs += 60_000;
-      equal(await scrape(port, 'third.example'), 421);
-      deepEqual(told(), [['scrape-refused', `third.example:${port}`, 1, HOST]]);
-    } finally {
-      await surface.stop();
-    }
-  });
+test('refused scrapes are logged once a minute, each time with how many there were', async (t) => {
+  const directory = testFolder(t);
+  const { log, rows } = testLog('warn');
+  const clock = new TestClock();
+  const port = await freePort();
+  const surface = await started(directory, clock, { host: HOST, port }, log);
+  const told = (): unknown =>
+    rows.splice(0).map(({ event, host, scrapes, address }) => [event, host, scrapes, address]);
+  try {
+    equal(await scrape(port, 'localhost'), 200);
+    deepEqual(told(), []);
+    for (let time = 0; time < 3; time++) equal(await scrape(port, 'first.example'), 421);
+    deepEqual(told(), [['scrape-refused', `first.example:${port}`, 1, HOST]]);
+    clock.pass(59_999);
+    equal(await scrape(port, 'second.example'), 421);
+    deepEqual(told(), []);
+    clock.pass(1);
+    equal(await scrape(port, 'third.example'), 421);
+    deepEqual(told(), [['scrape-refused', `third.example:${port}`, 4, HOST]]);
+    clock.pass(60_000);
+    equal(await scrape(port, 'third.example'), 421);
+    deepEqual(told(), [['scrape-refused', `third.example:${port}`, 1, HOST]]);
+  } finally {
+    await surface.stop();
+  }
 });

@@ -8,7 +8,7 @@ import { stableMac } from '../../../../src/host/port/stable-mac.ts';
 import { useOf } from '../../../../src/host/silence/silence.ts';
 import { Serial } from '../../../../src/process/serial.ts';
 import { macFormat, macIsGroup, macIsLocal } from '../../../../src/wire/addr.ts';
-import { linkRecord } from './link-record.ts';
+import { defaultRoute, linkRecord } from './link-record.ts';
 
 const LINK = linkRecord();
 const DOWN = { ...LINK, up: false };
@@ -69,20 +69,8 @@ test('what makes an uplink used', () => {
     flags: 0,
     scope,
   });
-  const route = (type: number, protocol: number): HostRoute => ({
-    family: 4,
-    destination: '203.0.113.0',
-    prefixLength: 24,
-    table: 254,
-    type,
-    protocol,
-    scope: 0,
-    tos: 0,
-    metric: 0,
-    source: undefined,
-    nexthopId: 0,
-    hops: [],
-  });
+  const network = { ...defaultRoute(1), destination: '203.0.113.0', prefixLength: 24 };
+  const route = (type: number, protocol: number): HostRoute => ({ ...network, type, protocol });
   equal(useOf('eth0', [], []), undefined);
   equal(useOf('eth0', [address(6, 'fe80::1', 253)], [route(5, 2), route(1, 2)]), undefined);
   const error = useOf('eth0', [address(4, '192.0.2.1'), address(6, '2001:db8::1')], [route(1, 4)]);
