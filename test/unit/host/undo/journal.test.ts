@@ -5,7 +5,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { OperatorError } from '../../../../src/base/errors.ts';
 import type { Change, Journal } from '../../../../src/host/undo/journal.ts';
-import { journalPath, openJournal } from './journals.ts';
+import { journalPath, openJournal } from './harness.ts';
 
 const CHANGE: Change = {
   kind: 'sysctl',

@@ -2,87 +2,33 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { OperatorError } from '../../../../src/base/errors.ts';
 import { linkGroupSet } from '../../../../src/host/kernel/link-message.ts';
 import type { NetlinkClient } from '../../../../src/host/kernel/netlink.ts';
 import type { Request } from '../../../../src/host/kernel/netlink-message.ts';
 import type { LinkRecord } from '../../../../src/host/kernel/records.ts';
 import { Rtnl } from '../../../../src/host/kernel/rtnl.ts';
 import type { Journal } from '../../../../src/host/undo/journal.ts';
-import { Changes } from '../../../../src/host/undo/restore.ts';
-import { journalPath, openJournal } from './journals.ts';
+import { linkOf, NET0, world } from './harness.ts';
 
 const RTM_DELLINK = 17;
 
 /** NIC `number` of the host has the index 1000 + number, and the macvtap on it 2000 + number. */
 function macvtap(number: number, changes: Partial<LinkRecord> = {}): LinkRecord {
-  return {
-    ifindex: 2000 + number,
-    name: `net${number}`,
-    up: true,
-    noarp: false,
-    allmulti: true,
-    carrier: true,
-    carrierChanges: 2,
-    mtu: 1500,
-    mac: 0x02_00_00_00_00_01,
-    master: 0,
-    forwards: true,
-    lower: 1000 + number,
-    kind: 'macvtap',
-    macvlanMode: 8,
-    txQueueLength: 4096,
-    groMaxSize: 65536,
-    groIpv4MaxSize: 65536,
-    ...changes,
-  };
+  const [ifindex, name, lower] = [2000 + number, `net${number}`, 1000 + number];
+  return linkOf({ ...NET0, ifindex, name, lower, noarp: false, ...changes });
 }
 
 function nic(number: number): LinkRecord {
-  const own = { ifindex: 1000 + number, name: `eth${number}`, lower: 0, kind: '', noarp: true };
-  return macvtap(number, own);
+  return linkOf({ ifindex: 1000 + number, name: `eth${number}` });
 }
 
-/** Devices that a test plays, and what is asked of them. */
-class Devices {
-  readonly all = new Map<number, LinkRecord>();
-  readonly asked: string[] = [];
-  readonly log: string[] = [];
-  refusesMany = false;
-
-  constructor(links: readonly LinkRecord[]) {
-    for (const link of links) this.all.set(link.ifindex, link);
-  }
-
-  changes(journal: Journal): Changes {
-    const rtnl = {
-      links: async () => [...this.all.values()],
-      link: async (device: string | number) => {
-        this.asked.push('link');
-        return [...this.all.values()].find(({ name, ifindex }) => {
-          return device === name || device === ifindex;
-        });
-      },
-      deleteLink: async (ifindex: number) => {
-        this.asked.push(`delete ${ifindex}`);
-        return this.all.delete(ifindex);
-      },
-      deleteLinks: async (links: readonly LinkRecord[]) => {
-        this.asked.push(`delete ${links.length} devices`);
-        if (this.refusesMany) throw new OperatorError('EOPNOTSUPP', 'not together');
-        for (const { ifindex } of links) this.all.delete(ifindex);
-      },
-      setLink: async ({ name }: LinkRecord, settings: object) => {
-        this.asked.push(`${name} ${JSON.stringify(settings)}`);
-      },
-    } as unknown as Rtnl;
-    const write = (_: object, message: string): void => void this.log.push(message);
-    return new Changes(journal, rtnl, { info: write, warn: write });
-  }
-}
-
-function journalIn(context: TestContext): Promise<Journal> {
-  return openJournal(journalPath(context));
+/** A kernel that has these devices, for changes that NICs have left in the journal. */
+async function worldOf(t: TestContext, nics: number, links: readonly LinkRecord[]) {
+  const { journal, kernel, changes } = await world(t);
+  await recordNics(journal, nics);
+  kernel.links.clear();
+  for (const link of links) kernel.add(link);
+  return { journal, kernel, changes };
 }
 
 /** What attaching `count` NICs leaves in the journal. */
@@ -106,41 +52,35 @@ async function recordNics(journal: Journal, count: number): Promise<void> {
 
 test('all at once: devices that we made go in one step, without questions', async (t) => {
   const count = 100;
-  const journal = await journalIn(t);
-  await recordNics(journal, count);
   const numbers = Array.from({ length: count }, (_, number) => number);
-  const devices = new Devices(numbers.flatMap((number) => [nic(number), macvtap(number)]));
-  await devices.changes(journal).undoAll();
-  deepEqual(devices.asked, [
-    `delete ${count} devices`,
-    ...numbers.reverse().flatMap((number) => ['link', `eth${number} {"noarp":false}`]),
-  ]);
-  deepEqual(journal.entries(), []);
-  deepEqual(devices.log, []);
+  const links = numbers.flatMap((number) => [nic(number), macvtap(number)]);
+  const { journal, kernel, changes } = await worldOf(t, count, links);
+  await changes.undoAll();
+  const settings = numbers.reverse().map((number) => `set eth${number} {"noarp":false}`);
+  deepEqual(kernel.done, [`delete ${count} devices`, ...settings]);
+  equal(kernel.looks, count, 'one for each NIC');
+  deepEqual([journal.entries(), kernel.log], [[], []]);
 });
 
 test('all at once: another device with the name or number of ours stays', async (t) => {
-  const journal = await journalIn(t);
-  await recordNics(journal, 4);
   const foreign = [
     macvtap(1, { lower: 77 }),
     macvtap(2, { kind: 'veth' }),
     macvtap(3, { ifindex: 3000 }),
   ];
-  const devices = new Devices([macvtap(0), ...foreign]);
-  await devices.changes(journal).undoAll();
-  deepEqual([...devices.all.values()], foreign);
+  const { journal, kernel, changes } = await worldOf(t, 4, [macvtap(0), ...foreign]);
+  await changes.undoAll();
+  deepEqual([...kernel.links.values()], foreign);
   equal(journal.entries().length, 0);
 });
 
 test('all at once: what cannot be deleted together is deleted one by one', async (t) => {
-  const journal = await journalIn(t);
-  await recordNics(journal, 3);
-  const devices = new Devices([0, 1, 2].map((number) => macvtap(number)));
-  devices.refusesMany = true;
-  equal(await devices.changes(journal).undoLeftovers(), 12);
-  equal(devices.all.size, 0);
-  equal(devices.log.length, 1);
+  const links = [0, 1, 2].map((number) => macvtap(number));
+  const { journal, kernel, changes } = await worldOf(t, 3, links);
+  kernel.refuse('delete 3 devices', 'EOPNOTSUPP');
+  equal(await changes.undoLeftovers(), 12);
+  equal(kernel.links.size, 0);
+  equal(kernel.log.length, 1);
   deepEqual(journal.entries(), []);
 });
 

@@ -3,121 +3,24 @@
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { type ErrorCode, OperatorError } from '../../../../src/base/errors.ts';
-import type { HostAddress, HostRoute, LinkRecord } from '../../../../src/host/kernel/records.ts';
-import type { Rtnl } from '../../../../src/host/kernel/rtnl.ts';
-import type { Journal } from '../../../../src/host/undo/journal.ts';
-import { Changes } from '../../../../src/host/undo/restore.ts';
-import { defaultRoute, linkRecord } from '../port/link-record.ts';
-import { journalPath, openJournal } from './journals.ts';
+import { defaultRoute } from '../port/link-record.ts';
+import { ETH0, HOLDER, journalPath, Kernel, linkOf, NET0, openJournal, world } from './harness.ts';
 
-const HOLDER = 'interface:net0';
-const ETH0 = linkOf({ ifindex: 3, name: 'eth0' });
-const NET0 = { name: 'net0', kind: 'macvtap', lower: 3, macvlanMode: 8 };
+/** eth0 as it was before it was silenced. */
+const ARPING = linkOf({ ...ETH0, noarp: false });
 
-/** A device that is silenced. */
-function linkOf(changes: Partial<LinkRecord>): LinkRecord {
-  return linkRecord({ noarp: true, ...changes });
-}
-
-/** A kernel that refuses, or does what it is asked for and loses the answer. */
-class Kernel {
-  readonly links = new Map<number, LinkRecord>([[3, ETH0]]);
-  readonly addresses: string[] = [];
-  readonly routes: HostRoute[] = [];
-  readonly done: string[] = [];
-  readonly log: string[] = [];
-  /** What is answered to what begins so: the code, and whether it is done nevertheless. */
-  readonly refusals = new Map<string, { code: ErrorCode; isDone: boolean }>();
-  #nextIndex = 10;
-
-  readonly rtnl = {
-    links: async () => [...this.links.values()],
-    link: async (device: string | number) => {
-      this.#refuse(`look up ${device}`);
-      return this.#find(device);
-    },
-    linkOf: async (name: string) => {
-      const link = this.#find(name);
-      if (link === undefined) throw new OperatorError('ENODEV', `there is no ${name}`);
-      return link;
-    },
-    setLink: async ({ name }: LinkRecord, settings: object) =>
-      this.#do(`set ${name} ${JSON.stringify(settings)}`),
-    createMacvtap: async (name: string, lower: LinkRecord) =>
-      this.#do(`create ${name}`, () => this.add({ ...NET0, name, lower: lower.ifindex })),
-    deleteLink: async (ifindex: number) =>
-      this.#do(`delete ${ifindex}`, () => this.links.delete(ifindex)),
-    addresses: async () => {
-      this.#refuse('list addresses');
-      return this.addresses.map((address) => ({ address, prefixLength: 24 }) as HostAddress);
-    },
-    addAddress: async (_link: object, prefix: string) => {
-      const address = prefix.slice(0, prefix.indexOf('/'));
-      this.#do(`add ${prefix}`, () => this.addresses.push(address));
-      return true;
-    },
-    deleteAddress: async (_link: object, prefix: string) => this.#do(`delete ${prefix}`),
-    findRoute: async (ifindex: number, _family: number, isIt: (route: HostRoute) => boolean) =>
-      this.routes.filter(({ hops }) => hops.some((hop) => hop.ifindex === ifindex)).find(isIt),
-    addRoute: async () => {
-      if (this.routes.length > 0) return false;
-      this.#do('add route', () => this.routes.push(defaultRoute(3)));
-      return true;
-    },
-    deleteRoute: async () => this.#do('delete route'),
-  } as unknown as Rtnl;
-
-  changes(journal: Journal): Changes {
-    const write = (_: object, message: string): void => void this.log.push(message);
-    return new Changes(journal, this.rtnl, { info: write, warn: write });
-  }
-
-  add(link: Partial<LinkRecord>): LinkRecord {
-    const made = linkOf({ ifindex: this.#nextIndex++, ...link });
-    this.links.set(made.ifindex, made);
-    return made;
-  }
-
-  refuse(what: string, code: ErrorCode, isDone = false): void {
-    this.refusals.set(what, { code, isDone });
-  }
-
-  #find(device: string | number): LinkRecord | undefined {
-    return [...this.links.values()].find((one) => device === one.name || device === one.ifindex);
-  }
-
-  #do(what: string, effect: () => unknown = () => undefined): true {
-    const isRefused = [...this.refusals].find(([begin]) => what.startsWith(begin))?.[1];
-    if (isRefused === undefined || isRefused.isDone) {
-      this.done.push(what);
-      effect();
-    }
-    this.#refuse(what);
-    return true;
-  }
-
-  #refuse(what: string): void {
-    const refusal = [...this.refusals].find(([begin]) => what.startsWith(begin))?.[1];
-    if (refusal !== undefined) throw new OperatorError(refusal.code, `${what}: refused`);
-  }
-}
-
-test('what the kernel refuses to put back is kept, told once, and tried again later', async (t) => {
-  const journal = await openJournal(journalPath(t));
-  const kernel = new Kernel();
-  const changes = kernel.changes(journal);
-  await changes.link('silence:3:eth0', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+test('what the kernel refuses to put back is kept, logged once, and tried again', async (t) => {
+  const { journal, kernel, changes } = await world(t);
+  await changes.link('silence:3:eth0', ARPING, { noarp: true });
   kernel.refuse('set eth0', 'EBUSY');
   await changes.undo('silence:3:eth0');
   equal(journal.entries().length, 1);
   deepEqual(changes.leftovers().failed, ['eth0: noarp: set eth0 {"noarp":false}: refused']);
-  const asked = (): number => kernel.done.length;
   kernel.refusals.clear();
-  const before = asked();
+  const before = kernel.done.length;
   await changes.retry(0);
   await changes.retry(999);
-  equal(asked(), before, 'after a pause');
+  equal(kernel.done.length, before, 'after a pause');
   await changes.retry(1000);
   deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
   deepEqual([journal.entries(), changes.leftovers().failed], [[], []]);
@@ -125,27 +28,19 @@ test('what the kernel refuses to put back is kept, told once, and tried again la
 });
 
 test('between attempts the pauses double, up to a minute', async (t) => {
-  const journal = await openJournal(journalPath(t));
-  const kernel = new Kernel();
-  const changes = kernel.changes(journal);
-  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  const { kernel, changes } = await world(t);
+  await changes.link('a', ARPING, { noarp: true });
   kernel.refuse('set eth0', 'ENOMEM');
   kernel.refuse('look up', 'ENOMEM');
   await changes.undo('a');
   const attempts: number[] = [];
-  let looks = 0;
-  const { link } = kernel.rtnl;
-  kernel.rtnl.link = async (device) => {
-    looks++;
-    return link(device);
-  };
   for (let second = 0; second < 300; second++) {
-    const before = looks;
+    const before = kernel.looks;
     await changes.retry(second * 1000);
-    if (looks > before) attempts.push(second);
+    if (kernel.looks > before) attempts.push(second);
   }
   deepEqual(attempts, [1, 3, 7, 15, 31, 63, 123, 183, 243]);
-  equal(kernel.log.length, 1, 'told once');
+  equal(kernel.log.length, 1, 'logged once');
 });
 
 test('what could not be put back is tried by the next start', async (t) => {
@@ -153,7 +48,7 @@ test('what could not be put back is tried by the next start', async (t) => {
   const first = await openJournal(path);
   const kernel = new Kernel();
   const changes = kernel.changes(first);
-  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  await changes.link('a', ARPING, { noarp: true });
   for (const code of ['ETIMEDOUT', 'ENOBUFS', 'EBUSY', 'ENOMEM'] as const) {
     kernel.refuse('set eth0', code);
     await changes.undoAll();
@@ -169,10 +64,8 @@ test('what could not be put back is tried by the next start', async (t) => {
 });
 
 test('a holder that wants its changes again keeps them, and what was before', async (t) => {
-  const journal = await openJournal(journalPath(t));
-  const kernel = new Kernel();
-  const changes = kernel.changes(journal);
-  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  const { kernel, changes } = await world(t);
+  await changes.link('a', ARPING, { noarp: true });
   kernel.refuse('set eth0', 'EBUSY');
   await changes.undo('a');
   kernel.refusals.clear();
@@ -186,9 +79,7 @@ test('a holder that wants its changes again keeps them, and what was before', as
 
 for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   test(`${code}: a macvtap that was made is ours, and goes with us`, async (t) => {
-    const journal = await openJournal(journalPath(t));
-    const kernel = new Kernel();
-    const changes = kernel.changes(journal);
+    const { journal, kernel, changes } = await world(t);
     kernel.refuse('create', code, true);
     const link = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
     await changes.undoAll();
@@ -197,17 +88,14 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   });
 
   test(`${code}: a macvtap that was not made is not written down`, async (t) => {
-    const journal = await openJournal(journalPath(t));
-    const kernel = new Kernel();
+    const { journal, kernel, changes } = await world(t);
     kernel.refuse('create', code);
-    await rejects(kernel.changes(journal).macvtap(HOLDER, 'net0', ETH0, 1), { code });
+    await rejects(changes.macvtap(HOLDER, 'net0', ETH0, 1), { code });
     deepEqual(journal.entries(), []);
   });
 
   test(`${code}: a macvtap that cannot be looked for is looked for later`, async (t) => {
-    const journal = await openJournal(journalPath(t));
-    const kernel = new Kernel();
-    const changes = kernel.changes(journal);
+    const { journal, kernel, changes } = await world(t);
     kernel.refuse('create', code, true);
     kernel.refuse('look up', code);
     await rejects(changes.macvtap(HOLDER, 'net0', ETH0, 1), { code });
@@ -221,9 +109,7 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
   });
 
   test(`${code}: an address and a route count if they are there`, async (t) => {
-    const journal = await openJournal(journalPath(t));
-    const kernel = new Kernel();
-    const changes = kernel.changes(journal);
+    const { journal, kernel, changes } = await world(t);
     kernel.refuse('add', code, true);
     equal(await changes.address('group:a', ETH0, '192.0.2.1/24'), true);
     const route = { to: 'default', via: '192.0.2.1' };
@@ -239,9 +125,7 @@ for (const code of ['ETIMEDOUT', 'ENOBUFS'] as const) {
 }
 
 test('a route in whose place another one is: held, and not ours', async (t) => {
-  const journal = await openJournal(journalPath(t));
-  const kernel = new Kernel();
-  const changes = kernel.changes(journal);
+  const { journal, kernel, changes } = await world(t);
   const route = { to: 'default', via: '192.0.2.1' };
   kernel.routes.push(defaultRoute(9));
   equal(await changes.route('group:a', ETH0, route), 'held');
@@ -252,9 +136,7 @@ test('a route in whose place another one is: held, and not ours', async (t) => {
 
 test('a macvtap that is moved away and back is ours, whatever its number is then', async (t) => {
   for (const isRenumbered of [false, true]) {
-    const journal = await openJournal(journalPath(t));
-    const kernel = new Kernel();
-    const changes = kernel.changes(journal);
+    const { journal, kernel, changes } = await world(t);
     const made = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
     kernel.links.delete(made.ifindex);
     await changes.undo(HOLDER);
@@ -270,9 +152,7 @@ test('a macvtap that is moved away and back is ours, whatever its number is then
 });
 
 test('a macvtap that is nowhere and made anew was deleted; one without its NIC too', async (t) => {
-  const journal = await openJournal(journalPath(t));
-  const kernel = new Kernel();
-  const changes = kernel.changes(journal);
+  const { journal, kernel, changes } = await world(t);
   const first = await changes.macvtap(HOLDER, 'net0', ETH0, 1);
   kernel.links.delete(first.ifindex);
   await changes.undo(HOLDER);
@@ -285,10 +165,8 @@ test('a macvtap that is nowhere and made anew was deleted; one without its NIC t
 });
 
 test('what no file can be opened for is kept as well, and the rest is put back', async (t) => {
-  const journal = await openJournal(journalPath(t));
-  const kernel = new Kernel();
-  const changes = kernel.changes(journal);
-  await changes.link('a', linkOf({ ...ETH0, noarp: false }), { noarp: true });
+  const { journal, kernel, changes } = await world(t);
+  await changes.link('a', ARPING, { noarp: true });
   await journal.record('a', { kind: 'tap', device: 'eth0', ifindex: 3, flags: 2 });
   const opened: number[] = [];
   try {
