@@ -6,9 +6,7 @@
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
-import { OperatorError } from '../../../../src/base/errors.ts';
 import { nextTurn, ROWS_A_TURN } from '../../../../src/base/turns.ts';
-import { Mirror } from '../../../../src/host/kernel/mirror.ts';
 import { NetlinkClient } from '../../../../src/host/kernel/netlink.ts';
 import {
   type Message,
@@ -17,7 +15,7 @@ import {
   NLM_F_DUMP_INTR,
   NLMSG_DONE,
 } from '../../../../src/host/kernel/netlink-message.ts';
-import type { HostRoute, LinkRecord } from '../../../../src/host/kernel/records.ts';
+import type { HostRoute } from '../../../../src/host/kernel/records.ts';
 import {
   isInPlaceOf,
   isRoute,
@@ -28,6 +26,8 @@ import { KnownRoutes, routeAdd } from '../../../../src/host/kernel/route-message
 import { Rtnl } from '../../../../src/host/kernel/rtnl.ts';
 import { hostClock } from '../../../../src/process/clock.ts';
 import { turnsOf } from '../../base/turns-of.ts';
+import { linkRecord } from '../port/link-record.ts';
+import { mirrorOf } from './mirror-of.ts';
 
 const ROUTES = 5000;
 /** Turns that a list of so many rows takes. */
@@ -36,7 +36,7 @@ const IFINDEX = 7;
 const AF_INET = 2;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
-const GROUP = { ifindex: IFINDEX, name: 'ipmp0', up: true, carrier: true } as LinkRecord;
+const GROUP = linkRecord({ ifindex: IFINDEX, name: 'ipmp0' });
 
 function routeTo(at: number) {
   return { to: `10.${at >> 8}.${at & 255}.0/24`, via: '192.0.2.1', metric: 20 };
@@ -51,7 +51,7 @@ function body(at: number): Buffer {
 class Kernel {
   readonly asked: Message[] = [];
   bodies = Array.from({ length: ROUTES }, (_, at) => body(at));
-  /** Dumps that are told to have changed meanwhile. */
+  /** Dumps that are marked as changed meanwhile. */
   interrupted = 0;
   /** Messages that were read of the answers. */
   read = 0;
@@ -77,11 +77,8 @@ class Kernel {
   #answer({ type, sequence, body: question }: Message): Buffer {
     const isIpv4 = type === RTM_GETROUTE && question[0] === AF_INET;
     const flags = isIpv4 && this.interrupted-- > 0 ? NLM_F_DUMP_INTR : 0;
-    const rows = (isIpv4 ? this.bodies : []).map((row) => ({
-      type: RTM_NEWROUTE,
-      flags,
-      body: row,
-    }));
+    const bodies = isIpv4 ? this.bodies : [];
+    const rows = bodies.map((row) => ({ type: RTM_NEWROUTE, flags, body: row }));
     const end = { type: NLMSG_DONE, flags: 0, body: Buffer.alloc(4) };
     return Buffer.concat([...rows, end].map((row) => messageEmit(row, sequence)));
   }
@@ -111,10 +108,7 @@ test('a dump that was not consistent is asked for again', async () => {
 test('closing while an answer is worked on refuses it, and the rest is not read', async () => {
   const kernel = new Kernel();
   const { rtnl, client } = await kernel.rtnl();
-  const routes = rejects(
-    rtnl.routes(IFINDEX),
-    (error: unknown) => error instanceof OperatorError && error.code === 'ECANCELED',
-  );
+  const routes = rejects(rtnl.routes(IFINDEX), { name: 'OperatorError', code: 'ECANCELED' });
   await nextTurn();
   await client.close();
   await routes;
@@ -158,7 +152,7 @@ test('a search ends at the first hit, and asks one family', async () => {
   ok(turns >= 2 * TURNS, `${turns} turns`);
 });
 
-test('of some routes those are told that a long list has', async () => {
+test('of some routes those are found that a long list has', async () => {
   const { rtnl } = await new Kernel().rtnl();
   const list = await rtnl.routes(IFINDEX);
   const other = { ...routeTo(3), via: '192.0.2.9' };
@@ -167,35 +161,18 @@ test('of some routes those are told that a long list has', async () => {
   deepEqual(keysAmong(keys, [], IFINDEX), new Set());
 });
 
-/** A mirror of one group's device, whose lists of routes are noted. */
-async function mirrorOf(kernel: Kernel) {
+/** A mirror of one group's device. */
+async function groupMirror(kernel: Kernel) {
   const { rtnl } = await kernel.rtnl();
   rtnl.link = async () => GROUP;
-  const lists: (readonly HostRoute[])[] = [];
-  let received = (_: Buffer): void => undefined;
-  const mirror = new Mirror({
-    rtnl,
-    open: (_protocol, _groups, handlers) => {
-      received = handlers.received;
-      return { close: () => undefined };
-    },
-    clock: { nowMs: hostClock.nowMs, after: () => ({ cancel: () => undefined }) },
-    log: { info: () => undefined, warn: () => undefined },
-    listener: {
-      handleLink: () => undefined,
-      handlePorts: () => undefined,
-      handleAddresses: () => undefined,
-      handleRoutes: (_name, list) => lists.push(list),
-      handleSettings: () => undefined,
-    },
-  });
-  mirror.watch('ipmp0', { routes: true });
-  return { mirror, lists, ring: (bytes: Buffer) => received(bytes) };
+  const world = mirrorOf(rtnl);
+  world.mirror.watch('ipmp0', { routes: true });
+  return world;
 }
 
-test('a list is compared in turns; the same one is not told, nor any after the end', async () => {
+test('a list is compared in turns; one that is equal, or late, is not reported', async () => {
   const kernel = new Kernel();
-  const { mirror, lists } = await mirrorOf(kernel);
+  const { mirror, lists } = await groupMirror(kernel);
   await mirror.refresh();
   equal(lists[0]?.length, ROUTES);
   const turns = await turnsOf(() => mirror.refresh());
@@ -209,14 +186,14 @@ test('a list is compared in turns; the same one is not told, nor any after the e
   equal(lists.length, 1);
 });
 
-test('a list that a device carried before it was down is not told', async () => {
+test('a list that a device carried before it was down is not passed on', async () => {
   const kernel = new Kernel();
-  const { mirror, lists, ring } = await mirrorOf(kernel);
+  const { mirror, lists, handlers } = await groupMirror(kernel);
   await mirror.refresh();
   kernel.bodies = kernel.bodies.slice(1);
   const look = mirror.refresh();
   for (let turn = 0; turn < TURNS; turn++) await nextTurn();
-  ring(linkDown());
+  handlers.received(linkDown());
   await look;
   equal(lists.length, 1);
   await mirror.refresh();

@@ -2,8 +2,7 @@
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
-import { OperatorError } from '../../../../src/base/errors.ts';
-import { ROWS_A_TURN } from '../../../../src/base/turns.ts';
+import { nextTurn, ROWS_A_TURN } from '../../../../src/base/turns.ts';
 import { NetlinkClient } from '../../../../src/host/kernel/netlink.ts';
 import {
   messageEmit,
@@ -14,50 +13,23 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
 } from '../../../../src/host/kernel/netlink-message.ts';
-import type { Clock } from '../../../../src/process/clock.ts';
 import { LATE_MS, type LateCall } from '../../../../src/process/late.ts';
+import { TestClock } from '../../../tools/clock.ts';
 
 const QUESTION = { type: 18, flags: NLM_F_ACK, body: Buffer.from([1, 2, 3, 4]) };
 const DUMP = { type: 18, flags: NLM_F_DUMP, body: Buffer.alloc(0) };
 const RECORD = 16;
 
-/** A clock that stands until it is moved. */
-class FakeClock implements Clock {
-  timers: { atMs: number; body: () => void }[] = [];
-  now = 0;
-
-  nowMs(): number {
-    return this.now;
-  }
-
-  after(delayMs: number, body: () => void): { cancel(): void } {
-    const timer = { atMs: this.now + delayMs, body };
-    this.timers.push(timer);
-    return {
-      cancel: () => {
-        this.timers = this.timers.filter((other) => other !== timer);
-      },
-    };
-  }
-
-  advance(ms: number): void {
-    this.now += ms;
-    const due = this.timers.filter((entry) => entry.atMs <= this.now);
-    this.timers = this.timers.filter((entry) => !due.includes(entry));
-    for (const timer of due) timer.body();
-  }
-}
-
-/** A kernel that answers when it is told to. */
+/** A kernel that answers when the test says so. */
 class FakeKernel {
   readonly sent: { type: number; sequence: number; flags: number }[] = [];
-  readonly clock = new FakeClock();
+  readonly clock = new TestClock();
   readonly late: LateCall[] = [];
   client!: NetlinkClient;
   refusal: Error | undefined;
   isClosed = false;
   #said: Buffer[] = [];
-  #exchange: PromiseWithResolvers | undefined;
+  #exchange: { resolve(answer: Buffer): void; reject(error: Error): void } | undefined;
 
   static async start(): Promise<FakeKernel> {
     const kernel = new FakeKernel();
@@ -93,13 +65,13 @@ class FakeKernel {
   /** The exchange under way ends with what was said. */
   async answer(): Promise<void> {
     this.#exchange?.resolve(Buffer.concat(this.#said.splice(0)));
-    await turn();
+    await nextTurn();
   }
 
   /** The exchange under way fails. */
   async fail(code: string): Promise<void> {
     this.#exchange?.reject(Object.assign(new Error('no'), { code }));
-    await turn();
+    await nextTurn();
   }
 
   #take(bytes: Uint8Array): Promise<Buffer> {
@@ -111,18 +83,8 @@ class FakeKernel {
   }
 }
 
-interface PromiseWithResolvers {
-  resolve(answer: Buffer): void;
-  reject(error: Error): void;
-}
-
-/** Lets the queue go on. */
-async function turn(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-}
-
 function code(wanted: string) {
-  return (error: unknown): boolean => error instanceof OperatorError && error.code === wanted;
+  return { name: 'OperatorError', code: wanted };
 }
 
 test('one request at a time, in order, an urgent one first', async () => {
@@ -149,12 +111,7 @@ test('replies are collected, those to other requests ignored', async () => {
 
 test('an errno becomes its code, ESRCH becomes ENOENT, the unknown EIO', async () => {
   const kernel = await FakeKernel.start();
-  for (const [errno, wanted] of [
-    [16, 'EBUSY'],
-    [3, 'ENOENT'],
-    [19, 'ENODEV'],
-    [61, 'EIO'],
-  ] as const) {
+  for (const [wanted, errno] of Object.entries({ EBUSY: 16, ENOENT: 3, ENODEV: 19, EIO: 61 })) {
     const result = rejects(kernel.client.request('do it', QUESTION), code(wanted));
     await kernel.sayErrno(kernel.sent.length - 1, errno).answer();
     await result;
@@ -191,9 +148,9 @@ test('a late answer is reported as late, and counts; the next request waits for 
   const kernel = await FakeKernel.start();
   const slow = kernel.client.request('slow', QUESTION);
   const next = kernel.client.request('next', QUESTION);
-  kernel.clock.advance(LATE_MS);
+  kernel.clock.pass(LATE_MS);
   deepEqual(kernel.late, [{ what: 'slow', isAnswered: false, afterMs: LATE_MS }]);
-  kernel.clock.advance(20_000);
+  kernel.clock.pass(20_000);
   equal(kernel.sent.length, 1);
   await kernel.sayErrno(0, 0).answer();
   await slow;
@@ -201,13 +158,13 @@ test('a late answer is reported as late, and counts; the next request waits for 
   deepEqual(kernel.late.slice(1), [{ what: 'slow', isAnswered: true, afterMs }]);
   await kernel.sayErrno(1, 0).answer();
   await next;
-  equal(kernel.clock.timers.length, 0);
+  equal(kernel.clock.pending, 0);
 });
 
 test('a late refusal is the refusal, not a time-out', async () => {
   const kernel = await FakeKernel.start();
   const slow = rejects(kernel.client.request('slow', QUESTION), code('EEXIST'));
-  kernel.clock.advance(60_000);
+  kernel.clock.pass(60_000);
   await kernel.sayErrno(0, 17).answer();
   await slow;
 });
@@ -248,7 +205,7 @@ test('the time that we need for an answer does not make the kernel late', async 
   const result = kernel.client.request('ask', DUMP);
   for (let row = 0; row < 2 * ROWS_A_TURN; row++) kernel.say(0, RECORD, Buffer.from('row!'));
   await kernel.sayDone(0).answer();
-  kernel.clock.advance(2 * LATE_MS);
+  kernel.clock.pass(2 * LATE_MS);
   equal((await result).length, 2 * ROWS_A_TURN);
   deepEqual(kernel.late, []);
 });

@@ -1,45 +1,22 @@
+/** The link of an interface: when losses and repairs are reported, and how they are counted. */
+
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeadlineQueue } from '../../../../src/base/deadline.ts';
 import { Rng } from '../../../../src/base/rng.ts';
 import { LinkTracker } from '../../../../src/host/port/link-tracker.ts';
-import type { Clock, Timer } from '../../../../src/process/clock.ts';
+import { TestClock } from '../../../tools/clock.ts';
 import { linkRecord } from './link-record.ts';
 
 const LINK = linkRecord({ name: 'eth0' });
 
-/** Time as the test lets it pass. */
-class TestClock implements Clock {
-  #nowMs = 0;
-  readonly #timers = new DeadlineQueue<() => void>();
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  after(delayMs: number, body: () => void): Timer {
-    const deadline = this.#timers.schedule(this.#nowMs + delayMs, body);
-    return { cancel: () => this.#timers.cancel(deadline) };
-  }
-
-  pass(ms: number): void {
-    this.#nowMs += ms;
-    for (;;) {
-      const body = this.#timers.popDue(this.#nowMs);
-      if (body === undefined) return;
-      body();
-    }
-  }
-}
-
-/** A macvtap whose sources say what the test says; `step` is what is told because of it. */
+/** A macvtap whose sources a test sets; `step` answers what the tracker reports then. */
 class Bench {
   counter = 0;
   isLost = false;
   mirrored = true;
   readonly clock = new TestClock();
   readonly tracker: LinkTracker;
-  #told: string[] = [];
+  #reports: string[] = [];
 
   constructor() {
     this.tracker = new LinkTracker(
@@ -54,7 +31,7 @@ class Bench {
         },
         mirror: () => ({ link: () => ({ ...LINK, carrier: this.mirrored }), ports: () => [] }),
         isInterface: () => false,
-        onNews: () => this.#told.push(`${this.tracker.link} ${this.tracker.changes}`),
+        onNews: () => this.#reports.push(`${this.tracker.link} ${this.tracker.changes}`),
       },
     );
     this.tracker.start();
@@ -64,16 +41,16 @@ class Bench {
   step(change: Partial<Pick<Bench, 'counter' | 'isLost' | 'mirrored'>>): string {
     Object.assign(this, change);
     this.tracker.evaluate();
-    return this.#heard();
+    return this.#taken();
   }
 
   wait(ms: number): string {
     this.clock.pass(ms);
-    return this.#heard();
+    return this.#taken();
   }
 
-  #heard(): string {
-    return this.#told.splice(0).join(', ');
+  #taken(): string {
+    return this.#reports.splice(0).join(', ');
   }
 }
 
@@ -82,7 +59,7 @@ test('an interface that is attached with a link is up at once', () => {
   deepEqual([bench.tracker.link, bench.tracker.changes], ['up', 0]);
 });
 
-test('a loss is told at once, a repair when it has lasted', () => {
+test('a loss is reported at once, a repair when it has lasted', () => {
   const bench = new Bench();
   equal(bench.step({ counter: 1, isLost: true, mirrored: false }), 'down 1');
   bench.wait(1000);
@@ -92,7 +69,7 @@ test('a loss is told at once, a repair when it has lasted', () => {
   equal(bench.wait(1), 'up 2');
 });
 
-test('a repair that does not last is never told, but counted', () => {
+test('a repair that does not last is not reported, but counted', () => {
   const bench = new Bench();
   equal(bench.step({ counter: 1, isLost: true }), 'down 1');
   equal(bench.step({ counter: 2, isLost: false }), '');
@@ -117,22 +94,22 @@ test('losses and repairs are one change each, in whatever order the sources show
   for (let seed = 1; seed <= 200; seed += 1) {
     const rng = new Rng(seed);
     const bench = new Bench();
-    const told: string[] = [];
+    const reports: string[] = [];
     for (let change = 1; change <= 8; change += 1) {
       const isDown = change % 2 === 1;
       const shown = { counter: change, isLost: isDown, mirrored: !isDown };
       for (const source of ORDERS[rng.below(ORDERS.length)] ?? []) {
-        told.push(bench.step({ [source]: shown[source] }));
-        if (rng.below(2) === 0) told.push(bench.wait(5));
+        reports.push(bench.step({ [source]: shown[source] }));
+        if (rng.below(2) === 0) reports.push(bench.wait(5));
       }
-      told.push(bench.wait(rng.below(2) === 0 ? 60 : 2000));
+      reports.push(bench.wait(rng.below(2) === 0 ? 60 : 2000));
     }
     const expected = 'down 1, up 2, down 3, up 4, down 5, up 6, down 7, up 8';
-    equal(told.filter((line) => line !== '').join(', '), expected, `seed ${seed}`);
+    equal(reports.filter((line) => line !== '').join(', '), expected, `seed ${seed}`);
   }
 });
 
-test('a state that changes without the carrier owes the counter nothing for long', () => {
+test('a change of state without one of the carrier is counted, and settled after a while', () => {
   const bench = new Bench();
   equal(bench.step({ mirrored: false }), 'down 1');
   bench.wait(1000);
@@ -142,7 +119,7 @@ test('a state that changes without the carrier owes the counter nothing for long
   equal(bench.step({ counter: 2 }), 'up 4');
 });
 
-test('a flap that the state never showed is told as two changes', () => {
+test('a flap that the state never showed counts as two changes', () => {
   const bench = new Bench();
   equal(bench.step({ counter: 2 }), 'up 2');
   equal(bench.step({ counter: 5, isLost: true }), 'down 5');

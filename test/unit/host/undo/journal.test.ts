@@ -3,7 +3,6 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { OperatorError } from '../../../../src/base/errors.ts';
 import type { Change, Journal } from '../../../../src/host/undo/journal.ts';
 import { journalPath, openJournal } from './harness.ts';
 
@@ -22,7 +21,7 @@ async function end(journal: Journal): Promise<void> {
 }
 
 function code(wanted: string) {
-  return (error: unknown): boolean => error instanceof OperatorError && error.code === wanted;
+  return { name: 'OperatorError', code: wanted };
 }
 
 test('what was written down is there after a crash, newest first', async (context) => {

@@ -1,8 +1,8 @@
 /** What could not be put back is kept and tried again; a change whose answer was lost counts. */
 
 import { deepEqual, equal, match, rejects } from 'node:assert/strict';
-import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
+import { withoutDescriptors } from '../../../tools/folder.ts';
 import { defaultRoute } from '../port/link-record.ts';
 import { ETH0, HOLDER, journalPath, Kernel, linkOf, NET0, openJournal, world } from './harness.ts';
 
@@ -168,15 +168,7 @@ test('what no file can be opened for is kept as well, and the rest is put back',
   const { journal, kernel, changes } = await world(t);
   await changes.link('a', ARPING, { noarp: true });
   await journal.record('a', { kind: 'tap', device: 'eth0', ifindex: 3, flags: 2 });
-  const opened: number[] = [];
-  try {
-    for (;;) opened.push(openSync('/dev/null', 'r'));
-  } catch (error) {
-    equal((error as NodeJS.ErrnoException).code, 'EMFILE');
-    await changes.undoAll();
-  } finally {
-    for (const fd of opened) closeSync(fd);
-  }
+  await withoutDescriptors(() => changes.undoAll());
   deepEqual(kernel.done.at(-1), 'set eth0 {"noarp":false}');
   match(changes.leftovers().failed.join(), /^eth0: flags of the TAP: .*EMFILE/);
 });
