@@ -2,36 +2,21 @@
 
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  watch,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, readlinkSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { errnoName, failedWith, native } from '../../src/native/addon.ts';
+import { testFolder } from '../tools/folder.ts';
 import { TestBurst } from './frames.ts';
+import { openFiles } from './namespace.ts';
 
-/** Runs `body` with a descriptor that reads what is written to it. */
-function withFifo(body: (fd: number) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-burst-'));
-  try {
-    execFileSync('mkfifo', [join(folder, 'fifo')]);
-    const fd = native.deviceOpen(join(folder, 'fifo'));
-    try {
-      body(fd);
-    } finally {
-      native.deviceClose(fd);
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+/** A descriptor that reads what is written to it. */
+function openFifo(t: TestContext): number {
+  const path = join(testFolder(t), 'fifo');
+  execFileSync('mkfifo', [path]);
+  const fd = native.deviceOpen(path);
+  t.after(() => native.deviceClose(fd));
+  return fd;
 }
 
 test('a slot holds the largest frame with its headers and at least one octet more', () => {
@@ -39,42 +24,40 @@ test('a slot holds the largest frame with its headers and at least one octet mor
   strictEqual(native.slotLength % 64, 0);
 });
 
-test('an entry is written from its slot and read into the slot its number names', () => {
-  withFifo((fd) => {
-    const burst = new TestBurst(3, 100);
-    burst.slots.set([2, 0, 1]);
-    burst.put(0, new Uint8Array(20).fill(0x5a));
-    native.writeBurst(burst.handle, fd, 0, 1);
-    strictEqual(burst.status[0], 0);
-    strictEqual(burst.lengths[0], 30);
-    strictEqual(burst.slab[2 * 100 + 10], 0x5a);
+test('an entry is written from its slot and read into the slot its number names', (t) => {
+  const fd = openFifo(t);
+  const burst = new TestBurst(3, 100);
+  burst.slots.set([2, 0, 1]);
+  burst.put(0, new Uint8Array(20).fill(0x5a));
+  native.writeBurst(burst.handle, fd, 0, 1);
+  strictEqual(burst.status[0], 0);
+  strictEqual(burst.lengths[0], 30);
+  strictEqual(burst.slab[2 * 100 + 10], 0x5a);
 
-    strictEqual(native.readBurst(burst.handle, fd, 1, 2), 1);
-    deepStrictEqual([...burst.lengths], [30, 30, 0]);
-    deepStrictEqual(burst.entry(1), burst.entry(0));
-  });
+  strictEqual(native.readBurst(burst.handle, fd, 1, 2), 1);
+  deepStrictEqual([...burst.lengths], [30, 30, 0]);
+  deepStrictEqual(burst.entry(1), burst.entry(0));
 });
 
-test('a read that fills its slot has the length of the slot', () => {
-  withFifo((fd) => {
-    const burst = new TestBurst(2, 64);
-    burst.lengths[0] = 64;
-    burst.lengths[1] = 20;
-    native.writeBurst(burst.handle, fd, 0, 2);
-    strictEqual(native.readBurst(burst.handle, fd, 0, 2), 2);
-    deepStrictEqual([...burst.lengths], [64, 20]);
-  });
+test('a read that fills its slot has the length of the slot', (t) => {
+  const fd = openFifo(t);
+  const burst = new TestBurst(2, 64);
+  burst.lengths[0] = 64;
+  burst.lengths[1] = 20;
+  native.writeBurst(burst.handle, fd, 0, 2);
+  strictEqual(native.readBurst(burst.handle, fd, 0, 2), 2);
+  deepStrictEqual([...burst.lengths], [64, 20]);
 });
 
-test('nothing waiting is 0, a broken descriptor a negative errno, for reading', () => {
+test('nothing waiting is 0, a broken descriptor a negative errno, for reading', (t) => {
   const burst = new TestBurst(1, 64);
-  withFifo((fd) => strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0));
+  strictEqual(native.readBurst(burst.handle, openFifo(t), 0, 1), 0);
   strictEqual(errnoName(native.readBurst(burst.handle, -1, 0, 1)), 'EBADF');
 });
 
 /** Has the kernel queue events about files of these names, and reads them before Node.js does. */
-function withEvents(names: readonly string[], body: (fd: number) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-burst-'));
+function withEvents(t: TestContext, names: readonly string[], body: (fd: number) => void): void {
+  const folder = testFolder(t);
   const watcher = watch(folder);
   try {
     for (const name of names) writeFileSync(join(folder, name), '', { flag: 'ax' });
@@ -85,19 +68,18 @@ function withEvents(names: readonly string[], body: (fd: number) => void): void 
     body(Number(fd));
   } finally {
     watcher.close();
-    rmSync(folder, { recursive: true });
   }
 }
 
-test('a read that fails behind others is the status of its entry, and nothing waiting is 0', () => {
+test('a read that fails behind others is its status; nothing waiting is 0', (t) => {
   // An event is 16 octets and the name, padded; one that does not fit is refused with EINVAL.
   const burst = new TestBurst(8, 40);
-  withEvents(['short'], (fd) => {
+  withEvents(t, ['short'], (fd) => {
     const count = native.readBurst(burst.handle, fd, 0, 8);
     deepStrictEqual([count > 0, count < 8], [true, true]);
     strictEqual(burst.status[count], 0);
   });
-  withEvents(['short', 'x'.repeat(100)], (fd) => {
+  withEvents(t, ['short', 'x'.repeat(100)], (fd) => {
     const count = native.readBurst(burst.handle, fd, 0, 8);
     deepStrictEqual([count > 0, count < 8], [true, true]);
     strictEqual(burst.status[count], native.errno.EINVAL);
@@ -112,32 +94,30 @@ test('a broken descriptor is the status of every entry, for writing', () => {
   deepStrictEqual([...burst.status], [native.errno.EBADF, native.errno.EBADF]);
 });
 
-test('a device without room is the status of every entry that it did not take', () => {
-  withFifo((fd) => {
-    const burst = new TestBurst(40, 4096);
-    burst.lengths.fill(4096);
-    native.writeBurst(burst.handle, fd, 0, 40);
-    const full = native.errno.EAGAIN;
-    deepStrictEqual([...burst.status], [...Array(16).fill(0), ...Array(24).fill(full)]);
-    native.writeBurst(burst.handle, fd, 0, 1);
-    strictEqual(burst.status[0], full, 'a single one is marked so too');
-  });
+test('a device without room is the status of every entry that it did not take', (t) => {
+  const fd = openFifo(t);
+  const burst = new TestBurst(40, 4096);
+  burst.lengths.fill(4096);
+  native.writeBurst(burst.handle, fd, 0, 40);
+  const full = native.errno.EAGAIN;
+  deepStrictEqual([...burst.status], [...Array(16).fill(0), ...Array(24).fill(full)]);
+  native.writeBurst(burst.handle, fd, 0, 1);
+  strictEqual(burst.status[0], full, 'a single one is marked so too');
 });
 
-test('a burst longer than the kernel takes at once keeps its order', () => {
-  withFifo((fd) => {
-    const burst = new TestBurst(150, 64);
-    for (let i = 0; i < 150; i++) burst.slab[i * 64] = i;
-    burst.lengths.fill(64);
-    native.writeBurst(burst.handle, fd, 0, 150);
-    deepStrictEqual([...burst.status], Array(150).fill(0));
-    burst.slab.fill(0);
-    strictEqual(native.readBurst(burst.handle, fd, 0, 150), 150);
-    deepStrictEqual(
-      Array.from({ length: 150 }, (_, i) => burst.slab[i * 64]),
-      Array.from({ length: 150 }, (_, i) => i),
-    );
-  });
+test('a burst longer than the kernel takes at once keeps its order', (t) => {
+  const fd = openFifo(t);
+  const burst = new TestBurst(150, 64);
+  for (let i = 0; i < 150; i++) burst.slab[i * 64] = i;
+  burst.lengths.fill(64);
+  native.writeBurst(burst.handle, fd, 0, 150);
+  deepStrictEqual([...burst.status], Array(150).fill(0));
+  burst.slab.fill(0);
+  strictEqual(native.readBurst(burst.handle, fd, 0, 150), 150);
+  deepStrictEqual(
+    Array.from({ length: 150 }, (_, i) => burst.slab[i * 64]),
+    Array.from({ length: 150 }, (_, i) => i),
+  );
 });
 
 /** Program: writes bursts of 1 and of 3 frames of 64 octets to its standard output. */
@@ -178,18 +158,13 @@ test('several frames take a ring, one takes none; all are written without one to
 });
 
 test('a driver that refuses such writes gets each frame alone, and the ring is given up', () => {
-  const rings = (): number =>
-    readdirSync('/proc/self/fd').filter((fd) => {
-      const path = `/proc/self/fd/${fd}`;
-      return existsSync(path) && readlinkSync(path).includes('io_uring');
-    }).length;
   const burst = new TestBurst(3, 64);
   burst.lengths.fill(64);
   const fd = native.deviceOpen('/dev/full');
-  const before = rings();
+  const before = openFiles('io_uring');
   native.writeBurst(burst.handle, fd, 0, 3);
   deepStrictEqual([...burst.status], Array(3).fill(native.errno.ENOSPC));
-  strictEqual(rings(), before);
+  strictEqual(openFiles('io_uring'), before);
   native.deviceClose(fd);
 });
 

@@ -124,7 +124,7 @@ const ping = async (count: number, options: PingOptions = {}, isPeer = false) =>
 const all = (answered: number): PingResult => ({ answered, duplicates: 0 });
 
 for (const workers of [1, 2]) {
-  namespaceTest(import.meta.url, `ping in both directions, workers: ${workers}`, async () => {
+  namespaceTest(`ping in both directions, workers: ${workers}`, async () => {
     await using bench = await Bench.start(workers);
     deepEqual(await ping(20), all(20));
     deepEqual(await ping(20, {}, true), all(20));
@@ -139,13 +139,13 @@ for (const workers of [1, 2]) {
   });
 }
 
-namespaceTest(import.meta.url, 'a NIC with one queue and two workers', async () => {
+namespaceTest('a NIC with one queue and two workers', async () => {
   await using _bench = await Bench.start(2, 1);
   deepEqual(await ping(20), all(20));
   deepEqual(await ping(20, {}, true), all(20));
 });
 
-namespaceTest(import.meta.url, 'TCP super-frames pass whole, and every octet arrives', async () => {
+namespaceTest('TCP super-frames pass whole, and every octet arrives', async () => {
   await using bench = await Bench.start(2);
   const octets = 64 * 1024 * 1024;
   let received = 0;
@@ -167,31 +167,27 @@ namespaceTest(import.meta.url, 'TCP super-frames pass whole, and every octet arr
   ok(bytes / packets > 4_000n, `${bytes / packets} octets a frame`);
 });
 
-namespaceTest(
-  import.meta.url,
-  'structure flips and links die under traffic without a loss',
-  async () => {
-    await using bench = await Bench.start(2);
-    await ping(1);
-    const traffic = ping(300, { intervalS: 0.005 });
-    let flips = 0;
-    let isDone = false;
-    void traffic.finally(() => {
-      isDone = true;
-    });
-    while (!isDone) {
-      bench.publish();
-      const nic = flips++ & 1;
-      Atomics.store(bench.pool.carrierWords, nic * 4, 1);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-      Atomics.store(bench.pool.carrierWords, nic * 4, 0);
-    }
-    deepEqual(await traffic, all(300));
-    ok(flips > 20, `${flips} flips`);
-  },
-);
+namespaceTest('structure flips and links die under traffic without a loss', async () => {
+  await using bench = await Bench.start(2);
+  await ping(1);
+  const traffic = ping(300, { intervalS: 0.005 });
+  let flips = 0;
+  let isDone = false;
+  void traffic.finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    bench.publish();
+    const nic = flips++ & 1;
+    Atomics.store(bench.pool.carrierWords, nic * 4, 1);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    Atomics.store(bench.pool.carrierWords, nic * 4, 0);
+  }
+  deepEqual(await traffic, all(300));
+  ok(flips > 20, `${flips} flips`);
+});
 
-namespaceTest(import.meta.url, 'after a detach the descriptor is not touched', async () => {
+namespaceTest('after a detach the descriptor is not touched', async () => {
   await using bench = await Bench.start(2);
   await ping(2);
   await bench.pool.detach(1);
@@ -206,22 +202,18 @@ namespaceTest(import.meta.url, 'after a detach the descriptor is not touched', a
   deepEqual(bench.errors, []);
 });
 
-namespaceTest(
-  import.meta.url,
-  'a device deleted under the pool is reported, the others work',
-  async () => {
-    await using bench = await Bench.start(1);
-    await ping(2);
-    run('ip -n peer link delete net1');
-    await until('the report', () => bench.errors.length > 0);
-    deepEqual(bench.errors, [`1: ${native.errno.EBADFD}`]);
-    await bench.pool.detach(1);
-    bench.pool.publication.setActiveMembers(0, 0b01, 0);
-    deepEqual(await ping(10), all(10));
-  },
-);
+namespaceTest('a device deleted under the pool is reported, the others work', async () => {
+  await using bench = await Bench.start(1);
+  await ping(2);
+  run('ip -n peer link delete net1');
+  await until('the report', () => bench.errors.length > 0);
+  deepEqual(bench.errors, [`1: ${native.errno.EBADFD}`]);
+  await bench.pool.detach(1);
+  bench.pool.publication.setActiveMembers(0, 0b01, 0);
+  deepEqual(await ping(10), all(10));
+});
 
-namespaceTest(import.meta.url, 'a device that is down costs its frames and no others', async () => {
+namespaceTest('a device that is down costs its frames and no others', async () => {
   await using bench = await Bench.start(1);
   await ping(2);
   run('ip -n peer link set net0 down');
@@ -236,7 +228,7 @@ namespaceTest(import.meta.url, 'a device that is down costs its frames and no ot
   equal(taken, written + counters.punted + dropped);
 });
 
-namespaceTest(import.meta.url, 'stopping takes no longer than a wake-up', async () => {
+namespaceTest('stopping takes no longer than a wake-up', async () => {
   const bench = await Bench.start(2);
   const began = performance.now();
   await bench[Symbol.asyncDispose]();
@@ -244,26 +236,22 @@ namespaceTest(import.meta.url, 'stopping takes no longer than a wake-up', async 
   ok(took < 500, `${took} ms`);
 });
 
-namespaceTest(
-  import.meta.url,
-  'a stopped pool refuses frames and touches no descriptor',
-  async () => {
-    const pool = new DatapathPool({ workers: 1 });
-    await pool.start();
-    const [wakeFd] = pool.wakeFds;
-    await pool.stop();
-    // The next descriptor that is opened gets the number of the bell.
-    const other = native.eventfdCreate();
-    equal(other, wakeFd);
-    equal(pool.inject(HOST, new Uint8Array(60)), 'refused');
-    equal(native.eventfdClear(other), false, 'nothing was written to it');
-    await pool.attach(HOST, [other]);
-    await pool.detach(HOST);
-    native.deviceClose(other);
-  },
-);
+namespaceTest('a stopped pool refuses frames and touches no descriptor', async () => {
+  const pool = new DatapathPool({ workers: 1 });
+  await pool.start();
+  const [wakeFd] = pool.wakeFds;
+  await pool.stop();
+  // The next descriptor that is opened gets the number of the bell.
+  const other = native.eventfdCreate();
+  equal(other, wakeFd);
+  equal(pool.inject(HOST, new Uint8Array(60)), 'refused');
+  equal(native.eventfdClear(other), false, 'nothing was written to it');
+  await pool.attach(HOST, [other]);
+  await pool.detach(HOST);
+  native.deviceClose(other);
+});
 
-namespaceTest(import.meta.url, 'a worker that dies is reported with its error', async () => {
+namespaceTest('a worker that dies is reported with its error', async () => {
   const pool = new DatapathPool({ workers: 1 });
   let failure: Error | undefined;
   pool.onFailure = (_worker, error) => {
@@ -278,7 +266,7 @@ namespaceTest(import.meta.url, 'a worker that dies is reported with its error', 
   await pool.stop();
 });
 
-namespaceTest(import.meta.url, 'an idle worker takes no processor time', async () => {
+namespaceTest('an idle worker takes no processor time', async () => {
   await using _bench = await Bench.start(2);
   await new Promise((resolve) => setTimeout(resolve, 300));
   const before = process.cpuUsage();

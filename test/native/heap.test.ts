@@ -6,13 +6,12 @@
 
 import { ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DevicePort, deviceBurstsCreate } from '../../src/datapath/device-port.ts';
 import { BURST_MAX, slabCreate } from '../../src/datapath/slab.ts';
 import { native } from '../../src/native/addon.ts';
+import { testFolder } from '../tools/folder.ts';
 
 const { epollWait } = native;
 
@@ -42,24 +41,19 @@ function round(port: DevicePort, epoll: number): number {
   return grown;
 }
 
-test('a burst written, waited for and read allocates nothing', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-heap-'));
+test('a burst written, waited for and read allocates nothing', (t) => {
+  const fifo = join(testFolder(t), 'fifo');
+  execFileSync('mkfifo', [fifo]);
   const epoll = native.epollCreate();
   const grown: number[] = [];
-  try {
-    execFileSync('mkfifo', [join(folder, 'fifo')]);
-    const port = new DevicePort(deviceBurstsCreate(SLAB), native.deviceOpen(join(folder, 'fifo')));
-    native.epollAdd(epoll, port.fd, 7);
-    SLAB.transmit.lengths[0] = FRAME_LENGTH;
-    const isFlat = (): boolean => {
-      const last = grown.slice(-FLAT_ROUNDS);
-      return last.length === FLAT_ROUNDS && last.every((n) => n >= 0 && n < FLAT_BYTES);
-    };
-    while (!isFlat() && grown.length < ROUNDS_MAX) grown.push(round(port, epoll));
-    native.deviceClose(port.fd);
-    ok(isFlat(), `${grown.join(', ')} bytes in rounds of ${FRAMES} frames`);
-  } finally {
-    native.deviceClose(epoll);
-    rmSync(folder, { recursive: true });
-  }
+  const port = new DevicePort(deviceBurstsCreate(SLAB), native.deviceOpen(fifo));
+  native.epollAdd(epoll, port.fd, 7);
+  SLAB.transmit.lengths[0] = FRAME_LENGTH;
+  const isFlat = (): boolean => {
+    const last = grown.slice(-FLAT_ROUNDS);
+    return last.length === FLAT_ROUNDS && last.every((n) => n >= 0 && n < FLAT_BYTES);
+  };
+  while (!isFlat() && grown.length < ROUNDS_MAX) grown.push(round(port, epoll));
+  for (const fd of [port.fd, epoll]) native.deviceClose(fd);
+  ok(isFlat(), `${grown.join(', ')} bytes in rounds of ${FRAMES} frames`);
 });

@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { failedWith, native } from '../../src/native/addon.ts';
+import { testFolder } from '../tools/folder.ts';
+import { addonWorker } from './namespace.ts';
 
 const { later } = native;
 /** More than have threads at one time. */
@@ -42,20 +44,16 @@ class Pipe implements Disposable {
   }
 }
 
-test('the texts of several files, one after the other', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-later-'));
-  try {
-    writeFileSync(join(folder, 'a'), 'one\n');
-    writeFileSync(join(folder, 'b'), 'two\n');
-    equal(await later.filesRead(folder, 'a b a'), 'one\ntwo\none\n');
-    await later.fileWrite(join(folder, 'a'), 'ONE\n');
-    equal(native.filesRead(folder, 'a'), 'ONE\n');
-    deepEqual((await later.folderList(folder)).split('\n').sort(), ['', 'a', 'b']);
-    writeFileSync(join(folder, 'a'), 'x'.repeat(5000));
-    await rejects(later.filesRead(folder, 'a'), { code: 'EFBIG', syscall: 'read' });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+test('the texts of several files, one after the other', async (t) => {
+  const folder = testFolder(t);
+  writeFileSync(join(folder, 'a'), 'one\n');
+  writeFileSync(join(folder, 'b'), 'two\n');
+  equal(await later.filesRead(folder, 'a b a'), 'one\ntwo\none\n');
+  await later.fileWrite(join(folder, 'a'), 'ONE\n');
+  equal(native.filesRead(folder, 'a'), 'ONE\n');
+  deepEqual((await later.folderList(folder)).split('\n').sort(), ['', 'a', 'b']);
+  writeFileSync(join(folder, 'a'), 'x'.repeat(5000));
+  await rejects(later.filesRead(folder, 'a'), { code: 'EFBIG', syscall: 'read' });
 });
 
 test('a failed call has errno, name and call; a wrong argument throws at once', async () => {
@@ -97,16 +95,12 @@ test('a call under way keeps the process, but not its end', () => {
 
 test('a worker ends although a call of it hangs', async () => {
   using pipe = new Pipe();
-  const { Worker } = await import('node:worker_threads');
-  const source = `
-    const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData.addon).then(({ default: native }) => {
-      native.later.filesRead(workerData.folder, 'pipe');
-      parentPort.postMessage('hangs');
-    });`;
-  const workerData = { addon: import.meta.resolve('#native'), folder: pipe.folder };
-  const worker = new Worker(source, { eval: true, workerData });
-  await new Promise((resolve) => worker.once('message', resolve));
+  const { worker } = addonWorker(
+    `native.later.filesRead(data.folder, 'pipe');
+    post('hangs');`,
+    { folder: pipe.folder },
+  );
+  await once(worker, 'message');
   // Opens when the call reads: one that waits for a thread would be called off by the end.
   const writer = await open(pipe.path, 'w');
   equal(await worker.terminate(), 1);

@@ -4,11 +4,10 @@ import { deepStrictEqual, ok, rejects, strictEqual, throws } from 'node:assert/s
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { closeDevice, type Device, interfaceBehind, openMacvtap } from '../../src/host/port/tap.ts';
-import { failedWith, native } from '../../src/native/addon.ts';
+import { native } from '../../src/native/addon.ts';
 import { HEADER, TestBurst, testFrame, vnetHeaderLength } from './frames.ts';
 import { namespaceTest, run, until } from './namespace.ts';
 
-const url = import.meta.url;
 const PEER = 0x02_00_00_00_00_0b;
 const BROADCAST = 0xff_ff_ff_ff_ff_ff;
 
@@ -29,7 +28,7 @@ async function addFarMacvtap(): Promise<Device> {
   return await openMacvtap('net1', { queues: 1 });
 }
 
-namespaceTest(url, 'frames pass both ways between two macvtaps, with their header', async () => {
+namespaceTest('frames pass both ways between two macvtaps, with their header', async () => {
   addMacvtap();
   const near = await openMacvtap('net0', { queues: 1 });
   const far = await addFarMacvtap();
@@ -60,7 +59,7 @@ namespaceTest(url, 'frames pass both ways between two macvtaps, with their heade
   await until('the answer', () => back.receive(far.fds[0] ?? -1).some((frame) => frame[20] === 5));
 });
 
-namespaceTest(url, 'each open is a queue; a broadcast comes out of one of them', async () => {
+namespaceTest('each open is a queue; a broadcast comes out of one of them', async () => {
   addMacvtap();
   const near = await openMacvtap('net0', { queues: 3 });
   const far = await addFarMacvtap();
@@ -79,7 +78,7 @@ namespaceTest(url, 'each open is a queue; a broadcast comes out of one of them',
   strictEqual(count, 1);
 });
 
-namespaceTest(url, 'deleted: reading and writing show nothing, asking does', async () => {
+namespaceTest('deleted: reading and writing show nothing, asking does', async () => {
   addMacvtap();
   const device = await openMacvtap('net0', { queues: 1 });
   const fd = device.fds[0] ?? -1;
@@ -90,15 +89,12 @@ namespaceTest(url, 'deleted: reading and writing show nothing, asking does', asy
   native.writeBurst(burst.handle, fd, 0, 1);
   strictEqual(burst.status[0], 0);
   strictEqual(native.readBurst(burst.handle, fd, 0, 1), 0);
-  throws(
-    () => native.tapQuery(fd),
-    (error) => failedWith(error, 'ENOLINK'),
-  );
+  throws(() => native.tapQuery(fd), { code: 'ENOLINK' });
   strictEqual(await interfaceBehind(fd), undefined);
   await closeDevice(device);
 });
 
-namespaceTest(url, 'what is not a macvtap, or is not there, is refused', async () => {
+namespaceTest('what is not a macvtap, or is not there, is refused', async () => {
   run('ip link add eth0 type veth peer name far0');
   await rejects(openMacvtap('eth0', { queues: 1 }), { code: 'EINVAL', message: /not a macvtap/ });
   await rejects(openMacvtap('net0', { queues: 1 }), { code: 'ENODEV', message: /no interface/ });
@@ -128,32 +124,28 @@ function addressIn(netns: string): number {
   return Number.parseInt(mac.replaceAll(':', ''), 16);
 }
 
-namespaceTest(
-  url,
-  'one index in two namespaces: each opens its own, by a private node',
-  async () => {
-    for (const netns of ['one', 'two']) {
-      run(`ip netns add ${netns}`);
-      addMacvtap(netns);
-    }
-    const index = (netns: string) => run(`ip -n ${netns} -o link show net0`).split(':')[0];
-    strictEqual(index('one'), index('two'));
-    strictEqual(existsSync(`/dev/tap${index('one')}`), true);
-    strictEqual(openIn('one'), `net0 ${addressIn('one')}`);
-    strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
+namespaceTest('one index in two namespaces: each opens its own, by a private node', async () => {
+  for (const netns of ['one', 'two']) {
+    run(`ip netns add ${netns}`);
+    addMacvtap(netns);
+  }
+  const index = (netns: string) => run(`ip -n ${netns} -o link show net0`).split(':')[0];
+  strictEqual(index('one'), index('two'));
+  strictEqual(existsSync(`/dev/tap${index('one')}`), true);
+  strictEqual(openIn('one'), `net0 ${addressIn('one')}`);
+  strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
 
-    // The node of the shared /dev goes with its first owner; the other goes on.
-    run('ip -n one link delete net0');
-    run('ip -n two link set net0 down');
-    strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
-    deepStrictEqual(
-      readdirSync('/dev').filter((name) => name.startsWith('.ipmpd-')),
-      [],
-    );
-  },
-);
+  // The node of the shared /dev goes with its first owner; the other goes on.
+  run('ip -n one link delete net0');
+  run('ip -n two link set net0 down');
+  strictEqual(openIn('two'), `net0 ${addressIn('two')}`);
+  deepStrictEqual(
+    readdirSync('/dev').filter((name) => name.startsWith('.ipmpd-')),
+    [],
+  );
+});
 
-namespaceTest(url, 'a /sys of another namespace is noticed before a frame is read', async () => {
+namespaceTest('a /sys of another namespace is noticed before a frame is read', async () => {
   addMacvtap();
   run('ip netns add other');
   addMacvtap('other');

@@ -9,7 +9,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 
 const CASE = 'IPMPD_TEST_CASE';
 const TIME_LIMIT_MS = 20_000;
@@ -30,11 +30,11 @@ export function plainTest(name: string, body: () => Promise<void> | void): void 
   if (process.env[CASE] === undefined) test(name, body);
 }
 
-/** Declares a test whose body runs alone in a fresh network namespace. `url` is import.meta.url. */
-export function namespaceTest(url: string, name: string, body: () => Promise<void> | void): void {
+/** Declares a test whose body runs alone in a fresh network namespace. */
+export function namespaceTest(name: string, body: () => Promise<void> | void): void {
   const wanted = process.env[CASE];
   if (wanted === undefined) {
-    test(name, { skip: reasonToSkip() ?? false }, () => runInNamespace(url, name));
+    test(name, { skip: reasonToSkip() ?? false }, () => runInNamespace(name));
   } else if (wanted === name) {
     void runBody(body);
   }
@@ -49,19 +49,18 @@ async function runBody(body: () => Promise<void> | void): Promise<void> {
   }
 }
 
-async function runInNamespace(url: string, name: string): Promise<void> {
-  const own = [process.execPath, '--enable-source-maps', '--expose-gc', fileURLToPath(url)];
+async function runInNamespace(name: string): Promise<void> {
+  const own = [process.execPath, '--enable-source-maps', '--expose-gc', process.argv[1] ?? ''];
   const unshare = ['--net', '--mount', '--propagation', 'private', 'sh', '-c', PREPARE, 'sh'];
   const env: NodeJS.ProcessEnv = { ...process.env, [CASE]: name, LC_ALL: 'C' };
   delete env.NODE_TEST_CONTEXT;
   const child = spawn('unshare', [...unshare, ...own], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  child.stdout.on('data', (data) => {
-    output += data;
-  });
-  child.stderr.on('data', (data) => {
-    output += data;
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => {
+      output += data;
+    });
+  }
   const timer = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS);
   const end = await new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message));
@@ -98,7 +97,22 @@ export async function until(
   for (;;) {
     const tookMs = Number(process.hrtime.bigint() - began) / 1e6;
     if (condition()) return tookMs;
-    if (tookMs > limitMs) throw new Error(`waited ${limitMs} ms in vain for: ${what}`);
+    if (tookMs > limitMs) throw new Error(`after ${limitMs} ms still waiting for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
+}
+
+/** A worker that runs `body` with the addon as `native`, `data`, and `post` for its messages. */
+export function addonWorker(
+  body: string,
+  data: object = {},
+): { worker: Worker; exit: Promise<number> } {
+  const source = `
+    const { parentPort, workerData: data } = require('node:worker_threads');
+    const post = (message) => parentPort.postMessage(message);
+    import(data.addon).then(({ default: native }) => { ${body} });`;
+  const workerData = { ...data, addon: import.meta.resolve('#native') };
+  const worker = new Worker(source, { eval: true, workerData });
+  const exit = new Promise<number>((resolve) => worker.once('exit', resolve));
+  return { worker, exit };
 }

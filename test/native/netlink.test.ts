@@ -1,13 +1,13 @@
 /** Netlink sockets: requests and their answers; notifications, overrun, and the end. */
 
 import { deepStrictEqual, strictEqual, throws } from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { failedWith, native } from '../../src/native/addon.ts';
 import { NetlinkSocket } from '../../src/native/notifications.ts';
-import { namespaceTest, plainTest, run, until } from './namespace.ts';
+import { addonWorker, namespaceTest, plainTest, run, until } from './namespace.ts';
 
 // From linux/rtnetlink.h and linux/netlink.h.
 const NETLINK_ROUTE = 0;
@@ -73,7 +73,7 @@ plainTest('a dump is answered whole: messages, and NLMSG_DONE at the end', async
   strictEqual(types.indexOf(NLMSG_DONE), types.length - 1);
 });
 
-namespaceTest(import.meta.url, 'a dump larger than the socket has room for is whole', async () => {
+namespaceTest('a dump larger than the socket has room for is whole', async () => {
   const batch = join('/run/netns', 'batch');
   const links = Array.from({ length: 300 }, (_, n) => `link add a${n} type veth peer name b${n}`);
   writeFileSync(batch, links.join('\n'));
@@ -104,37 +104,27 @@ plainTest('a socket may be closed twice', () => {
 
 for (const end of ['is terminated', 'exits'] as const) {
   plainTest(`an open socket does not hold up a worker that ${end}`, async () => {
-    const source = `
-    const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData.addon).then(({ default: native }) => {
-      native.netlinkOpen(0, Int32Array.of(1), 65536, () => {});
-      parentPort.postMessage('open');
-      if (workerData.end === 'exits') process.exit(3);
-    });`;
-    const workerData = { addon: import.meta.resolve('#native'), end };
-    const worker = new Worker(source, { eval: true, workerData });
-    const exit = new Promise<number>((resolve) => worker.once('exit', resolve));
-    await new Promise((resolve) => worker.once('message', resolve));
+    const { worker, exit } = addonWorker(
+      `native.netlinkOpen(0, Int32Array.of(1), 65536, () => {});
+      post('open');
+      if (data.end === 'exits') process.exit(3);`,
+      { end },
+    );
+    await once(worker, 'message');
     if (end === 'is terminated') await worker.terminate();
     strictEqual(await exit, { 'is terminated': 1, exits: 3 }[end]);
   });
 }
 
-namespaceTest(
-  import.meta.url,
-  'a changed link is notified to the group that was joined',
-  async () => {
-    const { socket, record } = openRecording([RTNLGRP_LINK]);
-    run('ip link add a0 type veth peer name b0');
-    await until(
-      'RTM_NEWLINK',
-      () => record.types.filter((type) => type === RTM_NEWLINK).length > 1,
-    );
-    socket.close();
-  },
-);
+namespaceTest('a changed link is notified to the group that was joined', async () => {
+  const { socket, record } = openRecording([RTNLGRP_LINK]);
+  run('ip link add a0 type veth peer name b0');
+  const count = () => record.types.filter((type) => type === RTM_NEWLINK).length;
+  await until('RTM_NEWLINK', () => count() > 1);
+  socket.close();
+});
 
-namespaceTest(import.meta.url, 'an overrun is an event, and the socket goes on', async () => {
+namespaceTest('an overrun is an event, and the socket goes on', async () => {
   const { socket, record } = openRecording([RTNLGRP_LINK], 2048);
   run('ip link add a0 type veth peer name b0');
   const batch = join('/run/netns', 'batch');
@@ -168,16 +158,10 @@ plainTest('the peer of a Unix socket is the process that connected it', async ()
   });
   client.destroy();
   server.close();
-  throws(
-    () => native.peerCredentials(-1),
-    (error) => failedWith(error, 'EBADF'),
-  );
+  throws(() => native.peerCredentials(-1), { code: 'EBADF' });
 });
 
 function supplementaryGroups(): number[] {
   const line = /^Groups:(.*)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '';
-  return line
-    .split(' ')
-    .filter((word) => word.trim() !== '')
-    .map(Number);
+  return line.trim().split(/\s+/).filter(Boolean).map(Number);
 }

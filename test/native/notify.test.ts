@@ -3,11 +3,10 @@
 import { deepEqual, throws } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { failedWith, native } from '../../src/native/addon.ts';
+import { native } from '../../src/native/addon.ts';
+import { testFolder } from '../tools/folder.ts';
 
 /** Binds sys.argv[1], prints that, and repeats one datagram. */
 const RECEIVER = `
@@ -30,16 +29,11 @@ async function receive(path: string, text: string): Promise<string[]> {
   return output.trim().split('\n');
 }
 
-test('a datagram arrives whole at a path or a name of the abstract namespace', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-notify-'));
-  try {
-    for (const path of [join(folder, 'socket'), `@ipmpd-notify-${process.pid}`]) {
-      deepEqual(await receive(path, 'READY=1\nSTATUS=well'), ['bound', "b'READY=1\\nSTATUS=well'"]);
-    }
-    const isAbsent = (error: unknown): boolean => failedWith(error, 'ENOENT');
-    throws(() => native.datagramSend(join(folder, 'absent'), 'READY=1'), isAbsent);
-    throws(() => native.datagramSend(`/${'x'.repeat(200)}`, 'READY=1'), /path/);
-  } finally {
-    rmSync(folder, { recursive: true });
+test('a datagram arrives whole at a path or a name of the abstract namespace', async (t) => {
+  const folder = testFolder(t);
+  for (const path of [join(folder, 'socket'), `@ipmpd-notify-${process.pid}`]) {
+    deepEqual(await receive(path, 'READY=1\nSTATUS=well'), ['bound', "b'READY=1\\nSTATUS=well'"]);
   }
+  throws(() => native.datagramSend(join(folder, 'absent'), 'READY=1'), { code: 'ENOENT' });
+  throws(() => native.datagramSend(`/${'x'.repeat(200)}`, 'READY=1'), /path/);
 });

@@ -13,11 +13,10 @@ import {
   TUN_F_TSO4,
   TUN_F_TSO6,
 } from '../../src/host/port/tap.ts';
-import { failedWith, native } from '../../src/native/addon.ts';
+import { native } from '../../src/native/addon.ts';
 import { HEADER, TestBurst, testFrame, vnetHeaderLength } from './frames.ts';
 import { namespaceTest, openFiles, run, until } from './namespace.ts';
 
-const url = import.meta.url;
 const ALICE = 0x02_00_00_00_00_0a;
 const BOB = 0x02_00_00_00_00_0b;
 
@@ -39,29 +38,25 @@ async function openBridged() {
   return { alice: fds[0] ?? -1, bob: fds[1] ?? -1 };
 }
 
-namespaceTest(
-  url,
-  'a new TAP has a queue per request, our header and the best offloads',
-  async () => {
-    const one = await openTap('one', { queues: 1 });
-    strictEqual(one.multiQueue, false);
-    strictEqual(tunFlags('one') & (IFF_MULTI_QUEUE | IFF_TAP), IFF_TAP);
-    const four = await openTap('four', { queues: 4 });
-    strictEqual(four.fds.length, 4);
-    strictEqual(four.multiQueue, true);
-    for (const fd of [...one.fds, ...four.fds]) {
-      strictEqual(vnetHeaderLength(fd), HEADER);
-      strictEqual((native.tapQuery(fd).flags & IFF_VNET_HDR) !== 0, true);
-    }
-    const needed = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-    strictEqual(one.offloads & needed, needed);
-    strictEqual(native.tapQuery(four.fds[3] ?? -1).name, 'four');
-    await closeDevice(four);
-    strictEqual(existsSync('/sys/class/net/four'), false);
-  },
-);
+namespaceTest('a new TAP has a queue per request, our header and the best offloads', async () => {
+  const one = await openTap('one', { queues: 1 });
+  strictEqual(one.multiQueue, false);
+  strictEqual(tunFlags('one') & (IFF_MULTI_QUEUE | IFF_TAP), IFF_TAP);
+  const four = await openTap('four', { queues: 4 });
+  strictEqual(four.fds.length, 4);
+  strictEqual(four.multiQueue, true);
+  for (const fd of [...one.fds, ...four.fds]) {
+    strictEqual(vnetHeaderLength(fd), HEADER);
+    strictEqual((native.tapQuery(fd).flags & IFF_VNET_HDR) !== 0, true);
+  }
+  const needed = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  strictEqual(one.offloads & needed, needed);
+  strictEqual(native.tapQuery(four.fds[3] ?? -1).name, 'four');
+  await closeDevice(four);
+  strictEqual(existsSync('/sys/class/net/four'), false);
+});
 
-namespaceTest(url, 'frames cross a bridge with their header, in bursts and in order', async () => {
+namespaceTest('frames cross a bridge with their header, in bursts and in order', async () => {
   const { alice, bob } = await openBridged();
   const out = new TestBurst(64);
   const back = new TestBurst(128);
@@ -84,7 +79,7 @@ namespaceTest(url, 'frames cross a bridge with their header, in bursts and in or
   deepStrictEqual(back.receive(bob), []);
 });
 
-namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', async () => {
+namespaceTest('a frame that the kernel refuses does not stop the burst', async () => {
   const { alice, bob } = await openBridged();
   const out = new TestBurst(3);
   const back = new TestBurst(8);
@@ -102,7 +97,7 @@ namespaceTest(url, 'a frame that the kernel refuses does not stop the burst', as
   deepStrictEqual(fills, [1, 3]);
 });
 
-namespaceTest(url, 'a frame longer than the slot is cut, and its length shows it', async () => {
+namespaceTest('a frame longer than the slot is cut, and its length shows it', async () => {
   const { alice, bob } = await openBridged();
   const small = new TestBurst(4, 128);
   const out = new TestBurst(1);
@@ -114,7 +109,7 @@ namespaceTest(url, 'a frame longer than the slot is cut, and its length shows it
   });
 });
 
-namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBADFD', async () => {
+namespaceTest('one set down: EIO for writing, nothing to read; deleted: EBADFD', async () => {
   const device = await openTap('tap0', { queues: 1 });
   const fd = device.fds[0] ?? -1;
   const burst = new TestBurst(2);
@@ -133,36 +128,26 @@ namespaceTest(url, 'one set down: EIO for writing, nothing to read; deleted: EBA
   await closeDevice(device);
 });
 
-namespaceTest(
-  url,
-  'an existing TAP decides: multi-queue or one queue, whatever is asked',
-  async () => {
-    run('ip tuntap add single mode tap');
-    const single = await openTap('single', { queues: 4 });
-    deepStrictEqual([single.fds.length, single.multiQueue], [1, false]);
-    await rejects(openTap('single', { queues: 1 }), (error: unknown) => failedWith(error, 'EBUSY'));
+namespaceTest('an existing TAP decides: multi-queue or one queue, whatever is asked', async () => {
+  run('ip tuntap add single mode tap');
+  const single = await openTap('single', { queues: 4 });
+  deepStrictEqual([single.fds.length, single.multiQueue], [1, false]);
+  await rejects(openTap('single', { queues: 1 }), { code: 'EBUSY' });
 
-    run('ip tuntap add queues mode tap multi_queue');
-    const multi = await openTap('queues', { queues: 1 });
-    deepStrictEqual([multi.fds.length, multi.multiQueue], [1, true]);
-    const more = await openTap('queues', { queues: 2 });
-    strictEqual(more.fds.length, 2);
+  run('ip tuntap add queues mode tap multi_queue');
+  const multi = await openTap('queues', { queues: 1 });
+  deepStrictEqual([multi.fds.length, multi.multiQueue], [1, true]);
+  const more = await openTap('queues', { queues: 2 });
+  strictEqual(more.fds.length, 2);
 
-    const plain = native.deviceOpen('/dev/net/tun');
-    const wrong = IFF_TAP | IFF_VNET_HDR;
-    throws(
-      () => native.tapAttach(plain, 'queues', wrong),
-      (error: unknown) => failedWith(error, 'EINVAL'),
-    );
-    await closeDevice(single);
-    throws(
-      () => native.tapAttach(plain, 'single', wrong | IFF_MULTI_QUEUE),
-      (error: unknown) => failedWith(error, 'EINVAL'),
-    );
-  },
-);
+  const plain = native.deviceOpen('/dev/net/tun');
+  const wrong = IFF_TAP | IFF_VNET_HDR;
+  throws(() => native.tapAttach(plain, 'queues', wrong), { code: 'EINVAL' });
+  await closeDevice(single);
+  throws(() => native.tapAttach(plain, 'single', wrong | IFF_MULTI_QUEUE), { code: 'EINVAL' });
+});
 
-namespaceTest(url, 'what another owner left on a persistent TAP is set anew', async () => {
+namespaceTest('what another owner left on a persistent TAP is set anew', async () => {
   run('ip tuntap add left mode tap');
   const before = await openTap('left', { queues: 1 });
   const fd = before.fds[0] ?? -1;
@@ -175,27 +160,23 @@ namespaceTest(url, 'what another owner left on a persistent TAP is set anew', as
   strictEqual(after.offloads, before.offloads);
 });
 
-namespaceTest(
-  url,
-  'what is not a TAP, and a number of queues out of range, is refused',
-  async () => {
-    run('ip tuntap add tun0 mode tun');
-    run('ip link add veth0 type veth peer name veth1');
-    await rejects(openTap('tun0', { queues: 1 }), {
-      code: 'EINVAL',
-      message: /is a TUN, not a TAP/,
-    });
-    await rejects(openTap('veth0', { queues: 1 }), { code: 'EINVAL', message: /is not a TAP/ });
-    await rejects(openTap('none', { queues: 0 }), { code: 'ERANGE' });
-    await rejects(openTap('none', { queues: 257 }), { code: 'ERANGE' });
-    strictEqual(existsSync('/sys/class/net/none'), false);
-  },
-);
+namespaceTest('what is not a TAP, and a number of queues out of range, is refused', async () => {
+  run('ip tuntap add tun0 mode tun');
+  run('ip link add veth0 type veth peer name veth1');
+  await rejects(openTap('tun0', { queues: 1 }), {
+    code: 'EINVAL',
+    message: /is a TUN, not a TAP/,
+  });
+  await rejects(openTap('veth0', { queues: 1 }), { code: 'EINVAL', message: /is not a TAP/ });
+  await rejects(openTap('none', { queues: 0 }), { code: 'ERANGE' });
+  await rejects(openTap('none', { queues: 257 }), { code: 'ERANGE' });
+  strictEqual(existsSync('/sys/class/net/none'), false);
+});
 
-namespaceTest(url, 'a failure half-way closes what was opened', async () => {
+namespaceTest('a failure half-way closes what was opened', async () => {
   run('ip tuntap add queues mode tap multi_queue');
   const held = await openTap('queues', { queues: 250 });
-  await rejects(openTap('queues', { queues: 10 }), (error: unknown) => failedWith(error, 'E2BIG'));
+  await rejects(openTap('queues', { queues: 10 }), { code: 'E2BIG' });
   strictEqual(openFiles('/dev/net/tun'), 250);
   await closeDevice(held);
   strictEqual((await openTap('queues', { queues: 256 })).fds.length, 256);

@@ -2,8 +2,8 @@
 
 import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
-import { failedWith, native } from '../../src/native/addon.ts';
+import { native } from '../../src/native/addon.ts';
+import { addonWorker } from './namespace.ts';
 
 test('a rung eventfd is reported by its token until it is cleared', () => {
   const epoll = native.epollCreate();
@@ -46,36 +46,24 @@ test('a descriptor can be added once, and deleted only if it was added', () => {
   const epoll = native.epollCreate();
   const bell = native.eventfdCreate();
   native.epollAdd(epoll, bell, 1);
-  throws(
-    () => native.epollAdd(epoll, bell, 1),
-    (error) => failedWith(error, 'EEXIST'),
-  );
+  throws(() => native.epollAdd(epoll, bell, 1), { code: 'EEXIST' });
   native.epollDelete(epoll, bell);
-  throws(
-    () => native.epollDelete(epoll, bell),
-    (error) => failedWith(error, 'ENOENT'),
-  );
+  throws(() => native.epollDelete(epoll, bell), { code: 'ENOENT' });
   for (const fd of [bell, epoll]) native.deviceClose(fd);
 });
 
 test('a worker that waits for ever is woken from another thread', async () => {
   const bell = native.eventfdCreate();
-  const source = `
-    const { parentPort, workerData } = require('node:worker_threads');
-    import(workerData.addon).then(({ default: native }) => {
-      const epoll = native.epollCreate();
-      native.epollAdd(epoll, workerData.bell, 5);
-      const tokens = new Int32Array(1);
-      parentPort.postMessage('waits');
-      const count = native.epollWait(epoll, 0, -1, tokens);
-      parentPort.postMessage([count, tokens[0]]);
-    });`;
-  const worker = new Worker(source, {
-    eval: true,
-    workerData: { bell, addon: import.meta.resolve('#native') },
-  });
+  const { worker, exit } = addonWorker(
+    `const epoll = native.epollCreate();
+    native.epollAdd(epoll, data.bell, 5);
+    const tokens = new Int32Array(1);
+    post('waits');
+    const count = native.epollWait(epoll, 0, -1, tokens);
+    post([count, tokens[0]]);`,
+    { bell },
+  );
   const messages: unknown[] = [];
-  const exit = new Promise((resolve) => worker.on('exit', resolve));
   await new Promise((resolve, reject) => {
     worker.on('error', reject);
     worker.on('message', (message) => {
