@@ -1,6 +1,6 @@
 /**
  * The control surface's view of the system: flat rows, kstats and metrics for readers, operations
- * for writers, events for whoever listens. Nothing here keeps state of its own.
+ * for writers, events for listeners. Nothing here keeps state of its own.
  *
  * Readers never wait for writers: rows are copied in one turn; kstats are read through the
  * collector, which holds nothing while drivers answer.
@@ -38,7 +38,7 @@ export interface ControlOptions extends CommandsOptions {
   readonly store: ConfigStore;
   readonly version: string;
   readonly readiness: () => Readiness;
-  /** Whether the driver or the device of an interface owes an answer. */
+  /** Whether an answer of an interface's driver or device is late. */
   readonly isUnanswered: (ifname: string) => boolean;
   /** What of the configuration could not be made so, one sentence each. */
   readonly problems: () => readonly string[];

@@ -70,7 +70,7 @@ export class Daemon {
   #isReady = false;
   #isStopping = false;
 
-  /** `fail` is told at most once, of what makes it impossible to go on. */
+  /** `fail` is called at most once, with what makes it impossible to go on. */
   constructor(
     store: ConfigStore,
     workers: Workers,

@@ -29,7 +29,7 @@ import { Entry, type Steps } from './device-entry.ts';
 import type { NicDrivers } from './driver.ts';
 import type { Pump } from './pump.ts';
 
-/** Devices whose end is told in one turn: on a large host some twenty milliseconds (ours). */
+/** Ours: devices whose end the system gets in one turn; on a large host that takes 20 ms. */
 const GONE_A_TURN = 8;
 
 /** What the devices are joined from. */
@@ -112,7 +112,7 @@ export class Devices {
     return restored;
   }
 
-  /** Gives a device back for good. What fails on the way is told to `fail`, never thrown. */
+  /** Gives a device back for good. What fails on the way goes to `fail`, and is never thrown. */
   async remove(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
@@ -278,7 +278,7 @@ export class Devices {
     this.#begin(entry, 'closed');
   }
 
-  /** What cannot be given back in order does not keep the rest of the daemon. */
+  /** What cannot be given back in order does not stop the daemon. */
   async #giveBack(entry: Entry): Promise<void> {
     const { name, steps } = entry;
     this.#groups.get(name)?.handleClosed();

@@ -1,7 +1,7 @@
 /**
  * The driver of a NIC, as far as statistics go: its port in the datapath together with its kernel
- * device. The datapath's counters lie in shared memory; the kernel is asked for what only it knows:
- * frames it lost or refused before we saw them. The question may be late, fail, or never be
+ * device. The datapath's counters lie in shared memory; the kernel is asked for the frames that it
+ * lost or refused before we saw them. The question may be late, fail, or never be
  * answered, so it is an operation, and the driver is called on another thread.
  *
  * A driver has one question at a time: it is answered for all that had asked before it was put. So
@@ -115,7 +115,7 @@ export class NicDrivers {
     this.#portBases.set(port, this.#pool.portCounters(port));
   }
 
-  /** True while the driver owes an answer for longer than a reader waits. */
+  /** True while an answer of the driver takes longer than a reader waits. */
   isUnanswered(ifname: string): boolean {
     const nic = this.#attached.get(ifname);
     if (nic?.asking === undefined) return false;

@@ -8,7 +8,7 @@ import type { HostRequest } from '../system.ts';
 export interface HostRequestOptions {
   readonly host: Pick<Host, 'setGroupMtu' | 'setNominated'>;
   readonly log: HostLog;
-  /** Told of anything but a refusal. */
+  /** Gets every error but a refusal. */
   readonly fail: (error: unknown) => void;
 }
 

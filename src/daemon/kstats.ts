@@ -1,5 +1,5 @@
 /**
- * The daemon's own kstats, and the law of conservation that they let anybody check:
+ * The daemon's own kstats, and the law of conservation that can be checked with them:
  *
  *   ipmpd:0:datapath   the forwarding path, summed over ports and workers
  *   ipmpd:0:control    the control plane, summed over groups, present and past
@@ -76,7 +76,7 @@ export function installKstats(sources: KstatSources): void {
   install('witness', witnessData);
 }
 
-/** What the chain tells of itself, and how long a driver may keep a reader waiting. */
+/** The chain's own statistics, and how long a driver may keep a reader waiting. */
 function chainData(chain: KstatChain): KstatData {
   return {
     chain_id: chain.id,

@@ -18,8 +18,8 @@ export function workersForMachine(): number {
 }
 
 /**
- * What makes our MACs differ from another machine's; random, and said so, if there is none that can
- * be read. `files` are for tests.
+ * What makes our MACs differ from another machine's; random, which is logged, if none can be
+ * read. `files` are for tests.
  */
 export function readMachineId(log: Log, files: readonly string[] = MACHINE_ID_FILES): string {
   for (const path of files) {

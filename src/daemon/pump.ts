@@ -1,12 +1,11 @@
 /**
- * The turn of the system: after anything has been told to it, what it decided is carried out in
- * the order of urgency: frames, requests to the host, events. Then a timer is set for the moment
- * at which it wants to be told the time. Of many events a number is told in each turn: whoever
- * hears of them writes them down, and that takes longer than all the rest. A frame that finds no
- * room on its way to a worker waits for some, and the others behind it in the system's own queue,
- * which is bounded.
+ * The turn of the system: after each input, its decisions are carried out in the order of urgency:
+ * frames, requests to the host, events. Then a timer is set for the system's next deadline. Of many
+ * events a number is passed on in each turn: their readers write them down, which takes longer than
+ * all other work. A frame that finds no room on its way to a worker waits for some, and the others
+ * behind it in the system's own queue, which is bounded.
  *
- * Everything that tells the system something goes through `tell`, so no decision is left lying.
+ * Every input of the system goes through `tell`, so each decision is carried out.
  */
 
 import type { Operation, Task } from '../base/operation.ts';
@@ -14,7 +13,7 @@ import type { Injection, PuntedFrame } from '../datapath/pool.ts';
 import type { Clock, Timer } from '../process/clock.ts';
 import type { HostRequest, System, SystemEvent, Transmission } from '../system.ts';
 
-/** Where decisions go. None of these may tell the system something before it returns. */
+/** Where decisions go. None of these may give the system an input before it returns. */
 export interface PumpOutlets {
   /** A frame that is refused is lost, as on any wire, and counted. */
   readonly transmit: (port: number, frame: Uint8Array) => Injection;
@@ -24,7 +23,7 @@ export interface PumpOutlets {
   readonly fail: (error: unknown) => void;
 }
 
-/** Events told in one turn: together about a millisecond (ours). */
+/** Events passed on in one turn: together about a millisecond (ours). */
 const EVENTS_A_TURN = 50;
 
 /** Ours: how soon room is looked for again; by then a worker has written hundreds of frames. */
@@ -43,7 +42,7 @@ export class Pump {
   #isTurning = false;
   /** Events are left; a turn for them has been asked for. */
   #isTelling = false;
-  /** What is to be said when no event is left. */
+  /** To be called when no event is left. */
   #afterEvents: (() => void)[] = [];
   #isStopped = false;
   #lostFrames = 0n;
@@ -63,7 +62,7 @@ export class Pump {
     return this.#lostFrames;
   }
 
-  /** Tells the system something at the present time, and carries out what follows from it. */
+  /** Gives the system an input at the present time, and carries out what follows from it. */
   tell(body: (system: System, nowMs: number) => void): void {
     if (this.#isStopped) return;
     try {
@@ -102,7 +101,7 @@ export class Pump {
     });
   }
 
-  /** Calls `body` when all events that wait are told, so that it comes behind them. */
+  /** Calls `body` when all events that wait are passed on, so that it comes behind them. */
   afterEvents(body: () => void): void {
     if (this.#isStopped) {
       body();
@@ -112,12 +111,12 @@ export class Pump {
     if (!this.#isTelling) this.tell(() => undefined);
   }
 
-  /** Nothing is told and nothing comes out any more, but for the events that are left. */
+  /** Nothing goes in or comes out any more, but for the events that are left. */
   stop(): void {
     this.#isStopped = true;
     const { event } = this.#outlets;
     for (let next = this.#system.pollEvent(); next; next = this.#system.pollEvent()) event(next);
-    this.#sayTheRest();
+    this.#callTheRest();
     if (this.#waiting !== undefined) this.#lostFrames++;
     this.#waiting = undefined;
     this.#timer?.cancel();
@@ -132,7 +131,7 @@ export class Pump {
     for (let told = 0; told < EVENTS_A_TURN; told++) {
       const next = this.#system.pollEvent();
       if (next === undefined) {
-        this.#sayTheRest();
+        this.#callTheRest();
         return;
       }
       event(next);
@@ -145,8 +144,8 @@ export class Pump {
     });
   }
 
-  #sayTheRest(): void {
-    for (const say of this.#afterEvents.splice(0)) say();
+  #callTheRest(): void {
+    for (const body of this.#afterEvents.splice(0)) body();
   }
 
   #transmit(): void {

@@ -1,6 +1,5 @@
 /**
- * What the service manager hears of a daemon: ready, its groups in a line, alive, reloading,
- * stopping.
+ * Notifications to the service manager: ready, the groups in a line, alive, reloading, stopping.
  */
 
 import { sleepFor } from '../base/operation.ts';

@@ -1,5 +1,5 @@
 /**
- * Where the daemon is spoken to: the control socket, the listener for scrapers, and who may
+ * The daemon's surface: the control socket, the listener for scrapers, and the group that may
  * operate. Its libraries take a quarter of a second to load, so they are loaded when packets flow:
  * all of them before the first request, since the thread reads files while it loads.
  */
@@ -43,9 +43,9 @@ export class Surface {
   readonly #serial = new Serial();
   #server: ControlServer | undefined;
   #listener: MetricsListener | undefined;
-  /** Scrapes that were refused since the log told of any, and when that was. */
+  /** Scrapes that were refused since the last line about them, and when that was. */
   #refusedScrapes = 0;
-  #refusedToldMs = Number.NEGATIVE_INFINITY;
+  #refusedLoggedMs = Number.NEGATIVE_INFINITY;
   #libraries: ReturnType<typeof loadLibraries> | undefined;
   #metrics: SharedText | undefined;
   #renderer: MetricsRenderer | undefined;
@@ -115,7 +115,7 @@ export class Surface {
       this.#listenProblem = message;
       this.#retry = clock.after(pauseMs, () => {
         void this.#serial.run(async () => {
-          // A reload may have said meanwhile where to listen.
+          // A reload may have changed meanwhile where to listen.
           if (this.#listenProblem === undefined) return;
           await this.#tryToListen(metrics, Math.min(2 * pauseMs, RETRY_LAST_MS));
         });
@@ -140,7 +140,7 @@ export class Surface {
     this.#options.log.info({ event: 'no-operators', group }, message);
   }
 
-  /** Listens for scrapers where `metrics` says, and nowhere else; as before if that fails. */
+  /** Listens for scrapers at the place in `metrics` alone; as before if that fails. */
   setMetrics(metrics: Config['metrics']): Promise<void> {
     return this.#serial.run(() => this.#setMetrics(metrics));
   }
@@ -182,8 +182,8 @@ export class Surface {
   readonly #warnOfRefused = (name: string, address: string): void => {
     const { clock, log } = this.#options;
     this.#refusedScrapes++;
-    if (clock.nowMs() < this.#refusedToldMs + REFUSED_MS) return;
-    this.#refusedToldMs = clock.nowMs();
+    if (clock.nowMs() < this.#refusedLoggedMs + REFUSED_MS) return;
+    this.#refusedLoggedMs = clock.nowMs();
     const scrapes = this.#refusedScrapes;
     this.#refusedScrapes = 0;
     const hint = `add ${name} without its port to metrics.hosts`;
@@ -191,7 +191,7 @@ export class Surface {
     log.warn(fields, `a scrape of ${name} was refused: this listener is not called so`);
   };
 
-  /** Serves nobody any more, and removes the socket. */
+  /** Ends the service, and removes the socket. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#retry?.cancel();

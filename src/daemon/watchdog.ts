@@ -1,10 +1,10 @@
 /**
- * The watchdog: tells the service manager that we are alive, for as long as that is true. It is fed
+ * The watchdog: the service manager is notified for as long as the daemon is alive. It is fed
  * by progress alone: every worker of the datapath has taken a breath since the last look, and an
  * operation of the control plane has run to its end. A timer that still fires proves neither.
  *
  * Invariants
- * 1. Nothing is said in a period in which one source made no progress.
+ * 1. No notification is sent in a period in which one source made no progress.
  * 2. A source that stands still is logged once, and once when it goes on.
  */
 
@@ -13,7 +13,7 @@ import type { Log } from '../process/log.ts';
 
 /** Looks in one watchdog time: a single one that is late does not kill us. */
 const LOOKS = 4;
-/** A worker without traffic breathes ten times a second; to look more often would blame it. */
+/** A worker without traffic breathes ten times a second: looks must not be more frequent. */
 const PERIOD_MIN_MS = 250;
 
 export interface WatchdogOptions {

@@ -7,7 +7,7 @@ import type { Config } from '../config/types.ts';
 import { DatapathPool } from '../datapath/pool.ts';
 import { workersForMachine } from './machine.ts';
 
-/** Workers on their way. Whoever gets them awaits `ready` and stops the pool. */
+/** Workers that are starting. The caller awaits `ready` and stops the pool. */
 export interface Workers {
   readonly pool: DatapathPool;
   /** How many there are: as many as a device has queues. */
@@ -17,14 +17,14 @@ export interface Workers {
 }
 
 /**
- * Starts as many workers as `datapath` says. One that dies before a daemon listens to the pool ends
+ * Starts as many workers as `datapath` wants. One that dies before a daemon has the pool ends
  * the process: nothing was changed by then.
  */
 export function startWorkers({ workers }: Config['datapath']): Workers {
   const count = workers === 'auto' ? workersForMachine() : workers;
   const pool = new DatapathPool({ workers: count });
   const ready = pool.start();
-  // Whoever awaits it hears of a failure, but perhaps only later.
+  // The daemon awaits it later; until then a failure is not unhandled.
   ready.catch(() => undefined);
   return { pool, count, ready };
 }

@@ -1,9 +1,9 @@
 /**
- * Loss of carrier, told at once.
+ * Loss of carrier, reported at once.
  *
  * The kernel reports link changes of ordinary NICs at most once a second for the whole machine.
  * A native thread therefore reads `carrier_changes` of the devices that decide each millisecond
- * (the NIC beneath a macvtap, the other ports of a bridge), stores the state where the workers
+ * (the NIC below a macvtap, the other ports of a bridge), stores the state where the workers
  * see it, and calls back. Here the devices are chosen, and chosen anew as ports come and go.
  */
 
@@ -44,7 +44,7 @@ export class CarrierMonitor {
   /** NICs that could not be watched, which was logged. */
   readonly #refused = new Set<number>();
 
-  /** A NIC that cannot be watched, for want of descriptors, say, is logged once. */
+  /** A NIC that cannot be watched (no descriptor is left) is logged once. */
   constructor(options: {
     open: OpenCarrierWatch;
     words: Int32Array;
@@ -79,7 +79,7 @@ export class CarrierMonitor {
     return this.#watched.has(nic);
   }
 
-  /** rtnetlink has told of a device of `nic`: the workers' words must follow. */
+  /** rtnetlink has reported a device of `nic`: the workers' words must follow. */
   refresh(nic: number): void {
     if (this.#watched.has(nic)) this.#watch.refresh(nic);
   }
@@ -98,7 +98,7 @@ export class CarrierMonitor {
     this.#watch.close();
   }
 
-  /** A device that has just been deleted is the mirror's business. */
+  /** The mirror reports a device that has just been deleted. */
   #handleRefusal(nic: number, error: unknown): void {
     if (failedWith(error, 'ENOENT', 'ENODEV')) return;
     if (!isNativeError(error)) throw error;

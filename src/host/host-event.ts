@@ -1,4 +1,4 @@
-/** What the host tells the daemon. Events are in the order in which they became known. */
+/** Events of the host for the daemon, in the order in which they became known. */
 
 import type { OperatorError } from '../base/errors.ts';
 import type { LinkState } from '../model/states.ts';
@@ -47,5 +47,5 @@ export type HostEvent =
       readonly list: readonly HostAddress[];
     }
   | { readonly kind: 'routes'; readonly device: string; readonly list: readonly HostRoute[] }
-  /** The NIC or bridge beneath an attached interface has been given addresses by somebody. */
+  /** Another program has put addresses on the NIC or bridge below an attached interface. */
   | { readonly kind: 'uplink-refused'; readonly ifname: string; readonly error: OperatorError };

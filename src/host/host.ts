@@ -40,7 +40,7 @@ import { Changes } from './undo/restore.ts';
 import { Retries } from './undo/retries.ts';
 import type { Leftovers } from './undo/undo.ts';
 
-/** Ours: how soon a deleted macvtap is found if no notification tells of it. */
+/** Ours: how soon a deleted macvtap is found if no notification reports it. */
 const TICK_MS = 1000;
 
 /** What the host side is given. */

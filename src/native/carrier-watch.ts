@@ -31,7 +31,7 @@ export class CarrierWatch {
   /**
    * Watches a NIC, which is down while none of `devices` (at least one) has carrier; a device
    * that is set down or deleted has none. The words hold its state when this returns: what was
-   * known, and what the counter says since; it is verified at once. Throws EEXIST if the NIC is
+   * known, and what the counter shows since; it is verified at once. Throws EEXIST if the NIC is
    * watched, ENOENT if no device exists.
    */
   add(nic: number, devices: readonly CarrierFiles[]): void {

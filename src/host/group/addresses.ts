@@ -62,12 +62,12 @@ export class GroupAddresses {
     if (!wasThere) throw new OperatorError('EADDRNOTAVAIL', `${name} does not have ${prefix}`);
   }
 
-  /** What the kernel says that the device carries, while it is up. */
+  /** What the device carries, as the mirror saw it last while it was up. */
   get seen(): readonly HostAddress[] {
     return this.#seen;
   }
 
-  /** The device is down, or was: what is missing now was not removed by anybody. */
+  /** The device is down, or was: what is missing now was not deleted by another program. */
   forgetSeen(): void {
     this.#seenKeys = new Set();
     this.#seen = [];

@@ -1,7 +1,7 @@
 /**
  * The device of a group: a TAP that is to the host one ordinary Ethernet interface. We give it its
  * address, its size, the settings below, and what the configuration puts on it; everything else
- * on it belongs to whoever put it there.
+ * on it belongs to the program that put it there.
  *
  *   addr_gen_mode=1 (none)   no link-local address of the kernel's invention
  *   keep_addr_on_down=1      IPv6 addresses outlive `ip link set down`
@@ -146,7 +146,7 @@ export class GroupDevice implements Held {
     await this.#context.changes.link(this.holder, link, { mtu });
   }
 
-  /** Changes what the specification said of forwarding. */
+  /** Changes the setting of forwarding that the specification had. */
   async setForwarding(forwarding: boolean): Promise<void> {
     const link = await this.#link();
     const [family, setting, value] = NO_FORWARDING;
@@ -168,7 +168,7 @@ export class GroupDevice implements Held {
     await this.#addresses.add(await this.#link(), prefix);
   }
 
-  /** Takes an address off the device, whoever put it there; EADDRNOTAVAIL if it is not there. */
+  /** Takes any address off the device; EADDRNOTAVAIL if it is not there. */
   async deleteAddress(prefix: string): Promise<void> {
     await this.#addresses.delete(await this.#link(), prefix);
   }
@@ -192,8 +192,8 @@ export class GroupDevice implements Held {
   }
 
   /**
-   * A link event. To be noted at once, before lists of what the device carries are told: what is
-   * missing from them after down and up was not removed by anybody.
+   * A link event. It is noted before the lists of what the device carries are handled: what is
+   * missing from them after down and up was not deleted by another program.
    */
   noteLink(link: LinkRecord, hasBounced: boolean): void {
     if (link.ifindex !== this.ifindex || (link.up && !hasBounced)) return;

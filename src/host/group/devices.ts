@@ -39,8 +39,8 @@ export interface GroupDevicesOptions {
 }
 
 class GroupPort extends Port<GroupDevice> {
-  /** MAC, MTU and state as they were told last. */
-  told = '';
+  /** MAC, MTU and state as they were reported last. */
+  reported = '';
 }
 
 /** See the head of the file. */
@@ -156,9 +156,9 @@ export class GroupDevices {
       return;
     }
     const { mac, mtu, up } = link;
-    const told = `${mac} ${mtu} ${up}`;
-    if (one.told !== told && transition(one, 'news').action === 'tell') {
-      one.told = told;
+    const now = `${mac} ${mtu} ${up}`;
+    if (one.reported !== now && transition(one, 'news').action === 'tell') {
+      one.reported = now;
       emit({ kind: 'device', ifname: name, present: true, mac, mtu, up });
     }
     group.noteLink(link, hasBounced);

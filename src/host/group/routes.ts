@@ -6,7 +6,7 @@
  * and is tried again by `retry` until it is set. Those without a gateway are set first, in whatever
  * order they are written: the gateways of others may be on what they lead to.
  *
- * Invariant: a route is wanted from the time it is added by us until we are told to delete it. One
+ * Invariant: a route is wanted from the time it is added by us until we delete it. One
  * that disappears while the device is up is not wanted until it is there again (wanted.ts).
  */
 
@@ -26,7 +26,7 @@ export interface LackingRoute {
 export class GroupRoutes {
   readonly #options: DeviceContext;
   readonly #wanted = new Wanted<RouteSettings>();
-  /** Wanted ones that are not set, and the reason that was told last. */
+  /** Wanted ones that are not set, and the reason that was logged last. */
   readonly #refused = new Map<string, string>();
   #seen: readonly HostRoute[] = [];
 
@@ -88,12 +88,12 @@ export class GroupRoutes {
     }
   }
 
-  /** What the kernel said last of the routes through the device. */
+  /** The routes through the device, as the mirror saw them last. */
   get seen(): readonly HostRoute[] {
     return this.#seen;
   }
 
-  /** The device is down, or was: what is missing now was not removed by anybody. */
+  /** The device is down, or was: what is missing now was not deleted by another program. */
   forgetSeen(): void {
     this.#seen = [];
   }
@@ -128,23 +128,25 @@ export class GroupRoutes {
       if (!(error instanceof OperatorError)) throw error;
       problem = error;
     }
-    const told = this.#refused.get(key);
+    const logged = this.#refused.get(key);
     if (problem === undefined) {
       this.#refused.delete(key);
-      if (told !== undefined) log.info({ group: name }, `the route to ${route.to} is set now`);
+      if (logged !== undefined) log.info({ group: name }, `the route to ${route.to} is set now`);
     } else {
       this.#refused.set(key, problem.message);
       const { code, hint, message } = problem;
-      if (told !== message) log.warn({ event: 'route-refused', group: name, code, hint }, message);
+      if (logged !== message) {
+        log.warn({ event: 'route-refused', group: name, code, hint }, message);
+      }
     }
     return problem;
   }
 
-  /** What has the place of a route; large tables are not searched again for what is `told`. */
-  async #held(route: RouteSettings, told: string | undefined): Promise<OperatorError> {
+  /** What has the place of a route; a large table is not searched again for a reason `logged`. */
+  async #held(route: RouteSettings, logged: string | undefined): Promise<OperatorError> {
     const { rtnl, name } = this.#options;
     const own = `the route to ${route.to} through ${name} is not set`;
-    if (told?.startsWith(own)) return new OperatorError('EEXIST', told);
+    if (logged?.startsWith(own)) return new OperatorError('EEXIST', logged);
     const isIt = isInPlaceOf(route);
     const holder = await rtnl.findInTable(routeTable(route), routeFamily(route), isIt);
     const [hop] = holder?.hops ?? [];

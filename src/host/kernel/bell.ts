@@ -1,8 +1,8 @@
 /**
  * The bell: which of the kernel's notifications concern us. They are never taken as data, because
  * removals without a message exist (routes of a device that goes down, of a nexthop that is
- * deleted) and because messages are lost when too many come at once. What is heard here only says
- * what must be asked for again; when in doubt, more.
+ * deleted) and because messages are lost when too many come at once. A notification only names
+ * what must be asked for again; where that is not certain, more is asked for.
  */
 
 import { readHostU32 } from '../../base/bytes.ts';

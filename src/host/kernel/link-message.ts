@@ -1,6 +1,6 @@
 /**
  * RTM_*LINK: network devices. Attributes are picked one by one from the raw list: a foreign device
- * with an attribute that nobody expected must not make us blind to our own.
+ * with an unexpected attribute must not hide our own.
  */
 
 import { readHostU32, writeHostU32 } from '../../base/bytes.ts';
@@ -99,7 +99,7 @@ export function linkParse(body: Buffer): LinkRecord | undefined {
   };
 }
 
-/** What is no port of a bridge, or does not say, keeps nothing back. */
+/** What is no port of a bridge, or has no state, forwards. */
 function portForwards(info: Map<number, Buffer>): boolean {
   if (attributeText(info.get(IFLA_INFO_SLAVE_KIND)) !== 'bridge') return true;
   const state = attributesOf(info.get(IFLA_INFO_SLAVE_DATA) ?? NOTHING).get(IFLA_BRPORT_STATE);
@@ -200,7 +200,7 @@ export function linkGroupParse(body: Buffer): number {
 
 /**
  * Puts a device into a group, and ends its wish for all multicast: a macvtap that is deleted with
- * it leaves it to the device beneath.
+ * it leaves it to the device below.
  */
 export function linkGroupSet(ifindex: number, group: number): Request {
   const header = linkHeader(ifindex, 0, IFF_ALLMULTI);

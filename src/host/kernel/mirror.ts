@@ -3,8 +3,8 @@
  *
  * A notification is a bell (bell.ts). It is answered, a little later so that a burst of them costs
  * one look, by asking the kernel for exactly the devices we watch; the difference to what was
- * known is told to the listener. When the kernel says that notifications were lost, everything is
- * asked for again. So the mirror is right as soon as the kernel has been quiet for REST_MS.
+ * known is passed to the listener. When the kernel reports lost notifications, everything is
+ * asked for again. So the mirror is right as soon as nothing has changed for REST_MS.
  *
  * The loss of a link does not wait for that: a notification that looks like one leads to a
  * question about this one device at once.
@@ -44,7 +44,7 @@ const REST_MS = 50;
 /** Ours: a look that failed is repeated after this time. */
 const RETRY_MS = 200;
 
-/** Who is told of differences. Every method is called from the event loop, never re-entrantly. */
+/** Gets the differences. Every method is called from the event loop, never re-entrantly. */
 export interface MirrorListener {
   /**
    * The device is new, changed or gone (undefined). `hasBounced`: it was down in the meantime,
@@ -128,7 +128,7 @@ export class Mirror {
     return this.#watched.get(name)?.addresses ?? [];
   }
 
-  /** Looks at these devices (or all) now; resolves when the listener has heard the differences. */
+  /** Looks at these devices (or all) now; resolves when the listener has the differences. */
   async refresh(...names: readonly string[]): Promise<void> {
     for (const watched of this.#watched.values()) {
       if (names.length === 0 || names.includes(watched.name)) markStale(watched);
@@ -200,23 +200,23 @@ export class Mirror {
     }
   }
 
-  #handleLinkRing(heard: LinkRecord, isGone: boolean): void {
+  #handleLinkRing(shown: LinkRecord, isGone: boolean): void {
     let isOurs = false;
     for (const watched of this.#watched.values()) {
-      const isSelf = watched.name === heard.name || watched.link?.ifindex === heard.ifindex;
-      const port = watched.ports.find((link) => link.ifindex === heard.ifindex);
-      const isPort = port !== undefined || isNewPort(watched, heard);
+      const isSelf = watched.name === shown.name || watched.link?.ifindex === shown.ifindex;
+      const port = watched.ports.find((link) => link.ifindex === shown.ifindex);
+      const isPort = port !== undefined || isNewPort(watched, shown);
       if (!isSelf && !isPort) continue;
       isOurs = true;
       // A port's change is the bridge's; what a device carries may go without a message.
       if (isSelf) markStale(watched);
       else watched.isLinkStale = true;
-      if (isSelf && !heard.up) {
+      if (isSelf && !shown.up) {
         watched.hasBounced = true;
         watched.falls++;
       }
       const known = isSelf ? watched.link : port;
-      if (known?.up && known.carrier && (isGone || !heard.up || !heard.carrier)) {
+      if (known?.up && known.carrier && (isGone || !shown.up || !shown.carrier)) {
         void this.refreshLink(known.name);
       }
     }
@@ -293,7 +293,7 @@ export class Mirror {
   }
 
   #setLink(watched: Watched, link: LinkRecord | undefined): void {
-    // Nobody may be left who watches it when the kernel's answer comes.
+    // The watch may have ended before the kernel's answer.
     if (this.#watched.get(watched.name) !== watched) return;
     const before = watched.link;
     const hasBounced = watched.hasBounced && link?.up === true;

@@ -44,7 +44,7 @@ const HEADER_LENGTH = 16;
 const ATTRIBUTE_HEADER_LENGTH = 4;
 /** In the type of an attribute: its data are attributes. */
 export const NLA_F_NESTED = 0x8000;
-/** The two bits above say that the value is nested, or in network byte order. */
+/** The two bits above mark a value that is nested, or in network byte order. */
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 /** The length of an attribute is a 16-bit word. */
 const ATTRIBUTE_LENGTH_MAX = 0xffff;
@@ -95,7 +95,7 @@ function aligned(length: number): number {
   return Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Every whole message in `bytes`; a tail that is shorter than it says is left out. */
+/** Every whole message in `bytes`; a tail that is shorter than its length is left out. */
 export function* messagesOf(bytes: Buffer): Generator<Message, undefined, undefined> {
   let at = 0;
   while (bytes.length - at >= HEADER_LENGTH) {
@@ -169,7 +169,7 @@ export function attributeText(attribute: Buffer | undefined): string {
   return attribute.toString('utf8', 0, end < 0 ? attribute.length : end);
 }
 
-/** What an NLMSG_ERROR says. */
+/** The answer in an NLMSG_ERROR. */
 export function answerParse(message: Message): Answer {
   const { body, flags } = message;
   const errno = body.length < 4 ? 0 : 0 - readHostI32(body, 0);
@@ -181,7 +181,7 @@ export function answerParse(message: Message): Answer {
   return { errno, text };
 }
 
-/** What an NLMSG_DONE says: a dump may end in an error too. */
+/** The answer in an NLMSG_DONE: a dump may end in an error too. */
 export function dumpEndParse(message: Message): Answer {
   const errno = message.body.length < 4 ? 0 : 0 - readHostI32(message.body, 0);
   return { errno: Math.max(0, errno), text: '' };

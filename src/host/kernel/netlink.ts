@@ -5,7 +5,7 @@
  * it is done with it: after a few microseconds as a rule, after many seconds while its
  * configuration lock is held by others. A time-out could only report as failed what succeeds
  * later. So a request that takes long is reported as late, once (each try of a dump by itself), and
- * its answer as usual; how long to wait for something else is the caller's decision. Modelled in
+ * its answer as usual; the caller decides how long it waits for something else. Modelled in
  * test/model/main-thread.pml.
  *
  * One request is under way at a time, the rest wait in a queue: a second dump on one socket would
@@ -40,7 +40,7 @@ import {
   type Request,
 } from './netlink-message.ts';
 
-/** Ours: how often a dump is asked for again before the caller hears that it is not stable. */
+/** Ours: tries of a dump; then the caller gets EAGAIN. */
 const DUMP_ATTEMPTS = 8;
 
 /** Requests that may wait: more than any start-up asks, few enough to notice a runaway. */
@@ -78,7 +78,7 @@ interface Pending {
 /** The error for an errno of the kernel (positive) met by `what`. */
 function kernelError(errno: number, what: string, text = ''): OperatorError {
   const name = errnoName(errno);
-  // ESRCH is what the kernel says for a route that is not there.
+  // ESRCH is the kernel's answer for a route that is not there.
   const code = name === 'ESRCH' ? 'ENOENT' : name;
   const detail = text === '' ? '' : ` (${text})`;
   const message = `${what}: the kernel says ${name}${detail}`;
@@ -101,7 +101,7 @@ export class NetlinkClient {
     this.#onLate = onLate;
   }
 
-  /** Opens the socket. `onLate` is told of what takes longer than LATE_MS. */
+  /** Opens the socket. `onLate` is called for what takes longer than LATE_MS. */
   static async open(
     open: OpenTransport,
     protocol: number,
@@ -241,7 +241,7 @@ export class NetlinkClient {
   }
 }
 
-/** What the messages of an answer say of a request that is not to be repeated. */
+/** The result of a request that is not to be repeated, by the messages of its answer. */
 function outcomeOf(pending: Pending): OperatorError | undefined {
   const { what, error, isInterrupted, isAnswered: isWhole } = pending;
   if (error !== undefined) return error;

@@ -1,5 +1,5 @@
 /**
- * What the host's kernel tells about its devices, addresses and routes, as flat records: the
+ * The devices, addresses and routes of the host's kernel, as flat records: the
  * shapes that the mirror compares and the daemon hands to the system. Nothing here is ours.
  */
 
@@ -29,14 +29,14 @@ export interface LinkRecord extends DeviceName {
   readonly master: number;
   /** False for a port of a bridge that spanning tree keeps from forwarding. */
   readonly forwards: boolean;
-  /** Index of the device beneath; 0 for none. Equal to a peer's index for veth. */
+  /** Index of the device below; 0 for none. Equal to a peer's index for veth. */
   readonly lower: number;
   /** Driver kind as `ip -d link` names it: 'macvtap', 'bridge', 'tun', 'veth' …; '' if none. */
   readonly kind: string;
   /** MACVLAN_MODE_* of a macvlan or macvtap; 0 otherwise. */
   readonly macvlanMode: number;
   readonly txQueueLength: number;
-  /** Octets; 0 where the kernel does not tell. */
+  /** Octets; 0 where the kernel does not report it. */
   readonly groMaxSize: number;
   readonly groIpv4MaxSize: number;
 }
@@ -87,7 +87,7 @@ export interface HostRoute {
   readonly table: number;
   /** RTN_*: 1 unicast, 2 local, 3 broadcast, 5 multicast, 6 blackhole … */
   readonly type: number;
-  /** RTPROT_* of who put it there: 2 kernel, 3 boot, 4 static, 9 ra, 16 dhcp … */
+  /** RTPROT_*, its origin: 2 kernel, 3 boot, 4 static, 9 ra, 16 dhcp … */
   readonly protocol: number;
   readonly scope: number;
   readonly tos: number;
@@ -105,7 +105,7 @@ export interface RouteSettings {
   /** 'default' or a prefix 'A.B.C.D/L', 'X::/L'. */
   readonly to: string;
   readonly via?: string;
-  /** `via` is on the link, although no address or route says so. */
+  /** `via` is on the link, although it is in the network of no address or route. */
   readonly onlink?: boolean;
   readonly metric?: number;
   /** Number of the routing table; the main table if absent. */

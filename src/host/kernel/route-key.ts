@@ -1,4 +1,4 @@
-/** What makes two routes the same: a route to be set, and one that the kernel tells. */
+/** What makes two routes the same: a route to be set, and one that the kernel reports. */
 
 import { canonicalPrefix } from '../../model/prefix.ts';
 import { prefixParse } from '../../wire/addr.ts';
@@ -19,7 +19,7 @@ export function routeKey(route: RouteSettings): string {
   return `${placeOf(route)} via ${via}`;
 }
 
-/** A route as the kernel tells it, by its hop through one device. */
+/** A route as the kernel reports it, by its hop through one device. */
 function hostRouteKey(route: HostRoute, ifindex: number): string {
   const hop = route.hops.find((candidate) => candidate.ifindex === ifindex);
   return `${hostPlaceOf(route)} via ${hop?.via ?? ''}`;

@@ -289,7 +289,7 @@ export function connectedDelete(ifindex: number, route: HostRoute): Request {
   return { type: RTM_DELROUTE, flags: NLM_F_ACK, body: connectedBody(ifindex, route) };
 }
 
-/** What struct rtmsg says of a unicast route. */
+/** Fields of struct rtmsg of a unicast route. */
 interface RouteHeader {
   readonly family: number;
   readonly prefixLength: number;

@@ -1,4 +1,4 @@
-/** What the mirror knows of one device that is watched, and whether an answer differs from it. */
+/** What the mirror knows of one watched device, and whether an answer differs from it. */
 
 import { findInTurns } from '../../base/turns.ts';
 import type { HostAddress, HostRoute, LinkRecord } from './records.ts';
@@ -29,7 +29,7 @@ export interface Watched {
   /** A setting under /proc/sys/net may have changed. */
   areSettingsStale: boolean;
   isStale: { addresses: boolean; routes: boolean };
-  /** Lists that are told next time even if they are as before. */
+  /** Lists that are passed on next time even if they are as before. */
   isToTell: { addresses: boolean; routes: boolean };
 }
 
@@ -65,15 +65,15 @@ export function markStale(watched: Watched, withLink = true): void {
   watched.isStale.routes = true;
 }
 
-/** What the device carries is to be asked for and told, whether it differs or not. */
+/** What the device carries is to be asked for and passed on, whether it differs or not. */
 export function tellAgain(watched: Watched): void {
   markStale(watched, false);
   watched.isToTell = { addresses: true, routes: true };
 }
 
 /** True if a link message shows a new port of a watched bridge. */
-export function isNewPort(watched: Watched, heard: LinkRecord): boolean {
-  return watched.wants.ports > 0 && heard.master !== 0 && heard.master === watched.link?.ifindex;
+export function isNewPort(watched: Watched, shown: LinkRecord): boolean {
+  return watched.wants.ports > 0 && shown.master !== 0 && shown.master === watched.link?.ifindex;
 }
 
 /** Compares flat records in a fixed order of fields, by their text. */

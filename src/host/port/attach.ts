@@ -3,7 +3,7 @@
  *
  *   macvtap      NIC  -> silenced, up -> macvtap (passthru) created -> up, all multicast -> opened
  *   bridged TAP  TAP opened or created -> port of the bridge -> up; the bridge silenced
- *   TAP alone    TAP opened or created -> up; whoever wired it decides about the rest
+ *   TAP alone    TAP opened or created -> up; its other settings are left alone
  *
  * Every change goes through restore.ts with the interface as its holder; what was created for us
  * goes, what was found stays as it was found. A TAP that we create is not persistent: it dies with
@@ -46,7 +46,7 @@ export interface Attachment extends Held {
   /** Hardware address of the ill: the NIC's own for macvtap, ours for a TAP. */
   readonly mac: Mac;
   readonly mtu: number;
-  /** The NIC or the bridge beneath, as silenced; undefined for a TAP alone. */
+  /** The NIC or the bridge below, as silenced; undefined for a TAP alone. */
   readonly lower: LinkRecord | undefined;
 }
 
@@ -71,7 +71,7 @@ export function lowerNameOf(spec: InterfaceSpec): string | null {
 
 /**
  * Attaches an interface with up to `queues` queues. ENODEV: the NIC or the bridge is not there
- * (yet); EBUSY: it, or the device, is used by somebody else; EEXIST: the name belongs to a device
+ * (yet); EBUSY: it, or the device, is used by another program; EEXIST: the name belongs to a device
  * of another kind. Nothing stays changed after an error.
  */
 export async function attachInterface(
@@ -136,7 +136,7 @@ async function undoAttachment(context: AttachContext, holder: string): Promise<v
   await context.silencer.release(holder);
 }
 
-/** Who the journal says made the changes for an interface. */
+/** The name under which the journal has the changes for an interface. */
 export function holderOf(spec: { readonly name: string }): string {
   return `interface:${spec.name}`;
 }
@@ -173,7 +173,7 @@ async function attachMacvtap(
   return { spec, holder: holderOf(spec), wiring: 'macvtap', device, ifindex, mac, mtu, lower };
 }
 
-/** The kernel gives a NIC in passthru mode to one upper device only, and says EINVAL to others. */
+/** The kernel gives a NIC in passthru mode to one upper device, and refuses others with EINVAL. */
 async function createMacvtap(
   { changes, rtnl }: AttachContext,
   spec: InterfaceSpec,
@@ -198,7 +198,7 @@ async function createMacvtap(
   }
 }
 
-/** A device of that name that was made by somebody else will do if it is what we would make. */
+/** A device of that name that another program made will do if it is what we would make. */
 function refuseOtherThanMacvtap(existing: LinkRecord, lower: LinkRecord): void {
   const isSuitable =
     existing.kind === 'macvtap' &&

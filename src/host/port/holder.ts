@@ -1,8 +1,8 @@
 /**
  * Which process holds a TAP or a macvtap. Of a TAP the kernel names the interface in
  * /proc/PID/fdinfo/FD of each descriptor attached to it; that is looked at only to make a refusal
- * helpful. Of a macvtap nothing but the number of the opened node tells, and the kernel refuses no
- * second process: the look is the refusal, as far as our rights let us see.
+ * helpful. Of a macvtap only the number of the opened node shows it, and the kernel refuses no
+ * second process: we refuse what the look finds, as far as our rights let us see.
  */
 
 import { readdir, readlink } from 'node:fs/promises';

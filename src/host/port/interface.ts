@@ -11,7 +11,7 @@ export class Interface extends Port<Attachment> {
   readonly tracker: LinkTracker;
   /** What the host looked like when an attempt was last suggested or refused. */
   triedIn = '';
-  /** As told last. */
+  /** As reported last. */
   mac = 0;
   mtu = 0;
 

@@ -184,7 +184,7 @@ export class Interfaces {
     for (const one of this.#all.values()) {
       if (one.spec.nic !== nic || one.state !== 'open') continue;
       one.tracker.evaluate();
-      // The kernel's own news may be a second late; asking makes it tell now.
+      // A notification may be a second late; a question makes the kernel send it now.
       const mirror = this.#options.mirror();
       const names = one.tracker.devices().map((device) => device.name);
       for (const name of [...names, one.name]) void mirror.refreshLink(name);
@@ -208,7 +208,7 @@ export class Interfaces {
     await this.#checking;
   }
 
-  /** Looks at one descriptor after the other; what the kernel has not answered keeps the rest. */
+  /** Looks at one descriptor after the other; a late answer of the kernel delays the others. */
   async #checkAll(): Promise<void> {
     for (const one of [...this.#all.values()]) {
       const { held } = one;

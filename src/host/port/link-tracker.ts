@@ -1,9 +1,9 @@
 /**
- * The link of one attached interface: which devices decide about it, what they say now, and how
+ * The link of one attached interface: which devices decide about it, their state now, and how
  * often they have changed. Joins the carrier watch (at once, carrier only) with the mirror
  * (everything, perhaps later).
  *
- *   up   --------------------------> down   at once, whichever source says so
+ *   up   --------------------------> down   at once, by either source
  *   down ----> held for HOLD_MS ----> up     a loss meanwhile: still down, two changes more
  *
  * Counter and state come from two sources, of which either may be first. A state that is as it was
@@ -27,12 +27,12 @@ const HOLD_MS = 50;
 /** Ours: a hundred periods of the carrier watch, and the kernel answers a question sooner. */
 const SETTLE_MS = 100;
 
-/** What the tracker asks. */
+/** What the tracker reads. */
 export interface LinkSources {
   readonly clock: Clock;
   readonly carrier: Pick<CarrierMonitor, 'set' | 'isLost' | 'isWatching' | 'changes'> | undefined;
   readonly mirror: () => Pick<Mirror, 'link' | 'ports'>;
-  /** True for a TAP of ours: it always has carrier and so says nothing about a bridge. */
+  /** True for a TAP of ours: it always has carrier and so does not count for a bridge. */
   readonly isInterface: (name: string) => boolean;
   /** `link` or `changes` is new; never called within `start` or `stop`. */
   readonly onNews: () => void;
@@ -40,9 +40,9 @@ export interface LinkSources {
 
 /** See the head of the file. */
 export class LinkTracker {
-  /** The link as told: a repair is held back for a moment. */
+  /** The link as reported: a repair is held back for a moment. */
   link: LinkState = 'down';
-  /** Changes of carrier since the interface was first attached, as told; never falls. */
+  /** Changes of carrier since the interface was first attached, as reported; never falls. */
   changes = 0;
   readonly #spec: InterfaceSpec;
   readonly #sources: LinkSources;
@@ -51,7 +51,7 @@ export class LinkTracker {
   #total = 0;
   #counted = 0;
   #count = 0;
-  #heardAtMs = Number.NEGATIVE_INFINITY;
+  #changedAtMs = Number.NEGATIVE_INFINITY;
   #hold: Timer | undefined;
 
   constructor(spec: InterfaceSpec, sources: LinkSources) {
@@ -93,25 +93,25 @@ export class LinkTracker {
     if (isDue) this.watchAgain();
   }
 
-  /** Asks the sources, and tells what is new at once or after the hold. */
+  /** Reads the sources, and reports what is new at once or after the hold. */
   evaluate(): void {
-    this.#hear();
+    this.#readSources();
     if (this.link === 'down' && this.#state !== 'down') {
       this.#hold ??= this.#sources.clock.after(HOLD_MS, () => {
         this.#hold = undefined;
-        this.#tell();
+        this.#report();
       });
       return;
     }
     this.#cancelHold();
-    this.#tell();
+    this.#report();
   }
 
-  #tell(): void {
+  #report(): void {
     if (this.#settle()) this.#sources.onNews();
   }
 
-  /** What is known is now what is told; true if that is new. */
+  /** What is known becomes what is reported; true if that is new. */
   #settle(): boolean {
     const isNews = this.link !== this.#state || this.changes !== this.#total;
     this.link = this.#state;
@@ -133,13 +133,13 @@ export class LinkTracker {
   }
 
   /** See the head of the file for how changes are counted. */
-  #hear(): void {
+  #readSources(): void {
     const state = this.#readState();
     const count = this.#readCount();
     const isOther = state !== this.#state;
     const nowMs = this.#sources.clock.nowMs();
-    if (nowMs - this.#heardAtMs >= SETTLE_MS) this.#counted = this.#count;
-    if (isOther || count !== this.#count) this.#heardAtMs = nowMs;
+    if (nowMs - this.#changedAtMs >= SETTLE_MS) this.#counted = this.#count;
+    if (isOther || count !== this.#count) this.#changedAtMs = nowMs;
     const fresh = count - this.#counted;
     const isOdd = fresh % 2 !== 0;
     const changes = Math.max(isOther ? 1 : 0, isOdd === isOther ? fresh : fresh - 1);

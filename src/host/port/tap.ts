@@ -51,7 +51,7 @@ const OFFLOAD_STEPS: readonly number[] = [
   0,
 ];
 
-/** What TUNSETIFF takes; the rest of tun_flags tells a state. */
+/** What TUNSETIFF takes; the other bits of tun_flags are a state. */
 const SETTABLE = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 
 const TUN_NODE = '/dev/net/tun';

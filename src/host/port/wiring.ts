@@ -30,8 +30,8 @@ export async function silenceIpv6(
 }
 
 /**
- * Makes a macvtap as it must be: silent, up, hearing every multicast group (only after `up` does
- * the kernel act on that), as large as the NIC below.
+ * Makes a macvtap as it must be: silent, up, open to every multicast group (the kernel acts on that
+ * only after `up`), as large as the NIC below.
  */
 export async function assertMacvtap(
   changes: Changes,

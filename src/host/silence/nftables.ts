@@ -67,10 +67,10 @@ const TABLE = 'ipmpd';
 const NICS = 'nics';
 const FAMILIES = [FAMILY_INET, FAMILY_NETDEV] as const;
 
-/** Ours: so many tables of our name that belong to nobody are passed over. */
+/** Ours: so many tables of our name without an owner are passed over. */
 const NAMES_MAX = 8;
 
-/** What kind of device is silenced: a NIC beneath a macvtap, or a bridge. */
+/** What kind of device is silenced: a NIC below a macvtap, or a bridge. */
 export type SilencedKind = 'nic' | 'bridge';
 
 /** The tables of one daemon; nothing is there until the first device is silenced. */
@@ -79,7 +79,7 @@ export class SilenceTable {
   readonly #devices = new Map<string, SilencedKind>();
   /** NICs that bring broadcasts in fragments; whether silenced or not yet. */
   readonly #nominated = new Set<string>();
-  /** Told once of each table of our name that is not ours. */
+  /** Called once for each table of our name that is not ours. */
   readonly #onForeign: (table: string) => void;
   #name = TABLE;
   #isMade = false;
@@ -250,7 +250,8 @@ function chainOf(device: string): string {
   return `from-${device}`;
 }
 
-function isRefusal(error: unknown, ...codes: ErrorCode[]): boolean {
+/** True if the kernel refused with one of these errors. */
+export function isRefusal(error: unknown, ...codes: ErrorCode[]): error is OperatorError {
   return error instanceof OperatorError && codes.includes(error.code);
 }
 

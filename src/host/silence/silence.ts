@@ -1,16 +1,16 @@
 /**
- * Keeping the host's own stack quiet on what lies below us: the NIC beneath a macvtap, the bridge
+ * Keeping the host's own stack quiet on what lies below us: the NIC below a macvtap, the bridge
  * that our TAP is a port of. Without this the kernel answers ARP for the addresses of the group
- * with the NIC's own address, hears every broadcast a second time, and runs IPv6 there.
+ * with the NIC's own address, receives every broadcast a second time, and runs IPv6 there.
  *
- *   refuse what carries addresses or routes   they would stop working, so somebody must decide
+ *   refuse what carries addresses or routes   they would stop working: the operator decides
  *   our nftables table                        frames are dropped before the host's stack
  *   disable_ipv6=1                            no link-local address, no RS, no MLD, no DAD
  *   addr_gen_mode=1 (none)                    nor in the moment after others set that to 0
  *   NOARP                                     no answers to ARP, no questions
  *   gro_max_size at most 64 KiB               larger frames do not fit what a TAP hands over
  *
- * Several interfaces may share a bridge: the first silences it, the last lets it speak again.
+ * Several interfaces may share a bridge: the first silences it, the last puts it back.
  */
 
 import { OperatorError } from '../../base/errors.ts';
@@ -21,7 +21,7 @@ import { RT_SCOPE_LINK, RTN_UNICAST, RTPROT_KERNEL } from '../kernel/route-messa
 import type { Rtnl } from '../kernel/rtnl.ts';
 import { silenceIpv6 } from '../port/wiring.ts';
 import type { Changes } from '../undo/restore.ts';
-import { SilenceTable } from './nftables.ts';
+import { isRefusal, SilenceTable } from './nftables.ts';
 import { sysctlRead } from './sysctl.ts';
 
 /** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */
@@ -40,8 +40,8 @@ export class Silencer {
   #table: SilenceTable | undefined;
   readonly #log: HostLog;
   readonly #users = new Map<string, Set<string>>();
-  /** Why the rules could not be changed, as told last. */
-  #toldOfTable = '';
+  /** Why the rules could not be changed, as logged last. */
+  #loggedProblem = '';
 
   /** `filtering` is the socket of nftables; undefined where the kernel has none. */
   constructor(rtnl: Rtnl, changes: Changes, filtering: NetlinkClient | undefined, log: HostLog) {
@@ -53,7 +53,7 @@ export class Silencer {
 
   /**
    * Silences `link` on behalf of `user`. EBUSY: it carries addresses or routes. `mustBeUp`: a NIC
-   * beneath a macvtap must run; a bridge is left as its administrator wants it.
+   * below a macvtap must run; a bridge is left as its administrator wants it.
    */
   async silence(link: LinkRecord, user: string, mustBeUp: boolean): Promise<void> {
     const key = holderOf(link);
@@ -72,7 +72,7 @@ export class Silencer {
     this.#users.set(key, users);
   }
 
-  /** `user` no longer needs any device silent. What cannot be undone is kept and told. */
+  /** `user` no longer needs any device silent. What cannot be undone is kept and logged. */
   async release(user: string): Promise<void> {
     for (const [key, users] of [...this.#users]) {
       if (!users.delete(user) || users.size > 0) continue;
@@ -86,7 +86,7 @@ export class Silencer {
     await this.#changeTable((table) => table.setNominated(device, isNominated));
   }
 
-  /** Nobody needs anything silent any more; the changes are taken back with those of all others. */
+  /** No device need be silent any more; the changes are taken back with those of all others. */
   async releaseAll(): Promise<void> {
     this.#users.clear();
     await this.#changeTable((table) => table.clear());
@@ -122,13 +122,13 @@ export class Silencer {
     });
   }
 
-  /** A kernel without nf_tables still leaves us the rest, which is most of it. */
+  /** On a kernel without nf_tables the other settings still silence most. */
   async #drop(link: LinkRecord): Promise<void> {
     try {
       await this.#table?.add(link.name, link.kind === 'bridge' ? 'bridge' : 'nic');
     } catch (error) {
-      if (!isWithoutTables(error)) throw error;
       // ENOENT: a kernel without an expression that we need, or a device that is gone.
+      if (!isRefusal(error, 'EOPNOTSUPP', 'ENOTSUP', 'ENOENT')) throw error;
       const isMade = this.#table?.isMade === true;
       if (isMade || (await this.#rtnl.link(link.name)) === undefined) throw error;
       this.#table = undefined;
@@ -145,7 +145,7 @@ export class Silencer {
     if (!isSilentOtherwise) await this.#changeTable((table) => table.delete(device));
   }
 
-  /** A rule for forwarded packets that drops what the bridge carries makes the group deaf. */
+  /** A rule for forwarded packets that drops what the bridge carries cuts the group off. */
   async #warnOfFirewall(bridge: string): Promise<void> {
     if ((await sysctlRead(BRIDGE_FIREWALL)) !== '1') return;
     const hint = `accept what ${bridge} forwards, or: sysctl net.bridge.bridge-nf-call-iptables=0`;
@@ -162,16 +162,16 @@ export class Silencer {
     );
   }
 
-  /** A rule too many keeps a NIC deaf that is the host's again: told, and tried again. */
+  /** A rule too many cuts off a NIC that is the host's again: logged, and tried again. */
   async #changeTable(change: (table: SilenceTable) => Promise<void>): Promise<void> {
     if (this.#table === undefined) return;
     try {
       await change(this.#table);
-      this.#toldOfTable = '';
+      this.#loggedProblem = '';
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      if (this.#toldOfTable === error.message) return;
-      this.#toldOfTable = error.message;
+      if (this.#loggedProblem === error.message) return;
+      this.#loggedProblem = error.message;
       this.#log.warn({ code: error.code }, `the rules will be written anew: ${error.message}`);
     }
   }
@@ -213,11 +213,4 @@ function holderOf(device: { name: string; ifindex: number }): string {
 
 function deviceOf(holder: string): string {
   return holder.slice(holder.indexOf(':', 'silence:'.length) + 1);
-}
-
-function isWithoutTables(error: unknown): error is OperatorError {
-  return (
-    error instanceof OperatorError &&
-    (error.code === 'EOPNOTSUPP' || error.code === 'ENOTSUP' || error.code === 'ENOENT')
-  );
 }

@@ -46,7 +46,7 @@ export async function sysctlWrite(path: string, value: string): Promise<boolean>
   }
 }
 
-/** What the kernel says; anything else is a mistake of ours, and stays one. */
+/** A refusal of the kernel as an error for operators; a mistake of ours is left as it is. */
 function sysctlError(path: string, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error)) return error;
   const { code } = error;

@@ -28,6 +28,7 @@ import { dirname } from 'node:path';
 import { isErrorCode, OperatorError } from '../../base/errors.ts';
 import { native } from '../../native/addon.ts';
 import { Serial } from '../../process/serial.ts';
+import type { RouteSettings } from '../kernel/records.ts';
 
 /** A change that can be undone. `ifindex` 0: not known yet. */
 export type Change =
@@ -37,12 +38,7 @@ export type Change =
   /** A TAP that existed before: its IFF_* of linux/if_tun.h, which every opener replaces. */
   | { kind: 'tap'; device: string; ifindex: number; flags: number }
   | { kind: 'address'; device: string; ifindex: number; prefix: string }
-  | {
-      kind: 'route';
-      device: string;
-      ifindex: number;
-      route: { to: string; via?: string; metric?: number; table?: number };
-    };
+  | { kind: 'route'; device: string; ifindex: number; route: RouteSettings };
 
 /** A change with its number and the one on whose behalf it was made ('interface:net0'). */
 export interface Entry {
@@ -83,7 +79,7 @@ export class Journal {
   readonly #path: string;
   readonly #owner: Owner;
   readonly #entries = new Map<number, Entry>();
-  /** The same by holder, and how many entries of a holder say the same. */
+  /** The same by holder, and how many entries of a holder are equal. */
   readonly #byHolder = new Map<string, Map<number, Entry>>();
   readonly #texts = new Map<string, number>();
   /** Changes in another network namespace that were given up. */

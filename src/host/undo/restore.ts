@@ -25,7 +25,7 @@ import { sysctlRead, sysctlWrite } from '../silence/sysctl.ts';
 import type { Change, Journal } from './journal.ts';
 import { type Leftovers, Undo } from './undo.ts';
 
-/** The kernel may have made the change although it has not said so, or not in a way we can read. */
+/** The kernel may have made the change although its answer is lost or cannot be read. */
 const UNCERTAIN: readonly ErrorCode[] = ['ETIMEDOUT', 'ENOBUFS', 'EMSGSIZE'];
 
 /** How a route was put there: by us, before us, or not at all, since another one has its place. */
@@ -162,7 +162,7 @@ export class Changes {
     return (await isThere()) ? 'there' : 'held';
   }
 
-  /** Takes back everything that one holder changed, newest first. What fails is kept and told. */
+  /** Takes back everything that one holder changed, newest first. What fails is kept and logged. */
   async undo(holder: string): Promise<void> {
     await this.#undo.run(this.#journal.entries(holder));
   }
@@ -252,7 +252,7 @@ interface MacvtapEntry {
   readonly change: Change & { kind: 'macvtap' };
 }
 
-/** True if `known` already tells what was before for (part of) what `change` is about. */
+/** True if `known` already has what was before for (part of) what `change` is about. */
 function covers(known: Change, change: Change): boolean {
   if (known.kind !== change.kind || known.ifindex !== change.ifindex) return false;
   return known.kind !== 'sysctl' || (change.kind === 'sysctl' && known.path === change.path);

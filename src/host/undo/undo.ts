@@ -1,9 +1,9 @@
 /**
- * Taking back what the journal says. An entry leaves the journal when its change is undone, or when
- * the device that it was made on is gone, and for no other reason.
+ * Taking back what is in the journal. An entry leaves it when its change is undone, or when the
+ * device that it was made on is gone, and for no other reason.
  *
  *   done      undone, or gone with its device: forgotten
- *   failed    the kernel refused, or its answer was lost: kept, told, tried again
+ *   failed    the kernel refused, or its answer was lost: kept, logged, tried again
  *   unseen    a macvtap that is nowhere here although its NIC is: deleted by another tool, or moved
  *             to another namespace, from where it may come back; kept, and looked for again
  *
@@ -90,7 +90,7 @@ export class Undo {
     await this.run([...this.#kept.values()].map(({ entry }) => entry));
   }
 
-  /** The holder wants what it had changed: nothing of it is taken back until it says so. */
+  /** The holder wants what it had changed: nothing of it is tried again until its next undoing. */
   adopt(holder: string): void {
     for (const [id, { entry }] of this.#kept) if (entry.holder === holder) this.#kept.delete(id);
   }
@@ -137,7 +137,7 @@ export class Undo {
 
   /**
    * Deletes those that we made in one step; those that this leaves are deleted one by one
-   * afterwards. Answers the indexes of the devices that are there now, if the kernel told them.
+   * afterwards. Answers the indexes of the devices that are there now, if the kernel answers.
    */
   async #deleteMacvtaps(entries: readonly Entry[]): Promise<ReadonlySet<number> | undefined> {
     try {

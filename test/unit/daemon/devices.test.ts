@@ -288,7 +288,7 @@ test('a device that goes while the workers take it is taken when it is back', as
   deepEqual(steps.slice(-OPENED.length), OPENED);
 });
 
-test('what changes while the workers take a device is told after its appearance', async () => {
+test('what changes while the workers take a device follows its appearance', async () => {
   const { stage, added } = await Stage.opening('workers take');
   stage.devices.handleLink({ kind: 'link', ifname: 'net0', link: 'down', changes: 1 });
   const news = { present: true, mac: 2, mtu: 1400, up: true } as const;

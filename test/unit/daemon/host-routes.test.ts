@@ -16,7 +16,7 @@ function routeTo(at: number, changes: Partial<HostRoute> = {}): HostRoute {
   return { ...defaultRoute(7), destination, prefixLength: 24, metric: 20, ...changes };
 }
 
-/** A feed, and what the system was told. */
+/** A feed, and the lists that the system got. */
 function feedOf() {
   const told: { device: string; routes: OrderedRoutes }[] = [];
   const system = {

@@ -1,4 +1,4 @@
-/** `ipmpd` and `ipmpd --check` with files that cannot be used: what is said, and status 2. */
+/** `ipmpd` and `ipmpd --check` with files that cannot be used: the errors, and status 2. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ const IPMPD = join(root, 'dist/src/ipmpd.js');
 const folder = mkdtempSync(join(tmpdir(), 'ipmpd-check-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Content of a file -> what is said of it, without the name of the file. */
+/** Content of a file -> the errors, without the name of the file. */
 const BROKEN: Readonly<Record<string, readonly [content: string | Buffer, ...lines: string[]]>> = {
   mistakes: [
     'groups:\n  ipmp0:\n    mtu: 12\ncolour: red\n',
@@ -69,7 +69,7 @@ describe('[contract 2.2, 2.4, 8.1] a file that cannot be used', () => {
   });
 });
 
-test('a file that can be used: 0, and nothing is said', () => {
+test('a file that can be used: 0, and no output', () => {
   deepEqual(run('--config', join(root, 'config/ipmpd.yaml'), '--check'), {
     status: 0,
     stdout: '',

@@ -58,7 +58,7 @@ test('[contract 6.4] the page names exactly the statistics that there are', () =
   deepEqual(cellsUnder('The rest').sort(), rest.sort());
 });
 
-test('the page says of the fifteen what the schema says, in its order', () => {
+test('the page has the sentences of the schema for the fifteen, in its order', () => {
   deepEqual(
     cellsUnder('Groups and NICs').map((name, at) => [name, cellsUnder('Groups and NICs', 2)[at]]),
     INTERFACE_STATISTICS.map(({ name, sentence }) => [name, sentence]),

@@ -83,7 +83,7 @@ function configOf(groups: object) {
   return result.config;
 }
 
-/** How often JSON.stringify, by which parts are told apart, is called meanwhile. */
+/** How often JSON.stringify, by which parts are compared, is called meanwhile. */
 function textsOf(work: () => void): number {
   const { stringify } = JSON;
   let count = 0;
@@ -176,7 +176,7 @@ const OUTLETS: PumpOutlets = {
   },
 };
 
-test('many events are told in several turns, in order, all before the stop ends', async () => {
+test('many events are passed on in several turns, in order, all before the stop ends', async () => {
   const bench = new Bench();
   bench.build(2);
   const told: string[] = [];

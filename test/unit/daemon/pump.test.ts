@@ -10,7 +10,7 @@ import { Bench, macOf } from '../system/bench.ts';
 const FRAMES = 20;
 const DATA = ip('198.18.0.1');
 const FIRST = ip('198.18.0.100');
-/** Of the first neighbour: what the host was told, and where it answers now. */
+/** Of the first neighbour: the MAC that the host has, and where it answers now. */
 const [TOLD_MAC, NEW_MAC] = [mac('52:54:00:00:01:00'), mac('52:54:00:00:02:00')];
 
 /** A pump by the bench's time; `sent` gets the port of each frame that it sends. */

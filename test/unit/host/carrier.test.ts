@@ -32,7 +32,7 @@ function monitorWith(state: { refusal: Error | undefined }) {
 const failure = (code: string): Error =>
   Object.assign(new Error(code), { code, syscall: 'open', errno: 24 });
 
-test('a watch begins with what rtnetlink said; a device that is set down has no carrier', () => {
+test('a watch begins with the state of rtnetlink; a device that is set down has no carrier', () => {
   const { monitor, added } = monitorWith({ refusal: undefined });
   equal(monitor.set(2, [ETH0, { ...ETH0, name: 'eth1', ifindex: 8, up: false }]), true);
   equal(monitor.set(2, [ETH0, { ...ETH0, name: 'eth1', ifindex: 8, up: false }]), false);
@@ -40,7 +40,7 @@ test('a watch begins with what rtnetlink said; a device that is set down has no 
   equal(monitor.isWatching(2), true);
 });
 
-test('without descriptors a NIC is not watched, which is told once, and is tried again', () => {
+test('without descriptors a NIC is not watched, which is logged once, and is tried again', () => {
   const state: { refusal: Error | undefined } = { refusal: failure('EMFILE') };
   const { monitor, added, refusals } = monitorWith(state);
   for (let time = 0; time < 3; time++) monitor.set(1, [ETH0]);

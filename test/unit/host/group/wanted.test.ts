@@ -45,7 +45,7 @@ test('what was not there yet has not disappeared', () => {
   equal(wanted.has('a') && wanted.has('b'), true);
 });
 
-test('what we are told to delete is not wanted again', () => {
+test('what we delete is not wanted again', () => {
   const wanted = wantedAb();
   wanted.handleSeen(set('a', 'b'), set('a'));
   wanted.delete('a');
@@ -54,7 +54,7 @@ test('what we are told to delete is not wanted again', () => {
   deepEqual(wanted.keys(), []);
 });
 
-test('what we are told to add is wanted although it was taken', () => {
+test('what we add is wanted although it was taken', () => {
   const wanted = wantedAb();
   wanted.handleSeen(set('a', 'b'), set('a'));
   wanted.add('b', 3);

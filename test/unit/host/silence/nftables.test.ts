@@ -52,7 +52,7 @@ test('rules that cannot be taken away keep nothing, and are written anew', async
     filtering.refusal = code;
     await silencer.release('interface:net0');
     await silencer.retry();
-    equal(lines.length, 1, 'told once');
+    equal(lines.length, 1, 'logged once');
     filtering.refusal = undefined;
     filtering.asked.splice(0);
     await silencer.retry();

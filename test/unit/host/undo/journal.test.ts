@@ -56,7 +56,7 @@ test('a journal that cannot be made, or that was removed, is no crash', async (c
   await journal.close();
 });
 
-test('a change of a holder is found as long as one entry tells of it', async (context) => {
+test('a change of a holder is found as long as one entry has it', async (context) => {
   const journal = await openJournal(journalPath(context));
   const first = await journal.record('a', CHANGE);
   const second = await journal.record('a', CHANGE);
