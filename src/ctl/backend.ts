@@ -1,5 +1,5 @@
 /**
- * What the control surface needs of the daemon: one port, implemented by the composition root.
+ * What the control surface needs of the daemon: one port, implemented by daemon/control.ts.
  *
  * Rows (model/rows.ts) are flat copies; no object of the IP layer crosses this line. Refusals are
  * `OperatorError` whose message is the whole sentence ("cannot delete group ipmp0: it still has

@@ -186,7 +186,7 @@ interface CounterRange {
   readonly end: number;
 }
 
-/** The reading side: any thread, at any time. */
+/** The reading side: the main thread, at any time. */
 export class CounterReader {
   readonly #words: Int32Array;
   readonly #workers: number;

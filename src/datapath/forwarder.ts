@@ -1,10 +1,11 @@
 /**
  * The forwarder: bursts from a port, a verdict for each frame, bursts to the ports that they name.
  *
- * Theory of operation. A breath is: hold the current table, visit ports, let go, commit counters. A
- * visit reads one burst from one port and carries it through to its end: every frame is written,
- * punted or dropped before the visit returns, so nothing is queued here, and a device without room
- * costs its frames and not the others'. Frames that leave by one port keep their order.
+ * Theory of operation. A breath is: hold the current table, visit ports, commit counters; a worker
+ * lets the table go before it sleeps. A visit reads one burst from one port and carries it through
+ * to its end: every frame is written, punted or dropped before the visit returns, so nothing is
+ * queued here, and a device without room costs its frames and not the others'. Frames that leave by
+ * one port keep their order.
  *
  * The same class serves the workers (worker-loop.ts) and, over ports in memory, the simulator.
  *

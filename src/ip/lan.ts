@@ -6,7 +6,7 @@
  * the neighbour's real MAC, once the neighbour itself has confirmed it; what the wire learns of a
  * data address is the MAC of the NIC that the address is bound to.
  *
- *      host ── arp-host ──┐                     ┌── arp-wire ── wire (several NICs)
+ *      host ── arp/host ──┐                     ┌── arp/wire ── wire (several NICs)
  *        ▲      │         ├── resolver ─────────┤      │  ▲
  *        │      └ host-probes  (nce, cache,     │      │  │
  *        │                      redirect)       │   claims (dad)

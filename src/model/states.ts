@@ -19,6 +19,6 @@ export const ADDRESS_TYPES = ['data', 'test'] as const;
 export const ADDRESS_STATES = ['up', 'down', 'tentative', 'duplicate'] as const;
 export type IpifState = (typeof ADDRESS_STATES)[number];
 
-/** How outbound flows spread over the members of a group. */
+/** What chooses the active member for a unicast frame: flow, destination, or the source address. */
 export const SPREADINGS = ['flow', 'destination', 'address'] as const;
 export type Spreading = (typeof SPREADINGS)[number];

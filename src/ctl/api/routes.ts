@@ -1,6 +1,6 @@
 /**
  * The routes of the API as one table: path, rights, schemas, and what is asked of the daemon. The
- * server, the OpenAPI document, the commands of `ipmpadm` and the tests are made from it.
+ * server and the OpenAPI document are made from it; tests compare `ipmpadm`'s commands with it.
  */
 
 import { OperatorError } from '../../base/errors.ts';

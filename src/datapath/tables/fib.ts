@@ -22,10 +22,6 @@ export const MAX_SLOTS = MAX_GROUPS * SLOTS_PER_GROUP;
 export const MAX_PORTS = MAX_NICS + MAX_GROUPS;
 
 /**
- * How unicast frames of the host are spread over the active members: by flow, by destination
- * address, or over the NIC to which the source address is bound.
- */
-/**
  * A NIC that the daemon holds. `group` and `member` (ordinal in the group) are -1 outside groups.
  */
 export interface NicRecord {

@@ -20,8 +20,6 @@ export class Ipif {
   prefixLength: number;
   readonly kind: IpifKind;
   state: IpifState;
-  /** A number for the owner's own use (its placement), -1 until given. */
-  ordinal = -1;
   #boundIll: Ill | undefined = undefined;
 
   private constructor(address: Ipv4, prefixLength: number, kind: IpifKind) {

@@ -1,6 +1,6 @@
 /**
  * The addresses on a group's device and the data addresses of the group are the same set: the
- * host says what it has, the difference is made here (docs/law.md rows 38 to 40). IPv6 addresses
+ * host says what it has, the difference is made here (docs/law.md row 35). IPv6 addresses
  * are kept and shown, but not served yet.
  */
 

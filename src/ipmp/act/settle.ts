@@ -13,7 +13,8 @@
  *    number of stores depends on the members alone, never on the addresses. A newcomer's slot is
  *    written before the mask that uses it, and the slots of those that left last, so that at no
  *    moment a word names a NIC that must not be used while another could be.
- * 4. `placeAddresses`: bindings, in the region, by the pure planner.
+ * 4. `placeAddresses`: bindings, in the region, by the pure planner. Then `reportActive` queues the
+ *    events of the members that left and entered.
  * 5. `announce`: by the Lan, each address from the NIC to which it is bound now; then what a newly
  *    nominated NIC has to send.
  * 6. The tables with the new slots of the addresses. They are published at the end of the call, and

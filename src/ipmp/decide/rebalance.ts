@@ -1,6 +1,6 @@
 /**
- * Which address goes where: the pure planner (docs/law.md rows 38 to 41). It sees only counts, in
- * the order of the active list, and answers with indexes into it.
+ * Which address goes where: the pure planner (docs/law.md rows 38, 40, 41). It sees only counts,
+ * in the order of the active list, and answers with indexes into it.
  *
  * Rules
  * 1. A homeless address goes to the emptiest member, the first in the list on ties.
