@@ -3,9 +3,9 @@
  * that serves (base/serving.ts). What is in a table is made at the start or the end only.
  */
 
-import { deepEqual, ok } from 'node:assert/strict';
+import { ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { type SourceFile, sources } from './source.ts';
+import { none, type SourceFile, sources } from './source.ts';
 
 /** Rooms whose processes serve nothing while they wait: the lab, the simulator, the entries. */
 const ELSEWHERE = /^src\/(lab\/|sim\/|(?:ipmpd|ipmpadm|ipmpstat|if_mpadm)\.ts$)/;
@@ -46,19 +46,13 @@ const served = (): SourceFile[] =>
 test('no call of Node that waits, but at the start and the end', () => {
   const files = served().filter(({ path }) => AT_START_OR_END[path] === undefined);
   ok(files.length > 100);
-  deepEqual(
-    files.flatMap((file) => matches(file, WAITING)),
-    [],
-  );
+  none(files.flatMap((file) => matches(file, WAITING)));
 });
 
 test('the table of files that may wait has no more than are needed', () => {
   const needed = served().filter((file) => matches(file, WAITING).length > 0);
   const paths = needed.map(({ path }) => path);
-  deepEqual(
-    Object.keys(AT_START_OR_END).filter((path) => !paths.includes(path)),
-    [],
-  );
+  none(Object.keys(AT_START_OR_END).filter((path) => !paths.includes(path)));
 });
 
 /** The functions of `interface WaitingCalls`, as the addon's types name them. */
@@ -76,8 +70,5 @@ test('calls of the addon that wait are made by `native.later`, but in workers', 
   const taken = `\\{[^{}]*${any}[^{}]*\\}\\s*=\\s*(?:native|addon)\\b`;
   const atOnce = new RegExp(`\\b(?:native|addon)\\s*\\.\\s*${any}|${taken}`, 'g');
   const files = served().filter(({ path }) => !WORKERS.test(path));
-  deepEqual(
-    files.flatMap((file) => matches(file, atOnce)),
-    [],
-  );
+  none(files.flatMap((file) => matches(file, atOnce)));
 });

@@ -3,7 +3,7 @@
  * its words.
  */
 
-import { deepEqual, ok } from 'node:assert/strict';
+import { ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { CAUSES } from '../../src/model/causes.ts';
 import { EVENTS } from '../../src/model/events.ts';
@@ -11,23 +11,13 @@ import { NAME_ALLOWED } from '../../src/model/names.ts';
 import { CONFIG_FILE, CONTROL_SOCKET } from '../../src/model/paths.ts';
 import { PREFIX_ALLOWED } from '../../src/model/prefix.ts';
 import * as states from '../../src/model/states.ts';
-import { sources } from './source.ts';
+import { none, sources } from './source.ts';
 
 const DECLARED = /^(?:export )?(?:const|function\*?|type|interface|class) (\w+)/gm;
 const EXPORTED = /^export (?:const|function\*?|type|interface|class) (\w+)/gm;
 
 /** Words that other rooms use in a sense of their own: helpers of fields and lists. */
-const COMMON = new Set([
-  'text',
-  'word',
-  'listOf',
-  'Field',
-  'object',
-  'integer',
-  'decimal',
-  'truth',
-  'optional',
-]);
+const COMMON = new Set('text word listOf Field object integer decimal truth optional'.split(' '));
 
 const model = sources(['src/model'], ['.ts']);
 const others = sources(['src'], ['.ts']).filter(({ path }) => !path.startsWith('src/model/'));
@@ -39,7 +29,7 @@ test('a name that src/model exports is declared in no other room', () => {
   const twice = others.flatMap(({ path, text }) =>
     [...text.matchAll(DECLARED)].flatMap(([, name]) => (own.has(name) ? [`${path}: ${name}`] : [])),
   );
-  deepEqual(twice, []);
+  none(twice);
 });
 
 test('lists of states, sentences and paths of src/model are written nowhere else', () => {
@@ -55,5 +45,5 @@ test('lists of states, sentences and paths of src/model are written nowhere else
     const plain = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\s+/g, ' ');
     return facts.filter((fact) => plain.includes(fact)).map((fact) => `${path}: ${fact}`);
   });
-  deepEqual(found, []);
+  none(found);
 });

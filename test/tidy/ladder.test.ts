@@ -8,7 +8,7 @@ import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileText, pageText } from '../tools/page.ts';
 import { drawing, LADDER, roomOf } from './ladder.ts';
-import { sources } from './source.ts';
+import { none, sources } from './source.ts';
 
 /** Rooms that may use the operating system through `node:*`. */
 const NODE_ROOMS = [
@@ -54,22 +54,19 @@ test('every room of src is in the ladder', () => {
   const rooms = new Set(
     sources(['src'], ['.ts']).map((file) => roomOf(file.path.slice('src/'.length))),
   );
-  deepEqual(
-    [...rooms].filter((room) => LADDER[room] === undefined),
-    [],
-  );
+  none([...rooms].filter((room) => LADDER[room] === undefined));
 });
 
 test('imports go down the ladder', () => {
   const upward = allImports().filter((entry) => entry.to.startsWith('.') && !isAllowed(entry));
-  deepEqual(upward, []);
+  none(upward);
 });
 
 test('node:* is imported only where the operating system is spoken to', () => {
   const offending = allImports().filter(
     ({ from, to }) => to.startsWith('node:') && !NODE_ROOMS.some((room) => room.test(from)),
   );
-  deepEqual(offending, []);
+  none(offending);
 });
 
 test('the ladder itself has no circle', () => {

@@ -3,7 +3,7 @@
 import { deepEqual, ok } from 'node:assert/strict';
 import { dirname, normalize } from 'node:path';
 import { test } from 'node:test';
-import { type SourceFile, sources } from './source.ts';
+import { none, type SourceFile, sources } from './source.ts';
 
 const PAGES = ['docs', 'README.md', 'CONTRIBUTING.md'];
 const ROOMS = ['src', 'test', 'native', 'scripts'];
@@ -42,26 +42,33 @@ test('each row of the law that is referred to exists', () => {
     [...rows.keys()].map((_, index) => index + 1),
   );
   ok(rows.size > 100, `${rows.size} rows`);
-  deepEqual(missing(/\blaw\.md rows? (\d+(?:(?:, | and | to )\d+)*)/g, rows), []);
+  none(missing(/\blaw\.md rows? (\d+(?:(?:, | and | to )\d+)*)/g, rows));
 });
 
 test('each threat that is referred to exists', () => {
-  deepEqual(missing(/\b(T\d{1,2})\b/g, numbersOf('threats.md', /^\| (T\d+) \|/gm)), []);
+  none(missing(/\b(T\d{1,2})\b/g, numbersOf('threats.md', /^\| (T\d+) \|/gm)));
+});
+
+const items = numbersOf('contract.md', /^- (\d+\.\d+) /gm);
+
+test('every item of the contract has a test that bears its number', () => {
+  const marks = sources(['test'], ['.test.ts']).flatMap(({ text }) => [
+    ...text.matchAll(/\[contract ((?:\d+\.\d+)(?:, \d+\.\d+)*)\]/g),
+  ]);
+  const marked = new Set(marks.flatMap(([, list = '']) => list.split(', ')));
+  ok(items.size > 60, `${items.size} items`);
+  none([...items].filter((item) => !marked.has(item)));
 });
 
 test('each chapter and item of the contract that is referred to exists', () => {
-  const items = numbersOf('contract.md', /^- (\d+\.\d+) /gm);
   const chapters = numbersOf('contract.md', /^## (\d+)\. /gm);
   const list = /\bcontract (\d+(?:\.\d+)?(?:(?:, | and )\d+(?:\.\d+)?)*)/g;
-  deepEqual(missing(list, new Set([...items, ...chapters])), []);
+  none(missing(list, new Set([...items, ...chapters])));
 });
 
 test('nothing refers to a document that is not in the repository', () => {
   const outside = /\bsemantics \(?\d|\breliability T\d/;
-  deepEqual(
-    texts.filter(({ text }) => outside.test(text)).map(({ path }) => path),
-    [],
-  );
+  none(texts.filter(({ text }) => outside.test(text)).map(({ path }) => path));
 });
 
 test('each file that a comment or a page names exists', () => {
@@ -72,10 +79,7 @@ test('each file that a comment or a page names exists', () => {
   );
   ok(found.length > 400, `${found.length} names`);
   const isThere = (name: string): boolean => known.some((one) => `/${one}`.endsWith(`/${name}`));
-  deepEqual(
-    found.filter(({ name }) => !isThere(name)).map(({ path, name }) => `${path}: ${name}`),
-    [],
-  );
+  none(found.filter(({ name }) => !isThere(name)).map(({ path, name }) => `${path}: ${name}`));
 });
 
 test('each link of a page leads to a file', () => {
@@ -87,10 +91,7 @@ test('each link of a page leads to a file', () => {
   );
   const isThere = (to: string): boolean =>
     known.some((one) => one === to || one.startsWith(`${to}/`));
-  deepEqual(
-    links.filter(({ to }) => !isThere(to)).map(({ path, to }) => `${path}: ${to}`),
-    [],
-  );
+  none(links.filter(({ to }) => !isThere(to)).map(({ path, to }) => `${path}: ${to}`));
 });
 
 function commentsOf({ path, text }: SourceFile): { path: string; text: string } {

@@ -1,5 +1,6 @@
 /** What the tidy tests read: every file that git lists, with its lines. */
 
+import { deepEqual } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +30,11 @@ export function sources(directories: readonly string[], endings: readonly string
     const text = readIfPresent(path);
     return text === undefined ? [] : [{ path, text, lines: text.split('\n') }];
   });
+}
+
+/** Asserts that nothing was found. */
+export function none(found: readonly unknown[], message?: string): void {
+  deepEqual(found, [], message);
 }
 
 /** A file that git still lists but that the work tree has just lost is not there to judge. */
