@@ -7,8 +7,13 @@ export interface Spread {
   readonly most: number;
 }
 
-/** The values of one workload, by candidate; position `i` of every list is round `i`. */
+/** Values by what they are of, a candidate, say; position `i` of every list is round `i`. */
 export type Rounds = ReadonlyMap<string, readonly number[]>;
+
+/** Adds a value to the list of `name`, which is begun if there is none. */
+export function addTo<T>(lists: Map<string, T[]>, name: string, value: T): void {
+  lists.set(name, [...(lists.get(name) ?? []), value]);
+}
 
 /** Median, least and most of `values`; undefined if there are none. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
@@ -29,11 +34,10 @@ export function ratioOf(rounds: Rounds, over: string, under: string): Spread | u
   return spreadOf(ratios);
 }
 
-/** The value below which `share` (0 to 1) of `values` lie. @throws RangeError if there are none */
+/** The value below which `share` (0 to 1) of `values` lie; NaN if there are none. */
 export function quantile(values: readonly number[], share: number): number {
-  if (values.length === 0) throw new RangeError('a quantile of nothing');
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
 function middle(sorted: readonly number[]): number {

@@ -1,4 +1,4 @@
-/** What the figures were taken on, and how busy others keep it. */
+/** The machine: what it is, how busy others keep it, and what a process takes of it. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -64,6 +64,13 @@ export function cpuTimeMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+/** Resident megabytes (VmRSS) by the text of /proc/PID/status, in KiB there. @throws TypeError */
+export function residentOf(status: string): number {
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  if (found === undefined) throw new TypeError('no VmRSS: of the kernel, or a process that ended');
+  return (Number(found) * 1024) / 1e6;
 }
 
 function ticks(): { used: number; all: number } {

@@ -10,39 +10,32 @@
 import { writeFileSync } from 'node:fs';
 import { findGround } from '../../src/lab/ground.ts';
 import { removeLeftovers } from '../../src/lab/owner.ts';
+import type { Rounds } from './figures.ts';
 import { missingPrograms } from './machine.ts';
 import { type Options, options, type Special, USAGE } from './options.ts';
 import { measureForwarder } from './parts/forwarder.ts';
 import { measureLocks } from './parts/locks.ts';
 import { benchKstats } from './parts/scrape.ts';
 import { benchShapes } from './parts/shapes.ts';
-import { FIRST_PACKET, firstPacketMs, measureStarts, startCosts } from './parts/start.ts';
-import { type Cost, render, renderCosts, toJson } from './report.ts';
+import { firstPacketMs, measureStarts, startCosts } from './parts/start.ts';
+import { render, renderCosts, say, toJson } from './report.ts';
 import { benchFailover, benchScale } from './scale/scale.ts';
 import { IPMPD_TWO } from './side-by-side/candidates.ts';
-import type { Field } from './side-by-side/field.ts';
+import type { Closable, Print } from './side-by-side/field.ts';
 import { benchPriority } from './side-by-side/priority.ts';
-import { Run, type Surroundings } from './side-by-side/run.ts';
+import { Run } from './side-by-side/run.ts';
+import { FIRST_PACKET } from './side-by-side/workloads.ts';
 
 const INTERRUPTED = 130;
 
-/** Whatever is to be closed at the end. */
-type Fields = Pick<Field, 'workspace'>[];
-
 /** What is measured instead of everything else. */
-const SPECIALS: Readonly<
-  Record<Special, (fields: Fields, print: (text: string) => void) => Promise<void>>
-> = {
+const SPECIALS: Readonly<Record<Special, (open: Closable[], print: Print) => Promise<void>>> = {
   kstats: benchKstats,
   scale: benchScale,
   failover: benchFailover,
   priority: benchPriority,
-  shapes: (_fields, print) => benchShapes(print),
+  shapes: (_open, print) => benchShapes(print),
 };
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
 
 /** Why devices cannot be measured here; undefined if they can. */
 async function whyNot(): Promise<string | undefined> {
@@ -57,16 +50,17 @@ async function whyNot(): Promise<string | undefined> {
 /** All measurements that need devices. @throws WrongTransfer, CommandError */
 async function benchDevices(
   asked: Options,
-  around: Surroundings,
-  inMemory: Readonly<Record<string, readonly Cost[]>>,
+  open: Closable[],
+  stop: AbortSignal,
+  inMemory: Readonly<Record<string, Rounds>>,
 ): Promise<void> {
-  const run = new Run(asked, around);
-  const starts = await measureStarts(around.fields, asked.starts, around.say);
+  const run = new Run(asked, open);
+  const starts = await measureStarts(open, asked.starts);
   for (const one of starts) run.record(FIRST_PACKET, IPMPD_TWO, firstPacketMs(one));
   const start = startCosts(starts);
   process.stdout.write(renderCosts([`start of ${IPMPD_TWO}`, 'ms since exec'], start));
   if (asked.workloads.length + asked.rare.length > 0) {
-    await run.raise();
+    await run.raise(stop);
     await run.measure();
   }
   const results = run.results();
@@ -86,9 +80,10 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     process.stderr.write(`bench: ${(error as Error).message}\n${USAGE}`);
     return 2;
   }
-  const costs = asked.isPart
-    ? { forwarder: [], locks: [] }
-    : { forwarder: measureForwarder(), locks: measureLocks() };
+  const costs = {
+    forwarder: asked.isPart ? new Map() : measureForwarder(),
+    locks: asked.isPart ? new Map() : measureLocks(),
+  };
   process.stdout.write(renderCosts(['forwarder in memory', 'ns/frame'], costs.forwarder));
   process.stdout.write(renderCosts(['locks and lifetimes', 'ns each'], costs.locks));
   const refusal = asked.special === 'shapes' ? undefined : await whyNot();
@@ -96,10 +91,10 @@ async function benchMain(argv: readonly string[]): Promise<number> {
     say(`bench: ${refusal}`);
     return 1;
   }
-  const fields: Fields = [];
+  const open: Closable[] = [];
   const stop = new AbortController();
   const close = async (): Promise<void> => {
-    await Promise.all(fields.map(({ workspace }) => workspace.close()));
+    await Promise.all(open.map(({ workspace }) => workspace.close()));
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
@@ -110,9 +105,9 @@ async function benchMain(argv: readonly string[]): Promise<number> {
   try {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
     if (asked.special === undefined) {
-      await benchDevices(asked, { fields, stop: stop.signal, say }, costs);
+      await benchDevices(asked, open, stop.signal, costs);
     } else {
-      await SPECIALS[asked.special](fields, (text) => process.stdout.write(text));
+      await SPECIALS[asked.special](open, (text) => process.stdout.write(text));
     }
     return 0;
   } catch (error) {

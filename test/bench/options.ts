@@ -1,10 +1,9 @@
 /** What a run of the bench is asked for. */
 
 import { parseArgs } from 'node:util';
-import { FIRST_PACKET } from './parts/start.ts';
 import { type Candidate, candidates, IPMPD_TWO } from './side-by-side/candidates.ts';
 import { FULL_WORKLOADS } from './side-by-side/full.ts';
-import { WORKLOADS, type Workload } from './side-by-side/workloads.ts';
+import { FIRST_PACKET, WORKLOADS, type Workload } from './side-by-side/workloads.ts';
 
 export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [--seconds S]
                         [--only TEXT]... [--row TEXT]... [--build FOLDER]...

@@ -1,6 +1,6 @@
 /** The table, the ratios, and whether they may be judged. */
 
-import { ratioOf, type Spread, spreadOf } from './figures.ts';
+import { type Rounds, ratioOf, type Spread, spreadOf } from './figures.ts';
 import { IDLE_SHARE_MAX, type Machine } from './machine.ts';
 import { DIRECT, IPMPD, OPEN_VSWITCH, RELAY } from './side-by-side/candidates.ts';
 import { judge, judgementLine, type Values } from './side-by-side/goals.ts';
@@ -50,26 +50,14 @@ export function render(results: Results): string {
   ].join('\n');
 }
 
-/** What something costs in memory alone: nanoseconds for one, one value a round. */
-export interface Cost {
-  readonly name: string;
-  readonly values: readonly number[];
+/** Costs as text, under their heading; empty if none were measured. */
+export function renderCosts(heading: readonly [string, string], costs: Rounds): string {
+  if (costs.size === 0) return '';
+  return table([heading, ...[...costs].map(([name, values]) => [name, cell(spreadOf(values))])]);
 }
 
-/** Costs in memory as text, under their heading; empty if none were measured. */
-export function renderCosts(heading: readonly [string, string], costs: readonly Cost[]): string {
-  if (costs.length === 0) return '';
-  const lines = costs.map(({ name, values }) => [name, cell(spreadOf(values))]);
-  return `${columns([[...heading], ...lines]).join('\n')}\n\n`;
-}
-
-const costToJson = ({ name, values }: Cost): unknown => ({ name, values, ...spreadOf(values) });
-
-/** The report as a value for JSON. */
-export function toJson(
-  results: Results,
-  costs: Readonly<Record<string, readonly Cost[]>>,
-): unknown {
+/** The report as a value for JSON; `costs` are what was measured beside the candidates. */
+export function toJson(results: Results, costs: Readonly<Record<string, Rounds>>): unknown {
   const { machine, rounds, seconds, idleShare } = results;
   return {
     machine,
@@ -84,7 +72,10 @@ export function toJson(
       ...spread,
     })),
     ...Object.fromEntries(
-      Object.entries(costs).map(([what, rows]) => [what, rows.map(costToJson)]),
+      Object.entries(costs).map(([what, rounds]) => [
+        what,
+        [...rounds].map(([name, values]) => ({ name, values, ...spreadOf(values) })),
+      ]),
     ),
     rows: results.rows.map((row) => ({
       row: row.name,
@@ -131,9 +122,9 @@ function ratioTable(results: Results): string[] {
     row.name,
     ...all.map(([over, under]) => cell(ratioFor(results, row, over, under), 2)),
   ]);
-  const told = lines.filter(([, ...ratios]) => ratios.some((ratio) => ratio !== '-'));
-  if (told.length === 0) return [];
-  return columns([['ratio', ...all.map(([over, under]) => `${over} / ${under}`)], ...told]);
+  const shown = lines.filter(([, ...ratios]) => ratios.some((ratio) => ratio !== '-'));
+  if (shown.length === 0) return [];
+  return columns([['ratio', ...all.map(([over, under]) => `${over} / ${under}`)], ...shown]);
 }
 
 function judgement(results: Results): string[] {
@@ -174,8 +165,17 @@ function cell(spread: Spread | undefined, digits?: number): string {
   return least === most ? `${median}` : `${median} [${least} .. ${most}]`;
 }
 
-/** Lines of cells as text, in columns. */
-export function columns(lines: readonly (readonly string[])[]): string[] {
+/** Lines of cells as a table with an empty line after it. */
+export function table(lines: readonly (readonly string[])[]): string {
+  return `${columns(lines).join('\n')}\n\n`;
+}
+
+/** What the bench does at the moment, for its user; standard output has the results. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function columns(lines: readonly (readonly string[])[]): string[] {
   const widths = (lines[0] ?? []).map((_, at) =>
     Math.max(...lines.map((line) => line[at]?.length ?? 0)),
   );

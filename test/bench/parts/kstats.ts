@@ -26,7 +26,7 @@ import {
   type LinkCounters,
   linkCountersFrom,
 } from '../../../src/stats/schema.ts';
-import type { Cost } from '../report.ts';
+import { addTo, type Rounds } from '../figures.ts';
 
 const nowMs = (): number => performance.now();
 
@@ -153,7 +153,7 @@ async function timed(work: () => Promise<unknown>): Promise<{ all: number; turn:
 }
 
 /** Measures `rounds` times, each part apart: milliseconds. */
-export async function measureKstats({ rounds = 15 } = {}): Promise<Cost[]> {
+export async function measureKstats({ rounds = 15 } = {}): Promise<Rounds> {
   const undo = setViolationHandler(() => undefined);
   const renderer = new MetricsRenderer();
   const large = new LargeChain();
@@ -169,14 +169,13 @@ export async function measureKstats({ rounds = 15 } = {}): Promise<Cost[]> {
       for (const [name, work] of parts) {
         const { all, turn } = await timed(work);
         if (round < COLD_ROUNDS) continue;
-        values.set(name, [...(values.get(name) ?? []), all]);
-        const turns = `${name}, longest turn`;
-        values.set(turns, [...(values.get(turns) ?? []), turn]);
+        addTo(values, name, all);
+        addTo(values, `${name}, longest turn`, turn);
       }
     }
   } finally {
     renderer.close();
     undo();
   }
-  return [...values].map(([name, list]) => ({ name, values: list }));
+  return values;
 }

@@ -7,25 +7,17 @@ import { acquire, assertNoOpenRegion, Region, WaitLock } from '../../../src/base
 import { Scheduler } from '../../../src/base/operation.ts';
 import { References } from '../../../src/base/reference.ts';
 import { setViolationHandler } from '../../../src/base/witness.ts';
-import type { Cost } from '../report.ts';
+import { addTo, type Rounds } from '../figures.ts';
 
 /** Rounds that only warm up (ours). */
 const COLD_ROUNDS = 3;
 /** Repetitions between two looks at the clock. */
 const TIMES = 2000;
 
-interface Thing {
-  readonly name: string;
-  readonly values: number[];
-  readonly keepsStacks: boolean;
-  repeat(times: number): void;
-}
+/** What is measured: its name, what repeats it, and whether stacks are kept. */
+type Thing = readonly [string, (times: number) => void, 'stacks kept'?];
 
-function thing(name: string, repeat: (times: number) => void, keepsStacks = false): Thing {
-  return { name, values: [], keepsStacks, repeat };
-}
-
-function things(): Thing[] {
+function things(): readonly Thing[] {
   const region = new Region('region');
   const lock = new WaitLock('kstat', 'lock');
   const references = new References('bench', 'object');
@@ -40,26 +32,29 @@ function things(): Thing[] {
   const hold = (times: number): void => {
     for (let i = 0; i < times; i++) references.hold('bench').release();
   };
+  const assertBoundary = (times: number): void => {
+    for (let i = 0; i < times; i++) assertNoOpenRegion('bench');
+  };
+  const enter = (times: number): void => {
+    for (let i = 0; i < times; i++) region.write(() => entered++);
+  };
   return [
-    thing('boundary asserted', (times) => {
-      for (let i = 0; i < times; i++) assertNoOpenRegion('bench');
-    }),
-    thing('region entered and left', (times) => {
-      for (let i = 0; i < times; i++) region.write(() => entered++);
-    }),
-    thing('lock taken and released', own),
-    thing('reference held and released', hold),
-    thing('lock, stacks kept', own, true),
-    thing('reference, stacks kept', hold, true),
+    ['boundary asserted', assertBoundary],
+    ['region entered and left', enter],
+    ['lock taken and released', own],
+    ['reference held and released', hold],
+    ['lock, stacks kept', own, 'stacks kept'],
+    ['reference, stacks kept', hold, 'stacks kept'],
   ];
 }
 
 /** Measures all in turn, `runMs` milliseconds a round each: nanoseconds for one. */
-export function measureLocks({ rounds = 9, runMs = 20 } = {}): Cost[] {
+export function measureLocks({ rounds = 9, runMs = 20 } = {}): Rounds {
   const all = things();
+  const values = new Map<string, number[]>();
   for (let round = 0; round < COLD_ROUNDS + rounds; round++) {
-    for (const { values, keepsStacks, repeat } of all) {
-      const undo = setViolationHandler(keepsStacks ? undefined : () => undefined);
+    for (const [name, repeat, stacks] of all) {
+      const undo = setViolationHandler(stacks ? undefined : () => undefined);
       let times = 0;
       const start = performance.now();
       let now = start;
@@ -68,8 +63,8 @@ export function measureLocks({ rounds = 9, runMs = 20 } = {}): Cost[] {
         times += TIMES;
       }
       undo();
-      if (round >= COLD_ROUNDS) values.push(((now - start) * 1e6) / times);
+      if (round >= COLD_ROUNDS) addTo(values, name, ((now - start) * 1e6) / times);
     }
   }
-  return all.map(({ name, values }) => ({ name, values }));
+  return values;
 }

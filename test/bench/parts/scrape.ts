@@ -4,14 +4,14 @@
  * reads `/metrics` and all kstats ten times a second; the order changes with each round.
  */
 
-import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { getText } from '../../../src/lab/api.ts';
 import { socketOf } from '../../../src/lab/daemon-process.ts';
-import { quantile, type Rounds, ratioOf, spreadOf } from '../figures.ts';
+import { addTo, quantile, type Rounds, ratioOf } from '../figures.ts';
 import { quietShare } from '../machine.ts';
-import { type Cost, renderCosts } from '../report.ts';
-import { candidates, IPMPD } from '../side-by-side/candidates.ts';
-import type { Field } from '../side-by-side/field.ts';
+import { renderCosts } from '../report.ts';
+import { raiseOne } from '../side-by-side/candidates.ts';
+import type { Closable, Field, Print } from '../side-by-side/field.ts';
 import { ping, pingTimes } from '../side-by-side/transfers.ts';
 import { measureKstats } from './kstats.ts';
 
@@ -26,34 +26,22 @@ const WITH = 'with scrapes';
 const GOAL = 1.1;
 
 /** Runs both parts and prints them. @throws WrongTransfer, CommandError */
-export async function benchKstats(
-  fields: Pick<Field, 'workspace'>[],
-  print: (text: string) => void,
-): Promise<void> {
+export async function benchKstats(open: Closable[], print: Print): Promise<void> {
   print(renderCosts(['1,000 kstats', 'ms'], await measureKstats()));
-  const candidate = candidates({}).find(({ name }) => name === IPMPD)!;
-  const field = candidate.field();
-  fields.push(field);
-  await candidate.raise(field);
+  const { field } = await raiseOne(open);
   const rounds = await measureScrapes(field);
-  const costs: Cost[] = [...rounds].map(([name, values]) => ({ name, values }));
-  print(renderCosts(['round trip p99', 'us'], costs));
-  const ratio = ratioOf(rounds, WITH, WITHOUT);
-  const { median = 0, least = 0, most = 0 } = ratio ?? spreadOf([0])!;
+  print(renderCosts(['round trip p99', 'us'], rounds));
+  const { median = 0, least = 0, most = 0 } = ratioOf(rounds, WITH, WITHOUT) ?? {};
   const range = `[${least.toFixed(2)} .. ${most.toFixed(2)}]`;
   print(`with / without: ${median.toFixed(2)} ${range} (goal: at most ${GOAL})\n`);
 }
 
 async function measureScrapes(field: Field): Promise<Rounds> {
-  const rounds = new Map<string, number[]>([
-    [WITHOUT, []],
-    [WITH, []],
-  ]);
+  const rounds = new Map<string, number[]>();
   for (let round = 0; round < ROUNDS; round++) {
-    const order = round % 2 === 0 ? [WITHOUT, WITH] : [WITH, WITHOUT];
-    for (const name of order) {
+    for (const name of round % 2 === 0 ? [WITHOUT, WITH] : [WITH, WITHOUT]) {
       await quietShare();
-      rounds.get(name)?.push(await (name === WITH ? scraped(field) : p99(field)));
+      addTo(rounds, name, await (name === WITH ? scraped(field) : p99(field)));
     }
   }
   return rounds;
@@ -78,17 +66,7 @@ async function scraped(field: Field): Promise<number> {
 
 async function scrape(socketPath: string, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    for (const path of PATHS) await get(socketPath, path);
+    for (const path of PATHS) await getText(socketPath, path);
     await sleep(SCRAPE_MS);
   }
-}
-
-/** Reads a reply to its end and forgets it. */
-function get(socketPath: string, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const asking = request({ socketPath, path }, (response) => {
-      response.on('error', reject).on('end', resolve).resume();
-    });
-    asking.on('error', reject).end();
-  });
 }

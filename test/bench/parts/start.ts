@@ -13,12 +13,10 @@
 import { configurationFor } from '../../../src/lab/configuration.ts';
 import { LabDaemon, socketOf } from '../../../src/lab/daemon-process.ts';
 import { MeasuringChild } from '../../../src/lab/measure/child.ts';
+import { addTo, type Rounds } from '../figures.ts';
 import { quietShare } from '../machine.ts';
-import type { Cost } from '../report.ts';
-import { Field, HOST, HOST_PREFIX, PEER } from '../side-by-side/field.ts';
-import { row } from '../side-by-side/workloads.ts';
-
-export const FIRST_PACKET = row('exec to first packet', 'ms', { isLessBetter: true });
+import { say } from '../report.ts';
+import { type Closable, Field, HOST, HOST_PREFIX, PEER } from '../side-by-side/field.ts';
 
 const PROGRAM = new URL('./first-packet.js', import.meta.url);
 const NICS = 2;
@@ -27,15 +25,11 @@ const FIRST = ['first packet in', 'first packet out'] as const;
 /** One start: milliseconds since exec, by what was done by then, in order. */
 export type Start = ReadonlyMap<string, number>;
 
-/** Starts the daemon `times` times in a field that `fields` gets, to be closed by the caller. */
-export async function measureStarts(
-  fields: Pick<Field, 'workspace'>[],
-  times: number,
-  say: (line: string) => void,
-): Promise<Start[]> {
+/** Starts the daemon `times` times in a field that `open` gets, to be closed by the caller. */
+export async function measureStarts(open: Closable[], times: number): Promise<Start[]> {
   if (times === 0) return [];
   const field = new Field('macvtap', NICS);
-  fields.push(field);
+  open.push(field);
   await field.build();
   const mac = await field.workspace.runIn('host', ['cat', '/sys/class/net/eth0/address']);
   const known = `lladdr ${mac.trim()} dev lan nud permanent`;
@@ -56,9 +50,10 @@ export function firstPacketMs(start: Start): number {
 }
 
 /** The times of all starts, by what was done. */
-export function startCosts(starts: readonly Start[]): Cost[] {
-  const names = [...(starts[0]?.keys() ?? [])];
-  return names.map((name) => ({ name, values: starts.flatMap((one) => one.get(name) ?? []) }));
+export function startCosts(starts: readonly Start[]): Rounds {
+  const values = new Map<string, number[]>();
+  for (const [name, atMs] of starts.flatMap((start) => [...start])) addTo(values, name, atMs);
+  return values;
 }
 
 async function measureStart(field: Field): Promise<Start> {
@@ -76,10 +71,10 @@ async function measureStart(field: Field): Promise<Start> {
     ({ atMs }) => Number(atMs) - execMs,
   );
   await daemon.waitUntilOk();
-  const told = marksOf(daemon.log, execWallMs);
+  const marks = marksOf(daemon.log, execWallMs);
   await daemon.stop();
   for (const end of ends) await end.stop();
-  return new Map([...told, [FIRST[0], inMs], [FIRST[1], outMs]]);
+  return new Map([...marks, [FIRST[0], inMs], [FIRST[1], outMs]]);
 }
 
 /**

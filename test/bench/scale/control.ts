@@ -4,10 +4,13 @@
  * daemon's main thread meanwhile.
  */
 
+import { ControlClient } from '../../../src/ctl/client.ts';
+import { getText } from '../../../src/lab/api.ts';
 import { until } from '../../../src/lab/until.ts';
+import { say } from '../report.ts';
+import type { Closable } from '../side-by-side/field.ts';
 import { ScaleField } from './field.ts';
 import { dataAddress, type Plan } from './plan.ts';
-import type { Closable } from './scale.ts';
 
 export const CONTROL_PLAN: Plan = { groups: 64, nics: 8, addresses: 64, neighbors: 10_000 };
 
@@ -31,11 +34,7 @@ export interface Step {
 }
 
 /** Measures all of it. `open` gets what must be closed. @throws CommandError, WaitedTooLong */
-export async function measureControl(
-  open: Closable[],
-  say: (line: string) => void,
-  plan: Plan = CONTROL_PLAN,
-): Promise<Step[]> {
+export async function measureControl(open: Closable[], plan: Plan = CONTROL_PLAN): Promise<Step[]> {
   const field = new ScaleField(plan);
   open.push(field);
   const steps: Step[] = [];
@@ -84,21 +83,22 @@ export async function measureControl(
 }
 
 async function size(field: ScaleField, path: string): Promise<string> {
-  const { text } = await field.get(path);
+  const text = await getText(field.daemon.socket, path);
   return `${Math.ceil(text.length / 1024)} KiB`;
 }
 
 async function reload(field: ScaleField): Promise<string> {
-  const { text } = await field.get('/v1/reload', 'POST');
-  const { changes, problems } = JSON.parse(text) as { changes: string[]; problems: string[] };
+  const client = new ControlClient(field.daemon.socket);
+  const reply = await client.request('POST', '/v1/reload');
+  const { changes, problems } = reply as { changes: string[]; problems: string[] };
   return `${changes.length} changes, ${problems.length} problems`;
 }
 
 async function failover(field: ScaleField): Promise<string> {
   await field.workspace.ip('lan', ['link set p0 down']);
-  const before = await field.addresses();
+  const before = await field.daemon.addresses();
   await until('nothing is bound to net0', FAILOVER_MS, async () => {
-    const rows = await field.addresses();
+    const rows = await field.daemon.addresses();
     return rows.every(({ inbound }) => inbound !== 'net0' && inbound !== null);
   });
   return `${before.length} addresses`;

@@ -13,7 +13,7 @@ import { LAN } from '../../../src/lab/topology.ts';
 import { Cable, startNoise } from '../../netns/tools/cable.ts';
 import { TestHost } from '../../netns/tools/harness.ts';
 import { median } from '../../timing/figures.ts';
-import type { Closable } from './scale.ts';
+import type { Closable } from '../side-by-side/field.ts';
 
 export const CUTS = 50;
 /** From one series of announcements of an address to the next, and some (ip/claim/dad.ts). */

@@ -15,9 +15,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MeasuringChild } from '../../../src/lab/measure/child.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Sniffer } from '../../netns/tools/sniffer.ts';
+import { say } from '../report.ts';
+import type { Closable } from '../side-by-side/field.ts';
 import { ScaleField } from './field.ts';
-import { dataAddress, farAddress, type Plan } from './plan.ts';
-import type { Closable } from './scale.ts';
+import { dataAddress, farAddress, groupName, type Plan } from './plan.ts';
 
 export const FAILOVER_PLAN: Plan = { groups: 1, nics: 64, addresses: 64, neighbors: 16_384 };
 
@@ -60,7 +61,6 @@ interface Traffic {
 /** Measures all rounds; `open` gets what must be closed. @throws CommandError, WaitedTooLong */
 export async function measureFailovers(
   open: Closable[],
-  say: (line: string) => void,
   plan: Plan = FAILOVER_PLAN,
 ): Promise<Failover[]> {
   const field = new ScaleField(plan);
@@ -71,10 +71,12 @@ export async function measureFailovers(
   await field.waitForAddresses(few);
   await field.raiseNeighbors();
   const traffic = await startTraffic(field);
-  const more = Array.from({ length: many - few }, (_, at) => dataAddress(0, few + at));
+  const more = Array.from({ length: many - few }, (_, at) => {
+    return `address add ${dataAddress(0, few + at)} dev ${groupName(0)}`;
+  });
   const failovers: Failover[] = [];
   for (const addresses of ADDRESS_COUNTS) {
-    if (addresses === many) await field.changeAddresses(0, 'add', more);
+    if (addresses === many) await field.workspace.ip('host', more);
     await field.waitForAddresses(addresses);
     await sleep(SETTLED_MS);
     for (let round = 0; round < ROUNDS; round++) {
@@ -106,9 +108,9 @@ async function failOver(
   { sender, receiver, sniffer }: Traffic,
   addresses: number,
 ): Promise<Failover> {
-  const [first] = await field.addresses();
+  const [first] = await field.daemon.addresses();
   const ifname = first?.inbound ?? '';
-  const moving = (await field.addresses())
+  const moving = (await field.daemon.addresses())
     .filter(({ inbound }) => inbound === ifname)
     .map(({ address }) => address.split('/')[0] ?? '');
   await receiver.ask({ kind: 'report' }, 'received');
@@ -124,7 +126,7 @@ async function failOver(
   const { processorMs, wallMs } = await field.takeTurns();
   const { times } = (await sender.ask({ kind: 'stop' }, 'sent')) as unknown as { times: number[] };
   await until('the addresses have moved', PATIENCE_MS, async () =>
-    (await field.addresses()).every(({ inbound }) => inbound !== null && inbound !== ifname),
+    (await field.daemon.addresses()).every(({ inbound }) => inbound !== null && inbound !== ifname),
   );
   await sleep(AFTER_MS);
   const { numbers } = (await receiver.ask({ kind: 'report' }, 'received')) as unknown as {

@@ -9,7 +9,6 @@
  */
 
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +16,7 @@ import { LabDaemon, socketOf } from '../../../src/lab/daemon-process.ts';
 import { MeasuringChild } from '../../../src/lab/measure/child.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
+import type { AddressRow } from '../../../src/model/rows.ts';
 import type { Turns } from '../programs/turn-watch.ts';
 import { configurationOf, farAddress, groupName, type Plan, stationsOf } from './plan.ts';
 
@@ -25,24 +25,6 @@ const WATCH = new URL('../programs/turn-watch.js', import.meta.url);
 const CROWD = new URL('../programs/crowd.js', import.meta.url);
 /** Ours: what the daemon needs for 4096 addresses, on a machine that others use as well. */
 const PATIENCE_MS = 120_000;
-
-interface AddressRow {
-  readonly address: string;
-  readonly group: string;
-  readonly state: string;
-  readonly inbound: string | null;
-}
-
-interface InterfaceRow {
-  readonly ifname: string;
-  readonly lladdr: string;
-}
-
-/** What a request gave: how long it took, and how much it brought. */
-export interface Reply {
-  readonly tookMs: number;
-  readonly text: string;
-}
 
 /** One such host with its daemon. */
 export class ScaleField {
@@ -53,10 +35,6 @@ export class ScaleField {
 
   constructor(plan: Plan) {
     this.plan = plan;
-  }
-
-  get socket(): string {
-    return socketOf(this.workspace);
   }
 
   get #turnSocket(): string {
@@ -109,19 +87,10 @@ export class ScaleField {
   /** Waits until every address is up and bound, `count` of them in all. */
   async waitForAddresses(count: number): Promise<void> {
     await until(`${count} addresses are up`, PATIENCE_MS, async () => {
-      const rows = await this.addresses();
+      const rows = await this.daemon.addresses();
       const isUp = ({ state, inbound }: AddressRow): boolean => state === 'up' && inbound !== null;
       return rows.length === count && rows.every(isUp);
     });
-  }
-
-  /** Puts addresses on a group's device, or takes them off, as a program on the host does. */
-  async changeAddresses(group: number, what: 'add' | 'del', addresses: string[]): Promise<void> {
-    const device = groupName(group);
-    await this.workspace.ip(
-      'host',
-      addresses.map((address) => `address ${what} ${address} dev ${device}`),
-    );
   }
 
   /** Has the stations ask, so that the daemon adds them. */
@@ -137,8 +106,8 @@ export class ScaleField {
         `link set ${device} up`,
       ]),
     );
-    const macs = new Map((await this.interfaces()).map((row) => [row.ifname, row.lladdr]));
-    const rows = await this.addresses();
+    const macs = new Map((await this.daemon.interfaces()).map((row) => [row.ifname, row.lladdr]));
+    const rows = await this.daemon.addresses();
     const count = stationsOf(plan);
     for (let group = 0; group < plan.groups; group++) {
       const targets = rows
@@ -154,41 +123,14 @@ export class ScaleField {
       );
     }
     await until('the neighbours are known', PATIENCE_MS, async () => {
-      const rows = JSON.parse((await this.get('/v1/neighbors')).text) as unknown[];
-      return rows.length >= count * plan.groups;
+      return (await this.daemon.neighbors()).length >= count * plan.groups;
     });
-  }
-
-  async addresses(): Promise<AddressRow[]> {
-    return JSON.parse((await this.get('/v1/addresses')).text) as AddressRow[];
-  }
-
-  async interfaces(): Promise<InterfaceRow[]> {
-    return JSON.parse((await this.get('/v1/interfaces')).text) as InterfaceRow[];
   }
 
   /** Writes the configuration anew, with changes; it is in force after `reload`. */
   rewrite(changes: (group: number) => Readonly<Record<string, unknown>>): void {
     const file = join(this.workspace.folder, 'ipmpd.yaml');
     writeFileSync(file, this.#configuration(changes));
-  }
-
-  /** Asks the API. @throws Error unless the status is 200 */
-  get(path: string, method = 'GET'): Promise<Reply> {
-    const beganMs = performance.now();
-    return new Promise((resolve, reject) => {
-      const asking = request({ socketPath: this.socket, path, method }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('error', reject).on('end', () => {
-          if (response.statusCode === 200) resolve({ tookMs: performance.now() - beganMs, text });
-          else reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
-        });
-      });
-      asking.on('error', reject).end();
-    });
   }
 
   /** The longest turns of the daemon's main thread since this was asked last. */
@@ -212,6 +154,6 @@ export class ScaleField {
   }
 
   #configuration(changes?: (group: number) => Readonly<Record<string, unknown>>): string {
-    return configurationOf(this.plan, this.socket, changes);
+    return configurationOf(this.plan, socketOf(this.workspace), changes);
   }
 }

@@ -6,8 +6,9 @@
  * on a machine that others use as well, the second also contains them.
  */
 
-import type { Workspace } from '../../../src/lab/workspace.ts';
 import { quietShare } from '../machine.ts';
+import { say, table } from '../report.ts';
+import type { Closable, Print } from '../side-by-side/field.ts';
 import { measureControl, type Step } from './control.ts';
 import { CUT_WIRINGS, CUTS, type Cuts, measureCuts, middleAndWorst } from './cuts.ts';
 import { type Failover, measureFailovers } from './failover.ts';
@@ -15,18 +16,11 @@ import { type Failover, measureFailovers } from './failover.ts';
 /** What the longest turn of the main thread may take (ours). */
 const TURN_GOAL_MS = 10;
 
-type Print = (text: string) => void;
-
-/** What has a workspace that must be closed. */
-export interface Closable {
-  readonly workspace: Workspace;
-}
-
 /** Large hosts. `open` gets what must be closed. @throws CommandError, WaitedTooLong */
 export async function benchScale(open: Closable[], print: Print): Promise<void> {
-  print(failoverTable(await measureFailovers(open, say)));
+  print(failoverTable(await measureFailovers(open)));
   await quietShare();
-  print(controlTable(await measureControl(open, say)));
+  print(controlTable(await measureControl(open)));
 }
 
 /** Cuts. `open` gets what must be closed. @throws CommandError, WaitedTooLong */
@@ -38,10 +32,6 @@ export async function benchFailover(open: Closable[], print: Print): Promise<voi
     all.push(await measureCuts(open, wiring));
   }
   print(cutTable(all));
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }
 
 function failoverTable(failovers: readonly Failover[]): string {
@@ -95,18 +85,4 @@ const TURN_HEAD = ['longest turn, ms of processor', 'on the wall'];
 
 function turnText(ms: number): string {
   return Number.isNaN(ms) ? '-' : ms.toFixed(1);
-}
-
-/** Lines of equal columns. */
-function table(lines: readonly (readonly string[])[]): string {
-  const widths = (lines[0] ?? []).map((_, at) =>
-    Math.max(...lines.map((line) => line[at]?.length ?? 0)),
-  );
-  const text = lines.map((line) =>
-    line
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${text.join('\n')}\n\n`;
 }

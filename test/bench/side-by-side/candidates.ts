@@ -8,7 +8,7 @@ import { LabDaemon, socketOf } from '../../../src/lab/daemon-process.ts';
 import type { Wiring } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { compiled } from './compile.ts';
-import { Field, HOST_PREFIX } from './field.ts';
+import { type Closable, Field, HOST_PREFIX } from './field.ts';
 import { openVSwitch } from './open-vswitch.ts';
 
 export const DIRECT = 'direct';
@@ -64,6 +64,16 @@ export function candidates({ builds = [], hasAlternatives = false }: Guests): Ca
     ...(hasAlternatives ? alternatives() : []),
     ...builds.map((build) => daemon(`build ${basename(build)}`, { what: build, build })),
   ];
+}
+
+/** The daemon with one NIC alone; `open` gets what must be closed. @throws CommandError */
+export async function raiseOne(open: Closable[]): Promise<{ field: Field; pid: number }> {
+  const candidate = daemon(IPMPD, { what: 'macvtap' });
+  const field = candidate.field();
+  open.push(field);
+  const pid = await candidate.raise(field);
+  if (pid === undefined) throw new Error(`${IPMPD} has no process`);
+  return { field, pid };
 }
 
 function alternatives(): Candidate[] {

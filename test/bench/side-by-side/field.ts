@@ -18,6 +18,11 @@ export const PEER = LAN.gateways[0];
 export const [HOST] = LAN.data;
 export const HOST_PREFIX = `${HOST}/${LAN.prefixLength}`;
 
+/** What has a workspace that must be closed at the end. */
+export type Closable = Pick<Field, 'workspace'>;
+/** Prints results. */
+export type Print = (text: string) => void;
+
 /** Devices that carry nothing: the loopback, and the handle of Open vSwitch's datapath. */
 const IDLE_DEVICES = ['lo', 'ovs-netdev'];
 

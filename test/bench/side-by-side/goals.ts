@@ -6,13 +6,13 @@
  */
 
 import { type Rounds, ratioOf, type Spread, spreadOf } from '../figures.ts';
-import { FIRST_PACKET } from '../parts/start.ts';
-import { RSS_IDLE } from '../scale/memory.ts';
 import { DIRECT, IPMPD, IPMPD_TWO, OPEN_VSWITCH, RELAY } from './candidates.ts';
 import {
+  FIRST_PACKET,
   LATENCY_P50,
   LATENCY_P99,
   type Row,
+  RSS_IDLE,
   TCP_IN,
   TCP_OUT,
   TCP_STREAMS_IN,

@@ -14,11 +14,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pingCommand } from '../../../src/lab/measure/ping.ts';
-import { quantile, type Rounds, ratioOf } from '../figures.ts';
-import { columns } from '../report.ts';
-import { candidates, IPMPD } from './candidates.ts';
+import { addTo, quantile, type Rounds, ratioOf } from '../figures.ts';
+import { table } from '../report.ts';
+import { raiseOne } from './candidates.ts';
 import { CpuGroup } from './cpu-group.ts';
-import { type Field, HOST } from './field.ts';
+import { type Closable, type Field, HOST, type Print } from './field.ts';
 import { pingTimes } from './transfers.ts';
 
 const ROUNDS = 5;
@@ -34,7 +34,7 @@ const HOGS_PER_CPU = 4;
 const HOG = 'ulimit -t 900; while :; do :; done';
 /** The weight of a service that asks for nothing. */
 const WEIGHT = 100;
-/** Ours: one turn of another process; what the ear notices; the last echo of a test's ping. */
+/** Ours: one turn of another process; what a listener notices; the last echo of a test's ping. */
 const LIMITS_MS = [5, 20, 50];
 /** Ours: above it a worker had no processor. One such stall delays several echoes. */
 const STALL_MS = 20;
@@ -48,29 +48,23 @@ interface Case {
   readonly weight?: number;
 }
 
-const SHARED: readonly Case[] = [0, -5, -10, -15].map((nice) => ({
-  name: `one group, nice ${nice}`,
-  nice,
-}));
-const APART: readonly Case[] = [
-  { name: 'own group, weight 100, nice 0', nice: 0, weight: WEIGHT },
-  { name: 'own group, weight 100, nice -10', nice: -10, weight: WEIGHT },
-  { name: 'own group, weight 1000, nice 0', nice: 0, weight: 10 * WEIGHT },
-  { name: 'own group, weight 1000, nice -10', nice: -10, weight: 10 * WEIGHT },
-];
+const SHARED = [0, -5, -10, -15].map((nice): Case => ({ name: `one group, nice ${nice}`, nice }));
+const APART = [WEIGHT, 10 * WEIGHT].flatMap((weight) =>
+  [0, -10].map((nice): Case => {
+    return { name: `own group, weight ${weight}, nice ${nice}`, nice, weight };
+  }),
+);
 
 /** The daemon, the others, and their groups. */
 class Stand {
   readonly #field: Field;
   readonly #pid: number;
-  readonly #hogs: readonly number[];
   readonly #own = new CpuGroup('daemon');
   readonly #shared = new CpuGroup('others');
 
   constructor(field: Field, pid: number, hogs: readonly number[]) {
     this.#field = field;
     this.#pid = pid;
-    this.#hogs = hogs;
     // As many shares as they would have as processes of their own.
     this.#shared.setWeight(WEIGHT * (hogs.length + 1));
     for (const hog of hogs) this.#shared.take(hog);
@@ -97,34 +91,21 @@ class Stand {
     this.#own.remove();
     this.#shared.remove();
   }
-
-  get hogs(): number {
-    return this.#hogs.length;
-  }
 }
 
 /** Runs all cases and prints them. @throws WrongTransfer, CommandError, Error without cgroups */
-export async function benchPriority(
-  fields: Pick<Field, 'workspace'>[],
-  print: (text: string) => void,
-): Promise<void> {
-  const candidate = candidates({}).find(({ name }) => name === IPMPD)!;
-  const field = candidate.field();
-  fields.push(field);
-  const pid = await candidate.raise(field);
-  if (pid === undefined) throw new Error(`${IPMPD} has no process`);
+export async function benchPriority(open: Closable[], print: Print): Promise<void> {
+  const { field, pid } = await raiseOne(open);
   await field.workspace.addNamespace('others', { ipv6: false });
   const hogs = Array.from({ length: HOGS_PER_CPU * cpus().length }, () =>
     field.workspace.start(['sh', '-c', HOG], { role: 'others' }),
   );
   await Promise.all(hogs.map((hog) => once(hog, 'spawn')));
-  const stand = new Stand(
-    field,
-    pid,
-    hogs.map((hog) => hog.pid ?? 0),
-  );
+  const pids = hogs.map((hog) => hog.pid ?? 0);
+  const stand = new Stand(field, pid, pids);
   try {
-    for (const cases of [SHARED, APART]) print(renderCases(await rounds(stand, cases), stand.hogs));
+    for (const cases of [SHARED, APART])
+      print(renderCases(await rounds(stand, cases), hogs.length));
   } finally {
     await field.workspace.close();
     stand.removeGroups();
@@ -133,11 +114,11 @@ export async function benchPriority(
 
 /** Case -> the times of each round. */
 async function rounds(stand: Stand, cases: readonly Case[]): Promise<Map<string, number[][]>> {
-  const times = new Map<string, number[][]>(cases.map(({ name }) => [name, []]));
+  const times = new Map<string, number[][]>();
   for (let round = 0; round < ROUNDS; round++) {
     const at = round % cases.length;
     for (const one of [...cases.slice(at), ...cases.slice(0, at)]) {
-      times.get(one.name)?.push(await stand.measure(one));
+      addTo(times, one.name, await stand.measure(one));
     }
   }
   return times;
@@ -162,7 +143,7 @@ function renderCases(times: ReadonlyMap<string, readonly number[][]>, hogs: numb
       ratioOf(p99, name, first)?.median.toFixed(2) ?? '-',
     ];
   });
-  return `${columns([heading, ...lines]).join('\n')}\n\n`;
+  return table([heading, ...lines]);
 }
 
 /** Rows of echoes over the limit, in the order in which they were answered. */

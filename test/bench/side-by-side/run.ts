@@ -4,14 +4,19 @@
  * another candidate. Each run waits for a quiet moment.
  */
 
-import { cpuTimeMs, machineHere, quietShare } from '../machine.ts';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { addTo } from '../figures.ts';
+import { cpuTimeMs, machineHere, quietShare, residentOf } from '../machine.ts';
 import type { Options } from '../options.ts';
-import type { Results } from '../report.ts';
-import { calm, RSS_IDLE, RSS_LOADED, residentMb } from '../scale/memory.ts';
+import { type Results, say } from '../report.ts';
 import type { Candidate } from './candidates.ts';
-import type { Field } from './field.ts';
+import type { Closable, Field } from './field.ts';
 import { compareDigests } from './transfers.ts';
-import type { Figure, Row, Workload } from './workloads.ts';
+import { type Figure, type Row, RSS_IDLE, RSS_LOADED, type Workload } from './workloads.ts';
+
+/** Ours: what a start leaves behind is collected or settled by then. */
+const QUIET_MS = 4000;
 
 /** A candidate at work. */
 interface Stand {
@@ -21,32 +26,24 @@ interface Stand {
   readonly pid: number | undefined;
 }
 
-/** What a run needs of the program around it. */
-export interface Surroundings {
-  /** Every field that is begun, to be closed at the end. */
-  readonly fields: Pick<Field, 'workspace'>[];
-  readonly stop: AbortSignal;
-  readonly say: (line: string) => void;
-}
-
 /** One run of the bench, as far as devices take part. */
 export class Run {
   readonly #asked: Options;
-  readonly #around: Surroundings;
+  readonly #open: Closable[];
   readonly #stands: Stand[] = [];
   readonly #rows: Row[] = [];
   readonly #values = new Map<string, Map<string, number[]>>();
   readonly #idleShare: number[] = [];
   #rounds = 0;
 
-  constructor(asked: Options, around: Surroundings) {
+  /** `open` gets what must be closed at the end. */
+  constructor(asked: Options, open: Closable[]) {
     this.#asked = asked;
-    this.#around = around;
+    this.#open = open;
   }
 
   /** Builds all that can take part here and checks that they carry data both ways. */
-  async raise(): Promise<void> {
-    const { fields, stop, say } = this.#around;
+  async raise(stop: AbortSignal): Promise<void> {
     for (const candidate of this.#asked.chosen) {
       stop.throwIfAborted();
       const reason = await candidate.whyNot?.();
@@ -56,12 +53,12 @@ export class Run {
       }
       say(`building: ${candidate.name} (${candidate.what})`);
       const field = candidate.field();
-      fields.push(field);
+      this.#open.push(field);
       const pid = await candidate.raise(field);
       this.#stands.push({ candidate, field, pid });
     }
     if (this.#stands.length === 0) throw new Error('no candidate can take part here');
-    await calm();
+    await sleep(QUIET_MS);
     this.#recordMemory(RSS_IDLE);
     for (const { field } of this.#stands) {
       await field.serve();
@@ -72,7 +69,6 @@ export class Run {
   /** All rounds that are asked for, as far as the time allows; what was measured is kept. */
   async measure(): Promise<void> {
     const { rounds, workloads, rare, limitMs } = this.#asked;
-    const { say } = this.#around;
     let longestMs = 0;
     for (let round = 0; round < rounds; round++) {
       const startMs = performance.now();
@@ -93,7 +89,7 @@ export class Run {
     const values = this.#values.get(row.name) ?? new Map<string, number[]>();
     if (!this.#values.has(row.name)) this.#rows.push(row);
     this.#values.set(row.name, values);
-    values.set(candidate, [...(values.get(candidate) ?? []), value]);
+    addTo(values, candidate, value);
   }
 
   /** All that was measured so far. */
@@ -113,7 +109,7 @@ export class Run {
 
   async #round(round: number, title: string, workloads: readonly Workload[]): Promise<void> {
     for (const workload of workloads) {
-      this.#around.say(`${title}: ${workload.name}`);
+      say(`${title}: ${workload.name}`);
       for (let turn = 0; turn < this.#stands.length; turn++) {
         const stand = this.#stands[(turn + round) % this.#stands.length]!;
         this.#idleShare.push(await quietShare());
@@ -133,12 +129,15 @@ export class Run {
     }
     const [first] = figures;
     if (pid === undefined || cost === undefined || first === undefined) return;
-    this.record(cost.row, candidate.name, cost.of(cpuTimeMs(pid) - before, first.value, seconds));
+    const cpuMs = cpuTimeMs(pid) - before;
+    this.record(cost.row, candidate.name, cost.of(cpuMs, first.value, seconds));
   }
 
   #recordMemory(row: Row): void {
     for (const { candidate, pid } of this.#stands) {
-      if (pid !== undefined) this.record(row, candidate.name, residentMb(pid));
+      if (pid === undefined) continue;
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      this.record(row, candidate.name, residentOf(status));
     }
   }
 }

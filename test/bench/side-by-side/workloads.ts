@@ -49,6 +49,10 @@ export const UDP_OUT = row(`UDP ${UDP_LENGTH} out`, 'Mbit/s');
 export const UDP_IN = row(`UDP ${UDP_LENGTH} in`, 'Mbit/s');
 export const LATENCY_P50 = row('round trip p50', 'us', { isLessBetter: true });
 export const LATENCY_P99 = row('round trip p99', 'us', { isLessBetter: true });
+/** Of the process that carries the frames. */
+export const RSS_IDLE = row('resident, idle', 'MB', { isLessBetter: true });
+export const RSS_LOADED = row('resident, after load', 'MB', { isLessBetter: true });
+export const FIRST_PACKET = row('exec to first packet', 'ms', { isLessBetter: true });
 
 /** Milliseconds of processor time for a Gbit that arrived. */
 const TCP_COST = (cpuMs: number, gbits: number, seconds: number): number =>
