@@ -9,13 +9,13 @@ import type { Verb } from './verbs.ts';
 
 /** A request in the parts that are put together in the end. */
 interface Draft {
-  method: string;
-  path: string;
-  version: string;
-  headers: string[];
-  body: string;
+  readonly method: string;
+  readonly path: string;
+  readonly version: string;
+  readonly headers: readonly string[];
+  readonly body: string;
   /** Replaces the body's length where it is given. */
-  length?: string;
+  readonly length?: string;
 }
 
 export interface Mutant {
@@ -70,47 +70,40 @@ const HEADERS = [
   'cookie: a=b; a=c; __proto__=d',
 ];
 
-type Change = (draft: Draft, rng: Rng) => void;
+/** What a fault makes of some parts. */
+type Change = (draft: Draft, rng: Rng) => Partial<Draft>;
+
+const JSON_TYPE = 'content-type: application/json';
 
 /** Faults in the meaning of a request. */
 const CHANGES: Readonly<Record<string, Change>> = {
-  valid: () => undefined,
-  method: (draft, rng) => {
-    draft.method = pick(rng, rng.below(3) === 0 ? STRANGE_METHODS : METHODS);
+  valid: () => ({}),
+  method: (_, rng) => ({ method: pick(rng, rng.below(3) === 0 ? STRANGE_METHODS : METHODS) }),
+  path: ({ path }, rng) => {
+    const parts = path.split('/');
+    parts.splice(1 + rng.below(parts.length), rng.below(2), hostileSegment(rng));
+    return { path: parts.join('/') };
   },
-  path: (draft, rng) => {
-    const parts = draft.path.split('/');
-    const at = 1 + rng.below(parts.length);
-    parts.splice(at, rng.below(2), hostileSegment(rng));
-    draft.path = parts.join('/');
+  query: ({ path }, rng) => ({ path: `${path}?${hostileQuery(rng)}` }),
+  version: (_, rng) => ({ version: pick(rng, VERSIONS) }),
+  header: ({ headers }, rng) => {
+    const more = rng.below(20) > 0 ? [pick(rng, HEADERS)] : manyHeaders(rng);
+    return { headers: [...headers, ...more] };
   },
-  query: (draft, rng) => {
-    draft.path += `?${hostileQuery(rng)}`;
-  },
-  version: (draft, rng) => {
-    draft.version = pick(rng, VERSIONS);
-  },
-  header: (draft, rng) => {
-    if (rng.below(20) > 0) draft.headers.push(pick(rng, HEADERS));
-    else draft.headers.push(...manyHeaders(rng));
-  },
-  hostless: (draft) => {
-    draft.headers = draft.headers.filter((header) => !header.startsWith('host:'));
-  },
-  length: (draft, rng) => {
+  hostless: ({ headers }) => ({ headers: headers.filter((one) => !one.startsWith('host:')) }),
+  length: ({ body }, rng) => {
     const shift = rng.below(9) - 4;
-    draft.length = rng.below(2) === 0 ? pick(rng, LENGTHS) : String(draft.body.length + shift);
+    return { length: rng.below(2) === 0 ? pick(rng, LENGTHS) : String(body.length + shift) };
   },
-  body: (draft, rng) => {
-    draft.body = hostileBody(rng, draft.body);
-    draft.headers.push('content-type: application/json');
-  },
-  chunked: (draft, rng) => {
-    const { body, headers } = chunkedBody(draft.body, rng);
-    draft.body = body;
-    draft.headers.push('content-type: application/json', ...headers);
-    if (rng.below(4) > 0) draft.length = 'none';
-  },
+  body: ({ body, headers }, rng) => ({
+    body: hostileBody(rng, body),
+    headers: [...headers, JSON_TYPE],
+  }),
+  chunked: ({ body, headers }, rng) => ({
+    body: chunkedBody(body, rng),
+    headers: [...headers, JSON_TYPE, 'transfer-encoding: chunked'],
+    ...(rng.below(4) > 0 ? { length: 'none' } : {}),
+  }),
 };
 
 function manyHeaders(rng: Rng): string[] {
@@ -118,28 +111,17 @@ function manyHeaders(rng: Rng): string[] {
   return Array.from({ length: 1 << rng.below(12) }, (_, at) => `x${at}: y`);
 }
 
-const CHUNK_SIZES = [
-  '0',
-  '00',
-  '-1',
-  'fffffffffffffffff',
-  'ffffffff',
-  '7fffffff',
-  'g',
-  '',
-  '1;x=y',
-  '5 ',
+const CHUNK_SIZES: readonly string[] = [
+  ...'0 00 -1 fffffffffffffffff ffffffff 7fffffff g 1;x=y'.split(' '),
+  ...['', '5 '],
 ];
-const CHUNK_TAILS = [
-  '0\r\n\r\n',
-  '0\r\nhost: x\r\n\r\n',
-  '0\r\n',
-  '0\n\n',
-  '',
-  '0\r\n\r\nGET / HTTP/1.1\r\n\r\n',
+const LAST_CHUNK = '0\r\n\r\n';
+const CHUNK_TAILS: readonly string[] = [
+  ...[LAST_CHUNK, '0\r\nhost: x\r\n\r\n', '0\r\n', '0\n\n', ''],
+  `${LAST_CHUNK}GET / HTTP/1.1\r\n\r\n`,
 ];
 
-function chunkedBody(body: string, rng: Rng): { body: string; headers: string[] } {
+function chunkedBody(body: string, rng: Rng): string {
   let chunks = '';
   for (let at = 0; at < body.length; ) {
     const length = 1 + rng.below(body.length - at);
@@ -147,16 +129,19 @@ function chunkedBody(body: string, rng: Rng): { body: string; headers: string[] 
     chunks += `${size}\r\n${body.slice(at, at + length)}\r\n`;
     at += length;
   }
-  const tail = rng.below(3) === 0 ? pick(rng, CHUNK_TAILS) : '0\r\n\r\n';
-  return { body: chunks + tail, headers: ['transfer-encoding: chunked'] };
+  return chunks + (rng.below(3) === 0 ? pick(rng, CHUNK_TAILS) : LAST_CHUNK);
 }
+
+/** What is put between two bytes. */
+const INSERTED: readonly string[] = [...'\0\r\n \t:%\xff\x7f', '\r\n', '\r\n\r\n'];
 
 /** Faults in the bytes, which know nothing of the meaning. */
 const DAMAGES: Readonly<Record<string, (text: string, rng: Rng) => string>> = {
   bytes: (text, rng) => {
     const bytes = Buffer.from(text, 'latin1');
-    for (let count = 1 + rng.below(8); count > 0; count--)
+    for (let count = 1 + rng.below(8); count > 0; count--) {
       bytes[rng.below(bytes.length)] = rng.below(256);
+    }
     return bytes.toString('latin1');
   },
   bits: (text, rng) => {
@@ -168,19 +153,7 @@ const DAMAGES: Readonly<Record<string, (text: string, rng: Rng) => string>> = {
   cut: (text, rng) => text.slice(0, rng.below(text.length)),
   insert: (text, rng) => {
     const at = rng.below(text.length);
-    const what = pick(rng, [
-      '\0',
-      '\r',
-      '\n',
-      '\r\n',
-      '\r\n\r\n',
-      ' ',
-      '\t',
-      ':',
-      '%',
-      '\xff',
-      '\x7f',
-    ]);
+    const what = pick(rng, INSERTED);
     return text.slice(0, at) + what.repeat(1 << rng.below(6)) + text.slice(at);
   },
   remove: (text, rng) => {
@@ -193,16 +166,15 @@ const DAMAGES: Readonly<Record<string, (text: string, rng: Rng) => string>> = {
     return text.slice(0, at) + piece.repeat(2 + rng.below(64)) + text.slice(at);
   },
   garbage: (_, rng) => {
-    return Buffer.from(Array.from({ length: 1 + rng.below(256) }, () => rng.below(256))).toString(
-      'latin1',
-    );
+    const bytes = Array.from({ length: 1 + rng.below(256) }, () => rng.below(256));
+    return Buffer.from(bytes).toString('latin1');
   },
 };
 
-const CHANGE_NAMES = Object.keys(CHANGES);
-const DAMAGE_NAMES = Object.keys(DAMAGES);
+const ALL_CHANGES = Object.values(CHANGES);
+const ALL_DAMAGES = Object.values(DAMAGES);
 /** Names of all kinds. */
-export const KINDS: readonly string[] = [...CHANGE_NAMES, ...DAMAGE_NAMES, 'pipeline', 'mixed'];
+export const KINDS = [...Object.keys(CHANGES), ...Object.keys(DAMAGES), 'pipeline', 'mixed'];
 
 /** Makes one wrong request after another. */
 export class Mutator {
@@ -227,26 +199,19 @@ export class Mutator {
     if (damage !== undefined) return damage(this.#drafted([]), rng);
     if (kind === 'pipeline') {
       const requests = Array.from({ length: 2 + rng.below(8) }, () => this.#drafted([]));
-      requests.splice(
-        rng.below(requests.length),
-        0,
-        this.#drafted([CHANGES[pick(rng, CHANGE_NAMES)]!]),
-      );
-      return requests.join('');
+      const wrong = this.#drafted([pick(rng, ALL_CHANGES)]);
+      return requests.toSpliced(rng.below(requests.length), 0, wrong).join('');
     }
-    const several = Array.from(
-      { length: 2 + rng.below(3) },
-      () => CHANGES[pick(rng, CHANGE_NAMES)]!,
-    );
-    return DAMAGES[pick(rng, DAMAGE_NAMES)]!(this.#drafted(several), rng);
+    const several = Array.from({ length: 2 + rng.below(3) }, () => pick(rng, ALL_CHANGES));
+    return pick(rng, ALL_DAMAGES)(this.#drafted(several), rng);
   }
 
   #drafted(changes: readonly Change[]): string {
     const { method, sample } = pick(this.#rng, this.#verbs);
     const { body = '' } = sample;
-    const headers = ['host: ipmpd', ...(body === '' ? [] : ['content-type: application/json'])];
-    const draft: Draft = { method, path: sample.path, version: 'HTTP/1.1', headers, body };
-    for (const change of changes) change(draft, this.#rng);
+    const headers = ['host: ipmpd', ...(body === '' ? [] : [JSON_TYPE])];
+    let draft: Draft = { method, path: sample.path, version: 'HTTP/1.1', headers, body };
+    for (const change of changes) draft = { ...draft, ...change(draft, this.#rng) };
     const length = draft.length ?? String(draft.body.length);
     const framing = length === 'none' ? [] : [`content-length: ${length}`];
     const lines = [`${draft.method} ${draft.path} ${draft.version}`, ...draft.headers, ...framing];

@@ -4,6 +4,7 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
+import { quantile } from '../bench/figures.ts';
 import type { TestHost } from '../netns/tools/harness.ts';
 
 export interface RoundTrips {
@@ -15,12 +16,6 @@ export interface RoundTrips {
   readonly maxMs: number;
 }
 
-/** The value below which the given share of `values` lies. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
 /** Ours: a crowded machine stalls now and then, and in most parts of a run it does not. */
 const PARTS = 7;
 
@@ -28,9 +23,9 @@ const PARTS = 7;
 export function steadyP99(values: readonly number[]): number {
   const length = Math.ceil(values.length / PARTS);
   const parts = Array.from({ length: PARTS }, (_, at) =>
-    percentile(values.slice(at * length, (at + 1) * length), 0.99),
+    quantile(values.slice(at * length, (at + 1) * length), 0.99),
   );
-  return percentile(parts, 0.5);
+  return quantile(parts, 0.5);
 }
 
 /** A running ping from the host. */
@@ -60,8 +55,8 @@ export class PingStream {
       sent,
       // The last one may be on its way when the signal comes.
       lost: Math.max(0, sent - received - 1),
-      p50Ms: percentile(times, 0.5),
-      p99Ms: percentile(times, 0.99),
+      p50Ms: quantile(times, 0.5),
+      p99Ms: quantile(times, 0.99),
       steadyP99Ms: steadyP99(times),
       maxMs: Math.max(...times),
     };

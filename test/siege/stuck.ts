@@ -1,7 +1,7 @@
-/** Clients that hold what they have and give nothing back, each in one of six ways, for ever. */
+/** Clients that keep their connections busy and never finish, each in one of six ways. */
 
 import type { Socket } from 'node:net';
-import { connectAs, type User } from './users.ts';
+import { connectAs, type Identity } from './users.ts';
 
 /** Between the bytes of a request that never ends. */
 const DRIP_MS = 200;
@@ -24,25 +24,21 @@ interface Habit {
 const ASK = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: ipmpd\r\n\r\n`;
 const BODY_HEAD = 'content-type: application/json\r\ncontent-length: 60000';
 
-/** By name; `deaf` ones never read. */
-export const HABITS: Readonly<Record<string, Habit>> = {
-  'half-open': { first: '', isReading: true },
-  'never-ending header': { first: 'GET /v1/groups HTTP/1.1\r\nx: ', drip: 'y', isReading: true },
-  'never-ending body': {
+/** Those that are not `isReading` never read a reply. */
+const HABITS: readonly Habit[] = [
+  // Half open, a header that never ends, and a body that never ends.
+  { first: '', isReading: true },
+  { first: 'GET /v1/groups HTTP/1.1\r\nx: ', drip: 'y', isReading: true },
+  {
     first: `POST /v1/config/check HTTP/1.1\r\nhost: ipmpd\r\n${BODY_HEAD}\r\n\r\n{"file":"`,
     drip: 'a',
     isReading: true,
   },
-  'deaf to replies': { first: ASK(LARGE).repeat(LARGE_TIMES), isReading: false },
-  'endless questions': { first: ASK('/v1/kstats').repeat(ENDLESS_TIMES), isReading: false },
-  'deaf to events': { first: ASK('/v1/events'), isReading: false },
-};
-
-/** What became of the stuck clients. */
-export interface StuckTally {
-  readonly connected: number;
-  readonly thrownOut: number;
-}
+  // Large replies, many replies, and a stream of events: none of them read.
+  { first: ASK(LARGE).repeat(LARGE_TIMES), isReading: false },
+  { first: ASK('/v1/kstats').repeat(ENDLESS_TIMES), isReading: false },
+  { first: ASK('/v1/events'), isReading: false },
+];
 
 /** A crowd of stuck clients: as many of each user, habits in turn. */
 export class StuckClients {
@@ -50,24 +46,15 @@ export class StuckClients {
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #isOver = false;
-  #connected = 0;
-  #thrownOut = 0;
+  /** What became of them. */
+  readonly tally = { connected: 0, thrownOut: 0 };
 
-  constructor(
-    socketPath: string,
-    users: readonly Pick<User, 'uid' | 'gid' | 'groups'>[],
-    ofEach: number,
-  ) {
+  constructor(socketPath: string, users: readonly Identity[], ofEach: number) {
     this.#socketPath = socketPath;
-    const habits = Object.values(HABITS);
     for (let at = 0; at < ofEach * users.length; at++) {
       const user = users[at % users.length]!;
-      this.#later(at * APART_MS, () => this.#stick(user, habits[at % habits.length]!));
+      this.#later(at * APART_MS, () => this.#stick(user, HABITS[at % HABITS.length]!));
     }
-  }
-
-  get tally(): StuckTally {
-    return { connected: this.#connected, thrownOut: this.#thrownOut };
   }
 
   close(): void {
@@ -76,7 +63,7 @@ export class StuckClients {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #stick(user: Pick<User, 'uid' | 'gid' | 'groups'>, habit: Habit): void {
+  #stick(user: Identity, habit: Habit): void {
     const socket = connectAs(user, this.#socketPath);
     this.#sockets.add(socket);
     if (habit.isReading) socket.resume();
@@ -84,7 +71,7 @@ export class StuckClients {
     const dripping =
       drip === undefined ? undefined : setInterval(() => socket.write(drip), DRIP_MS);
     socket.on('connect', () => {
-      this.#connected++;
+      this.tally.connected++;
       socket.write(habit.first);
     });
     // How it ends is of no interest here; that it ends is.
@@ -93,7 +80,7 @@ export class StuckClients {
       clearInterval(dripping);
       this.#sockets.delete(socket);
       if (this.#isOver) return;
-      this.#thrownOut++;
+      this.tally.thrownOut++;
       this.#later(RETURN_MS, () => this.#stick(user, habit));
     });
   }

@@ -1,62 +1,49 @@
 /**
- * Eight kinds of users, what each may do, and connections in their names.
+ * Eight kinds of users, what each may do, connections in their names, and the judgement of what
+ * each got for a verb.
  *
  * The kernel notes who a client is when it connects: its effective user and group and its
  * supplementary groups at that moment. So one process that is root may be every user in turn.
  */
 
+import { equal, ok } from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
-import type { Role } from './verbs.ts';
+import type { Role, Verb } from './verbs.ts';
 
-export interface User {
-  readonly title: string;
+/** What the kernel notes of a client. */
+export interface Identity {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
-  /** Beyond reading, which all may. */
-  readonly may: readonly Role[];
-  /** There is no operators' group on the machine. */
-  readonly withoutOperators?: boolean;
 }
 
+export interface User extends Identity {
+  readonly title: string;
+  /** Beyond reading, which all may. */
+  readonly may: readonly Role[];
+}
+
+/** The one user for whom the machine has no operators' group. */
+export const WITHOUT_OPERATORS = 'the same where there is no operators’ group';
+
 /** The eight users where the operators' group is `operators`. */
-export function usersWith(operators: number): readonly User[] {
-  return [
-    { title: 'root', uid: 0, gid: 0, groups: [0], may: ['operate', 'root'] },
-    {
-      title: 'an operator by primary group',
-      uid: 60001,
-      gid: operators,
-      groups: [],
-      may: ['operate'],
-    },
-    {
-      title: 'an operator by supplementary group',
-      uid: 60002,
-      gid: 60002,
-      groups: [60900, operators],
-      may: ['operate'],
-    },
-    {
-      title: 'the same where there is no operators’ group',
-      uid: 60002,
-      gid: 60002,
-      groups: [60900, operators],
-      may: [],
-      withoutOperators: true,
-    },
-    { title: 'a plain user', uid: 60003, gid: 60003, groups: [60003], may: [] },
-    { title: 'nobody', uid: 65534, gid: 65534, groups: [], may: [] },
-    { title: 'a user in root’s group', uid: 60004, gid: 0, groups: [0], may: [] },
-    { title: 'a user in other groups', uid: 60005, gid: 60005, groups: [60901, 60902], may: [] },
+export function usersWith(operators: number): User[] {
+  const supplementary = [60900, operators];
+  const rows: readonly [string, number, number, readonly number[], ...Role[]][] = [
+    ['root', 0, 0, [0], 'operate', 'root'],
+    ['an operator by primary group', 60001, operators, [], 'operate'],
+    ['an operator by supplementary group', 60002, 60002, supplementary, 'operate'],
+    [WITHOUT_OPERATORS, 60002, 60002, supplementary],
+    ['a plain user', 60003, 60003, [60003]],
+    ['nobody', 65534, 65534, []],
+    ['a user in root’s group', 60004, 0, [0]],
+    ['a user in other groups', 60005, 60005, [60901, 60902]],
   ];
+  return rows.map(([title, uid, gid, groups, ...may]) => ({ title, uid, gid, groups, may }));
 }
 
 /** A connection as `user`. Only root may. */
-export function connectAs(
-  { uid, gid, groups }: Pick<User, 'uid' | 'gid' | 'groups'>,
-  socketPath: string,
-): Socket {
+export function connectAs({ uid, gid, groups }: Identity, socketPath: string): Socket {
   const own = process.getgroups?.() ?? [];
   process.setgroups?.([...groups]);
   process.setegid?.(gid);
@@ -69,4 +56,28 @@ export function connectAs(
     process.setegid?.(0);
     process.setgroups?.(own);
   }
+}
+
+/** What a user got for a verb. */
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** A request that was let through is done, or refused for what it names. */
+const LET_THROUGH: readonly number[] = [200, 201, 204, 404, 409];
+
+/** @throws AssertionError unless `user` got for `verb` what the lists have. */
+export function judgeCell(user: User, verb: Verb, answer: Answer): void {
+  const cell = `${user.title}: ${verb.method} ${verb.path}: ${answer.status} ${answer.text}`;
+  if (verb.role === 'read' || user.may.includes(verb.role)) {
+    ok(LET_THROUGH.includes(answer.status), cell);
+    ok(!/there is no [A-Z]+ \//.test(answer.text), cell);
+    if (verb.role === 'read') equal(answer.status, 200, cell);
+    return;
+  }
+  equal(answer.status, 403, cell);
+  const { error } = JSON.parse(answer.text) as { error: { code: string; message: string } };
+  equal(error.code, 'EPERM', cell);
+  ok(error.message.includes(`user ${user.uid}`), cell);
 }

@@ -17,11 +17,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Rng } from '../../src/base/rng.ts';
 import { getJson } from '../../src/lab/api.ts';
 import { LAN } from '../../src/lab/topology.ts';
+import { quantile } from '../bench/figures.ts';
 import { TestHost } from '../netns/tools/harness.ts';
 import { metricsOf } from '../netns/tools/scrape.ts';
 import { KINDS, type Mutant, Mutator } from '../siege/mutate.ts';
 import { type Outcome, onslaught } from '../siege/onslaught.ts';
-import { percentile } from '../siege/round-trips.ts';
 import type { ServedReport } from '../siege/served.ts';
 import { connectAs } from '../siege/users.ts';
 import { VERBS, type Verb } from '../siege/verbs.ts';
@@ -129,7 +129,7 @@ test(`${COUNT / 10} mutated requests of a user to the real daemon, seed ${SEED}`
     const after = await lagOf(host);
     lagsMs.push(after.lagMs);
     const grownMib = after.residentMib - before.residentMib;
-    const [usualMs = 0, mostMs = 0] = [0.5, 1].map((share) => percentile(lagsMs, share));
+    const [usualMs = 0, mostMs = 0] = [0.5, 1].map((share) => quantile(lagsMs, share));
     t.diagnostic(
       `largest lag in ${SCRAPE_MS} ms: usually ${usualMs.toFixed(1)} ms, at most ` +
         `${mostMs.toFixed(1)} ms; resident ${grownMib.toFixed(1)} MiB more; ${described(outcome)}`,

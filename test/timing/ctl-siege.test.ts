@@ -20,11 +20,12 @@ import type { JsonValue } from '../../src/base/text/json.ts';
 import { ControlClient } from '../../src/ctl/client.ts';
 import { GROUP } from '../../src/lab/configuration.ts';
 import { LAN } from '../../src/lab/topology.ts';
+import { quantile } from '../bench/figures.ts';
 import { TestHost } from '../netns/tools/harness.ts';
 import { exchange, requestBytes } from '../siege/raw-http.ts';
-import { limitOf, PingStream, percentile, steadyP99 } from '../siege/round-trips.ts';
+import { limitOf, PingStream, steadyP99 } from '../siege/round-trips.ts';
 import { StuckClients } from '../siege/stuck.ts';
-import { connectAs, type User } from '../siege/users.ts';
+import { connectAs, type Identity } from '../siege/users.ts';
 
 const REQUESTS = 10_000;
 /** Far more than are served at one time. */
@@ -109,15 +110,13 @@ function residentBytes(host: TestHost): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
 }
 
-type Who = Pick<User, 'uid' | 'gid' | 'groups'>;
-
-const ROOT: Who = { uid: 0, gid: 0, groups: [0] };
-const plain = (uid: number): Who => ({ uid, gid: uid, groups: [] });
+const ROOT: Identity = { uid: 0, gid: 0, groups: [0] };
+const plain = (uid: number): Identity => ({ uid, gid: uid, groups: [] });
 /** The clients that ask while 64 are stuck. */
 const OTHERS = [ROOT, plain(60_777)];
 
 /** Sends requests of one user until `isOver`; returns how long each answer took, ms. */
-async function timesOf(host: TestHost, who: Who, isOver: () => boolean): Promise<number[]> {
+async function timesOf(host: TestHost, who: Identity, isOver: () => boolean): Promise<number[]> {
   const open = (path: string) => connectAs(who, path);
   const times: number[] = [];
   const bytes = requestBytes('GET', '/v1/groups');
@@ -160,7 +159,7 @@ async function timesOfOthers(host: TestHost, isOver: () => boolean): Promise<num
 }
 
 /** The same, and the daemon's memory at most, while 64 clients of `users` are stuck. */
-async function timesUnderSiege(host: TestHost, users: readonly Who[], t: TestContext) {
+async function timesUnderSiege(host: TestHost, users: readonly Identity[], t: TestContext) {
   const isOver = inMs(STUCK_SECONDS * 1000);
   let mostBytes = 0;
   const weigh = async (): Promise<void> => {
@@ -180,7 +179,7 @@ async function timesUnderSiege(host: TestHost, users: readonly Who[], t: TestCon
 /** In milliseconds, with tenths. */
 function figuresOf(times: readonly number[]) {
   const tenths = (ms: number): number => Math.round(ms * 10) / 10;
-  const [p50 = 0, p99 = 0, most = 0] = [0.5, 0.99, 1].map((share) => percentile(times, share));
+  const [p50 = 0, p99 = 0, most = 0] = [0.5, 0.99, 1].map((share) => quantile(times, share));
   return {
     p50: tenths(p50),
     p99: tenths(p99),
@@ -189,7 +188,7 @@ function figuresOf(times: readonly number[]) {
   };
 }
 
-async function besiege(t: TestContext, host: TestHost, users: readonly Who[]): Promise<void> {
+async function besiege(t: TestContext, host: TestHost, users: readonly Identity[]): Promise<void> {
   const before = await timesOfOthers(host, inMs(CALM_MS));
   const beforeBytes = residentBytes(host);
   const { mostBytes, times } = await timesUnderSiege(host, users, t);

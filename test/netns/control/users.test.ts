@@ -1,6 +1,6 @@
 /**
  * Eight users and all verbs of the API, against the real daemon: each user is a process of its own,
- * made by setpriv, and speaks through curl; the kernel says to the daemon who it is.
+ * made by setpriv, and sends its requests with curl; the kernel identifies it to the daemon.
  */
 
 import { deepEqual, equal, match } from 'node:assert/strict';
@@ -10,8 +10,13 @@ import { test } from 'node:test';
 import { systemGroupId } from '../../../src/ctl/api/socket.ts';
 import { getJson } from '../../../src/lab/api.ts';
 import { LabDaemon } from '../../../src/lab/daemon-process.ts';
-import { type Answer, judgeCell } from '../../siege/matrix.ts';
-import { type User, usersWith } from '../../siege/users.ts';
+import {
+  type Answer,
+  judgeCell,
+  type User,
+  usersWith,
+  WITHOUT_OPERATORS,
+} from '../../siege/users.ts';
 import { unlikeTheList, VERBS, type Verb } from '../../siege/verbs.ts';
 import { TestHost } from '../tools/harness.ts';
 
@@ -74,7 +79,7 @@ test('[contract 5.4] the matrix of users and verbs', async (t) => {
     deepEqual(unlikeTheList(document), { absent: [], unlisted: [] });
     const users = [...usersWith(operators)].sort((a, b) => sortKey(a) - sortKey(b));
     for (const user of users) {
-      if (user.withoutOperators) await restart(host, NO_GROUP);
+      if (user.title === WITHOUT_OPERATORS) await restart(host, NO_GROUP);
       const answers = await askAs(host, user, VERBS);
       for (const [at, verb] of VERBS.entries()) judgeCell(user, verb, answers[at]!);
     }
@@ -87,5 +92,5 @@ test('[contract 5.4] the matrix of users and verbs', async (t) => {
 });
 
 function sortKey(user: User): number {
-  return user.withoutOperators ? 1 : 0;
+  return user.title === WITHOUT_OPERATORS ? 1 : 0;
 }
