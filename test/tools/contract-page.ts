@@ -1,8 +1,6 @@
 /** The tables of docs/contract.md and docs/events.md, for tests that hold the code to them. */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { root } from '../tidy/source.ts';
+import { fileText } from './page.ts';
 
 /** One field of a `show`, and its closed list of words; an empty list allows any value. */
 export interface ContractField {
@@ -19,7 +17,7 @@ export interface ContractMetric {
 
 /** The rows of the table whose first column is called `head`. */
 function tableOf(page: string, head: string): string[][] {
-  const lines = readFileSync(join(root, 'docs', page), 'utf8').split('\n');
+  const lines = fileText(`docs/${page}`).split('\n');
   const from = lines.findIndex((line) => line.startsWith(`| ${head} |`));
   if (from < 0) throw new Error(`docs/${page} has no table of ${head}`);
   const rest = lines.slice(from + 2);
@@ -27,7 +25,7 @@ function tableOf(page: string, head: string): string[][] {
     0,
     rest.findIndex((line) => !line.startsWith('|')),
   );
-  return rows.map((row) => row.split('|').slice(1, -1)).map((row) => row.map((c) => c.trim()));
+  return rows.map((row) => row.split(/\s*\|\s*/).slice(1, -1));
 }
 
 function quoted(text: string): string[] {

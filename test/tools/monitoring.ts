@@ -1,19 +1,11 @@
 /** What tests need to know of config/prometheus and config/grafana, and of PromQL. */
 
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+import { fileText } from './page.ts';
 
 export const RULES_FILE = 'config/prometheus/ipmpd.rules.yml';
 export const RULE_TESTS_FILE = 'config/prometheus/ipmpd.rules.test.yml';
 export const DASHBOARD_FILE = 'config/grafana/ipmpd.json';
-
-/** The text of a file of the repository. */
-export function textOf(path: string): string {
-  return readFileSync(`${ROOT}/${path}`, 'utf8');
-}
 
 export interface Rule {
   readonly record?: string;
@@ -25,7 +17,7 @@ export interface Rule {
 
 /** All rules of the rules file, in order. */
 export function rules(): Rule[] {
-  const { groups } = parse(textOf(RULES_FILE)) as { groups: { rules: Rule[] }[] };
+  const { groups } = parse(fileText(RULES_FILE)) as { groups: { rules: Rule[] }[] };
   return groups.flatMap((group) => group.rules);
 }
 
@@ -36,7 +28,7 @@ export interface RuleTest {
 
 /** The cases of the rules' own tests. */
 export function ruleTests(): RuleTest[] {
-  return (parse(textOf(RULE_TESTS_FILE)) as { tests: RuleTest[] }).tests;
+  return (parse(fileText(RULE_TESTS_FILE)) as { tests: RuleTest[] }).tests;
 }
 
 export interface Panel {
@@ -59,7 +51,7 @@ export interface Dashboard {
 }
 
 export function dashboard(): Dashboard {
-  return JSON.parse(textOf(DASHBOARD_FILE)) as Dashboard;
+  return JSON.parse(fileText(DASHBOARD_FILE)) as Dashboard;
 }
 
 /** A metric as an expression names it, with the values that its matchers compare labels with. */

@@ -1,7 +1,7 @@
 /** Prometheus' own checker for tests: the system's, or what set-up has taken out of its package. */
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,18 +15,9 @@ export const NO_PROMTOOL =
 /** The path of promtool, undefined if there is none. */
 export const PROMTOOL = [join(ROOT, 'build/tools'), ...(process.env.PATH ?? '').split(delimiter)]
   .map((folder) => join(folder, 'promtool'))
-  .find(isExecutable);
+  .find((path) => existsSync(path));
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** How promtool ended, and all that it said. */
+/** How promtool ended, and all that it printed. */
 export interface Verdict {
   readonly status: number | null;
   readonly said: string;

@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import { MetricsRenderer, type MetricsSnapshot } from '../../../src/stats/prometheus.ts';
 import { interfaceStatistics, LINK_COUNTERS_ZERO } from '../../../src/stats/schema.ts';
 import * as monitoring from '../../tools/monitoring.ts';
+import { fileText } from '../../tools/page.ts';
 import { NO_PROMTOOL, PROMTOOL, promtool, promtoolOf } from '../../tools/promtool.ts';
 
 const skip = PROMTOOL === undefined && NO_PROMTOOL;
@@ -156,7 +157,7 @@ test('every alert has what it is, what it means and what to do', () => {
 
 test('[contract 7.6] the dashboard can be provisioned: own id, data source a variable', () => {
   const { uid, schemaVersion, panels, templating } = monitoring.dashboard();
-  ok(!/"__inputs"|"id": null/.test(monitoring.textOf(monitoring.DASHBOARD_FILE)));
+  ok(!/"__inputs"|"id": null/.test(fileText(monitoring.DASHBOARD_FILE)));
   deepEqual([uid, schemaVersion], ['ipmpd', 38]);
   deepEqual(
     templating.list.map(({ name, type }) => `${name} ${type}`),
@@ -201,7 +202,7 @@ test('promtool accepts every expression of the dashboard', { skip }, () => {
 });
 
 test('promtool accepts the configuration that docs/monitoring.md shows', { skip }, () => {
-  const text = monitoring.textOf('docs/monitoring.md');
+  const text = fileText('docs/monitoring.md');
   const blocks = [...text.matchAll(/```yaml\n# prometheus\.yml\n([\s\S]*?)```/g)];
   ok(blocks.length > 0);
   for (const [, block = ''] of blocks) {
@@ -211,7 +212,7 @@ test('promtool accepts the configuration that docs/monitoring.md shows', { skip 
 });
 
 test('docs/monitoring.md names every alert and every metric of ours', async () => {
-  const text = monitoring.textOf('docs/monitoring.md');
+  const text = fileText('docs/monitoring.md');
   const metrics = [...(await exported()).keys()].filter((name) => name.startsWith('ipmp'));
   const traffic = /_(receive|transmit)_(bytes|packets|errors)_total$/;
   const names = [
