@@ -38,16 +38,8 @@ export function objections(results: Results): string[] {
 
 /** The report as text. */
 export function render(results: Results): string {
-  return [
-    ...describe(results),
-    '',
-    ...figureTable(results),
-    '',
-    ...ratioTable(results),
-    '',
-    ...judgement(results),
-    '',
-  ].join('\n');
+  const parts = [describe, figureTable, ratioTable, judgement].map((part) => part(results));
+  return parts.flatMap((lines) => (lines.length === 0 ? [] : [...lines, ''])).join('\n');
 }
 
 /** Costs as text, under their heading; empty if none were measured. */

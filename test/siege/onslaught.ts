@@ -1,9 +1,8 @@
 /** Many wrong requests at once against one socket, and what became of them. */
 
-import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mutant } from './mutate.ts';
-import { exchange } from './raw-http.ts';
+import { type ExchangeOptions, exchange } from './raw-http.ts';
 
 /** A daemon whose backlog is full refuses for so long at most. */
 const BUSY_MS = 10_000;
@@ -22,17 +21,16 @@ export interface Outcome {
   readonly faults: readonly string[];
 }
 
-export interface OnslaughtOptions {
+export interface OnslaughtOptions extends Pick<ExchangeOptions, 'open'> {
   readonly socketPath: string;
   readonly next: () => Mutant;
   readonly count: number;
   readonly parallel: number;
-  readonly open?: (socketPath: string) => Socket;
 }
 
 /** Sends `count` requests, each on a connection of its own. Fails when the listener is gone. */
 export async function onslaught(options: OnslaughtOptions): Promise<Outcome> {
-  const { socketPath, next, count, parallel, open } = options;
+  const { next, count, parallel } = options;
   const tally = new Map<string, number>();
   const kinds = new Map<string, number>();
   const codes = new Map<string, number>();
@@ -42,14 +40,13 @@ export async function onslaught(options: OnslaughtOptions): Promise<Outcome> {
     while (left > 0) {
       left--;
       const { kind, bytes } = next();
-      const { judgement } = await exchangePatiently(socketPath, bytes, open);
+      const { judgement } = await exchangePatiently(options, bytes);
       add(kinds, kind);
       add(tally, judgement.kind);
       if (judgement.code !== undefined) add(codes, judgement.code);
       if (!GOOD.includes(judgement.kind) && faults.length < 5) {
-        faults.push(
-          `${judgement.kind} for ${kind}: ${JSON.stringify(bytes.toString('latin1', 0, 400))}`,
-        );
+        const text = JSON.stringify(bytes.toString('latin1', 0, 400));
+        faults.push(`${judgement.kind} for ${kind}: ${text}`);
       }
     }
   };
@@ -61,15 +58,11 @@ function add(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-async function exchangePatiently(
-  socketPath: string,
-  bytes: Buffer,
-  open: ((socketPath: string) => Socket) | undefined,
-) {
+async function exchangePatiently(options: OnslaughtOptions, bytes: Buffer) {
   const giveUpAtMs = performance.now() + BUSY_MS;
   for (;;) {
     try {
-      return await exchange(socketPath, bytes, open === undefined ? {} : { open });
+      return await exchange(options.socketPath, bytes, options);
     } catch (error) {
       const isBusy = (error as NodeJS.ErrnoException).code === 'EAGAIN';
       if (!isBusy || performance.now() > giveUpAtMs) throw error;

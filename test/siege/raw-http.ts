@@ -6,19 +6,18 @@
 import { connect, type Socket } from 'node:net';
 import { type Judgement, judgeReply, type Reply, readReply } from './reply.ts';
 
-/** What one connection saw: the first reply, or how it ended without one. */
+/** What came on one connection: the first reply, or how it ended without one. */
 export interface Exchange {
   readonly reply: Reply | undefined;
   readonly judgement: Judgement;
-  readonly tookMs: number;
 }
 
 export interface ExchangeOptions {
   /** Silence after which the sender half-closes. */
   readonly patienceMs?: number;
-  /** And after which a connection that is neither answered nor closed counts as hung. */
+  /** And after which a connection without a reply that is not closed counts as hung. */
   readonly hungMs?: number;
-  /** How the connection is made: as whom. */
+  /** Makes the connection, as another user, say. */
   readonly open?: (socketPath: string) => Socket;
 }
 
@@ -32,18 +31,16 @@ export function exchange(
   { patienceMs = 25, hungMs = 20_000, open = connect }: ExchangeOptions = {},
 ): Promise<Exchange> {
   const method = /^[A-Z]+/.exec(bytes.toString('latin1', 0, 16))?.[0] ?? '';
-  const beganMs = performance.now();
   return new Promise((resolve, reject) => {
     const socket = open(socketPath);
     let received = '';
     let isConnected = false;
     const finish = (hung?: string): void => {
-      clearTimeout(patience);
-      clearTimeout(hanging);
+      for (const timer of [patience, hanging]) clearTimeout(timer);
       socket.destroy();
       const reply = readReply(received, method);
       const judgement = hung === undefined ? judgeReply(received, reply) : { kind: hung };
-      resolve({ reply, judgement, tookMs: performance.now() - beganMs });
+      resolve({ reply, judgement });
     };
     const patience = setTimeout(() => socket.end(), patienceMs);
     const hanging = setTimeout(() => finish('hung'), hungMs);
@@ -57,12 +54,9 @@ export function exchange(
       if (readReply(received, method)?.isWhole) finish();
     });
     socket.on('error', (error) => {
-      if (isConnected) finish();
-      else {
-        clearTimeout(patience);
-        clearTimeout(hanging);
-        reject(error);
-      }
+      // Once it has failed here, what `finish` resolves with is ignored.
+      if (!isConnected) reject(error);
+      finish();
     });
     socket.on('close', () => {
       if (isConnected) finish();

@@ -67,18 +67,10 @@ export const VERBS: readonly Verb[] = [...LIST.matchAll(/^(\w+) (\w+) (\S+) ?(.*
   ([, role = '', method = '', samplePath = '', body]): Verb => {
     const path = samplePath.replace('233.252.0.7', '{address}');
     const sample = samplePath.replace(/\{(\w+)\}/g, (_, name) => NAMES[name] ?? '');
-    return {
-      role: roleOf(role),
-      method,
-      path,
-      sample: { path: sample, ...(body ? { body } : {}) },
-    };
+    const least = role === 'root' || role === 'operate' ? role : 'read';
+    return { role: least, method, path, sample: { path: sample, ...(body ? { body } : {}) } };
   },
 );
-
-function roleOf(word: string): Role {
-  return word === 'root' || word === 'operate' ? word : 'read';
-}
 
 /** What is served beside the documented API and need not be in its document. */
 const BESIDE: readonly string[] = ['/v1/openapi.json', '/metrics', '/healthz', '/readyz'];

@@ -16,7 +16,7 @@ export const CONTROL_PLAN: Plan = { groups: 64, nics: 8, addresses: 64, neighbor
 
 /** Of each reading, beside the first, which is kept apart: it also compiles. */
 const READINGS = 5;
-/** Ours: one that is silent for longer is stuck. */
+/** Ours: one that takes longer is stuck. */
 const FAILOVER_MS = 10_000;
 
 const SHOWN = [
@@ -61,17 +61,15 @@ export async function measureControl(open: Closable[], plan: Plan = CONTROL_PLAN
     });
   }
   await measure('reload, nothing changed', () => reload(field));
-  field.rewrite((group) => ({
-    addresses: Array.from({ length: plan.addresses }, (_, at) => {
-      return dataAddress(group, group === 0 && at === 0 ? plan.addresses : at);
-    }),
-  }));
+  const exchange = (isExchanged: (group: number, at: number) => boolean): void =>
+    field.rewrite((group) => ({
+      addresses: Array.from({ length: plan.addresses }, (_, at) =>
+        dataAddress(group, isExchanged(group, at) ? plan.addresses + at : at),
+      ),
+    }));
+  exchange((group, at) => group === 0 && at === 0);
   await measure('reload, one address exchanged', () => reload(field));
-  field.rewrite((group) => ({
-    addresses: Array.from({ length: plan.addresses }, (_, at) => {
-      return dataAddress(group, plan.addresses + at);
-    }),
-  }));
+  exchange(() => true);
   await measure('reload, all addresses exchanged', () => reload(field));
   await measure('until all addresses are up again', () => field.waitForAddresses(total));
   await measure('failover of one NIC', () => failover(field));

@@ -124,17 +124,17 @@ async function failOver(
   await field.workspace.ip('lan', [`link set ${port} down`]);
   await sleep(AFTER_MS);
   const { processorMs, wallMs } = await field.takeTurns();
-  const { times } = (await sender.ask({ kind: 'stop' }, 'sent')) as unknown as { times: number[] };
+  const times = (await sender.ask({ kind: 'stop' }, 'sent')).times as number[];
   await until('the addresses have moved', PATIENCE_MS, async () =>
     (await field.daemon.addresses()).every(({ inbound }) => inbound !== null && inbound !== ifname),
   );
   await sleep(AFTER_MS);
-  const { numbers } = (await receiver.ask({ kind: 'report' }, 'received')) as unknown as {
-    numbers: number[];
-  };
+  const numbers = (await receiver.ask({ kind: 'report' }, 'received')).numbers as number[];
   const overflownAfter = overflown();
-  const lost = lostTimes(times, numbers);
-  const heard = heardTimes(sniffer.lines, moving);
+  // When each datagram left that has not arrived by now.
+  const arrived = new Set(numbers);
+  const lost = times.filter((_, number) => !arrived.has(number));
+  const announced = announcedTimes(sniffer.lines, moving);
   await field.workspace.ip('lan', [`link set ${port} up`]);
   await field.waitForAddresses(addresses);
   return {
@@ -142,9 +142,9 @@ async function failOver(
     moved: moving.length,
     lost: lost.length,
     steeredMs: lost.length === 0 ? 0 : lost.at(-1)! - lost[0]!,
-    announced: heard.length,
-    firstMs: (heard[0] ?? Number.NaN) - cutMs,
-    lastMs: (heard.at(-1) ?? Number.NaN) - cutMs,
+    announced: announced.length,
+    firstMs: (announced[0] ?? Number.NaN) - cutMs,
+    lastMs: (announced.at(-1) ?? Number.NaN) - cutMs,
     overflown: overflownAfter - overflownBefore,
     processorMs,
     wallMs,
@@ -160,14 +160,8 @@ function overflown(): number {
   return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '0', 16), 0);
 }
 
-/** When each datagram left that has not arrived; those still under way are not looked at. */
-function lostTimes(times: readonly number[], numbers: readonly number[]): number[] {
-  const arrived = new Set(numbers);
-  return times.filter((_, number) => !arrived.has(number));
-}
-
 /** When each of the addresses was announced first, in milliseconds since the epoch. */
-function heardTimes(lines: readonly string[], addresses: readonly string[]): number[] {
+function announcedTimes(lines: readonly string[], addresses: readonly string[]): number[] {
   const wanted = new Set(addresses);
   const times = new Map<string, number>();
   for (const line of lines) {

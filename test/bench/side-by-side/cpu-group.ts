@@ -15,24 +15,18 @@ const WEIGHT = 100;
 interface Controller {
   readonly folder: string;
   readonly file: string;
-  readonly fileValue: (weight: number) => number;
+  /** What the file has for a weight of 1. */
+  readonly unit: number;
 }
 
 /** The controller of this machine; undefined if there is none that we may use. */
 function findController(): Controller | undefined {
-  const first = join(CGROUPS, 'cpu');
-  if (existsSync(join(first, 'cpu.shares'))) {
-    return {
-      folder: first,
-      file: 'cpu.shares',
-      fileValue: (weight) => Math.round((weight * SHARES) / WEIGHT),
-    };
-  }
+  const folder = join(CGROUPS, 'cpu');
+  const file = 'cpu.shares';
+  if (existsSync(join(folder, file))) return { folder, file, unit: SHARES / WEIGHT };
   const control = join(CGROUPS, 'cgroup.subtree_control');
   const isThere = existsSync(control) && /\bcpu\b/.test(readFileSync(control, 'utf8'));
-  return isThere
-    ? { folder: CGROUPS, file: 'cpu.weight', fileValue: (weight) => weight }
-    : undefined;
+  return isThere ? { folder: CGROUPS, file: 'cpu.weight', unit: 1 } : undefined;
 }
 
 /** One group; empty it before it is removed. */
@@ -51,8 +45,8 @@ export class CpuGroup {
 
   /** Sets its share beside other groups; 100 is what a service has. */
   setWeight(weight: number): void {
-    const { file, fileValue } = this.#controller;
-    writeFileSync(join(this.#path, file), String(fileValue(weight)));
+    const { file, unit } = this.#controller;
+    writeFileSync(join(this.#path, file), String(Math.round(weight * unit)));
   }
 
   /** Moves a process here, with all of its threads. */
