@@ -10,6 +10,8 @@ const TOP = 44;
 const BOTTOM = 40;
 const COLOURS = ['#1f6feb', '#d29922', '#2da44e', '#bf3989'];
 
+const CAPTION = 'packets a second in and out of each NIC; 1000 echo requests a second';
+
 /** Ours: samples over which a point is averaged, so that one late reading is no spike. */
 const SMOOTH = 5;
 
@@ -47,12 +49,7 @@ export function drawFailover(record: FailoverRecord): string {
     ...[...names, ...scale, ...seconds, ...lines],
     ...deed('cut', cut),
     ...deed('repair', repair),
-    text(
-      LEFT,
-      HEIGHT - 5,
-      'packets a second in and out of each NIC; 1000 echo requests a second',
-      '',
-    ),
+    text(LEFT, HEIGHT - 5, CAPTION, ''),
     '</svg>',
     '',
   ].join('\n');

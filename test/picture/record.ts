@@ -6,7 +6,7 @@ import { raiseLab } from '../../src/lab/demonstration.ts';
 import { EchoStream } from '../../src/lab/measure/measure.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { Workspace } from '../../src/lab/workspace.ts';
-import { KSTAT_ROW, type KstatRow } from '../../src/model/rows.ts';
+import { KSTAT_ROW } from '../../src/model/rows.ts';
 
 /** Ours: between two readings of the kstats, and how long each of the three parts lasts. */
 const SAMPLE_MS = 10;
@@ -49,7 +49,9 @@ export async function recordFailover(): Promise<FailoverRecord> {
       while (!ended.signal.aborted) {
         await sleep(SAMPLE_MS);
         const now = await totals(client);
-        samples.push({ atMs: performance.now() - beganMs, packets: difference(before, now) });
+        const packets = [...now].map(([name, count]) => [name, count - (before.get(name) ?? 0)]);
+        const atMs = performance.now() - beganMs;
+        samples.push({ atMs, packets: Object.fromEntries(packets) });
         before = now;
       }
     })();
@@ -84,19 +86,8 @@ export async function recordFailover(): Promise<FailoverRecord> {
 
 async function totals(client: ControlClient): Promise<ReadonlyMap<string, number>> {
   const rows = await client.rows(KSTAT_ROW, '/v1/kstats?pattern=link');
-  return new Map(rows.map((row) => [row.name, packetsOf(row)]));
-}
-
-function packetsOf({ data }: KstatRow): number {
-  return Number(data.ipackets64) + Number(data.opackets64);
-}
-
-function difference(
-  before: ReadonlyMap<string, number>,
-  now: ReadonlyMap<string, number>,
-): Record<string, number> {
-  return Object.fromEntries(
-    [...now].map(([name, count]) => [name, count - (before.get(name) ?? 0)]),
+  return new Map(
+    rows.map(({ name, data }) => [name, Number(data.ipackets64) + Number(data.opackets64)]),
   );
 }
 
