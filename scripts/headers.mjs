@@ -29,8 +29,8 @@ function modulesVersionOf(include) {
 }
 
 /**
- * The folder with `node_api.h`: of this version if there are any, else of another one. `isExact`
- * tells which; undefined: there are no headers.
+ * The folder with `node_api.h`: of this version if there is one (`isExact`), else of another one;
+ * undefined if there are no headers.
  */
 export function nodeHeaders(folders = candidates(), wanted = process.versions.modules) {
   const found = folders

@@ -1,5 +1,5 @@
 /**
- * `npm run versions`: what the README tells a user to run, with each Node.js that is supported.
+ * `npm run versions`: what the README has a user run, with each Node.js that is supported.
  *
  *   npm run versions               the oldest and the newest, and every LTS between them
  *   npm run versions -- 24 26.1    these versions, as npm names them

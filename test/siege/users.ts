@@ -2,7 +2,7 @@
  * Eight kinds of users, what each may do, connections in their names, and the judgement of what
  * each got for a verb.
  *
- * The kernel notes who a client is when it connects: its effective user and group and its
+ * The kernel notes the identity of a client when it connects: its effective user and group and its
  * supplementary groups at that moment. So one process that is root may be every user in turn.
  */
 

@@ -62,7 +62,7 @@ test('imports go down the ladder', () => {
   none(upward);
 });
 
-test('node:* is imported only where the operating system is spoken to', () => {
+test('node:* is imported only in the rooms that use the operating system', () => {
   const offending = allImports().filter(
     ({ from, to }) => to.startsWith('node:') && !NODE_ROOMS.some((room) => room.test(from)),
   );

@@ -7,6 +7,7 @@
 import { ControlClient } from '../../../src/ctl/client.ts';
 import { getText } from '../../../src/lab/api.ts';
 import { until } from '../../../src/lab/until.ts';
+import type { Turns } from '../programs/turn-watch.ts';
 import { say } from '../report.ts';
 import type { Closable } from '../side-by-side/field.ts';
 import { ScaleField } from './field.ts';
@@ -24,12 +25,10 @@ const SHOWN = [
   ...['/v1/kstats', '/v1/config', '/metrics'],
 ];
 
-/** One line of the table; `turn` in processor time and on the wall. */
-export interface Step {
+/** One line of the table. */
+export interface Step extends Turns {
   readonly name: string;
   readonly tookMs: number;
-  readonly processorMs: number;
-  readonly wallMs: number;
   readonly note: string;
 }
 
@@ -45,9 +44,9 @@ export async function measureControl(open: Closable[], plan: Plan = CONTROL_PLAN
     const result = await work();
     const note = typeof result === 'string' ? result : '';
     const tookMs = performance.now() - beganMs;
-    const { processorMs, wallMs } = await field.takeTurns();
-    steps.push({ name, tookMs, processorMs, wallMs, note });
-    say(`  ${tookMs.toFixed(0)} ms, longest turn ${processorMs.toFixed(1)} ms of processor`);
+    const turns = await field.takeTurns();
+    steps.push({ name, tookMs, ...turns, note });
+    say(`  ${tookMs.toFixed(0)} ms, longest turn ${turns.processorMs.toFixed(1)} ms of processor`);
   };
   const total = plan.groups * plan.addresses;
   await field.build();

@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MeasuringChild } from '../../../src/lab/measure/child.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Sniffer } from '../../netns/tools/sniffer.ts';
+import type { Turns } from '../programs/turn-watch.ts';
 import { say } from '../report.ts';
 import type { Closable } from '../side-by-side/field.ts';
 import { ScaleField } from './field.ts';
@@ -36,7 +37,7 @@ const SETTLED_MS = 11_000;
 const PATIENCE_MS = 20_000;
 
 /** One failover. */
-export interface Failover {
+export interface Failover extends Turns {
   readonly addresses: number;
   /** Addresses that were bound to the NIC. */
   readonly moved: number;
@@ -48,8 +49,6 @@ export interface Failover {
   readonly lastMs: number;
   /** Frames that the kernel's queues had no room for, on the whole machine. */
   readonly overflown: number;
-  readonly processorMs: number;
-  readonly wallMs: number;
 }
 
 interface Traffic {
@@ -123,7 +122,7 @@ async function failOver(
   const cutMs = performance.timeOrigin + performance.now();
   await field.workspace.ip('lan', [`link set ${port} down`]);
   await sleep(AFTER_MS);
-  const { processorMs, wallMs } = await field.takeTurns();
+  const turns = await field.takeTurns();
   const times = (await sender.ask({ kind: 'stop' }, 'sent')).times as number[];
   await until('the addresses have moved', PATIENCE_MS, async () =>
     (await field.daemon.addresses()).every(({ inbound }) => inbound !== null && inbound !== ifname),
@@ -146,8 +145,7 @@ async function failOver(
     firstMs: (announced[0] ?? Number.NaN) - cutMs,
     lastMs: (announced.at(-1) ?? Number.NaN) - cutMs,
     overflown: overflownAfter - overflownBefore,
-    processorMs,
-    wallMs,
+    ...turns,
   };
 }
 

@@ -64,13 +64,8 @@ function controlTable(steps: readonly Step[]): string {
 }
 
 function cutTable(all: readonly Cuts[]): string {
-  const head = [
-    `${CUTS} cuts`,
-    'longest gap, median / worst, ms',
-    'without a cut',
-    'lost in all',
-    'by repairs',
-  ];
+  const gap = 'longest gap, median / worst, ms';
+  const head = [`${CUTS} cuts`, gap, 'without a cut', 'lost in all', 'by repairs'];
   const lines = all.map(({ wiring, gaps, calm, lost, lostByRepairs }) => [
     wiring,
     middleAndWorst(gaps),

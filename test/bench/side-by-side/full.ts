@@ -37,11 +37,11 @@ async function connections({ workspace }: Field, seconds: number) {
   const program = await compiled('connect', ['-pthread']);
   const server = workspace.start([program, 'serve', PEER, PORT], { role: 'peer' });
   try {
-    let said = '';
+    let printed = '';
     server.stdout?.on('data', (text) => {
-      said += String(text);
+      printed += String(text);
     });
-    await until('the server of connections listens', 5000, () => said.includes('ready'));
+    await until('the server of connections listens', 5000, () => printed.includes('ready'));
     const limit = ['timeout', '-s', 'KILL', String(seconds + 5)];
     const dial = [...limit, program, 'dial', PEER, PORT, String(seconds)];
     const made = Number(await workspace.runIn('host', dial));

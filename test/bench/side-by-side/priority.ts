@@ -55,42 +55,28 @@ const APART = [WEIGHT, 10 * WEIGHT].flatMap((weight) =>
   }),
 );
 
-/** The daemon, the others, and their groups. */
-class Stand {
-  readonly #field: Field;
-  readonly #pid: number;
-  readonly #own = new CpuGroup('daemon');
-  readonly #shared = new CpuGroup('others');
+/** The daemon in its field, its own group, and the one that it shares with the others. */
+interface Stand {
+  readonly field: Field;
+  readonly pid: number;
+  readonly own: CpuGroup;
+  readonly shared: CpuGroup;
+}
 
-  constructor(field: Field, pid: number, hogs: readonly number[]) {
-    this.#field = field;
-    this.#pid = pid;
-    // As many shares as they would have as processes of their own.
-    this.#shared.setWeight(WEIGHT * (hogs.length + 1));
-    for (const hog of hogs) this.#shared.take(hog);
+/** Round-trip times in milliseconds. @throws WrongTransfer, CommandError */
+async function measure({ field, pid, own, shared }: Stand, { nice, weight }: Case) {
+  if (weight !== undefined) own.setWeight(weight);
+  (weight === undefined ? shared : own).take(pid);
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const name = readFileSync(`/proc/${pid}/task/${task}/comm`, 'latin1');
+    const value = name.startsWith('ipmpd-') ? nice : 0;
+    execFileSync('renice', ['-n', String(value), '-p', task], { stdio: 'ignore' });
   }
-
-  /** Round-trip times in milliseconds. @throws WrongTransfer, CommandError */
-  async measure({ nice, weight }: Case): Promise<number[]> {
-    if (weight !== undefined) this.#own.setWeight(weight);
-    (weight === undefined ? this.#shared : this.#own).take(this.#pid);
-    for (const task of readdirSync(`/proc/${this.#pid}/task`)) {
-      const name = readFileSync(`/proc/${this.#pid}/task/${task}/comm`, 'latin1');
-      const value = name.startsWith('ipmpd-') ? nice : 0;
-      execFileSync('renice', ['-n', String(value), '-p', task], { stdio: 'ignore' });
-    }
-    await sleep(SETTLE_MS);
-    const args = ['-w', String(LIMIT_S)];
-    const command = pingCommand(HOST, { count: ECHOES, intervalS: INTERVAL_S, args });
-    const text = await this.#field.workspace.runIn('peer', ['chrt', '-f', '1', ...command]);
-    return pingTimes(text, ECHOES).map((us) => us / 1000);
-  }
-
-  /** When all processes have ended. */
-  removeGroups(): void {
-    this.#own.remove();
-    this.#shared.remove();
-  }
+  await sleep(SETTLE_MS);
+  const args = ['-w', String(LIMIT_S)];
+  const command = pingCommand(HOST, { count: ECHOES, intervalS: INTERVAL_S, args });
+  const text = await field.workspace.runIn('peer', ['chrt', '-f', '1', ...command]);
+  return pingTimes(text, ECHOES).map((us) => us / 1000);
 }
 
 /** Runs all cases and prints them. @throws WrongTransfer, CommandError, Error without cgroups */
@@ -101,14 +87,17 @@ export async function benchPriority(open: Closable[], print: Print): Promise<voi
     field.workspace.start(['sh', '-c', HOG], { role: 'others' }),
   );
   await Promise.all(hogs.map((hog) => once(hog, 'spawn')));
-  const pids = hogs.map((hog) => hog.pid ?? 0);
-  const stand = new Stand(field, pid, pids);
+  const stand = { field, pid, own: new CpuGroup('daemon'), shared: new CpuGroup('others') };
+  // As many shares as they would have as processes of their own.
+  stand.shared.setWeight(WEIGHT * (hogs.length + 1));
+  for (const hog of hogs) stand.shared.take(hog.pid ?? 0);
   try {
     for (const cases of [SHARED, APART])
       print(renderCases(await rounds(stand, cases), hogs.length));
   } finally {
     await field.workspace.close();
-    stand.removeGroups();
+    // All processes have ended.
+    for (const group of [stand.own, stand.shared]) group.remove();
   }
 }
 
@@ -118,7 +107,7 @@ async function rounds(stand: Stand, cases: readonly Case[]): Promise<Map<string,
   for (let round = 0; round < ROUNDS; round++) {
     const at = round % cases.length;
     for (const one of [...cases.slice(at), ...cases.slice(0, at)]) {
-      addTo(times, one.name, await stand.measure(one));
+      addTo(times, one.name, await measure(stand, one));
     }
   }
   return times;
