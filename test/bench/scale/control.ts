@@ -13,7 +13,7 @@ import type { Closable } from '../side-by-side/field.ts';
 import { ScaleField } from './field.ts';
 import { dataAddress, type Plan } from './plan.ts';
 
-export const CONTROL_PLAN: Plan = { groups: 64, nics: 8, addresses: 64, neighbors: 10_000 };
+const PLAN: Plan = { groups: 64, nics: 8, addresses: 64, neighbors: 10_000 };
 
 /** Of each reading, beside the first, which is kept apart: it also compiles. */
 const READINGS = 5;
@@ -33,8 +33,8 @@ export interface Step extends Turns {
 }
 
 /** Measures all of it. `open` gets what must be closed. @throws CommandError, WaitedTooLong */
-export async function measureControl(open: Closable[], plan: Plan = CONTROL_PLAN): Promise<Step[]> {
-  const field = new ScaleField(plan);
+export async function measureControl(open: Closable[]): Promise<Step[]> {
+  const field = new ScaleField(PLAN);
   open.push(field);
   const steps: Step[] = [];
   const measure = async (name: string, work: () => Promise<unknown>): Promise<void> => {
@@ -48,7 +48,7 @@ export async function measureControl(open: Closable[], plan: Plan = CONTROL_PLAN
     steps.push({ name, tookMs, ...turns, note });
     say(`  ${tookMs.toFixed(0)} ms, longest turn ${turns.processorMs.toFixed(1)} ms of processor`);
   };
-  const total = plan.groups * plan.addresses;
+  const total = PLAN.groups * PLAN.addresses;
   await field.build();
   await measure('start, until the socket answers', () => field.start());
   await measure('until all addresses are up', () => field.waitForAddresses(total));
@@ -62,8 +62,8 @@ export async function measureControl(open: Closable[], plan: Plan = CONTROL_PLAN
   await measure('reload, nothing changed', () => reload(field));
   const exchange = (isExchanged: (group: number, at: number) => boolean): void =>
     field.rewrite((group) => ({
-      addresses: Array.from({ length: plan.addresses }, (_, at) =>
-        dataAddress(group, isExchanged(group, at) ? plan.addresses + at : at),
+      addresses: Array.from({ length: PLAN.addresses }, (_, at) =>
+        dataAddress(group, isExchanged(group, at) ? PLAN.addresses + at : at),
       ),
     }));
   exchange((group, at) => group === 0 && at === 0);

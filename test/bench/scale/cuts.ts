@@ -32,11 +32,7 @@ export interface Cuts {
 }
 
 /** Cuts and repairs. `open` gets what must be closed. @throws CommandError, WaitedTooLong */
-export async function measureCuts(
-  open: Closable[],
-  wiring: CutWiring,
-  times = CUTS,
-): Promise<Cuts> {
+export async function measureCuts(open: Closable[], wiring: CutWiring): Promise<Cuts> {
   const cables = new Map<string, Cable>();
   const isDriven = wiring === 'driven TAP';
   const host = await TestHost.raise({
@@ -57,7 +53,7 @@ export async function measureCuts(
     await (cable === undefined ? host.topology[what](uplink) : cable[what]());
   };
   const echo = await host.echo(LAN.gateways[0]);
-  for (let cut = 0; cut < times; cut++) {
+  for (let cut = 0; cut < CUTS; cut++) {
     await echo.mark('calm');
     await sleep(CALM_MS);
     const { ifname, uplink } = await host.boundTo(LAN.data[0]);

@@ -21,10 +21,10 @@ import type { Closable } from '../side-by-side/field.ts';
 import { ScaleField } from './field.ts';
 import { dataAddress, farAddress, groupName, type Plan } from './plan.ts';
 
-export const FAILOVER_PLAN: Plan = { groups: 1, nics: 64, addresses: 64, neighbors: 16_384 };
+const PLAN: Plan = { groups: 1, nics: 64, addresses: 64, neighbors: 16_384 };
 
 /** Data addresses of the group in turn. */
-export const ADDRESS_COUNTS = [64, 4096] as const;
+const ADDRESS_COUNTS = [64, 4096] as const;
 const ROUNDS = 5;
 const DATAGRAMS = new URL('../programs/datagrams.js', import.meta.url);
 /** Traffic before the cut, and after the addresses have moved. */
@@ -58,11 +58,8 @@ interface Traffic {
 }
 
 /** Measures all rounds; `open` gets what must be closed. @throws CommandError, WaitedTooLong */
-export async function measureFailovers(
-  open: Closable[],
-  plan: Plan = FAILOVER_PLAN,
-): Promise<Failover[]> {
-  const field = new ScaleField(plan);
+export async function measureFailovers(open: Closable[]): Promise<Failover[]> {
+  const field = new ScaleField(PLAN);
   open.push(field);
   const [few, many] = ADDRESS_COUNTS;
   await field.build();

@@ -44,7 +44,7 @@ export class Field {
   async build({ isBare = false } = {}): Promise<void> {
     await this.workspace.addNamespace('host', { ipv6: false });
     await this.workspace.addNamespace('peer', { ipv6: false });
-    if (isBare) await this.#connect(0, '', `address add ${PEER}/${LAN.prefixLength} dev p0`);
+    if (isBare) await this.#connect(0, `address add ${PEER}/${LAN.prefixLength} dev p0`);
     else await this.#plug();
     if (this.options.wiring === 'bridge') await this.#addHostBridges();
   }
@@ -91,18 +91,16 @@ export class Field {
       `address add ${PEER}/${LAN.prefixLength} dev lan`,
       'link set lan up',
     ]);
-    for (const nic of this.members.keys()) {
-      await this.#connect(nic, `link set p${nic} master lan`, '');
-    }
+    for (const nic of this.members.keys()) await this.#connect(nic, `link set p${nic} master lan`);
   }
 
-  async #connect(nic: number, ...far: readonly string[]): Promise<void> {
+  async #connect(nic: number, far: string): Promise<void> {
     const peer = this.workspace.namespaceOf('peer');
     await this.workspace.ip('host', [
       `link add name eth${nic} type veth peer name p${nic} netns ${peer}`,
       `link set eth${nic} up`,
     ]);
-    await this.workspace.ip('peer', [...far.filter((line) => line !== ''), `link set p${nic} up`]);
+    await this.workspace.ip('peer', [far, `link set p${nic} up`]);
   }
 
   async #addHostBridges(): Promise<void> {
