@@ -9,7 +9,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { root } from '../tidy/source.ts';
-import { MUTANTS, mutate } from './mutants.ts';
+import { patched } from '../tools/patches.ts';
+import { MUTANTS } from './mutants.ts';
 import { modelText, RECORDED_WITH, shortestTrace, spinVersion, verify } from './spin.ts';
 import { VARIANTS } from './variants.ts';
 
@@ -35,8 +36,8 @@ describe('models', { skip, concurrency }, () => {
 
 describe('mutants of the models', { skip, concurrency }, () => {
   for (const mutant of MUTANTS) {
-    it(`${mutant.model}: ${mutant.name}`, async (t) => {
-      const text = mutate(await modelText(mutant.model), mutant);
+    it(`${mutant.model}: ${mutant.fault}`, async (t) => {
+      const text = patched(await modelText(mutant.model), mutant);
       const { outcome } = await verify({ text, defines: mutant.defines }, mutant.search);
       t.diagnostic(`caught by: ${outcome}`);
       notEqual(outcome, 'holds', 'the mutant is not caught');

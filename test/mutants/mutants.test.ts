@@ -6,14 +6,15 @@
  * of the named test, or an error of the compiler, is a catch.
  */
 
-import { equal, match, ok } from 'node:assert/strict';
+import { match, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { VIOLATION_KINDS } from '../../src/base/witness.ts';
-import { type Check, type Edit, MUTANTS, type Mutant } from './mutants.ts';
+import { patched } from '../tools/patches.ts';
+import { type Check, MUTANTS, type Mutant } from './mutants.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const COPIES = mkdtempSync(join(tmpdir(), 'ipmpd-mutants-'));
@@ -58,28 +59,21 @@ function newCopy(isSource: boolean): string {
   return copy;
 }
 
-/** Runs `body` over a copy of the compiled code (or of the source), edited; undoes the edits. */
+/** Runs `body` over a copy of the compiled code or of the source, with `mutant`; undoes it. */
 async function inCopy<T>(
-  edits: readonly Edit[],
+  mutant: Mutant | undefined,
   isSource: boolean,
   body: (copy: string) => Promise<T>,
 ): Promise<T> {
   const copies = unused[isSource ? 'source' : 'compiled'];
   const copy = copies.pop() ?? newCopy(isSource);
-  const paths = new Set(edits.map(({ file }) => join(copy, file)));
-  const before = [...paths].map((path) => [path, readFileSync(path, 'utf8')] as const);
+  const path = join(copy, mutant?.file ?? 'package.json');
+  const before = readFileSync(path, 'utf8');
   try {
-    for (const { file, find, replace } of edits) {
-      const text = readFileSync(join(copy, file), 'utf8');
-      equal(text.split(find).length - 1, 1, `${file} has once: ${find}`);
-      writeFileSync(
-        join(copy, file),
-        text.replace(find, () => replace),
-      );
-    }
+    if (mutant !== undefined) writeFileSync(path, patched(before, mutant));
     return await body(copy);
   } finally {
-    for (const [path, text] of before) writeFileSync(path, text);
+    writeFileSync(path, before);
     copies.push(copy);
   }
 }
@@ -103,15 +97,13 @@ function compile(copy: string, files: readonly string[]): Promise<Ending> {
 }
 
 const OPTIONS = { noEmit: true, composite: false, incremental: false, declaration: false };
-const SOURCES = [...new Set(MUTANTS.flatMap(({ edits }) => edits.map(({ file }) => file)))].filter(
-  (file) => file.endsWith('.ts'),
-);
+const SOURCES = MUTANTS.map(({ file }) => file).filter((file) => file.endsWith('.ts'));
 
 /** The check that failed, and its sentence; undefined: none. */
-async function catcherOf({ edits, check }: Mutant): Promise<[string, string] | undefined> {
-  const files = edits.map(({ file }) => file);
-  const ending = await inCopy(edits, check === undefined, (copy) =>
-    check === undefined ? compile(copy, files) : runCheck(copy, check),
+async function catcherOf(mutant: Mutant): Promise<[string, string] | undefined> {
+  const { file, check } = mutant;
+  const ending = await inCopy(mutant, check === undefined, (copy) =>
+    check === undefined ? compile(copy, [file]) : runCheck(copy, check),
   );
   if (ending.isGood) return undefined;
   if (check === undefined) {
@@ -151,12 +143,12 @@ describe('mutants', { concurrency: 2 }, () => {
     const checks = MUTANTS.flatMap(({ check }) => (check === undefined ? [] : [check]));
     // One of each file: all have just passed in stages `unit` and `sim`, over the same code.
     for (const check of new Map(checks.map((each) => [each.file, each])).values()) {
-      const run = await inCopy([], false, (copy) => runCheck(copy, check));
+      const run = await inCopy(undefined, false, (copy) => runCheck(copy, check));
       ok(run.isGood, run.output.slice(0, 4000));
     }
   });
   test('without an edit the compiler is content', async () => {
-    const { isGood, output } = await inCopy([], true, (copy) => compile(copy, SOURCES));
+    const { isGood, output } = await inCopy(undefined, true, (copy) => compile(copy, SOURCES));
     ok(isGood, output);
   });
 });

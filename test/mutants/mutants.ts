@@ -3,21 +3,10 @@
  * each as an edit of the real code, with the test that must fail and what in it notices.
  *
  * Edits of `.js` are made in the compiled code, and a test runs over it. Edits of `.ts` are made
- * in the source, and the compiler must refuse it. What an edit looks for occurs exactly once.
+ * in the source, and the compiler must refuse it.
  */
 
-import { WAITING } from './waiting.ts';
-
-/** What notices a fault: base/witness.ts; the expectation of a test; the compiler. */
-export type Catcher = 'witness' | 'checker' | 'type system';
-
-/** One replacement in one file. */
-export interface Edit {
-  /** Below the root of the compiled code (`src/…js`) or of the project (`src/…ts`). */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import { type Patch, patchesOf } from '../tools/patches.ts';
 
 /** A test file below test/, and which of its tests (an exact title). */
 export interface Check {
@@ -25,340 +14,220 @@ export interface Check {
   readonly title: string;
 }
 
-export interface Mutant {
-  readonly fault: string;
-  readonly edits: readonly Edit[];
-  /** undefined: the compiler checks the edited files. */
+export interface Mutant extends Patch {
+  /** Below the root of the compiled code (`src/…js`) or of the project (`src/…ts`). */
+  readonly file: string;
+  /** undefined: the compiler checks the edited file. */
   readonly check: Check | undefined;
-  /** What notices; of the witness with the kind of its report. */
-  readonly caughtBy: Catcher | `witness [${string}]`;
+  /**
+   * What notices the fault: `witness` (src/base/witness.ts) with the kind of its report,
+   * `checker` (an expectation of the test), or `type system`.
+   */
+  readonly caughtBy: string;
 }
 
-const COLLECTOR = 'src/stats/collector.js';
-const COUNTERS = 'src/stats/group-counters.js';
-const LIFECYCLE = 'src/ipmp/act/lifecycle.js';
-const GROUP = 'src/ipmp/object/group.js';
-const MEMBERSHIP = 'src/ipmp/act/membership.js';
-const TRACKED = 'src/ipmp/object/tracked.js';
+const DEVICE_FIRST =
+  'unit/system/lifecycle: ' +
+  'the device of a group goes before the group: it is never visible without it';
+const COUNTS =
+  'unit/stats/collector: ' +
+  '[contract 6.1] a group counts from the join on and keeps what a leaver counted';
 
-const inEveryOrder = (scenario: string): Check => ({
-  file: 'sim/order/all-interleavings',
-  title: `every order of: ${scenario}`,
-});
-const collector = (title: string): Check => ({ file: 'unit/stats/collector', title });
-const lifecycle = (title: string): Check => ({ file: 'unit/system/lifecycle', title });
+/** The facts of a block: the file and what notices; then the test, unless it is the compiler. */
+const TABLE = `
+# The lock is held where something waits or leaves the process.
 
-const ASK_ALL = 'allOf(snapshot.members.map((member) => this.#ask(member, deadlineMs)))';
+the global ill lock is held over the calls of drivers
+src/stats/collector.js -> witness [region]
+sim/order/all-interleavings: every order of: kstat read, unplumb
+- allOf(snapshot.members.map((member) => this.#ask(member, deadlineMs)))
++ region.read(() => allOf(snapshot.members.map((member) => this.#ask(member, deadlineMs))))
 
-/** The lock held where something waits or leaves the process. */
-const UNDER_THE_LOCK: readonly Mutant[] = [
-  {
-    fault: 'the global ill lock is held over the calls of drivers',
-    edits: [{ file: COLLECTOR, find: ASK_ALL, replace: `region.read(() => ${ASK_ALL})` }],
-    check: inEveryOrder('kstat read, unplumb'),
-    caughtBy: 'witness [region]',
-  },
-  {
-    fault: 'the global ill lock is held over a driver call, for the compiler',
-    edits: [
-      {
-        file: 'src/stats/collector.ts',
-        find: 'const reference = region.read(() => this.source.hold());',
-        replace:
-          'const reference = region.read(() => this.source.hold());\n' +
-          '    yield* region.read(() => this.linkStatistics(nic, this.name));',
-      },
-    ],
-    check: undefined,
-    caughtBy: 'type system',
-  },
-  {
-    fault: 'the event of a join is posted under the global ill lock',
-    edits: [
-      {
-        file: MEMBERSHIP,
-        find: 'group.grp.addMember(tracked);',
-        replace: "group.grp.addMember(tracked); post(ctx, 'member-added', 'joined', {});",
-      },
-    ],
-    check: inEveryOrder('join, leave'),
-    caughtBy: 'witness [boundary]',
-  },
-  {
-    fault: 'a frame is sent under the global ill lock',
-    edits: [
-      {
-        file: MEMBERSHIP,
-        find: 'group.grp.removeMember(tracked);',
-        replace:
-          'group.grp.removeMember(tracked);' +
-          ' ctx.transmissions.push({ port: tracked.nic, frame: new Uint8Array(60) });',
-      },
-    ],
-    check: inEveryOrder('kstat read, leave'),
-    caughtBy: 'witness [boundary]',
-  },
-  {
-    fault: 'the kstat is deleted under the global ill lock',
-    edits: [
-      {
-        file: LIFECYCLE,
-        find: 'group.references.unlink();',
-        replace: 'group.references.unlink(); return kstats.destroy(group.kstat);',
-      },
-    ],
-    check: inEveryOrder('kstat read, group delete'),
-    caughtBy: 'witness [region]',
-  },
-  {
-    fault: 'the kstat is deleted under the global ill lock, for the compiler',
-    edits: [
-      {
-        file: 'src/ipmp/act/lifecycle.ts',
-        find: 'group.references.unlink();',
-        replace: 'group.references.unlink();\n      return kstats.destroy(group.kstat);',
-      },
-    ],
-    check: undefined,
-    caughtBy: 'type system',
-  },
-  {
-    fault: 'the owner of a kstat waits for an ipsq',
-    edits: [
-      { file: GROUP, find: 'import { WaitLock }', replace: 'import { acquire, WaitLock }' },
-      {
-        file: GROUP,
-        find: 'linkStatistics: ctx.linkStatistics,',
-        replace:
-          'linkStatistics: ((group) => function* (nic, ifname) {\n' +
-          '                const writer = yield* acquire(group.ipsq);\n' +
-          '                try { return yield* ctx.linkStatistics(nic, ifname); }\n' +
-          '                finally { writer.release(); }\n' +
-          '            })(this),',
-      },
-    ],
-    check: inEveryOrder('kstat read, leave'),
-    caughtBy: 'witness [order]',
-  },
-  {
-    fault: 'a task that found the wrong ipsq keeps it',
-    edits: [{ file: MEMBERSHIP, find: 'held.release();', replace: '' }],
-    check: inEveryOrder('unplumb, leave'),
-    caughtBy: 'witness',
-  },
-];
+the global ill lock is held over a driver call, for the compiler
+src/stats/collector.ts -> type system
+- const reference = region.read(() => this.source.hold());
++ const reference = region.read(() => this.source.hold());
++ yield* region.read(() => this.linkStatistics(nic, this.name));
 
-/** Objects that come or go in the wrong order. */
-const LIVES: readonly Mutant[] = [
-  {
-    fault: 'the illgrp is created after its ill has become visible',
-    edits: [
-      {
-        file: LIFECYCLE,
-        find: "post(ctx, 'group-added', 'configured', {",
-        replace:
-          'const { grp } = group; group.grp = undefined;\n' +
-          "        yield { label: 'late', begin: (waker) => waker.expireAt(\n" +
-          '            waker.scheduler.nowMs + 1, () => waker.resolve()) };\n' +
-          '        group.grp = grp;\n' +
-          "        post(ctx, 'group-added', 'configured', {",
-      },
-    ],
-    check: inEveryOrder('group plumb, unplumb'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'the illgrp may be absent, for the compiler',
-    edits: [
-      {
-        file: 'src/ipmp/object/group.ts',
-        find: 'readonly grp: IllGroup = new IllGroup();',
-        replace: 'grp: IllGroup | undefined = new IllGroup();',
-      },
-    ],
-    check: undefined,
-    caughtBy: 'type system',
-  },
-  {
-    fault: 'a group is unlinked before its device is gone',
-    edits: [
-      {
-        file: LIFECYCLE,
-        find: 'yield* ctx.closeGroupDevice(group.ifname);',
-        replace: 'unlinkGroup(ctx, group); yield* ctx.closeGroupDevice(group.ifname);',
-      },
-      {
-        file: LIFECYCLE,
-        find: 'yield* group.references.drained();\n    unlinkGroup(ctx, group);',
-        replace: '',
-      },
-    ],
-    check: lifecycle('the device of a group goes before the group: it is never visible without it'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a group that is being joined is destroyed before it is drained',
-    edits: [
-      { file: LIFECYCLE, find: 'refuseGroupInUse(group);', replace: '' },
-      { file: LIFECYCLE, find: 'yield* group.references.drained();', replace: '' },
-    ],
-    check: inEveryOrder('join, group delete'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'an interface is destroyed before it is drained',
-    edits: [{ file: LIFECYCLE, find: 'yield* tracked.phyint.references.drained();', replace: '' }],
-    check: inEveryOrder('kstat read, unplumb'),
-    caughtBy: 'witness [early-free]',
-  },
-  {
-    fault: 'a condemned interface gets new references',
-    edits: [
-      {
-        file: TRACKED,
-        find: '(phyint.references.condemned ? undefined : ',
-        replace: '(',
-      },
-    ],
-    check: inEveryOrder('two readers, unplumb'),
-    caughtBy: 'witness [condemned]',
-  },
-  {
-    fault: 'a reader takes no references',
-    edits: [
-      {
-        file: GROUP,
-        find: "reference: phyint.references.hold('kstat')",
-        replace: 'reference: { release: () => undefined }',
-      },
-    ],
-    check: inEveryOrder('kstat read, unplumb'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a reader forgets its references',
-    edits: [{ file: COLLECTOR, find: 'member.reference.release();', replace: 'member.reference;' }],
-    check: inEveryOrder('kstat read, unplumb'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a join forgets its reference',
-    edits: [
-      {
-        file: MEMBERSHIP,
-        find: "__addDisposableResource(env_1, tracked.phyint.references.hold('join'), false)",
-        replace: "tracked.phyint.references.hold('join')",
-      },
-    ],
-    check: inEveryOrder('join, leave'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a reader releases its references twice',
-    edits: [
-      {
-        file: COLLECTOR,
-        find: 'member.reference.release();',
-        replace: 'member.reference.release(), member.reference.release();',
-      },
-    ],
-    check: inEveryOrder('kstat read, leave'),
-    caughtBy: 'witness [double-release]',
-  },
-];
+the event of a join is posted under the global ill lock
+src/ipmp/act/membership.js -> witness [boundary]
+sim/order/all-interleavings: every order of: join, leave
+- group.grp.addMember(tracked);
++ group.grp.addMember(tracked); post(ctx, 'member-added', 'joined', {});
 
-/** Counters that do not add up. */
-const COUNTING: readonly Mutant[] = [
-  {
-    fault: 'the generation check is left out',
-    edits: [
-      {
-        file: COLLECTOR,
-        find: 'if (counters.generation !== snapshot.generation)',
-        replace: 'if (false)',
-      },
-    ],
-    check: collector('a member that joins while a read asks is asked too'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a leave does not heed the high-water mark',
-    edits: [
-      {
-        file: COUNTERS,
-        find: 'const contribution = linkCountersSubtract(member.seen, member.kstats0);',
-        replace:
-          'const contribution = linkCountersSubtract(value ?? member.kstats0, member.kstats0);',
-      },
-    ],
-    check: collector('a leave commits what was published, not less'),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'what a member had counted before its join is counted',
-    edits: [
-      {
-        file: COUNTERS,
-        find: 'new MemberCounters(value)',
-        replace: 'new MemberCounters(LINK_COUNTERS_ZERO)',
-      },
-    ],
-    check: collector(
-      '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
-    ),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a leave adds all that the NIC has ever counted',
-    edits: [
-      {
-        file: COUNTERS,
-        find: 'this.#baseline = linkCountersAdd(this.#baseline, contribution);',
-        replace: 'this.#baseline = linkCountersAdd(this.#baseline, member.seen);',
-      },
-    ],
-    check: collector(
-      '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
-    ),
-    caughtBy: 'checker',
-  },
-  {
-    fault: 'a NIC that has left still counts as a member',
-    edits: [
-      {
-        file: COUNTERS,
-        find: 'this.#members.delete(member)',
-        replace: 'this.#members.has(member)',
-      },
-    ],
-    check: collector(
-      '[contract 6.1] a group counts from the join on and keeps what a leaver counted',
-    ),
-    caughtBy: 'checker',
-  },
-];
+a frame is sent under the global ill lock
+src/ipmp/act/membership.js -> witness [boundary]
+sim/order/all-interleavings: every order of: kstat read, leave
+- group.grp.removeMember(tracked);
++ group.grp.removeMember(tracked);
++ ctx.transmissions.push({ port: tracked.nic, frame: new Uint8Array(60) });
 
-/** What would cost time instead of truth. */
-const SPEED: readonly Mutant[] = [
-  {
-    fault: 'the forwarder makes an object for each frame',
-    edits: [
-      {
-        file: 'src/datapath/forwarder.js',
-        find: 'this.#outPort[i] = verdict >= 0 ? verdict : DONE;',
-        replace: 'this.#outPort[i] = verdict >= 0 ? verdict : DONE; this.last = { i, verdict };',
-      },
-    ],
-    check: { file: 'unit/datapath/heap', title: 'no way through the forwarder allocates' },
-    caughtBy: 'checker',
-  },
-];
+the kstat is deleted under the global ill lock
+src/ipmp/act/lifecycle.js -> witness [region]
+sim/order/all-interleavings: every order of: kstat read, group delete
+- group.references.unlink();
++ group.references.unlink(); return kstats.destroy(group.kstat);
+
+the kstat is deleted under the global ill lock, for the compiler
+src/ipmp/act/lifecycle.ts -> type system
+- group.references.unlink();
++ group.references.unlink();
++ return kstats.destroy(group.kstat);
+
+the owner of a kstat waits for an ipsq
+src/ipmp/object/group.js -> witness [order]
+sim/order/all-interleavings: every order of: kstat read, leave
+- import { WaitLock }
++ import { acquire, WaitLock }
+- linkStatistics: ctx.linkStatistics,
++ linkStatistics: ((group) => function* (nic, ifname) {
++   const writer = yield* acquire(group.ipsq);
++   try { return yield* ctx.linkStatistics(nic, ifname); }
++   finally { writer.release(); }
++ })(this),
+
+a task that found the wrong ipsq keeps it
+src/ipmp/act/membership.js -> witness
+sim/order/all-interleavings: every order of: unplumb, leave
+- held.release();
+
+# Objects come or go in the wrong order.
+
+the illgrp is created after its ill has become visible
+src/ipmp/act/lifecycle.js -> checker
+sim/order/all-interleavings: every order of: group plumb, unplumb
+- post(ctx, 'group-added', 'configured', {
++ const { grp } = group; group.grp = undefined;
++ yield { label: 'late', begin: (waker) => waker.expireAt(
++   waker.scheduler.nowMs + 1, () => waker.resolve()) };
++ group.grp = grp;
++ post(ctx, 'group-added', 'configured', {
+
+the illgrp may be absent, for the compiler
+src/ipmp/object/group.ts -> type system
+- readonly grp: IllGroup = new IllGroup();
++ grp: IllGroup | undefined = new IllGroup();
+
+a group is unlinked before its device is gone
+src/ipmp/act/lifecycle.js -> checker
+${DEVICE_FIRST}
+- yield* ctx.closeGroupDevice(group.ifname);
++ unlinkGroup(ctx, group); yield* ctx.closeGroupDevice(group.ifname);
+- yield* group.references.drained();
+-     unlinkGroup(ctx, group);
+
+a group that is being joined is destroyed before it is drained
+src/ipmp/act/lifecycle.js -> checker
+sim/order/all-interleavings: every order of: join, group delete
+- refuseGroupInUse(group);
++
+- yield* group.references.drained();
+
+an interface is destroyed before it is drained
+src/ipmp/act/lifecycle.js -> witness [early-free]
+sim/order/all-interleavings: every order of: kstat read, unplumb
+- yield* tracked.phyint.references.drained();
+
+a condemned interface gets new references
+src/ipmp/object/tracked.js -> witness [condemned]
+sim/order/all-interleavings: every order of: two readers, unplumb
+- (phyint.references.condemned ? undefined :
++ (false ? undefined :
+
+a reader takes no references
+src/ipmp/object/group.js -> checker
+sim/order/all-interleavings: every order of: kstat read, unplumb
+- reference: phyint.references.hold('kstat')
++ reference: { release: () => undefined }
+
+a reader forgets its references
+src/stats/collector.js -> checker
+sim/order/all-interleavings: every order of: kstat read, unplumb
+- member.reference.release();
++ member.reference;
+
+a join forgets its reference
+src/ipmp/act/membership.js -> checker
+sim/order/all-interleavings: every order of: join, leave
+- __addDisposableResource(env_1, tracked.phyint.references.hold('join'), false)
++ tracked.phyint.references.hold('join')
+
+a reader releases its references twice
+src/stats/collector.js -> witness [double-release]
+sim/order/all-interleavings: every order of: kstat read, leave
+- member.reference.release();
++ member.reference.release(), member.reference.release();
+
+# Counters do not add up.
+
+the generation check is left out
+src/stats/collector.js -> checker
+unit/stats/collector: a member that joins while a read asks is asked too
+- if (counters.generation !== snapshot.generation)
++ if (false)
+
+a leave does not heed the high-water mark
+src/stats/group-counters.js -> checker
+unit/stats/collector: a leave commits what was published, not less
+- const contribution = linkCountersSubtract(member.seen, member.kstats0);
++ const contribution = linkCountersSubtract(value ?? member.kstats0, member.kstats0);
+
+what a member had counted before its join is counted
+src/stats/group-counters.js -> checker
+${COUNTS}
+- new MemberCounters(value)
++ new MemberCounters(LINK_COUNTERS_ZERO)
+
+a leave adds all that the NIC has ever counted
+src/stats/group-counters.js -> checker
+${COUNTS}
+- this.#baseline = linkCountersAdd(this.#baseline, contribution);
++ this.#baseline = linkCountersAdd(this.#baseline, member.seen);
+
+a NIC that has left still counts as a member
+src/stats/group-counters.js -> checker
+${COUNTS}
+- this.#members.delete(member)
++ this.#members.has(member)
+
+# A call that may wait is made on the thread that serves (src/base/serving.ts).
+
+a driver is called on the main thread
+src/sim/drivers.js -> witness [blocking]
+sim/group: a driver that keeps its caller keeps a thread, and its own kstat stale
+- onAnotherThread(() => this.#call(ifname, mood));
++ this.#call(ifname, mood);
+
+the counters of a device are read on the main thread
+src/host/counters.js -> witness [blocking]
+unit/host/counters: a thread that serves reads counters elsewhere
+- native.later.filesRead(
++ native.filesRead(
+
+a setting of the kernel is written on the main thread
+src/host/silence/sysctl.js -> witness [blocking]
+unit/host/counters: a thread that serves writes settings elsewhere
+- native.later.fileWrite(
++ native.fileWrite(
+
+# Nothing is wrong but the cost.
+
+the forwarder makes an object for each frame
+src/datapath/forwarder.js -> checker
+unit/datapath/heap: no way through the forwarder allocates
+- this.#outPort[i] = verdict >= 0 ? verdict : DONE;
++ this.#outPort[i] = verdict >= 0 ? verdict : DONE; this.last = { i, verdict };
+`;
 
 /** All mutants. */
-export const MUTANTS: readonly Mutant[] = [
-  ...UNDER_THE_LOCK,
-  ...LIVES,
-  ...COUNTING,
-  ...WAITING,
-  ...SPEED,
-];
+export const MUTANTS: readonly Mutant[] = patchesOf(TABLE).map((patch) => {
+  const [where = '', test] = patch.facts;
+  const [file = '', caughtBy = ''] = where.split(' -> ');
+  const [, path = '', title = ''] = /^(\S+): (.*)$/.exec(test ?? '') ?? [];
+  return {
+    ...patch,
+    file,
+    caughtBy,
+    check: test === undefined ? undefined : { file: path, title },
+  };
+});
