@@ -4,14 +4,12 @@
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { ROWS_A_TURN } from '../../../src/base/turns.ts';
-import {
-  type MetricsListener,
-  startMetricsListener,
-} from '../../../src/ctl/api/metrics-listener.ts';
+import { startMetricsListener } from '../../../src/ctl/api/metrics-listener.ts';
 import { SharedText } from '../../../src/ctl/api/shared-text.ts';
 import { PHYINT_TABLE } from '../../../src/ipmp/decide/phyint-state.ts';
 import { DROP_REASONS, dropReasonSentence } from '../../../src/stats/drop-reasons.ts';
@@ -57,13 +55,16 @@ const SNAPSHOT: MetricsSnapshot = {
   drops: { runt: 5n },
 };
 
-async function rendered(snapshot: MetricsSnapshot): Promise<string> {
+/** The text for the last of `snapshots`, all of which one renderer renders in turn. */
+async function rendered(...snapshots: readonly MetricsSnapshot[]): Promise<string> {
   const renderer = new MetricsRenderer();
+  let text = '';
   try {
-    return await renderer.render(snapshot);
+    for (const snapshot of snapshots) text = await renderer.render(snapshot);
   } finally {
     renderer.close();
   }
+  return text;
 }
 
 /** Metric -> type, and series -> value; asserts the form of every line on the way. */
@@ -162,52 +163,31 @@ test('every member has one series for each cause of a failover, from the beginni
 });
 
 test('a scrape has the thread in so many turns as its series need', async () => {
-  const renderer = new MetricsRenderer();
-  const needed = async (snapshot: MetricsSnapshot): Promise<{ few: boolean; turns: number }> => {
+  const needed = async (snapshot: MetricsSnapshot): Promise<number> => {
     let text = '';
     const turns = await turnsOf(async () => {
-      text = await renderer.render(snapshot);
+      text = await rendered(snapshot);
     });
-    const series = [...parseExposition(text).series.keys()].length;
-    return { few: turns <= series / ROWS_A_TURN, turns };
+    ok(turns <= parseExposition(text).series.size / ROWS_A_TURN, `${turns} turns`);
+    return turns;
   };
-  try {
-    const small = await needed(SNAPSHOT);
-    ok(small.few, `${small.turns} turns`);
-    const addresses = Array.from({ length: 10 * ROWS_A_TURN }, (_, at) => ({
-      group: 'ipmp0',
-      address: `192.0.${at >> 8}.${at & 255}/16`,
-      inbound: 'net0',
-    }));
-    const large = await needed({ ...SNAPSHOT, addresses });
-    ok(large.few && large.turns >= 10, `${large.turns} turns`);
-  } finally {
-    renderer.close();
-  }
+  await needed(SNAPSHOT);
+  const addresses = Array.from({ length: 10 * ROWS_A_TURN }, (_, at) => ({
+    group: 'ipmp0',
+    address: `192.0.${at >> 8}.${at & 255}/16`,
+    inbound: 'net0',
+  }));
+  ok((await needed({ ...SNAPSHOT, addresses })) >= 10);
 });
 
 test('a series that is no longer in the snapshot is gone; unknown reasons add none', async () => {
-  const renderer = new MetricsRenderer();
-  try {
-    await renderer.render(SNAPSHOT);
-    const text = await renderer.render({
-      ...SNAPSHOT,
-      groups: [],
-      interfaces: [],
-      addresses: [],
-      failovers: [],
-      drops: { 'from_the_wire"}': 1n },
-    });
-    const { series } = parseExposition(text);
-    const left = [...series.keys()].filter((name) => name.startsWith('ipmp_'));
-    ok(
-      left.every((name) => name.startsWith('ipmp_drops_total')),
-      left.join(' '),
-    );
-    ok(!text.includes('from_the_wire'));
-  } finally {
-    renderer.close();
+  const none = { groups: [], interfaces: [], addresses: [], failovers: [] };
+  const drops = { 'from_the_wire"}': 1n };
+  const text = await rendered(SNAPSHOT, { ...SNAPSHOT, ...none, drops });
+  for (const name of parseExposition(text).series.keys()) {
+    ok(!name.startsWith('ipmp_') || name.startsWith('ipmp_drops_total'), name);
   }
+  ok(!text.includes('from_the_wire'));
 });
 
 test('[contract 6.1] the statistics are the fifteen, in order and width', () => {
@@ -231,93 +211,70 @@ test('drop reasons: unique names in one style, a sentence each', () => {
   equal(dropReasonSentence('constructor'), undefined);
 });
 
-function scrape(
-  listener: MetricsListener,
-  host: string,
-  path = '/metrics',
-  method = 'GET',
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: listener.port, path, method, headers: { host } };
-    const sent = request({ ...options, agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    sent.on('error', reject);
-    sent.end();
-  });
+type Ask = (host: string, path?: string, method?: string) => Promise<[number, string]>;
+
+/** A listener for the texts of `render`: its port, and what it answers to a request for a host. */
+async function listening(
+  render: () => Promise<string>,
+  options: { hosts?: string[]; onRefused?: (name: string, address: string) => void } = {},
+): Promise<{ port: number; ask: Ask } & AsyncDisposable> {
+  const metrics = new SharedText(render, () => 0);
+  const ours = { host: '127.0.0.1', port: 0, hosts: [], metrics, ...options };
+  const listener = await startMetricsListener(ours);
+  const { port } = listener;
+  const ask: Ask = async (host, path = '/metrics', method = 'GET') => {
+    const to = { host: '127.0.0.1', port, path, method, headers: { host }, agent: false };
+    const [response] = (await once(request(to).end(), 'response')) as [IncomingMessage];
+    return [response.statusCode ?? 0, await text(response)];
+  };
+  return { port, ask, [Symbol.asyncDispose]: () => listener.close() };
 }
 
 test('the TCP listener serves GET /metrics to its own names, and nothing else', async () => {
   let made = 0;
-  const metrics = new SharedText(
-    async () => `# ${++made}\n`,
-    () => 0,
-  );
-  const options = { host: '127.0.0.1', port: 0, hosts: ['Prometheus.Example'], metrics };
-  const listener = await startMetricsListener(options);
-  try {
-    const { port } = listener;
-    for (const name of [`127.0.0.1:${port}`, `LocalHost:${port}`, `prometheus.example:${port}`]) {
-      equal(await scrape(listener, name), 200, name);
-    }
-    for (const name of [
-      '127.0.0.1',
-      `evil.example:${port}`,
-      `localhost:${port + 1}`,
-      `x@y:${port}`,
-    ]) {
-      equal(await scrape(listener, name), 421, name);
-    }
-    for (const path of ['/', '/metrics/', '/v1/groups', '/v1/openapi.json', '/%2e%2e/metrics']) {
-      equal(await scrape(listener, `localhost:${port}`, path), 404, path);
-    }
-    for (const method of ['POST', 'DELETE', 'HEAD', 'OPTIONS']) {
-      equal(await scrape(listener, `localhost:${port}`, '/metrics', method), 404, method);
-    }
-    equal(made, 1);
-  } finally {
-    await listener.close();
+  await using listener = await listening(async () => `# ${++made}\n`, {
+    hosts: ['Prometheus.Example'],
+  });
+  const { port, ask } = listener;
+  const local = `localhost:${port}`;
+  for (const [status, host, ...request] of [
+    [200, `127.0.0.1:${port}`],
+    [200, `LocalHost:${port}`],
+    [200, `prometheus.example:${port}`],
+    [421, '127.0.0.1'],
+    [421, `evil.example:${port}`],
+    [421, `localhost:${port + 1}`],
+    [421, `x@y:${port}`],
+    [404, local, '/'],
+    [404, local, '/metrics/'],
+    [404, local, '/v1/groups'],
+    [404, local, '/v1/openapi.json'],
+    [404, local, '/%2e%2e/metrics'],
+    [404, local, '/metrics', 'POST'],
+    [404, local, '/metrics', 'DELETE'],
+    [404, local, '/metrics', 'HEAD'],
+    [404, local, '/metrics', 'OPTIONS'],
+  ] satisfies [number, string, string?, string?][]) {
+    equal((await ask(host, ...request))[0], status, `${host} ${request}`);
   }
+  equal(made, 1);
 });
 
 test('a refusal explains how to be served, and so does the log', async () => {
-  const metrics = new SharedText(
-    async () => 'ok\n',
-    () => 0,
-  );
   const refused: string[] = [];
-  const onRefused = (name: string, address: string): void => void refused.push(name, address);
-  const options = { host: '127.0.0.1', port: 0, hosts: [], metrics, onRefused };
-  const listener = await startMetricsListener(options);
-  try {
-    const answer = await new Promise<string>((resolve, reject) => {
-      const { port } = listener;
-      const headers = { host: `web1:${port}` };
-      const sent = request({ host: '127.0.0.1', port, path: '/metrics', headers }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => resolve(text));
-      });
-      sent.on('error', reject);
-      sent.end();
-    });
-    const name = `web1:${listener.port}`;
-    equal(answer, `this listener is not called ${name}: add its name to metrics.hosts\n`);
-    deepEqual(refused, [name, '127.0.0.1']);
-  } finally {
-    await listener.close();
-  }
+  await using listener = await listening(async () => 'ok\n', {
+    onRefused: (...words) => void refused.push(...words),
+  });
+  const name = `web1:${listener.port}`;
+  deepEqual(await listener.ask(name), [
+    421,
+    `this listener is not called ${name}: add its name to metrics.hosts\n`,
+  ]);
+  deepEqual(refused, [name, '127.0.0.1']);
 });
 
 test('many connections without a request keep no scraper out', async () => {
-  const metrics = new SharedText(
-    async () => 'ok\n',
-    () => 0,
-  );
-  const listener = await startMetricsListener({ host: '127.0.0.1', port: 0, hosts: [], metrics });
+  await using listener = await listening(async () => 'ok\n');
   const idle: Socket[] = [];
   try {
     for (let n = 0; n < 300; n++) {
@@ -326,52 +283,37 @@ test('many connections without a request keep no scraper out', async () => {
       idle.push(socket);
       await once(socket, 'connect');
     }
-    equal(await scrape(listener, `localhost:${listener.port}`), 200);
+    deepEqual(await listener.ask(`localhost:${listener.port}`), [200, 'ok\n']);
   } finally {
     for (const socket of idle) socket.destroy();
-    await listener.close();
   }
 });
 
 test('more than four scrapes in hand are refused, and a failed one is not kept', async () => {
   const waiting: { resolve: (text: string) => void; reject: (error: Error) => void }[] = [];
-  const metrics = new SharedText(
+  await using listener = await listening(
     () => new Promise<string>((resolve, reject) => waiting.push({ resolve, reject })),
-    () => 0,
   );
-  const listener = await startMetricsListener({ host: '127.0.0.1', port: 0, hosts: [], metrics });
-  try {
-    const host = `localhost:${listener.port}`;
-    let refused = 0;
-    const scrapes = Array.from({ length: 6 }, async () => {
-      const status = await scrape(listener, host);
-      if (status === 503) refused++;
-      return status;
-    });
-    while (refused < 2) await new Promise((done) => setTimeout(done, 5));
-    waiting[0]?.reject(new Error('no'));
-    const statuses = await Promise.all(scrapes);
-    deepEqual(statuses.sort(), [500, 500, 500, 500, 503, 503]);
-    const again = scrape(listener, host);
-    while (waiting.length < 2) await new Promise((done) => setTimeout(done, 5));
-    waiting[1]?.resolve('ok\n');
-    equal(await again, 200);
-  } finally {
-    await listener.close();
-  }
+  let refused = 0;
+  const scrape = async (): Promise<number> => {
+    const [status] = await listener.ask(`localhost:${listener.port}`);
+    if (status === 503) refused++;
+    return status;
+  };
+  const scrapes = Array.from({ length: 6 }, scrape);
+  while (refused < 2) await new Promise((done) => setTimeout(done, 5));
+  waiting[0]?.reject(new Error('no'));
+  deepEqual((await Promise.all(scrapes)).sort(), [500, 500, 500, 500, 503, 503]);
+  const again = scrape();
+  while (waiting.length < 2) await new Promise((done) => setTimeout(done, 5));
+  waiting[1]?.resolve('ok\n');
+  equal(await again, 200);
 });
 
 test('the inside of a failed scrape is not shown to the scraper', async () => {
-  const metrics = new SharedText(
-    () => Promise.reject(new Error('/etc/secret is not readable')),
-    () => 0,
-  );
-  const listener = await startMetricsListener({ host: '127.0.0.1', port: 0, hosts: [], metrics });
-  try {
-    const response = await fetch(`http://127.0.0.1:${listener.port}/metrics`);
-    equal(response.status, 500);
-    equal(await response.text(), 'the metrics could not be collected\n');
-  } finally {
-    await listener.close();
-  }
+  await using listener = await listening(() => Promise.reject(new Error('/etc/secret: EACCES')));
+  deepEqual(await listener.ask(`localhost:${listener.port}`), [
+    500,
+    'the metrics could not be collected\n',
+  ]);
 });
