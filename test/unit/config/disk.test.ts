@@ -3,16 +3,15 @@
  * The disk is played by Node's own threads for files, all of which wait for FIFOs.
  */
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nextTurn } from '../../../src/base/turns.ts';
-import { ConfigStore } from '../../../src/config/store.ts';
 import { systemGroupId } from '../../../src/ctl/api/socket.ts';
+import { Files } from './files.ts';
 
 /** Of Node for files, by default. */
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
@@ -41,11 +40,9 @@ function silentDisk(folder: string): { answer: () => Promise<void> } {
 async function isHeldUp(folder: string, ask: () => Promise<unknown>): Promise<boolean> {
   const disk = silentDisk(folder);
   let isAnswered = false;
-  const mark = (): void => {
+  const asked = ask().finally(() => {
     isAnswered = true;
-  };
-  const asked = ask();
-  void asked.then(mark, mark);
+  });
   for (let turn = 0; turn < TURNS; turn++) await nextTurn();
   const wasHeldUp = !isAnswered;
   await disk.answer();
@@ -54,31 +51,22 @@ async function isHeldUp(folder: string, ask: () => Promise<unknown>): Promise<bo
 }
 
 test('a disk that does not answer keeps what needs it waiting, and nothing else', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ipmpd-disk-'));
-  try {
-    const file = join(folder, 'ipmpd.yaml');
-    writeFileSync(file, MAIN);
-    const store = await ConfigStore.open(file, null);
-    ok(store instanceof ConfigStore);
-    const proposal = await store.propose([EDIT], true);
-    const asks: Record<string, () => Promise<unknown>> = {
-      start: () => ConfigStore.open(file, null),
-      reload: () => store.reread(),
-      propose: () => store.propose([EDIT], true),
-      save: () => store.commit(proposal),
-      operators: () => systemGroupId('root'),
-      // Only what needs a file waits for one.
-      command: () => store.propose([EDIT], false),
-    };
-    const held: string[] = [];
-    for (const [name, ask] of Object.entries(asks)) {
-      if (await isHeldUp(folder, ask)) held.push(name);
-    }
-    deepEqual(held, ['start', 'reload', 'propose', 'save', 'operators']);
-    const again = await ConfigStore.open(file, null);
-    ok(again instanceof ConfigStore);
-    equal(again.config.groups[0]?.mtu, 1300);
-  } finally {
-    rmSync(folder, { recursive: true });
+  using files = new Files(MAIN);
+  const store = await files.open();
+  const proposal = await store.propose([EDIT], true);
+  const asks: Record<string, () => Promise<unknown>> = {
+    start: () => files.open(),
+    reload: () => store.reread(),
+    propose: () => store.propose([EDIT], true),
+    save: () => store.commit(proposal),
+    operators: () => systemGroupId('root'),
+    // Only what needs a file waits for one.
+    command: () => store.propose([EDIT], false),
+  };
+  const held: string[] = [];
+  for (const [name, ask] of Object.entries(asks)) {
+    if (await isHeldUp(files.folder, ask)) held.push(name);
   }
+  deepEqual(held, ['start', 'reload', 'propose', 'save', 'operators']);
+  equal((await files.open()).config.groups[0]?.mtu, 1300);
 });
