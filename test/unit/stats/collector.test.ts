@@ -21,7 +21,7 @@ import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema
 
 const DRIVER_NEVER = Number.POSITIVE_INFINITY;
 
-/** A NIC: what its driver has counted, and how long its answer takes. */
+/** A NIC: what its driver has counted, how long its answer takes, what it adds to its group. */
 class FakeNic {
   readonly name: string;
   readonly references: References;
@@ -63,34 +63,30 @@ class FakeGroup {
 
   #holdMembers(): KstatMember[] {
     ok(this.region.isOpen);
-    return this.nics.flatMap((nic, at) =>
-      nic.counters === undefined
-        ? []
-        : [
-            {
-              nic: at,
-              ifname: nic.name,
-              counters: nic.counters,
-              reference: nic.references.hold('test'),
-            },
-          ],
-    );
+    return this.nics.flatMap(({ name, counters, references }, at) => {
+      if (counters === undefined) return [];
+      return [{ nic: at, ifname: name, counters, reference: references.hold('test') }];
+    });
+  }
+
+  nic(at: number): FakeNic {
+    const nic = this.nics[at];
+    ok(nic !== undefined);
+    return nic;
   }
 
   /** The driver: takes its time, during which traffic goes on. */
   *ask(at: number): Operation<LinkCounters> {
-    const nic = this.nics[at];
-    ok(nic !== undefined && !this.region.isOpen);
-    const value = nic.counted;
-    yield* sleepFor(nic.delayMs);
-    return { ...LINK_COUNTERS_ZERO, rbytes: value };
+    ok(!this.region.isOpen);
+    const { counted: rbytes, delayMs } = this.nic(at);
+    yield* sleepFor(delayMs);
+    return { ...LINK_COUNTERS_ZERO, rbytes };
   }
 
   *join(at: number): Operation<void> {
     const value = yield* this.ask(at);
     this.region.write(() => {
-      const nic = this.nics[at];
-      if (nic !== undefined && nic.counters === undefined) nic.counters = this.counters.join(value);
+      this.nic(at).counters ??= this.counters.join(value);
     });
   }
 
@@ -103,8 +99,8 @@ class FakeGroup {
       value = undefined;
     }
     this.region.write(() => {
-      const nic = this.nics[at];
-      if (nic?.counters === undefined) return;
+      const nic = this.nic(at);
+      if (nic.counters === undefined) return;
       this.counters.leave(nic.counters, value);
       nic.counters = undefined;
     });
@@ -126,6 +122,13 @@ class FakeGroup {
     return this.scheduler.nowMs - startMs;
   }
 
+  /** Runs an operation until nothing can go on any more; returns its value. */
+  run<T>(body: () => Operation<T>): T {
+    const task = this.scheduler.spawn('test', body);
+    this.finish();
+    return task.value;
+  }
+
   check(): void {
     for (const [at, value] of this.published.entries()) {
       ok(at === 0 || value >= (this.published[at - 1] ?? 0n), `fell: ${this.published}`);
@@ -136,51 +139,40 @@ class FakeGroup {
 
 test('[contract 6.1] a group counts from the join on and keeps what a leaver counted', () => {
   const group = new FakeGroup(2);
-  const [first, second] = group.nics;
-  ok(first !== undefined && second !== undefined);
-  const run = <T>(body: () => Operation<T>): T => {
-    const task = group.scheduler.spawn('test', body);
-    group.finish();
-    return task.value;
-  };
+  const [first, second] = [group.nic(0), group.nic(1)];
   first.counted = 1000n;
-  run(() => group.join(0));
-  equal(run(() => group.read()).data.rbytes64, 0n);
+  group.run(() => group.join(0));
+  equal(group.run(() => group.read()).data.rbytes64, 0n);
   first.counted = 1100n;
-  equal(run(() => group.read()).data.rbytes64, 100n);
+  equal(group.run(() => group.read()).data.rbytes64, 100n);
   second.counted = 5n;
-  run(() => group.join(1));
+  group.run(() => group.join(1));
   second.counted = 25n;
-  run(() => group.leave(0));
+  group.run(() => group.leave(0));
   first.counted = 9000n;
-  equal(run(() => group.read()).data.rbytes64, 120n);
-  run(() => group.join(0));
+  equal(group.run(() => group.read()).data.rbytes64, 120n);
+  group.run(() => group.join(0));
   first.counted = 9001n;
-  const reading = run(() => group.read());
+  const reading = group.run(() => group.read());
   deepEqual([reading.data.rbytes64, reading.data.link_up, reading.stale], [121n, 1, false]);
   group.check();
 });
 
 test('[contract 6.2] a device whose counters fall does not make the group fall', () => {
   const group = new FakeGroup(1);
-  const nic = group.nics[0];
-  ok(nic !== undefined);
+  const nic = group.nic(0);
   for (const step of [50n, 10n, 60n]) {
-    group.scheduler.spawn('join', () => group.join(0));
-    group.finish();
+    group.run(() => group.join(0));
     nic.counted = step;
-    group.scheduler.spawn('read', () => group.read());
-    group.finish();
+    group.run(() => group.read());
   }
   deepEqual(group.published, [50n, 50n, 60n]);
 });
 
 test('a member that joins while a read asks is asked too', () => {
   const group = new FakeGroup(2);
-  const [first, second] = group.nics;
-  ok(first !== undefined && second !== undefined);
-  group.scheduler.spawn('join', () => group.join(0));
-  group.finish();
+  const [first, second] = [group.nic(0), group.nic(1)];
+  group.run(() => group.join(0));
   first.delayMs = 20;
   group.scheduler.spawn('read', () => group.read());
   group.scheduler.spawn('join', () => group.join(1));
@@ -193,11 +185,8 @@ test('a member that joins while a read asks is asked too', () => {
 
 test('a hung driver: the read ends in its budget, stale, with the last value', () => {
   const group = new FakeGroup(2);
-  const [first, second] = group.nics;
-  ok(first !== undefined && second !== undefined);
-  group.scheduler.spawn('join', () => group.join(0));
-  group.scheduler.spawn('join', () => group.join(1));
-  group.finish();
+  const [first, second] = [group.nic(0), group.nic(1)];
+  for (const at of [0, 1]) group.run(() => group.join(at));
   first.counted = 10n;
   second.counted = 20n;
   second.delayMs = 1_000_000;
@@ -210,12 +199,10 @@ test('a hung driver: the read ends in its budget, stale, with the last value', (
 
 test('behind many readers of a hung driver, a removal still ends within 400 ms', () => {
   const group = new FakeGroup(1);
-  const nic = group.nics[0];
-  ok(nic !== undefined);
+  const nic = group.nic(0);
   const chain = new KstatChain();
   chain.install(group.kstat);
-  group.scheduler.spawn('join', () => group.join(0));
-  group.finish();
+  group.run(() => group.join(0));
   nic.delayMs = 1_000_000;
   for (let reader = 0; reader < 50; reader++) group.scheduler.spawn('read', () => group.read());
   const remove = group.scheduler.spawn('remove', () => chain.remove(group.kstat));
@@ -230,11 +217,10 @@ test('behind many readers of a hung driver, a removal still ends within 400 ms',
 
 test('a reader that is cancelled releases what it holds', () => {
   const group = new FakeGroup(2);
-  for (const at of [0, 1]) group.scheduler.spawn('join', () => group.join(at));
-  group.finish();
+  for (const at of [0, 1]) group.run(() => group.join(at));
   const task = group.scheduler.spawn('read', () => group.read());
   group.scheduler.run();
-  equal(group.nics[0]?.references.count, 1);
+  equal(group.nic(0).references.count, 1);
   task.cancel();
   equal(group.kstat.owner.owner, undefined);
   group.finish();
@@ -258,8 +244,7 @@ test('[contract 6.2] in any order, what is published never falls and everything 
         const choose = (ready: number): number => (choices[next++ % choices.length] ?? 0) % ready;
         const group = new FakeGroup(3, choose);
         for (const { what, nic } of happenings) {
-          const target = group.nics[nic];
-          ok(target !== undefined);
+          const target = group.nic(nic);
           if (what === 'join') group.scheduler.spawn(what, () => group.join(nic));
           else if (what === 'leave') group.scheduler.spawn(what, () => group.leave(nic));
           else if (what === 'read') group.scheduler.spawn(what, () => group.read());
@@ -271,8 +256,7 @@ test('[contract 6.2] in any order, what is published never falls and everything 
           group.scheduler.run();
         }
         group.finish();
-        group.scheduler.spawn('read', () => group.read());
-        group.finish();
+        group.run(() => group.read());
         group.check();
       },
     ),
