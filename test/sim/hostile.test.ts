@@ -7,8 +7,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeU16 } from '../../src/base/bytes.ts';
 import { Rng } from '../../src/base/rng.ts';
-import { installKstats } from '../../src/daemon/kstats.ts';
-import { address, SimWorld } from '../../src/sim/world.ts';
+import { address } from '../../src/sim/world.ts';
 import { collectKstats } from '../../src/stats/kstat.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
@@ -17,14 +16,13 @@ import { ICMP_ECHO_REQUEST, icmpEmit } from '../../src/wire/icmp.ts';
 import { ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
 import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
 import { lawBreaches, statisticOf } from '../tools/conservation.ts';
-import { Checkers } from './check/checkers.ts';
+import { addDaemonKstats, GATEWAY, GATEWAY_MAC, lostOf, scene, TESTED } from './scene.ts';
 
 const FRAMES = 40_000;
 /** Below the queue of a device: what does not fit there would be lost outside. */
 const BATCH = 400;
-const GATEWAY = 0x020000000001;
 const OURS = [address('192.0.2.10'), address('192.0.2.11'), address('192.0.2.20')];
-const THEIRS = [address('192.0.2.1'), address('192.0.2.77'), address('198.51.100.9'), 0];
+const THEIRS = [address(GATEWAY), address('192.0.2.77'), address('198.51.100.9'), 0];
 
 /** The addresses that a frame may have. */
 interface Cast {
@@ -120,37 +118,13 @@ function vnetHeader(rng: Rng): Uint8Array | undefined {
   return rng.below(4) > 0 ? undefined : new Uint8Array(10).map(() => rng.below(4) * rng.below(64));
 }
 
-function attackedWorld(): { world: SimWorld; checkers: Checkers } {
-  const world = SimWorld.create({
-    seed: 13,
-    nics: [
-      { name: 'net0', side: 'A', testAddresses: ['192.0.2.20/24'] },
-      { name: 'net1', side: 'B' },
-    ],
-    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
-  });
-  const checkers = new Checkers(world);
-  installKstats({
-    system: world.system,
-    datapath: world.datapath.counters,
-    lostInjections: () => 0n,
-    nowMs: () => world.nowMs,
-  });
-  world.network.addStation({
-    name: 'gw',
-    mac: GATEWAY,
-    side: 'A',
-    addresses: [{ address: address('192.0.2.1'), prefixLength: 24 }],
-  });
-  world.runFor(12_000);
-  return { world, checkers };
-}
-
 test(`[contract 8.3, 8.4] ${FRAMES} hostile frames: conserved, bounded, the group lives on`, () => {
-  const { world, checkers } = attackedWorld();
+  const { world, checkers } = scene({ seed: 13, nics: TESTED });
+  addDaemonKstats(world);
+  world.runFor(2000);
   const rng = new Rng(99);
   const nicMacs = [...world.nics.values()].map((nic) => nic.mac);
-  const strangers = [GATEWAY, 0x020000000bad, 0x01005e0000fb, 0];
+  const strangers = [GATEWAY_MAC, 0x020000000bad, 0x01005e0000fb, 0];
   const macs = [MAC_BROADCAST, world.host.mac, ...nicMacs, ...nicMacs, ...strangers];
   const cast = { rng, macs };
   for (let sent = 0; sent < FRAMES; sent += BATCH) {
@@ -171,12 +145,11 @@ test(`[contract 8.3, 8.4] ${FRAMES} hostile frames: conserved, bounded, the grou
   ok(world.system.describeNeighbors().length <= 1024);
   equal(world.system.describeGroups()[0]?.state, 'ok');
   world.runFor(60_000);
-  const stream = world.host.station.ping(address('192.0.2.1'), 10);
+  const stream = world.host.station.ping(address(GATEWAY), 10);
   world.runFor(12_000);
   stream.mark('calm');
   world.runFor(1000);
-  stream.stop();
-  world.runFor(100);
+  lostOf(world, stream);
   equal(stream.window('calm')?.lost, 0);
   // A test address is given up when it is contested for long; data addresses never are.
   for (const row of world.system.describeAddresses()) {

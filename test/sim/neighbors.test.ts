@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { YIELD_MS } from '../../src/ip/neighbor/nce.ts';
 import { REDIRECT_KEPT_MS } from '../../src/ip/neighbor/redirect.ts';
 import type { Station } from '../../src/sim/lan/station.ts';
-import { address, SimWorld } from '../../src/sim/world.ts';
+import { address, type SimWorld } from '../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsValid, arpParse } from '../../src/wire/arp.ts';
 import {
@@ -18,35 +18,26 @@ import {
 } from '../../src/wire/ethernet.ts';
 import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_UDP, ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
 import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
-import { Checkers } from './check/checkers.ts';
+import { GATEWAY, lostOf, scene as sceneOf, TESTED } from './scene.ts';
 
-const GATEWAY = '192.0.2.1';
 const FIRST = '192.0.2.10';
 
-interface Scene {
-  readonly world: SimWorld;
-  readonly checkers: Checkers;
-  readonly gateway: Station;
+const scene = () => sceneOf({ seed: 11, nics: TESTED });
+
+/** A request of the gateway for `target`, as if sent from `sender`. */
+function request(gateway: Station, sender: string, target: string): void {
+  const senderMac = gateway.mac;
+  const senderAddress = address(sender);
+  const packet = { operation: ARP_REQUEST, senderMac, senderAddress, targetMac: 0 };
+  gateway.send(arpFrame(MAC_BROADCAST, senderMac, { ...packet, targetAddress: address(target) }));
 }
 
-function scene(): Scene {
-  const world = SimWorld.create({
-    seed: 11,
-    nics: [
-      { name: 'net0', side: 'A', testAddresses: ['192.0.2.20/24'] },
-      { name: 'net1', side: 'B' },
-    ],
-    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
-  });
-  const checkers = new Checkers(world);
-  const gateway = world.network.addStation({
-    name: 'gw',
-    mac: 0x020000000001,
-    side: 'A',
-    addresses: [{ address: address(GATEWAY), prefixLength: 24 }],
-  });
-  world.runFor(10_000);
-  return { world, checkers, gateway };
+/** A UDP datagram of four bytes, without checksum. */
+function datagram(port: number): Uint8Array {
+  const payload = new Uint8Array(UDP_HEADER_LENGTH + 4);
+  const ports = { sourcePort: port, destinationPort: port };
+  udpEmit(payload, 0, { ...ports, data: new Uint8Array(4) });
+  return payload;
 }
 
 const neighborOf = (world: SimWorld, text: string) =>
@@ -81,15 +72,7 @@ test('one reply per request, from the NIC to which the address is bound', () => 
   });
   for (const text of [FIRST, '192.0.2.11', '192.0.2.20', '192.0.2.77']) {
     replies.length = 0;
-    gateway.send(
-      arpFrame(MAC_BROADCAST, gateway.mac, {
-        operation: ARP_REQUEST,
-        senderMac: gateway.mac,
-        senderAddress: address(GATEWAY),
-        targetMac: 0,
-        targetAddress: address(text),
-      }),
-    );
+    request(gateway, GATEWAY, text);
     world.runFor(50);
     const bound = text === '192.0.2.20' ? 'net0' : world.boundNic(text);
     deepEqual(replies, bound === null ? [] : [world.nic(bound).mac], text);
@@ -101,9 +84,7 @@ test('a test address answers echo requests through its own NIC', () => {
   const { world, checkers, gateway } = scene();
   const stream = gateway.ping(address('192.0.2.20'), 10);
   world.runFor(500);
-  stream.stop();
-  world.runFor(100);
-  equal(stream.result().lost, 0);
+  equal(lostOf(world, stream), 0);
   equal(gateway.arp.lookUp(address('192.0.2.20'))?.mac, world.nic('net0').mac);
   checkers.finish();
 });
@@ -117,8 +98,7 @@ test('a neighbour that changes its MAC is followed once the old one is silent', 
   gateway.mac = 0x0200000000aa;
   gateway.announce(address(GATEWAY));
   world.runFor(5000);
-  stream.stop();
-  world.runFor(100);
+  lostOf(world, stream);
   equal(neighborOf(world, GATEWAY)?.lladdr, '02:00:00:00:00:aa');
   equal(station.arp.lookUp(address(GATEWAY))?.mac, 0x0200000000aa);
   const moved = stream.window('moved');
@@ -147,9 +127,7 @@ test('a neighbour given up in an outage comes back with another MAC: the host fo
   world.runFor(2000);
   stream.mark('back');
   world.runFor(2000);
-  stream.stop();
-  inward.stop();
-  world.runFor(100);
+  lostOf(world, stream, inward);
   equal(stream.window('back')?.lost, 0);
   const moves = world.events.filter(({ event }) => event === 'neighbor-moved');
   deepEqual(
@@ -169,8 +147,7 @@ test('a host that never learns a new MAC is served as long as it sends, not long
   gateway.mac = 0x0200000000aa;
   gateway.announce(address(GATEWAY));
   world.runFor(2 * YIELD_MS);
-  const payload = new Uint8Array(UDP_HEADER_LENGTH + 4);
-  udpEmit(payload, 0, { sourcePort: 7, destinationPort: 9, data: new Uint8Array(4) });
+  const payload = datagram(9);
   const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH_MIN + payload.length);
   ethernetEmit(frame, 0, { destination: formerMac, source: station.mac, type: ETHERTYPE_IPV4 });
   ipv4HeaderEmit(frame, ETHERNET_HEADER_LENGTH, {
@@ -222,15 +199,7 @@ test('an address in use is defended, at most once in ten seconds, and kept', () 
   const stream = world.host.station.ping(address(GATEWAY), 10, address(FIRST));
   const attack = world.agenda.nowMs;
   while (world.nowMs < attack + 25_000) {
-    gateway.send(
-      arpFrame(MAC_BROADCAST, gateway.mac, {
-        operation: ARP_REQUEST,
-        senderMac: gateway.mac,
-        senderAddress: address(FIRST),
-        targetMac: 0,
-        targetAddress: address(FIRST),
-      }),
-    );
+    request(gateway, FIRST, FIRST);
     world.runFor(100);
   }
   const defences = world.events.filter(({ event }) => event === 'address-defended').length;
@@ -263,31 +232,24 @@ test('broadcast and multicast come exactly once, before and after a failover', (
   let seen: number[] = [];
   station.onDatagram = (header) => seen.push(header.destination);
   const targets = ['192.0.2.255', '255.255.255.255', '224.0.0.251'].map(address);
-  const say = (from: Station, source: string): void => {
+  const expectOnce = (from: Station, source: string): void => {
+    seen = [];
     for (const target of targets) {
-      const payload = new Uint8Array(UDP_HEADER_LENGTH + 4);
-      const ports = { sourcePort: 5353, destinationPort: 5353 };
-      udpEmit(payload, 0, { ...ports, data: new Uint8Array(4) });
+      const payload = datagram(5353);
       udpFillChecksum(payload, 0, address(source), target);
       from.sendDatagram(address(source), target, 17, payload);
     }
+    world.runFor(50);
+    deepEqual(seen, targets);
   };
-  say(gateway, GATEWAY);
-  world.runFor(50);
-  deepEqual(seen, targets);
+  expectOnce(gateway, GATEWAY);
   const nominated = world.system.describeGroups()[0]?.nominated ?? '';
   world.cut(nominated);
   world.runFor(50);
-  seen = [];
-  say(gateway, GATEWAY);
-  world.runFor(50);
-  deepEqual(seen, targets);
+  expectOnce(gateway, GATEWAY);
   world.repair(nominated);
   world.runFor(3000);
-  seen = [];
   gateway.onDatagram = (header) => seen.push(header.destination);
-  say(station, FIRST);
-  world.runFor(50);
-  deepEqual(seen, targets);
+  expectOnce(station, FIRST);
   checkers.finish();
 });

@@ -2,23 +2,17 @@
 
 import { doesNotThrow, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, SimWorld } from '../../../src/sim/world.ts';
+import { address, type SimWorld } from '../../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
+import { twoNics } from '../scene.ts';
 import { ANNOUNCEMENTS_PER_SECOND, Checkers } from './checkers.ts';
 
 const FIRST = address('192.0.2.10');
 const STRANGER = 0x020000000bad;
 
 function quietWorld(): { world: SimWorld; checkers: Checkers } {
-  const world = SimWorld.create({
-    seed: 5,
-    nics: [
-      { name: 'net0', side: 'A' },
-      { name: 'net1', side: 'B' },
-    ],
-    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
-  });
+  const world = twoNics();
   const checkers = new Checkers(world);
   world.runFor(20_000);
   return { world, checkers };
@@ -75,33 +69,22 @@ test('framesConserved: a frame that came from nowhere', () => {
   throws(() => checkers.finish(), /framesConserved/);
 });
 
-test('stateTellsTruth, neverUnbound, nominationStays, boundOnce: rows that lie', () => {
-  const lie = (patch: (world: SimWorld) => void) => {
+/** What the row of the group and the rows of its addresses show instead of the truth. */
+for (const [invariant, ofGroup, ofAddresses] of [
+  ['stateTellsTruth', { state: 'failed' }, {}],
+  ['nominationStays', { nominated: 'net1' }, {}],
+  ['neverUnbound', {}, { inbound: null }],
+  ['boundOnce', {}, { inbound: 'net9' }],
+] as const) {
+  test(`${invariant}: rows that are wrong`, () => {
     const { world, checkers } = quietWorld();
-    patch(world);
-    return () => checkers.finish();
-  };
-  const stateLie = lie(({ system }) => {
-    const rows = system.describeGroups();
-    system.describeGroups = () => rows.map((row) => ({ ...row, state: 'failed' }));
+    const { system } = world;
+    const [groups, addresses] = [system.describeGroups(), system.describeAddresses()];
+    system.describeGroups = () => groups.map((row) => ({ ...row, ...ofGroup }));
+    system.describeAddresses = () => addresses.map((row) => ({ ...row, ...ofAddresses }));
+    throws(() => checkers.finish(), new RegExp(invariant));
   });
-  throws(stateLie, /stateTellsTruth/);
-  const unbound = lie(({ system }) => {
-    const rows = system.describeAddresses();
-    system.describeAddresses = () => rows.map((row) => ({ ...row, inbound: null }));
-  });
-  throws(unbound, /neverUnbound/);
-  const usurped = lie(({ system }) => {
-    const rows = system.describeGroups();
-    system.describeGroups = () => rows.map((row) => ({ ...row, nominated: 'net1' }));
-  });
-  throws(usurped, /nominationStays/);
-  const elsewhere = lie(({ system }) => {
-    const rows = system.describeAddresses();
-    system.describeAddresses = () => rows.map((row) => ({ ...row, inbound: 'net9' }));
-  });
-  throws(elsewhere, /boundOnce/);
-});
+}
 
 test('countersNeverFall: a port that forgets', () => {
   const { world, checkers } = quietWorld();

@@ -2,20 +2,14 @@
 
 import { doesNotThrow, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { SimWorld } from '../../../src/sim/world.ts';
+import type { SimWorld } from '../../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import { ethernetEmit } from '../../../src/wire/ethernet.ts';
+import { twoNics } from '../scene.ts';
 import { OperatorCheckers } from './operator-checkers.ts';
 
 function quietWorld(): SimWorld {
-  const world = SimWorld.create({
-    seed: 5,
-    nics: [
-      { name: 'net0', side: 'A' },
-      { name: 'net1', side: 'B' },
-    ],
-    addresses: ['192.0.2.10/24'],
-  });
+  const world = twoNics();
   new OperatorCheckers(world);
   world.runFor(1000);
   return world;

@@ -4,7 +4,7 @@ import type { EchoStream } from '../../../src/sim/lan/echo-stream.ts';
 import type { Station } from '../../../src/sim/lan/station.ts';
 import { address, GROUP, type NicSpec, type SimWorld } from '../../../src/sim/world.ts';
 import { ipv4Format } from '../../../src/wire/addr.ts';
-import { GATEWAY } from '../life/schedule.ts';
+import { GATEWAY } from '../scene.ts';
 
 /** What a host needs at most to see that its neighbour has another MAC: 5 s, and three tries. */
 const WARM_UP_MS = 8100;

@@ -20,7 +20,6 @@
 import { OperatorError } from '../../../src/base/errors.ts';
 import { referenceCounts } from '../../../src/base/reference.ts';
 import { Rng } from '../../../src/base/rng.ts';
-import { installKstats } from '../../../src/daemon/kstats.ts';
 import { type Act, perform } from '../../../src/sim/act.ts';
 import type { Station } from '../../../src/sim/lan/station.ts';
 import { address, GROUP, SimWorld } from '../../../src/sim/world.ts';
@@ -29,7 +28,8 @@ import { Checkers } from '../check/checkers.ts';
 import { leftovers } from '../check/leftovers.ts';
 import { OperatorCheckers } from '../check/operator-checkers.ts';
 import { unwell } from '../check/wellness.ts';
-import { GATEWAY, GATEWAY_NAME, OTHER_GROUP, POOL, type Schedule } from './schedule.ts';
+import { addDaemonKstats, addGateway, GATEWAY } from '../scene.ts';
+import { OTHER_GROUP, POOL, type Schedule } from './schedule.ts';
 
 /** Order of tasks; differs from the streams of the world and of the schedule. */
 const ORDER = 0x0de5;
@@ -78,19 +78,8 @@ export class Life {
     this.world.transcript.onLine = onLine;
     this.checkers = new Checkers(this.world);
     new OperatorCheckers(this.world);
-    const { system, datapath } = this.world;
-    installKstats({
-      system,
-      datapath: datapath.counters,
-      lostInjections: () => 0n,
-      nowMs: () => this.world.nowMs,
-    });
-    this.gateway = this.world.network.addStation({
-      name: GATEWAY_NAME,
-      mac: 0x020000000001,
-      side: 'A',
-      addresses: [{ address: address(GATEWAY), prefixLength: 24 }],
-    });
+    addDaemonKstats(this.world);
+    this.gateway = addGateway(this.world);
   }
 
   /** All phases. @throws Error naming the invariant that does not hold */

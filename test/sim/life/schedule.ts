@@ -10,22 +10,17 @@ import type { Faults } from '../../../src/sim/lan/cable.ts';
 import type { Side } from '../../../src/sim/lan/network.ts';
 import { GROUP, type NicSpec, type WorldOptions } from '../../../src/sim/world.ts';
 import { macFormat } from '../../../src/wire/addr.ts';
+import { GATEWAY_NAME, TWO } from '../scene.ts';
 
 /** The schedule's stream must differ from the world's own, whatever the seed. */
 const SCHEDULE = 0x5eed;
 
 /** A group without a device, so that interfaces have two groups to go to. */
 export const OTHER_GROUP = 'ipmp1';
-export const GATEWAY = '192.0.2.1';
-export const GATEWAY_NAME = 'gw';
 /** Data addresses that come and go. */
 export const POOL = [10, 11, 12, 13, 14, 15].map((last) => `192.0.2.${last}`);
 /** The interfaces at the beginning and at the end, where a schedule has no others. */
-export const NICS: readonly NicSpec[] = [
-  { name: 'net0', side: 'A' },
-  { name: 'net1', side: 'B' },
-  { name: 'net2', side: 'A' },
-];
+export const NICS: readonly NicSpec[] = [...TWO, { name: 'net2', side: 'A' }];
 const NAMES = NICS.map(({ name }) => name);
 const TEST_ADDRESS = '192.0.2.21/24';
 const TEST_ADDRESSES = [TEST_ADDRESS, '192.0.2.22/24', '192.0.2.22/25', '2001:db8::21/64'];

@@ -9,9 +9,10 @@ import { test } from 'node:test';
 import { OperatorError } from '../../../src/base/errors.ts';
 import type { Operation, Task } from '../../../src/base/operation.ts';
 import { Rng } from '../../../src/base/rng.ts';
-import { address, GROUP, SimWorld } from '../../../src/sim/world.ts';
+import { address, GROUP, GROUP_DEFAULTS, type SimWorld } from '../../../src/sim/world.ts';
 import { collectKstats } from '../../../src/stats/kstat.ts';
 import { Checkers } from '../check/checkers.ts';
+import { twoNics } from '../scene.ts';
 
 const WORLDS = 60;
 const OPERATIONS = 24;
@@ -20,17 +21,7 @@ const ALL_END_WITHIN_MS = 30_000;
 
 type Body = (world: SimWorld) => Operation<unknown>;
 
-const GROUP_SPEC = {
-  name: GROUP,
-  interfaces: ['net0'],
-  failureDetectionTimeMs: 1000,
-  failback: true,
-  flapDamping: null,
-  neighbors: 1024,
-  spreading: 'flow' as const,
-  forwarding: true,
-  mtu: 'auto' as const,
-};
+const GROUP_SPEC = { name: GROUP, interfaces: ['net0'], ...GROUP_DEFAULTS };
 
 const BODIES: readonly Body[] = [
   ({ system }) => collectKstats(system.kstats),
@@ -49,15 +40,7 @@ const BODIES: readonly Body[] = [
 
 function worldWithOrder(seed: number): { world: SimWorld; checkers: Checkers; rng: Rng } {
   const rng = new Rng(seed);
-  const world = SimWorld.create({
-    seed,
-    nics: [
-      { name: 'net0', side: 'A' },
-      { name: 'net1', side: 'B' },
-    ],
-    addresses: ['192.0.2.10/24', '192.0.2.11/24'],
-    choose: (readyCount) => rng.below(readyCount),
-  });
+  const world = twoNics({ seed, choose: (readyCount) => rng.below(readyCount) });
   return { world, checkers: new Checkers(world), rng };
 }
 
