@@ -62,43 +62,6 @@ export const HOST = 'host';
 const JUNK_FRAMES = 20;
 const JUNK_BYTES = 128;
 
-/** All kinds of act. */
-export const ACT_KINDS = [
-  'cut',
-  'repair',
-  'remove',
-  'replace',
-  'reset',
-  'add',
-  'plumb',
-  'unplumb',
-  'join',
-  'leave',
-  'plumb-group',
-  'unplumb-group',
-  'set',
-  'rename',
-  'offline',
-  'online',
-  'activate',
-  'set-interface',
-  'add-address',
-  'delete-address',
-  'set-neighbor',
-  'delete-neighbor',
-  'read',
-  'mood',
-  'host',
-  'faults',
-  'part',
-  'unite',
-  'switch-off',
-  'switch-on',
-  'forget-stations',
-  'junk',
-  'move',
-] as const satisfies readonly Kind[];
-
 /** Does one act. Returns the operation that it began, if it began one. */
 export function perform(world: SimWorld, act: Act): Task<unknown> | undefined {
   world.transcript.write('act', describeAct(act));
@@ -136,10 +99,9 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
     const port = world.system.nicOf(nic);
     if (port !== undefined) world.drivers.reset(port);
   }),
-  add: (world, { nic, side }) => {
+  add: alone((world, { nic, side }) => {
     if (!world.nics.has(nic) && world.system.nicOf(nic) !== undefined) world.addDevice(nic, side);
-    return undefined;
-  },
+  }),
   plumb: (world, { spec }) => world.plumbInterface(spec),
   unplumb: (world, { nic }) => world.unplumbInterface(nic),
   join: (world, { group, nic }) =>
@@ -160,81 +122,61 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
     world.spawn(`activate ${nic}`, () => world.system.activateInterface(nic)),
   'set-interface': (world, { nic, changes }) =>
     world.spawn(`set ${nic}`, () => world.system.setInterface(nic, changes)),
-  'add-address': (world, { address }) => {
+  'add-address': alone((world, { address }) => {
     const plain = ipv4Parse(address.split('/')[0] ?? '') ?? 0;
     if (!world.host.station.hasAddress(plain)) world.host.addAddress(address);
-    return undefined;
-  },
-  'delete-address': (world, { address }) => {
-    world.host.deleteAddress(address);
-    return undefined;
-  },
-  'set-neighbor': (world, { dst, lladdr }) => {
-    world.system.setNeighbor(world.groupName, { dst, lladdr, proxy: false });
-    return undefined;
-  },
-  'delete-neighbor': (world, { dst }) => {
-    world.system.deleteNeighbor(world.groupName, dst);
-    return undefined;
-  },
+  }),
+  'delete-address': alone((world, { address }) => world.host.deleteAddress(address)),
+  'set-neighbor': alone((world, { dst, lladdr }) =>
+    world.system.setNeighbor(world.groupName, { dst, lladdr, proxy: false }),
+  ),
+  'delete-neighbor': alone((world, { dst }) => world.system.deleteNeighbor(world.groupName, dst)),
   read: (world, { module, name }) =>
     world.spawn(`read ${module}:0:${name}`, () => readKstat(world.system.kstats, module, name)),
-  mood: (world, { nic, mood }) => {
-    world.drivers.setMood(nic, mood);
-    return undefined;
-  },
-  host: (world, { answerMs, refuses }) => {
-    Object.assign(world.devices, { answerMs, refuses });
-    return undefined;
-  },
-  faults: (world, { cable, end, faults }) => {
-    Object.assign(world.network.cables.get(cable)?.faults[end] ?? {}, faults);
-    return undefined;
-  },
-  part: (world) => {
-    world.network.link.cut();
-    return undefined;
-  },
-  unite: (world) => {
-    world.network.link.repair();
-    return undefined;
-  },
-  'switch-off': (world, { side }) => {
-    world.network.switches[side].turnOff();
-    return undefined;
-  },
-  'switch-on': (world, { side }) => {
-    world.network.switches[side].turnOn();
-    return undefined;
-  },
-  'forget-stations': (world, { side }) => {
-    world.network.switches[side].forgetStations();
-    return undefined;
-  },
-  junk: (world, { at, seed }) => {
+  mood: alone((world, { nic, mood }) => world.drivers.setMood(nic, mood)),
+  host: alone((world, { answerMs, refuses }) =>
+    Object.assign(world.devices, { answerMs, refuses }),
+  ),
+  faults: alone((world, { cable, end, faults }) =>
+    Object.assign(world.network.cables.get(cable)?.faults[end] ?? {}, faults),
+  ),
+  part: alone((world) => world.network.link.cut()),
+  unite: alone((world) => world.network.link.repair()),
+  'switch-off': alone((world, { side }) => world.network.switches[side].turnOff()),
+  'switch-on': alone((world, { side }) => world.network.switches[side].turnOn()),
+  'forget-stations': alone((world, { side }) => world.network.switches[side].forgetStations()),
+  junk: alone((world, { at, seed }) => {
     const rng = new Rng(seed);
     for (let count = 0; count < JUNK_FRAMES; count++) {
       const bytes = new Uint8Array(rng.below(JUNK_BYTES)).map(() => rng.below(256));
       if (at === HOST) world.host.device.deliver(bytes);
       else world.network.cables.get(at)?.transmit('b', bytes);
     }
-    return undefined;
-  },
-  move: (world, { station: name, mac }) => {
+  }),
+  move: alone((world, { station: name, mac }) => {
     const station = world.network.stations.get(name);
-    if (station === undefined) return undefined;
+    if (station === undefined) return;
     station.mac = macParse(mac) ?? station.mac;
     for (const { address } of station.addresses) station.announce(address);
-    return undefined;
-  },
+  }),
 };
 
-/** A deed on a NIC that is there. */
-function atNic(
-  body: (world: SimWorld, nic: string) => void,
-): (world: SimWorld, act: { readonly nic: string }) => undefined {
-  return (world, { nic }) => {
-    if (world.nics.has(nic)) body(world, nic);
+/** All kinds of act. */
+export const ACT_KINDS: readonly string[] = Object.keys(DEEDS);
+
+/** A deed that begins no operation. */
+function alone<What>(
+  body: (world: SimWorld, act: What) => void,
+): (world: SimWorld, act: What) => undefined {
+  return (world, act) => {
+    body(world, act);
     return undefined;
   };
+}
+
+/** A deed on a NIC that is there. */
+function atNic(body: (world: SimWorld, nic: string) => void) {
+  return alone((world, { nic }: { readonly nic: string }) => {
+    if (world.nics.has(nic)) body(world, nic);
+  });
 }
