@@ -10,26 +10,7 @@
  * (docs/law.md row 111).
  */
 
-/**
- * What a link has counted since some origin of its own: 64-bit unsigned, never falling while the
- * link lives.
- */
-export interface LinkCounters {
-  readonly rbytes: bigint;
-  readonly obytes: bigint;
-  readonly ipackets: bigint;
-  readonly opackets: bigint;
-  readonly ierrors: bigint;
-  readonly oerrors: bigint;
-  readonly multircv: bigint;
-  readonly multixmt: bigint;
-  readonly brdcstrcv: bigint;
-  readonly brdcstxmt: bigint;
-}
-
-export type LinkCounterName = keyof LinkCounters;
-
-export const LINK_COUNTER_NAMES: readonly LinkCounterName[] = [
+export const LINK_COUNTER_NAMES = [
   'rbytes',
   'obytes',
   'ipackets',
@@ -40,7 +21,15 @@ export const LINK_COUNTER_NAMES: readonly LinkCounterName[] = [
   'multixmt',
   'brdcstrcv',
   'brdcstxmt',
-];
+] as const;
+
+export type LinkCounterName = (typeof LINK_COUNTER_NAMES)[number];
+
+/**
+ * What a link has counted since some origin of its own: 64-bit unsigned, never falling while the
+ * link lives.
+ */
+export type LinkCounters = Readonly<Record<LinkCounterName, bigint>>;
 
 /** One row of the table: `from` null means that the statistic is not a counter of the link. */
 export interface StatisticDescription {
