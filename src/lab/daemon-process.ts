@@ -8,7 +8,6 @@ import { messageOf } from '../base/errors.ts';
 import { rowsRead } from '../model/fields.ts';
 import type { AddressRow, GroupRow, InterfaceRow, NeighborRow } from '../model/rows.ts';
 import { ROWS } from '../model/rows.ts';
-
 import { getJson } from './api.ts';
 import { type CommandResult, execute } from './command.ts';
 import { GROUP } from './configuration.ts';

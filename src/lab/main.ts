@@ -12,7 +12,6 @@ import { EventHistory } from './live/history.ts';
 import { showLive } from './live/live.ts';
 import { whyNoRawSocket } from './measure/echo-socket.ts';
 import { removeLeftovers } from './owner.ts';
-import { simulate } from './simulated.ts';
 import { Workspace } from './workspace.ts';
 
 const USAGE = `usage: ipmpadm lab run [--once] | up | down
@@ -41,10 +40,9 @@ export async function labMain(argv: readonly string[]): Promise<number> {
   if (verb === 'down') return await lowerLabs(say);
   const ground = await findGround();
   if (verb === 'up') return await leaveUp(ground, say);
-  if (ground.kind === 'none')
-    return await simulate(`no lab can be built here (${ground.why})`, say);
+  if (ground.kind === 'none') return await simulate(`no lab can be built here (${ground.why})`);
   const lacking = verb === 'run' ? await whyNoRawSocket() : undefined;
-  if (lacking !== undefined) return await simulate(lacking, say);
+  if (lacking !== undefined) return await simulate(lacking);
   if (ground.kind === 'user-namespace') return await runInUserNamespace(argv);
   return await own(async (workspace) => {
     for (const name of await removeLeftovers()) say(`removed what a killed run has left: ${name}`);
@@ -52,6 +50,14 @@ export async function labMain(argv: readonly string[]): Promise<number> {
     if (verb === 'keep') return await keep(lab);
     return await runLab(lab, options.includes('--once') || !isOnTerminal());
   });
+}
+
+/** Shows the same in the simulator, and why. Returns the exit status. */
+async function simulate(why: string): Promise<number> {
+  say(`SIMULATED: ${why}; the same in virtual time:`);
+  // The simulator brings the whole system with it: loaded only where it is needed.
+  const { demonstrate: demonstrateSimulated } = await import('../sim/demonstration.ts');
+  return demonstrateSimulated(say) ? 0 : 1;
 }
 
 function isOnTerminal(): boolean {

@@ -116,8 +116,10 @@ class LiveView {
     this.#isAsking = true;
     this.#askAtMs = performance.now() + ASK_MS;
     try {
-      const asking = [this.#askTraffic(), this.#askDaemon()];
-      await Promise.all(asking);
+      const looking = this.#traffic.look().then((state) => {
+        this.#trafficState = state;
+      });
+      await Promise.all([looking, this.#askDaemon()]);
     } catch (error) {
       // No answer: the age of the last one is shown.
       if (!(error instanceof Error)) throw error;
@@ -125,10 +127,6 @@ class LiveView {
       this.#isAsking = false;
       this.#drawAtMs = 0;
     }
-  }
-
-  async #askTraffic(): Promise<void> {
-    this.#trafficState = await this.#traffic.look();
   }
 
   async #askDaemon(): Promise<void> {
@@ -142,8 +140,7 @@ class LiveView {
     ]);
     const { version, uptime_s: uptimeS, groups } = rowRead(STATUS_ROW, status);
     this.#daemon = { version, uptimeS, groups, interfaces, addresses };
-    const kstats = [...groupKstats, ...linkKstats];
-    this.#rates = this.#meter.handleKstats(kstats);
+    this.#rates = this.#meter.handleKstats([...groupKstats, ...linkKstats]);
     this.#answeredAtMs = performance.now();
   }
 

@@ -3,25 +3,49 @@
  *
  * Everything fits. While there is room each group and each NIC has a second line with the cause of
  * its state; then only those that are not well; then none; then lists are cut, with those that
- * are not well first, and end with how many more there are.
+ * are not well first, and end with how many more there are. The help takes the place of all this.
  */
 
 import { shortAge } from './figures.ts';
-import { renderHelp } from './help.ts';
 import { allot, type Section } from './sections.ts';
 import type { LiveState } from './state.ts';
 import { addressSection, eventSection, groupSection, nicSection } from './tables.ts';
 import { cutLine, type Line, type Span, span, spread, trimLine } from './text.ts';
 import { trafficSection } from './traffic-lines.ts';
 
+const HELP: readonly string[] = [
+  '# keys',
+  '  c      cut or repair the cable of a NIC; its number does so at once',
+  '  space  hold the picture, and go on; the lab itself goes on meanwhile',
+  '  q      leave (as Ctrl-C): the daemon puts everything back, the lab is removed',
+  '',
+  '# the lab',
+  '  host ─┬─ eth0 ─── switch A ─┬─ gateway 192.0.2.1',
+  '        └─ eth1 ─── switch B ─┘',
+  '',
+  '# the picture',
+  '  in, out   bytes and packets a second, from the kstats of group and NIC',
+  '  why       the cause of the state; of an event it is in brackets',
+  '  echo, TCP what a user of the host feels: measured from outside the daemon',
+  '',
+  '# from another terminal',
+];
+
 /** The lines of the whole screen: exactly `height`, none longer than `width`. */
 export function renderLive(state: LiveState, width: number, height: number): Line[] {
   const rows = Math.max(0, height - 2);
-  const body = state.screen === 'help' ? renderHelp(state) : tables(state, width, rows);
+  const body = state.screen === 'help' ? help(state) : tables(state, width, rows);
   const lines = [header(state, width), ...body.slice(0, rows)];
   while (lines.length < height - 1) lines.push([]);
   lines.push(footer(state, width));
   return lines.slice(0, height).map((line) => trimLine(cutLine(line, width)));
+}
+
+/** The whole text; what does not fit is cut by the caller. */
+function help({ hints }: LiveState): Line[] {
+  return [...HELP, ...hints.map((hint) => `  ${hint}`)].map((text) => {
+    return text.startsWith('# ') ? [span(` ${text.slice(2)}`, 'bold')] : [span(text)];
+  });
 }
 
 function tables(state: LiveState, width: number, rows: number): Line[] {

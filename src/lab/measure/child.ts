@@ -32,8 +32,7 @@ export function onParentMessage(handle: (message: Message) => void): void {
 
 interface Waiter {
   readonly kind: string;
-  resolve(message: Message): void;
-  reject(error: Error): void;
+  settle(outcome: Message | Error): void;
 }
 
 /** The parent's end of a measuring program. */
@@ -76,23 +75,15 @@ export class MeasuringChild {
     if (found !== undefined) return Promise.resolve(found);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      const end = (): void => {
+      const settle = (outcome: Message | Error): void => {
         clearTimeout(patience);
         this.#waiters.delete(waiter);
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
       };
-      const waiter: Waiter = {
-        kind,
-        resolve: (message) => {
-          end();
-          resolve(message);
-        },
-        reject: (error) => {
-          end();
-          reject(error);
-        },
-      };
-      const silence = new Error(`${this.#title} said no '${kind}' in ${withinMs} ms`);
-      const patience = setTimeout(() => waiter.reject(silence), withinMs);
+      const waiter: Waiter = { kind, settle };
+      const silence = new Error(`${this.#title} sent no '${kind}' in ${withinMs} ms`);
+      const patience = setTimeout(() => settle(silence), withinMs);
       this.#waiters.add(waiter);
     });
   }
@@ -106,17 +97,13 @@ export class MeasuringChild {
       this.#fail(String(message.text));
       return;
     }
-    for (const waiter of this.#waiters) {
-      if (waiter.kind === message.kind) {
-        waiter.resolve(message);
-        return;
-      }
-    }
-    this.#unread.push(message);
+    const waiter = [...this.#waiters].find(({ kind }) => kind === message.kind);
+    if (waiter === undefined) this.#unread.push(message);
+    else waiter.settle(message);
   }
 
   #fail(text: string): void {
     this.#failure ??= new Error(`${this.#title}: ${text}`);
-    for (const waiter of [...this.#waiters]) waiter.reject(this.#failure);
+    for (const waiter of [...this.#waiters]) waiter.settle(this.#failure);
   }
 }
