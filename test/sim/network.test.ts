@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
 import { Agenda } from '../../src/sim/agenda.ts';
 import { Cable, type Plug } from '../../src/sim/lan/cable.ts';
-import { Network } from '../../src/sim/lan/network.ts';
+import { Network, type Side } from '../../src/sim/lan/network.ts';
 import type { Station } from '../../src/sim/lan/station.ts';
 import { Transcript } from '../../src/sim/transcript.ts';
 import { ipv4Parse } from '../../src/wire/addr.ts';
@@ -140,57 +140,50 @@ test('cable: a flipped bit is one bit, and the frame of the sender keeps its own
   equal(cable.counts.a.flipped, 1);
 });
 
-/** Gateway behind A, peer behind B. */
-function twoStations(): { agenda: Agenda; network: Network; gateway: Station; peer: Station } {
+const GATEWAY = ip('192.0.2.1');
+
+/** Gateway behind A, peer behind B; `run` lets time pass, `entry` is what the peer knows of it. */
+function twoStations() {
   const agenda = new Agenda();
   const network = new Network(agenda, new Rng(1));
-  const addresses = (text: string) => [{ address: ip(text), prefixLength: 24 }];
-  const gateway = network.addStation({
-    name: 'gw',
-    mac: 0x020000000001,
-    side: 'A',
-    addresses: addresses('192.0.2.1'),
-  });
-  const peer = network.addStation({
-    name: 'peer',
-    mac: 0x020000000002,
-    side: 'B',
-    addresses: addresses('192.0.2.2'),
-  });
-  return { agenda, network, gateway, peer };
-}
-
-function run(agenda: Agenda, durationMs: number): void {
-  agenda.advance(agenda.nowMs + durationMs);
+  const station = (name: string, side: Side, last: number): Station =>
+    network.addStation({
+      name,
+      mac: 0x020000000000 + last,
+      side,
+      addresses: [{ address: ip(`192.0.2.${last}`), prefixLength: 24 }],
+    });
+  const [gateway, peer] = [station('gw', 'A', 1), station('peer', 'B', 2)];
+  const run = (durationMs: number): void => agenda.advance(agenda.nowMs + durationMs);
+  const entry = () => peer.arp.lookUp(GATEWAY);
+  return { network, gateway, peer, run, entry };
 }
 
 test('stations: resolve, ask and answer over two switches, and the switches learn', () => {
-  const { agenda, network, gateway, peer } = twoStations();
-  const stream = peer.ping(ip('192.0.2.1'), 10);
-  run(agenda, 1000);
+  const { network, gateway, peer, run, entry } = twoStations();
+  const stream = peer.ping(GATEWAY, 10);
+  run(1000);
   stream.stop();
-  run(agenda, 10);
+  run(10);
   const { sent, answered, duplicates } = stream.result();
-  equal(sent, 101);
-  equal(answered, 101);
-  equal(duplicates, 0);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.mac, gateway.mac);
+  deepEqual([sent, answered, duplicates], [101, 101, 0]);
+  equal(entry()?.mac, gateway.mac);
   equal(gateway.arp.lookUp(ip('192.0.2.2'))?.mac, peer.mac);
   equal(network.switches.A.whereIs(peer.mac), network.link);
   equal(network.switches.B.whereIs(peer.mac)?.name, 'peer');
 });
 
 test('switch: a station that is silent for the time of ageing is looked for everywhere', () => {
-  const { agenda, network, peer } = twoStations();
-  const stream = peer.ping(ip('192.0.2.1'), 100);
-  run(agenda, 10);
+  const { network, peer, run } = twoStations();
+  const stream = peer.ping(GATEWAY, 100);
+  run(10);
   stream.stop();
   const { B } = network.switches;
   equal(B.whereIs(peer.mac)?.name, 'peer');
   B.ageingMs = 1000;
-  run(agenda, 900);
+  run(900);
   equal(B.whereIs(peer.mac)?.name, 'peer');
-  run(agenda, 200);
+  run(200);
   equal(B.whereIs(peer.mac), undefined);
   B.ageingMs = 10_000;
   equal(B.whereIs(peer.mac)?.name, 'peer');
@@ -199,60 +192,60 @@ test('switch: a station that is silent for the time of ageing is looked for ever
 });
 
 test('stations: an absent one fails after three tries, and is found when it comes', () => {
-  const { agenda, network, peer } = twoStations();
+  const { network, peer, run, entry } = twoStations();
   network.cables.get('gw')?.cut();
-  const stream = peer.ping(ip('192.0.2.1'), 500);
-  run(agenda, 2900);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'incomplete');
-  run(agenda, 200);
+  const stream = peer.ping(GATEWAY, 500);
+  run(2900);
+  equal(entry()?.state, 'incomplete');
+  run(200);
   network.cables.get('gw')?.repair();
-  run(agenda, 3000);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'reachable');
+  run(3000);
+  equal(entry()?.state, 'reachable');
   ok(stream.result().answered > 0);
   ok(peer.arp.unresolved > 0);
 });
 
 test('stations: an entry ages after 30 s and is confirmed by unicast when it is used', () => {
-  const { agenda, gateway, peer } = twoStations();
-  peer.ping(ip('192.0.2.1'), 1000).stop();
-  const first = peer.ping(ip('192.0.2.1'), 1000);
-  run(agenda, 100);
+  const { gateway, peer, run, entry } = twoStations();
+  peer.ping(GATEWAY, 1000).stop();
+  const first = peer.ping(GATEWAY, 1000);
+  run(100);
   first.stop();
-  run(agenda, 40_000);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'stale');
+  run(40_000);
+  equal(entry()?.state, 'stale');
   const before = gateway.counts.arpRequests;
-  const second = peer.ping(ip('192.0.2.1'), 1000);
-  run(agenda, 10);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'delay');
-  run(agenda, 5000);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.state, 'reachable');
+  const second = peer.ping(GATEWAY, 1000);
+  run(10);
+  equal(entry()?.state, 'delay');
+  run(5000);
+  equal(entry()?.state, 'reachable');
   ok(gateway.counts.arpRequests > before);
   equal(second.result().lost, 0);
 });
 
 test('stations: a new MAC counts when announced, and later without', () => {
-  const { agenda, gateway, peer } = twoStations();
-  peer.ping(ip('192.0.2.1'), 100);
-  run(agenda, 50);
+  const { gateway, peer, run, entry } = twoStations();
+  peer.ping(GATEWAY, 100);
+  run(50);
   gateway.mac = 0x0200000000aa;
-  gateway.announce(ip('192.0.2.1'));
-  run(agenda, 10);
-  equal(peer.arp.lookUp(ip('192.0.2.1'))?.mac, 0x0200000000aa);
+  gateway.announce(GATEWAY);
+  run(10);
+  equal(entry()?.mac, 0x0200000000aa);
   equal(peer.counts.announcements, 1);
 });
 
 test('stations: the gap around a cut is what was missed, and the count agrees', () => {
-  const { agenda, network, peer } = twoStations();
-  const stream = peer.ping(ip('192.0.2.1'), 1);
-  run(agenda, 500);
+  const { network, peer, run } = twoStations();
+  const stream = peer.ping(GATEWAY, 1);
+  run(500);
   stream.mark('cut');
   network.link.silence();
-  run(agenda, 50);
+  run(50);
   network.link.heal();
   stream.mark('after');
-  run(agenda, 500);
+  run(500);
   stream.stop();
-  run(agenda, 10);
+  run(10);
   const [, cut, after] = stream.result().windows;
   equal(cut?.lost, 50);
   ok(after !== undefined && after.longestGapMs > 49 && after.longestGapMs < 52);

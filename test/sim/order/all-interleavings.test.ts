@@ -12,7 +12,7 @@ import { OperatorError } from '../../../src/base/errors.ts';
 import type { Operation, Task } from '../../../src/base/operation.ts';
 import { referenceCounts } from '../../../src/base/reference.ts';
 import { readKstat } from '../../../src/sim/read-kstat.ts';
-import { address, GROUP, SimWorld } from '../../../src/sim/world.ts';
+import { address, GROUP, GROUP_DEFAULTS, SimWorld } from '../../../src/sim/world.ts';
 import type { KstatReading } from '../../../src/stats/kstat.ts';
 import { leftovers } from '../check/leftovers.ts';
 import { type Choose, exploreAll } from './explore.ts';
@@ -43,78 +43,47 @@ interface Scenario {
   readonly isCarried?: boolean;
 }
 
-const readGroup: Actor = {
-  name: 'read group',
-  body: ({ system }) => readKstat(system.kstats, 'ipmp', GROUP),
-  refusals: ['ENOENT'],
-};
-const readLink: Actor = {
-  name: 'read link',
-  body: ({ system }) => readKstat(system.kstats, 'link', 'net0'),
-  refusals: ['ENOENT'],
-};
-const unplumb: Actor = {
-  name: 'unplumb',
-  body: ({ system }) => system.deleteInterface('net0'),
-  refusals: ['EBUSY', 'ENXIO'],
-};
-const leave: Actor = {
-  name: 'leave',
-  body: ({ system }) => system.leaveGroup(GROUP, 'net0'),
-  refusals: ['ENXIO', 'ENOENT'],
-};
-const join: Actor = {
-  name: 'join',
-  body: ({ system }) => system.joinGroup(GROUP, 'spare'),
-  refusals: ['ENOENT', 'ETIMEDOUT', 'EALREADY'],
-};
-/** Another group, made with a member. */
-const plumbOther = (nic: string, refusals: readonly string[]): Actor => ({
-  name: 'plumb other',
-  body: ({ system }) => {
-    const settings = { failureDetectionTimeMs: 1000, failback: true, flapDamping: null };
-    const more = { neighbors: 64, spreading: 'flow', forwarding: true, mtu: 'auto' } as const;
-    return system.createGroup({ name: 'ipmp1', interfaces: [nic], ...settings, ...more });
-  },
+const actor = (name: string, refusals: Actor['refusals'], body: Actor['body']): Actor => ({
+  name,
   refusals,
+  body,
 });
-const deleteGroup: Actor = {
-  name: 'delete group',
-  body: ({ system }) => system.deleteGroup(GROUP),
-  refusals: ['EBUSY', 'ENOENT'],
-};
-const unplumbGroup: Actor = {
-  name: 'unplumb group',
-  *body({ system }) {
-    yield* system.leaveGroup(GROUP, 'net0');
-    yield* system.deleteGroup(GROUP);
-  },
-  refusals: ['ENOENT'],
-};
-const setNeighbor: Actor = {
-  name: 'set neighbour',
-  *body({ system }) {
-    system.setNeighbor(GROUP, { dst: '192.0.2.200', lladdr: '02:00:00:00:03:01', proxy: false });
-    ok(system.describeNeighbors().some(({ state }) => state === 'PERMANENT'));
-  },
-  refusals: ['ENOENT'],
-};
-const setForwarding: Actor = {
-  name: 'forwarding',
-  body: ({ system }) => system.setGroup(GROUP, { forwarding: false }),
-  refusals: ['ENOENT'],
-};
 
-const offline = (nic: string, refusals: readonly string[]): Actor => ({
-  name: `offline ${nic}`,
-  body: ({ system }) => system.offlineInterface(nic),
-  refusals,
+const readGroup = actor('read group', ['ENOENT'], ({ system }) =>
+  readKstat(system.kstats, 'ipmp', GROUP),
+);
+const readLink = actor('read link', ['ENOENT'], ({ system }) =>
+  readKstat(system.kstats, 'link', 'net0'),
+);
+const unplumb = actor('unplumb', ['EBUSY', 'ENXIO'], ({ system }) =>
+  system.deleteInterface('net0'),
+);
+const leave = actor('leave', ['ENXIO', 'ENOENT'], ({ system }) => system.leaveGroup(GROUP, 'net0'));
+const join = actor('join', ['ENOENT', 'ETIMEDOUT', 'EALREADY'], ({ system }) =>
+  system.joinGroup(GROUP, 'spare'),
+);
+/** Another group, made with a member. */
+const plumbOther = (nic: string, refusals: Actor['refusals']): Actor =>
+  actor('plumb other', refusals, ({ system }) =>
+    system.createGroup({ name: 'ipmp1', interfaces: [nic], ...GROUP_DEFAULTS }),
+  );
+const deleteGroup = actor('delete group', ['EBUSY', 'ENOENT'], ({ system }) =>
+  system.deleteGroup(GROUP),
+);
+const unplumbGroup = actor('unplumb group', ['ENOENT'], function* ({ system }) {
+  yield* system.leaveGroup(GROUP, 'net0');
+  yield* system.deleteGroup(GROUP);
 });
-const rename: Actor = {
-  name: 'rename',
-  body: ({ system }) => system.renameGroup(GROUP, 'blue'),
-  refusals: ['ENOENT'],
-};
+const setNeighbor = actor('set neighbour', ['ENOENT'], function* ({ system }) {
+  system.setNeighbor(GROUP, { dst: '192.0.2.200', lladdr: '02:00:00:00:03:01', proxy: false });
+  ok(system.describeNeighbors().some(({ state }) => state === 'PERMANENT'));
+});
+const setForwarding = actor('forwarding', ['ENOENT'], ({ system }) =>
+  system.setGroup(GROUP, { forwarding: false }),
+);
+const offline = (nic: string, refusals: Actor['refusals']): Actor =>
+  actor(`offline ${nic}`, refusals, ({ system }) => system.offlineInterface(nic));
+const rename = actor('rename', ['ENOENT'], ({ system }) => system.renameGroup(GROUP, 'blue'));
 
 const SCENARIOS: readonly Scenario[] = [
   { title: 'kstat read, unplumb', members: ['net0'], actors: [readGroup, unplumb] },
