@@ -50,15 +50,22 @@ class Streams extends EventEmitter {
   }
 }
 
-function screenOn(streams: Streams, onChange = () => undefined as undefined): Screen {
-  return new Screen({
+/** A screen that has entered its terminal; `asked` counts the drawings that it asks for. */
+function entered(width = 80, height = 24) {
+  const streams = new Streams(width, height);
+  const asked = { draws: 0 };
+  const screen = new Screen({
     input: streams as unknown as ReadStream,
     output: streams as unknown as WriteStream,
     hasColour: true,
-    onChange,
+    onChange: () => {
+      asked.draws += 1;
+    },
     onInput: () => undefined,
     onGone: () => undefined,
   });
+  screen.enter();
+  return { streams, screen, asked };
 }
 
 const STATES = [calm(), cut(), crowded(), cut({ screen: 'help' }), calm({ daemon: null })];
@@ -68,9 +75,7 @@ test('after any pictures the terminal shows the last one', () => {
   const pictures = fc.array(fc.nat(STATES.length - 1), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(sizes, pictures, ([width, height], numbers) => {
-      const streams = new Streams(width, height);
-      const screen = screenOn(streams);
-      screen.enter();
+      const { streams, screen } = entered(width, height);
       for (const number of numbers) {
         const lines = renderLive(STATES[number]!, width, height);
         screen.draw(lines);
@@ -83,9 +88,7 @@ test('after any pictures the terminal shows the last one', () => {
 });
 
 test('a picture that has not changed is not written', () => {
-  const streams = new Streams(80, 24);
-  const screen = screenOn(streams);
-  screen.enter();
+  const { streams, screen } = entered();
   screen.draw(renderLive(cut(), 80, 24));
   const before = streams.written;
   screen.draw(renderLive(cut(), 80, 24));
@@ -99,12 +102,10 @@ test('a picture that has not changed is not written', () => {
 });
 
 test('the terminal is as before, and all listeners are removed', () => {
-  const streams = new Streams(80, 24);
   const listeners = (): number[] =>
     ['SIGCONT', 'exit', 'uncaughtExceptionMonitor'].map((name) => process.listenerCount(name));
   const before = listeners();
-  const screen = screenOn(streams);
-  screen.enter();
+  const { streams, screen } = entered();
   const { terminal } = streams;
   deepEqual([terminal.isAlternate, terminal.isCursorShown, streams.isRaw], [true, false, true]);
   screen.leave();
@@ -117,17 +118,11 @@ test('the terminal is as before, and all listeners are removed', () => {
 });
 
 test('another size of the window is drawn at once', () => {
-  const streams = new Streams(80, 24);
-  let changes = 0;
-  const screen = screenOn(streams, () => {
-    changes += 1;
-    return undefined;
-  });
-  screen.enter();
+  const { streams, screen, asked } = entered();
   screen.draw(renderLive(cut(), 80, 24));
   Object.assign(streams, { columns: 120, rows: 40, terminal: new TestTerminal(120, 40) });
   streams.emit('resize');
-  equal(changes, 1);
+  equal(asked.draws, 1);
   const { width, height } = screen.size;
   screen.draw(renderLive(cut(), width, height));
   const expected = renderLive(cut(), 120, 40).map((line) => lineText(line, false));

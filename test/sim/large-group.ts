@@ -166,25 +166,18 @@ export class LargeGroup {
   }
 
   #counted(real: Publication): Publication {
-    const { published } = this;
+    const noted =
+      <What extends unknown[]>(kind: string, publish: (...what: What) => void) =>
+      (...what: What): void => {
+        this.published.push(kind);
+        publish(...what);
+      };
     return {
-      replace: (tables) => {
-        published.push('replace');
-        real.replace(tables);
-      },
-      setActiveMembers: (group, low, high) => {
-        published.push('active');
-        real.setActiveMembers(group, low, high);
-      },
-      setCastMember: (group, nic) => {
-        published.push('cast');
-        real.setCastMember(group, nic);
-      },
-      setPlacement: (slot, nic) => {
-        published.push('placement');
-        real.setPlacement(slot, nic);
-      },
-      takeRedirectUse: (group, from) => real.takeRedirectUse(group, from),
+      replace: noted('replace', real.replace.bind(real)),
+      setActiveMembers: noted('active', real.setActiveMembers.bind(real)),
+      setCastMember: noted('cast', real.setCastMember.bind(real)),
+      setPlacement: noted('placement', real.setPlacement.bind(real)),
+      takeRedirectUse: real.takeRedirectUse.bind(real),
     };
   }
 }
