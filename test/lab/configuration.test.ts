@@ -1,49 +1,29 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { loadConfig } from '../../src/config/load.ts';
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
 import type { Config } from '../../src/config/types.ts';
 import { type ConfigurationOptions, configurationFor } from '../../src/lab/configuration.ts';
 import type { Wiring } from '../../src/lab/topology.ts';
+import { configOf } from '../unit/config/files.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'ipmpd-configuration-'));
-after(() => rmSync(folder, { recursive: true }));
-
-async function load(wiring: Wiring, options: Partial<ConfigurationOptions> = {}): Promise<Config> {
-  const file = join(folder, 'ipmpd.yaml');
+function load(wiring: Wiring, options: Partial<ConfigurationOptions> = {}): Config {
   const network = { members: ['net0', 'net1'], options: { wiring } };
-  writeFileSync(file, configurationFor(network, { socket: '/x/ipmpd.sock', ...options }));
-  const result = await loadConfig(file);
-  ok('config' in result, JSON.stringify(result));
-  return result.config;
+  return configOf(configurationFor(network, { socket: '/x/ipmpd.sock', ...options }));
 }
 
-test('the daemon accepts the configuration of each wiring', async () => {
-  const kinds = [];
-  for (const wiring of ['macvtap', 'bridge', 'tap'] as const) {
-    const { interfaces } = await load(wiring);
-    kinds.push(interfaces.map(({ kind, uplink, bridge }) => [kind, uplink, bridge]));
-  }
+test('the daemon accepts the configuration of each wiring', () => {
+  const wirings = ['macvtap', 'bridge', 'tap'] as const;
+  const kinds = wirings.map((wiring) =>
+    load(wiring).interfaces.map(({ kind, uplink, bridge }) => `${kind} ${uplink} ${bridge}`),
+  );
   deepEqual(kinds, [
-    [
-      ['macvtap', 'eth0', null],
-      ['macvtap', 'eth1', null],
-    ],
-    [
-      ['bridged-tap', null, 'br0'],
-      ['bridged-tap', null, 'br1'],
-    ],
-    [
-      ['tap', null, null],
-      ['tap', null, null],
-    ],
+    ['macvtap eth0 null', 'macvtap eth1 null'],
+    ['bridged-tap null br0', 'bridged-tap null br1'],
+    ['tap null null', 'tap null null'],
   ]);
 });
 
-test('the group has two data addresses and a default route', async () => {
-  const [group] = (await load('macvtap')).groups;
+test('the group has two data addresses and a default route', () => {
+  const [group] = load('macvtap').groups;
   deepEqual(group?.addresses, ['192.0.2.10/24', '192.0.2.11/24']);
   deepEqual(
     group?.routes.map(({ to, via }) => [to, via]),
@@ -51,8 +31,8 @@ test('the group has two data addresses and a default route', async () => {
   );
 });
 
-test('the settings of a test override it', async () => {
-  const config = await load('macvtap', {
+test('the settings of a test override it', () => {
+  const config = load('macvtap', {
     addresses: [],
     group: { 'flap-damping': 'off' },
     interfaces: { net1: { standby: true } },
