@@ -1,7 +1,6 @@
 /**
- * Access to bytes in network order and in the host's, comparison, and hexadecimal text. The
- * callers' gates have checked the length; a read outside the array is a mistake that shows as
- * zero, never as an exception.
+ * Access to bytes in network order and in the host's. The callers' gates have checked the length; a
+ * read outside the array is a mistake that shows as zero, never as an exception.
  */
 
 /** Reads the 16-bit word at `offset`, network byte order. */
@@ -70,39 +69,4 @@ export function writeHostU16(bytes: Uint8Array, offset: number, value: number): 
 export function writeHostU32(bytes: Uint8Array, offset: number, value: number): void {
   writeHostU16(bytes, offset, IS_LITTLE_ENDIAN ? value : value >>> 16);
   writeHostU16(bytes, offset + 2, IS_LITTLE_ENDIAN ? value >>> 16 : value);
-}
-
-/** True if both arrays have the same length and the same bytes. */
-export function bytesEqual(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  for (let i = 0; i < left.length; i++) {
-    if (left[i] !== right[i]) return false;
-  }
-  return true;
-}
-
-const HEX_DIGITS = '0123456789abcdef';
-
-/** Lower-case hexadecimal text of `bytes`, with `separator` between the bytes. */
-export function hexFormat(bytes: Uint8Array, separator = ''): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i++) {
-    if (i > 0) text += separator;
-    text += HEX_DIGITS[bytes[i]! >> 4]! + HEX_DIGITS[bytes[i]! & 15]!;
-  }
-  return text;
-}
-
-/**
- * The bytes written in `text` as pairs of hexadecimal digits; white space and colons may separate
- * the pairs. Undefined if the text has anything else.
- */
-export function hexParse(text: string): Uint8Array | undefined {
-  if (!/^[\s:]*(?:[0-9a-f]{2}[\s:]*)*$/i.test(text)) return undefined;
-  const digits = text.replace(/[\s:]/g, '');
-  const bytes = new Uint8Array(digits.length / 2);
-  for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
-  }
-  return bytes;
 }

@@ -239,11 +239,6 @@ function waits(result: unknown): boolean {
   return typeof candidate.next === 'function' && typeof candidate.throw === 'function';
 }
 
-/** Asserts at a boundary that `region` is not open; `boundary` names what is about to happen. */
-export function assertNoRegion(region: Region, boundary: string): void {
-  if (region.isOpen) reportViolation('boundary', `${boundary} with ${region.name} held`);
-}
-
 /** Asserts at a boundary that this thread is in no region at all. */
 export function assertNoOpenRegion(boundary: string): void {
   const open = openRegions[0];

@@ -273,17 +273,6 @@ export function* suspend<T>(wait: Wait): Operation<T> {
   return (yield wait) as T;
 }
 
-/** Waits until the scheduler's clock reaches `atMs`. */
-export function* sleepUntil(atMs: number): Operation<void> {
-  yield {
-    label: 'sleep',
-    begin: (waker) => {
-      if (atMs <= waker.scheduler.nowMs) waker.resolve(undefined);
-      else waker.expireAt(atMs, () => waker.resolve(undefined));
-    },
-  };
-}
-
 /** Waits for `durationMs` of the scheduler's time. */
 export function* sleepFor(durationMs: number): Operation<void> {
   yield {

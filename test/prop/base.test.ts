@@ -1,9 +1,8 @@
 /** Properties of base/: deadlines against a sorted list, locks under any interleaving. */
 
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hexFormat, hexParse } from '../../src/base/bytes.ts';
 import { type Deadline, DeadlineQueue } from '../../src/base/deadline.ts';
 import { acquire, WaitLock } from '../../src/base/lock.ts';
 import { allOf, type Operation, Scheduler, sleepFor } from '../../src/base/operation.ts';
@@ -36,15 +35,6 @@ test('a deadline queue behaves like a list sorted by time and coming', () => {
         equal(queue.size, model.length);
         equal(queue.nextAtMs(), Math.min(Number.POSITIVE_INFINITY, ...model.map((e) => e.at)));
       }
-    }),
-  );
-});
-
-test('hexadecimal text carries any bytes there and back', () => {
-  fc.assert(
-    fc.property(fc.uint8Array(), (bytes) => {
-      deepEqual(hexParse(hexFormat(bytes)), bytes);
-      deepEqual(hexParse(hexFormat(bytes, ':')), bytes);
     }),
   );
 });

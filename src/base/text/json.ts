@@ -108,12 +108,12 @@ const TOKENS = [
 
 const TOKEN = new RegExp(`[ \\t\\n\\r]*(?:${TOKENS.map((kind) => kind.source).join('|')})`, 'y');
 
-/** Recursive descent over the tokens of one text. */
 /** The text of a string token. */
 function textOf(token: string): string {
   return JSON.parse(token);
 }
 
+/** Recursive descent over the tokens of one text. */
 class Reader {
   readonly #text: string;
   #place = 0;

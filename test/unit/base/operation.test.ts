@@ -11,7 +11,6 @@ import {
   Scheduler,
   type Settle,
   sleepFor,
-  sleepUntil,
 } from '../../../src/base/operation.ts';
 
 /** Jumps from deadline to deadline until nothing waits for time any more. */
@@ -39,9 +38,9 @@ test('a task begins in the next run and ends with its value', () => {
 test('sleeping tasks wake in the order of their deadlines, then of their coming', () => {
   const scheduler = new Scheduler();
   const order: string[] = [];
-  const sleeper = (name: string, atMs: number) =>
+  const sleeper = (name: string, durationMs: number) =>
     scheduler.spawn(name, function* () {
-      yield* sleepUntil(atMs);
+      yield* sleepFor(durationMs);
       order.push(`${name}@${scheduler.nowMs}`);
     });
   sleeper('late', 30);
@@ -288,7 +287,7 @@ test('the choice of the next ready task decides the interleaving', () => {
     for (const name of ['a', 'b', 'c']) {
       scheduler.spawn(name, function* () {
         order += name;
-        yield* sleepUntil(0);
+        yield { label: 'pass', begin: (waker) => waker.resolve(undefined) };
         order += name;
       });
     }

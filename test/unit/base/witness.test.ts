@@ -4,13 +4,12 @@ import { AssertionError, deepEqual, equal, match, ok, throws } from 'node:assert
 import { test } from 'node:test';
 import { InvariantError } from '../../../src/base/assert.ts';
 import { OperatorError } from '../../../src/base/errors.ts';
-import { acquire, assertNoRegion, Region, WaitLock } from '../../../src/base/lock.ts';
+import { acquire, assertNoOpenRegion, Region, WaitLock } from '../../../src/base/lock.ts';
 import {
   allOf,
   type Operation,
   Scheduler,
   sleepFor,
-  sleepUntil,
   type Task,
 } from '../../../src/base/operation.ts';
 import { References, referenceCounts } from '../../../src/base/reference.ts';
@@ -96,7 +95,7 @@ const MISTAKES: Readonly<Record<ViolationKind, () => void>> = {
   },
   boundary: () => {
     const region = new Region('the global ill lock');
-    region.write(() => assertNoRegion(region, 'driver call'));
+    region.write(() => assertNoOpenRegion('driver call'));
   },
   blocking: () => {
     beginServing();
@@ -194,7 +193,7 @@ test('two tasks that wait for each other: the second is refused, the first goes 
     tasks = run(
       function* reader() {
         using _held = references.hold('reader');
-        yield* sleepUntil(20);
+        yield* sleepFor(20);
         using _own = yield* acquire(kstat);
       },
       function* unplumb() {
@@ -232,7 +231,7 @@ test('a circle of three, through a lock, references and a part', () => {
         using _own = yield* acquire(ipsq);
         yield* allOf([
           (function* part(): Operation<void> {
-            yield* sleepUntil(10);
+            yield* sleepFor(10);
             using _kstat = yield* acquire(kstat);
           })(),
         ]);
@@ -244,7 +243,7 @@ test('a circle of three, through a lock, references and a part', () => {
       },
       function* holder() {
         using _held = references.hold('holder');
-        yield* sleepUntil(20);
+        yield* sleepFor(20);
         using _wanted = yield* acquire(ipsq);
       },
     );

@@ -2,12 +2,12 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { hexFormat } from '../../../src/base/bytes.ts';
 import { ECHO_RATE } from '../../../src/ip/icmp.ts';
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../../../src/wire/addr.ts';
 import { ETHERTYPE_IPV4, ethernetEmit } from '../../../src/wire/ethernet.ts';
 import { icmpEmit } from '../../../src/wire/icmp.ts';
 import { ipv4FillChecksum, ipv4HeaderEmit } from '../../../src/wire/ipv4.ts';
+import { hexFormat } from '../../tools/hex.ts';
 import { DATA, GATEWAY, GATEWAY_MAC, GROUP_MAC, ip, mac, TEST, World } from './harness.ts';
 
 const NET1 = mac('02:00:00:00:00:02');

@@ -5,7 +5,6 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { hexFormat, hexParse } from '../../../src/base/bytes.ts';
 import { ipv4IsUnicast, ipv4Parse, MAC_BROADCAST, macParse } from '../../../src/wire/addr.ts';
 import {
   ARP_LENGTH,
@@ -65,13 +64,13 @@ import {
   udpParse,
   udpVerifyChecksum,
 } from '../../../src/wire/udp.ts';
+import { hexFormat, hexParse } from '../../tools/hex.ts';
 
-const bytes = (hex: string): Uint8Array => hexParse(hex)!;
 const blank = (length: number): Uint8Array => new Uint8Array(length).fill(0xa5);
 const mac = (text: string): number => macParse(text)!;
 const ip = (text: string): number => ipv4Parse(text)!;
 
-const ARP_GOLDEN = bytes(`
+const ARP_GOLDEN = hexParse(`
   ffffffffffff 020000000001 0806
   0001 0800 06 04 0001  020000000001 c000020a  000000000000 c0000201`);
 
@@ -137,7 +136,7 @@ test('arp: probes and announcements are distinguished from questions', () => {
   deepEqual(rows.map(arpIsAnnouncement), [false, false, true, true]);
 });
 
-const IPV4_GOLDEN = bytes(`
+const IPV4_GOLDEN = hexParse(`
   45000020 1c464000 4001 9a8b c000020a c0000201
   0800 6c50 1234 0001 7878 0102`);
 
@@ -176,7 +175,7 @@ test('ipv4: the gate at its limits', () => {
   ];
   for (const [start, length, isValid] of rows) {
     const datagram = blank(24);
-    datagram.set(bytes(start));
+    datagram.set(hexParse(start));
     equal(ipv4IsValid(datagram, 0, length), isValid, `${start} ${length}`);
   }
   equal(ipv4IsValid(IPV4_GOLDEN, 1, IPV4_GOLDEN.length), false);
@@ -201,7 +200,7 @@ test('ipv4: options survive, and are judged in any order', () => {
   ];
   for (const [options, kind] of rows) {
     const header = blank(60);
-    const values = { ...IPV4_VALUES, options: bytes(options) };
+    const values = { ...IPV4_VALUES, options: hexParse(options) };
     ipv4HeaderEmit(header, 0, values);
     deepEqual(ipv4HeaderParse(header, 0), values);
     equal(ipv4HeaderLength(header, 0), 20 + values.options.length);
@@ -254,7 +253,7 @@ test('icmp: golden echo, there and back, with its checksum', () => {
     code: 0,
     identifier: 0x1234,
     sequence: 1,
-    data: bytes('78780102'),
+    data: hexParse('78780102'),
   };
   deepEqual(icmpParse(IPV4_GOLDEN, 20, 12), values);
   const message = blank(14);
@@ -268,8 +267,8 @@ test('icmp: golden echo, there and back, with its checksum', () => {
 });
 
 test('udp: golden datagram, there and back, with the checksum over the pseudo-header', () => {
-  const golden = bytes('0035 c000 000b f733 616263');
-  const values = { sourcePort: 53, destinationPort: 49152, data: bytes('616263') };
+  const golden = hexParse('0035 c000 000b f733 616263');
+  const values = { sourcePort: 53, destinationPort: 49152, data: hexParse('616263') };
   const [source, destination] = [ip('192.0.2.10'), ip('192.0.2.1')];
   deepEqual(udpParse(golden, 0), values);
   const datagram = blank(13);
@@ -280,25 +279,25 @@ test('udp: golden datagram, there and back, with the checksum over the pseudo-he
   equal(udpVerifyChecksum(golden, 0, source, destination + 1), false);
   equal(udpIsValid(golden, 0, 11), true);
   equal(udpIsValid(golden, 0, 10), false);
-  equal(udpIsValid(bytes('0035 c000 0007 0000'), 0, 8), false);
+  equal(udpIsValid(hexParse('0035 c000 0007 0000'), 0, 8), false);
 });
 
 test('udp: no checksum is accepted, and a sum of zero is written as 0xffff', () => {
   const datagram = blank(10);
-  udpEmit(datagram, 0, { sourcePort: 1, destinationPort: 2, data: bytes('0000') });
+  udpEmit(datagram, 0, { sourcePort: 1, destinationPort: 2, data: hexParse('0000') });
   equal(udpChecksum(datagram, 0), 0);
   equal(udpVerifyChecksum(datagram, 0, 3, 4), true);
   const sum = 17 + 10 + 1 + 2 + 10;
-  udpEmit(datagram, 0, { sourcePort: 1, destinationPort: 2, data: bytes('0000') });
+  udpEmit(datagram, 0, { sourcePort: 1, destinationPort: 2, data: hexParse('0000') });
   udpFillChecksum(datagram, 0, 0, 0xffff - sum);
   equal(udpChecksum(datagram, 0), 0xffff);
 });
 
 test('dhcp: a client request, its flag set and nothing else changed', () => {
   const message = new Uint8Array(244);
-  message.set(bytes('01010600 12345678 0003 0001 00000000'));
-  message.set(bytes('020000000009'), 28);
-  message.set(bytes('63825363 350101ff'), 236);
+  message.set(hexParse('01010600 12345678 0003 0001 00000000'));
+  message.set(hexParse('020000000009'), 28);
+  message.set(hexParse('63825363 350101ff'), 236);
   equal(dhcpIsClientRequest(message, 0, 244), true);
   equal(dhcpClientMac(message, 0), mac('02:00:00:00:00:09'));
   equal(dhcpClientAddress(message, 0), 0);

@@ -3,7 +3,6 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hexFormat, hexParse } from '../../../../src/base/bytes.ts';
 import { ringsOf } from '../../../../src/host/kernel/bell.ts';
 import {
   linkDelete,
@@ -49,11 +48,12 @@ import {
   routeParse,
   routeTableDump,
 } from '../../../../src/host/kernel/route-message.ts';
+import { hexFormat, hexParse } from '../../../tools/hex.ts';
 import { defaultRoute } from '../port/link-record.ts';
 
 /** The bytes below are little-endian, as every machine that runs the tests. */
 function bytes(text: string): Buffer {
-  return Buffer.from(hexParse(text) ?? []);
+  return Buffer.from(hexParse(text));
 }
 
 /** Type, flags beside NLM_F_REQUEST, and body. */

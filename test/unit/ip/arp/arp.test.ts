@@ -2,10 +2,10 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { hexFormat } from '../../../../src/base/bytes.ts';
 import { Ipif } from '../../../../src/ip/object/ipif.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../../src/wire/arp.ts';
+import { hexFormat } from '../../../tools/hex.ts';
 import {
   columns,
   DATA,

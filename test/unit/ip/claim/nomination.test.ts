@@ -2,12 +2,12 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { hexFormat } from '../../../../src/base/bytes.ts';
 import { ANNOUNCE_AT_MS } from '../../../../src/ip/claim/dad.ts';
 import { BROADCASTS_A_MS } from '../../../../src/ip/claim/pace.ts';
 import { NOTICE_NEIGHBORS, NOTICES_MAX } from '../../../../src/ip/neighbor/notices.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
+import { hexFormat } from '../../../tools/hex.ts';
 import {
   DATA,
   GATEWAY,
