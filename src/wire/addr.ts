@@ -34,9 +34,6 @@ const TWO_TO_40 = 2 ** 40;
 /** First byte of a MAC: the frame is for a group of stations. */
 const GROUP_BIT = 0x01;
 
-/** First byte of a MAC: the address was given by an administrator, not by a maker. */
-const LOCAL_BIT = 0x02;
-
 /** The MAC at `offset`. */
 export function macRead(bytes: Uint8Array, offset: number): Mac {
   return readU16(bytes, offset) * TWO_TO_32 + readU32(bytes, offset + 2);
@@ -65,11 +62,6 @@ export function macParse(text: string): Mac | undefined {
 /** True for multicast and broadcast addresses. */
 export function macIsGroup(mac: Mac): boolean {
   return (Math.floor(mac / TWO_TO_40) & GROUP_BIT) !== 0;
-}
-
-/** True for locally administered addresses. */
-export function macIsLocal(mac: Mac): boolean {
-  return (Math.floor(mac / TWO_TO_40) & LOCAL_BIT) !== 0;
 }
 
 /** The IPv4 address at `offset`. */

@@ -21,9 +21,6 @@ const TYPE = SOURCE + MAC_LENGTH;
 /** Bytes before the payload. */
 export const ETHERNET_HEADER_LENGTH = TYPE + 2;
 
-/** Least value of the type field that is a type and not a length (802.3). */
-export const ETHERTYPE_MIN = 0x0600;
-
 export const ETHERTYPE_IPV4 = 0x0800;
 export const ETHERTYPE_ARP = 0x0806;
 export const ETHERTYPE_VLAN = 0x8100;
@@ -52,7 +49,7 @@ export function ethernetSource(bytes: Uint8Array, offset: number): Mac {
   return macRead(bytes, offset + SOURCE);
 }
 
-/** The ethertype; below ETHERTYPE_MIN it is a length. */
+/** The ethertype; below 0x0600 it is a length (802.3). */
 export function ethernetType(bytes: Uint8Array, offset: number): number {
   return readU16(bytes, offset + TYPE);
 }

@@ -52,10 +52,6 @@ export function icmpCode(bytes: Uint8Array, offset: number): number {
   return bytes[offset + CODE]!;
 }
 
-export function icmpChecksum(bytes: Uint8Array, offset: number): number {
-  return readU16(bytes, offset + CHECKSUM);
-}
-
 export function icmpIdentifier(bytes: Uint8Array, offset: number): number {
   return readU16(bytes, offset + IDENTIFIER);
 }

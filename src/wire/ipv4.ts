@@ -40,9 +40,6 @@ const OPTIONS = DESTINATION + IPV4_ADDRESS_LENGTH;
 /** Bytes of a header without options. */
 export const IPV4_HEADER_LENGTH_MIN = OPTIONS;
 
-/** Bytes of the longest header. */
-export const IPV4_HEADER_LENGTH_MAX = 60;
-
 export const IPV4_PROTOCOL_ICMP = 1;
 export const IPV4_PROTOCOL_IGMP = 2;
 export const IPV4_PROTOCOL_TCP = 6;
@@ -125,10 +122,6 @@ export function ipv4TimeToLive(bytes: Uint8Array, offset: number): number {
 
 export function ipv4Protocol(bytes: Uint8Array, offset: number): number {
   return bytes[offset + PROTOCOL]!;
-}
-
-export function ipv4Checksum(bytes: Uint8Array, offset: number): number {
-  return readU16(bytes, offset + CHECKSUM);
 }
 
 export function ipv4Source(bytes: Uint8Array, offset: number): Ipv4 {

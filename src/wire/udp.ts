@@ -12,7 +12,7 @@
 
 import { readU16, writeU16 } from '../base/bytes.ts';
 import type { Ipv4 } from './addr.ts';
-import { checksumAdd, checksumComplement, checksumFold, checksumPseudoHeader } from './checksum.ts';
+import { checksumAdd, checksumFold, checksumPseudoHeader } from './checksum.ts';
 import { IPV4_PROTOCOL_UDP } from './ipv4.ts';
 
 // From RFC 768.
@@ -26,13 +26,6 @@ export const UDP_CHECKSUM_OFFSET = LENGTH + 2;
 
 /** Bytes before the data. */
 export const UDP_HEADER_LENGTH = UDP_CHECKSUM_OFFSET + 2;
-
-/** A datagram in values. */
-export interface UdpDatagram {
-  sourcePort: number;
-  destinationPort: number;
-  data: Uint8Array;
-}
 
 /** True if a whole datagram lies within `length` bytes from `offset`. */
 export function udpIsValid(bytes: Uint8Array, offset: number, length: number): boolean {
@@ -62,17 +55,6 @@ export function udpSetChecksum(bytes: Uint8Array, offset: number, checksum: numb
   writeU16(bytes, offset + UDP_CHECKSUM_OFFSET, checksum);
 }
 
-function sumWithPseudoHeader(
-  bytes: Uint8Array,
-  offset: number,
-  source: Ipv4,
-  destination: Ipv4,
-): number {
-  const length = udpLength(bytes, offset);
-  const start = checksumPseudoHeader(source, destination, IPV4_PROTOCOL_UDP, length);
-  return checksumAdd(start, bytes, offset, length);
-}
-
 /** True if the checksum is right, or if the sender computed none. */
 export function udpVerifyChecksum(
   bytes: Uint8Array,
@@ -81,35 +63,7 @@ export function udpVerifyChecksum(
   destination: Ipv4,
 ): boolean {
   if (udpChecksum(bytes, offset) === 0) return true;
-  return checksumFold(sumWithPseudoHeader(bytes, offset, source, destination)) === 0xffff;
-}
-
-/** Computes and writes the checksum; a sum of zero is written as 0xffff. */
-export function udpFillChecksum(
-  bytes: Uint8Array,
-  offset: number,
-  source: Ipv4,
-  destination: Ipv4,
-): void {
-  udpSetChecksum(bytes, offset, 0);
-  const checksum = checksumComplement(sumWithPseudoHeader(bytes, offset, source, destination));
-  udpSetChecksum(bytes, offset, checksum === 0 ? 0xffff : checksum);
-}
-
-/** The datagram as a record; the data are copied. It must be valid. */
-export function udpParse(bytes: Uint8Array, offset: number): UdpDatagram {
-  return {
-    sourcePort: udpSourcePort(bytes, offset),
-    destinationPort: udpDestinationPort(bytes, offset),
-    data: bytes.slice(offset + UDP_HEADER_LENGTH, offset + udpLength(bytes, offset)),
-  };
-}
-
-/** Writes header and data at `offset`, with checksum 0 until `udpFillChecksum`. */
-export function udpEmit(bytes: Uint8Array, offset: number, datagram: UdpDatagram): void {
-  writeU16(bytes, offset + SOURCE_PORT, datagram.sourcePort);
-  writeU16(bytes, offset + DESTINATION_PORT, datagram.destinationPort);
-  writeU16(bytes, offset + LENGTH, UDP_HEADER_LENGTH + datagram.data.length);
-  udpSetChecksum(bytes, offset, 0);
-  bytes.set(datagram.data, offset + UDP_HEADER_LENGTH);
+  const length = udpLength(bytes, offset);
+  const start = checksumPseudoHeader(source, destination, IPV4_PROTOCOL_UDP, length);
+  return checksumFold(checksumAdd(start, bytes, offset, length)) === 0xffff;
 }

@@ -11,11 +11,9 @@ import { address } from '../../src/sim/world.ts';
 import { collectKstats } from '../../src/stats/kstat.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
-import { ETHERTYPE_IPV4, ethernetEmit } from '../../src/wire/ethernet.ts';
-import { ICMP_ECHO_REQUEST, icmpEmit } from '../../src/wire/icmp.ts';
-import { ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
-import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
+import { ICMP_ECHO_REQUEST } from '../../src/wire/icmp.ts';
 import { lawBreaches, statisticOf } from '../tools/conservation.ts';
+import { type Ends, icmpMessage, ipv4Frame, udpDatagram } from '../tools/frames.ts';
 import { addDaemonKstats, GATEWAY, GATEWAY_MAC, lostOf, scene, TESTED } from './scene.ts';
 
 const FRAMES = 40_000;
@@ -44,37 +42,28 @@ function arp({ rng, macs }: Cast): Uint8Array {
   });
 }
 
-function datagram({ rng, macs }: Cast, protocol: number, payload: Uint8Array): Uint8Array {
+function datagram(
+  { rng, macs }: Cast,
+  protocol: number,
+  payload: (ends: Ends) => Uint8Array,
+): Uint8Array {
   const [source, destination] = [pick(rng, [...OURS, ...THEIRS]), pick(rng, [...OURS, ...THEIRS])];
-  const options = new Uint8Array(4 * rng.below(3)).map(() => rng.below(256));
-  const headerLength = 20 + options.length;
-  const frame = new Uint8Array(14 + headerLength + payload.length);
-  ethernetEmit(frame, 0, {
-    destination: pick(rng, macs),
-    source: pick(rng, macs),
-    type: ETHERTYPE_IPV4,
-  });
-  ipv4HeaderEmit(frame, 14, {
-    typeOfService: 0,
-    totalLength: headerLength + payload.length,
+  const fields = {
+    options: new Uint8Array(4 * rng.below(3)).map(() => rng.below(256)),
+    destinationMac: pick(rng, macs),
+    sourceMac: pick(rng, macs),
     identification: rng.below(65536),
     fragment: pick(rng, [0, 0, 0, 0x2000, rng.below(65536)]),
     timeToLive: rng.below(256),
-    protocol,
-    source,
-    destination,
-    options,
-  });
-  frame.set(payload, 14 + headerLength);
-  if (protocol === 17) udpFillChecksum(frame, 14 + headerLength, source, destination);
-  return frame;
+  };
+  const ends = { source, destination };
+  return ipv4Frame({ ...fields, ...ends, protocol }, payload(ends));
 }
 
 function echo(cast: Cast): Uint8Array {
-  const payload = new Uint8Array(8 + 24);
   const type = pick(cast.rng, [ICMP_ECHO_REQUEST, 0, 5, cast.rng.below(256)]);
-  icmpEmit(payload, 0, { type, code: 0, identifier: 1, sequence: 1, data: new Uint8Array(24) });
-  return datagram(cast, 1, payload);
+  const data = new Uint8Array(24);
+  return datagram(cast, 1, () => icmpMessage({ type, code: 0, identifier: 1, sequence: 1, data }));
 }
 
 function udp(cast: Cast): Uint8Array {
@@ -84,10 +73,8 @@ function udp(cast: Cast): Uint8Array {
     data.set([1, 1, 6, 0]);
     data.set([0x63, 0x82, 0x53, 0x63], 236);
   }
-  const payload = new Uint8Array(UDP_HEADER_LENGTH + data.length);
-  const [sourcePort, destinationPort] = isDhcp ? [68, 67] : [53, 9999];
-  udpEmit(payload, 0, { sourcePort, destinationPort, data });
-  return datagram(cast, 17, payload);
+  const [from, to] = isDhcp ? [68, 67] : [53, 9999];
+  return datagram(cast, 17, (ends) => udpDatagram(from, to, data, ends));
 }
 
 function noise({ rng }: Cast): Uint8Array {

@@ -8,16 +8,8 @@ import type { Station } from '../../src/sim/lan/station.ts';
 import { address, type SimWorld } from '../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsValid, arpParse } from '../../src/wire/arp.ts';
-import {
-  ETHERNET_HEADER_LENGTH,
-  ETHERTYPE_ARP,
-  ETHERTYPE_IPV4,
-  ethernetEmit,
-  ethernetSource,
-  ethernetType,
-} from '../../src/wire/ethernet.ts';
-import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_UDP, ipv4HeaderEmit } from '../../src/wire/ipv4.ts';
-import { UDP_HEADER_LENGTH, udpEmit, udpFillChecksum } from '../../src/wire/udp.ts';
+import { ETHERTYPE_ARP, ethernetSource, ethernetType } from '../../src/wire/ethernet.ts';
+import { ipv4Frame, udpDatagram } from '../tools/frames.ts';
 import { GATEWAY, lostOf, scene as sceneOf, TESTED } from './scene.ts';
 
 const FIRST = '192.0.2.10';
@@ -30,14 +22,6 @@ function request(gateway: Station, sender: string, target: string): void {
   const senderAddress = address(sender);
   const packet = { operation: ARP_REQUEST, senderMac, senderAddress, targetMac: 0 };
   gateway.send(arpFrame(MAC_BROADCAST, senderMac, { ...packet, targetAddress: address(target) }));
-}
-
-/** A UDP datagram of four bytes, without checksum. */
-function datagram(port: number): Uint8Array {
-  const payload = new Uint8Array(UDP_HEADER_LENGTH + 4);
-  const ports = { sourcePort: port, destinationPort: port };
-  udpEmit(payload, 0, { ...ports, data: new Uint8Array(4) });
-  return payload;
 }
 
 const neighborOf = (world: SimWorld, text: string) =>
@@ -147,21 +131,15 @@ test('a host that never learns a new MAC is served as long as it sends, not long
   gateway.mac = 0x0200000000aa;
   gateway.announce(address(GATEWAY));
   world.runFor(2 * YIELD_MS);
-  const payload = datagram(9);
-  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH_MIN + payload.length);
-  ethernetEmit(frame, 0, { destination: formerMac, source: station.mac, type: ETHERTYPE_IPV4 });
-  ipv4HeaderEmit(frame, ETHERNET_HEADER_LENGTH, {
-    typeOfService: 0,
-    totalLength: frame.length - ETHERNET_HEADER_LENGTH,
-    identification: 1,
-    fragment: 0,
-    timeToLive: 64,
-    protocol: IPV4_PROTOCOL_UDP,
-    source: address(FIRST),
-    destination: address(GATEWAY),
-    options: new Uint8Array(0),
-  });
-  frame.set(payload, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH_MIN);
+  const frame = ipv4Frame(
+    {
+      destinationMac: formerMac,
+      sourceMac: station.mac,
+      source: address(FIRST),
+      destination: address(GATEWAY),
+    },
+    udpDatagram(7, 9, new Uint8Array(4)),
+  );
   let received = 0;
   gateway.onDatagram = () => received++;
   const arrives = (): boolean => {
@@ -235,9 +213,9 @@ test('broadcast and multicast come exactly once, before and after a failover', (
   const expectOnce = (from: Station, source: string): void => {
     seen = [];
     for (const target of targets) {
-      const payload = datagram(5353);
-      udpFillChecksum(payload, 0, address(source), target);
-      from.sendDatagram(address(source), target, 17, payload);
+      const ends = { source: address(source), destination: target };
+      const payload = udpDatagram(5353, 5353, new Uint8Array(4), ends);
+      from.sendDatagram(ends.source, target, 17, payload);
     }
     world.runFor(50);
     deepEqual(seen, targets);

@@ -1,5 +1,6 @@
 /** A datapath in memory for tests: two groups, five NICs, ports that are lists of frames. */
 
+import { writeU16 } from '../../../src/base/bytes.ts';
 import { CounterReader } from '../../../src/datapath/counters.ts';
 import { Forwarder, type PuntSink } from '../../../src/datapath/forwarder.ts';
 import type { AddressRecord, ForwardingTables } from '../../../src/datapath/tables/fib.ts';
@@ -10,12 +11,8 @@ import type { Spreading } from '../../../src/model/states.ts';
 import { MemoryPort } from '../../../src/sim/memory-port.ts';
 import { type Ipv4, ipv4Parse, type Mac, macParse } from '../../../src/wire/addr.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetEmit } from '../../../src/wire/ethernet.ts';
-import {
-  IPV4_PROTOCOL_UDP,
-  ipv4FillChecksum,
-  ipv4HeaderEmit,
-  ipv4HeaderParse,
-} from '../../../src/wire/ipv4.ts';
+import { IPV4_PROTOCOL_UDP } from '../../../src/wire/ipv4.ts';
+import { ipv4Frame as ipv4FrameOf } from '../../tools/frames.ts';
 
 /** Ports of the devices of the first group and of the second. */
 export const HOST = GROUP_PORT_BASE;
@@ -165,30 +162,20 @@ export interface FrameOptions {
 /** An Ethernet frame with an IPv4 datagram, from a peer on the wire to 192.0.2.10 by default. */
 export function ipv4Frame(options: FrameOptions = {}): Uint8Array {
   const payload = options.payload ?? Uint8Array.of(0x30, 0x39, 0, 7, 0, 12, 0, 0, 1, 2, 3, 4);
-  const ipOptions = options.options ?? new Uint8Array(0);
-  const totalLength = 20 + ipOptions.length + payload.length;
-  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + totalLength);
   const { destination = NIC_MACS[0]!, source = PEER, type = 0x0800 } = options;
-  ethernetEmit(frame, 0, { destination, source, type });
-  // A header of zeros, parsed, has every field that the emitter needs.
-  const header = ipv4HeaderParse(
-    Uint8Array.from({ length: 20 }, (_, i) => (i === 0 ? 0x45 : 0)),
-    0,
+  const frame = ipv4FrameOf(
+    {
+      destinationMac: destination,
+      sourceMac: source,
+      source: ip(options.from ?? '192.0.2.1'),
+      destination: ip(options.to ?? '192.0.2.10'),
+      protocol: options.protocol ?? IPV4_PROTOCOL_UDP,
+      fragment: options.fragment ?? 0,
+      options: options.options ?? new Uint8Array(0),
+    },
+    payload,
   );
-  const filled = {
-    ...header,
-    totalLength,
-    timeToLive: 64,
-    protocol: options.protocol ?? IPV4_PROTOCOL_UDP,
-    source: ip(options.from ?? '192.0.2.1'),
-    destination: ip(options.to ?? '192.0.2.10'),
-    options: ipOptions,
-  };
-  ipv4HeaderEmit(frame, ETHERNET_HEADER_LENGTH, filled);
-  frame[20] = (options.fragment ?? 0) >> 8;
-  frame[21] = options.fragment ?? 0;
-  ipv4FillChecksum(frame, ETHERNET_HEADER_LENGTH);
-  frame.set(payload, ETHERNET_HEADER_LENGTH + 20 + ipOptions.length);
+  writeU16(frame, 12, type);
   return frame;
 }
 

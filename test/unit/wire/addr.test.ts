@@ -16,7 +16,6 @@ import {
   MAC_BROADCAST,
   macFormat,
   macIsGroup,
-  macIsLocal,
   macParse,
   macRead,
   macWrite,
@@ -31,19 +30,18 @@ import {
 import { hexFormat, hexParse } from '../../tools/hex.ts';
 
 test('mac: bytes, text and kinds', () => {
-  const rows: [string, number, boolean, boolean][] = [
-    ['00:00:00:00:00:00', 0, false, false],
-    ['02:00:00:00:00:01', 0x020000000001, false, true],
-    ['01:00:5e:00:00:fb', 0x01005e0000fb, true, false],
-    ['ff:ff:ff:ff:ff:ff', MAC_BROADCAST, true, true],
-    ['fe:dc:ba:98:76:54', 0xfedcba987654, false, true],
+  const rows: [string, number, boolean][] = [
+    ['00:00:00:00:00:00', 0, false],
+    ['02:00:00:00:00:01', 0x020000000001, false],
+    ['01:00:5e:00:00:fb', 0x01005e0000fb, true],
+    ['ff:ff:ff:ff:ff:ff', MAC_BROADCAST, true],
+    ['fe:dc:ba:98:76:54', 0xfedcba987654, false],
   ];
-  for (const [text, mac, isGroup, isLocal] of rows) {
+  for (const [text, mac, isGroup] of rows) {
     equal(macParse(text), mac);
     equal(macParse(text.toUpperCase()), mac);
     equal(macFormat(mac), text);
     equal(macIsGroup(mac), isGroup, text);
-    equal(macIsLocal(mac), isLocal, text);
     const bytes = new Uint8Array(8).fill(0xa5);
     macWrite(bytes, 1, mac);
     equal(macRead(bytes, 1), mac);
