@@ -38,6 +38,7 @@ import {
   udpSourcePort,
   udpVerifyChecksum,
 } from '../../src/wire/udp.ts';
+import { forAll } from '../tools/for-all.ts';
 import { icmpMessage, ipv4Frame, udpDatagram } from '../tools/frames.ts';
 
 const mac = fc.nat(0xffffff).chain((high) => fc.nat(0xffffff).map((low) => high * 2 ** 24 + low));
@@ -65,36 +66,29 @@ function emitted(offset: number, length: number, emit: (bytes: Uint8Array) => vo
 }
 
 test('texts of addresses go there and back', () => {
-  fc.assert(
-    fc.property(mac, address, fc.uint8Array({ minLength: 16, maxLength: 16 }), (m, a, six) => {
-      equal(macParse(macFormat(m)), m);
-      equal(ipv4Parse(ipv4Format(a)), a);
-      deepEqual(ipv6Parse(ipv6Format(six)), six);
-      const bytes = emitted(1, 6, (buffer) => macWrite(buffer, 1, m));
-      equal(macRead(bytes, 1), m);
-    }),
-  );
+  forAll(100, [mac, address, fc.uint8Array({ minLength: 16, maxLength: 16 })], (m, a, six) => {
+    equal(macParse(macFormat(m)), m);
+    equal(ipv4Parse(ipv4Format(a)), a);
+    deepEqual(ipv6Parse(ipv6Format(six)), six);
+    const bytes = emitted(1, 6, (buffer) => macWrite(buffer, 1, m));
+    equal(macRead(bytes, 1), m);
+  });
 });
 
 test('any text is a prefix or is refused', () => {
-  fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-f:./]{0,30}$/)), (text) => {
-      const prefix = prefixParse(text);
-      if (prefix === undefined) return;
-      deepEqual(prefixParse(`${prefix.address}/${prefix.prefixLength}`), prefix);
-    }),
-    { numRuns: 1000 },
-  );
+  forAll(1000, [fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-f:./]{0,30}$/))], (text) => {
+    const prefix = prefixParse(text);
+    if (prefix === undefined) return;
+    deepEqual(prefixParse(`${prefix.address}/${prefix.prefixLength}`), prefix);
+  });
 });
 
 test('records go there and back, every byte is written, no other byte is touched', () => {
   const ethernet = plain({ destination: mac, source: mac, type: u16 });
-  fc.assert(
-    fc.property(place, ethernet, (offset, header) => {
-      const bytes = emitted(offset, 14, (buffer) => ethernetEmit(buffer, offset, header));
-      deepEqual(ethernetParse(bytes, offset), header);
-    }),
-  );
+  forAll(100, [place, ethernet], (offset, header) => {
+    const bytes = emitted(offset, 14, (buffer) => ethernetEmit(buffer, offset, header));
+    deepEqual(ethernetParse(bytes, offset), header);
+  });
   const arp = plain({
     operation: u16,
     senderMac: mac,
@@ -102,38 +96,32 @@ test('records go there and back, every byte is written, no other byte is touched
     targetMac: mac,
     targetAddress: address,
   });
-  fc.assert(
-    fc.property(place, arp, (offset, packet) => {
-      const bytes = emitted(offset, 28, (buffer) => arpEmit(buffer, offset, packet));
-      equal(arpIsValid(bytes, offset, 28), true);
-      deepEqual(arpParse(bytes, offset), packet);
-      deepEqual(arpParse(arpFrame(1, 2, packet), 14), packet);
-    }),
-  );
+  forAll(100, [place, arp], (offset, packet) => {
+    const bytes = emitted(offset, 28, (buffer) => arpEmit(buffer, offset, packet));
+    equal(arpIsValid(bytes, offset, 28), true);
+    deepEqual(arpParse(bytes, offset), packet);
+    deepEqual(arpParse(arpFrame(1, 2, packet), 14), packet);
+  });
   const icmp = plain({ type: u8, code: u8, identifier: u16, sequence: u16, data });
-  fc.assert(
-    fc.property(place, icmp, (offset, message) => {
-      const length = 8 + message.data.length;
-      const bytes = emitted(offset, length, (buffer) => icmpEmit(buffer, offset, message));
-      equal(icmpIsValid(bytes, offset, length), true);
-      equal(icmpVerifyChecksum(bytes, offset, length), true);
-      deepEqual(icmpParse(bytes, offset, length), message);
-    }),
-  );
+  forAll(100, [place, icmp], (offset, message) => {
+    const length = 8 + message.data.length;
+    const bytes = emitted(offset, length, (buffer) => icmpEmit(buffer, offset, message));
+    equal(icmpIsValid(bytes, offset, length), true);
+    equal(icmpVerifyChecksum(bytes, offset, length), true);
+    deepEqual(icmpParse(bytes, offset, length), message);
+  });
 });
 
 test('a UDP datagram is read as it was written, and its checksum is found right', () => {
-  fc.assert(
-    fc.property(place, u16, u16, data, address, address, (offset, from, to, sent, one, other) => {
-      const datagram = udpDatagram(from, to, sent, { source: one, destination: other });
-      const bytes = new Uint8Array(offset + datagram.length + 8);
-      bytes.set(datagram, offset);
-      equal(udpIsValid(bytes, offset, datagram.length), true);
-      equal(udpVerifyChecksum(bytes, offset, one, other), true);
-      deepEqual([udpSourcePort(bytes, offset), udpDestinationPort(bytes, offset)], [from, to]);
-      equal(udpLength(bytes, offset), datagram.length);
-    }),
-  );
+  forAll(100, [place, u16, u16, data, address, address], (offset, from, to, sent, one, other) => {
+    const datagram = udpDatagram(from, to, sent, { source: one, destination: other });
+    const bytes = new Uint8Array(offset + datagram.length + 8);
+    bytes.set(datagram, offset);
+    equal(udpIsValid(bytes, offset, datagram.length), true);
+    equal(udpVerifyChecksum(bytes, offset, one, other), true);
+    deepEqual([udpSourcePort(bytes, offset), udpDestinationPort(bytes, offset)], [from, to]);
+    equal(udpLength(bytes, offset), datagram.length);
+  });
 });
 
 test('ipv4 headers go there and back, with options, and every flipped bit breaks the sum', () => {
@@ -150,47 +138,41 @@ test('ipv4 headers go there and back, with options, and every flipped bit breaks
       .nat(10)
       .chain((words) => fc.uint8Array({ minLength: 4 * words, maxLength: 4 * words })),
   });
-  fc.assert(
-    fc.property(place, header, u8, (offset, values, flip) => {
-      const length = 20 + values.options.length;
-      const bytes = emitted(offset, length, (buffer) => ipv4HeaderEmit(buffer, offset, values));
-      const datagram = new Uint8Array(offset + values.totalLength);
-      datagram.set(bytes.subarray(0, offset + length));
-      equal(ipv4IsValid(datagram, offset, values.totalLength), true);
-      deepEqual(ipv4HeaderParse(datagram, offset), values);
-      equal(ipv4VerifyChecksum(datagram, offset), true);
-      const bit = 8 + (flip % (8 * (length - 1)));
-      datagram[offset + (bit >> 3)]! ^= 1 << (bit & 7);
-      equal(ipv4VerifyChecksum(datagram, offset), false);
-    }),
-  );
+  forAll(100, [place, header, u8], (offset, values, flip) => {
+    const length = 20 + values.options.length;
+    const bytes = emitted(offset, length, (buffer) => ipv4HeaderEmit(buffer, offset, values));
+    const datagram = new Uint8Array(offset + values.totalLength);
+    datagram.set(bytes.subarray(0, offset + length));
+    equal(ipv4IsValid(datagram, offset, values.totalLength), true);
+    deepEqual(ipv4HeaderParse(datagram, offset), values);
+    equal(ipv4VerifyChecksum(datagram, offset), true);
+    const bit = 8 + (flip % (8 * (length - 1)));
+    datagram[offset + (bit >> 3)]! ^= 1 << (bit & 7);
+    equal(ipv4VerifyChecksum(datagram, offset), false);
+  });
 });
 
 test('an updated checksum equals a new one', () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ minLength: 4, maxLength: 64 }), fc.nat(), u16, (raw, at, word) => {
-      const bytes = raw.subarray(0, raw.length & ~1);
-      writeU16(bytes, 0, 0);
-      const check = checksumComplement(checksumAdd(0, bytes, 0, bytes.length));
-      const offset = 2 + 2 * (at % (bytes.length / 2 - 1));
-      const before = readU16(bytes, offset);
-      writeU16(bytes, offset, word);
-      writeU16(bytes, 0, checksumUpdate(check, before, word));
-      const sum = checksumFold(checksumAdd(0, bytes, 0, bytes.length));
-      ok(sum === 0xffff || (sum === 0 && bytes.every((byte) => byte === 0)), `${sum}`);
-    }),
-  );
+  forAll(100, [fc.uint8Array({ minLength: 4, maxLength: 64 }), fc.nat(), u16], (raw, at, word) => {
+    const bytes = raw.subarray(0, raw.length & ~1);
+    writeU16(bytes, 0, 0);
+    const check = checksumComplement(checksumAdd(0, bytes, 0, bytes.length));
+    const offset = 2 + 2 * (at % (bytes.length / 2 - 1));
+    const before = readU16(bytes, offset);
+    writeU16(bytes, offset, word);
+    writeU16(bytes, 0, checksumUpdate(check, before, word));
+    const sum = checksumFold(checksumAdd(0, bytes, 0, bytes.length));
+    ok(sum === 0xffff || (sum === 0 && bytes.every((byte) => byte === 0)), `${sum}`);
+  });
 });
 
 test('a checksum may be added up in pieces of even length', () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ minLength: 2, maxLength: 3000 }), fc.nat(), (bytes, at) => {
-      const cut = 2 * (at % (bytes.length >> 1));
-      const first = checksumAdd(0, bytes, 0, cut);
-      const whole = checksumAdd(0, bytes, 0, bytes.length);
-      equal(checksumAdd(first, bytes, cut, bytes.length - cut), whole);
-    }),
-  );
+  forAll(100, [fc.uint8Array({ minLength: 2, maxLength: 3000 }), fc.nat()], (bytes, at) => {
+    const cut = 2 * (at % (bytes.length >> 1));
+    const first = checksumAdd(0, bytes, 0, cut);
+    const whole = checksumAdd(0, bytes, 0, bytes.length);
+    equal(checksumAdd(first, bytes, cut, bytes.length - cut), whole);
+  });
 });
 
 /** Bytes that are likely to get past the gates: a frame of ours with some bytes exchanged. */
@@ -240,17 +222,14 @@ test('the samples are described as what they are', () => {
 
 test('any bytes are described in one short printable line, and none is changed', () => {
   const any = fc.oneof(fc.uint8Array({ maxLength: 128 }), mutated);
-  fc.assert(
-    fc.property(any, fc.nat(40), fc.nat(300), (bytes, offset, length) => {
-      const before = bytes.slice();
-      for (const line of [frameDescribe(bytes), frameDescribe(bytes, offset, length)]) {
-        ok(/^[\x20-\x7e]{1,240}$/.test(line), JSON.stringify(line));
-        ok(!line.includes('NaN') && !line.includes('undefined'), line);
-      }
-      deepEqual(bytes, before);
-    }),
-    { numRuns: 5000 },
-  );
+  forAll(5000, [any, fc.nat(40), fc.nat(300)], (bytes, offset, length) => {
+    const before = bytes.slice();
+    for (const line of [frameDescribe(bytes), frameDescribe(bytes, offset, length)]) {
+      ok(/^[\x20-\x7e]{1,240}$/.test(line), JSON.stringify(line));
+      ok(!line.includes('NaN') && !line.includes('undefined'), line);
+    }
+    deepEqual(bytes, before);
+  });
 });
 
 test('every length of every sample is described', () => {

@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { REDIRECT_LIMIT } from '../../../src/ip/neighbor/redirect.ts';
 import { Ipif } from '../../../src/ip/object/ipif.ts';
 import { arpFrame } from '../../../src/wire/arp.ts';
+import { forAll } from '../../tools/for-all.ts';
 import {
   DATA,
   GATEWAY,
@@ -128,28 +129,25 @@ function check(world: World): void {
 }
 
 test('[contract 8.4] arbitrary frames, moves and times: nothing throws, all is bounded', () => {
-  fc.assert(
-    fc.property(
-      fc.array(step, { minLength: 1, maxLength: 150, size: 'max' }),
-      fc.nat(),
-      (steps, seed) => {
-        const world = new World({ neighborLimit: 64, seed });
-        const data = Ipif.data(DATA, 24);
-        world.ipifs.set(DATA, data);
-        const testIpif = Ipif.test(TEST, 24, world.ill(1));
-        world.ipifs.set(TEST, testIpif);
-        data.bind(world.ill(0));
-        world.lan.addressBound(data, 'initial', world.nowMs);
-        world.lan.addressBound(testIpif, 'initial', world.nowMs);
-        for (const one of steps) {
-          apply(world, data, one);
-          check(world);
-        }
-        const pollAt = world.lan.pollAt();
-        equal(pollAt > world.nowMs || pollAt === Number.POSITIVE_INFINITY, true, 'nothing overdue');
-      },
-    ),
-    { numRuns: 600 },
+  forAll(
+    600,
+    [fc.array(step, { minLength: 1, maxLength: 150, size: 'max' }), fc.nat()],
+    (steps, seed) => {
+      const world = new World({ neighborLimit: 64, seed });
+      const data = Ipif.data(DATA, 24);
+      world.ipifs.set(DATA, data);
+      const testIpif = Ipif.test(TEST, 24, world.ill(1));
+      world.ipifs.set(TEST, testIpif);
+      data.bind(world.ill(0));
+      world.lan.addressBound(data, 'initial', world.nowMs);
+      world.lan.addressBound(testIpif, 'initial', world.nowMs);
+      for (const one of steps) {
+        apply(world, data, one);
+        check(world);
+      }
+      const pollAt = world.lan.pollAt();
+      equal(pollAt > world.nowMs || pollAt === Number.POSITIVE_INFINITY, true, 'nothing overdue');
+    },
   );
 });
 
