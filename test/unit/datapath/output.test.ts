@@ -4,6 +4,7 @@ import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { test } from 'node:test';
 import { arpFrame } from '../../../src/wire/arp.ts';
 import { udpVerifyChecksum } from '../../../src/wire/udp.ts';
+import { type Ends, udpDatagram } from '../../tools/frames.ts';
 import {
   BROADCAST,
   etherFrame,
@@ -194,64 +195,70 @@ test('[contract 3.11] spreading by address follows the place of the source', () 
   equal(new Set(fates(world, foreign)).size, 2);
 });
 
+const UDP = 34;
+const CHECKSUM = UDP + 6;
+const DHCP_FLAGS = UDP + 8 + 10;
+const DHCP_ENDS = { source: 0, destination: ip('255.255.255.255') };
+
 /** A DHCP request of a client without an address, chaddr of the group, as a UDP datagram. */
-function dhcpPayload(checksum: number): Uint8Array {
-  const udp = Buffer.alloc(8 + 300);
-  udp.writeUInt16BE(68, 0);
-  udp.writeUInt16BE(67, 2);
-  udp.writeUInt16BE(udp.length, 4);
-  udp.writeUInt16BE(checksum, 6);
-  udp.set([1, 1, 6, 0], 8);
-  udp.set([0x02, 0, 0, 0, 0x0f, 0], 8 + 28);
-  udp.set([0x63, 0x82, 0x53, 0x63], 8 + 236);
-  return udp;
+function dhcpDatagram(ends?: Ends, id: readonly number[] = [0, 0], flags = 0): Uint8Array {
+  const message = new Uint8Array(300);
+  message.set([1, 1, 6, 0, ...id], 0);
+  message[10] = flags;
+  message.set([0x02, 0, 0, 0, 0x0f, 0], 28);
+  message.set([0x63, 0x82, 0x53, 0x63], 236);
+  return udpDatagram(68, 67, message, ends);
 }
 
 const dhcpFrame = (payload: Uint8Array): Uint8Array =>
   hostFrame({ destination: BROADCAST, from: '0.0.0.0', to: '255.255.255.255', payload });
 
-const UDP = 34;
-const DHCP_FLAGS = UDP + 8 + 10;
-
 test('a DHCP request asks for a broadcast, and its checksum stays right', () => {
-  const payload = dhcpPayload(0);
-  // The sum of everything, complemented: what a client writes.
-  let sum = 0xffff + 0xffff + 17 + payload.length;
-  for (let i = 0; i < payload.length; i += 2) sum += (payload[i]! << 8) | payload[i + 1]!;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  const frame = dhcpFrame(dhcpPayload(~sum & 0xffff));
+  const frame = dhcpFrame(dhcpDatagram(DHCP_ENDS));
   const world = new World();
   equal(world.fate(HOST, frame), 'net0');
   const sent = world.sent(NET0);
   equal(sent[DHCP_FLAGS], 0x80);
-  notEqual(sent[UDP + 6], frame[UDP + 6]);
-  equal(udpVerifyChecksum(sent, UDP, 0, ip('255.255.255.255')), true);
+  notEqual(sent[CHECKSUM], frame[CHECKSUM]);
+  equal(udpVerifyChecksum(sent, UDP, 0, DHCP_ENDS.destination), true);
+});
+
+test('a checksum that becomes zero is written as 0xffff, since zero means none', () => {
+  // The identification makes up for what the sum of the changed request lacks.
+  const id = dhcpDatagram(DHCP_ENDS, [0, 0], 0x80).subarray(6, 8);
+  const world = new World();
+  world.fate(HOST, dhcpFrame(dhcpDatagram(DHCP_ENDS, [...id])));
+  deepEqual([...world.sent(NET0).subarray(CHECKSUM, CHECKSUM + 2)], [0xff, 0xff]);
 });
 
 test('a DHCP request without a checksum, or with one to finish, keeps the field', () => {
   const world = new World();
-  world.fate(HOST, dhcpFrame(dhcpPayload(0)));
-  deepEqual([...world.sent(NET0).subarray(UDP + 6, UDP + 8)], [0, 0]);
+  world.fate(HOST, dhcpFrame(dhcpDatagram()));
+  deepEqual([...world.sent(NET0).subarray(CHECKSUM, CHECKSUM + 2)], [0, 0]);
   const header = Uint8Array.of(1, 0, 0, 0, 0, 0, 34, 0, 6, 0);
-  world.fate(HOST, dhcpFrame(dhcpPayload(0x1234)), header);
-  deepEqual([...world.sent(NET0).subarray(UDP + 6, UDP + 8)], [0x12, 0x34]);
+  const unfinished = dhcpDatagram();
+  unfinished.set([0x12, 0x34], 6);
+  world.fate(HOST, dhcpFrame(unfinished), header);
+  deepEqual([...world.sent(NET0).subarray(CHECKSUM, CHECKSUM + 2)], [0x12, 0x34]);
   equal(world.sent(NET0)[DHCP_FLAGS], 0x80);
 });
 
 test('other datagrams than DHCP requests of such a client are left alone', () => {
   const world = new World();
-  const untouched = (change: (udp: Uint8Array) => void): void => {
-    const payload = dhcpPayload(0);
-    change(payload);
+  const changes: readonly (readonly [at: number, ...bytes: number[]])[] = [
+    [0, 0, 69],
+    [2, 0, 68],
+    [8, 2],
+    [8 + 12, 192, 0, 2, 10],
+    [8 + 236, 0],
+    [8 + 10, 0x80],
+    [4, 0xff],
+  ];
+  for (const [at, ...bytes] of changes) {
+    const payload = dhcpDatagram();
+    payload.set(bytes, at);
     const frame = dhcpFrame(payload);
     equal(world.fate(HOST, frame), 'net0');
-    deepEqual(world.sent(NET0).subarray(12), frame.subarray(12));
-  };
-  untouched((udp) => udp.set([0, 69], 0));
-  untouched((udp) => udp.set([0, 68], 2));
-  untouched((udp) => udp.set([2], 8));
-  untouched((udp) => udp.set([192, 0, 2, 10], 8 + 12));
-  untouched((udp) => udp.set([0], 8 + 236));
-  untouched((udp) => udp.set([0x80], 8 + 10));
-  untouched((udp) => udp.set([0xff], 4));
+    deepEqual(world.sent(NET0).subarray(12), frame.subarray(12), `${bytes} at ${at}`);
+  }
 });

@@ -10,6 +10,7 @@ import { SLOT_LENGTH } from '../../../src/datapath/slab.ts';
 import type { ForwardingTables } from '../../../src/datapath/tables/fib.ts';
 import type { DatapathDropReason } from '../../../src/stats/drop-reasons.ts';
 import { arpFrame } from '../../../src/wire/arp.ts';
+import { udpDatagram } from '../../tools/frames.ts';
 import {
   BROADCAST,
   etherFrame,
@@ -29,6 +30,7 @@ import {
   NIC_MACS,
   PEER,
   tagged,
+  vnet,
   worldTables,
 } from './harness.ts';
 
@@ -70,22 +72,10 @@ const NO_VNET = new Uint8Array(VNET_HEADER_LENGTH);
 const GSO_TCPV4 = 1;
 const GSO_UDP_L4 = 5;
 
-/** A virtio net header that leaves the checksum, and the segmentation too, to the device. */
-function vnet(gsoType: number, gsoSize: number, headers: number, field: number): Uint8Array {
-  const header = new Uint8Array(VNET_HEADER_LENGTH);
-  const view = new DataView(header.buffer);
-  header[0] = 1;
-  header[1] = gsoType;
-  view.setUint16(2, headers, true);
-  view.setUint16(4, gsoSize, true);
-  view.setUint16(6, 34, true);
-  view.setUint16(8, field, true);
-  return header;
-}
-
-const TSO = vnet(GSO_TCPV4, MSS, TCP_HEADERS, 16);
-const USO = vnet(GSO_UDP_L4, MSS, UDP_HEADERS, 6);
-const CHECKSUM = vnet(0, 0, 0, 6);
+/** Virtio net headers that leave the checksum, and the segmentation too, to the device. */
+const TSO = vnet(1, GSO_TCPV4, TCP_HEADERS, MSS, 34, 16);
+const USO = vnet(1, GSO_UDP_L4, UDP_HEADERS, MSS, 34, 6);
+const CHECKSUM = vnet(1, 0, 0, 0, 34, 6);
 /** The device has verified the checksum: the flag of a NIC on reception. */
 const DATA_VALID = Uint8Array.from(NO_VNET, (_, i) => (i === 0 ? 2 : 0));
 
@@ -128,12 +118,10 @@ const icmp = (type: number): FrameOptions => {
 
 /** A DHCP client without an address asks for one: the one frame that is changed above layer 3. */
 function dhcpDiscover(): Uint8Array {
-  const payload = new Uint8Array(8 + 300);
-  payload.set(ports(68, 67).subarray(0, 4));
-  writeU16(payload, 4, payload.length);
-  writeU16(payload, 6, 0x1234);
-  payload.set([1, 1, 6, 0], 8);
-  writeU32(payload, 8 + 236, 0x63825363);
+  const message = new Uint8Array(300);
+  message.set([1, 1, 6, 0], 0);
+  writeU32(message, 236, 0x63825363);
+  const payload = udpDatagram(68, 67, message, { source: 0, destination: 0xffffffff });
   const addresses = { destination: BROADCAST, from: '0.0.0.0', to: '255.255.255.255' };
   return hostFrame({ ...addresses, payload });
 }
@@ -216,7 +204,9 @@ function wireKinds(port: number): Kind[] {
     kind('source route', port, 'source_route', here({ options: Uint8Array.of(131, 3, 4, 0) })),
     kind('to loopback', port, 'martian_destination', here({ to: '127.0.0.1' })),
     kind('short datagram', port, 'bad_ipv4_header', withTotalLength(here(udp), 9000)),
-    kind('no such segmentation', port, 'bad_vnet_header', here(tcp), { header: vnet(9, 1, 0, 0) }),
+    kind('no such segmentation', port, 'bad_vnet_header', here(tcp), {
+      header: vnet(1, 9, 0, 1, 34),
+    }),
     kind('cut off', port, 'truncated', here(tcp), { length: SLOT_LENGTH - VNET_HEADER_LENGTH }),
     kind('VLAN', port, 'vlan', tagged(here(udp), 5)),
     kind('priority tag', port, 'forwarded', tagged(here(udp), 0xe000)),
