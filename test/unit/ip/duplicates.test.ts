@@ -3,6 +3,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { TRY_INTERVAL_MS, WATCH_MS } from '../../../src/ip/claim/dad.ts';
+import type { Ipif } from '../../../src/ip/object/ipif.ts';
 import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import {
   beginDetection,
@@ -13,7 +14,7 @@ import {
   GROUP_MAC,
   ip,
   isAnnouncement,
-  mac,
+  NET0,
   OTHER_MAC,
   reply,
   request,
@@ -21,7 +22,6 @@ import {
   World,
 } from './harness.ts';
 
-const NET0 = mac('02:00:00:00:00:01');
 const OTHER = ip('192.0.2.11');
 const PROXIED = ip('192.0.2.77');
 
@@ -40,8 +40,7 @@ test('a conflict while probing: duplicate, and up within 2 s once its holder is 
     equal(world.lan.holderOf(ipif), OTHER_MAC);
     const atMs = world.nowMs;
     world.take();
-    world.lan.addressUnbound(ipif);
-    ipif.unbind();
+    world.unbind(ipif);
     world.advance(2000);
     equal(ipif.state, 'up');
     const [question, ...probes] = world.take();
@@ -71,11 +70,20 @@ test('a conflict while probing: duplicate, and up within 2 s once its holder is 
       cause: 'conflict',
       mac: OTHER_MAC,
     });
-    ipif.bind(world.ill(1));
-    world.lan.addressBound(ipif, 'rebind', world.nowMs);
+    world.bind(ipif, 1);
     equal(world.take()[0]!.port, 'net1');
   }
 });
+
+/** The address DATA, which another station has claimed while it was probed. */
+function duplicate(): { world: World; ipif: Ipif } {
+  const world = new World();
+  const ipif = beginDetection(world);
+  world.advance(200);
+  world.wire(0, request(OTHER_MAC, DATA, DATA));
+  world.take();
+  return { world, ipif };
+}
 
 /** A duplicate whose holder answers every question for `durationMs`. */
 function holdFor(world: World, durationMs: number): number {
@@ -91,11 +99,7 @@ function holdFor(world: World, durationMs: number): number {
 }
 
 test('a duplicate costs its holder two questions a second, and other stations nothing', () => {
-  const world = new World();
-  const ipif = beginDetection(world);
-  world.advance(200);
-  world.wire(0, request(OTHER_MAC, DATA, DATA));
-  world.take();
+  const { world, ipif } = duplicate();
   const { conflicts } = world.lan.counters;
   equal(Math.abs(holdFor(world, 600_000) - 600_000 / WATCH_MS) <= 1, true);
   equal(ipif.state, 'duplicate');
@@ -126,11 +130,7 @@ test('tries that fail are ten at once, and then one a minute', () => {
 });
 
 test('a duplicate is tried again at once when the host announces it', () => {
-  const world = new World();
-  const ipif = beginDetection(world);
-  world.advance(200);
-  world.wire(0, request(OTHER_MAC, DATA, DATA));
-  world.take();
+  const { world, ipif } = duplicate();
   holdFor(world, 5000);
   world.host(request(GROUP_MAC, DATA, DATA));
   equal(ipif.state, 'tentative');
@@ -197,12 +197,8 @@ test('a group that is set down is neither announced nor defended, but detection 
 });
 
 test('while no NIC can ask, a duplicate stays one, and no try is used', () => {
-  const world = new World();
-  const ipif = beginDetection(world);
-  world.advance(200);
-  world.wire(0, request(OTHER_MAC, DATA, DATA));
-  ipif.unbind();
-  world.lan.addressUnbound(ipif);
+  const { world, ipif } = duplicate();
+  world.unbind(ipif);
   world.advance(WATCH_MS);
   world.cast = undefined;
   world.advance(10_000);
@@ -239,12 +235,8 @@ test('a link that comes up tries duplicates again, and verifies test addresses',
 });
 
 test('a duplicate that was unbound is tried again when any link comes up', () => {
-  const world = new World();
-  const ipif = beginDetection(world);
-  world.advance(50);
-  world.wire(0, request(OTHER_MAC, DATA, DATA));
-  world.lan.addressUnbound(ipif);
-  ipif.unbind();
+  const { world, ipif } = duplicate();
+  world.unbind(ipif);
   world.lan.handleLinkUp(world.ill(1), world.nowMs);
   equal(ipif.state, 'tentative');
 });

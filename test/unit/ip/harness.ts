@@ -19,6 +19,10 @@ import {
 import { ethernetDestination, ethernetSource } from '../../../src/wire/ethernet.ts';
 
 export const GROUP_MAC = mac('02:00:00:00:0f:00');
+/** The MACs of the three NICs. */
+export const NET0 = mac('02:00:00:00:00:01');
+export const NET1 = mac('02:00:00:00:00:02');
+export const NET2 = mac('02:00:00:00:00:03');
 export const GATEWAY = ip('192.0.2.1');
 export const GATEWAY_MAC = mac('52:54:00:00:00:01');
 export const OTHER_MAC = mac('52:54:00:00:00:99');
@@ -67,7 +71,7 @@ export class World implements LanMembership, LanOutput {
   constructor(options: WorldOptions = {}) {
     this.ifaces = [0, 1, 2].map((nic) => {
       const phyint = new Phyint({ name: `net${nic}`, nic });
-      phyint.physAddr = mac(`02:00:00:00:00:0${nic + 1}`);
+      phyint.physAddr = [NET0, NET1, NET2][nic]!;
       phyint.present = true;
       phyint.link = 'up';
       return phyint;
@@ -88,8 +92,7 @@ export class World implements LanMembership, LanOutput {
     const ipif = Ipif.data(address, 24);
     this.ipifs.set(address, ipif);
     ipif.state = 'up';
-    ipif.bind(this.ill(nic));
-    this.lan.addressBound(ipif, 'rebind', this.nowMs);
+    this.bind(ipif, nic);
     this.advance(9000);
     this.sent.length = 0;
     return ipif;
@@ -105,10 +108,19 @@ export class World implements LanMembership, LanOutput {
     return ipif;
   }
 
-  move(ipif: Ipif, nic: number): void {
-    ipif.unbind();
+  bind(ipif: Ipif, nic: number): void {
     ipif.bind(this.ill(nic));
     this.lan.addressBound(ipif, 'rebind', this.nowMs);
+  }
+
+  unbind(ipif: Ipif): void {
+    ipif.unbind();
+    this.lan.addressUnbound(ipif);
+  }
+
+  move(ipif: Ipif, nic: number): void {
+    ipif.unbind();
+    this.bind(ipif, nic);
   }
 
   /** Lets `durationMs` pass, stopping at each deadline of the LAN. */
@@ -247,31 +259,18 @@ export function columns<Row, Key extends keyof Row>(rows: readonly Row[], ...key
   return rows.map((row) => keys.map((key) => row[key]));
 }
 
-/** A question of the station `sha`, to everybody unless `destination` says whom. */
-export function request(
-  sha: Mac,
-  spa: Ipv4,
-  tpa: Ipv4,
-  destination: Mac = MAC_BROADCAST,
-): Uint8Array {
-  return arpFrame(destination, sha, {
-    operation: ARP_REQUEST,
-    senderMac: sha,
-    senderAddress: spa,
-    targetMac: 0,
-    targetAddress: tpa,
-  });
+/** A question of the station `sha`, by broadcast unless `destination` is given. */
+export function request(sha: Mac, spa: Ipv4, tpa: Ipv4, destination = MAC_BROADCAST): Uint8Array {
+  const sender = { senderMac: sha, senderAddress: spa };
+  const target = { targetMac: 0, targetAddress: tpa };
+  return arpFrame(destination, sha, { operation: ARP_REQUEST, ...sender, ...target });
 }
 
 /** An answer of the station `sha` for `spa`, to the station `tha`. */
 export function reply(sha: Mac, spa: Ipv4, tha: Mac, tpa: Ipv4): Uint8Array {
-  return arpFrame(tha, sha, {
-    operation: ARP_REPLY,
-    senderMac: sha,
-    senderAddress: spa,
-    targetMac: tha,
-    targetAddress: tpa,
-  });
+  const sender = { senderMac: sha, senderAddress: spa };
+  const target = { targetMac: tha, targetAddress: tpa };
+  return arpFrame(tha, sha, { operation: ARP_REPLY, ...sender, ...target });
 }
 
 /** Sender and target address are one. */
@@ -279,11 +278,11 @@ export function isAnnouncement(one: Sent): boolean {
   return one.senderAddress === one.targetAddress;
 }
 
-/** The address DATA, new and bound to the first NIC: its detection begins. */
-export function beginDetection(world: World): Ipif {
+/** The address DATA, new and bound to a NIC: its detection begins. */
+export function beginDetection(world: World, nic = 0): Ipif {
   const ipif = Ipif.data(DATA, 24);
   world.ipifs.set(DATA, ipif);
-  ipif.bind(world.ill(0));
+  ipif.bind(world.ill(nic));
   world.lan.addressBound(ipif, 'initial', world.nowMs);
   return ipif;
 }

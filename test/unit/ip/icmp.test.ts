@@ -7,9 +7,18 @@ import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import type { IcmpMessage } from '../../../src/wire/icmp.ts';
 import { type FrameFields, icmpMessage, ipv4Frame } from '../../tools/frames.ts';
 import { hexFormat } from '../../tools/hex.ts';
-import { DATA, GATEWAY, GATEWAY_MAC, GROUP_MAC, ip, mac, TEST, World } from './harness.ts';
-
-const NET1 = mac('02:00:00:00:00:02');
+import {
+  DATA,
+  GATEWAY,
+  GATEWAY_MAC,
+  GROUP_MAC,
+  ip,
+  mac,
+  NET0,
+  NET1,
+  TEST,
+  World,
+} from './harness.ts';
 
 function echo(given: Partial<FrameFields & IcmpMessage> = {}): Uint8Array {
   const { type = 8, data = Uint8Array.of(1, 2, 3, 4, 5), ...fields } = given;
@@ -66,7 +75,7 @@ test('frames that are never answered (T9, T10), each with its reason', () => {
     [echo({ destination: ip('192.0.2.255') }), 'local_destination'],
     [echo({ destination: ip('224.0.0.1') }), 'local_destination'],
     [echo({ destination: DATA }), 'local_destination'],
-    [echo({ destinationMac: mac('02:00:00:00:00:01') }), 'local_destination'],
+    [echo({ destinationMac: NET0 }), 'local_destination'],
     [echo({ source: 0 }), 'local_source'],
     [echo({ source: ip('127.0.0.1') }), 'local_source'],
     [echo({ source: ip('224.0.0.9') }), 'local_source'],

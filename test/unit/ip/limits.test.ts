@@ -18,19 +18,18 @@ import {
   GATEWAY_MAC,
   GROUP_MAC,
   ip,
-  mac,
+  NET0,
   OTHER_MAC,
   reply,
   request,
   World,
+  worldWithData,
 } from './harness.ts';
 
-const NET0 = mac('02:00:00:00:00:01');
 const BASE = ip('10.0.0.1');
 
 test('[contract 8.4] T2: 100,000 unsolicited claims of 256 addresses add nothing', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   world.lan.addStatic(GATEWAY, GATEWAY_MAC, false, world.nowMs);
   for (let i = 0; i < 100_000; i++) {
     const sender = OTHER_MAC + (i % 50);
@@ -47,8 +46,7 @@ test('[contract 8.4] T2: 100,000 unsolicited claims of 256 addresses add nothing
 });
 
 test('a reply answers only our own question: asked of that address, to the NIC, from us', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   world.hostAsks(GATEWAY);
   world.take();
   world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, ip('192.0.2.99')));
@@ -61,8 +59,7 @@ test('a reply answers only our own question: asked of that address, to the NIC, 
 });
 
 test('[contract 3.10, 8.4] T6: a scan by the host keeps to the limits; those in use stay', () => {
-  const world = new World({ neighborLimit: 256 });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 256 });
   const used = [GATEWAY, ip('192.0.2.2'), ip('192.0.2.3')];
   for (const address of used) world.confirm(address, GATEWAY_MAC + address);
   world.lan.addStatic(ip('192.0.2.4'), OTHER_MAC, false, world.nowMs);
@@ -100,8 +97,7 @@ test('[contract 3.10, 8.4] T6: a scan by the host keeps to the limits; those in 
 });
 
 test('T6: entries in use are never pushed out; failed ones are, then claimed, then stale', () => {
-  const world = new World({ neighborLimit: 64 });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 64 });
   for (let i = 0; i < 62; i++) world.lan.addStatic(BASE + i, OTHER_MAC, false, world.nowMs);
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
   world.confirm(ip('192.0.2.2'), OTHER_MAC);
@@ -129,8 +125,7 @@ test('T6: entries in use are never pushed out; failed ones are, then claimed, th
 });
 
 test('T6: a gateway is passed over when room is needed', () => {
-  const world = new World({ neighborLimit: 64 });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 64 });
   world.lan.routes.replace([
     { destination: 0, prefixLength: 0, gateway: GATEWAY, table: 100, metric: 0 },
   ]);
@@ -154,8 +149,7 @@ test('at most 256 are being asked at a time, however large the table', () => {
 });
 
 test('[contract 3.10] another limit holds at once; those in use beyond it stay', () => {
-  const world = new World({ neighborLimit: 64 });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 64 });
   world.confirm(GATEWAY, GATEWAY_MAC);
   const claim = (count: number): void => {
     for (let i = 0; i < count; i++) world.wire(0, request(OTHER_MAC, BASE + i, DATA));
@@ -181,8 +175,7 @@ test('[contract 3.10] another limit holds at once; those in use beyond it stay',
 });
 
 test('[contract 3.10] those beyond a lowered limit leave when they are no longer in use', () => {
-  const world = new World({ neighborLimit: 1024 });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 1024 });
   const count = (): number => world.lan.neighbors().length;
   for (let i = 0; i < 100; i++) world.confirm(BASE + i, GATEWAY_MAC + i);
   world.lan.setNeighborLimit(64);
@@ -206,8 +199,7 @@ test('[contract 3.10] those beyond a lowered limit leave when they are no longer
 
 test('an entry beyond the limit that leaves while it is looked up is not used', () => {
   const count = DOUBTS_A_TURN + 100;
-  const world = new World({ neighborLimit: 2 * count });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 2 * count });
   const used = BASE + count - 1;
   for (let i = 0; i < count; i++) {
     world.wire(0, request(GATEWAY_MAC + i, BASE + i, DATA));
@@ -227,8 +219,7 @@ test('an entry beyond the limit that leaves while it is looked up is not used', 
 });
 
 test('askers of one neighbour are bounded', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   for (let i = 0; i < 20; i++) world.hostAsks(GATEWAY, ip('198.51.100.1') + i);
   equal(world.dropped('neighbor_waiters_full'), 12);
 });

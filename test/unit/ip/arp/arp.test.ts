@@ -2,11 +2,11 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Ipif } from '../../../../src/ip/object/ipif.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../../src/wire/arp.ts';
 import { hexFormat } from '../../../tools/hex.ts';
 import {
+  beginDetection,
   columns,
   DATA,
   GATEWAY,
@@ -15,16 +15,16 @@ import {
   HOST_OTHER,
   ip,
   mac,
+  NET0,
+  NET1,
+  NET2,
   OTHER_MAC,
   reply,
   request,
   TEST,
   World,
+  worldWithData,
 } from '../harness.ts';
-
-const NET0 = mac('02:00:00:00:00:01');
-const NET1 = mac('02:00:00:00:00:02');
-const NET2 = mac('02:00:00:00:00:03');
 
 /** Both MACs, type, head of the ARP packet, sender MAC and address, target MAC and address. */
 function hexOf(frame: Uint8Array): string {
@@ -54,10 +54,7 @@ test('golden: the question on the wire, and the answer for the host', () => {
 
 test('golden: the answer to the wire, the probe and the announcement', () => {
   const world = new World();
-  const ipif = Ipif.data(DATA, 24);
-  world.ipifs.set(DATA, ipif);
-  ipif.bind(world.ill(2));
-  world.lan.addressBound(ipif, 'initial', world.nowMs);
+  beginDetection(world, 2);
   world.advance(5000);
   const sent = world.take();
   equal(
@@ -127,8 +124,7 @@ test('with no NIC nominated, frames of every NIC count', () => {
 });
 
 test('test addresses answer from their own NIC, to the wire and to the host', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   world.addTest(TEST, 2);
   world.wire(2, request(GATEWAY_MAC, GATEWAY, TEST));
   deepEqual(columns(world.take(), 'port', 'senderMac'), [['net2', NET2]]);
@@ -162,8 +158,7 @@ test('addresses that are not up, or not bound, are not answered for', () => {
 });
 
 test('frames that the gate refuses', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   const good = (): Uint8Array => request(GATEWAY_MAC, GATEWAY, DATA);
   const spoilt = (offset: number, value: number): Uint8Array => {
     const frame = good();

@@ -12,14 +12,13 @@ import {
   GROUP_MAC,
   isAnnouncement,
   mac,
+  NET0,
   OTHER_MAC,
   reply,
   request,
   TEST,
   World,
 } from '../harness.ts';
-
-const NET0 = mac('02:00:00:00:00:01');
 
 test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 ms', () => {
   const gaps = new Set<number>();
@@ -197,13 +196,11 @@ test('unbound: silence; bound again: announced without a new detection', () => {
   const ipif = beginDetection(world);
   world.advance(1000);
   world.take();
-  ipif.unbind();
-  world.lan.addressUnbound(ipif);
+  world.unbind(ipif);
   world.advance(30_000);
   deepEqual(world.take(), []);
   equal(ipif.state, 'up');
-  ipif.bind(world.ill(2));
-  world.lan.addressBound(ipif, 'rebind', world.nowMs);
+  world.bind(ipif, 2);
   deepEqual(
     world.take().map((one) => [one.port, isAnnouncement(one)]),
     [['net2', true]],
@@ -214,13 +211,11 @@ test('unbound while probing: the detection begins anew on the next NIC', () => {
   const world = new World();
   const ipif = beginDetection(world);
   world.advance(150);
-  ipif.unbind();
-  world.lan.addressUnbound(ipif);
+  world.unbind(ipif);
   world.take();
   world.advance(5000);
   deepEqual(world.take(), []);
-  ipif.bind(world.ill(1));
-  world.lan.addressBound(ipif, 'rebind', world.nowMs);
+  world.bind(ipif, 1);
   world.advance(1000);
   const sent = world.take();
   deepEqual(
@@ -241,8 +236,7 @@ test('a settled address is announced now and then, from the NIC that it is bound
   world.move(ipif, 1);
   world.advance(9000);
   world.advance(REFRESH_MS * 1.2);
-  ipif.unbind();
-  world.lan.addressUnbound(ipif);
+  world.unbind(ipif);
   world.advance(REFRESH_MS * 10);
   deepEqual(
     world.take().map((one) => [one.port, isAnnouncement(one)]),

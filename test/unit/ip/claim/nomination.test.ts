@@ -14,15 +14,14 @@ import {
   GATEWAY_MAC,
   GROUP_MAC,
   ip,
-  mac,
+  NET1,
+  NET2,
   OTHER_MAC,
   request,
   type Sent,
   World,
 } from '../harness.ts';
 
-const NET1 = mac('02:00:00:00:00:02');
-const NET2 = mac('02:00:00:00:00:03');
 const PROXIED = ip('192.0.2.77');
 
 /** The questions to one MAC. */

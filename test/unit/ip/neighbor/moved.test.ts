@@ -10,19 +10,19 @@ import {
   GATEWAY_MAC,
   ip,
   mac,
+  NET0,
   OTHER_MAC,
   reply,
   request,
-  World,
+  type World,
+  worldWithData,
 } from '../harness.ts';
 
-const NET0 = mac('02:00:00:00:00:01');
 const THIRD_MAC = mac('52:54:00:00:00:03');
 
 /** The host has an entry of the gateway, and the gateway is silent. */
 function silentGateway(): World {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.advance(20_000);
   world.hostAsks(GATEWAY);
@@ -40,39 +40,42 @@ function expectMoved(world: World, from: number, to: number): void {
   deepEqual(columns(moves, 'from', 'to'), [[from, to]]);
 }
 
-test('given up, then back with another MAC: redirected and announced, in either order', () => {
-  const asked = silentGateway();
-  asked.wire(0, request(OTHER_MAC, GATEWAY, DATA));
-  equal(asked.stateOf(GATEWAY), 'PROBE');
-  equal(asked.redirects.size, 0, 'not before it has answered');
-  asked.answer(GATEWAY, OTHER_MAC);
-  expectMoved(asked, GATEWAY_MAC, OTHER_MAC);
+/** What happens after the gateway was given up, until its other MAC is known. */
+const RETURNS: Readonly<Record<string, (world: World) => void>> = {
+  'it asks, and answers': (world) => {
+    world.wire(0, request(OTHER_MAC, GATEWAY, DATA));
+    equal(world.stateOf(GATEWAY), 'PROBE');
+    equal(world.redirects.size, 0, 'not before it has answered');
+    world.answer(GATEWAY, OTHER_MAC);
+  },
+  'it answers the host': (world) => {
+    world.hostAsks(GATEWAY);
+    world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
+    equal(world.stateOf(GATEWAY), 'REACHABLE');
+  },
+  'the operator sets its MAC': (world) => {
+    world.lan.addStatic(GATEWAY, OTHER_MAC, false, world.nowMs);
+  },
+  'its entry has left the cache': (world) => {
+    world.advance(FAILED_KEPT_MS);
+    equal(world.stateOf(GATEWAY), undefined);
+    world.wire(0, request(OTHER_MAC, GATEWAY, DATA));
+    world.answer(GATEWAY, OTHER_MAC);
+  },
+  'the operator has removed its entry': (world) => {
+    world.lan.deleteNeighbor(GATEWAY, world.nowMs);
+    world.wire(0, request(OTHER_MAC, GATEWAY, DATA));
+    world.answer(GATEWAY, OTHER_MAC);
+  },
+};
 
-  const answered = silentGateway();
-  answered.hostAsks(GATEWAY);
-  answered.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
-  equal(answered.stateOf(GATEWAY), 'REACHABLE');
-  expectMoved(answered, GATEWAY_MAC, OTHER_MAC);
-
-  const pinned = silentGateway();
-  pinned.lan.addStatic(GATEWAY, OTHER_MAC, false, pinned.nowMs);
-  expectMoved(pinned, GATEWAY_MAC, OTHER_MAC);
-});
-
-test('the same when the entry has left the cache meanwhile, or the operator removed it', () => {
-  const expired = silentGateway();
-  expired.advance(FAILED_KEPT_MS);
-  equal(expired.stateOf(GATEWAY), undefined);
-  expired.wire(0, request(OTHER_MAC, GATEWAY, DATA));
-  expired.answer(GATEWAY, OTHER_MAC);
-  expectMoved(expired, GATEWAY_MAC, OTHER_MAC);
-
-  const removed = silentGateway();
-  removed.lan.deleteNeighbor(GATEWAY, removed.nowMs);
-  removed.wire(0, request(OTHER_MAC, GATEWAY, DATA));
-  removed.answer(GATEWAY, OTHER_MAC);
-  expectMoved(removed, GATEWAY_MAC, OTHER_MAC);
-});
+for (const [name, comesBack] of Object.entries(RETURNS)) {
+  test(`given up, then back with another MAC: redirected and announced: ${name}`, () => {
+    const world = silentGateway();
+    comesBack(world);
+    expectMoved(world, GATEWAY_MAC, OTHER_MAC);
+  });
+}
 
 test('back with the MAC that the host has: nothing happens', () => {
   const world = silentGateway();
@@ -84,8 +87,7 @@ test('back with the MAC that the host has: nothing happens', () => {
 });
 
 test('a neighbour without an entry at the host is learnt in silence', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
   world.lan.deleteNeighbor(GATEWAY, world.nowMs);
   world.wire(0, request(OTHER_MAC, GATEWAY, DATA));
@@ -94,8 +96,7 @@ test('a neighbour without an entry at the host is learnt in silence', () => {
 });
 
 test('a redirect outlives giving up, and follows to the next MAC', () => {
-  const world = new World();
-  world.addData(DATA, 0);
+  const world = worldWithData();
   world.confirm(GATEWAY, GATEWAY_MAC);
   world.neighborMoves(GATEWAY, OTHER_MAC);
   world.advance(20_000);
@@ -134,8 +135,7 @@ test('an address that becomes ours is no neighbour of the host any more', () => 
 });
 
 test('the last MAC given is remembered of as many neighbours as the table holds', () => {
-  const world = new World({ neighborLimit: 64 });
-  world.addData(DATA, 0);
+  const world = worldWithData({ neighborLimit: 64 });
   const moves = (address: number): boolean => {
     world.wire(0, request(THIRD_MAC, address, DATA));
     if (world.stateOf(address) === 'PROBE') world.answer(address, THIRD_MAC);

@@ -11,7 +11,8 @@ import {
   GATEWAY,
   GATEWAY_MAC,
   ip,
-  mac,
+  NET0,
+  NET1,
   OTHER_MAC,
   reply,
   request,
@@ -20,7 +21,6 @@ import {
   worldWithData,
 } from '../harness.ts';
 
-const NET0 = mac('02:00:00:00:00:01');
 const SECOND = ip('192.0.2.11');
 
 test('an absent neighbour: three questions a second apart, each by another NIC, no answer', () => {
@@ -109,7 +109,7 @@ test('questions without an answer go by the next NIC, from an address that it se
   world.advance(2500);
   deepEqual(columns(world.take(), 'port', 'source', 'senderAddress'), [
     ['net0', NET0, DATA],
-    ['net1', mac('02:00:00:00:00:02'), SECOND],
+    ['net1', NET1, SECOND],
     // The third NIC has none, and a broadcast without one is a probe.
     ['net0', NET0, DATA],
   ]);
@@ -165,8 +165,8 @@ test('the question leaves by the NIC of the asking address, also after a failove
   world.take();
   world.lan.doubtNeighbors(world.nowMs);
   const [again] = world.take();
-  deepEqual([again!.port, again!.source], ['net1', mac('02:00:00:00:00:02')]);
-  world.wire(1, reply(GATEWAY_MAC, GATEWAY, mac('02:00:00:00:00:02'), DATA));
+  deepEqual([again!.port, again!.source], ['net1', NET1]);
+  world.wire(1, reply(GATEWAY_MAC, GATEWAY, NET1, DATA));
   equal(world.take('host').length, 1);
 });
 
@@ -182,7 +182,7 @@ test('an address that is not ours asks by any member, one not yet verified as a 
   world.hostAsks(neighbor);
   const [careful] = world.take();
   deepEqual([careful!.port, careful!.senderAddress], ['net1', 0]);
-  world.wire(1, reply(OTHER_MAC, neighbor, mac('02:00:00:00:00:02'), 0));
+  world.wire(1, reply(OTHER_MAC, neighbor, NET1, 0));
   deepEqual(
     world.take('host').map((one) => one.targetAddress),
     [DATA],
@@ -203,7 +203,7 @@ test('the stack’s own use begins with a stale MAC and verifies after five seco
   equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), 0);
   const [question] = world.take();
   deepEqual([question!.port, question!.senderAddress], ['net1', TEST]);
-  world.wire(1, reply(GATEWAY_MAC, GATEWAY, mac('02:00:00:00:00:02'), TEST));
+  world.wire(1, reply(GATEWAY_MAC, GATEWAY, NET1, TEST));
   world.advance(REACHABLE_TIME_MS * 1.5);
   equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), GATEWAY_MAC);
   equal(world.stateOf(GATEWAY), 'DELAY');
