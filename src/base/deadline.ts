@@ -24,11 +24,6 @@ export class Deadline<T> {
     this.sequence = sequence;
     this.place = place;
   }
-
-  /** True until it is taken or cancelled. */
-  get isPending(): boolean {
-    return this.place !== GONE;
-  }
 }
 
 /** Values ordered by the time at which they are due. */

@@ -51,11 +51,6 @@ export class WaitLock {
   get owner(): Task<unknown> | undefined {
     return this.held?.task;
   }
-
-  /** How many tasks wait. */
-  get waiting(): number {
-    return this.queue.length;
-  }
 }
 
 /** Possession of a waiting lock: released exactly once, best by `using`. */

@@ -15,7 +15,7 @@
  * Invariants
  * 1. After `condemn` no new reference is made.
  * 2. `drained` ends only when the last reference has been released.
- * 3. The count is the number of references not yet released, by tag as well.
+ * 3. The count is the number of references not yet released.
  * 4. What is freed was condemned, is unlinked and has no reference left.
  */
 
@@ -81,13 +81,6 @@ export class References implements Blockers {
   /** How many references are held. */
   get count(): number {
     return this.#holds.size;
-  }
-
-  /** Tag -> references held under it. */
-  get tags(): ReadonlyMap<string, number> {
-    const byTag = new Map<string, number>();
-    for (const { tag } of this.#holds.values()) byTag.set(tag, (byTag.get(tag) ?? 0) + 1);
-    return byTag;
   }
 
   /** The holders of the object, and where each took it. */

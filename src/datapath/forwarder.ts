@@ -145,10 +145,6 @@ export class Forwarder {
     this.#ports[port] = undefined;
   }
 
-  isAttached(port: number): boolean {
-    return this.#ports[port] !== undefined;
-  }
-
   /** Holds the current table, see layout.ts. */
   begin(): void {
     for (;;) {

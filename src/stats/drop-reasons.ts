@@ -96,12 +96,3 @@ export const DATAPATH_DROP_REASONS = keysOf(DROP_REASONS.datapath);
 
 /** IP layer reasons in table order. */
 export const IP_DROP_REASONS = keysOf(DROP_REASONS.ip);
-
-const SENTENCES: ReadonlyMap<string, string> = new Map(
-  Object.values(DROP_REASONS).flatMap((section) => Object.entries<string>(section)),
-);
-
-/** The sentence of a reason, or undefined if there is no such reason. */
-export function dropReasonSentence(reason: string): string | undefined {
-  return SENTENCES.get(reason);
-}

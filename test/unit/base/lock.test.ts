@@ -36,7 +36,7 @@ test('a waiting lock has one owner at a time, first come, first served', () => {
   }
   scheduler.run();
   equal(lock.owner?.label, 'a');
-  equal(lock.waiting, 2);
+  equal(lock.queue.length, 2);
   runUntil(scheduler, 100);
   deepEqual(log, ['a in', 'a out', 'b in', 'b out', 'c in', 'c out']);
   equal(lock.owner, undefined);
@@ -51,7 +51,7 @@ test('waiting for a lock ends with ETIMEDOUT at the deadline, and the queue forg
   runUntil(scheduler, 60);
   equal(late.state, 'failed');
   ok(late.error instanceof OperatorError && late.error.code === 'ETIMEDOUT');
-  equal(lock.waiting, 0);
+  equal(lock.queue.length, 0);
   runUntil(scheduler, 200);
   equal(lock.owner, undefined);
 });
@@ -65,7 +65,7 @@ test('cancelling gives the lock back: while owning, while waiting, and when just
   const next = scheduler.spawn('next', () => holdFor(lock, 100, log, 'next'));
   scheduler.run();
   queued.cancel();
-  equal(lock.waiting, 1);
+  equal(lock.queue.length, 1);
   owner.cancel();
   equal(lock.owner, next);
   next.cancel();
@@ -84,7 +84,7 @@ test('a wait for a lock that has just timed out is cancelled without harm', () =
   scheduler.timers.schedule(11, () => late.cancel());
   scheduler.handleTime(20);
   equal(late.state, 'cancelled');
-  equal(lock.waiting, 0);
+  equal(lock.queue.length, 0);
   runUntil(scheduler, 200);
   equal(lock.owner, undefined);
 });
@@ -190,14 +190,17 @@ test('the longest hold is measured where a clock is given', () => {
   equal(region.longestHoldMs, 2);
 });
 
-test('references: counted by tag, released once, none after condemnation', () => {
+test('references: counted and named by tag, released once, none after condemnation', () => {
   const references = new References('phyint', 'net0');
   const first = references.hold('reader');
   {
     using _second = references.hold('reader');
     using _third = references.hold('probe');
     equal(references.count, 3);
-    deepEqual(Object.fromEntries(references.tags), { reader: 2, probe: 1 });
+    deepEqual(
+      references.places.map(({ what }) => what),
+      ['reader', 'reader', 'probe'].map((tag) => `${tag} holds phyint net0`),
+    );
   }
   equal(references.count, 1);
   references.condemn();
