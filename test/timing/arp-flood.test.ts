@@ -9,11 +9,10 @@
 
 import { ok } from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
-import { type TestContext, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { LAN } from '../../src/lab/topology.ts';
 import { ArpStation, arpOf } from '../netns/tools/arp-station.ts';
-import { TestHost } from '../netns/tools/harness.ts';
-import { Sniffer } from '../netns/tools/sniffer.ts';
+import { hostTest, type TestHost } from '../netns/tools/harness.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
 const [ADDRESS] = LAN.data;
@@ -68,9 +67,10 @@ async function floodOnce(
 }
 
 for (const kind of ['broadcast', 'unicast'] as const) {
-  test(`a flood of ${kind} requests costs other traffic at most a hundredth`, async (t) => {
-    const host = await TestHost.raise({ wiring: 'macvtap', gateways: 2 });
-    try {
+  hostTest(
+    `a flood of ${kind} requests costs other traffic at most a hundredth`,
+    { wiring: 'macvtap', gateways: 2 },
+    async (host, t) => {
       giveShare(host);
       const { ifname, uplink } = await host.boundTo(ADDRESS);
       const memberMac = await host.memberMac(ifname);
@@ -84,7 +84,7 @@ for (const kind of ['broadcast', 'unicast'] as const) {
         ...(kind === 'unicast' ? { destination: memberMac } : {}),
       });
       const filter = `arp[6:2] = 2 and ether src ${memberMac} and not ether broadcast`;
-      const sniffer = await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter });
+      const sniffer = await host.sniff(filter);
       const shares: number[] = [];
       while (shares.length < FLOODS && !shares.some((one) => one <= LOST_SHARE_MOST)) {
         shares.push(await floodOnce(t, host, station, request));
@@ -99,8 +99,6 @@ for (const kind of ['broadcast', 'unicast'] as const) {
       const limited = await drops(host, 'punt_rate_limited');
       ok(limited > RATE / 10, `${limited} limited`);
       await host.daemon.waitUntilOk();
-    } finally {
-      await host.lower();
-    }
-  });
+    },
+  );
 }

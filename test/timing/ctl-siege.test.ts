@@ -13,7 +13,7 @@ import { once } from 'node:events';
 import { chmodSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../../src/base/errors.ts';
 import type { JsonValue } from '../../src/base/text/json.ts';
@@ -21,7 +21,7 @@ import { ControlClient } from '../../src/ctl/client.ts';
 import { GROUP } from '../../src/lab/configuration.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { quantile } from '../bench/figures.ts';
-import { TestHost } from '../netns/tools/harness.ts';
+import { TestHost, UNDAMPED } from '../netns/tools/harness.ts';
 import { exchange, requestBytes } from '../siege/raw-http.ts';
 import { limitOf, PingStream, steadyP99 } from '../siege/round-trips.ts';
 import { StuckClients } from '../siege/stuck.ts';
@@ -209,16 +209,14 @@ async function besiege(t: TestContext, host: TestHost, users: readonly Identity[
 }
 
 describe('the control socket under siege', () => {
-  let host: TestHost;
+  const host = TestHost.ofSuite(UNDAMPED);
 
   before(async () => {
-    host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
     chmodSync(host.workspace.folder, 0o711);
     // The heap of a daemon that has just begun grows by whatever it does.
     const client = new ControlClient(host.daemon.socket);
     await storm((at) => isRight(client, at), WARM_UP, WARM_UP_CLIENTS);
   });
-  after(() => host?.lower());
 
   test(`${REQUESTS} requests by ${CLIENTS} at once`, async (t) => {
     const calmPing = new PingStream(host, LAN.gateways[0]);
@@ -246,7 +244,7 @@ describe('the control socket under siege', () => {
     }
   });
 
-  test('64 stuck clients of four users', async (t) => {
+  test('[contract 5.7] 64 stuck clients of four users', async (t) => {
     await besiege(t, host, [60_001, 60_002, 60_003, 60_004].map(plain));
   });
 

@@ -4,13 +4,12 @@
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EchoWindow } from '../../src/lab/measure/echo-record.ts';
 import { LAN, type Wiring } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { TestHost } from '../netns/tools/harness.ts';
-import { Sniffer } from '../netns/tools/sniffer.ts';
+import { hostTest, type TestHost, UNDAMPED } from '../netns/tools/harness.ts';
 import { assertFailoverGaps, MEDIAN_GAP_MS, median } from './figures.ts';
 
 const [GATEWAY] = LAN.gateways;
@@ -35,8 +34,7 @@ async function cutAndRepair(host: TestHost, times: number) {
     await sleep(ANNOUNCEMENT_INTERVAL_MS);
     const { ifname, uplink } = await host.boundTo(LAN.data[0]);
     await echo.mark('cut');
-    await host.topology.cut(uplink);
-    await host.waitForState(ifname, 'failed');
+    await host.fail(uplink);
     for (const address of await host.daemon.addresses()) {
       ok(address.inbound !== null && address.inbound !== ifname, JSON.stringify(address));
     }
@@ -53,9 +51,10 @@ async function cutAndRepair(host: TestHost, times: number) {
 describe('failover', { concurrency: true }, () => {
   for (const wiring of ['macvtap', 'bridge'] satisfies Wiring[]) {
     describe(wiring, () => {
-      test(`${CUTS} cuts: median gap ${MEDIAN_GAP_MS} ms, repairs lose nothing`, async (t) => {
-        const host = await TestHost.raise({ wiring, group: { 'flap-damping': 'off' } });
-        try {
+      hostTest(
+        `${CUTS} cuts: median gap ${MEDIAN_GAP_MS} ms, repairs lose nothing`,
+        { wiring, group: { 'flap-damping': 'off' } },
+        async (host, t) => {
           const { windows, duplicates } = await cutAndRepair(host, CUTS);
           const gaps = gapsOf(windows, 'cut');
           t.diagnostic(`gaps of ${wiring}: ${gaps.map((gap) => gap.toFixed(1)).join(' ')} ms`);
@@ -65,21 +64,19 @@ describe('failover', { concurrency: true }, () => {
           const lostByRepair = windows.filter((w) => w.label === 'repair').map((w) => w.lost);
           deepEqual(lostByRepair, Array(CUTS).fill(0));
           equal(duplicates, 0);
-        } finally {
-          await host.lower();
-        }
-      });
+        },
+      );
 
-      test('[contract 3.9] by default two repairs are believed, no third', async () => {
-        const host = await TestHost.raise({ wiring });
-        try {
+      hostTest(
+        '[contract 3.9] by default two repairs are believed, no third',
+        { wiring },
+        async (host) => {
           const { windows } = await cutAndRepair(host, 2);
           const cuts = windows.filter(({ label }) => label === 'cut');
           equal(cuts.length, 2);
           // How long they take is the subject of the test above.
           for (const { sent, lost } of cuts) ok(lost < sent / 2, `${lost} of ${sent} lost`);
-          await host.topology.cut('eth0');
-          await host.waitForState('net0', 'failed');
+          await host.fail('eth0');
           await host.topology.repair('eth0');
           const { link, state, cause } = await until('the link is up again', 5000, async () => {
             const row = await host.daemon.interface('net0');
@@ -87,10 +84,8 @@ describe('failover', { concurrency: true }, () => {
           });
           deepEqual([link, state], ['up', 'failed']);
           equal(cause, 'flapping');
-        } finally {
-          await host.lower();
-        }
-      });
+        },
+      );
     });
   }
 });
@@ -109,15 +104,16 @@ async function watchEvents(host: TestHost): Promise<Record<string, unknown>[]> {
 }
 
 describe('announcements of a failover', () => {
-  test('[contract 4.13] the monitor reports it, the wire receives the new owners', async () => {
-    const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
-    try {
+  hostTest(
+    '[contract 4.13] the monitor reports it, the wire receives the new owners',
+    UNDAMPED,
+    async (host) => {
       const { ifname, uplink } = await host.boundTo(LAN.data[0]);
       const other = host.topology.members.find((name) => name !== ifname) ?? '';
       const mac = await host.memberMac(other);
       const events = await watchEvents(host);
       const filter = 'arp and arp[14:4] = arp[24:4]';
-      const sniffer = await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter });
+      const sniffer = await host.sniff(filter);
       await host.topology.cut(uplink);
       const announced = new RegExp(`${mac} > .*who-has ${LAN.data[0]} `);
       await sniffer.waitFor(announced, 2000);
@@ -132,14 +128,13 @@ describe('announcements of a failover', () => {
       deepEqual([failed.from, failed.to, failed.cause], ['ok', 'failed', 'link-down']);
       match(String(failed.time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
       await sniffer.stop();
-    } finally {
-      await host.lower();
-    }
-  });
+    },
+  );
 
-  test('with all NICs cut the group is failed, and the first repair brings it back', async () => {
-    const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
-    try {
+  hostTest(
+    'with all NICs cut the group is failed, and the first repair brings it back',
+    UNDAMPED,
+    async (host) => {
       await host.topology.cut('eth0');
       await host.topology.cut('eth1');
       await host.waitForState('net0', 'failed');
@@ -149,11 +144,9 @@ describe('announcements of a failover', () => {
       await host.topology.repair('eth1');
       await host.waitForState('net1', 'ok');
       equal((await host.daemon.group()).state, 'degraded');
-      deepEqual(await host.ping('host', GATEWAY), { answered: 3, duplicates: 0 });
+      await host.expectPing('host', GATEWAY);
       await host.topology.repair('eth0');
       await host.daemon.waitUntilOk();
-    } finally {
-      await host.lower();
-    }
-  });
+    },
+  );
 });

@@ -12,7 +12,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { getJson } from '../../src/lab/api.ts';
 import type { EchoStream } from '../../src/lab/measure/measure.ts';
 import { LAN } from '../../src/lab/topology.ts';
@@ -20,6 +19,7 @@ import { until } from '../../src/lab/until.ts';
 import { TestHost } from '../netns/tools/harness.ts';
 import { KernelGate } from '../netns/tools/kernel-gate.ts';
 import { NotifySocket } from '../netns/tools/notify-socket.ts';
+import { script } from '../netns/tools/programs.ts';
 import { lawBreaches, statisticOf } from '../tools/conservation.ts';
 import { assertFailoverGaps } from './figures.ts';
 
@@ -39,9 +39,7 @@ const IN_FLIGHT_MAX = 20;
 /** Ours: what a machine that is busy with other things may add to an answer. */
 const MORE_MS = 20;
 const WATCHDOG_MS = 4000;
-const PROBER = fileURLToPath(
-  new URL('../../../test/netns/programs/arp-prober.py', import.meta.url),
-);
+const PROBER = script('arp-prober.py');
 /** Ours: a reader of the API that leaves the daemon time for others. */
 const QUESTION_PAUSE_MS = 10;
 const PATHS = ['/v1/interfaces', '/v1/status', '/v1/kstats', '/metrics'];
@@ -128,8 +126,8 @@ async function readAnswer(socket: string, path: string): Promise<unknown> {
 }
 
 async function opackets(host: TestHost): Promise<number> {
-  const rows = (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
-  return rows.find((row) => row.module === 'ipmp')?.data.opackets ?? Number.NaN;
+  const rows = await host.kstats();
+  return Number(rows.find((row) => row.module === 'ipmp')?.data.opackets);
 }
 
 /** While `hold` runs: ARP, API, kstats and watchdog go on as if nothing were. */
@@ -168,10 +166,9 @@ async function assertUndisturbed(
 
 /** Cuts the NIC that the first data address is bound to, and waits until it has moved. */
 async function cutBound(host: TestHost, echo: EchoStream, label: string): Promise<void> {
-  const { ifname, uplink } = await host.boundTo(LAN.data[0]);
+  const { uplink } = await host.boundTo(LAN.data[0]);
   await echo.mark(label);
-  await host.topology.cut(uplink);
-  await host.waitForState(ifname, 'failed');
+  await host.fail(uplink);
 }
 
 describe('the kernel’s configuration lock is held', () => {
@@ -266,10 +263,10 @@ describe('the kernel’s configuration lock is held', () => {
     await arp.stop();
     await echo.stop();
     await until('the counters rest', 5000, async () => {
-      const rows = (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
+      const rows = await host.kstats();
       return lawBreaches(rows).length === 0;
     });
-    const rows = (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
+    const rows = await host.kstats();
     equal(statisticOf(rows, 'witness', 'boundary'), 0n);
     match(host.daemon.log, /not answered yet/);
   });

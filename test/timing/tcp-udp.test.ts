@@ -1,11 +1,11 @@
 /** TCP and UDP in volume, both ways, in the three wirings. */
 
 import { deepEqual, ok } from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { test } from 'node:test';
 import { EchoStream, Transfer } from '../../src/lab/measure/measure.ts';
 import { LAN } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
-import { TestHost, WIRINGS } from '../netns/tools/harness.ts';
+import { describeOn, type TestHost, WIRINGS } from '../netns/tools/harness.ts';
 
 const [GATEWAY] = LAN.gateways;
 /** Ours: far below what any machine reaches with super-frames, far above without them. */
@@ -28,64 +28,54 @@ async function iperf(host: TestHost, args: readonly string[]): Promise<Iperf> {
   return JSON.parse(text) as Iperf;
 }
 
-for (const wiring of WIRINGS) {
-  describe(`volume, ${wiring}`, () => {
-    let host: TestHost;
-
-    before(async () => {
-      host = await TestHost.raise({ wiring });
+describeOn(WIRINGS, 'volume', {}, (host, wiring) => {
+  for (const [name, args] of [
+    ['TCP out', []],
+    ['TCP in', ['-R']],
+    ['TCP out, four streams', ['-P', '4']],
+  ] as const) {
+    test(name, async (t) => {
+      const bits = (await iperf(host, args)).end.sum_received?.bits_per_second ?? 0;
+      t.diagnostic(`${wiring} ${name}: ${(bits / 1e9).toFixed(2)} Gbit/s`);
+      ok(bits > LEAST_TCP_BITS, `${bits} bit/s`);
     });
-    after(() => host?.lower());
+  }
 
-    for (const [name, args] of [
-      ['TCP out', []],
-      ['TCP in', ['-R']],
-      ['TCP out, four streams', ['-P', '4']],
-    ] as const) {
-      test(name, async (t) => {
-        const bits = (await iperf(host, args)).end.sum_received?.bits_per_second ?? 0;
-        t.diagnostic(`${wiring} ${name}: ${(bits / 1e9).toFixed(2)} Gbit/s`);
-        ok(bits > LEAST_TCP_BITS, `${bits} bit/s`);
-      });
-    }
+  for (const [name, args] of [
+    ['UDP out', []],
+    ['UDP in', ['-R']],
+  ] as const) {
+    test(name, async () => {
+      const { sum } = (await iperf(host, ['-u', '-b', '20M', '-l', '1200', ...args])).end;
+      ok((sum?.bits_per_second ?? 0) > 18e6, JSON.stringify(sum));
+      ok((sum?.lost_percent ?? 100) < 2, JSON.stringify(sum));
+    });
+  }
 
-    for (const [name, args] of [
-      ['UDP out', []],
-      ['UDP in', ['-R']],
-    ] as const) {
-      test(name, async () => {
-        const { sum } = (await iperf(host, ['-u', '-b', '20M', '-l', '1200', ...args])).end;
-        ok((sum?.bits_per_second ?? 0) > 18e6, JSON.stringify(sum));
-        ok((sum?.lost_percent ?? 100) < 2, JSON.stringify(sum));
-      });
-    }
-
-    test('a transfer survives a cut and a repair with equal digests', async () => {
-      const ends = { from: 'gw', to: 'host', address: LAN.data[0], rate: 20_000_000 };
-      const transfer = await Transfer.start(host.workspace, ends);
-      const grows = async (): Promise<void> => {
-        const before = await transfer.offset();
-        await until('bytes arrive', 10_000, async () => (await transfer.offset()) > before + 1e6);
-      };
+  test('a transfer survives a cut and a repair with equal digests', async () => {
+    const ends = { from: 'gw', to: 'host', address: LAN.data[0], rate: 20_000_000 };
+    const transfer = await Transfer.start(host.workspace, ends);
+    const grows = async (): Promise<void> => {
+      const before = await transfer.offset();
+      await until('bytes arrive', 10_000, async () => (await transfer.offset()) > before + 1e6);
+    };
+    await grows();
+    const { uplink } = await host.boundTo(LAN.data[0]);
+    if (wiring !== 'tap') {
+      await host.fail(uplink);
       await grows();
-      const { ifname, uplink } = await host.boundTo(LAN.data[0]);
-      if (wiring !== 'tap') {
-        await host.topology.cut(uplink);
-        await host.waitForState(ifname, 'failed');
-        await grows();
-        await host.topology.repair(uplink);
-        await host.daemon.waitUntilOk();
-      }
-      await grows();
-      const { sent, received } = await transfer.finish();
-      deepEqual(received, sent);
-    });
-
-    test('a thousand echo requests a second: none lost, none twice', async () => {
-      const echo = await EchoStream.start(host.workspace, GATEWAY);
-      await until('1000 answers', 10_000, async () => (await echo.peek()).received >= 1000);
-      const { lost, duplicates } = await echo.stop();
-      deepEqual({ lost, duplicates }, { lost: 0, duplicates: 0 });
-    });
+      await host.topology.repair(uplink);
+      await host.daemon.waitUntilOk();
+    }
+    await grows();
+    const { sent, received } = await transfer.finish();
+    deepEqual(received, sent);
   });
-}
+
+  test('a thousand echo requests a second: none lost, none twice', async () => {
+    const echo = await EchoStream.start(host.workspace, GATEWAY);
+    await until('1000 answers', 10_000, async () => (await echo.peek()).received >= 1000);
+    const { lost, duplicates } = await echo.stop();
+    deepEqual({ lost, duplicates }, { lost: 0, duplicates: 0 });
+  });
+});

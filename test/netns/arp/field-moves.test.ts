@@ -5,13 +5,10 @@
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { test } from 'node:test';
 import { EchoStream } from '../../../src/lab/measure/measure.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import type { InterfaceRow } from '../../../src/model/rows.ts';
-import { TestHost } from '../tools/harness.ts';
-import { Sniffer } from '../tools/sniffer.ts';
+import { hostTest, type TestHost } from '../tools/harness.ts';
 
 const [GATEWAY] = LAN.gateways;
 const PROXIED = '192.0.2.82';
@@ -49,27 +46,18 @@ function disbelief(address: string, rules: readonly string[]): string {
 }
 
 async function nominated(host: TestHost): Promise<string> {
-  const rows = (await host.daemon.interfaces()) as (InterfaceRow & { nominated: boolean })[];
-  const found = rows.find((row) => row.nominated);
-  if (found === undefined) throw new Error('no interface is nominated');
-  return found.ifname;
+  return host.topology.members[await host.nominated()] ?? '';
 }
 
 function uplinkOf(host: TestHost, ifname: string): string {
   return host.topology.uplinks[host.topology.members.indexOf(ifname)] ?? '';
 }
 
-/** The MAC that the gateway has for an address. */
-async function gatewayHas(host: TestHost, address: string): Promise<string | undefined> {
-  const args = ['neigh', 'show', 'dev', 'eth0', 'to', address];
-  const [row] = (await host.ipJson('gw', args)) as { lladdr?: string }[];
-  return row?.lladdr;
-}
-
 for (const [name, rules] of Object.entries(PEERS)) {
-  test(`a peer that believes ${name} follows an address whose NIC is cut`, async (t) => {
-    const host = await TestHost.raise({ group: NO_DAMPING });
-    try {
+  hostTest(
+    `a peer that believes ${name} follows an address whose NIC is cut`,
+    { group: NO_DAMPING },
+    async (host, t) => {
       for (const address of LAN.data) {
         await host.ping('gw', address);
         const { uplink } = await host.boundTo(address);
@@ -95,29 +83,22 @@ for (const [name, rules] of Object.entries(PEERS)) {
         await host.topology.repair(uplink);
         await host.daemon.waitUntilOk();
       }
-    } finally {
-      await host.lower();
-    }
-  });
+    },
+  );
 }
 
-test('a proxy entry is announced by the NIC that is newly nominated', async (t) => {
-  const host = await TestHost.raise({ group: NO_DAMPING });
-  try {
-    const words = ['neighbor', 'add', PROXIED, 'lladdr', PROXIED_MAC, 'proxy', 'dev', 'ipmp0'];
-    const { status, stderr } = await host.daemon.ipmpadm(words);
-    equal(status, 0, stderr);
+hostTest(
+  'a proxy entry is announced by the NIC that is newly nominated',
+  { group: NO_DAMPING },
+  async (host, t) => {
+    await host.adm('neighbor', 'add', PROXIED, 'lladdr', PROXIED_MAC, 'proxy', 'dev', 'ipmp0');
     const from = await nominated(host);
     const fromMac = await host.memberMac(from);
     await until('the gateway asks', 10_000, async () => {
       await host.ping('gw', PROXIED, { count: 1, silenceS: 0.1 });
-      return (await gatewayHas(host, PROXIED)) === fromMac;
+      return (await host.kernelNeighbor(PROXIED, 'gw'))?.lladdr === fromMac;
     });
-    const sniffer = await Sniffer.start(host.workspace, {
-      role: 'gw',
-      device: 'eth0',
-      filter: 'arp and arp[14:4] = 0xc0000252',
-    });
+    const sniffer = await host.sniff('arp and arp[14:4] = 0xc0000252');
     const cutS = Date.now() / 1000;
     await host.topology.cut(uplinkOf(host, from));
     const to = await until('another one is nominated', 10_000, async () => {
@@ -130,13 +111,11 @@ test('a proxy entry is announced by the NIC that is newly nominated', async (t) 
     t.diagnostic(`announced ${tookMs.toFixed(0)} ms after the cut`);
     ok(tookMs < BACK_WITHIN_MS, first);
     await until('the gateway has the new MAC', BACK_WITHIN_MS, async () => {
-      return (await gatewayHas(host, PROXIED)) === toMac;
+      return (await host.kernelNeighbor(PROXIED, 'gw'))?.lladdr === toMac;
     });
     await sniffer.stop();
-  } finally {
-    await host.lower();
-  }
-});
+  },
+);
 
 /** The switch drops all that goes through the port of a NIC, whose link stays up. */
 function deadPort(port: string): string {
@@ -155,16 +134,16 @@ async function repliesFrom(host: TestHost, bound: { address: string; ifname: str
   // Announcements are replies too, to everybody.
   const mac = await host.memberMac(ifname);
   const filter = `arp[6:2] = 2 and not ether broadcast and ether src ${mac}`;
-  const sniffer = await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter });
-  const argv = ['arping', '-q', '-c', String(REQUESTS), '-W', '0.1', '-i', 'eth0', address];
-  await host.run('gw', ['sh', '-c', '"$@" || true', '-', ...argv]);
+  const sniffer = await host.sniff(filter);
+  await host.arping(address, REQUESTS);
   await sniffer.waitFor(new RegExp(`Reply ${address} is-at`), 5000, REQUESTS);
   await sniffer.stop();
 }
 
-test('a dead path of the nominated NIC takes along nothing that is bound to another', async () => {
-  const host = await TestHost.raise({ group: { spreading: 'address', ...NO_DAMPING } });
-  try {
+hostTest(
+  'a dead path of the nominated NIC takes along nothing that is bound to another',
+  { group: { spreading: 'address', ...NO_DAMPING } },
+  async (host) => {
     for (const address of [UNKNOWN, UNKNOWN_2]) {
       await host.workspace.ip('gw', [`address add ${address}/24 dev eth0`]);
     }
@@ -180,12 +159,9 @@ test('a dead path of the nominated NIC takes along nothing that is bound to anot
     await host.workspace.ip('gw', ['neigh flush all']);
     equal((await host.ping('gw', good.address)).answered, 3);
     const args = ['-I', good.address];
-    const onDead = await Sniffer.start(host.workspace, {
-      role: 'host',
-      device: uplinkOf(host, dead),
-      // Of other addresses it may say where they are, in person.
-      filter: `arp[6:2] = 1 and arp src host ${good.address} and arp dst host ${UNKNOWN}`,
-    });
+    // Of other addresses it may announce, by unicast frames, where they are.
+    const asking = `arp[6:2] = 1 and arp src host ${good.address} and arp dst host ${UNKNOWN}`;
+    const onDead = await host.sniff(asking, { role: 'host', device: uplinkOf(host, dead) });
     equal((await host.ping('host', UNKNOWN, { args })).answered, 3, 'the host has to ask');
     await onDead.stop();
     deepEqual(onDead.lines, [], 'the question is asked by the NIC of its address');
@@ -197,7 +173,5 @@ test('a dead path of the nominated NIC takes along nothing that is bound to anot
     equal((await host.ping('gw', lost, { count: 1 })).answered, 0);
     await host.ping('host', UNKNOWN_2, { count: 1, args: ['-I', lost] });
     equal((await host.kernelNeighbor(UNKNOWN_2))?.lladdr, await host.macOf('gw', 'eth0'));
-  } finally {
-    await host.lower();
-  }
-});
+  },
+);

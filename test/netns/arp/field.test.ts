@@ -1,19 +1,16 @@
 /**
- * ARP as the field has it: addresses taken over from another station, probes that are no rival's,
- * and peers that believe few forms of announcement.
+ * ARP as the field has it: addresses that are taken over from another
+ * station, probes that come from no rival, and peers that believe few forms of announcement.
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { configurationFor, GROUP } from '../../../src/lab/configuration.ts';
-import { LabDaemon } from '../../../src/lab/daemon-process.ts';
+import { before, describe, type TestContext, test } from 'node:test';
+import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import type { AddressRow } from '../../../src/model/rows.ts';
 import { ArpStation, arpOf, NO_ADDRESS } from '../tools/arp-station.ts';
 import { TestHost } from '../tools/harness.ts';
 import { metricsOf } from '../tools/scrape.ts';
-import { Sniffer } from '../tools/sniffer.ts';
 
 const TAKEN = '192.0.2.50';
 /** The longest time out of reach: two seconds, and what a busy machine adds. */
@@ -43,85 +40,68 @@ async function detectedState(host: TestHost, address: string): Promise<string> {
 }
 
 /** What `ipmpadm -j address show` prints of an address. */
-async function causeOf(host: TestHost, address: string): Promise<string | null | undefined> {
-  const { stdout } = await host.daemon.ipmpadm(['-j', 'address', 'show']);
-  const rows = JSON.parse(stdout) as AddressRow[];
-  return rows.find((row) => row.address.startsWith(`${address}/`))?.cause_text;
+async function causeOf(host: TestHost, address: string): Promise<unknown> {
+  const rows = await host.admRows('address', 'show');
+  return rows.find((row) => String(row.address).startsWith(`${address}/`))?.cause_text;
 }
 
-/** Takes the address from its holder; returns the seconds without a station that has it. */
-async function handOver(host: TestHost): Promise<number> {
+/** Takes the address from its holder: it must be served soon after. */
+async function handOver(host: TestHost, t: TestContext): Promise<void> {
   const holder = await host.macOf('gw2', 'eth0');
   equal(await detectedState(host, TAKEN), 'duplicate');
-  match((await causeOf(host, TAKEN)) ?? '', new RegExp(holder));
+  match(String(await causeOf(host, TAKEN)), new RegExp(holder));
   equal((await host.daemon.address(TAKEN)).inbound, null);
   const { text } = await metricsOf(host.daemon.socket);
   match(text, new RegExp(`^ipmp_address_bound\\{[^}]*"${TAKEN}/24",interface=""\\} 0$`, 'm'));
   // ARP whose sender address is the one that moves: its holder's answers, our announcements.
   const filter = 'arp and arp[14:4] = 0xc0000232';
-  const sniffer = await Sniffer.start(host.workspace, { role: 'gw2', device: 'eth0', filter });
+  const sniffer = await host.sniff(filter, { role: 'gw2' });
   await sniffer.waitFor(new RegExp(` ${holder} > `), 10_000);
   await host.workspace.ip('gw2', [`address del ${TAKEN}/24 dev eth0`]);
-  await until(`${TAKEN} is up`, 60_000, async () => {
-    return (await host.daemon.address(TAKEN)).state === 'up';
-  });
-  await until(`${TAKEN} is served`, SERVED_WITHIN_MS, async () => {
-    return (await host.ping('gw', TAKEN, { count: 1 })).answered === 1;
-  });
+  await host.waitForAddress(TAKEN, 'up', 60_000);
+  await host.waitForPing('gw', TAKEN, SERVED_WITHIN_MS);
   equal(await causeOf(host, TAKEN), null);
   const ours = await memberMacs(host);
   await sniffer.waitFor(new RegExp(` (${ours.join('|')}) > `), 10_000);
   await sniffer.stop();
   const last = timesFrom(sniffer.lines, [holder]).at(-1) ?? 0;
-  return (timesFrom(sniffer.lines, ours)[0] ?? 0) - last;
+  const seconds = (timesFrom(sniffer.lines, ours)[0] ?? 0) - last;
+  t.diagnostic(`${seconds.toFixed(2)} s from the last answer to the first announcement`);
+  ok(seconds * 1000 < SERVED_WITHIN_MS, `${seconds} s`);
 }
 
 describe('an address that another station has', () => {
-  let host: TestHost;
-
-  before(async () => {
-    host = await TestHost.raise({
-      wiring: 'macvtap',
-      gateways: 2,
-      addresses: [`${LAN.data[0]}/24`, `${TAKEN}/24`],
-      prepare: (topology) => {
-        return topology.workspace.ip('gw2', [`address replace ${TAKEN}/24 dev eth0`]);
-      },
-      isRaw: true,
-    });
+  const host = TestHost.ofSuite({
+    wiring: 'macvtap',
+    gateways: 2,
+    addresses: [`${LAN.data[0]}/24`, `${TAKEN}/24`],
+    prepare: (topology) => {
+      return topology.workspace.ip('gw2', [`address replace ${TAKEN}/24 dev eth0`]);
+    },
+    isRaw: true,
   });
-  after(() => host?.lower());
 
   test('of the configuration: served soon after its holder is gone', async (t) => {
-    const seconds = await handOver(host);
-    t.diagnostic(`${seconds.toFixed(2)} s from the last answer to the first announcement`);
-    ok(seconds * 1000 < SERVED_WITHIN_MS, `${seconds} s`);
+    await handOver(host, t);
   });
 
   test('added by the host: served soon after its holder is gone', async (t) => {
     await host.workspace.ip('host', [`address del ${TAKEN}/24 dev ${GROUP}`]);
-    await until('the address is gone', 10_000, async () => {
-      return (await host.daemon.addresses()).every((row) => !row.address.startsWith(TAKEN));
-    });
+    await host.waitUntilGone(TAKEN);
     await host.workspace.ip('gw2', [`address replace ${TAKEN}/24 dev eth0`]);
     await host.workspace.ip('host', [`address add ${TAKEN}/24 dev ${GROUP}`]);
-    const seconds = await handOver(host);
-    t.diagnostic(`${seconds.toFixed(2)} s from the last answer to the first announcement`);
-    ok(seconds * 1000 < SERVED_WITHIN_MS, `${seconds} s`);
+    await handOver(host, t);
   });
 });
 
 describe('ARP probes for an address of ours', () => {
-  let host: TestHost;
-  let station: ArpStation;
+  const host = TestHost.ofSuite({ wiring: 'macvtap', gateways: 2 });
+  const station = new ArpStation(host, 'gw2');
   let stationMac: string;
 
   before(async () => {
-    host = await TestHost.raise({ wiring: 'macvtap', gateways: 2 });
-    station = new ArpStation(host, 'gw2');
     stationMac = await host.macOf('gw2', 'eth0');
   });
-  after(() => host?.lower());
 
   /** A probe of the station. */
   function probe(address: string, to: { destination?: string; source?: string } = {}): Uint8Array {
@@ -134,7 +114,7 @@ describe('ARP probes for an address of ours', () => {
     });
   }
 
-  /** Probes as switches send them, which are no rival's. */
+  /** Probes as switches send them, which come from no rival. */
   async function harmless(address: string): Promise<Readonly<Record<string, Uint8Array[]>>> {
     const macs = await memberMacs(host);
     return {
@@ -148,7 +128,7 @@ describe('ARP probes for an address of ours', () => {
       const [address] = LAN.data;
       const frames = (await harmless(address))[kind] ?? [];
       const filter = 'arp[6:2] = 2 and arp[14:4] = 0xc000020a and not ether broadcast';
-      const sniffer = await Sniffer.start(host.workspace, { role: 'gw2', device: 'eth0', filter });
+      const sniffer = await host.sniff(filter, { role: 'gw2' });
       const times = PROBES / frames.length;
       await station.send(frames, { times, perSecond: PROBES_A_SECOND });
       const replies = await sniffer.waitFor(/Reply/, 10_000, PROBES);
@@ -171,22 +151,18 @@ describe('ARP probes for an address of ours', () => {
     const child = station.start([probe(address)], PROBES_A_SECOND);
     await host.workspace.ip('host', [`address add ${address}/24 dev ${GROUP}`]);
     equal(await detectedState(host, address), 'duplicate');
-    match((await causeOf(host, address)) ?? '', new RegExp(stationMac));
+    match(String(await causeOf(host, address)), new RegExp(stationMac));
     await station.stop(child);
-    await until('the address is up', 10_000, async () => {
-      return (await host.daemon.address(address)).state === 'up';
-    });
+    await host.waitForAddress(address);
   });
 
   test('unicast probes while the daemon starts: all addresses come up', async () => {
     const macs = await memberMacs(host);
-    equal(await host.daemon.stop(), 0);
     const frames = LAN.data.flatMap((address) => {
       return macs.map((destination) => probe(address, { destination }));
     });
     const child = station.start(frames, PROBES_A_SECOND * frames.length);
-    const text = configurationFor(host.topology, { socket: host.daemon.socket });
-    host.daemon = await LabDaemon.start(host.workspace, text);
+    await host.restart();
     for (const address of LAN.data) equal(await detectedState(host, address), 'up');
     deepEqual(await memberMacs(host), macs);
     await station.stop(child);

@@ -1,16 +1,14 @@
 /** ARP that is forged, and hundreds of neighbours at once. */
 
 import { equal, ok } from 'node:assert/strict';
-import { join } from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
-import { EchoStream } from '../../../src/lab/measure/measure.ts';
+import { before, describe, type TestContext, test } from 'node:test';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { root } from '../../tidy/source.ts';
 import { ArpStation, arpOf } from '../tools/arp-station.ts';
 import { type KernelNeighbor, TestHost } from '../tools/harness.ts';
+import { script } from '../tools/programs.ts';
 
-const DATAGRAMS = join(root, 'test/netns/programs/datagrams.py');
+const DATAGRAMS = script('datagrams.py');
 const DISCARD_PORT = 9;
 const [GATEWAY] = LAN.gateways;
 const [ADDRESS] = LAN.data;
@@ -36,8 +34,8 @@ const FORGED = {
 };
 
 describe('a forged MAC of the gateway', () => {
-  let host: TestHost;
-  let station: ArpStation;
+  const host = TestHost.ofSuite({ wiring: 'macvtap', gateways: 2 });
+  const station = new ArpStation(host, 'gw2');
   /** Judged by what is lost in this time. */
   const WATCHED_MS = 3000;
   /** As Linux's own table does at its best; believed frames cost 40 seconds. */
@@ -45,18 +43,7 @@ describe('a forged MAC of the gateway', () => {
   const FORGERIES = 6;
   const LOST_SHARE_MOST = 0.3;
 
-  before(async () => {
-    host = await TestHost.raise({ wiring: 'macvtap', gateways: 2 });
-    station = new ArpStation(host, 'gw2');
-  });
-  after(() => host?.lower());
-
-  async function echo(): Promise<EchoStream> {
-    const options = { perSecond: ECHOES_A_SECOND };
-    const stream = await EchoStream.start(host.workspace, GATEWAY, options);
-    await until('echo', 10_000, async () => (await stream.peek()).received > 20);
-    return stream;
-  }
+  const echo = () => host.echo(GATEWAY, { perSecond: ECHOES_A_SECOND });
 
   for (const kind of ['request', 'reply'] as const) {
     test(`one ${kind}: less than two seconds of traffic are lost`, async (t) => {
@@ -90,7 +77,6 @@ describe('a forged MAC of the gateway', () => {
 });
 
 describe('neighbours that are new', () => {
-  let host: TestHost;
   const NEIGHBORS = 600;
   const RESOLVED_WITHIN_MS = 3000;
   const BURST = 300;
@@ -117,16 +103,14 @@ describe('neighbours that are new', () => {
     return `10.20.${Math.trunc(index / 200)}.${(index % 200) + 1}`;
   });
 
+  const addresses = [`${ADDRESS}/24`, '10.20.255.1/16'];
+  const host = TestHost.ofSuite({ wiring: 'macvtap', addresses });
+
   before(async () => {
-    host = await TestHost.raise({
-      wiring: 'macvtap',
-      addresses: [`${ADDRESS}/24`, '10.20.255.1/16'],
-    });
     const added = [...neighbors, BURST_TARGET].map((one) => `address add ${one}/16 dev eth0`);
     await host.workspace.ip('gw', added);
     equal((await host.ping('host', GATEWAY)).answered, 3);
   });
-  after(() => host?.lower());
 
   /** Returns the seconds that the datagrams took the sender. */
   async function send(
@@ -140,7 +124,7 @@ describe('neighbours that are new', () => {
     return seconds ?? 0;
   }
 
-  /** Waits until a whole burst has arrived; `how` the sender fared is for people. */
+  /** Waits until a whole burst has arrived; `how` the sender fared is a diagnostic. */
   async function burstArrives(t: TestContext, how: string): Promise<void> {
     let arrived = 0;
     await until(`all ${BURST} datagrams`, 5000, async () => {
@@ -161,14 +145,11 @@ describe('neighbours that are new', () => {
 
   test(`${BURST} datagrams wait for a neighbour that answers late`, async (t) => {
     await host.workspace.ip('host', ['neigh flush dev ipmp0']);
-    equal((await host.daemon.ipmpadm(DELETE)).status, 0);
+    await host.adm(...DELETE);
     await host.run('gw', ['nft', '-f', '-'], COUNTER);
     await host.run('gw', ['nft', '-f', '-'], SILENCE);
-    const seconds = await send([BURST_TARGET], {
-      size: BURST_SIZE,
-      count: BURST,
-      buffer: BURST_BUFFER,
-    });
+    const burst = { size: BURST_SIZE, count: BURST, buffer: BURST_BUFFER };
+    const seconds = await send([BURST_TARGET], burst);
     await host.run('gw', ['nft', 'delete', 'table', 'arp', 'silence']);
     ok((await host.kernelNeighbor(BURST_TARGET))?.lladdr === undefined, 'it has not answered yet');
     await burstArrives(t, `sent in ${seconds} s`);

@@ -1,6 +1,6 @@
 /**
- * A hundred thousand hostile frames from the wire and from the host: the daemon lives, every frame
- * that came in is delivered, answered or dropped under a name, and the daemon still does its work.
+ * A hundred thousand hostile frames from the wire and from the host: every frame that came in is
+ * delivered, answered or dropped under a name, and the daemon still does its work.
  *
  * Frames are made by us (seeded), written as pcap files and sent by tcpreplay. How many came in is
  * known from outside: tcpreplay's own count, which the kernel's counter of the sending device
@@ -11,22 +11,17 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { Rng } from '../../../src/base/rng.ts';
-import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
-import { until } from '../../../src/lab/until.ts';
-import { frameCounts, type KstatRow, lawBreaches, statisticOf } from '../../tools/conservation.ts';
+import { type KstatRow, lawBreaches, statisticOf } from '../../tools/conservation.ts';
+import { atRest, linkCounters } from '../tools/doors.ts';
 import { hostileFrames, pcapOf } from '../tools/frames.ts';
-import { TestHost } from '../tools/harness.ts';
+import { hostTest, type TestHost, UNDAMPED } from '../tools/harness.ts';
 
 const FRAMES = 50_000;
 const SEED = 1;
 const PER_SECOND = 10_000;
-
-/** Readings that must agree before nothing is on its way any more. */
-const STEADY = 5;
 
 /** The switch counts what it sends to the first NIC, so that it is not taken for the test's. */
 const SWITCH_COUNTER = `table bridge count {
@@ -36,7 +31,7 @@ const SWITCH_COUNTER = `table bridge count {
   }
 }`;
 
-/** The host's kernel says nothing of its own accord: what it reads from us ends there. */
+/** The host's kernel sends nothing: the frames that it receives from us end there. */
 const SILENT_HOST = `table inet silent {
   chain output {
     type filter hook output priority 0
@@ -50,25 +45,13 @@ table arp silent {
   }
 }`;
 
-/** What the daemon says of itself, and what the kernel says of the devices around it. */
+/** What the daemon counts, and what the kernel counts of the devices around it. */
 interface Reading {
   readonly rows: readonly KstatRow[];
   /** Frames that the kernel gave to the daemon to read. */
   readonly door: { readonly wire: number; readonly host: number };
   /** Frames that left each of the places where tcpreplay sends. */
   readonly left: { readonly wire: number; readonly host: number };
-}
-
-interface Counters {
-  readonly packets: number;
-  readonly dropped: number;
-}
-
-async function countersOf(host: TestHost, role: string, device: string) {
-  const args = ['-statistics', 'link', 'show', 'dev', device];
-  const [row] = (await host.ipJson(role, args)) as { stats64: { rx: Counters; tx: Counters } }[];
-  if (row === undefined) throw new Error(`there is no ${device} in ${role}`);
-  return row.stats64;
 }
 
 async function forwardedBySwitch(host: TestHost): Promise<number> {
@@ -78,12 +61,12 @@ async function forwardedBySwitch(host: TestHost): Promise<number> {
 
 async function read(host: TestHost): Promise<Reading> {
   const nics = await Promise.all(
-    host.topology.members.map(async (name) => (await countersOf(host, 'host', name)).rx),
+    host.topology.members.map(async (name) => (await linkCounters(host, 'host', name)).rx),
   );
-  const { tx } = await countersOf(host, 'host', GROUP);
-  const cable = (await countersOf(host, 'swA', 'p0')).tx;
+  const { tx } = await linkCounters(host, 'host', GROUP);
+  const cable = (await linkCounters(host, 'swA', 'p0')).tx;
   return {
-    rows: (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[],
+    rows: await host.kstats(),
     // macvlan counts a frame as received also if the queue of its character device was full.
     door: {
       wire: nics.reduce((sum, rx) => sum + rx.packets - rx.dropped, 0),
@@ -94,20 +77,6 @@ async function read(host: TestHost): Promise<Reading> {
       host: tx.packets + tx.dropped,
     },
   };
-}
-
-/** A reading while no frame is on its way: everything stands still. */
-async function readAtRest(host: TestHost): Promise<Reading> {
-  let before = '';
-  let steady = 0;
-  return await until('all counters rest', 30_000, async () => {
-    const reading = await read(host);
-    const { rows, ...outside } = reading;
-    const now = JSON.stringify([frameCounts(rows), outside]);
-    steady = now === before ? steady + 1 : 0;
-    before = now;
-    return steady >= STEADY && reading;
-  });
 }
 
 async function replay(host: TestHost, side: 'wire' | 'host', file: string): Promise<number> {
@@ -148,23 +117,22 @@ function reasonsOf(before: Reading, after: Reading): [string, number][] {
 async function works(host: TestHost): Promise<void> {
   await host.daemon.waitUntilOk(30_000);
   await host.workspace.ip('gw', ['neigh flush dev eth0']);
-  await until('ping', 30_000, async () => {
-    return (await host.ping('gw', LAN.data[0], { count: 1 })).answered === 1;
-  });
-  deepEqual(await host.ping('host', LAN.gateways[0]), { answered: 3, duplicates: 0 });
+  await host.waitForPing('gw', LAN.data[0], 30_000);
+  await host.expectPing('host', LAN.gateways[0]);
 }
 
 for (const side of ['wire', 'host'] as const) {
-  test(`[contract 8.3] ${FRAMES} hostile frames from the ${side}`, async (t) => {
-    const host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
-    try {
+  hostTest(
+    `[contract 8.3] ${FRAMES} hostile frames from the ${side}`,
+    UNDAMPED,
+    async (host, t) => {
       const { pid } = host.daemon.process;
       const file = await writeFrames(host);
       await host.run('swA', ['nft', '-f', '-'], SWITCH_COUNTER);
       await host.run('host', ['nft', '-f', '-'], SILENT_HOST);
-      const before = await readAtRest(host);
+      const before = await atRest(() => read(host));
       const sent = await replay(host, side, file);
-      const after = await readAtRest(host);
+      const after = await atRest(() => read(host));
       const grown = (name: string, statistic: string): number =>
         growth(before, after, name, statistic);
       const came = {
@@ -196,8 +164,6 @@ for (const side of ['wire', 'host'] as const) {
       equal(host.daemon.process.exitCode, null);
       await host.run('host', ['nft', 'delete table inet silent; delete table arp silent']);
       await works(host);
-    } finally {
-      await host.lower();
-    }
-  });
+    },
+  );
 }

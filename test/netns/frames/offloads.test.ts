@@ -13,13 +13,11 @@
  */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { MeasuringChild } from '../../../src/lab/measure/child.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { root } from '../../tidy/source.ts';
 import { TestHost, WIRINGS } from '../tools/harness.ts';
 import {
   fullPlan,
@@ -30,8 +28,9 @@ import {
   type Switch,
   samplePlan,
 } from '../tools/offload-plan.ts';
+import { script } from '../tools/programs.ts';
 
-const USO = join(root, 'test/netns/programs/uso.py');
+const USO = script('uso.py');
 const EXCHANGE = new URL('../programs/exchange.js', import.meta.url);
 const EXCHANGE_PORT = '7007';
 const [GATEWAY] = LAN.gateways;

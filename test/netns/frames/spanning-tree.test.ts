@@ -69,8 +69,7 @@ describe('spanning tree on the bridges of the host', () => {
     await waitForPort(uplink, 'forwarding', 20_000);
     await host.daemon.waitUntilOk();
     const echo = await host.echo(LAN.gateways[0]);
-    await host.topology.cut(uplink);
-    await host.waitForState(ifname, 'failed');
+    await host.fail(uplink);
     await host.topology.repair(uplink);
     await echo.mark('repaired');
     await waitForPort(uplink, 'listening', 5000);

@@ -4,10 +4,11 @@ import { equal, match, ok } from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { TestHost, WIRINGS } from '../tools/harness.ts';
-import { Sniffer } from '../tools/sniffer.ts';
+import { describeOn, WIRINGS } from '../tools/harness.ts';
+import { outputOf } from '../tools/programs.ts';
 
 /** dhclient's own script would write the machine's resolv.conf; this one sets the address alone. */
 const SCRIPT = `#!/bin/sh
@@ -20,78 +21,37 @@ esac
 exit 0
 `;
 
-for (const wiring of WIRINGS) {
-  test(`a lease through ipmp0, ${wiring}`, async () => {
-    const host = await TestHost.raise({ wiring, addresses: [], group: { routes: [] } });
+const FILES = 'client.leases dhclient.pid dhclient-script dnsmasq.pid leases'.split(' ');
+
+describeOn(WIRINGS, 'DHCP', { addresses: [], group: { routes: [] } }, (host) => {
+  test('a lease through ipmp0', async () => {
     const { workspace } = host;
-    const file = (name: string): string => join(workspace.folder, name);
-    try {
-      writeFileSync(file('dhclient-script'), SCRIPT, { mode: 0o755 });
-      let serverLog = '';
-      const server = workspace.start(
-        [
-          'dnsmasq',
-          '--keep-in-foreground',
-          '--conf-file=/dev/null',
-          '--user=root',
-          '--port=0',
-          '--interface=eth0',
-          '--bind-interfaces',
-          '--dhcp-authoritative',
-          '--dhcp-range=192.0.2.100,192.0.2.120,255.255.255.0,1h',
-          `--dhcp-option=option:router,${LAN.gateways[0]}`,
-          `--dhcp-leasefile=${file('leases')}`,
-          `--pid-file=${file('dnsmasq.pid')}`,
-          '--log-facility=-',
-          '--log-dhcp',
-        ],
-        { role: 'gw' },
-      );
-      server.stderr?.setEncoding('utf8').on('data', (text: string) => {
-        serverLog += text;
-      });
-      await until('dnsmasq is ready', 5000, () => serverLog.includes('DHCP, IP range'));
-      const filter = 'udp port 67 and src port 68';
-      const sniffer = await Sniffer.start(workspace, {
-        role: 'gw',
-        device: 'eth0',
-        filter,
-        args: ['-v'],
-      });
-      const client = workspace.start(
-        [
-          'dhclient',
-          '-1',
-          '-d',
-          '-sf',
-          file('dhclient-script'),
-          '-lf',
-          file('client.leases'),
-          '-pf',
-          file('dhclient.pid'),
-          '-cf',
-          '/dev/null',
-          'ipmp0',
-        ],
-        { role: 'host' },
-      );
-      const address = await until(`a lease (${serverLog.slice(-300)})`, 30_000, () => {
-        return /DHCPACK\(eth0\) (\S+)/.exec(serverLog)?.[1];
-      });
-      await until('the leased address is served', 10_000, async () => {
-        return (await host.daemon.address(address)).state === 'up';
-      });
-      equal((await host.ping('gw', address)).answered, 3);
-      equal((await host.ping('host', LAN.remote)).answered, 3);
-      const groupMac = await host.macOf('host', 'ipmp0');
-      const [first = ''] = sniffer.matching(/BOOTP\/DHCP|ethertype IPv4/);
-      ok(!first.includes(`${groupMac} >`), first);
-      match(sniffer.lines.join('\n'), /Flags \[Broadcast\]/);
-      await workspace.stop(client);
-      await workspace.stop(server);
-      await sniffer.stop();
-    } finally {
-      await host.lower();
-    }
+    const [leases, clientPid, script, serverPid, serverLeases] = FILES.map((name) => {
+      return join(workspace.folder, name);
+    });
+    writeFileSync(script ?? '', SCRIPT, { mode: 0o755 });
+    const server = [
+      ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--user=root', '--port=0'],
+      ...['--interface=eth0', '--bind-interfaces', '--dhcp-authoritative'],
+      '--dhcp-range=192.0.2.100,192.0.2.120,255.255.255.0,1h',
+      `--dhcp-option=option:router,${LAN.gateways[0]}`,
+      ...[`--dhcp-leasefile=${serverLeases}`, `--pid-file=${serverPid}`],
+      ...['--log-facility=-', '--log-dhcp'],
+    ];
+    const serverLog = outputOf(workspace.start(server, { role: 'gw' }));
+    await until('dnsmasq is ready', 5000, () => serverLog().includes('DHCP, IP range'));
+    const sniffer = await host.sniff('udp port 67 and src port 68', { args: ['-v'] });
+    const files = ['-sf', script, '-lf', leases, '-pf', clientPid, '-cf', '/dev/null'];
+    workspace.start(['dhclient', '-1', '-d', ...files.map(String), GROUP], { role: 'host' });
+    const address = await until(`a lease (${serverLog().slice(-300)})`, 30_000, () => {
+      return /DHCPACK\(eth0\) (\S+)/.exec(serverLog())?.[1];
+    });
+    await host.waitForAddress(address);
+    equal((await host.ping('gw', address)).answered, 3);
+    equal((await host.ping('host', LAN.remote)).answered, 3);
+    const groupMac = await host.macOf('host', GROUP);
+    const [first = ''] = sniffer.matching(/BOOTP\/DHCP|ethertype IPv4/);
+    ok(!first.includes(`${groupMac} >`), first);
+    match(sniffer.lines.join('\n'), /Flags \[Broadcast\]/);
   });
-}
+});

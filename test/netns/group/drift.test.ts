@@ -1,51 +1,31 @@
 /** What another program takes off the group's device is shown, and put back when that is asked. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { getJson } from '../../../src/lab/api.ts';
+import { describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { TestHost } from '../tools/harness.ts';
 
-const ALL = { answered: 3, duplicates: 0 };
 const [GATEWAY] = LAN.gateways;
 const DEFAULT = /^default via 192\.0\.2\.1 dev ipmp0/m;
 
 describe('what was taken off a group', () => {
-  let host: TestHost;
-
-  before(async () => {
-    host = await TestHost.raise();
-  });
-  after(() => host?.lower());
-
-  async function status(): Promise<{ state: string; problems: string[] }> {
-    return (await getJson(host.daemon.socket, '/v1/status')) as {
-      state: string;
-      problems: string[];
-    };
-  }
+  const host = TestHost.ofSuite();
 
   async function waitForProblems(count: number): Promise<string[]> {
     return await until(`${count} problems`, 5000, async () => {
-      const { problems } = await status();
+      const { problems } = await host.status();
       return problems.length === count && problems;
     });
-  }
-
-  async function reload(): Promise<string[]> {
-    const { status, stdout, stderr } = await host.daemon.ipmpadm(['-j', 'reload']);
-    equal(status, 0, stderr);
-    return (JSON.parse(stdout) as { changes: string[] }).changes;
   }
 
   async function expectWhole(): Promise<void> {
     await host.daemon.waitUntilOk();
     match(await host.run('host', ['ip', 'route']), DEFAULT);
-    deepEqual(await host.ping('host', LAN.remote), ALL);
-    for (const address of LAN.data) deepEqual(await host.ping('gw', address), ALL);
-    const { state, problems } = await status();
+    await host.expectPing('host', LAN.remote);
+    for (const address of LAN.data) await host.expectPing('gw', address);
+    const { state, problems } = await host.status();
     deepEqual({ state, problems }, { state: 'ok', problems: [] });
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 0);
   }
@@ -57,14 +37,14 @@ describe('what was taken off a group', () => {
       ok(problems.includes(`${GROUP}: ${address}/24 was taken off the device`), problems.join());
     }
     match(problems.join('\n'), /^ipmp0: .*default.*192\.0\.2\.1.* was deleted$/m);
-    equal((await status()).state, 'degraded');
+    equal((await host.status()).state, 'degraded');
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 4);
-    const changes = await reload();
+    const { changes } = await host.reload();
     for (const address of LAN.data) {
       ok(changes.includes(`put ${address}/24 back on ${GROUP}`), changes.join());
     }
     await expectWhole();
-    deepEqual(await reload(), []);
+    deepEqual((await host.reload()).changes, []);
   });
 
   test('a route that was deleted alone is a problem, and is put back', async () => {
@@ -72,7 +52,7 @@ describe('what was taken off a group', () => {
     const [problem = ''] = await waitForProblems(1);
     match(problem, /default.*was deleted$/);
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 4);
-    equal((await reload()).length, 1);
+    equal((await host.reload()).changes.length, 1);
     await expectWhole();
   });
 
@@ -81,7 +61,7 @@ describe('what was taken off a group', () => {
     await host.run('host', ['ip', 'route', 'flush', 'dev', GROUP]);
     const problems = await waitForProblems(2);
     ok(problems.includes(network), problems.join());
-    const changes = await reload();
+    const { changes } = await host.reload();
     ok(changes.includes(`put the route to 192.0.2.0/24 back on ${GROUP}`), changes.join());
     const lines = await host.run('host', ['ip', 'route', 'show', '192.0.2.0/24']);
     match(lines, /^192\.0\.2\.0\/24 dev ipmp0 proto kernel scope link src 192\.0\.2\.1\d *\n$/);
@@ -91,7 +71,7 @@ describe('what was taken off a group', () => {
   /** Waits until this is among the problems, or no longer. */
   async function waitForProblem(problem: string, isThere: boolean): Promise<void> {
     await until(`${problem}: ${isThere}`, 5000, async () => {
-      return (await status()).problems.includes(problem) === isThere;
+      return (await host.status()).problems.includes(problem) === isThere;
     });
   }
 

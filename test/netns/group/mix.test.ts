@@ -1,14 +1,13 @@
 /**
  * Everything at once on real devices, for a while: members leave and join, addresses come and go,
  * links are cut and repaired, traffic flows both ways, kstats are read and metrics scraped without
- * pause. Every request is answered, no counter falls, TCP keeps its promise, and in the end what
+ * pause. Every request is answered, no counter falls, TCP is intact, and in the end what
  * nftables counted at every door is what the daemon counted.
  *
  * `IPMPD_MIX_SECONDS=60 npm test -- netns mix` for longer.
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../../../src/base/errors.ts';
 import { Rng } from '../../../src/base/rng.ts';
@@ -26,7 +25,7 @@ import {
   hangDoors,
   readDoorsAtRest,
 } from '../tools/doors.ts';
-import { TestHost } from '../tools/harness.ts';
+import { hostTest, type TestHost } from '../tools/harness.ts';
 import { metricsOf } from '../tools/scrape.ts';
 
 const SECONDS = Number(process.env.IPMPD_MIX_SECONDS ?? 20);
@@ -107,7 +106,7 @@ class Mix {
     return answer;
   }
 
-  /** One at a time leaves and comes back; in between nobody may delete the group. */
+  /** One at a time leaves and comes back; in between a deletion of the group is refused. */
   async #members(): Promise<void> {
     const { members } = this.#host.topology;
     while (!this.#isOver) {
@@ -227,7 +226,7 @@ class Traffic {
     this.#transfer = transfer;
   }
 
-  /** Ends it; answers what became of the echoes of host and gateway. @throws if TCP was false */
+  /** Ends it; returns the echoes of host and gateway. @throws if a byte of TCP is wrong */
   async stop(): Promise<{ sent: number[]; lost: number[]; bytes: number }> {
     const { sent, received } = await this.#transfer.finish();
     deepEqual(received, sent, 'both ends of the transfer');
@@ -239,34 +238,31 @@ class Traffic {
 }
 
 function expectEqual(comparisons: ReturnType<typeof compareHostDoors>): void {
-  const wrong = comparisons.filter(({ seen, said }) => seen !== said);
+  const wrong = comparisons.filter(({ seen, counted }) => seen !== counted);
   deepEqual(wrong, [], 'nftables and the daemon');
   for (const { what, seen } of comparisons) ok(seen > 0, `nothing: ${what}`);
 }
 
-/** The gateway and the switches know where everybody is now. */
+/** Makes the gateway and the switches learn where each address is. */
 async function warmUp(host: TestHost): Promise<void> {
   await host.workspace.ip('gw', ['neigh flush dev eth0']);
-  for (const address of LAN.data) {
-    await until(`ping to ${address}`, WARM_WITHIN_MS, async () => {
-      return (await host.ping('gw', address, { count: 3 })).answered === 3;
-    });
-  }
+  for (const address of LAN.data) await host.waitForPing('gw', address, WARM_WITHIN_MS);
 }
 
-/** The witness has seen nothing, in a daemon that has one. */
+/** The witness of the daemon has reported nothing. */
 function expectNoReport({ rows }: DoorReading): void {
   const witness = rows.find(({ module, name }) => module === 'ipmpd' && name === 'witness');
   const reports = Object.entries(witness?.data ?? {}).filter(([, count]) => Number(count) !== 0);
   deepEqual(reports, []);
 }
 
-test(`everything at once for ${SECONDS} s, seed ${SEED}`, async (t) => {
-  const host = await TestHost.raise({
+hostTest(
+  `everything at once for ${SECONDS} s, seed ${SEED}`,
+  {
     group: { 'flap-damping': 'off' },
     environment: { IPMPD_WITNESS: 'fatal' },
-  });
-  try {
+  },
+  async (host, t) => {
     await hangDoors(host);
     const before = await readDoorsAtRest(host);
     const traffic = await Traffic.start(host);
@@ -293,7 +289,5 @@ test(`everything at once for ${SECONDS} s, seed ${SEED}`, async (t) => {
     expectEqual(ends);
     deepEqual(lawBreaches(end.rows), []);
     expectNoReport(end);
-  } finally {
-    await host.lower();
-  }
-});
+  },
+);

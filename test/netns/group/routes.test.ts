@@ -1,10 +1,9 @@
 /** The kernel chooses the next hop; each packet reaches the gateway that it chose. */
 
 import { deepEqual, ok } from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, test } from 'node:test';
 import { LAN } from '../../../src/lab/topology.ts';
-import { TestHost, WIRINGS } from '../tools/harness.ts';
-import { Sniffer } from '../tools/sniffer.ts';
+import { describeOn, WIRINGS } from '../tools/harness.ts';
 import { udpSend } from '../tools/udp-traffic.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
@@ -23,103 +22,79 @@ const COUNTERS = `table inet count {
 }
 `;
 
-for (const wiring of WIRINGS) {
-  describe(`routes through the group, ${wiring}`, () => {
-    let host: TestHost;
-
-    before(async () => {
-      host = await TestHost.raise({ wiring, gateways: 2 });
-      for (const role of ['gw', 'gw2']) await host.run(role, ['nft', '-f', '-'], COUNTERS);
-    });
-    after(() => host?.lower());
-
-    /** Pings the remote address; all requests must be answered, by whichever gateway. */
-    async function pingRemote(...args: string[]): Promise<void> {
-      const got = await host.ping('host', LAN.remote, { count: ECHOES, args });
-      deepEqual(got, { answered: ECHOES, duplicates: 0 });
-    }
-
-    /** How many of the first ECHOES requests of each ping came to each gateway since last asked. */
-    async function echoCounts(): Promise<number[]> {
-      const counts = [];
-      for (const role of ['gw', 'gw2']) {
-        const text = await host.run(role, ['nft', 'reset', 'counter', 'inet', 'count', 'echo']);
-        counts.push(Number(/packets (\d+)/.exec(text)?.[1]));
-      }
-      return counts;
-    }
-
-    test('[contract 3.19] the configured default route leads to the first gateway', async () => {
-      const routes = (await host.ipJson('host', ['route', 'show', 'default'])) as object[];
-      deepEqual(
-        routes.map((route) => 'gateway' in route && route.gateway),
-        [GATEWAY],
-      );
-      await echoCounts();
-      await pingRemote();
-      deepEqual(await echoCounts(), [ECHOES, 0]);
-    });
-
-    test('a firewall mark chooses the other gateway', async () => {
-      await host.workspace.ip('host', [
-        `route add default via ${GATEWAY_2} table 7`,
-        'rule add fwmark 7 table 7',
-      ]);
-      await pingRemote('-m', '7');
-      deepEqual(await echoCounts(), [0, ECHOES]);
-      await pingRemote();
-      deepEqual(await echoCounts(), [ECHOES, 0]);
-    });
-
-    test('[contract 3.4] of equal routes, each flow takes the one the kernel names', async () => {
-      await host.run('host', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy']);
-      await host.workspace.ip('host', [
-        `route replace default nexthop via ${GATEWAY} nexthop via ${GATEWAY_2}`,
-      ]);
-      // A switch that has not learnt a gateway's place yet gives its frames to both.
-      const sniffers = await Promise.all(
-        ['gw', 'gw2'].map(async (role) => {
-          const mac = (await host.run(role, ['cat', '/sys/class/net/eth0/address'])).trim();
-          const filter = `udp dst port ${PORT} and ether dst ${mac}`;
-          return await Sniffer.start(host.workspace, { role, device: 'eth0', filter });
-        }),
-      );
-      const sourcePorts = Array.from({ length: 32 }, (_, index) => 20_000 + index);
-      await udpSend(host.workspace, 'host', {
-        address: LAN.remote,
-        port: PORT,
-        text: 'x',
-        sourcePorts,
-      });
-      const expected: number[][] = [[], []];
-      for (const port of sourcePorts) {
-        // Without `from`, as the sender's socket is unbound: the kernel hashes before it has chosen
-        // a source address, and prefers hops that match one that is given.
-        const ports = ['sport', String(port), 'dport', String(PORT)];
-        const [route] = (await host.ipJson('host', [
-          'route',
-          'get',
-          LAN.remote,
-          'ipproto',
-          'udp',
-          ...ports,
-        ])) as [{ gateway: string }];
-        expected[route.gateway === GATEWAY ? 0 : 1]?.push(port);
-      }
-      ok(
-        expected.every((ports) => ports.length > 0),
-        'the kernel used both gateways',
-      );
-      for (const [index, sniffer] of sniffers.entries()) {
-        const count = expected[index]?.length ?? 0;
-        const lines = await sniffer.waitFor(/UDP/, 5000, count);
-        const ports = lines.map((line) => Number(/\.(\d+) > /.exec(line)?.[1]));
-        deepEqual(
-          ports.sort((a, b) => a - b),
-          expected[index],
-        );
-        await sniffer.stop();
-      }
-    });
+describeOn(WIRINGS, 'routes through the group', { gateways: 2 }, (host) => {
+  before(async () => {
+    for (const role of ['gw', 'gw2']) await host.run(role, ['nft', '-f', '-'], COUNTERS);
   });
-}
+
+  /** Pings the remote address; all requests must be answered, by whichever gateway. */
+  async function pingRemote(...args: string[]): Promise<void> {
+    const got = await host.ping('host', LAN.remote, { count: ECHOES, args });
+    deepEqual(got, { answered: ECHOES, duplicates: 0 });
+  }
+
+  /** How many of the first ECHOES requests of each ping came to each gateway since last asked. */
+  async function echoCounts(): Promise<number[]> {
+    const counts = [];
+    for (const role of ['gw', 'gw2']) {
+      const text = await host.run(role, ['nft', 'reset', 'counter', 'inet', 'count', 'echo']);
+      counts.push(Number(/packets (\d+)/.exec(text)?.[1]));
+    }
+    return counts;
+  }
+
+  test('[contract 3.19] the configured default route leads to the first gateway', async () => {
+    const routes = (await host.ipJson('host', ['route', 'show', 'default'])) as object[];
+    deepEqual(
+      routes.map((route) => 'gateway' in route && route.gateway),
+      [GATEWAY],
+    );
+    await echoCounts();
+    await pingRemote();
+    deepEqual(await echoCounts(), [ECHOES, 0]);
+  });
+
+  test('a firewall mark chooses the other gateway', async () => {
+    await host.workspace.ip('host', [
+      `route add default via ${GATEWAY_2} table 7`,
+      'rule add fwmark 7 table 7',
+    ]);
+    await pingRemote('-m', '7');
+    deepEqual(await echoCounts(), [0, ECHOES]);
+    await pingRemote();
+    deepEqual(await echoCounts(), [ECHOES, 0]);
+  });
+
+  test('[contract 3.4] of equal routes, each flow takes the one the kernel names', async () => {
+    await host.run('host', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy']);
+    await host.workspace.ip('host', [
+      `route replace default nexthop via ${GATEWAY} nexthop via ${GATEWAY_2}`,
+    ]);
+    // A switch that has not learnt a gateway's place yet gives its frames to both.
+    const sniffers = await Promise.all(
+      ['gw', 'gw2'].map(async (role) => {
+        const mac = await host.macOf(role, 'eth0');
+        return await host.sniff(`udp dst port ${PORT} and ether dst ${mac}`, { role });
+      }),
+    );
+    const sourcePorts = Array.from({ length: 32 }, (_, index) => 20_000 + index);
+    const datagram = { address: LAN.remote, port: PORT, text: 'x', sourcePorts };
+    await udpSend(host.workspace, 'host', datagram);
+    const expected: number[][] = [[], []];
+    for (const port of sourcePorts) {
+      // Without `from`, as the sender's socket is unbound: the kernel hashes before it has chosen
+      // a source address, and prefers hops that match one that is given.
+      const flow = `ipproto udp sport ${port} dport ${PORT}`.split(' ');
+      const found = await host.ipJson('host', ['route', 'get', LAN.remote, ...flow]);
+      const [route] = found as [{ gateway: string }];
+      expected[route.gateway === GATEWAY ? 0 : 1]?.push(port);
+    }
+    for (const ports of expected) ok(ports.length > 0, 'the kernel used both gateways');
+    for (const [index, sniffer] of sniffers.entries()) {
+      const count = expected[index]?.length ?? 0;
+      const lines = await sniffer.waitFor(/UDP/, 5000, count);
+      const ports = lines.map((line) => Number(/\.(\d+) > /.exec(line)?.[1]));
+      deepEqual(ports.toSorted(), expected[index]);
+    }
+  });
+});

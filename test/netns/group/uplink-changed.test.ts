@@ -1,13 +1,11 @@
 /** Another program configures a NIC below the group: status shows it, and the group goes on. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { getJson } from '../../../src/lab/api.ts';
+import { describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { TestHost } from '../tools/harness.ts';
-import { Sniffer } from '../tools/sniffer.ts';
+import { TestHost, UNDAMPED } from '../tools/harness.ts';
 
 const ALL = { answered: 3, duplicates: 0 };
 const [GATEWAY] = LAN.gateways;
@@ -28,33 +26,14 @@ for _ in range(int(count)):
     wire.send(frame)
 `;
 
-let host: TestHost;
-
-before(async () => {
-  host = await TestHost.raise({ group: { 'flap-damping': 'off' } });
-});
-after(() => host?.lower());
-
-async function expectTraffic(): Promise<void> {
-  deepEqual(await host.ping('host', GATEWAY), ALL);
-  for (const address of LAN.data) deepEqual(await host.ping('gw', address), ALL);
-}
+const host = TestHost.ofSuite(UNDAMPED);
 
 /** Waits until the gateway has learnt where each data address is. */
 async function expectServed(): Promise<void> {
-  for (const address of LAN.data) {
-    await until(`${address} is served`, 5000, async () => {
-      return (await host.ping('gw', address, { count: 1 })).answered === 1;
-    });
-  }
+  for (const address of LAN.data) await host.waitForPing('gw', address, 5000);
 }
 
-describe('an address of the host on what is ours', () => {
-  async function problems(): Promise<string[]> {
-    const status = (await getJson(host.daemon.socket, '/v1/status')) as { problems: string[] };
-    return status.problems;
-  }
-
+describe('an address of the host on a device below the group', () => {
   for (const device of ['eth0', 'net0']) {
     test(`${device}: it is shown, and the group's route comes first, also after a bounce`, () => {
       return addAndBounce(device);
@@ -63,22 +42,27 @@ describe('an address of the host on what is ours', () => {
 
   async function addAndBounce(device: string): Promise<void> {
     await host.workspace.ip('host', [`address add ${STRAY}/24 dev ${device}`]);
-    const told = new RegExp(`${device} is used by the host itself: ${STRAY}/24`);
-    await until('it is shown', 5000, async () => told.test((await problems()).join('\n')));
-    match((await host.daemon.interface('net0')).cause_text, told);
-    const shown = await host.daemon.ipmpadm(['-d', 'interface', 'show', 'net0']);
-    match(shown.stdout, told);
+    const shown = new RegExp(`${device} is used by the host itself: ${STRAY}/24`);
+    await until('it is shown', 5000, async () =>
+      shown.test((await host.status()).problems.join('\n')),
+    );
+    match((await host.daemon.interface('net0')).cause_text, shown);
+    match(await host.adm('-d', 'interface', 'show', 'net0'), shown);
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 4);
     await host.workspace.ip('host', [`link set ${GROUP} down`, `link set ${GROUP} up`]);
     await until('the route leads through the group', 5000, async () => {
       const text = await host.run('host', ['ip', 'route', 'get', GATEWAY]);
       return text.includes(`dev ${GROUP}`);
     });
-    await expectTraffic();
+    await host.expectTraffic();
     await host.workspace.ip('host', [`address del ${STRAY}/24 dev ${device}`]);
-    await until('it is shown no more', 5000, async () => (await problems()).length === 0);
+    await until(
+      'it is shown no more',
+      5000,
+      async () => (await host.status()).problems.length === 0,
+    );
     equal((await host.daemon.ipmpadm(['status', '--check'])).status, 0);
-    await expectTraffic();
+    await host.expectTraffic();
   }
 });
 
@@ -86,29 +70,26 @@ describe('another MAC of an uplink', () => {
   test('is shown, announced, and the source of frames; what came before is not', async () => {
     const { ifname, uplink } = await host.boundTo(LAN.data[0]);
     const before = await host.memberMac(ifname);
-    const sniffer = await Sniffer.start(host.workspace, {
-      ...host.topology.portOf(uplink),
-      filter: 'arp or icmp',
-      args: ['-Q', 'in'],
-    });
+    const port = { ...host.topology.portOf(uplink), args: ['-Q', 'in'] };
+    const sniffer = await host.sniff('arp or icmp', port);
     await host.workspace.ip('host', [`link set ${uplink} address ${OTHER_MAC}`]);
     await until('it is shown', 5000, async () => (await host.memberMac(ifname)) === OTHER_MAC);
     const announcement = new RegExp(`^\\S+ ${OTHER_MAC} > .*${LAN.data[0]}`);
     await sniffer.waitFor(announcement, 5000);
     await host.workspace.ip('gw', ['neigh flush dev eth0']);
-    await expectTraffic();
+    await host.expectTraffic();
     const entry = await host.run('gw', ['ip', 'neigh', 'show', LAN.data[0], 'dev', 'eth0']);
     ok(entry.includes(OTHER_MAC), entry);
     sniffer.lines.length = 0;
     const args = ['-I', LAN.data[0]];
-    await host.daemon.ipmpadm(['group', 'set', GROUP, 'spreading=address']);
+    await host.adm('group', 'set', GROUP, 'spreading=address');
     deepEqual(await host.ping('host', GATEWAY, { args }), ALL);
     await sniffer.waitFor(/ICMP echo request/, 5000, 3);
     deepEqual(sniffer.matching(new RegExp(before)), []);
     await sniffer.stop();
     await host.workspace.ip('host', [`link set ${uplink} address ${before}`]);
     await until('it is back', 5000, async () => (await host.memberMac(ifname)) === before);
-    await host.daemon.ipmpadm(['group', 'set', GROUP, 'spreading=flow']);
+    await host.adm('group', 'set', GROUP, 'spreading=flow');
     await host.daemon.waitUntilOk();
   });
 });
@@ -123,13 +104,8 @@ describe('the MAC that another uplink has', () => {
     deepEqual((await host.daemon.group()).active, ['net0']);
     for (const address of LAN.data) equal((await host.boundTo(address)).ifname, 'net0');
     await expectServed();
-    const [left, right] = await Promise.all(
-      ['eth0', 'eth1'].map((uplink) => {
-        const port = host.topology.portOf(uplink);
-        return Sniffer.start(host.workspace, { ...port, filter: 'icmp', args: ['-Q', 'in'] });
-      }),
-    );
-    await expectTraffic();
+    const [left, right] = await host.sniffUplinks('icmp');
+    await host.expectTraffic();
     await left!.waitFor(/ICMP echo request/, 5000, ALL.answered);
     await left!.waitFor(/ICMP echo reply/, 5000, ALL.answered * LAN.data.length);
     await Promise.all([left!.stop(), right!.stop()]);
@@ -142,7 +118,7 @@ describe('the MAC that another uplink has', () => {
     await host.daemon.waitUntilOk();
     equal(await host.memberMac('net1'), own);
     await expectServed();
-    await expectTraffic();
+    await host.expectTraffic();
   });
 });
 
@@ -150,12 +126,9 @@ describe('frames that the queue of a macvtap does not take', () => {
   async function losses(): Promise<{ kernel: number; ours: number }> {
     const file = '/sys/class/net/net0/statistics/rx_dropped';
     const kernel = Number(await host.run('host', ['cat', file]));
-    const rows = (await getJson(host.daemon.socket, '/v1/kstats')) as {
-      module: string;
-      name: string;
-      data: Record<string, string>;
-    }[];
-    const row = rows.find(({ module, name }) => module === 'link' && name === 'net0');
+    const row = (await host.kstats()).find(
+      ({ module, name }) => module === 'link' && name === 'net0',
+    );
     return { kernel, ours: Number(row?.data.ierrors) };
   }
 

@@ -14,10 +14,10 @@ import { namespaceNames, removeLeftovers, startTimeOf } from '../../../src/lab/o
 import { LAN, Topology } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { LabClosed, Workspace } from '../../../src/lab/workspace.ts';
-import { root } from '../../tidy/source.ts';
+import { script } from '../tools/programs.ts';
 
 const IGNORE = '/proc/sys/net/ipv4/icmp_echo_ignore_all';
-const LATE_ECHO = join(root, 'test/netns/programs/late-echo.py');
+const LATE_ECHO = script('late-echo.py');
 
 describe('the lab with a plain NIC', () => {
   let workspace: Workspace;

@@ -4,19 +4,16 @@
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { getJson } from '../../../src/lab/api.ts';
 import { type CommandResult, execute } from '../../../src/lab/command.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
 import { root } from '../../tidy/source.ts';
+import { program, Running } from '../tools/programs.ts';
 
-const program = (name: string): string =>
-  fileURLToPath(new URL(`../../../src/${name}.js`, import.meta.url));
 const IPMPD = program('ipmpd');
 const IPMPADM = program('ipmpadm');
 const READY_MS = 20_000;
@@ -41,35 +38,11 @@ function fileWith(name: string, configuration: object): string {
   return path;
 }
 
-/** A daemon that stays: where it listens, what it has written, how it ended. */
-class Running {
-  readonly process: ChildProcess;
-  readonly socket: string;
-  readonly ended: Promise<number | null>;
-  output = '';
-
-  constructor(socket: string, argv: readonly string[]) {
-    this.socket = socket;
-    this.process = workspace.start(argv, { role: 'host', orderly: true });
-    for (const stream of [this.process.stdout, this.process.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.output += text;
-      });
-    }
-    this.ended = new Promise((resolve) => this.process.once('close', resolve));
-  }
-
-  async answers(): Promise<void> {
-    await until(`an answer on ${this.socket}`, READY_MS, async () => {
-      return existsSync(this.socket) && (await getJson(this.socket, '/readyz')) !== undefined;
-    });
-  }
-
-  /** Ends it by `signal` and waits for the end. */
-  async end(signal: NodeJS.Signals, pid = this.process.pid): Promise<number | null> {
-    process.kill(pid ?? 0, signal);
-    return await this.ended;
-  }
+/** Waits until the daemon answers on a socket. */
+async function answers(socket: string): Promise<void> {
+  await until(`an answer on ${socket}`, READY_MS, async () => {
+    return existsSync(socket) && (await getJson(socket, '/readyz')) !== undefined;
+  });
 }
 
 const QUIET = { metrics: { listen: 'off' } };
@@ -110,7 +83,7 @@ describe('ipmpd as a process', () => {
     });
   });
 
-  test('[contract 2.4] what keeps it from starting is said, and ends it with 1', async () => {
+  test('[contract 2.4] what prevents the start is logged, and ends it with 1', async () => {
     const open = join(workspace.folder, 'open');
     mkdirSync(open);
     chmodSync(open, 0o777);
@@ -125,8 +98,8 @@ describe('ipmpd as a process', () => {
     const later = { metrics: { listen: '203.0.113.1:9437' } };
     const socket = join(workspace.folder, 'later.sock');
     const argv = [process.execPath, IPMPD, '--config', fileWith('later.yaml', later)];
-    const daemon = new Running(socket, [...argv, '--socket', socket]);
-    await daemon.answers();
+    const daemon = new Running(workspace, [...argv, '--socket', socket]);
+    await answers(socket);
     const refusal = 'metrics.listen: cannot listen on 203.0.113.1:9437: EADDRNOTAVAIL';
     match(daemon.output, new RegExp(`"level":50.*"event":"metrics-refused".*${refusal}`));
     const status = [process.execPath, IPMPADM, '--socket', socket, 'status'];
@@ -150,7 +123,7 @@ describe('ipmpd as a process', () => {
     const socket = join(workspace.folder, 'dies.sock');
     const argv = ['env', `NODE_OPTIONS=--import=${encodeURI(fault)}`, process.execPath, IPMPD];
     const config = fileWith('quiet.yaml', QUIET);
-    const daemon = new Running(socket, [...argv, '--config', config, '--socket', socket]);
+    const daemon = new Running(workspace, [...argv, '--config', config, '--socket', socket]);
     equal(await daemon.ended, 1, daemon.output);
     match(daemon.output, /planted/);
   });
@@ -164,8 +137,8 @@ describe('ipmpd as a process', () => {
       const config = fileWith(`${signal}.yaml`, { ...QUIET, control });
       const args = ['--config', config, ...(isGiven ? ['--socket', socket] : [])];
       const shell = ['sh', '-c', 'umask 077; exec "$@"', '-', process.execPath, IPMPD];
-      const daemon = new Running(socket, [...shell, ...args, '--log-level', 'error']);
-      await daemon.answers();
+      const daemon = new Running(workspace, [...shell, ...args, '--log-level', 'error']);
+      await answers(socket);
       const modeOf = (path: string): number => lstatSync(path).mode & 0o777;
       equal(modeOf(join(workspace.folder, signal)), 0o755);
       equal(modeOf(join(workspace.folder, signal, 'run')), 0o755);
@@ -179,8 +152,8 @@ describe('ipmpd as a process', () => {
   test('[contract 2.1] JSON lines on stdout, readable text on a terminal', async () => {
     const args = ['--config', fileWith('quiet.yaml', QUIET)];
     const socket = join(workspace.folder, 'lines.sock');
-    const daemon = new Running(socket, [process.execPath, IPMPD, ...args, '--socket', socket]);
-    await daemon.answers();
+    const daemon = new Running(workspace, [process.execPath, IPMPD, ...args, '--socket', socket]);
+    await answers(socket);
     equal(await daemon.end('SIGTERM'), 0);
     const lines = daemon.output.trimEnd().split('\n');
     const logged = lines.map((line) => JSON.parse(line) as { event?: string; startMs?: object });
@@ -203,8 +176,8 @@ describe('ipmpd as a process', () => {
     const pidFile = join(workspace.folder, 'text.pid');
     const quoted = [process.execPath, IPMPD, ...args, '--socket', place].join("' '");
     const shell = `echo $$ > '${pidFile}'; exec '${quoted}'`;
-    const terminal = new Running(place, ['script', '-qefc', shell, '/dev/null']);
-    await terminal.answers();
+    const terminal = new Running(workspace, ['script', '-qefc', shell, '/dev/null']);
+    await answers(place);
     equal(await terminal.end('SIGTERM', Number(readFileSync(pidFile, 'utf8'))), 0);
     match(terminal.output, /\[\d\d:\d\d:\d\d\.\d{3}\].*INFO.*ipmpd \S+ serves 0 groups/);
     ok(!terminal.output.includes('"level"'), terminal.output);
@@ -243,7 +216,7 @@ test('[contract 4.15, 4.21] config check: each error with its line, and status 1
 });
 
 test('[contract 4.16] lab up leaves a lab that works, lab down removes it', async () => {
-  // A folder of its own: labs that others have up on this machine stay.
+  // A folder of its own: other labs of this machine stay.
   const folder = join(workspace.folder, 'tmp');
   mkdirSync(folder);
   // The lab that stays keeps stderr open: a pipe there would end with the lab only.

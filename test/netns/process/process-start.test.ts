@@ -4,8 +4,7 @@
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -17,15 +16,14 @@ import {
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { execute } from '../../../src/lab/command.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
+import { outputOf, program, Running } from '../tools/programs.ts';
 
-const program = (name: string): string =>
-  fileURLToPath(new URL(`../../../src/${name}.js`, import.meta.url));
-/** SIGUSR1 in a mask of /proc/PID/status. */
 const USR1 = 1n << 9n;
+/** SIGHUP, SIGUSR1 and SIGTERM, whose handlers the program installs together. */
+const ALL_OWN = 1n | USR1 | (1n << 14n);
 const ROUNDS = 3;
 const PATIENCE_MS = 20_000;
 
@@ -44,29 +42,19 @@ function daemonArguments(name: string): string[] {
   return ['--config', config, '--socket', join(workspace.folder, name, 'ipmpd.sock')];
 }
 
-/** Runs a program by its first line, as an installed one is run. */
-function startByFirstLine(name: string, ...args: readonly string[]): ChildProcess {
+/** Starts a program by its first line, as an installed one is run. */
+function startByFirstLine(name: string, ...args: readonly string[]): Running {
   const file = program(name);
   chmodSync(file, 0o755);
-  return workspace.start([file, ...args], { role: 'host', orderly: true });
+  return new Running(workspace, [file, ...args]);
 }
 
-function outputOf(child: ChildProcess): () => string {
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-  }
-  return () => text;
-}
-
-/** Waits until the process, whatever it was before, is Node and takes SIGUSR1. */
-async function takesSignals(child: ChildProcess): Promise<void> {
-  await until('SIGUSR1 is taken', PATIENCE_MS, () => {
-    const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
+/** Waits until the process is Node and handles these signals (a mask of /proc/PID/status). */
+async function handles(daemon: Running, signals: bigint): Promise<void> {
+  await until('the signals are handled', PATIENCE_MS, () => {
+    const status = readFileSync(`/proc/${daemon.pid}/status`, 'latin1');
     const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
-    return (BigInt(`0x${mask}`) & USR1) !== 0n;
+    return (BigInt(`0x${mask}`) & signals) === signals;
   });
 }
 
@@ -82,7 +70,7 @@ function connectionsOf(pid: number): string {
   }
 }
 
-/** TCP ports on which somebody listens in the namespace of a process. */
+/** TCP ports that are listened on in the namespace of a process. */
 function listening(pid: number): number[] {
   const [, ...rows] = connectionsOf(pid).trimEnd().split('\n');
   return rows.flatMap((row) => {
@@ -94,91 +82,67 @@ function listening(pid: number): number[] {
 test('[contract 2.7] SIGUSR1 from the first moment on opens no debugger', async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const daemon = startByFirstLine('ipmpd', ...daemonArguments(`usr1-${round}`));
-    const output = outputOf(daemon);
-    const ended = once(daemon, 'close');
-    await takesSignals(daemon);
+    await handles(daemon, USR1);
     const seen = new Set<number>();
-    while (!output().includes('"event":"dump-statistics"')) {
-      daemon.kill('SIGUSR1');
-      for (const port of listening(daemon.pid ?? 0)) seen.add(port);
-      equal(daemon.exitCode, null, output());
+    while (!daemon.output.includes('"event":"dump-statistics"')) {
+      daemon.process.kill('SIGUSR1');
+      for (const port of listening(daemon.pid)) seen.add(port);
+      equal(daemon.process.exitCode, null, daemon.output);
       await sleep(0);
     }
-    daemon.kill('SIGTERM');
-    deepEqual(await ended, [0, null], output());
+    equal(await daemon.end('SIGTERM'), 0, daemon.output);
     deepEqual([...seen], []);
-    ok(!output().includes('Debugger listening'), output());
+    ok(!daemon.output.includes('Debugger listening'), daemon.output);
   }
 });
 
 for (const tool of ['ipmpadm', 'ipmpstat', 'if_mpadm']) {
   test(`SIGUSR1 opens no debugger in ${tool}`, async () => {
     const child = startByFirstLine(tool, '--socket', '/nonexistent/sock', '-d', 'net0');
-    const output = outputOf(child);
-    const ended = once(child, 'close');
     const seen = new Set<number>();
-    await takesSignals(child);
-    while (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGUSR1');
-      for (const port of listening(child.pid ?? 0)) seen.add(port);
+    await handles(child, USR1);
+    while (child.process.exitCode === null && child.process.signalCode === null) {
+      child.process.kill('SIGUSR1');
+      for (const port of listening(child.pid)) seen.add(port);
       await sleep(0);
     }
-    await ended;
+    await child.ended;
     deepEqual([...seen], []);
-    ok(!output().includes('Debugger listening'), output());
+    ok(!child.output.includes('Debugger listening'), child.output);
   });
 }
 
 test('[contract 2.5] TERM before anything is loaded ends it with 0', async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const daemon = startByFirstLine('ipmpd', ...daemonArguments(`term-${round}`));
-    const output = outputOf(daemon);
-    const ended = once(daemon, 'close');
-    // The last of its handlers that are installed together.
-    await takesOwnSignals(daemon);
-    daemon.kill('SIGTERM');
-    deepEqual(await ended, [0, null], output());
+    await handles(daemon, ALL_OWN);
+    equal(await daemon.end('SIGTERM'), 0, daemon.output);
   }
 });
-
-/** Waits for the handlers of the program itself: SIGTERM is not taken by Node. */
-async function takesOwnSignals(child: ChildProcess): Promise<void> {
-  await until('SIGTERM is taken', PATIENCE_MS, () => {
-    const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
-    const mask = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
-    return (mask & (1n << 14n)) !== 0n && (mask & 1n) !== 0n && (mask & USR1) !== 0n;
-  });
-}
 
 test('[contract 2.5] TERM before it serves: it does not serve after that', async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const journal = join(workspace.folder, `late-${round}`, 'ipmpd.sock.journal');
     const daemon = startByFirstLine('ipmpd', ...daemonArguments(`late-${round}`));
-    const output = outputOf(daemon);
-    const ended = once(daemon, 'close');
     // Loading what serves the socket takes most of the time from here on.
     await until('it may change the host', PATIENCE_MS, () => existsSync(journal));
-    daemon.kill('SIGTERM');
-    deepEqual(await ended, [0, null], output());
+    equal(await daemon.end('SIGTERM'), 0, daemon.output);
     const [signal, ready] = ['signal', 'ready'].map((name) =>
-      output().indexOf(`"event":"${name}"`),
+      daemon.output.indexOf(`"event":"${name}"`),
     );
-    ok(ready === -1 || Number(ready) < Number(signal), output());
+    ok(ready === -1 || Number(ready) < Number(signal), daemon.output);
   }
 });
 
 test('[contract 2.6] HUP before it serves is a reload when it does', async () => {
   const daemon = startByFirstLine('ipmpd', ...daemonArguments('hup'));
-  const output = outputOf(daemon);
-  const ended = once(daemon, 'close');
-  await takesOwnSignals(daemon);
-  daemon.kill('SIGHUP');
-  await until('it has reloaded', PATIENCE_MS, () => output().includes('"event":"reloaded"'));
-  daemon.kill('SIGTERM');
-  deepEqual(await ended, [0, null], output());
+  await handles(daemon, ALL_OWN);
+  daemon.process.kill('SIGHUP');
+  await until('it has reloaded', PATIENCE_MS, () => daemon.output.includes('"event":"reloaded"'));
+  equal(await daemon.end('SIGTERM'), 0, daemon.output);
 });
 
-test('[contract 2.4] a start that fails ends with 1 also when nobody reads stdout', async () => {
+test('[contract 2.4] a start that fails ends with 1 also when stdout has no reader', async () => {
   const open = join(workspace.folder, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
@@ -196,7 +160,7 @@ test('[contract 2.4] TERM after the terminal is gone ends it with 0', async () =
   const pidFile = join(workspace.folder, 'terminal.pid');
   const statusFile = join(workspace.folder, 'terminal.status');
   const words = [process.execPath, program('ipmpd'), ...daemonArguments('terminal')];
-  // The shell outlives its terminal, to tell how the daemon ended.
+  // The shell outlives its terminal, to write down how the daemon ended.
   const shell = `trap '' HUP; ${words.map((word) => `'${word}'`).join(' ')} &
     echo $! > '${pidFile}'; wait $!; echo $? > '${statusFile}'`;
   const terminal = spawn(

@@ -1,4 +1,4 @@
-/** What a service manager hears, on a notify socket of the test's own. */
+/** What a service manager receives, on a notify socket of the test's own. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -27,13 +27,13 @@ test('ready, alive, how the groups are, stopping', async () => {
       await until('it is alive', 10_000, () => count('WATCHDOG=1') >= 4);
       await until('all is well', 5000, () => count('STATUS=ipmp0 ok') > 0);
       await host.topology.cut('eth0');
-      await until('the failure is told', 5000, () => count('STATUS=ipmp0 degraded') > 0);
+      await until('the failure is reported', 5000, () => count('STATUS=ipmp0 degraded') > 0);
     } finally {
       await host.lower();
     }
     await until('it stops', 5000, () => count('STOPPING=1') === 1);
     equal(count('READY=1'), 1);
-    ok(manager.heard.findIndex((message) => message.includes('WATCHDOG=1')) > 0);
+    ok(manager.received.findIndex((message) => message.includes('WATCHDOG=1')) > 0);
   } finally {
     await manager.close();
   }
@@ -55,8 +55,8 @@ test('reloading, with the time since boot, and ready again', async () => {
     const before = process.hrtime.bigint() / 1000n;
     supervision.handleReloading();
     supervision.handleReloaded();
-    await until('both are heard', 5000, () => socket.heard.length === 2);
-    const [reloading = [], ready] = socket.heard;
+    await until('both are received', 5000, () => socket.received.length === 2);
+    const [reloading = [], ready] = socket.received;
     const [word, time = '', status] = reloading;
     deepEqual([word, status], ['RELOADING=1', 'STATUS=reloading']);
     const [, microseconds = '0'] = /^MONOTONIC_USEC=(\d+)$/.exec(time) ?? [];

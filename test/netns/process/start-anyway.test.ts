@@ -1,14 +1,11 @@
 /**
  * One thing of the configuration that cannot be had yet, or never: the daemon starts, serves the
- * rest, says what is missing, and takes it in when it comes.
+ * rest, reports what is missing, and uses it when it comes.
  */
 
 import { equal, match, ok } from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { configurationFor, GROUP } from '../../../src/lab/configuration.ts';
-import { socketOf } from '../../../src/lab/daemon-process.ts';
+import { describe, test } from 'node:test';
+import { GROUP } from '../../../src/lab/configuration.ts';
 import { TestHost } from '../tools/harness.ts';
 
 const JOINED = '239.1.2.3';
@@ -17,21 +14,15 @@ const OWN = '203.0.113.5/24';
 const REFUSED = { dst: '192.0.2.77', lladdr: '00:00:00:00:00:00' };
 
 describe('a start with what cannot be had', () => {
-  let host: TestHost;
-
-  before(async () => {
-    host = await TestHost.raise({
-      isRaw: true,
-      addresses: [],
-      group: { multicast: [JOINED], 'static-neighbors': [REFUSED] },
-      prepare: (topology) => topology.workspace.ip('host', [`address add ${OWN} dev eth1`]),
-    });
+  const host = TestHost.ofSuite({
+    isRaw: true,
+    addresses: [],
+    group: { multicast: [JOINED], 'static-neighbors': [REFUSED] },
+    prepare: (topology) => topology.workspace.ip('host', [`address add ${OWN} dev eth1`]),
   });
-  after(() => host?.lower());
 
   test('[contract 3.15] what is refused for good is shown, and keeps nothing else', async () => {
-    const { status, stdout } = await host.daemon.ipmpadm(['status']);
-    equal(status, 0);
+    const stdout = await host.adm('status');
     const problem =
       'problem: add neighbor 192.0.2.77 to ipmp0: .*not the MAC of one station.*EINVAL';
     match(stdout, new RegExp(`^ipmp0: degraded active net0.*\\n${problem}`));
@@ -47,19 +38,14 @@ describe('a start with what cannot be had', () => {
   });
 
   test('[contract 3.15] a multicast membership needs no address', async () => {
-    const { stdout } = await host.daemon.ipmpadm(['multicast', 'show']);
-    ok(stdout.includes(JOINED), stdout);
+    match(await host.adm('multicast', 'show'), new RegExp(JOINED));
     const memberships = await host.run('host', ['ip', 'maddress', 'show', 'dev', GROUP]);
     ok(memberships.includes(JOINED), memberships);
   });
 
-  test('[contract 3.8, 4.15] a reload that asks for a NIC that is not there says so', async () => {
-    const text = configurationFor(host.topology, { socket: socketOf(host.workspace) });
-    const { interfaces, groups } = JSON.parse(text) as Record<string, object>;
-    const top = { groups, interfaces: { ...interfaces, net9: { uplink: 'eth9' } } };
-    const options = { socket: socketOf(host.workspace), top };
-    const file = join(host.workspace.folder, 'ipmpd.yaml');
-    writeFileSync(file, configurationFor(host.topology, options));
+  test('[contract 3.8, 4.15] a reload with a NIC that is not there reports it', async () => {
+    const { interfaces, groups } = host.configured({ group: {} });
+    host.write({ top: { groups, interfaces: { ...interfaces, net9: { uplink: 'eth9' } } } });
     const { status, stdout, stderr } = await host.daemon.ipmpadm(['reload']);
     equal(status, 1, stderr);
     match(stdout, /^open net9$/m);

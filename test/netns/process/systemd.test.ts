@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { until } from '../../../src/lab/until.ts';
 import { root } from '../../tidy/source.ts';
-import { DATAPATH_THREAD } from '../tools/harness.ts';
+import { nicesIn } from '../tools/programs.ts';
 
 const UNIT = join(root, 'systemd/ipmpd.service');
 const BOOT = join(root, 'test/netns/programs/systemd-root.sh');
@@ -88,16 +88,10 @@ class Machine {
     return this.run('systemctl', 'show', 'ipmpd', '--value', '--property', property).trim();
   }
 
-  /** Nice values of the daemon's main thread and of its named ones (proc(5), field 19). */
-  nices(): Record<string, string> {
+  /** Nice values of the daemon's main thread and of its named ones. */
+  nices(): Record<string, number> {
     const pid = this.show('MainPID');
-    const nices: Record<string, string> = {};
-    for (const line of this.run('sh', '-c', `cat /proc/${pid}/task/*/stat`).split('\n')) {
-      const [, task, name = '', rest = ''] = /^(\d+) \((.*)\) (.*)/.exec(line) ?? [];
-      if (task === pid) nices.main = rest.split(' ')[16] ?? '';
-      else if (DATAPATH_THREAD.test(name)) nices[name] = rest.split(' ')[16] ?? '';
-    }
-    return nices;
+    return nicesIn(this.run('sh', '-c', `cat /proc/${pid}/task/*/stat`), pid);
   }
 
   /** What lies in the network namespace. */
@@ -166,8 +160,8 @@ describe('the unit', () => {
       ok(devices.includes('ipmp0') && devices.includes('net0'), devices.join(' '));
       const isWell = (): boolean => machine.show('StatusText') === 'ipmp0 ok';
       await until('the group works', 10_000, isWell);
-      const raised = { 'ipmpd-carrier': '-10', 'ipmpd-verify': '-10', 'ipmpd-worker0': '-10' };
-      deepEqual(machine.nices(), { main: '0', ...raised }, 'and its datapath comes first');
+      const raised = { 'ipmpd-carrier': -10, 'ipmpd-verify': -10, 'ipmpd-worker0': -10 };
+      deepEqual(machine.nices(), { main: 0, ...raised }, 'and its datapath comes first');
       equal(machine.show('CPUWeight'), '1000');
 
       const before = machine.show('MainPID');

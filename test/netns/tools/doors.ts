@@ -3,22 +3,21 @@
  * with the daemon's own counters:
  *
  *   host   ingress and egress of ipmp0 and of every member: what the daemon reads and writes
- *   gw     ingress and egress of the gateway's NIC, told apart by kind and sender
+ *   gw     ingress and egress of the gateway's NIC, by kind and sender
  */
 
-import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { until } from '../../../src/lab/until.ts';
 import { frameCounts, type KstatRow, statisticOf } from '../../tools/conservation.ts';
 import type { TestHost } from './harness.ts';
 
-/** Readings that must agree before nothing is on its way any more. */
-const STEADY = 4;
+/** Readings that must agree before no frame is on its way any more. */
+const STEADY = 5;
 const REST_WITHIN_MS = 30_000;
 
-/** Packets by name of counter, and what the daemon said at the same moment. */
+/** Packets by name of counter, and the kstats of the same moment. */
 export interface DoorReading {
-  readonly counts: ReadonlyMap<string, number>;
+  readonly counts: Readonly<Record<string, number>>;
   readonly rows: readonly KstatRow[];
   /** Frames for the daemon that did not fit the queue of a device: by door. */
   readonly overflowed: { readonly wire: number; readonly host: number };
@@ -28,14 +27,12 @@ interface NftCounter {
   readonly counter?: { readonly name: string; readonly packets: number };
 }
 
-interface LinkRow {
-  readonly stats64: {
-    readonly rx: { readonly dropped: number };
-    readonly tx: { readonly dropped: number };
-  };
+interface LinkCounters {
+  readonly packets: number;
+  readonly dropped: number;
 }
 
-/** Hangs the counters up. Those of a device go with the device. */
+/** Installs the counters. Those of a device go with the device. */
 export async function hangDoors(host: TestHost): Promise<void> {
   const devices = [GROUP, ...host.topology.members];
   const counters = devices.flatMap((name) => [`in-${name}`, `out-${name}`]);
@@ -81,20 +78,22 @@ async function countsOf(host: TestHost, role: string): Promise<[string, number][
   });
 }
 
-async function linkRow(host: TestHost, device: string): Promise<LinkRow['stats64']> {
-  const rows = await host.ipJson('host', ['-statistics', 'link', 'show', 'dev', device]);
-  const [row] = rows as LinkRow[];
-  if (row === undefined) throw new Error(`there is no ${device}`);
+/** What a kernel counts of a device. */
+export async function linkCounters(host: TestHost, role: string, device: string) {
+  const rows = await host.ipJson(role, ['-statistics', 'link', 'show', 'dev', device]);
+  const [row] = rows as { stats64: Record<'rx' | 'tx', LinkCounters> }[];
+  if (row === undefined) throw new Error(`there is no ${device} in ${role}`);
   return row.stats64;
 }
 
 async function read(host: TestHost): Promise<DoorReading> {
   const counts = await Promise.all(['host', 'gw'].map((role) => countsOf(host, role)));
-  const rows = (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
-  const nics = await Promise.all(host.topology.members.map((name) => linkRow(host, name)));
-  const device = await linkRow(host, GROUP);
+  const rows = await host.kstats();
+  const { members } = host.topology;
+  const nics = await Promise.all(members.map((name) => linkCounters(host, 'host', name)));
+  const device = await linkCounters(host, 'host', GROUP);
   return {
-    counts: new Map(counts.flat()),
+    counts: Object.fromEntries(counts.flat()),
     rows,
     overflowed: {
       wire: nics.reduce((sum, { rx }) => sum + rx.dropped, 0),
@@ -104,26 +103,32 @@ async function read(host: TestHost): Promise<DoorReading> {
 }
 
 /** A reading while no frame is on its way: several in a row that agree. */
-export async function readDoorsAtRest(host: TestHost): Promise<DoorReading> {
+export async function atRest<R extends { readonly rows: readonly KstatRow[] }>(
+  readOnce: () => Promise<R>,
+): Promise<R> {
   let before = '';
   let steady = 0;
   return await until('all counters rest', REST_WITHIN_MS, async () => {
-    const reading = await read(host);
-    const { rows, counts, overflowed } = reading;
-    const now = JSON.stringify([frameCounts(rows), [...counts], overflowed]);
+    const reading = await readOnce();
+    const { rows, ...outside } = reading;
+    const now = JSON.stringify([frameCounts(rows), outside]);
     steady = now === before ? steady + 1 : 0;
     before = now;
     return steady >= STEADY && reading;
   });
 }
 
-/** What nftables and the daemon say of the same frames between two readings. */
+export async function readDoorsAtRest(host: TestHost): Promise<DoorReading> {
+  return await atRest(() => read(host));
+}
+
+/** The counts of the same frames between two readings, by nftables and by the daemon. */
 export interface Comparison {
   readonly what: string;
   /** By nftables, less what the kernel dropped behind the door under its own name. */
   readonly seen: number;
   /** By the daemon: `ipmpd:0:datapath`. */
-  readonly said: number;
+  readonly counted: number;
 }
 
 /** Both sides of every door of the host. */
@@ -137,16 +142,16 @@ export function compareHostDoors(
     host.topology.members.reduce((sum, name) => sum + nft(`${direction}-${name}`), 0);
   const overflowed = (door: 'wire' | 'host'): number =>
     after.overflowed[door] - before.overflowed[door];
-  const said = (statistic: string): number => saidOf(before, after, statistic);
+  const counted = (statistic: string): number => countedOf(before, after, statistic);
   return [
-    { what: 'wire to us', seen: all('in') - overflowed('wire'), said: said('received_wire') },
-    { what: 'us to wire', seen: all('out'), said: said('transmitted_wire') },
+    { what: 'wire to us', seen: all('in') - overflowed('wire'), counted: counted('received_wire') },
+    { what: 'us to wire', seen: all('out'), counted: counted('transmitted_wire') },
     {
       what: 'host to us',
       seen: nft(`out-${GROUP}`) - overflowed('host'),
-      said: said('received_host'),
+      counted: counted('received_host'),
     },
-    { what: 'us to host', seen: nft(`in-${GROUP}`), said: said('transmitted_host') },
+    { what: 'us to host', seen: nft(`in-${GROUP}`), counted: counted('transmitted_host') },
   ];
 }
 
@@ -164,20 +169,20 @@ export function compareGateway(
   const nics = host.topology.members.length;
   const copies = (nics - 1) * (nft('theirs-group') + nft('ours-group'));
   return [
-    { what: 'we sent', seen: nft('ours'), said: saidOf(before, after, 'transmitted_wire') },
+    { what: 'we sent', seen: nft('ours'), counted: countedOf(before, after, 'transmitted_wire') },
     {
       what: 'it sent',
       seen: nft('theirs') + copies,
-      said: saidOf(before, after, 'received_wire'),
+      counted: countedOf(before, after, 'received_wire'),
     },
   ];
 }
 
 function grown(before: DoorReading, after: DoorReading, name: string): number {
-  return (after.counts.get(name) ?? 0) - (before.counts.get(name) ?? 0);
+  return (after.counts[name] ?? 0) - (before.counts[name] ?? 0);
 }
 
-function saidOf(before: DoorReading, after: DoorReading, statistic: string): number {
+function countedOf(before: DoorReading, after: DoorReading, statistic: string): number {
   const [early, late] = [before, after].map(({ rows }) => statisticOf(rows, 'datapath', statistic));
   return Number(late! - early!);
 }

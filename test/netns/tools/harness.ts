@@ -1,6 +1,10 @@
 /** A host with the real daemon in a lab, for the namespace tests. */
 
 import { deepEqual, equal } from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { getJson } from '../../../src/lab/api.ts';
 import {
   type ConfigurationOptions,
   configurationFor,
@@ -15,30 +19,40 @@ import {
   pingResult,
   pingText,
 } from '../../../src/lab/measure/ping.ts';
-import { Topology, type TopologyOptions, type Wiring } from '../../../src/lab/topology.ts';
+import { LAN, Topology, type TopologyOptions, type Wiring } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
 import type { InterfaceRow } from '../../../src/model/rows.ts';
+import type { KstatRow } from '../../tools/conservation.ts';
+import { Sniffer } from './sniffer.ts';
 
 /** The three ways in which NICs may lie below the daemon (contract 3). */
 export const WIRINGS: readonly Wiring[] = ['macvtap', 'bridge', 'tap'];
 
-/** Threads of the daemon with a priority; others come and go, and have none of their own. */
-export const DATAPATH_THREAD = /^ipmpd-(worker\d+|carrier|verify)$/;
+/** Every cut and repair of a test counts: no NIC is kept out for flapping. */
+export const UNDAMPED = { group: { 'flap-damping': 'off' } };
 
-/** What a test asks of its host beyond the defaults. */
-export interface HostOptions
-  extends Partial<TopologyOptions>,
-    Omit<ConfigurationOptions, 'socket'> {
-  /** Done after the network is built and before the daemon starts. */
+/** What the configuration of a host contains beyond the lab's own. */
+export type Change = Omit<ConfigurationOptions, 'socket'>;
+
+/** What a test needs of its host beyond the defaults. */
+export interface HostOptions extends Partial<TopologyOptions>, Change {
+  /** Runs after the network is built and before the daemon starts. */
   readonly prepare?: (topology: Topology) => Promise<void>;
   /** Variables of the daemon's environment. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Do not wait for a working group: the test wants to see how it begins. */
+  /** The daemon is not expected to have a working group when it starts. */
   readonly isRaw?: boolean;
 }
 
-/** What one side of a device says of itself. */
+/** A reload's answer: `ipmpadm -j reload`. */
+interface Reloaded {
+  readonly changes: readonly string[];
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** A device of a kernel. */
 interface LinkRow {
   readonly ifindex: number;
   readonly ifname: string;
@@ -52,59 +66,121 @@ export interface KernelNeighbor {
   readonly state: readonly string[];
 }
 
-/** A lab with its daemon, and short ways to ask what tests ask. */
+/** A lab with its daemon, and short forms of what tests do with them. */
 export class TestHost {
-  readonly workspace: Workspace;
-  readonly topology: Topology;
-  daemon: LabDaemon;
+  workspace!: Workspace;
+  topology!: Topology;
+  daemon!: LabDaemon;
+  readonly #options: HostOptions;
+  #isUp = false;
 
-  private constructor(workspace: Workspace, topology: Topology, daemon: LabDaemon) {
-    this.workspace = workspace;
-    this.topology = topology;
-    this.daemon = daemon;
+  private constructor(options: HostOptions) {
+    this.#options = options;
   }
 
   /** Builds the lab, starts the daemon, waits until the group works. */
   static async raise(options: HostOptions = {}): Promise<TestHost> {
-    const workspace = new Workspace();
-    try {
-      const topology = await Topology.build(workspace, { wiring: 'macvtap', ...options });
-      await options.prepare?.(topology);
-      const text = configurationFor(topology, { socket: socketOf(workspace), ...options });
-      const daemon = await LabDaemon.start(workspace, text, options.environment);
-      const host = new TestHost(workspace, topology, daemon);
-      if (!options.isRaw) await host.#waitOrTell();
-      return host;
-    } catch (error) {
-      await workspace.close();
-      throw error;
-    }
+    const host = new TestHost(options);
+    await host.#raise();
+    return host;
   }
 
-  async #waitOrTell(): Promise<void> {
+  /**
+   * The host of a suite or a file: it is there from before the first test until after the last.
+   * `ready` follows its start. (A file's own `before` would not wait: node runs those all at once.)
+   */
+  static ofSuite(options: HostOptions = {}, ready?: () => Promise<unknown>): TestHost {
+    const host = new TestHost(options);
+    before(async () => {
+      await host.#raise();
+      await ready?.();
+    });
+    after(() => host.lower());
+    return host;
+  }
+
+  async #raise(): Promise<void> {
+    this.workspace = new Workspace();
     try {
-      await this.daemon.waitUntilOk();
+      const { prepare, environment, isRaw } = this.#options;
+      const wired = { wiring: 'macvtap', ...this.#options } as const;
+      this.topology = await Topology.build(this.workspace, wired);
+      await prepare?.(this.topology);
+      this.daemon = await LabDaemon.start(this.workspace, this.configuration(), environment);
+      if (!isRaw) await this.daemon.waitUntilOk();
+      this.#isUp = true;
     } catch (error) {
-      process.stderr.write(`${this.logTail()}\n`);
+      if (this.daemon !== undefined) process.stderr.write(`${this.#logTail()}\n`);
+      await this.workspace.close();
       throw error;
     }
   }
 
   /** Stops the daemon, which must end well and leave nothing, and removes the lab. */
   async lower(): Promise<void> {
+    if (!this.#isUp) return;
     try {
       const exit = await this.daemon.stop();
-      if (exit !== 0) process.stderr.write(`${this.logTail()}\n`);
+      if (exit !== 0) process.stderr.write(`${this.#logTail()}\n`);
       equal(exit, 0, 'exit status of ipmpd');
-      deepEqual(await this.leftInHost(), []);
+      deepEqual(await this.#leftInHost(), []);
     } finally {
       await this.workspace.close();
     }
   }
 
+  /** The text of the configuration that the host was raised with, but for `change`. */
+  configuration(change: Change = {}): string {
+    const options = { ...this.#options, ...change, socket: socketOf(this.workspace) };
+    return configurationFor(this.topology, options);
+  }
+
+  /** The interfaces and groups of such a configuration, by name. */
+  configured(change: Change = {}): Record<'interfaces' | 'groups', Record<string, object>> {
+    return JSON.parse(this.configuration(change));
+  }
+
+  /** Writes another configuration, or a text, into the daemon's file. */
+  write(change: Change | string = {}): void {
+    const text = typeof change === 'string' ? change : this.configuration(change);
+    writeFileSync(join(this.workspace.folder, 'ipmpd.yaml'), text);
+  }
+
+  /** Reloads what was written, which the daemon must accept. */
+  async reload(): Promise<Reloaded> {
+    return JSON.parse(await this.adm('-j', 'reload'));
+  }
+
+  /** Stops the daemon and starts it with another configuration. */
+  async restart(change: Change = {}): Promise<void> {
+    equal(await this.daemon.stop(), 0);
+    this.daemon = await LabDaemon.start(this.workspace, this.configuration(change));
+  }
+
+  /** Runs `ipmpadm`, which must succeed; returns what it printed. */
+  async adm(...words: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.daemon.ipmpadm(words);
+    equal(status, 0, `ipmpadm ${words.join(' ')}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  /** The same as JSON: rows. */
+  async admRows(...words: readonly string[]): Promise<Record<string, unknown>[]> {
+    return [JSON.parse(await this.adm('-j', ...words))].flat();
+  }
+
+  async kstats(): Promise<KstatRow[]> {
+    return (await getJson(this.daemon.socket, '/v1/kstats')) as KstatRow[];
+  }
+
+  async status(): Promise<{ readonly state: string; readonly problems: string[] }> {
+    const status = await getJson(this.daemon.socket, '/v1/status');
+    return status as { state: string; problems: string[] };
+  }
+
   /** The end of the daemon's log, for a failing test. */
-  logTail(lines = 60): string {
-    return this.daemon.log.trimEnd().split('\n').slice(-lines).join('\n');
+  #logTail(): string {
+    return this.daemon.log.trimEnd().split('\n').slice(-60).join('\n');
   }
 
   /** Where frames were lost, as the daemon and the kernels count it: for a failing test. */
@@ -112,11 +188,8 @@ export class TestHost {
     const { stdout } = await this.daemon.ipmpadm(['kstat', '-p', 'ipmpd:0:*:*']);
     const ours = stdout.split('\n').filter((line) => /drop|lost/.test(line) && !/\t0$/.test(line));
     const kernels = ['host', 'gw'].map(async (role) => {
-      const counters = await this.run(role, [
-        'sh',
-        '-c',
-        'nstat -asz | grep -E "Reasm|Drop|Discard|IcmpOutEchos|IcmpInEchoReps"',
-      ]);
+      const wanted = 'Reasm|Drop|Discard|IcmpOutEchos|IcmpInEchoReps';
+      const counters = await this.run(role, ['sh', '-c', `nstat -asz | grep -E "${wanted}"`]);
       const links = await this.run(role, ['ip', '-s', 'link']);
       return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}`;
     });
@@ -124,7 +197,7 @@ export class TestHost {
   }
 
   /** What a stopped daemon should have removed: its group, what it made, its nft tables. */
-  async leftInHost(): Promise<string[]> {
+  async #leftInHost(): Promise<string[]> {
     const made = this.topology.options.wiring === 'tap' ? [] : this.topology.members;
     const devices = (await this.links('host')).map((row) => row.ifname);
     const tables = await this.run('host', ['nft', 'list', 'tables']);
@@ -137,6 +210,31 @@ export class TestHost {
   /** Runs a command in a namespace and returns its standard output. @throws CommandError */
   async run(role: string, argv: readonly string[], input = ''): Promise<string> {
     return await this.workspace.runIn(role, argv, input);
+  }
+
+  /** Runs a command in a namespace, whatever its exit status; returns both its outputs. */
+  async attempt(role: string, argv: readonly string[]): Promise<string> {
+    return await this.run(role, ['sh', '-c', '"$@" 2>&1 || true', '-', ...argv]);
+  }
+
+  /** Sends ARP requests for `address` from a gateway; returns what arping printed. */
+  async arping(address: string, count = 1, role = 'gw'): Promise<string> {
+    const argv = ['arping', '-c', String(count), '-W', '0.1', '-i', 'eth0', address];
+    return await this.attempt(role, argv);
+  }
+
+  /** Captures frames: at the gateway's NIC, or at `port`. */
+  async sniff(
+    filter: string,
+    port: { role?: string; device?: string; args?: readonly string[] } = {},
+  ): Promise<Sniffer> {
+    return await Sniffer.start(this.workspace, { role: 'gw', device: 'eth0', filter, ...port });
+  }
+
+  /** Captures frames at the switch port of each uplink, in their order. */
+  async sniffUplinks(filter: string, args: readonly string[] = ['-Q', 'in']): Promise<Sniffer[]> {
+    const ports = this.topology.uplinks.map((uplink) => this.topology.portOf(uplink));
+    return await Promise.all(ports.map((port) => this.sniff(filter, { ...port, args })));
   }
 
   /** Runs `ip -json` in a namespace. */
@@ -163,11 +261,18 @@ export class TestHost {
     return lladdr;
   }
 
-  /** What the host's kernel has for a neighbour on the group's device. */
-  async kernelNeighbor(address: string): Promise<KernelNeighbor | undefined> {
-    const args = ['neigh', 'show', 'dev', GROUP];
-    const rows = (await this.ipJson('host', args)) as KernelNeighbor[];
-    return rows.find((row) => row.dst === address);
+  /** A neighbour as a kernel has it: the host's on the group's device, a gateway's on its NIC. */
+  async kernelNeighbor(address: string, role = 'host'): Promise<KernelNeighbor | undefined> {
+    const args = ['neigh', 'show', 'dev', role === 'host' ? GROUP : 'eth0', 'to', address];
+    const [row] = (await this.ipJson(role, args)) as KernelNeighbor[];
+    return row;
+  }
+
+  /** The IPv4 addresses on a device of the host, with prefix length, sorted. */
+  async addressesOn(device: string): Promise<string[]> {
+    const rows = await this.ipJson('host', ['-4', 'addr', 'show', 'dev', device]);
+    const [row] = rows as { addr_info: { local: string; prefixlen: number }[] }[];
+    return (row?.addr_info ?? []).map((one) => `${one.local}/${one.prefixlen}`).sort();
   }
 
   /** Pings and returns how many of `count` were answered, and how many twice. */
@@ -176,9 +281,28 @@ export class TestHost {
     return pingResult(text, options.count ?? PING_COUNT);
   }
 
-  /** An echo stream from the host that already flows. */
-  async echo(target: string): Promise<EchoStream> {
-    const stream = await EchoStream.start(this.workspace, target);
+  /** Three pings, each answered once. */
+  async expectPing(role: string, target: string): Promise<void> {
+    const answered = { answered: PING_COUNT, duplicates: 0 };
+    deepEqual(await this.ping(role, target), answered, `ping of ${target} from ${role}`);
+  }
+
+  /** Pings both ways: the gateway, and each data address. */
+  async expectTraffic(): Promise<void> {
+    await this.expectPing('host', LAN.gateways[0]);
+    for (const address of LAN.data) await this.expectPing('gw', address);
+  }
+
+  /** Waits until a ping is answered. */
+  async waitForPing(role: string, target: string, withinMs = 10_000): Promise<void> {
+    await until(`ping of ${target} from ${role}`, withinMs, async () => {
+      return (await this.ping(role, target, { count: 1 })).answered === 1;
+    });
+  }
+
+  /** An echo stream, from the host unless `options` name another role, that already flows. */
+  async echo(target: string, options: { role?: string; perSecond?: number } = {}) {
+    const stream = await EchoStream.start(this.workspace, target, options);
     await until(`echo from ${target}`, 10_000, async () => (await stream.peek()).received > 20);
     return stream;
   }
@@ -187,6 +311,43 @@ export class TestHost {
   async waitForState(ifname: string, state: string, withinMs = 10_000): Promise<void> {
     await until(`${ifname} is ${state}`, withinMs, async () => {
       return (await this.daemon.interface(ifname)).state === state;
+    });
+  }
+
+  /** Cuts an uplink and waits until its member has failed. */
+  async fail(uplink: string): Promise<void> {
+    await this.topology.cut(uplink);
+    const at = this.topology.uplinks.indexOf(uplink);
+    await this.waitForState(this.topology.members[at] ?? '', 'failed');
+  }
+
+  /** Waits for a member's link. */
+  async waitForLink(ifname: string, link: string): Promise<void> {
+    await until(`${ifname} is ${link}`, 10_000, async () => {
+      return (await this.daemon.interface(ifname)).link === link;
+    });
+  }
+
+  /** Waits for the state of an address, and while that is `up` also for its binding. */
+  async waitForAddress(address: string, state = 'up', withinMs = 10_000): Promise<void> {
+    await until(`${address} is ${state}`, withinMs, async () => {
+      const row = await this.daemon.address(address);
+      return row.state === state && (state !== 'up' || row.inbound !== null);
+    });
+  }
+
+  /** Waits until the daemon has no such address. */
+  async waitUntilGone(address: string): Promise<void> {
+    await until(`${address} is gone`, 10_000, async () => {
+      return (await this.daemon.addresses()).every((row) => !row.address.startsWith(`${address}/`));
+    });
+  }
+
+  /** Waits until the daemon and the kernel have this MTU for the group. */
+  async waitForMtu(mtu: number): Promise<void> {
+    await until(`the group has MTU ${mtu}`, 10_000, async () => {
+      const text = await this.run('host', ['ip', 'link', 'show', 'dev', GROUP]);
+      return text.includes(` mtu ${mtu} `) && (await this.daemon.group()).mtu === mtu;
     });
   }
 
@@ -204,5 +365,33 @@ export class TestHost {
     const found = rows.find((row) => row.nominated);
     if (found === undefined) throw new Error('no member is nominated');
     return this.topology.members.indexOf(found.ifname);
+  }
+}
+
+/** A test with a host of its own. */
+export function hostTest(
+  title: string,
+  options: HostOptions,
+  body: (host: TestHost, t: TestContext) => Promise<void>,
+): void {
+  test(title, async (t) => {
+    const host = await TestHost.raise(options);
+    try {
+      await body(host, t);
+    } finally {
+      await host.lower();
+    }
+  });
+}
+
+/** A suite for each of the wirings, on a host that has it. */
+export function describeOn(
+  wirings: readonly Wiring[],
+  title: string,
+  options: HostOptions,
+  body: (host: TestHost, wiring: Wiring) => void,
+): void {
+  for (const wiring of wirings) {
+    describe(`${title}, ${wiring}`, () => body(TestHost.ofSuite({ ...options, wiring }), wiring));
   }
 }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../../src/lab/until.ts';
+import { forEachLine } from './programs.ts';
 
 /** Prints each datagram that comes to the path sys.argv[1] as one line of JSON. */
 const LISTENER = `
@@ -17,12 +18,12 @@ while True:
     print(json.dumps(receiver.recv(4096).decode().split('\\n')), flush=True)
 `;
 
-/** One socket and everything that was said on it. */
+/** One socket and every message that was sent to it. */
 export class NotifySocket {
   readonly #folder = mkdtempSync(join(tmpdir(), 'ipmpd-notify-'));
   readonly path = join(this.#folder, 'notify');
   /** Each message as its lines, the first to come first. */
-  heard: readonly (readonly string[])[] = [];
+  readonly received: string[][] = [];
   readonly #process: ChildProcess;
   #isListening = false;
 
@@ -30,25 +31,20 @@ export class NotifySocket {
     this.#process = spawn('python3', ['-c', LISTENER, this.path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    let rest = '';
-    this.#process.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (this.#isListening) this.heard = [...this.heard, JSON.parse(line) as string[]];
-        this.#isListening = true;
-      }
+    forEachLine(this.#process.stdout, (line) => {
+      if (this.#isListening) this.received.push(JSON.parse(line));
+      this.#isListening = true;
     });
   }
 
-  /** Resolves when a message would be heard. */
+  /** Resolves when messages are received. */
   async listen(): Promise<void> {
     await until('the manager listens', 5000, () => this.#isListening);
   }
 
   /** How many messages had this field. */
   count(field: string): number {
-    return this.heard.filter((message) => message.includes(field)).length;
+    return this.received.filter((message) => message.includes(field)).length;
   }
 
   async close(): Promise<void> {

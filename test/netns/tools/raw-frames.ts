@@ -1,19 +1,17 @@
 /** UDP datagrams as frames, whole or in fragments, and their way onto the cables of a lab. */
 
-import { fileURLToPath } from 'node:url';
 import type { Topology } from '../../../src/lab/topology.ts';
 import { ipv4Parse, macParse } from '../../../src/wire/addr.ts';
 import { ipv4Frame, udpDatagram } from '../../tools/frames.ts';
+import { script } from './programs.ts';
 
-const PROGRAM = fileURLToPath(
-  new URL('../../../../test/netns/programs/raw-frames.py', import.meta.url),
-);
+const PROGRAM = script('raw-frames.py');
 const MORE_FRAGMENTS = 0x2000;
 const FRAGMENT_UNIT = 8;
 /** What an Ethernet frame carries behind the IPv4 header, in whole units of fragments. */
 const FRAGMENT_LENGTH = 1480;
 
-/** The addresses of a datagram. */
+/** The sender and the receiver of a datagram. */
 export interface DatagramEnds {
   readonly sourceMac: string;
   readonly destinationMac: string;

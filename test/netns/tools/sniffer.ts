@@ -1,8 +1,9 @@
-/** tcpdump in a namespace: an independent witness of what is on a wire. */
+/** tcpdump in a namespace: an independent view of what is on a wire. */
 
 import type { ChildProcess } from 'node:child_process';
 import { until } from '../../../src/lab/until.ts';
 import type { Workspace } from '../../../src/lab/workspace.ts';
+import { forEachLine } from './programs.ts';
 
 /** A running capture; `lines` grows, one line a frame, with link-layer header and time first. */
 export class Sniffer {
@@ -14,18 +15,13 @@ export class Sniffer {
   private constructor(workspace: Workspace, argv: readonly string[], role: string) {
     this.#workspace = workspace;
     this.#process = workspace.start(argv, { role });
-    let rest = '';
-    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      this.lines.push(...lines);
-    });
+    forEachLine(this.#process.stdout, (line) => this.lines.push(line));
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#messages += text;
     });
   }
 
-  /** Starts a capture and waits until it hears. `args` go before the filter (`-Q`, `in`). */
+  /** Starts a capture and waits until it receives. `args` go before the filter (`-Q`, `in`). */
   static async start(
     workspace: Workspace,
     {

@@ -1,11 +1,11 @@
 /** A program on a real pseudo terminal (programs/terminal.py), and what its screen shows. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { TestTerminal } from '../../lab/terminal.ts';
 import { root } from '../../tidy/source.ts';
+import { forEachLine, script } from './programs.ts';
 
-const PROGRAM = join(root, 'test/netns/programs/terminal.py');
+const PROGRAM = script('terminal.py');
 
 /** How a program has ended; the status is negative for a signal. */
 export interface TerminalExit {
@@ -31,15 +31,10 @@ export class TerminalProgram {
       env: { ...process.env, TERM: 'xterm-256color', NO_COLOR: undefined },
     });
     this.ended = new Promise((resolve) => {
-      let rest = '';
-      this.#process.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) {
-          const message = JSON.parse(line) as { output?: string } & TerminalExit;
-          if (message.output === undefined) resolve(message);
-          else this.#show(message.output);
-        }
+      forEachLine(this.#process.stdout, (line) => {
+        const message = JSON.parse(line) as { output?: string } & TerminalExit;
+        if (message.output === undefined) resolve(message);
+        else this.#show(message.output);
       });
       this.#process.on('close', () => resolve({ exit: Number.NaN, restored: null }));
     });
@@ -51,18 +46,18 @@ export class TerminalProgram {
   }
 
   press(keys: string): void {
-    this.#tell({ keys });
+    this.#send({ keys });
   }
 
   resize(rows: number, columns: number): void {
     this.screen = new TestTerminal(columns, rows);
     this.screen.isAlternate = true;
-    this.#tell({ size: [rows, columns] });
+    this.#send({ size: [rows, columns] });
   }
 
   /** The terminal goes away, as when its window is closed. */
   hangUp(): void {
-    this.#tell({ hang_up: true });
+    this.#send({ hang_up: true });
   }
 
   /** Ends what is left of it. */
@@ -76,7 +71,7 @@ export class TerminalProgram {
     this.screen.write(text);
   }
 
-  #tell(message: unknown): void {
+  #send(message: unknown): void {
     this.#process.stdin?.write(`${JSON.stringify(message)}\n`);
   }
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { until } from '../../../src/lab/until.ts';
 import type { Workspace } from '../../../src/lab/workspace.ts';
+import { forEachLine } from './programs.ts';
 
 const PROGRAM = fileURLToPath(new URL('../programs/udp.js', import.meta.url));
 
@@ -10,18 +11,9 @@ const PROGRAM = fileURLToPath(new URL('../programs/udp.js', import.meta.url));
 export async function udpSend(
   workspace: Workspace,
   role: string,
-  {
-    address,
-    port,
-    text,
-    sourcePorts = [],
-  }: {
-    address: string;
-    port: number;
-    text: string;
-    sourcePorts?: readonly number[];
-  },
+  datagram: { address: string; port: number; text: string; sourcePorts?: readonly number[] },
 ): Promise<void> {
+  const { address, port, text, sourcePorts = [] } = datagram;
   const words = ['send', address, String(port), text, ...sourcePorts.map(String)];
   await workspace.runIn(role, [process.execPath, PROGRAM, ...words]);
 }
@@ -36,9 +28,7 @@ export async function udpListen(
   const words = ['listen', String(port), ...membership];
   const child = workspace.start([process.execPath, PROGRAM, ...words], { role });
   const lines: string[] = [];
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    lines.push(...text.trimEnd().split('\n'));
-  });
+  forEachLine(child.stdout, (line) => lines.push(line));
   await until('the socket listens', 10_000, () => lines.includes('listening'));
   lines.length = 0;
   return { lines, stop: () => workspace.stop(child) };
