@@ -9,12 +9,12 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../src/host/host.ts';
 import { native } from '../../src/native/addon.ts';
-import { inNamespace, nic, openFakeNic, type World } from '../netns/tools/host-world.ts';
+import { inNamespace, isLink, nic, openFakeNic, type World } from '../netns/tools/host-world.ts';
 
 const NICS = 8;
 
 /** What performance.md asks of the whole failover; the report is a part of it. */
-const TOLD_WITHIN_MS = 10;
+const REPORTED_WITHIN_MS = 10;
 
 /** Losses per test; each is followed by a repair. */
 const ROUNDS = 10;
@@ -28,7 +28,7 @@ function watched(world: World, words: Int32Array): Host {
 }
 
 /** Link changes of a NIC-like device in another namespace, until `stop`. */
-async function makeNoise(): Promise<() => void> {
+async function makeNoise(world: World): Promise<() => void> {
   const script = `
     const { native } = await import(${JSON.stringify(import.meta.resolve('#native'))})
       .then((module) => ({ native: module.default }));
@@ -43,7 +43,7 @@ async function makeNoise(): Promise<() => void> {
   const child = spawn(
     'ip',
     [
-      ...['netns', 'exec', process.env.IPMPD_HOST_TEST_NOISE ?? ''],
+      ...['netns', 'exec', world.elsewhere],
       ...[process.execPath, '--input-type=module', '-e', script],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -52,18 +52,14 @@ async function makeNoise(): Promise<() => void> {
   return () => child.kill('SIGKILL');
 }
 
-/** Sets the carrier of a fake NIC, and returns how long the news took. */
-async function tell(world: World, fd: number, ifname: string, on: boolean): Promise<number> {
+/** Sets the carrier of a fake NIC, and returns after how long that was reported. */
+async function setCarrier(world: World, fd: number, ifname: string, on: boolean): Promise<number> {
   const since = world.events.length;
   const startMs = performance.now();
   native.tapSetCarrier(fd, on);
   const wanted = on ? 'up' : 'down';
-  const heard = await world.heard(
-    `${ifname} ${wanted}`,
-    (event) => event.kind === 'link' && event.ifname === ifname && event.link === wanted,
-    { since },
-  );
-  return heard.atMs - startMs;
+  const { atMs } = await world.event(`${ifname} ${wanted}`, isLink(ifname, wanted), { since });
+  return atMs - startMs;
 }
 
 function worst(times: readonly number[]): string {
@@ -72,7 +68,7 @@ function worst(times: readonly number[]): string {
 
 inNamespace(import.meta.url, {
   'a NIC that is not veth, with link noise elsewhere': async (world) => {
-    const stopNoise = await makeNoise();
+    const stopNoise = await makeNoise(world);
     const fds = [openFakeNic('eth0'), openFakeNic('eth1')];
     const words = newWords();
     const host = watched(world, words);
@@ -82,27 +78,25 @@ inNamespace(import.meta.url, {
     }
     const times: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      times.push(await tell(world, fds[0] ?? 0, 'net0', false));
+      times.push(await setCarrier(world, fds[0] ?? 0, 'net0', false));
       equal(words[0], 1);
       // The second loss comes 20 ms after the first: the kernel holds it back for a second.
       await sleep(20);
-      times.push(await tell(world, fds[1] ?? 0, 'net1', false));
+      times.push(await setCarrier(world, fds[1] ?? 0, 'net1', false));
       await sleep(5);
-      await tell(world, fds[0] ?? 0, 'net0', true);
-      await tell(world, fds[1] ?? 0, 'net1', true);
+      await setCarrier(world, fds[0] ?? 0, 'net0', true);
+      await setCarrier(world, fds[1] ?? 0, 'net1', true);
       equal(words[0], 0);
       await sleep(20);
     }
     stopNoise();
     const sorted = times.toSorted((left, right) => left - right);
-    ok((sorted[Math.floor(times.length / 2)] ?? 99) < TOLD_WITHIN_MS, worst(sorted));
+    ok((sorted[Math.floor(times.length / 2)] ?? 99) < REPORTED_WITHIN_MS, worst(sorted));
     ok((sorted[times.length - 1] ?? 99) < 100, worst(sorted));
     const changes = world.events
       .map(({ event }) => (event.kind === 'link' && event.ifname === 'net0' ? event.changes : 0))
       .reduce((left, right) => Math.max(left, right), 0);
     equal(changes, 2 * ROUNDS);
-    await host.stop();
-    for (const fd of fds) native.deviceClose(fd);
   },
 
   'a bridge: down when no other port has carrier; ports that come and go are followed': async (
@@ -120,20 +114,15 @@ inNamespace(import.meta.url, {
     native.tapSetCarrier(fds[1] ?? 0, false);
     await sleep(30);
     equal(words[4], 0, 'one other port is left');
-    ok((await tell(world, fds[0] ?? 0, 'net1', false)) < 100);
+    ok((await setCarrier(world, fds[0] ?? 0, 'net1', false)) < 100);
     deepEqual([words[4], words[8]], [1, 1]);
-    ok((await tell(world, fds[1] ?? 0, 'net1', true)) < 200);
+    ok((await setCarrier(world, fds[1] ?? 0, 'net1', true)) < 200);
     world.ip('link', 'set', 'eth1', 'nomaster');
-    await world.heard(
-      'the last port with carrier leaves',
-      (event) => event.kind === 'link' && event.ifname === 'net1' && event.link === 'down',
-      { since: world.events.length - 1 },
-    );
+    const since = world.events.length - 1;
+    await world.event('the last port with carrier leaves', isLink('net1', 'down'), { since });
     world.ip('link', 'set', 'eth1', 'master', 'br1');
     await sleep(150);
     deepEqual([words[4], words[8]], [0, 0]);
-    await host.stop();
-    for (const fd of fds) native.deviceClose(fd);
   },
 
   'a NIC set down by the administrator is reported, to the workers too': async (world) => {
@@ -144,22 +133,15 @@ inNamespace(import.meta.url, {
     await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
     const since = world.events.length;
     world.ip('link', 'set', 'eth0', 'down');
-    await world.heard('down', (event) => event.kind === 'link' && event.link === 'down', {
-      since,
-      withinMs: 50,
-    });
+    await world.event('down', isLink('net0', 'down'), { since, withinMs: 50 });
     await sleep(20);
     equal(words[0], 1);
     world.ip('link', 'set', 'eth0', 'up');
-    await world.heard('up', (event) => event.kind === 'link' && event.link === 'up', { since });
+    await world.event('up', isLink('net0', 'up'), { since });
     await sleep(20);
     equal(words[0], 0);
     world.ip('link', 'set', 'net0', 'down');
-    await world.heard(
-      'the macvtap down',
-      (event) => event.kind === 'link' && event.link === 'down',
-      { since: world.events.length, withinMs: 50 },
-    );
-    await host.stop();
+    const last = { since: world.events.length, withinMs: 50 };
+    await world.event('the macvtap down', isLink('net0', 'down'), last);
   },
 });

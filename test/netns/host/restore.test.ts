@@ -5,18 +5,19 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../../src/host/host.ts';
 import { native } from '../../../src/native/addon.ts';
-import { differences, inNamespace, nic, openFakeNic, type World } from '../tools/host-world.ts';
+import {
+  differences,
+  GROUP,
+  inNamespace,
+  nic,
+  openFakeNic,
+  type World,
+} from '../tools/host-world.ts';
 
-const GROUP = {
-  name: 'ipmp0',
-  mac: 0x06_00_00_00_00_01,
-  mtu: 1400,
-  queues: 2,
-  addresses: ['192.0.2.10/24', '2001:db8::10/64'],
-  routes: [{ to: 'default', via: '192.0.2.1' }],
-};
+const LARGE = { ...GROUP, mtu: 1400, queues: 2, addresses: ['192.0.2.10/24', '2001:db8::10/64'] };
 
 /** Three wirings and a group, on devices that exist already where they may. */
 async function attachAll(host: Host): Promise<void> {
@@ -26,7 +27,7 @@ async function attachAll(host: Host): Promise<void> {
   await host.attachInterface(nic('net3', 3, { bridge: 'br1' }), 2);
   await host.attachInterface(nic('net4', 4, { uplink: 'eth4' }), 2);
   await host.attachInterface(nic('net12', 12, { uplink: 'eth12' }), 2);
-  const group = await host.createGroupDevice(GROUP);
+  const group = await host.createGroupDevice(LARGE);
   deepEqual(group.problems, []);
   equal(group.mtu, 1400);
   equal(group.fds.length, 2);
@@ -51,10 +52,9 @@ function prepare(world: World): void {
   }
 }
 
-/** In the child of a child: takes everything, then waits to be killed. */
+/** In the child of a child: attaches everything, then waits to be killed. */
 async function takeAndWait(world: World): Promise<void> {
-  const host = world.newHost();
-  await host.start();
+  const host = await world.start();
   await attachAll(host);
   process.stdout.write('attached\n');
   await once(process.stdin, 'end');
@@ -89,26 +89,25 @@ inNamespace(import.meta.url, {
       rules,
       /hook ingress device "eth0" priority -300; policy accept;[^}]*frag-off[^}]*counter/,
     );
-    await host.stop();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await world.stop(host);
+    await sleep(50);
     deepEqual(differences(before, await world.settledSnapshot()), []);
     equal(existsSync(join(world.folder, 'journal')), false);
-    deepEqual(world.log, []);
   },
 
   'a killed daemon: the next start puts everything back': async (world) => {
     prepare(world);
     const before = await world.settledSnapshot();
     await crash();
-    ok(world.ip('link').includes('net0@eth0'), 'the macvtap outlives its maker');
+    ok(world.ip('link').includes('net0@eth0'), 'the macvtap outlives the daemon');
     ok(world.ip('link', 'show', 'eth0').includes('NOARP'));
     ok(!String(world.snapshot().rules).includes('ipmpd'), 'the table goes with its owner');
     const host = world.newHost();
     ok((await host.start()) > 0);
     deepEqual(differences(before, await world.settledSnapshot()), []);
     await attachAll(host);
-    await host.stop();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await world.stop(host);
+    await sleep(50);
     deepEqual(differences(before, await world.settledSnapshot()), []);
   },
 
@@ -120,12 +119,10 @@ inNamespace(import.meta.url, {
     world.ip('route', 'add', '203.0.113.0/24', 'dev', 'eth5');
     world.ip('link', 'add', 'net8', 'type', 'bridge');
     const before = await world.settledSnapshot();
-    const host = world.newHost();
-    await host.start();
-    const refusal = (code: string, message: RegExp) => (error: { code: string; message: string }) =>
-      error.code === code && message.test(error.message);
-    const attach = (name: string, beneath: { uplink?: string; bridge?: string }) =>
-      host.attachInterface(nic(name, 9, beneath), 1);
+    const host = await world.start();
+    const refusal = (code: string, message: RegExp) => ({ code, message });
+    const attach = (name: string, lower: { uplink?: string; bridge?: string }) =>
+      host.attachInterface(nic(name, 9, lower), 1);
     await rejects(attach('net6', { uplink: 'eth6' }), refusal('EBUSY', /eth6.*198.51.100.1\/24/));
     await rejects(
       attach('net7', { uplink: 'eth4' }),
@@ -140,35 +137,32 @@ inNamespace(import.meta.url, {
     await rejects(attach('net10', {}), refusal('EBUSY', /net10 is held by node \(process \d+\)/));
     native.deviceClose(busy);
     await rejects(
-      host.createGroupDevice({ ...GROUP, mtu: 1279 }),
+      host.createGroupDevice({ ...LARGE, mtu: 1279 }),
       refusal('EINVAL', /1280 or more/),
     );
     await host.refresh();
     deepEqual(differences(before, await world.settledSnapshot()), []);
-    await host.stop();
   },
 
   'a second daemon is refused by name, and the first is untouched': async (world) => {
     prepare(world);
-    const first = world.newHost();
-    await first.start();
+    const first = await world.start();
     await attachAll(first);
     const during = await world.settledSnapshot();
     const second = world.newHost();
-    await rejects(second.start(), (error: { code: string; message: string }) => {
-      match(error.message, new RegExp(`process ${process.pid} `));
-      return error.code === 'EBUSY';
-    });
-    const other = world.newHost({ journalPath: join(world.folder, 'other') });
-    await other.start();
+    const message = new RegExp(`process ${process.pid} `);
+    await rejects(second.start(), { code: 'EBUSY', message });
+    const other = await world.start({ journalPath: join(world.folder, 'other') });
     world.cable('eth7', 'far7');
     const attach = other.attachInterface(nic('net7', 7, { uplink: 'eth7' }), 1);
-    await rejects(attach, (error: { code: string }) => error.code === 'EBUSY');
+    await rejects(attach, { code: 'EBUSY' });
     await rejects(other.attachInterface(nic('net3', 3), 2), /EBUSY|held by/);
-    await other.stop();
+    await world.stop(other);
+    // The rules of the first are not those of the other.
+    match(world.log.join(), /^the rules will be written anew: .*EPERM/);
+    world.mayLog = true;
     world.ip('link', 'del', 'eth7');
     deepEqual(differences(during, await world.settledSnapshot()), []);
-    await first.stop();
   },
 
   'helper: taken and held': takeAndWait,

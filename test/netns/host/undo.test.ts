@@ -1,4 +1,4 @@
-/** What the host side changes is put back also when others meddle: moved, held and named alike. */
+/** What the host side changes is put back also when other programs move or hold devices. */
 
 import { deepEqual, doesNotMatch, equal, match, ok, rejects } from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -9,33 +9,24 @@ import { OperatorError } from '../../../src/base/errors.ts';
 import { closeDevice, openMacvtap } from '../../../src/host/port/tap.ts';
 import { Journal } from '../../../src/host/undo/journal.ts';
 import { until } from '../../../src/lab/until.ts';
-import { differences, inNamespace, nic, type World } from '../tools/host-world.ts';
+import { differences, GROUP, inNamespace, isLost, nic, type World } from '../tools/host-world.ts';
 
-const ELSEWHERE = process.env.IPMPD_HOST_TEST_NOISE ?? '';
-const GROUP = {
-  name: 'ipmp0',
-  mac: 0x06_00_00_00_00_01,
-  queues: 1,
-  addresses: ['192.0.2.10/24'],
-  routes: [{ to: 'default', via: '192.0.2.1' }],
-};
 const NET0 = nic('net0', 0, { uplink: 'eth0' });
 
 function nft(...words: string[]): string {
   return execFileSync('nft', words, { encoding: 'utf8' });
 }
 
-/** The macvtap goes to another namespace; the host side says so and gives it up. */
+/** The macvtap goes to another namespace; the host side reports it and gives it up. */
 async function moveAway(world: World, host: ReturnType<World['newHost']>): Promise<void> {
-  world.ip('link', 'set', 'net0', 'netns', ELSEWHERE);
-  await world.heard('lost', (event) => event.kind === 'device' && !event.present);
+  world.ip('link', 'set', 'net0', 'netns', world.elsewhere);
+  await world.event('lost', isLost('net0'));
   await host.releaseInterface('net0');
 }
 
-/** In a child, as its own PID namespace has it: holds the journal until it is told to end. */
+/** In a child, as its own PID namespace has it: holds the journal until its input ends. */
 async function holdJournal(world: World): Promise<void> {
-  const host = world.newHost();
-  await host.start();
+  await world.start();
   process.stdout.write('started\n');
   process.stdin.resume();
   await once(process.stdin, 'end');
@@ -45,13 +36,12 @@ inNamespace(import.meta.url, {
   'a macvtap moved away and back goes at the stop': async (world) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     await host.attachInterface(NET0, 1);
     await moveAway(world, host);
-    world.ip('-n', ELSEWHERE, 'link', 'set', 'net0', 'netns', String(process.pid));
+    world.ip('-n', world.elsewhere, 'link', 'set', 'net0', 'netns', String(process.pid));
     await host.attachInterface(NET0, 1);
-    deepEqual(await host.stop(), { failed: [], unseen: [] });
+    deepEqual(await world.stop(host), { failed: [], unseen: [] });
     deepEqual(differences(before, await world.settledSnapshot()), []);
     equal(existsSync(join(world.folder, 'journal')), false);
   },
@@ -59,29 +49,27 @@ inNamespace(import.meta.url, {
   'a macvtap moved away is named at the stop, and goes at the next one': async (world) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     await host.attachInterface(NET0, 1);
     await moveAway(world, host);
-    deepEqual(await host.stop(), { failed: [], unseen: ['macvtap net0'] });
+    deepEqual(await world.stop(host), { failed: [], unseen: ['macvtap net0'] });
     match(readFileSync(join(world.folder, 'journal'), 'utf8'), /"kind":"macvtap"/);
-    world.ip('-n', ELSEWHERE, 'link', 'set', 'net0', 'netns', String(process.pid));
+    world.ip('-n', world.elsewhere, 'link', 'set', 'net0', 'netns', String(process.pid));
     const next = world.newHost();
     equal(await next.start(), 1);
-    await next.stop();
+    await world.stop(next);
     deepEqual(differences(before, await world.settledSnapshot()), []);
   },
 
   'a macvtap that was deleted and made anew leaves nothing behind': async (world) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     await host.attachInterface(NET0, 1);
     world.ip('link', 'del', 'net0');
     await host.releaseInterface('net0');
     await host.attachInterface(NET0, 1);
-    deepEqual(await host.stop(), { failed: [], unseen: [] });
+    deepEqual(await world.stop(host), { failed: [], unseen: [] });
     // The kernel leaves a NIC with what a macvtap that is deleted wanted of it.
     const isKernels = (line: string): boolean => /"ifname":"eth0".*"allmulti":[01]/.test(line);
     const left = differences(before, await world.settledSnapshot());
@@ -95,8 +83,7 @@ inNamespace(import.meta.url, {
   'a device that is given back while it is being opened is closed': async (world) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     const refused = [
       rejects(host.attachInterface(NET0, 1), { code: 'ENODEV' }),
       rejects(host.createGroupDevice(GROUP), { code: 'ENODEV' }),
@@ -105,7 +92,6 @@ inNamespace(import.meta.url, {
     await host.removeGroupDevice('ipmp0');
     await Promise.all(refused);
     deepEqual(differences(before, await world.settledSnapshot()), []);
-    await host.stop();
   },
 
   'a saved table of our name: silenced all the same, in another one': async (world) => {
@@ -113,27 +99,22 @@ inNamespace(import.meta.url, {
     world.cable('eth1', 'far1');
     nft('add', 'table', 'inet', 'ipmpd');
     const before = await world.settledSnapshot();
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     await host.attachInterface(NET0, 1);
     await host.attachInterface(nic('net1', 1, { uplink: 'eth1' }), 1);
     match(nft('list', 'table', 'inet', 'ipmpd-2'), /"eth0".*drop.*"eth1".*drop/s);
+    world.mayLog = true;
     equal(world.log.length, 1);
     match(
       world.log.join(),
       /table ipmpd of no process.*nft delete table inet ipmpd \(or netdev\)"/,
     );
-    const second = world.newHost({ journalPath: join(world.folder, 'other') });
-    await second.start();
+    const second = await world.start({ journalPath: join(world.folder, 'other') });
     world.cable('eth7', 'far7');
-    const refused = second.attachInterface(nic('net7', 7, { uplink: 'eth7' }), 1);
-    await refused.then(
-      () => ok(false, 'a second daemon'),
-      (error: { code: string }) => equal(error.code, 'EBUSY'),
-    );
-    await second.stop();
+    await rejects(second.attachInterface(nic('net7', 7, { uplink: 'eth7' }), 1), { code: 'EBUSY' });
+    await world.stop(second);
     world.ip('link', 'del', 'eth7');
-    await host.stop();
+    await world.stop(host);
     deepEqual(differences(before, await world.settledSnapshot()), []);
   },
 
@@ -145,17 +126,11 @@ inNamespace(import.meta.url, {
     });
     await once(child.stdout, 'data');
     const host = world.newHost();
-    await host.start().then(
-      () => ok(false, 'a second daemon'),
-      (error: { code: string; message: string }) => {
-        equal(error.code, 'EBUSY');
-        match(error.message, /another ipmpd is running here: process 1 of another PID namespace/);
-      },
-    );
+    const message = /another ipmpd is running here: process 1 of another PID namespace/;
+    await rejects(host.start(), { code: 'EBUSY', message });
     child.stdin.end();
     await once(child, 'exit');
     await host.start();
-    await host.stop();
   },
 
   'no space for the journal: nothing is changed, and what is written stays readable': async (
@@ -197,29 +172,25 @@ inNamespace(import.meta.url, {
     world.cable('eth0', 'far0');
     world.ip('link', 'add', 'link', 'eth0', 'name', 'net0', 'type', 'macvtap', 'mode', 'passthru');
     const held = await openMacvtap('net0', { queues: 1 });
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     const before = await world.settledSnapshot();
-    await rejects(host.attachInterface(NET0, 1), (error: { code: string; message: string }) => {
-      match(error.message, new RegExp(`^net0 is held by .* \\(process ${process.pid}\\)`));
-      return error.code === 'EBUSY';
-    });
+    const message = new RegExp(`^net0 is held by .* \\(process ${process.pid}\\)`);
+    await rejects(host.attachInterface(NET0, 1), { code: 'EBUSY', message });
     await host.refresh();
     deepEqual(differences(before, await world.settledSnapshot()), []);
     await closeDevice(held);
     await host.attachInterface(NET0, 1);
-    await host.stop();
+    await world.stop(host);
     ok(world.ip('link').includes('net0@eth0'), 'it was not ours');
   },
 
   'helper: the journal is held': holdJournal,
 
-  'a default route that the uplink still has: told, and set when it is gone': async (world) => {
+  'a default route that an uplink still has: reported, and set when it is gone': async (world) => {
     world.cable('eth9', 'far9');
     world.ip('addr', 'add', '198.51.100.2/24', 'dev', 'eth9');
     world.ip('route', 'add', 'default', 'via', '198.51.100.1', 'dev', 'eth9');
-    const host = world.newHost();
-    await host.start();
+    const host = await world.start();
     const { problems } = await host.createGroupDevice(GROUP);
     deepEqual(
       problems.map(({ code, message, hint }) => [code, message, hint]),
@@ -235,16 +206,17 @@ inNamespace(import.meta.url, {
     const other = { to: '203.0.113.0/24', via: '192.0.2.1' };
     world.ip('route', 'add', '203.0.113.0/24', 'via', '198.51.100.1');
     equal((await host.addRoute('ipmp0', other))?.code, 'EEXIST');
-    equal(world.log.length, 2, 'each told once');
+    world.mayLog = true;
+    equal(world.log.length, 2, 'each reported once');
     world.ip('route', 'del', 'default', 'dev', 'eth9');
     const routes = (): string => world.ip('route');
     await until('it is set', 7000, () => routes().includes('default via 192.0.2.1 dev ipmp0'));
-    await until('it is told', 2000, () => world.log.length > 2);
+    await until('it is reported', 2000, () => world.log.length > 2);
     match(world.log.slice(2).join('\n'), /^the route to default is set now[^\n]*$/);
     await host.deleteRoute('ipmp0', other).catch((error: { code: string }) => {
       equal(error.code, 'ENOENT');
     });
-    await host.stop();
+    await world.stop(host);
     doesNotMatch(routes(), /ipmp0/);
     match(routes(), /203.0.113.0\/24 via 198.51.100.1 dev eth9/);
   },

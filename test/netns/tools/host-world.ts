@@ -4,6 +4,7 @@
  * and its failure is the test's failure.
  */
 
+import { deepEqual } from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -17,11 +18,22 @@ import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
 import { native } from '../../../src/native/addon.ts';
 import type { HostLog } from '../../../src/process/log.ts';
+import { outputOf } from './programs.ts';
 
 const BODY = 'IPMPD_HOST_TEST_BODY';
 const FOLDER = 'IPMPD_HOST_TEST_FOLDER';
+const ELSEWHERE = 'IPMPD_HOST_TEST_NOISE';
 /** The kernel defers such news by a second at most, and a full machine by more. */
 const CARRIER_MS = 20_000;
+
+/** A group's device, with an address and a route. */
+export const GROUP = {
+  name: 'ipmp0',
+  mac: 0x06_00_00_00_00_01,
+  queues: 1,
+  addresses: ['192.0.2.10/24'],
+  routes: [{ to: 'default', via: '192.0.2.1' }],
+};
 
 /** A test that runs inside a namespace; it may start further processes there. */
 export type Body = (world: World) => Promise<void>;
@@ -57,20 +69,14 @@ async function runInChild(file: string, body: string): Promise<void> {
           ...environment,
           [BODY]: body,
           [FOLDER]: workspace.folder,
-          IPMPD_HOST_TEST_NOISE: workspace.namespaceOf('noise'),
+          [ELSEWHERE]: workspace.namespaceOf('noise'),
         },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
-    let output = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      output += chunk;
-    });
+    const output = outputOf(child);
     const [code, signal] = await once(child, 'close');
-    if (code !== 0) throw new Error(`${body}: ${signal ?? code}\n${output}`);
+    if (code !== 0) throw new Error(`${body}: ${signal ?? code}\n${output()}`);
   } finally {
     await workspace.close();
   }
@@ -80,11 +86,12 @@ async function runBody(body: Body): Promise<void> {
   const world = new World();
   try {
     await body(world);
+    await world.end();
     process.exit(0);
   } catch (error) {
-    const told = world.events.map((entry) => `${entry.atMs.toFixed(1)} ${text(entry.event)}`);
+    const events = world.events.map(({ atMs, event }) => `${atMs.toFixed(1)} ${text(event)}`);
     process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-    process.stderr.write(`${[...told, ...world.log].join('\n')}\n`);
+    process.stderr.write(`${[...events, ...world.log].join('\n')}\n`);
     process.exit(1);
   }
 }
@@ -94,6 +101,11 @@ export class World {
   readonly events: { readonly atMs: number; readonly event: HostEvent }[] = [];
   readonly log: string[] = [];
   readonly folder = process.env[FOLDER] ?? '/tmp';
+  /** The namespace beside the own one. */
+  readonly elsewhere = process.env[ELSEWHERE] ?? '';
+  /** The body expects lines in the log. */
+  mayLog = false;
+  readonly #hosts = new Set<Host>();
 
   /** Runs `ip` with these words. */
   ip(...words: string[]): string {
@@ -128,23 +140,51 @@ export class World {
     this.ip('link', 'set', name, 'up');
   }
 
-  /** A host whose events and warnings are written down. */
+  /** A host whose events and warnings are recorded; it is stopped after the body at the latest. */
   newHost(options: Partial<HostOptions> = {}): Host {
     const write = (fields: Record<string, unknown>, message: string): void => {
       this.log.push(`${message} ${text(fields)}`);
     };
     const log: HostLog = { info: write, warn: write };
-    return new Host({
+    const host = new Host({
       journalPath: join(this.folder, 'journal'),
       machineId: 'test-machine',
       log,
       onEvent: (event) => this.events.push({ atMs: performance.now(), event }),
       ...options,
     });
+    this.#hosts.add(host);
+    return host;
+  }
+
+  /** The same, started. */
+  async start(options: Partial<HostOptions> = {}): Promise<Host> {
+    const host = this.newHost(options);
+    await host.start();
+    return host;
+  }
+
+  /** Stops a host. */
+  async stop(host: Host): ReturnType<Host['stop']> {
+    this.#hosts.delete(host);
+    return await host.stop();
+  }
+
+  /** A started host with the group's device. */
+  async startWithGroup(options: Partial<HostOptions> = {}, group = GROUP): Promise<Host> {
+    const host = await this.start(options);
+    deepEqual((await host.createGroupDevice(group)).problems, []);
+    return host;
+  }
+
+  /** The end of a body: stops its hosts; the log must be empty unless lines are expected. */
+  async end(): Promise<void> {
+    for (const host of this.#hosts) await host.stop();
+    if (!this.mayLog) deepEqual(this.log, []);
   }
 
   /** Waits for an event that `isWanted`, from the `since`-th on; returns it with its time. */
-  async heard(
+  async event(
     what: string,
     isWanted: (event: HostEvent) => boolean,
     options: { withinMs?: number; since?: number } = {},
@@ -179,13 +219,23 @@ export class World {
   }
 }
 
+export function isLost(ifname: string) {
+  return (event: HostEvent): boolean =>
+    event.kind === 'device' && event.ifname === ifname && !event.present;
+}
+
+export function isLink(ifname: string, link: string) {
+  return (event: HostEvent): boolean =>
+    event.kind === 'link' && event.ifname === ifname && event.link === link;
+}
+
 /** A NIC of the three wirings, by what is given. */
 export function nic(
   name: string,
   number: number,
-  beneath: { uplink?: string; bridge?: string } = {},
+  lower: { uplink?: string; bridge?: string } = {},
 ): InterfaceSpec {
-  return { name, nic: number, uplink: beneath.uplink ?? null, bridge: beneath.bridge ?? null };
+  return { name, nic: number, uplink: lower.uplink ?? null, bridge: lower.bridge ?? null };
 }
 
 /** Opens a TAP that behaves like a NIC: its carrier is set by hand. */
@@ -195,7 +245,7 @@ export function openFakeNic(name: string): number {
   return fd;
 }
 
-/** Counters and timers that run by themselves, and lists whose order says nothing. */
+/** Counters and timers that run by themselves, and lists that have no order. */
 function stable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((row) => text(stable(row))).sort();
   if (typeof value !== 'object' || value === null) return value;
