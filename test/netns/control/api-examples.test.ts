@@ -1,15 +1,15 @@
-/** Every example of docs/api.md, given to curl as it stands there, against the real daemon. */
+/** Every example of docs/api.md, run by curl as it stands there, against the real daemon. */
 
 import { equal, ok } from 'node:assert/strict';
-import { test } from 'node:test';
 import { curlExamples } from '../../unit/ctl/adm/docs.ts';
-import { TestHost } from '../tools/harness.ts';
+import { hostTest } from '../tools/harness.ts';
 
-test('[contract 5.1, 5.2, 5.3] the examples of docs/api.md do what they say', async () => {
-  const host = await TestHost.raise();
-  try {
+hostTest(
+  '[contract 5.1, 5.2, 5.3] the examples of docs/api.md have the documented status',
+  {},
+  async (host) => {
     for (const name of ['net2', 'net3']) {
-      equal((await host.daemon.ipmpadm(['interface', 'create', name])).status, 0);
+      await host.adm('interface', 'create', name);
     }
     const examples = curlExamples();
     ok(examples.length > 20, `${examples.length} examples`);
@@ -22,7 +22,5 @@ test('[contract 5.1, 5.2, 5.3] the examples of docs/api.md do what they say', as
       equal(printed, status, command);
     }
     await host.daemon.waitUntilOk();
-  } finally {
-    await host.lower();
-  }
-});
+  },
+);

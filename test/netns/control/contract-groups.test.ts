@@ -1,18 +1,12 @@
 /** What a configuration promises of interfaces and groups, seen by the kernel and from outside. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { getJson } from '../../../src/lab/api.ts';
-import { configurationFor, GROUP } from '../../../src/lab/configuration.ts';
-import { socketOf } from '../../../src/lab/daemon-process.ts';
-import { LAN } from '../../../src/lab/topology.ts';
+import { describe, test } from 'node:test';
+import { GROUP } from '../../../src/lab/configuration.ts';
+import { LAN, type Topology } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { ipv4Parse, MAC_BROADCAST } from '../../../src/wire/addr.ts';
-import { ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
-import { type KstatRow, statisticOf } from '../../tools/conservation.ts';
-import { pcapOf } from '../tools/frames.ts';
+import { statisticOf } from '../../tools/conservation.ts';
+import { ArpStation, arpOf } from '../tools/arp-station.ts';
 import { TestHost } from '../tools/harness.ts';
 import { udpSend } from '../tools/udp-traffic.ts';
 
@@ -21,7 +15,7 @@ const FLOWS = 64;
 const NOISE = 20;
 const STRANGERS = 200;
 
-/** A group of another name than its device, on a TAP that somebody else has made. */
+/** A group of another name than its device, on a TAP of another program. */
 const STORE = {
   name: 'store',
   interfaces: ['net3'],
@@ -50,43 +44,16 @@ const TOP = {
   },
 };
 
-let host: TestHost;
+const prepare = ({ workspace }: Topology): Promise<void> =>
+  workspace.ip('host', ['link add name br9 type bridge', 'tuntap add dev net3 mode tap']);
 let tapIndex = 0;
-
-before(async () => {
-  host = await TestHost.raise({
-    top: TOP,
-    prepare: ({ workspace }) =>
-      workspace.ip('host', ['link add name br9 type bridge', 'tuntap add dev net3 mode tap']),
-  });
+const host = TestHost.ofSuite({ top: TOP, prepare }, async () => {
   await host.workspace.ip('host', ['link set br9 up', 'link set net3 up']);
   tapIndex = (await host.links('host')).find(({ ifname }) => ifname === 'net3')?.ifindex ?? 0;
 });
-after(() => host?.lower());
-
-/** Runs a command that must succeed; answers what it printed. */
-async function does(...words: readonly string[]): Promise<string> {
-  const { status, stdout, stderr } = await host.daemon.ipmpadm(words);
-  equal(status, 0, `ipmpadm ${words.join(' ')}: ${stderr}`);
-  return stdout;
-}
 
 async function setGroup(...settings: readonly string[]): Promise<void> {
-  await does('group', 'set', GROUP, ...settings);
-}
-
-async function kstats(): Promise<KstatRow[]> {
-  return (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
-}
-
-async function waitForLink(ifname: string, link: string): Promise<void> {
-  await until(`${ifname} is ${link}`, 10_000, async () => {
-    return (await host.daemon.interface(ifname)).link === link;
-  });
-}
-
-async function waitForMtu(mtu: number): Promise<void> {
-  await until(`MTU ${mtu}`, 10_000, async () => (await host.daemon.group()).mtu === mtu);
+  await host.adm('group', 'set', GROUP, ...settings);
 }
 
 describe('what an interface lies on', () => {
@@ -96,33 +63,31 @@ describe('what an interface lies on', () => {
     const details = (await host.ipJson('host', ['-d', 'link', 'show'])) as Detail[];
     const of = (name: string): Detail | undefined => details.find(({ ifname }) => ifname === name);
     const { link, linkinfo } = of('net0') ?? {};
-    deepEqual(
-      [link, linkinfo?.info_kind, linkinfo?.info_data.mode],
-      ['eth0', 'macvtap', 'passthru'],
-    );
+    const lower = [link, linkinfo?.info_kind, linkinfo?.info_data.mode];
+    deepEqual(lower, ['eth0', 'macvtap', 'passthru']);
     const bridged = of('net2');
     deepEqual([bridged?.master, bridged?.linkinfo?.info_data.type], ['br9', 'tap']);
     const index = (await host.links('host')).find(({ ifname }) => ifname === 'net3')?.ifindex;
-    equal(index, tapIndex, 'the TAP that was there is the one that is used');
+    equal(index, tapIndex, 'the TAP that was there is used');
   });
 
-  test('[contract 3.6] link: of the NIC beneath, of the other ports, unknown', async () => {
-    await waitForLink('net0', 'up');
+  test('[contract 3.6] link: of the NIC below, of the other ports, unknown', async () => {
+    await host.waitForLink('net0', 'up');
     await host.topology.cut('eth0');
-    await waitForLink('net0', 'down');
+    await host.waitForLink('net0', 'down');
     await host.topology.repair('eth0');
-    await waitForLink('net0', 'up');
+    await host.waitForLink('net0', 'up');
 
-    await waitForLink('net2', 'down');
+    await host.waitForLink('net2', 'down');
     await host.workspace.ip('host', [
       'link add name port9 type veth peer name far9',
       'link set port9 master br9',
       'link set port9 up',
       'link set far9 up',
     ]);
-    await waitForLink('net2', 'up');
+    await host.waitForLink('net2', 'up');
     await host.workspace.ip('host', ['link set far9 down']);
-    await waitForLink('net2', 'down');
+    await host.waitForLink('net2', 'down');
 
     const alone = await host.daemon.interface('net3');
     deepEqual([alone.link, alone.state, alone.active], ['unknown', 'ok', true]);
@@ -134,25 +99,19 @@ describe('what is configured', () => {
   test('[contract 3.15, 3.19] is there, on the devices and in the rows', async () => {
     const group = (await host.daemon.groups()).find((row) => row.group === 'store');
     equal((group as unknown as { ifname: string }).ifname, 'ipmp5');
-    match(
-      await host.run('host', ['ip', '-br', 'addr', 'show', 'dev', 'ipmp5']),
-      /10\.50\.0\.1\/24/,
-    );
-    match(
-      await host.run('host', ['ip', 'route', 'show', 'dev', 'ipmp5']),
-      /10\.60\.0\.0\/16 via 10\.50\.0\.2/,
-    );
-    match(
-      await host.run('host', ['ip', 'route', 'show', 'default']),
-      /^default via 192\.0\.2\.1 dev ipmp0/,
-    );
+    deepEqual(await host.addressesOn('ipmp5'), ['10.50.0.1/24']);
+    const routes = await host.run('host', ['ip', 'route']);
+    match(routes, /^10\.60\.0\.0\/16 via 10\.50\.0\.2 dev ipmp5 /m);
+    match(routes, /^default via 192\.0\.2\.1 dev ipmp0/m);
     match(await host.run('host', ['ip', 'maddr', 'show', 'dev', 'ipmp5']), /239\.1\.2\.3/);
-    match(await does('multicast', 'show', 'dev', 'store'), /^239\.1\.2\.3 dev store/);
-    match(await does('neighbor', 'show', 'dev', 'store'), /^10\.50\.0\.2 .*PERMANENT\n$/);
+    match(await host.adm('multicast', 'show', 'dev', 'store'), /^239\.1\.2\.3 dev store/);
+    match(await host.adm('neighbor', 'show', 'dev', 'store'), /^10\.50\.0\.2 .*PERMANENT\n$/);
   });
 
   test('[contract 3.17] two workers count, and there is no third', async () => {
-    const names = (await kstats()).map(({ name }) => name).filter((name) => /^worker/.test(name));
+    const names = (await host.kstats())
+      .map(({ name }) => name)
+      .filter((name) => /^worker/.test(name));
     deepEqual(names, ['worker0', 'worker1']);
   });
 
@@ -161,35 +120,12 @@ describe('what is configured', () => {
     equal((await host.daemon.group()).fdt_ms, 50);
     await setGroup('failure-detection-time=60m', 'transitive-probing=off');
     equal((await host.daemon.group()).fdt_ms, 3_600_000);
-    for (const wrong of ['49ms', '61m', '1h', '1']) {
-      const words = ['group', 'set', GROUP, `failure-detection-time=${wrong}`];
-      const { status, stderr } = await host.daemon.ipmpadm(words);
-      equal(status, 1);
-      match(stderr, /failure-detection-time.*50ms to 60m.*EINVAL/);
-    }
-    match(await does('config', 'show'), /^tracking +.= all /m);
+    match(await host.adm('config', 'show'), /^tracking +.= all /m);
   });
 
-  test('[contract 3.4, 3.13] the MTU is the smallest of the members, or a tool’s', async () => {
-    await waitForMtu(1500);
-    await host.workspace.ip('host', ['link set eth1 mtu 1450']);
-    await waitForMtu(1450);
-    await until('the kernel has it', 5000, async () =>
-      (await host.run('host', ['ip', 'link', 'show', 'dev', GROUP])).includes(' mtu 1450 '),
-    );
-    await host.workspace.ip('host', ['link set eth1 mtu 1500']);
-    await waitForMtu(1500);
-    await host.workspace.ip('host', [`link set ${GROUP} mtu 1300`]);
-    await waitForMtu(1300);
-    await host.ping('host', LAN.gateways[0], { args: ['-s', '1400'] });
-    await host.workspace.ip('host', [`link set ${GROUP} mtu 1500`]);
-    await waitForMtu(1500);
-  });
-
-  test('[contract 3.9] without failback who was repaired waits', async () => {
+  test('[contract 3.9] without failback a repaired member is inactive', async () => {
     await setGroup('failback=off');
-    await host.topology.cut('eth0');
-    await host.waitForState('net0', 'failed');
+    await host.fail('eth0');
     await host.topology.repair('eth0');
     await host.waitForState('net0', 'ok');
     const { active, inactive } = await host.daemon.group();
@@ -203,7 +139,7 @@ describe('frames', () => {
   /** How many frames each member has sent while `body` ran. */
   async function sentDuring(body: () => Promise<unknown>): Promise<number[]> {
     const read = async (): Promise<number[]> => {
-      const rows = await kstats();
+      const rows = await host.kstats();
       return host.topology.members.map((member) => {
         const row = rows.find(({ module, name }) => module === 'link' && name === member);
         return Number(row?.data.opackets64);
@@ -240,7 +176,7 @@ describe('frames', () => {
     await setGroup('spreading=flow');
   });
 
-  test('[contract 3.12] for other hosts they go up, and the kernel decides', async () => {
+  test('[contract 3.12] those for other hosts go to the kernel, which decides', async () => {
     const { workspace } = host;
     await workspace.addNamespace('inside', { ipv6: false });
     await workspace.ip('host', [
@@ -254,85 +190,69 @@ describe('frames', () => {
       'route add default via 10.70.0.1',
     ]);
     await workspace.ip('gw', [`route add 10.70.0.0/24 via ${LAN.data[0]}`]);
-    const decide = (value: 0 | 1): Promise<string> =>
-      host.run('host', ['sysctl', '-qw', `net.ipv4.conf.in0.forwarding=${value}`]);
+    const sysctl = (name: string, value: 0 | 1): Promise<string> =>
+      host.run('host', ['sysctl', '-qw', `net.ipv4.${name}=${value}`]);
     const reaches = async (): Promise<boolean> =>
       (await host.ping('gw', '10.70.0.2', { count: 2, silenceS: 0.5 })).answered > 0;
 
-    await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
-    await decide(1);
+    await sysctl('ip_forward', 1);
+    await sysctl('conf.in0.forwarding', 1);
     await until('the path is there', 10_000, reaches);
-    await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
+    await sysctl('ip_forward', 0);
     equal(await reaches(), false, 'the kernel forwards nothing');
 
-    await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+    await sysctl('ip_forward', 1);
     await until('the path is back', 10_000, reaches);
     await setGroup('forwarding=off');
     equal(await reaches(), false);
     // The kernel sets the one of each device with these.
-    await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
-    await host.run('host', ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+    await sysctl('ip_forward', 0);
+    await sysctl('ip_forward', 1);
     const setting = ['sysctl', '-n', `net.ipv4.conf.${GROUP}.forwarding`];
     await until('it is off again', 10_000, async () => {
       return (await host.run('host', setting)).trim() === '0';
     });
     equal(await reaches(), false);
-    deepEqual(await host.ping('gw', LAN.data[0]), { answered: 3, duplicates: 0 });
+    await host.expectPing('gw', LAN.data[0]);
     await setGroup('forwarding=on');
     await until('the path is back', 10_000, reaches);
   });
 
-  test('[contract 3.12] without forwarding, all addresses of the host are served', async () => {
-    const service = '203.0.113.77';
-    await host.workspace.ip('host', [`address add ${service}/32 dev lo`]);
-    await host.workspace.ip('gw', [`route add ${service}/32 via ${LAN.data[0]}`]);
-    await setGroup('forwarding=off');
-    deepEqual(await host.ping('gw', service), { answered: 3, duplicates: 0 });
-    await setGroup('forwarding=on');
-    await host.workspace.ip('host', [`address delete ${service}/32 dev lo`]);
-  });
-
-  test('[contract 3.10, 8.4, 8.5] of many neighbours some are kept, and few told', async () => {
-    const { workspace } = host;
-    const claims = async (mac: number): Promise<void> => {
+  test('[contract 3.10, 8.4, 8.5] few of many neighbours are kept, no claim believed', async () => {
+    const station = new ArpStation(host, 'gw');
+    const claims = async (network: string): Promise<void> => {
       const frames = Array.from({ length: STRANGERS }, (_, at) => {
-        const senderAddress = (ipv4Parse('192.0.2.50') ?? 0) + at;
-        const [senderMac, targetAddress] = [mac + at, ipv4Parse(LAN.data[0]) ?? 0];
-        const packet = { operation: ARP_REQUEST, senderMac, senderAddress, targetMac: 0 };
-        return arpFrame(MAC_BROADCAST, senderMac, { ...packet, targetAddress });
+        const senderMac = `02:00:00:${network}:00:${(at + 16).toString(16)}`;
+        const senderAddress = `192.0.2.${50 + at}`;
+        const packet = { operation: 'request', senderMac, senderAddress } as const;
+        return arpOf({ ...packet, targetAddress: LAN.data[0] });
       });
-      const file = join(workspace.folder, 'claims.pcap');
-      writeFileSync(file, pcapOf(frames));
-      await host.run('gw', ['tcpreplay', '-q', '-i', 'eth0', '--pps=2000', file]);
+      await station.send(frames, { perSecond: 2000 });
     };
     const known = async (): Promise<number> =>
       (await host.daemon.neighbors()).filter(({ group }) => group === GROUP).length;
-    await claims(0x02_00_00_01_00_00);
+    await claims('01');
     await until('all are known', 10_000, async () => (await known()) >= STRANGERS);
     const lines = host.daemon.log.length;
-    await claims(0x02_00_00_02_00_00);
-    await claims(0x02_00_00_03_00_00);
+    await claims('02');
+    await claims('03');
     await setGroup('neighbors=64');
-    // Those that are being asked which of the claims is right stay until nobody has answered.
+    // Entries that verify a claim stay until their requests have expired.
     await until('the others have left', 10_000, async () => (await known()) <= 64);
-    await claims(0x02_00_00_04_00_00);
+    await claims('04');
     equal(await known(), 64);
-    equal(statisticOf(await kstats(), 'neighbors', 'limit'), 64n + 1024n);
+    equal(statisticOf(await host.kstats(), 'neighbors', 'limit'), 64n + 1024n);
     await setGroup('neighbors=1024');
     // No station answered for a claimed MAC, so no neighbour has moved.
     equal(host.daemon.log.slice(lines).includes('neighbor-moved'), false);
   });
 
   test('[contract 3.17] log.level: errors alone', async () => {
-    const options = { socket: socketOf(host.workspace), top: { ...TOP, log: { level: 'error' } } };
-    const text = configurationFor(host.topology, options);
-    writeFileSync(join(host.workspace.folder, 'ipmpd.yaml'), text);
-    await does('reload');
+    host.write({ top: { ...TOP, log: { level: 'error' } } });
+    await host.reload();
     const before = host.daemon.log.length;
     await host.workspace.ip('host', [`address add 192.0.2.77/24 dev ${GROUP}`]);
-    await until('the address is up', 10_000, async () => {
-      return (await host.daemon.address('192.0.2.77')).state === 'up';
-    });
+    await host.waitForAddress('192.0.2.77');
     equal(host.daemon.log.slice(before), '');
   });
 });

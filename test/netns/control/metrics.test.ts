@@ -1,13 +1,12 @@
 /**
  * `/metrics` of a running daemon: each number equals its kstat, over TCP as over the control
- * socket, and promtool has nothing to say about names and form.
+ * socket, and promtool accepts their names and form.
  */
 
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SHARED_MS } from '../../../src/ctl/api/shared-text.ts';
-import { getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
@@ -24,22 +23,6 @@ const TRAFFIC: Readonly<Record<string, string>> = {
   receive_errors: 'ierrors',
   transmit_errors: 'oerrors',
 };
-
-/** Metrics of the contract that come from no kstat. */
-const OTHERS = [
-  'ipmp_group_interfaces',
-  'ipmp_group_interfaces_active',
-  'ipmp_group_state',
-  'ipmp_interface_state',
-  'ipmp_interface_link_up',
-  'ipmp_group_failure_detection_seconds',
-  'ipmp_failovers_total',
-  'ipmp_address_bound',
-  'ipmpd_build_info',
-  'ipmpd_event_loop_lag_seconds',
-  'process_cpu_seconds_total',
-  'process_resident_memory_bytes',
-];
 
 async function scrape(host: TestHost): Promise<string> {
   const url = ['--unix-socket', host.daemon.socket, 'http://ipmpd/metrics'];
@@ -103,61 +86,36 @@ function compare(
   return rested;
 }
 
-async function kstatsOf(host: TestHost): Promise<KstatRow[]> {
-  return (await getJson(host.daemon.socket, '/v1/kstats')) as KstatRow[];
-}
+const host = TestHost.ofSuite();
 
 test('[contract 7.5] every metric equals its kstat, and no other comes from a kstat', async () => {
-  const host = await TestHost.raise();
-  try {
-    deepEqual(await host.ping('host', LAN.gateways[0], { count: 20 }), {
-      answered: 20,
-      duplicates: 0,
-    });
-    await host.run('gw', ['ip', 'link', 'set', 'eth0', 'arp', 'off']);
-    const wrong: string[] = [];
-    const unproven = new Set(expectedOf(await kstatsOf(host)).keys());
-    const series = await until('each counter has rested once', 30_000, async () => {
-      const before = expectedOf(await kstatsOf(host));
-      // What is served may have been rendered that long before it was asked for.
-      await delay(SHARED_MS);
-      const series = seriesOf(await scrape(host));
-      const between = {
-        before,
-        series: countersOf(series),
-        after: expectedOf(await kstatsOf(host)),
-      };
-      for (const name of compare(between, wrong)) unproven.delete(name);
-      return (wrong.length > 0 || unproven.size === 0) && series;
-    });
-    deepEqual(wrong, []);
-    const frames = (what: string): number => {
-      return Number(series.get(`ipmp_group_${what}_packets_total{group="${GROUP}"}`));
-    };
-    ok(frames('receive') >= 20 && frames('transmit') >= 20, 'and the pings are in it');
-    for (const name of OTHERS) {
-      ok(
-        [...series.keys()].some((key) => key.split('{')[0] === name),
-        name,
-      );
-    }
-  } finally {
-    await host.lower();
-  }
+  const { answered } = await host.ping('host', LAN.gateways[0], { count: 20 });
+  equal(answered, 20);
+  await host.run('gw', ['ip', 'link', 'set', 'eth0', 'arp', 'off']);
+  const wrong: string[] = [];
+  const unproven = new Set(expectedOf(await host.kstats()).keys());
+  const series = await until('each counter has rested once', 30_000, async () => {
+    const before = expectedOf(await host.kstats());
+    // A text may be shared for that long before it is rendered anew.
+    await delay(SHARED_MS);
+    const series = seriesOf(await scrape(host));
+    const between = { before, series: countersOf(series), after: expectedOf(await host.kstats()) };
+    for (const name of compare(between, wrong)) unproven.delete(name);
+    return (wrong.length > 0 || unproven.size === 0) && series;
+  });
+  deepEqual(wrong, []);
+  const frames = (what: string): number => {
+    return Number(series.get(`ipmp_group_${what}_packets_total{group="${GROUP}"}`));
+  };
+  ok(frames('receive') >= 20 && frames('transmit') >= 20, 'and the pings are in it');
 });
 
 test('[contract 7.5] promtool finds nothing', async (t) => {
   if (PROMTOOL === undefined) return t.skip(NO_PROMTOOL);
-  const host = await TestHost.raise();
-  try {
-    await host.topology.cut('eth0');
-    const text = await until('a failover is told', 10_000, async () => {
-      const text = await scrape(host);
-      return /^ipmp_failovers_total\{.*\} 1$/m.test(text) && text;
-    });
-    for (const name of OTHERS) ok(text.includes(`# TYPE ${name} `), name);
-    deepEqual(promtool(['check', 'metrics'], text), { status: 0, said: '' });
-  } finally {
-    await host.lower();
-  }
+  await host.topology.cut('eth0');
+  const text = await until('the failover is counted', 10_000, async () => {
+    const text = await scrape(host);
+    return /^ipmp_failovers_total\{.*\} 1$/m.test(text) && text;
+  });
+  deepEqual(promtool(['check', 'metrics'], text), { status: 0, said: '' });
 });

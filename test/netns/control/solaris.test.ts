@@ -1,25 +1,17 @@
 /** `ipmpstat` and `if_mpadm` as processes, against the real daemon. */
 
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 import { type CommandResult, execute } from '../../../src/lab/command.ts';
 import { TestHost } from '../tools/harness.ts';
-
-const program = (name: string): string =>
-  fileURLToPath(new URL(`../../../src/${name}.js`, import.meta.url));
+import { program } from '../tools/programs.ts';
 
 async function run(name: string, words: readonly string[]): Promise<CommandResult> {
   return await execute([process.execPath, program(name), ...words]);
 }
 
-describe('the faces of Solaris', () => {
-  let host: TestHost;
-
-  before(async () => {
-    host = await TestHost.raise();
-  });
-  after(() => host?.lower());
+describe('the commands of Solaris', () => {
+  const host = TestHost.ofSuite();
 
   test('ipmpstat shows the group, its interfaces and addresses, and follows them', async () => {
     const show = async (words: string): Promise<string> => {
@@ -41,8 +33,7 @@ describe('the faces of Solaris', () => {
         'net1        disabled  --                  --\n' +
         'net0        disabled  --                  --\n',
     );
-    await host.topology.cut('eth0');
-    await host.waitForState('net0', 'failed');
+    await host.fail('eth0');
     equal(await show('-gPo state,interfaces'), 'degraded:net1 [net0]\n');
     equal(
       await show('-i'),
@@ -54,7 +45,7 @@ describe('the faces of Solaris', () => {
     await host.daemon.waitUntilOk();
   });
 
-  test('ipmpstat -p has nothing to show; a reader that has seen enough is no failure', async () => {
+  test('ipmpstat -p has nothing to show; a reader that closes its end is no failure', async () => {
     const probes = await run('ipmpstat', ['--socket', host.daemon.socket, '-p']);
     deepEqual(
       [probes.status, probes.stderr],
@@ -83,12 +74,7 @@ describe('the faces of Solaris', () => {
     await host.daemon.waitUntilOk();
     await refused('not offline', '-r', 'net0');
     await refused('', '-d', 'nosuch');
-  });
-
-  test('if_mpadm refuses what is no member', async () => {
-    const result = await run('if_mpadm', ['--socket', host.daemon.socket, '-d', 'ipmp0']);
-    equal(result.status, 1);
-    match(result.stderr, /^if_mpadm: fatal: cannot offline ipmp0: not a physical interface/);
+    await refused('cannot offline ipmp0: not a physical interface', '-d', 'ipmp0');
   });
 });
 
