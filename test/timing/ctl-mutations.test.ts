@@ -2,7 +2,7 @@
  * Mutated requests by the hundred thousand (T20): nothing crashes, each one gets a valid reply, a
  * refusal with a code, or the end of its connection, and the loop of the server never stands still
  * for long. Against the served harness as root, where every verb is open; against the real daemon
- * as a user who may only read.
+ * as a user with read access alone.
  *
  * `IPMPD_MUTATIONS=1000000 npm test -- timing mutations` for more,
  * `IPMPD_MUTATIONS_SEED=2` for others.
@@ -93,7 +93,7 @@ function mutationsOf(seed: number, verbs: readonly Verb[] = VERBS): { next: () =
   return { next: () => mutator.next() };
 }
 
-/** The largest lag of the daemon's loop since this was asked last, and its resident memory. */
+/** The largest lag of the daemon's loop since the last call, and its resident memory. */
 async function lagOf(host: TestHost): Promise<{ lagMs: number; residentMib: number }> {
   const { text } = await metricsOf(host.daemon.socket);
   const gauge = (name: string): number => {

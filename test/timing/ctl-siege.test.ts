@@ -1,7 +1,7 @@
 /**
  * The control socket of the real daemon under siege while traffic flows: ten thousand requests at
- * once (T22), and clients that are stuck (T21). What others ask is answered as if nothing were, and
- * the datapath does not notice.
+ * once (T22), and clients that are stuck (T21). Other clients are answered as before, and the
+ * datapath is not affected.
  *
  * `IPMPD_SIEGE_SECONDS=60 npm test -- timing siege` for a longer siege of the stuck,
  * `IPMPD_SIEGE_CLIENTS=10000` for all requests at the very same time.
@@ -116,8 +116,8 @@ const plain = (uid: number): Identity => ({ uid, gid: uid, groups: [] });
 const OTHERS = [ROOT, plain(60_777)];
 
 /** Sends requests of one user until `isOver`; returns how long each answer took, ms. */
-async function timesOf(host: TestHost, who: Identity, isOver: () => boolean): Promise<number[]> {
-  const open = (path: string) => connectAs(who, path);
+async function timesOf(host: TestHost, as: Identity, isOver: () => boolean): Promise<number[]> {
+  const open = (path: string) => connectAs(as, path);
   const times: number[] = [];
   const bytes = requestBytes('GET', '/v1/groups');
   while (!isOver()) {
@@ -153,7 +153,7 @@ async function flap(host: TestHost, isOver: () => boolean): Promise<void> {
 async function timesOfOthers(host: TestHost, isOver: () => boolean): Promise<number[][]> {
   const [, ...times] = await Promise.all([
     flap(host, isOver),
-    ...OTHERS.map((who) => timesOf(host, who, isOver)),
+    ...OTHERS.map((as) => timesOf(host, as, isOver)),
   ]);
   return times;
 }

@@ -90,7 +90,7 @@ describe('failover', { concurrency: true }, () => {
   }
 });
 
-/** `ipmpadm -j monitor` as it prints, from when it is seen to print what happens. */
+/** The events of `ipmpadm -j monitor`, from when it prints. */
 async function watchEvents(host: TestHost): Promise<Record<string, unknown>[]> {
   const events: Record<string, unknown>[] = [];
   host.daemon.monitor((line) => events.push(JSON.parse(line)), ['-j']);
@@ -118,13 +118,13 @@ describe('announcements of a failover', () => {
       const announced = new RegExp(`${mac} > .*who-has ${LAN.data[0]} `);
       await sniffer.waitFor(announced, 2000);
       await host.waitForState(ifname, 'failed');
-      const told = (event: string, name: string): Promise<Record<string, unknown>> =>
+      const seen = (event: string, name: string): Promise<Record<string, unknown>> =>
         until(`${event} of ${name}`, 5000, () =>
           events.find((row) => row.event === event && row.ifname === name),
         );
-      const moved = await told('address-moved', other);
+      const moved = await seen('address-moved', other);
       deepEqual([moved.from, moved.to, moved.group], [ifname, other, 'ipmp0']);
-      const failed = await told('interface-state', ifname);
+      const failed = await seen('interface-state', ifname);
       deepEqual([failed.from, failed.to, failed.cause], ['ok', 'failed', 'link-down']);
       match(String(failed.time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
       await sniffer.stop();

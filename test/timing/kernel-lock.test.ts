@@ -130,7 +130,7 @@ async function opackets(host: TestHost): Promise<number> {
   return Number(rows.find((row) => row.module === 'ipmp')?.data.opackets);
 }
 
-/** While `hold` runs: ARP, API, kstats and watchdog go on as if nothing were. */
+/** While `hold` runs: ARP, API, kstats and watchdog go on as before. */
 async function assertUndisturbed(
   host: TestHost,
   arp: ArpWatch,
@@ -211,7 +211,7 @@ describe('the kernel’s configuration lock is held', () => {
   afterEach(repairAll);
 
   for (let round = 0; round < ROUNDS; round++) {
-    test(`by the gate, while four NICs fail and a change is asked for [${round}]`, async (t) => {
+    test(`by the gate, while four NICs fail and a change is requested [${round}]`, async (t) => {
       let change: Promise<{ status: number | null; stderr: string }> | undefined;
       await echo.mark('calm');
       await sleep(500);
@@ -230,7 +230,7 @@ describe('the kernel’s configuration lock is held', () => {
         await gate.release();
         return performance.now() - beganMs;
       });
-      const { status, stderr } = (await change) ?? { status: null, stderr: 'not asked' };
+      const { status, stderr } = (await change) ?? { status: null, stderr: 'not requested' };
       equal(status, 0, stderr);
       const { windows } = await echo.peek();
       const gapOf = (label: string): number[] =>

@@ -13,7 +13,7 @@ import { hostTest, type TestHost } from '../tools/harness.ts';
 const [GATEWAY] = LAN.gateways;
 const PROXIED = '192.0.2.82';
 const PROXIED_MAC = '02:00:00:00:00:82';
-/** Addresses of the gateway that the host has never asked for. */
+/** Addresses of the gateway that the host has never resolved. */
 const UNKNOWN = '192.0.2.90';
 const UNKNOWN_2 = '192.0.2.91';
 const ECHOES_A_SECOND = 200;
@@ -94,7 +94,7 @@ hostTest(
     await host.adm('neighbor', 'add', PROXIED, 'lladdr', PROXIED_MAC, 'proxy', 'dev', 'ipmp0');
     const from = await nominated(host);
     const fromMac = await host.memberMac(from);
-    await until('the gateway asks', 10_000, async () => {
+    await until('the gateway has resolved it', 10_000, async () => {
       await host.ping('gw', PROXIED, { count: 1, silenceS: 0.1 });
       return (await host.kernelNeighbor(PROXIED, 'gw'))?.lladdr === fromMac;
     });
@@ -128,10 +128,10 @@ function deadPort(port: string): string {
 }`;
 }
 
-/** The gateway asks everybody for an address, and each request is answered by its NIC. */
+/** The gateway requests an address by broadcasts, and each is answered by its NIC. */
 async function repliesFrom(host: TestHost, bound: { address: string; ifname: string }) {
   const { address, ifname } = bound;
-  // Announcements are replies too, to everybody.
+  // Announcements are replies too, to the broadcast address.
   const mac = await host.memberMac(ifname);
   const filter = `arp[6:2] = 2 and not ether broadcast and ether src ${mac}`;
   const sniffer = await host.sniff(filter);
@@ -162,12 +162,12 @@ hostTest(
     // Of other addresses it may announce, by unicast frames, where they are.
     const asking = `arp[6:2] = 1 and arp src host ${good.address} and arp dst host ${UNKNOWN}`;
     const onDead = await host.sniff(asking, { role: 'host', device: uplinkOf(host, dead) });
-    equal((await host.ping('host', UNKNOWN, { args })).answered, 3, 'the host has to ask');
+    equal((await host.ping('host', UNKNOWN, { args })).answered, 3, 'the host has to resolve it');
     await onDead.stop();
-    deepEqual(onDead.lines, [], 'the question is asked by the NIC of its address');
+    deepEqual(onDead.lines, [], 'the request leaves by the NIC of its address');
     equal((await host.ping('host', GATEWAY, { args })).answered, 3);
     equal(await nominated(host), dead, 'it is still nominated');
-    // What is bound to the dead path is not reached, but its questions are asked by the other NIC.
+    // What is bound to the dead path is not reached, but its requests leave by the other NIC.
     const lost = bindings.find(({ ifname }) => ifname === dead)?.address ?? '';
     await host.workspace.ip('gw', ['neigh flush all']);
     equal((await host.ping('gw', lost, { count: 1 })).answered, 0);

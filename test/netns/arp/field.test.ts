@@ -17,7 +17,7 @@ const TAKEN = '192.0.2.50';
 const SERVED_WITHIN_MS = 3000;
 const PROBES = 20;
 const PROBES_A_SECOND = 50;
-/** Lies between the MACs of the lab, which are random. */
+/** No MAC of the lab, which are random. */
 const OTHER_SOURCE = '02:00:00:00:77:77';
 
 /** Times of frames in seconds, as the kernel stamps them, by their Ethernet source. */

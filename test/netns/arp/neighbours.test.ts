@@ -1,4 +1,4 @@
-/** `ip neigh` on the group is truthful: real MACs, also after a change; FAILED for the absent. */
+/** `ip neigh` on the group is true: real MACs, also after a change; FAILED for the absent. */
 
 import { equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { until } from '../../../src/lab/until.ts';
 import { describeOn, hostTest, WIRINGS } from '../tools/harness.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
-/** Reachable for at most 45 s (RFC 4861 10), then asked; the kernel adds its own five seconds. */
+/** Reachable for at most 45 s (RFC 4861 10), then probed; the kernel adds its own five seconds. */
 const SILENCE_MS = 75_000;
 /** The kernel's own lock time of a neighbour, and some. */
 const CHANGE_LOCK_MS = 1100;
@@ -16,7 +16,7 @@ const NEW_MAC = '02:00:00:00:77:01';
 const NEWER_MAC = '02:00:00:00:77:02';
 
 describeOn(WIRINGS, 'neighbours of the group', { gateways: 2 }, (host) => {
-  test('the kernel has the real MACs of both gateways, and so have we', async () => {
+  test('the kernel and the daemon have the real MACs of both gateways', async () => {
     for (const [role, address] of [
       ['gw', GATEWAY],
       ['gw2', GATEWAY_2],
@@ -55,7 +55,7 @@ describeOn(WIRINGS, 'neighbours of the group', { gateways: 2 }, (host) => {
     const echo = await host.echo(GATEWAY);
     await echo.mark('change');
     await host.run('gw', ['ip', 'link', 'set', 'eth0', 'address', NEW_MAC]);
-    await until('the kernel has learnt', 10_000, async () => {
+    await until('the kernel has the new MAC', 10_000, async () => {
       return (await host.kernelNeighbor(GATEWAY))?.lladdr === NEW_MAC;
     });
     const { lost, windows } = await echo.stop();
@@ -71,7 +71,7 @@ describeOn(WIRINGS, 'neighbours of the group', { gateways: 2 }, (host) => {
     await host.run('gw', ['ip', 'link', 'set', 'eth0', 'address', NEWER_MAC]);
     // That is a request for us. The answer to its first ping may go to the MAC that it had.
     await host.ping('gw', LAN.data[0], { count: 1 });
-    await until('the kernel has learnt', 10_000, async () => {
+    await until('the kernel has the new MAC', 10_000, async () => {
       return (await host.kernelNeighbor(GATEWAY))?.lladdr === NEWER_MAC;
     });
     await host.expectPing('gw', LAN.data[0]);
@@ -84,7 +84,7 @@ describeOn(WIRINGS, 'neighbours of the group', { gateways: 2 }, (host) => {
   });
 });
 
-hostTest('a gateway that changes its MAC without a frame is asked again', {}, async (host) => {
+hostTest('a gateway that changes its MAC without a frame is resolved again', {}, async (host) => {
   equal((await host.ping('host', GATEWAY)).answered, 3);
   const mac = '02:00:00:00:77:03';
   await host.run('gw', ['ip', 'link', 'set', 'eth0', 'address', mac]);

@@ -16,9 +16,9 @@ hostTest(
     for (const { command, status } of examples) {
       // A stream does not end by itself; its status is there when curl gives up.
       const ends = command.includes('/v1/events') ? '-m 1' : '-m 20';
-      const asked = command.replace(/^curl /, `curl -o /dev/null -w '%{http_code}' ${ends} `);
+      const bounded = command.replace(/^curl /, `curl -o /dev/null -w '%{http_code}' ${ends} `);
       const variables = `sock=${host.daemon.socket}\njson='content-type: application/json'\n`;
-      const printed = await host.workspace.run(['bash', '-c', `${variables}${asked} || true`]);
+      const printed = await host.workspace.run(['bash', '-c', `${variables}${bounded} || true`]);
       equal(printed, status, command);
     }
     await host.daemon.waitUntilOk();

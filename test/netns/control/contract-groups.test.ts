@@ -1,4 +1,4 @@
-/** What a configuration promises of interfaces and groups, seen by the kernel and from outside. */
+/** Interfaces and groups as configured, seen by the kernel and from outside. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';

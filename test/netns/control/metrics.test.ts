@@ -40,7 +40,7 @@ function seriesOf(text: string): Map<string, string> {
   );
 }
 
-/** What the kstats say that the metrics must be. */
+/** The series that follow from the kstats. */
 function expectedOf(rows: readonly KstatRow[]): Map<string, string> {
   const expected = new Map<string, string>();
   for (const { module, name, data } of rows) {
@@ -96,7 +96,7 @@ test('[contract 7.5] every metric equals its kstat, and no other comes from a ks
   const unproven = new Set(expectedOf(await host.kstats()).keys());
   const series = await until('each counter has rested once', 30_000, async () => {
     const before = expectedOf(await host.kstats());
-    // A text may be shared for that long before it is rendered anew.
+    // A text may be shared for that long before it is rendered again.
     await delay(SHARED_MS);
     const series = seriesOf(await scrape(host));
     const between = { before, series: countersOf(series), after: expectedOf(await host.kstats()) };

@@ -21,7 +21,7 @@ async function prepare({ workspace }: Topology): Promise<void> {
   await workspace.ip('gw', ['route add 239.0.0.0/8 dev eth0']);
 }
 
-/** Ports of a switch that it knows to lead to the group. */
+/** Ports to which a switch sends the group. */
 async function portsTo(host: TestHost, role: string): Promise<string[]> {
   const text = await host.run(role, ['bridge', '-json', 'mdb', 'show']);
   const [{ mdb = [] } = {}] = JSON.parse(text) as { mdb?: { port: string; grp: string }[] }[];
@@ -69,7 +69,7 @@ hostTest(
     const snooping = 'link set lan type bridge mcast_snooping 1';
     await host.workspace.ip('swB', [snooping]);
     await host.workspace.ip('swA', [`${snooping} ${QUERIER}`]);
-    await until('the switch knows where the group is', 20_000, async () => {
+    await until('the switch has learnt the port', 20_000, async () => {
       return (await portsTo(host, 'swA')).includes('p0');
     });
     equal((await portsTo(host, 'swB')).includes('p1'), false);

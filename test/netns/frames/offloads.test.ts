@@ -1,6 +1,6 @@
 /**
- * What one side leaves to its device the other side may not be able to do: with every offload
- * switched on and off at the group's device, at the members, at the NICs beneath and at the peer,
+ * Work that one side leaves to its device may be impossible at the other side: with every offload
+ * switched on and off at the group's device, at the members, at the NICs below and at the peer,
  * and with MTUs from 1280 to 9000, everything still arrives as it was sent. TCP is compared by
  * digest, datagrams byte by byte and in order (also such that the kernel cuts from one buffer),
  * large pings come in fragments; all of it both ways, over both NICs.
@@ -44,7 +44,7 @@ const TCP_BYTES = 2 << 20;
 const HEADERS = 28;
 const FRAGMENTED = 20_000;
 /** Each step that fails waits for what does not come: after so many it is clear. */
-const FAILURES_TOLD = 3;
+const FAILURES_MOST = 3;
 /** Segments cut from one buffer, which holds 64 KiB. */
 const SEGMENTS_MAX = 40;
 const BUFFER_MAX = 65_000;
@@ -56,7 +56,7 @@ interface Place {
   readonly devices: readonly string[];
 }
 
-/** What `ethtool -K` is asked for at a device: `tso off gro on`. */
+/** Words for `ethtool -K` at a device: `tso off gro on`. */
 interface Order {
   readonly device: string;
   readonly words: readonly string[];
@@ -157,7 +157,7 @@ class Exchange {
     const sizes = [1, 63, 512, fit - 1, fit, fit + 1, FRAGMENTED];
     const request = { kind: 'exchange', addresses, bytes: TCP_BYTES, sizes };
     const end = this.#ends.get(role);
-    if (end === undefined) throw new Error(`nobody exchanges in ${role}`);
+    if (end === undefined) throw new Error(`no exchange runs in ${role}`);
     const { wrong } = await end.ask(request, 'exchanged');
     return (wrong as string[]).map((sentence) => `${role}: ${sentence}`);
   }
@@ -171,26 +171,26 @@ class Exchange {
     return [`${role}: ${answered} of ${count} large pings to ${address}, ${duplicates} twice`];
   }
 
-  /** Datagrams that the kernel or a device cuts from one buffer; `mayRefuse`: it need not. */
+  /** Datagrams that the kernel or a device cuts from one buffer. `mayRefuse`: it need not. */
   async #cut(role: string, address: string, mtu: number, mayRefuse: boolean): Promise<string[]> {
     const length = mtu - HEADERS;
     const segments = Math.min(SEGMENTS_MAX, Math.floor(BUFFER_MAX / length));
     const words = ['python3', '-IS', USO, address, EXCHANGE_PORT, length, segments].map(String);
     const argv = ['sh', '-c', '"$@" 2>&1 || true', '-', ...words];
-    const said = (await this.#host.run(role, argv)).trim();
-    if (said === '' || (said === 'refused' && mayRefuse)) return [];
-    return [`${role}: to ${address}: ${said}`];
+    const output = (await this.#host.run(role, argv)).trim();
+    if (output === '' || (output === 'refused' && mayRefuse)) return [];
+    return [`${role}: to ${address}: ${output}`];
   }
 
   /** Carries orders out one by one by one shell, and answers which offloads are on after each. */
   async #switch(role: string, orders: readonly Order[]): Promise<Set<Offload>[]> {
-    // ethtool ends with status 1 when another offload forbids one that was asked for.
+    // ethtool ends with status 1 when another offload forbids one of the order.
     const each = 'set -- $order; ethtool -K "$@" >/dev/null 2>&1; ethtool -k "$1"';
     const script = `for order do ${each}; done`;
     const lines = orders.map(({ device, words }) => [device, ...words].join(' '));
     const text = await this.#host.run(role, ['sh', '-c', script, '-', ...lines]);
     const parts = text.split(/^Features for .*:$/m).slice(1);
-    equal(parts.length, orders.length, 'each device tells its features');
+    equal(parts.length, orders.length, 'the features of each device');
     const names = Object.entries(OFFLOADS) as [Offload, string][];
     return parts.map((part) => {
       const isOn = ([, name]: [Offload, string]): boolean =>
@@ -242,7 +242,7 @@ for (const wiring of WIRINGS) {
       for (const step of plan) {
         const wrong = await exchange.run(switches, step);
         if (wrong.length > 0) failures.push(`${settingsOf(switches, step)}: ${wrong.join('; ')}`);
-        if (failures.length === FAILURES_TOLD) break;
+        if (failures.length === FAILURES_MOST) break;
       }
       if (failures.length > 0) process.stderr.write(`${await host.losses()}\n`);
       deepEqual(failures, []);

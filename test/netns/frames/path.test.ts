@@ -1,4 +1,4 @@
-/** What routers say about a path reaches the host: a smaller MTU, an exceeded TTL. */
+/** Messages of routers about a path reach the host: a smaller MTU, an exceeded TTL. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -44,7 +44,7 @@ describeOn(WIRINGS, 'a far network', { prepare: addFarNetwork }, (host) => {
   });
 
   test('traceroute sees the gateway and the end', async () => {
-    // One probe at a time: the end answers six at once, and which of sixteen is chance.
+    // One probe at a time: the end answers six at once, and which of sixteen is random.
     const argv = ['traceroute', '-n', '-q', '1', '-N', '1', '-w', '2', FAR];
     const text = await host.run('host', argv);
     const hops = text
@@ -55,7 +55,7 @@ describeOn(WIRINGS, 'a far network', { prepare: addFarNetwork }, (host) => {
     deepEqual(hops, [LAN.gateways[0], FAR], text);
   });
 
-  test('an unreachable port is told at once', async () => {
+  test('an unreachable port is reported at once', async () => {
     const argv = ['traceroute', '-n', '-q', '1', '-w', '2', '-U', '-p', '40000', LAN.gateways[0]];
     const text = await host.run('host', argv);
     ok(text.includes(`1  ${LAN.gateways[0]}`), text);

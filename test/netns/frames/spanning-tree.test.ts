@@ -51,7 +51,7 @@ describe('spanning tree on the bridges of the host', () => {
       await waitForLink('net1', 'down');
       await host.waitForState('net1', 'failed');
       equal((await host.boundTo(LAN.data[1])).ifname, 'net0');
-      await until('the gateway knows', 5000, async () => {
+      await until('the gateway has learnt it', 5000, async () => {
         return (await host.ping('gw', LAN.data[1])).answered === 3;
       });
       await setPort('eth1', 'forwarding');

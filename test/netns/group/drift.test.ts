@@ -1,4 +1,4 @@
-/** What another program takes off the group's device is shown, and put back when that is asked. */
+/** What another program deletes on the group's device is shown, and a reload puts it back. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -10,7 +10,7 @@ import { TestHost } from '../tools/harness.ts';
 const [GATEWAY] = LAN.gateways;
 const DEFAULT = /^default via 192\.0\.2\.1 dev ipmp0/m;
 
-describe('what was taken off a group', () => {
+describe('what another program deletes', () => {
   const host = TestHost.ofSuite();
 
   async function waitForProblems(count: number): Promise<string[]> {

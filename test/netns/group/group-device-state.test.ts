@@ -14,7 +14,7 @@ const host = TestHost.ofSuite(UNDAMPED);
 
 describe('the device of the group is set down', () => {
   /** How many of three requests are answered. */
-  async function asked(address: string): Promise<number> {
+  async function answers(address: string): Promise<number> {
     return (await host.arping(address, 3)).match(/bytes from/g)?.length ?? 0;
   }
 
@@ -22,7 +22,7 @@ describe('the device of the group is set down', () => {
     const members = await Promise.all(host.topology.members.map((name) => host.memberMac(name)));
     const own = members.map((mac) => `ether src ${mac}`).join(' or ');
     await host.workspace.ip('host', [`link set ${GROUP} down`]);
-    await until('there is no answer', 5000, async () => (await asked(LAN.data[0])) === 0);
+    await until('there is no answer', 5000, async () => (await answers(LAN.data[0])) === 0);
     const { status, stdout } = await host.daemon.ipmpadm(['status', '--check']);
     deepEqual([status, /ipmp0 is set down/.test(stdout)], [4, true]);
     const sniffer = await host.sniff(`arp and (${own})`);
@@ -33,12 +33,12 @@ describe('the device of the group is set down', () => {
       await host.topology.repair(uplink);
       await host.waitForState(member, 'ok');
     }
-    for (const address of LAN.data) equal(await asked(address), 0, address);
+    for (const address of LAN.data) equal(await answers(address), 0, address);
     deepEqual(sniffer.lines, []);
     await host.workspace.ip('host', [`link set ${GROUP} up`]);
     for (const address of LAN.data) {
       await sniffer.waitFor(new RegExp(`${address}[, ].*(tell ${address}|is-at)`), 5000);
-      await until(`${address} is answered for`, 5000, async () => (await asked(address)) === 3);
+      await until(`${address} is answered for`, 5000, async () => (await answers(address)) === 3);
       await host.expectPing('gw', address);
     }
     await sniffer.stop();

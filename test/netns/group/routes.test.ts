@@ -7,7 +7,7 @@ import { describeOn, WIRINGS } from '../tools/harness.ts';
 import { udpSend } from '../tools/udp-traffic.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
-/** No protocol of its own in the eyes of tcpdump, which would not say "UDP" then. */
+/** A port without a protocol that tcpdump knows: its lines have "UDP". */
 const PORT = 6543;
 
 /** Requests of one ping that the gateways count; ping sends more when an answer is late. */
@@ -33,7 +33,7 @@ describeOn(WIRINGS, 'routes through the group', { gateways: 2 }, (host) => {
     deepEqual(got, { answered: ECHOES, duplicates: 0 });
   }
 
-  /** How many of the first ECHOES requests of each ping came to each gateway since last asked. */
+  /** How many of the first ECHOES requests came to each gateway since the last call. */
   async function echoCounts(): Promise<number[]> {
     const counts = [];
     for (const role of ['gw', 'gw2']) {
@@ -65,7 +65,7 @@ describeOn(WIRINGS, 'routes through the group', { gateways: 2 }, (host) => {
     deepEqual(await echoCounts(), [ECHOES, 0]);
   });
 
-  test('[contract 3.4] of equal routes, each flow takes the one the kernel names', async () => {
+  test('[contract 3.4] of equal routes, each flow takes the one the kernel chooses', async () => {
     await host.run('host', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/fib_multipath_hash_policy']);
     await host.workspace.ip('host', [
       `route replace default nexthop via ${GATEWAY} nexthop via ${GATEWAY_2}`,

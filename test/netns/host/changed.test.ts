@@ -108,7 +108,7 @@ inNamespace(import.meta.url, {
     ok(!world.ip('link').includes('net0'), 'the macvtap is gone');
   },
 
-  'a macvtap that is renamed is deleted all the same, and made anew': async (world) => {
+  'a macvtap that is renamed is deleted all the same, and made again': async (world) => {
     world.cable('eth0', 'far0');
     const host = await world.start();
     await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);

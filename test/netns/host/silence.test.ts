@@ -42,7 +42,7 @@ function received(fd: number): string[] {
   return found;
 }
 
-/** What the far end's kernel knows of the group's address. */
+/** The entry of the far end's kernel for the group's address. */
 function neighbour(world: World): string {
   return world.ip('-n', FAR, 'neigh', 'show', '192.0.2.10', 'dev', 'far0').trim();
 }

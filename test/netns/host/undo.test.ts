@@ -33,7 +33,7 @@ async function holdJournal(world: World): Promise<void> {
 }
 
 inNamespace(import.meta.url, {
-  'a macvtap moved away and back goes at the stop': async (world) => {
+  'a macvtap that is moved to another namespace and back is removed at the stop': async (world) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
     const host = await world.start();
@@ -46,7 +46,9 @@ inNamespace(import.meta.url, {
     equal(existsSync(join(world.folder, 'journal')), false);
   },
 
-  'a macvtap moved away is named at the stop, and goes at the next one': async (world) => {
+  'a macvtap in another namespace is named at the stop, and removed at the next one': async (
+    world,
+  ) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
     const host = await world.start();
@@ -61,7 +63,7 @@ inNamespace(import.meta.url, {
     deepEqual(differences(before, await world.settledSnapshot()), []);
   },
 
-  'a macvtap that was deleted and made anew leaves nothing behind': async (world) => {
+  'a macvtap that was deleted and made again leaves nothing behind': async (world) => {
     world.cable('eth0', 'far0');
     const before = await world.settledSnapshot();
     const host = await world.start();

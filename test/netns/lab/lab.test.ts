@@ -125,7 +125,7 @@ test('a workspace that is closed while it is built leaves nothing', async () => 
   );
 });
 
-test('what a killed owner has left is removed; a living one is left alone', async () => {
+test('what a killed owner has left is removed; a lab in use stays', async () => {
   const owner = spawn('sleep', ['60']);
   const dead = `ipmp-${owner.pid}-${startTimeOf(owner.pid ?? 0)}-1`;
   const living = new Workspace();

@@ -72,7 +72,7 @@ describe('npm start on a terminal', () => {
 
     terminal.press('q');
     const ended = await terminal.ended;
-    // On a crowded machine the demonstration before may have found a gap too long, and says so.
+    // On a crowded machine the demonstration before may have reported a gap that is too long.
     const wasRight = !/^ {2}WRONG/m.test(terminal.output);
     deepEqual(ended, { exit: wasRight ? 0 : 1, restored: true });
     const after = terminal.output.slice(terminal.output.lastIndexOf('\x1b[?1049l'));
@@ -82,7 +82,7 @@ describe('npm start on a terminal', () => {
     deepEqual(await left(lab), []);
   });
 
-  test('the daemon dies under it: that is seen, and told by the exit status', async () => {
+  test('the daemon is killed: the screen and the exit status show it', async () => {
     const socket = join(tmpdir(), lab, 'ipmpd.sock');
     const { stdout } = await execute(['pgrep', '-f', `ipmpd.js.*${socket}$`]);
     process.kill(Number(stdout.trim()), 'SIGKILL');
@@ -92,7 +92,7 @@ describe('npm start on a terminal', () => {
     deepEqual(terminal.screen.isAlternate, false);
   });
 
-  test('the terminal goes away: the lab does too', async () => {
+  test('the terminal closes: the lab is removed', async () => {
     terminal.hangUp();
     await terminal.ended;
     await until('nothing is left', 20_000, async () => (await left(lab)).length === 0);
@@ -108,7 +108,7 @@ describe('npm start on a terminal', () => {
   });
 });
 
-test('a terminal that goes away before the live view takes the lab with it', async () => {
+test('a terminal that closes before the live view ends the lab', async () => {
   const program = join(root, 'dist/src/ipmpadm.js');
   const terminal = new TerminalProgram([process.execPath, program, 'lab', 'run'], LARGE);
   try {
@@ -137,7 +137,7 @@ test('an exception gives the terminal back before its message is printed', async
   }
 });
 
-test('a reader that has seen enough takes the lab with it', async () => {
+test('a reader that closes its end ends the lab', async () => {
   const program = spawn('npm', ['start', '--', '--once'], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -154,14 +154,14 @@ test('a reader that has seen enough takes the lab with it', async () => {
   deepEqual(await left(labOf({ output })), []);
 });
 
-/** The name that the lab has told. */
+/** The name that the lab has printed. */
 function labOf({ output }: { readonly output: string }): string {
   const name = /\((ipmp-\d+-\d+-\d+)-\*\)/.exec(output)?.[1] ?? '';
   match(name, /^ipmp-/);
   return name;
 }
 
-/** Names of everything of a lab that the machine still has. */
+/** Names of everything that is left of a lab. */
 async function left(lab: string): Promise<string[]> {
   const processes = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

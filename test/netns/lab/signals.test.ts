@@ -81,14 +81,14 @@ test(`what SIGKILL at ${MOMENTS} random moments leaves, the next run removes`, a
   }
 });
 
-test('[contract 4.16] the demonstration itself is right, says so, and leaves nothing', async () => {
+test('[contract 4.16] the demonstration reports no fault and leaves nothing', async () => {
   const child = startDemonstration();
   let text = '';
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
   const [status] = await once(child, 'close');
-  // On a crowded machine a gap may be too long, and then it says so: that is for the benchmark.
+  // On a crowded machine a gap may be too long, and is reported: gaps are for the benchmark.
   const wrong = text.match(/^ {2}WRONG .*$/gm) ?? [];
   for (const line of wrong) {
     match(line, /^ {2}WRONG (failover: \d+|repair: 0) packets lost, longest gap/, text);

@@ -118,9 +118,9 @@ describe('ipmpd as a process', () => {
     equal(await daemon.end('SIGTERM'), 0);
   });
 
-  test('[contract 2.4] a daemon that dies ends with 1', async () => {
+  test('[contract 2.4] an uncaught exception ends the daemon with 1', async () => {
     const fault = 'data:text/javascript,setTimeout(() => { throw new Error("planted") }, 1500)';
-    const socket = join(workspace.folder, 'dies.sock');
+    const socket = join(workspace.folder, 'thrown.sock');
     const argv = ['env', `NODE_OPTIONS=--import=${encodeURI(fault)}`, process.execPath, IPMPD];
     const config = fileWith('quiet.yaml', QUIET);
     const daemon = new Running(workspace, [...argv, '--config', config, '--socket', socket]);

@@ -1,6 +1,6 @@
 /**
  * The first and the last moments of the programs: signals that come before anything is loaded, a
- * reader or a terminal that goes away, and the debugger that must never open.
+ * reader or a terminal that closes, and the debugger that must never open.
  */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';

@@ -45,7 +45,7 @@ test('reloading, with the time since boot, and ready again', async () => {
     await socket.listen();
     const log = pino({ level: 'silent' });
     const groups = [{ group: 'ipmp0', state: 'degraded' }];
-    // No watchdog: of the rest of the daemon only its status is asked.
+    // Without a watchdog it uses nothing of the daemon but its status.
     const supervision = new Supervision({
       manager: new ServiceManager({ NOTIFY_SOCKET: socket.path }, process.pid, log),
       system: { describeStatus: () => ({ state: 'degraded', groups }) },

@@ -146,7 +146,7 @@ describe('the unit', () => {
     const argv = ['security', '--offline=yes', `--threshold=${EXPOSURE_MAX}`, '--no-pager', UNIT];
     execFileSync('systemd-analyze', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
     const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-    ok(page.includes(`an exposure of ${EXPOSURE_MAX / 10} `), 'the page tells the same');
+    ok(page.includes(`an exposure of ${EXPOSURE_MAX / 10} `), 'the page has the same figure');
   });
 
   test('installed, started, killed, reloaded, upgraded and stopped as the page says', async () => {
@@ -166,7 +166,7 @@ describe('the unit', () => {
 
       const before = machine.show('MainPID');
       machine.run('kill', '-STOP', before);
-      await until('the watchdog has it started anew', 20_000, () => {
+      await until('the watchdog has it restarted', 20_000, () => {
         const now = machine.show('MainPID');
         return now !== before && now !== '0' && machine.show('ActiveState') === 'active';
       });

@@ -2,7 +2,7 @@
 
     arp-prober.py DEVICE SENDER_ADDRESS TARGET_ADDRESS
 
-Each line is the time in milliseconds from a question to its answer; a question is asked again
+Each line is the time in milliseconds from a request to its reply; a request is sent again
 every RETRY_S until it is answered. The next one follows PAUSE_S after the answer.
 """
 

@@ -15,14 +15,14 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { onParentMessage, sendToParent } from '../../../src/lab/measure/child.ts';
 
-/** Ours: a crowded machine makes nobody wait so long for a packet. */
+/** Ours: no packet takes so long, also on a busy machine. */
 const ANSWER_MS = 4000;
 const BLOCK_LENGTH = 65_536;
 /** Datagrams at once, and bytes: more would overflow the receiver's socket, not the datapath. */
 const AT_ONCE = 8;
 const BYTES_AT_ONCE = 40_000;
 
-/** What an `exchange` is asked for. */
+/** The request for an `exchange`. */
 interface ExchangeRequest {
   readonly addresses: readonly string[];
   readonly bytes: number;
@@ -32,7 +32,7 @@ interface ExchangeRequest {
 const [port, ...own] = process.argv.slice(2);
 const PORT = Number(port);
 
-/** No block is like another, and a swapped or doubled one shows. */
+/** No two blocks are equal, so that a swapped or doubled one is detected. */
 const block = randomBytes(BLOCK_LENGTH);
 
 async function serve(address: string): Promise<void> {

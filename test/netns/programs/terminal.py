@@ -5,7 +5,7 @@
 Lines of JSON in: {"keys": "q"}, {"size": [rows, columns]}, {"hang_up": true} (the terminal goes
 away). Lines of JSON out: {"output": "..."}, and at the end
 {"exit": status, "restored": whether the terminal's modes are those from before}; the status is
-negative for a signal. After a hang-up nobody can tell about modes: restored is null.
+negative for a signal. After a hang-up the modes cannot be read: restored is null.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ def resize(size):
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size[0], size[1], 0, 0))
 
 
-def say(message):
+def send(message):
     print(json.dumps(message), flush=True)
 
 
@@ -69,11 +69,11 @@ while not is_hung_up:
     try:
         ready, _, _ = select.select([master], [], [], 0.1)
         if ready:
-            say({"output": os.read(master, 65536).decode(errors="replace")})
+            send({"output": os.read(master, 65536).decode(errors="replace")})
         elif program.poll() is not None:
             break
     except (OSError, ValueError):
         break
 status = program.wait()
 restored = None if is_hung_up else termios.tcgetattr(slave) == before
-say({"exit": status, "restored": restored})
+send({"exit": status, "restored": restored})

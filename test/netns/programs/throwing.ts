@@ -1,4 +1,4 @@
-/** Program: takes the terminal as the live view does, draws, and dies of an exception. */
+/** Program: takes the terminal as the live view does, draws, and ends by an exception. */
 
 import { Screen } from '../../../src/lab/live/screen.ts';
 import { span } from '../../../src/lab/live/text.ts';

@@ -51,7 +51,7 @@ export function arpOf(fields: ArpFields): Uint8Array {
   });
 }
 
-/** Sends frames from a device of one namespace, `eth0` unless said otherwise. */
+/** Sends frames from a device of one namespace, `eth0` by default. */
 export class ArpStation {
   readonly #host: TestHost;
   readonly #role: string;

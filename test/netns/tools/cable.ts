@@ -40,7 +40,7 @@ export class Cable {
   }
 }
 
-/** A device in a namespace of its own whose carrier never rests. */
+/** A device in a namespace of its own whose carrier changes all the time. */
 export async function startNoise(topology: Topology): Promise<void> {
   const { workspace } = topology;
   await workspace.addNamespace('noise', { ipv6: false });

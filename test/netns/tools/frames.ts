@@ -1,8 +1,8 @@
-/** Hostile frames: valid ones of every kind that we know, mutated, cut, and pure noise. */
+/** Hostile frames: valid ones of every known kind, mutated, truncated, and pure noise. */
 
 import type { Rng } from '../../../src/base/rng.ts';
 
-/** Whom the frames pretend to come from and go to. */
+/** The stations that the frames name as source and destination. */
 export interface Stations {
   readonly own: readonly string[];
   readonly others: readonly string[];

@@ -23,7 +23,7 @@ import { outputOf } from './programs.ts';
 const BODY = 'IPMPD_HOST_TEST_BODY';
 const FOLDER = 'IPMPD_HOST_TEST_FOLDER';
 const ELSEWHERE = 'IPMPD_HOST_TEST_NOISE';
-/** The kernel defers such news by a second at most, and a full machine by more. */
+/** The kernel defers a carrier event by a second at most, and a busy machine by more. */
 const CARRIER_MS = 20_000;
 
 /** A group's device, with an address and a route. */
@@ -39,7 +39,7 @@ export const GROUP = {
 export type Body = (world: World) => Promise<void>;
 
 /**
- * Declares one test per body; in the child, runs the body asked for. A name that begins with
+ * Declares one test per body; in the child, runs the named body. A name that begins with
  * 'helper:' is no test, but the body of a further process that a test starts.
  */
 export function inNamespace(url: string, bodies: Readonly<Record<string, Body>>): void {

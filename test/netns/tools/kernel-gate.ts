@@ -17,7 +17,7 @@ export class KernelGate {
     writeFileSync(this.#path, '');
   }
 
-  /** Closes the gate; resolves when every call would be held from now on. */
+  /** Closes the gate; resolves when every further call is held. */
   async hold(): Promise<void> {
     const script = 'echo held; exec cat';
     const holder = spawn('flock', ['--exclusive', this.#path, 'sh', '-c', script], {
@@ -27,7 +27,7 @@ export class KernelGate {
     await once(holder.stdout, 'data');
   }
 
-  /** Opens it: what was held goes on. */
+  /** Opens it: held calls go on. */
   async release(): Promise<void> {
     const holder = this.#holder;
     if (holder === undefined) return;

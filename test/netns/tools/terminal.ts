@@ -55,7 +55,7 @@ export class TerminalProgram {
     this.#send({ size: [rows, columns] });
   }
 
-  /** The terminal goes away, as when its window is closed. */
+  /** The terminal hangs up, as when its window is closed. */
   hangUp(): void {
     this.#send({ hang_up: true });
   }
