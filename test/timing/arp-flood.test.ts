@@ -13,6 +13,7 @@ import type { TestContext } from 'node:test';
 import { LAN } from '../../src/lab/topology.ts';
 import { ArpStation, arpOf } from '../netns/tools/arp-station.ts';
 import { hostTest, type TestHost } from '../netns/tools/harness.ts';
+import { sniff } from '../netns/tools/sniffer.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
 const [ADDRESS] = LAN.data;
@@ -84,7 +85,7 @@ for (const kind of ['broadcast', 'unicast'] as const) {
         ...(kind === 'unicast' ? { destination: memberMac } : {}),
       });
       const filter = `arp[6:2] = 2 and ether src ${memberMac} and not ether broadcast`;
-      const sniffer = await host.sniff(filter);
+      const sniffer = await sniff(host, filter);
       const shares: number[] = [];
       while (shares.length < FLOODS && !shares.some((one) => one <= LOST_SHARE_MOST)) {
         shares.push(await floodOnce(t, host, station, request));

@@ -10,6 +10,7 @@ import type { EchoWindow } from '../../src/lab/measure/echo-record.ts';
 import { LAN, type Wiring } from '../../src/lab/topology.ts';
 import { until } from '../../src/lab/until.ts';
 import { hostTest, type TestHost, UNDAMPED } from '../netns/tools/harness.ts';
+import { sniff } from '../netns/tools/sniffer.ts';
 import { assertFailoverGaps, MEDIAN_GAP_MS, median } from './figures.ts';
 
 const [GATEWAY] = LAN.gateways;
@@ -113,7 +114,7 @@ describe('announcements of a failover', () => {
       const mac = await host.memberMac(other);
       const events = await watchEvents(host);
       const filter = 'arp and arp[14:4] = arp[24:4]';
-      const sniffer = await host.sniff(filter);
+      const sniffer = await sniff(host, filter);
       await host.topology.cut(uplink);
       const announced = new RegExp(`${mac} > .*who-has ${LAN.data[0]} `);
       await sniffer.waitFor(announced, 2000);

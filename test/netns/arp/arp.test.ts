@@ -3,7 +3,9 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { LAN } from '../../../src/lab/topology.ts';
+import { arping } from '../tools/arping.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
+import { sniff } from '../tools/sniffer.ts';
 
 const REQUESTS = 5;
 /** Announcements are replies too, to the broadcast address. */
@@ -15,8 +17,8 @@ describeOn(WIRINGS, 'ARP on the wire', {}, (host) => {
       const { ifname } = await host.boundTo(address);
       const mac = await host.memberMac(ifname);
       const filter = `${ANSWERS} and not ether src ${await host.macOf('gw', 'eth0')}`;
-      const sniffer = await host.sniff(filter);
-      await host.arping(address, REQUESTS);
+      const sniffer = await sniff(host, filter);
+      await arping(host, address, REQUESTS);
       const replies = await sniffer.waitFor(/Reply/, 5000, REQUESTS);
       equal(replies.length, REQUESTS, replies.join('\n'));
       for (const reply of replies) {
@@ -27,9 +29,9 @@ describeOn(WIRINGS, 'ARP on the wire', {}, (host) => {
   }
 
   test('no station answers for what is not ours', async () => {
-    const sniffer = await host.sniff(ANSWERS);
-    for (const address of [LAN.absent, '127.0.0.1', '192.0.2.255']) await host.arping(address, 2);
-    await host.arping(LAN.data[0]);
+    const sniffer = await sniff(host, ANSWERS);
+    for (const address of [LAN.absent, '127.0.0.1', '192.0.2.255']) await arping(host, address, 2);
+    await arping(host, LAN.data[0]);
     await sniffer.waitFor(/Reply/, 5000);
     deepEqual(sniffer.matching(new RegExp(`Reply (?!${LAN.data[0]})`)), []);
     await sniffer.stop();

@@ -8,7 +8,9 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { EchoStream } from '../../../src/lab/measure/measure.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
+import { arping } from '../tools/arping.ts';
 import { hostTest, type TestHost } from '../tools/harness.ts';
+import { sniff } from '../tools/sniffer.ts';
 
 const [GATEWAY] = LAN.gateways;
 const PROXIED = '192.0.2.82';
@@ -98,7 +100,7 @@ hostTest(
       await host.ping('gw', PROXIED, { count: 1, silenceS: 0.1 });
       return (await host.kernelNeighbor(PROXIED, 'gw'))?.lladdr === fromMac;
     });
-    const sniffer = await host.sniff('arp and arp[14:4] = 0xc0000252');
+    const sniffer = await sniff(host, 'arp and arp[14:4] = 0xc0000252');
     const cutS = Date.now() / 1000;
     await host.topology.cut(uplinkOf(host, from));
     const to = await until('another one is nominated', 10_000, async () => {
@@ -134,8 +136,8 @@ async function repliesFrom(host: TestHost, bound: { address: string; ifname: str
   // Announcements are replies too, to the broadcast address.
   const mac = await host.memberMac(ifname);
   const filter = `arp[6:2] = 2 and not ether broadcast and ether src ${mac}`;
-  const sniffer = await host.sniff(filter);
-  await host.arping(address, REQUESTS);
+  const sniffer = await sniff(host, filter);
+  await arping(host, address, REQUESTS);
   await sniffer.waitFor(new RegExp(`Reply ${address} is-at`), 5000, REQUESTS);
   await sniffer.stop();
 }
@@ -161,7 +163,7 @@ hostTest(
     const args = ['-I', good.address];
     // Of other addresses it may announce, by unicast frames, where they are.
     const asking = `arp[6:2] = 1 and arp src host ${good.address} and arp dst host ${UNKNOWN}`;
-    const onDead = await host.sniff(asking, { role: 'host', device: uplinkOf(host, dead) });
+    const onDead = await sniff(host, asking, { role: 'host', device: uplinkOf(host, dead) });
     equal((await host.ping('host', UNKNOWN, { args })).answered, 3, 'the host has to resolve it');
     await onDead.stop();
     deepEqual(onDead.lines, [], 'the request leaves by the NIC of its address');

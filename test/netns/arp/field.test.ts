@@ -11,6 +11,7 @@ import { until } from '../../../src/lab/until.ts';
 import { ArpStation, arpOf, NO_ADDRESS } from '../tools/arp-station.ts';
 import { TestHost } from '../tools/harness.ts';
 import { metricsOf } from '../tools/scrape.ts';
+import { sniff } from '../tools/sniffer.ts';
 
 const TAKEN = '192.0.2.50';
 /** The longest time out of reach: two seconds, and what a busy machine adds. */
@@ -55,7 +56,7 @@ async function handOver(host: TestHost, t: TestContext): Promise<void> {
   match(text, new RegExp(`^ipmp_address_bound\\{[^}]*"${TAKEN}/24",interface=""\\} 0$`, 'm'));
   // ARP whose sender address is the one that moves: its holder's answers, our announcements.
   const filter = 'arp and arp[14:4] = 0xc0000232';
-  const sniffer = await host.sniff(filter, { role: 'gw2' });
+  const sniffer = await sniff(host, filter, { role: 'gw2' });
   await sniffer.waitFor(new RegExp(` ${holder} > `), 10_000);
   await host.workspace.ip('gw2', [`address del ${TAKEN}/24 dev eth0`]);
   await host.waitForAddress(TAKEN, 'up', 60_000);
@@ -128,7 +129,7 @@ describe('ARP probes for an address of ours', () => {
       const [address] = LAN.data;
       const frames = (await harmless(address))[kind] ?? [];
       const filter = 'arp[6:2] = 2 and arp[14:4] = 0xc000020a and not ether broadcast';
-      const sniffer = await host.sniff(filter, { role: 'gw2' });
+      const sniffer = await sniff(host, filter, { role: 'gw2' });
       const times = PROBES / frames.length;
       await station.send(frames, { times, perSecond: PROBES_A_SECOND });
       const replies = await sniffer.waitFor(/Reply/, 10_000, PROBES);

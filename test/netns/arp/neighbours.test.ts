@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { describeOn, hostTest, WIRINGS } from '../tools/harness.ts';
+import { sniff } from '../tools/sniffer.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
 /** Reachable for at most 45 s (RFC 4861 10), then probed; the kernel adds its own five seconds. */
@@ -39,7 +40,7 @@ describeOn(WIRINGS, 'neighbours of the group', { gateways: 2 }, (host) => {
 
   test('requests for an absent neighbour leave by one NIC with its own MAC', async () => {
     const filter = 'arp and arp[6:2] = 1 and arp[24:4] = 0xc00002c9';
-    const sniffer = await host.sniff(filter, { role: 'swA', device: 'lan' });
+    const sniffer = await sniff(host, filter, { role: 'swA', device: 'lan' });
     await host.ping('host', '192.0.2.201', { count: 1 });
     const [line = ''] = await sniffer.waitFor(/who-has 192\.0\.2\.201/, 5000);
     const macs = await Promise.all(host.topology.members.map((name) => host.memberMac(name)));

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
+import { arping } from '../tools/arping.ts';
 import { TestHost } from '../tools/harness.ts';
 import { metricsOf } from '../tools/scrape.ts';
 
@@ -159,7 +160,7 @@ describe('settings of a group and its interfaces', () => {
     const [first = ''] = host.topology.members;
     const mac = await host.memberMac(first);
     await host.adm('neighbor', 'add', '192.0.2.72', 'lladdr', mac, 'proxy', 'dev', GROUP);
-    match(await host.arping('192.0.2.72'), new RegExp(mac));
+    match(await arping(host, '192.0.2.72'), new RegExp(mac));
     await host.adm('neighbor', 'delete', '192.0.2.72', 'dev', GROUP);
     await host.adm('neighbor', 'delete', '192.0.2.71', 'dev', GROUP);
     await refuses('ENOENT', /192\.0\.2\.71/, `neighbor delete 192.0.2.71 dev ${GROUP}`);

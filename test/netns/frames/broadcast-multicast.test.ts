@@ -5,6 +5,7 @@ import { before, test } from 'node:test';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
+import { sniffUplinks } from '../tools/sniffer.ts';
 import { udpListen, udpSend } from '../tools/udp-traffic.ts';
 
 const PORT = 6000;
@@ -42,7 +43,7 @@ describeOn(WIRINGS, 'one to many', {}, (host) => {
     test(`${to} from the host leaves once`, async () => {
       const listener = await udpListen(host.workspace, 'gw', PORT, [GROUP_ADDRESS, GATEWAY]);
       const filter = `udp dst port ${PORT} and dst host ${to}`;
-      const sniffers = await host.sniffUplinks(filter);
+      const sniffers = await sniffUplinks(host, filter);
       const found = await sendAndSettle(listener.lines, 'host', to, 'out');
       equal(found.length, 1, found.join());
       equal(sniffers.flatMap((sniffer) => sniffer.lines).length, 1);

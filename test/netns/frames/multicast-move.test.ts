@@ -4,6 +4,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { LAN, type Topology } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { hostTest, type TestHost, UNDAMPED } from '../tools/harness.ts';
+import { sniffUplinks } from '../tools/sniffer.ts';
 import { udpListen, udpSend } from '../tools/udp-traffic.ts';
 
 const PORT = 6008;
@@ -43,7 +44,7 @@ for (const wiring of ['macvtap', 'bridge'] as const) {
   hostTest(title, { wiring, prepare, ...UNDAMPED }, async (host) => {
     const lost = await host.nominated();
     const { uplinks, members } = host.topology;
-    const sniffers = await host.sniffUplinks('igmp', ['-Q', 'in', '-v']);
+    const sniffers = await sniffUplinks(host, 'igmp', ['-Q', 'in', '-v']);
     const [before, sniffer] = [sniffers[lost]!, sniffers[1 - lost]!];
     const listener = await udpListen(host.workspace, 'host', PORT, [JOINED, LAN.data[0]]);
     // So often the kernel reports what is new, by itself.

@@ -4,6 +4,7 @@ import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { test } from 'node:test';
 import { LAN } from '../../../src/lab/topology.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
+import { sniffUplinks } from '../tools/sniffer.ts';
 
 const ALL = { answered: 20, duplicates: 0 };
 const [GATEWAY] = LAN.gateways;
@@ -51,7 +52,7 @@ describeOn(WIRINGS, 'ping', {}, (host) => {
 
   test('the MAC of the group is never on the wire', async () => {
     const mac = await host.macOf('host', 'ipmp0');
-    const sniffers = await host.sniffUplinks(`ether host ${mac}`, []);
+    const sniffers = await sniffUplinks(host, `ether host ${mac}`, []);
     await host.run('host', ['ip', 'neigh', 'flush', 'dev', 'ipmp0']);
     deepEqual(await host.ping('host', GATEWAY, { count: 20 }), ALL);
     deepEqual(await host.ping('gw', LAN.data[1], { count: 20 }), ALL);

@@ -9,6 +9,7 @@ import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
 import { outputOf } from '../tools/programs.ts';
+import { sniff } from '../tools/sniffer.ts';
 
 /** dhclient's own script would write the machine's resolv.conf; this one sets the address alone. */
 const SCRIPT = `#!/bin/sh
@@ -40,7 +41,7 @@ describeOn(WIRINGS, 'DHCP', { addresses: [], group: { routes: [] } }, (host) => 
     ];
     const serverLog = outputOf(workspace.start(server, { role: 'gw' }));
     await until('dnsmasq is ready', 5000, () => serverLog().includes('DHCP, IP range'));
-    const sniffer = await host.sniff('udp port 67 and src port 68', { args: ['-v'] });
+    const sniffer = await sniff(host, 'udp port 67 and src port 68', { args: ['-v'] });
     const files = ['-sf', script, '-lf', leases, '-pf', clientPid, '-cf', '/dev/null'];
     workspace.start(['dhclient', '-1', '-d', ...files.map(String), GROUP], { role: 'host' });
     const address = await until(`a lease (${serverLog().slice(-300)})`, 30_000, () => {

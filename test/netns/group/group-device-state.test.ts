@@ -6,7 +6,9 @@ import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { statisticOf } from '../../tools/conservation.ts';
+import { arping } from '../tools/arping.ts';
 import { TestHost, UNDAMPED } from '../tools/harness.ts';
+import { sniff } from '../tools/sniffer.ts';
 
 const [GATEWAY] = LAN.gateways;
 
@@ -15,7 +17,7 @@ const host = TestHost.ofSuite(UNDAMPED);
 describe('the device of the group is set down', () => {
   /** How many of three requests are answered. */
   async function answers(address: string): Promise<number> {
-    return (await host.arping(address, 3)).match(/bytes from/g)?.length ?? 0;
+    return (await arping(host, address, 3)).match(/bytes from/g)?.length ?? 0;
   }
 
   test('its addresses are neither answered for nor announced, and are when it is up', async () => {
@@ -25,7 +27,7 @@ describe('the device of the group is set down', () => {
     await until('there is no answer', 5000, async () => (await answers(LAN.data[0])) === 0);
     const { status, stdout } = await host.daemon.ipmpadm(['status', '--check']);
     deepEqual([status, /ipmp0 is set down/.test(stdout)], [4, true]);
-    const sniffer = await host.sniff(`arp and (${own})`);
+    const sniffer = await sniff(host, `arp and (${own})`);
     // Each move of an address would be announced.
     for (const [at, uplink] of host.topology.uplinks.entries()) {
       const member = host.topology.members[at] ?? '';

@@ -4,6 +4,7 @@ import { deepEqual, ok } from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { LAN } from '../../../src/lab/topology.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
+import { sniff } from '../tools/sniffer.ts';
 import { udpSend } from '../tools/udp-traffic.ts';
 
 const [GATEWAY, GATEWAY_2] = LAN.gateways;
@@ -74,7 +75,7 @@ describeOn(WIRINGS, 'routes through the group', { gateways: 2 }, (host) => {
     const sniffers = await Promise.all(
       ['gw', 'gw2'].map(async (role) => {
         const mac = await host.macOf(role, 'eth0');
-        return await host.sniff(`udp dst port ${PORT} and ether dst ${mac}`, { role });
+        return await sniff(host, `udp dst port ${PORT} and ether dst ${mac}`, { role });
       }),
     );
     const sourcePorts = Array.from({ length: 32 }, (_, index) => 20_000 + index);

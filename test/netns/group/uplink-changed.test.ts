@@ -6,6 +6,7 @@ import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { TestHost, UNDAMPED } from '../tools/harness.ts';
+import { sniff, sniffUplinks } from '../tools/sniffer.ts';
 
 const ALL = { answered: 3, duplicates: 0 };
 const [GATEWAY] = LAN.gateways;
@@ -71,7 +72,7 @@ describe('another MAC of an uplink', () => {
     const { ifname, uplink } = await host.boundTo(LAN.data[0]);
     const before = await host.memberMac(ifname);
     const port = { ...host.topology.portOf(uplink), args: ['-Q', 'in'] };
-    const sniffer = await host.sniff('arp or icmp', port);
+    const sniffer = await sniff(host, 'arp or icmp', port);
     await host.workspace.ip('host', [`link set ${uplink} address ${OTHER_MAC}`]);
     await until('it is shown', 5000, async () => (await host.memberMac(ifname)) === OTHER_MAC);
     const announcement = new RegExp(`^\\S+ ${OTHER_MAC} > .*${LAN.data[0]}`);
@@ -104,7 +105,7 @@ describe('the MAC that another uplink has', () => {
     deepEqual((await host.daemon.group()).active, ['net0']);
     for (const address of LAN.data) equal((await host.boundTo(address)).ifname, 'net0');
     await expectServed();
-    const [left, right] = await host.sniffUplinks('icmp');
+    const [left, right] = await sniffUplinks(host, 'icmp');
     await host.expectTraffic();
     await left!.waitFor(/ICMP echo request/, 5000, ALL.answered);
     await left!.waitFor(/ICMP echo reply/, 5000, ALL.answered * LAN.data.length);

@@ -24,7 +24,6 @@ import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
 import type { InterfaceRow } from '../../../src/model/rows.ts';
 import type { KstatRow } from '../../tools/conservation.ts';
-import { Sniffer } from './sniffer.ts';
 
 /** The three ways in which NICs may lie below the daemon (contract 3). */
 export const WIRINGS: readonly Wiring[] = ['macvtap', 'bridge', 'tap'];
@@ -215,26 +214,6 @@ export class TestHost {
   /** Runs a command in a namespace, whatever its exit status; returns both its outputs. */
   async attempt(role: string, argv: readonly string[]): Promise<string> {
     return await this.run(role, ['sh', '-c', '"$@" 2>&1 || true', '-', ...argv]);
-  }
-
-  /** Sends ARP requests for `address` from a gateway; returns what arping printed. */
-  async arping(address: string, count = 1, role = 'gw'): Promise<string> {
-    const argv = ['arping', '-c', String(count), '-W', '0.1', '-i', 'eth0', address];
-    return await this.attempt(role, argv);
-  }
-
-  /** Captures frames: at the gateway's NIC, or at `port`. */
-  async sniff(
-    filter: string,
-    port: { role?: string; device?: string; args?: readonly string[] } = {},
-  ): Promise<Sniffer> {
-    return await Sniffer.start(this.workspace, { role: 'gw', device: 'eth0', filter, ...port });
-  }
-
-  /** Captures frames at the switch port of each uplink, in their order. */
-  async sniffUplinks(filter: string, args: readonly string[] = ['-Q', 'in']): Promise<Sniffer[]> {
-    const ports = this.topology.uplinks.map((uplink) => this.topology.portOf(uplink));
-    return await Promise.all(ports.map((port) => this.sniff(filter, { ...port, args })));
   }
 
   /** Runs `ip -json` in a namespace. */

@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { until } from '../../../src/lab/until.ts';
 import type { Workspace } from '../../../src/lab/workspace.ts';
+import type { TestHost } from './harness.ts';
 import { forEachLine } from './programs.ts';
 
 /** A running capture; `lines` grows, one line a frame, with link-layer header and time first. */
@@ -58,4 +59,23 @@ export class Sniffer {
   async stop(): Promise<void> {
     await this.#workspace.stop(this.#process);
   }
+}
+
+/** Captures frames: at the gateway's NIC, or at `port`. */
+export async function sniff(
+  host: TestHost,
+  filter: string,
+  port: { role?: string; device?: string; args?: readonly string[] } = {},
+): Promise<Sniffer> {
+  return await Sniffer.start(host.workspace, { role: 'gw', device: 'eth0', filter, ...port });
+}
+
+/** Captures frames at the switch port of each uplink, in their order. */
+export async function sniffUplinks(
+  host: TestHost,
+  filter: string,
+  args: readonly string[] = ['-Q', 'in'],
+): Promise<Sniffer[]> {
+  const ports = host.topology.uplinks.map((uplink) => host.topology.portOf(uplink));
+  return await Promise.all(ports.map((port) => sniff(host, filter, { ...port, args })));
 }
