@@ -1,4 +1,4 @@
-/** The MACs that are ours, and for how long those are that were. */
+/** The MACs of our devices, and how long a former one counts as ours. */
 
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -19,7 +19,7 @@ test('a MAC is ours while there is a device with it, and for a while after', () 
   equal(macs.has(TWO, 1e9), true);
 });
 
-test('what comes back is ours for good; what went earlier ends at its own time', () => {
+test('a former MAC that is present again stays ours; others end at their own time', () => {
   const macs = new OwnMacs();
   macs.replace([ONE, TWO], 0);
   macs.replace([], 100);

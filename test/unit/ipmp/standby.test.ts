@@ -24,39 +24,36 @@ function members(text: string): Named[] {
   }));
 }
 
-const ENTRIES: readonly (readonly [
-  string,
-  number,
-  boolean,
-  boolean,
-  string | undefined,
-  string,
-])[] = [
-  ['-', 0, false, false, undefined, 'the first member works'],
-  ['a-', 1, false, false, undefined, 'a second member works'],
-  ['a=', 1, false, true, undefined, 'a standby waits beside a working member'],
-  ['=', 0, false, false, undefined, 'a standby alone works'],
-  ['A=', 1, false, true, undefined, 'of two standbys one works'],
-  ['-=', 1, false, false, undefined, 'a standby works while a member is missing'],
-  ['-A', 0, false, false, '1', 'the standby rests when the member works'],
-  ['a-A', 1, false, false, '2', 'three with one standby keep two'],
-  ['a--A', 1, false, false, undefined, 'the standby stays while another member is missing'],
-  ['a-!A', 1, false, false, '3', 'of two standbys the one that nobody activated rests'],
-  ['a-!', 1, false, false, '2', 'an activated one rests when no other can'],
-  ['a--!', 1, false, false, undefined, 'but not while too few work'],
-  ['!=', 1, false, true, undefined, 'a standby waits beside an activated one'],
-  ['a-', 1, true, true, undefined, 'without failback the repaired one waits'],
-  ['a-A', 1, true, true, undefined, 'without failback the standby goes on'],
+const ENTRIES: readonly (readonly [string, number, boolean, string, string])[] = [
+  ['-', 0, false, 'active', 'the first member works'],
+  ['a-', 1, false, 'active', 'a second member works'],
+  ['a=', 1, false, 'waits', 'a standby waits beside a working member'],
+  ['=', 0, false, 'active', 'a standby alone works'],
+  ['A=', 1, false, 'waits', 'of two standbys one works'],
+  ['-=', 1, false, 'active', 'a standby works while a member is missing'],
+  ['-A', 0, false, 'active, 1 becomes idle', 'the standby is idle when the member works'],
+  ['a-A', 1, false, 'active, 2 becomes idle', 'three with one standby keep two'],
+  ['a--A', 1, false, 'active', 'the standby stays while another member is missing'],
+  [
+    'a-!A',
+    1,
+    false,
+    'active, 3 becomes idle',
+    'of two standbys the one that was not activated is idle',
+  ],
+  ['a-!', 1, false, 'active, 2 becomes idle', 'an activated one is idle when no other can be'],
+  ['a--!', 1, false, 'active', 'but not while too few work'],
+  ['!=', 1, false, 'waits', 'a standby waits beside an activated one'],
+  ['a-', 1, true, 'waits', 'without failback the repaired one waits'],
+  ['a-A', 1, true, 'waits', 'without failback the standby stays active'],
 ];
 
-for (const [text, at, mustWait, inactive, rest, why] of ENTRIES) {
+for (const [text, at, mustWait, expected, why] of ENTRIES) {
   test(`entry ${text} ${at}${mustWait ? ' (must wait)' : ''}: ${why}`, () => {
     const all = members(text);
-    const entering = all[at];
-    if (entering === undefined) throw new Error('no such member');
-    const decision = entryDecision(all, entering, mustWait);
-    equal(decision.inactive, inactive);
-    equal(decision.rest?.name, rest);
+    const { inactive, rest } = entryDecision(all, all[at]!, mustWait);
+    const idle = rest === undefined ? '' : `, ${rest.name} becomes idle`;
+    equal(`${inactive ? 'waits' : 'active'}${idle}`, expected);
   });
 }
 
@@ -68,7 +65,7 @@ test('a replacement: a waiting standby before a waiting member, the last of thos
   equal(replacementFor(members('-=')), undefined);
 });
 
-test('corrections wake standbys while too few work and rest them while too many do', () => {
+test('corrections activate standbys while too few work, and the reverse', () => {
   deepEqual(standbyCorrection(members('aI')), undefined);
   const woken = standbyCorrection(members('a-I'));
   deepEqual([woken?.member.name, woken?.inactive], ['2', false]);
@@ -79,10 +76,10 @@ test('corrections wake standbys while too few work and rest them while too many 
 });
 
 test('corrections leave an activated standby active, and the others as they are', () => {
-  equal(standbyCorrection(members('aa!')), undefined, 'it is not put to rest');
-  equal(standbyCorrection(members('a-A!')), undefined, 'nor is another for its sake');
+  equal(standbyCorrection(members('aa!')), undefined, 'it does not become idle');
+  equal(standbyCorrection(members('a-A!')), undefined, 'nor does another because of it');
   equal(standbyCorrection(members('a-!I')), undefined, 'it counts where too few work');
   equal(standbyCorrection(members('a--!I'))?.member.name, '4', 'but for one only');
-  equal(standbyCorrection(members('aaA!'))?.member.name, '2', 'a surplus without it rests');
+  equal(standbyCorrection(members('aaA!'))?.member.name, '2', 'a surplus without it becomes idle');
   equal(standbyCorrection(members('A!')), undefined, 'in a group of standbys both work');
 });

@@ -1,13 +1,18 @@
-/** Flap damping: when a link-up is believed, and how many link-ups a change counter hides. */
+/**
+ * Evidence of links: when flap damping believes a link-up, how many link-ups a change counter
+ * hides, and what event of the state table a change of a link is.
+ */
 
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { FlapDamping, hiddenUps } from '../../../src/ipmp/decide/damping.ts';
+import { linkEvent } from '../../../src/ipmp/decide/health.ts';
 import { FLAP_UPS_MAX } from '../../../src/model/limits.ts';
+import type { LinkState } from '../../../src/model/states.ts';
 
 const RULE = { ups: 2, withinMs: 60_000 };
 
-test('two link-ups within the time are believed, the third waits until the older is old', () => {
+test('two link-ups within the time are believed, the third when the older is too old', () => {
   const damping = new FlapDamping();
   equal(damping.believedAtMs(RULE), Number.NEGATIVE_INFINITY);
   damping.note(1_000);
@@ -50,4 +55,20 @@ test('link-ups hidden in a change counter', () => {
   equal(hiddenUps('down', 'up', 3), 1, 'up down up');
   equal(hiddenUps('up', 'up', 2_000), 1_000);
   equal(hiddenUps('up', 'down', -5), 0, 'the device was made anew');
+});
+
+const CHANGES: readonly (readonly [LinkState, LinkState, string | undefined, string?])[] = [
+  ['up', 'down', 'link-down'],
+  ['unknown', 'down', 'link-down'],
+  ['down', 'up', 'link-up', 'link-flaps'],
+  ['down', 'unknown', 'link-up', 'link-flaps'],
+  ['up', 'unknown', undefined],
+  ['unknown', 'up', undefined],
+];
+
+test('a change of the link is an event: of an unknown one, and of one not believed, too', () => {
+  for (const [from, to, believed, unbelieved = believed] of CHANGES) {
+    equal(linkEvent(from, to, true), believed, `${from} to ${to}`);
+    equal(linkEvent(from, to, false), unbelieved, `${from} to ${to}, not believed`);
+  }
 });
