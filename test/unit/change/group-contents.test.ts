@@ -1,6 +1,6 @@
 /**
- * What a group's device carries: routes whose place another route has are told, and wanted all the
- * same; what is changed while the device is being opened is put on it.
+ * What a group's device carries: a route whose place another route has is a problem, and stays
+ * wanted; what is changed while the device is being opened is put on it.
  */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
@@ -23,7 +23,7 @@ async function contentsWith(addRoute: ContentsHost['addRoute']): Promise<GroupCo
   return contents;
 }
 
-test('a route whose place is taken is told as a problem, and belongs to the group', async () => {
+test('a route whose place is taken is a problem, and stays wanted', async () => {
   const problem = new OperatorError('EEXIST', 'default via 192.0.2.9 dev eth0 has its place');
   const contents = await contentsWith(async () => problem);
   for (let attempt = 0; attempt < 2; attempt++) {
@@ -35,13 +35,13 @@ test('a route whose place is taken is told as a problem, and belongs to the grou
   }
 });
 
-test('a route that is refused otherwise has changed nothing', async () => {
+test('another refusal of a route changes nothing', async () => {
   const contents = await contentsWith(() => Promise.reject(new OperatorError('EINVAL', 'no')));
   await rejects(contents.addRoute(ROUTE), { code: 'EINVAL' });
   deepEqual(contents.deviceSpec().routes, []);
 });
 
-test('a refused change takes back what it made, and no other change', async () => {
+test('a refused change is undone, and no other change', async () => {
   const refusals: (() => void)[] = [];
   const refuseLater = () =>
     new Promise<never>((_resolve, reject) => {
@@ -72,7 +72,7 @@ test('a refused change takes back what it made, and no other change', async () =
   deepEqual([forwarding, mtu], [undefined, 1400]);
 });
 
-test('what cannot be made up for is logged, and the rest is made up for', async () => {
+test('a catch-up logs what is refused, and applies the rest', async () => {
   const lines: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
   const carried: string[] = [];
@@ -100,7 +100,7 @@ test('what cannot be made up for is logged, and the rest is made up for', async 
   await rejects(contents.addAddress('192.0.2.1/24'), { code: 'EINVAL' }, 'at once: it is open');
 });
 
-test('what is changed while others are made up for is made up for too', async () => {
+test('a catch-up applies what changes while it runs', async () => {
   const carried = new Set<string>();
   let onAdd = async (): Promise<void> => undefined;
   const host = {
@@ -144,7 +144,7 @@ test('an address that is being left is not joined again by a device that is open
   deepEqual(orders, ['join 224.0.0.5', 'leave 224.0.0.5']);
 });
 
-test('a leave that is refused has changed nothing', async () => {
+test('a refused leave changes nothing', async () => {
   const joined: string[] = [];
   const host = {
     setGroupMulticast: async (_group: string, address: string, isMember: boolean) => {

@@ -1,4 +1,4 @@
-/** Changes of the configuration on a daemon that a test plays: order, refusals, the way back. */
+/** Changes of the configuration over an applier of the test: order, refusals, the way back. */
 
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,9 @@ import { pino } from 'pino';
 import { OperatorError } from '../../../src/base/errors.ts';
 import { changeSentence, StillWanted } from '../../../src/change/changes.ts';
 import { type ConfigurationNews, Reconfiguration } from '../../../src/change/reconfiguration.ts';
+import type { ConfigEdit } from '../../../src/config/layers.ts';
 import { ConfigStore } from '../../../src/config/store.ts';
+import type { ReloadRow } from '../../../src/model/rows.ts';
 
 const MAIN = `interfaces: { net0: {}, net1: {} }
 groups:
@@ -22,7 +24,7 @@ const WITH_11 = {
   value: ['192.0.2.10/24', '192.0.2.11/24'],
 };
 
-/** A reconfiguration over a file; changes are written down, and refused where a test says. */
+/** A reconfiguration over a file; changes are recorded, and refused as a test sets it. */
 class Harness {
   readonly folder: string;
   readonly file: string;
@@ -30,7 +32,7 @@ class Harness {
   readonly news: ConfigurationNews[] = [];
   /** Sentences of changes that are refused. */
   readonly refused = new Set<string>();
-  /** Sentences of changes that are in force, though what they are about is not there yet. */
+  /** Sentences of changes that are in force, though their object is not there yet. */
   readonly held = new Set<string>();
   /** Resolved before a change is made; none: at once. */
   gate: Promise<void> | undefined;
@@ -38,8 +40,6 @@ class Harness {
   /** Devices that are not attached, and why. */
   readonly waiting = new Map<string, OperatorError>();
   readonly reconfiguration: Reconfiguration;
-  /** What a reload puts back. */
-  restored: string[] = [];
   readonly store: ConfigStore;
 
   static async open(): Promise<Harness> {
@@ -70,12 +70,29 @@ class Harness {
       tell: (news) => this.news.push(news),
       isStopping: () => this.isStopping,
       refusalOf: (name) => this.waiting.get(name),
-      restore: async () => this.restored,
+      restore: async () => [],
     });
   }
 
   write(text: string): void {
     writeFileSync(this.file, text);
+  }
+
+  change(label: string, save: boolean, ...edits: readonly ConfigEdit[]): Promise<void> {
+    return this.reconfiguration.change(label, save, () => ({ edits }));
+  }
+
+  /** A reload reports this, and nothing else. */
+  async reloads(expected: Partial<ReloadRow>): Promise<void> {
+    const nothing = { changes: [], problems: [], warnings: [] };
+    deepEqual(await this.reconfiguration.reload(), { ...nothing, ...expected });
+  }
+
+  /** Members that the saved configuration has. */
+  async saved(): Promise<readonly string[] | undefined> {
+    const store = await ConfigStore.open(this.file, null);
+    ok(store instanceof ConfigStore);
+    return store.config.groups[0]?.interfaces;
   }
 
   /** What was done since the last time. */
@@ -103,7 +120,7 @@ async function started(): Promise<Harness> {
   return harness;
 }
 
-test('a start does what it can, shows the rest, and the next reload tries it again', async () => {
+test('a start applies what it can; the next reload tries the rest again', async () => {
   using harness = await Harness.open();
   harness.refused.add('add net0 to ipmp0');
   await harness.reconfiguration.start();
@@ -117,31 +134,21 @@ test('a start does what it can, shows the rest, and the next reload tries it aga
   ]);
   const problem = 'add net0 to ipmp0: no (ENOBUFS)';
   deepEqual(harness.reconfiguration.problems, [problem]);
-  deepEqual(await harness.reconfiguration.reload(), {
-    changes: [],
-    problems: [problem],
-    warnings: [],
-  });
+  await harness.reloads({ problems: [problem] });
   harness.refused.clear();
-  const row = { changes: ['add net0 to ipmp0'], problems: [], warnings: [] };
-  deepEqual(await harness.reconfiguration.reload(), row);
+  await harness.reloads({ changes: ['add net0 to ipmp0'] });
   deepEqual(harness.reconfiguration.problems, []);
 });
 
-test('a device that is not there is a problem of the reload that asks for it', async () => {
+test('an absent device is a problem of the reload that adds it, later a warning', async () => {
   using harness = await started();
   harness.waiting.set('net2', new OperatorError('ENODEV', 'there is no device eth9'));
   harness.write(MAIN.replace('net1: {}', 'net1: {}, net2: { uplink: eth9 }'));
-  deepEqual(await harness.reconfiguration.reload(), {
+  await harness.reloads({
     changes: ['add interface net2', 'open net2'],
     problems: ['net2: there is no device eth9; waiting for it'],
-    warnings: [],
   });
-  deepEqual(await harness.reconfiguration.reload(), {
-    changes: [],
-    problems: [],
-    warnings: ['net2: there is no device eth9; waiting for it'],
-  });
+  await harness.reloads({ warnings: ['net2: there is no device eth9; waiting for it'] });
 });
 
 test('a stop ends a start between two changes', async () => {
@@ -151,9 +158,9 @@ test('a stop ends a start between two changes', async () => {
   deepEqual(harness.taken(), []);
 });
 
-test('a command makes the difference of its edits, and tells of it', async () => {
+test('a command applies the difference of its edits, and causes an event', async () => {
   using harness = await started();
-  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  await harness.change('add net1', false, WITH_NET1);
   deepEqual(harness.taken(), ['add net1 to ipmp0']);
   deepEqual(harness.reconfiguration.config.groups[0]?.interfaces, ['net0', 'net1']);
   deepEqual(harness.news, [
@@ -161,29 +168,21 @@ test('a command makes the difference of its edits, and tells of it', async () =>
   ]);
 });
 
-test('a refused command is undone, and nothing is told, remembered or saved', async () => {
+test('a refused command is undone: no event, and nothing is kept or saved', async () => {
   using harness = await started();
   harness.refused.add('add address 192.0.2.11/24 to ipmp0');
-  const both = harness.reconfiguration.change('both', true, () => ({
-    edits: [WITH_NET1, WITH_11],
-  }));
-  await rejects(both, { code: 'ENOBUFS' });
+  await rejects(harness.change('both', true, WITH_NET1, WITH_11), { code: 'ENOBUFS' });
   deepEqual(harness.taken(), ['add net1 to ipmp0', 'take net1 out of ipmp0']);
   deepEqual(harness.reconfiguration.config.groups[0]?.interfaces, ['net0']);
   deepEqual(harness.store.config.groups[0]?.interfaces, ['net0']);
   deepEqual(harness.news, []);
-  const after = await ConfigStore.open(harness.file, null);
-  ok(after instanceof ConfigStore);
-  deepEqual(after.config.groups[0]?.interfaces, ['net0']);
+  deepEqual(await harness.saved(), ['net0']);
 });
 
-test('a wrong edit reaches nobody', async () => {
+test('an invalid edit is not applied', async () => {
   using harness = await started();
   const edit = { path: ['groups', 'ipmp0', 'mtu'], value: 3 };
-  await rejects(
-    harness.reconfiguration.change('x', false, () => ({ edits: [edit] })),
-    { code: 'EINVAL' },
-  );
+  await rejects(harness.change('x', false, edit), { code: 'EINVAL' });
   deepEqual(harness.taken(), []);
 });
 
@@ -213,15 +212,13 @@ test('a reload applies what differs, and reports what could not be applied', asy
   using harness = await started();
   harness.refused.add('add address 192.0.2.11/24 to ipmp0');
   harness.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24], failback: false'));
-  deepEqual(await harness.reconfiguration.reload(), {
+  await harness.reloads({
     changes: ['change ipmp0: failback'],
     problems: ['add address 192.0.2.11/24 to ipmp0: no (ENOBUFS)'],
-    warnings: [],
   });
   harness.refused.clear();
-  const again = await harness.reconfiguration.reload();
-  deepEqual(again, { changes: ['add address 192.0.2.11/24 to ipmp0'], problems: [], warnings: [] });
-  deepEqual(await harness.reconfiguration.reload(), { changes: [], problems: [], warnings: [] });
+  await harness.reloads({ changes: ['add address 192.0.2.11/24 to ipmp0'] });
+  await harness.reloads({});
 });
 
 test('a broken file changes nothing, and a command afterwards works', async () => {
@@ -230,86 +227,76 @@ test('a broken file changes nothing, and a command afterwards works', async () =
   await rejects(harness.reconfiguration.reload(), { code: 'EINVAL' });
   deepEqual(harness.taken(), []);
   equal(harness.news.at(-1)?.event, 'configuration-refused');
-  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  await harness.change('add net1', false, WITH_NET1);
   deepEqual(harness.taken(), ['add net1 to ipmp0']);
 });
 
-test('what commands have changed outlives a reload', async () => {
+test('a reload keeps what commands have changed', async () => {
   using harness = await started();
-  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  await harness.change('add net1', false, WITH_NET1);
   harness.taken();
   harness.write(MAIN.replace('net1: {}', 'net1: {}, net2: {}'));
   await harness.reconfiguration.reload();
   deepEqual(harness.taken(), ['add interface net2', 'open net2']);
 });
 
-test('what needs a restart is said at every reload until then', async () => {
+test('a change that needs a restart is a problem of every reload until then', async () => {
   using harness = await started();
   harness.write(`${MAIN}datapath: { workers: 3 }\n`);
-  const expected = {
-    changes: [],
-    problems: ['datapath.workers takes effect at the next start'],
-    warnings: [],
-  };
-  deepEqual(await harness.reconfiguration.reload(), expected);
-  deepEqual(await harness.reconfiguration.reload(), expected);
+  const problems = ['datapath.workers takes effect at the next start'];
+  await harness.reloads({ problems });
+  await harness.reloads({ problems });
 });
 
-test('what could not be added takes with it what needs it, and nothing else', async () => {
+test('a refused change prevents those that need it, and no other', async () => {
   using harness = await started();
   harness.refused.add('add interface net2');
   const members = MAIN.replace('net1: {}', 'net1: {}, net2: {}').replace('[net0]', '[net0, net2]');
   harness.write(members.replace('192.0.2.10/24]', '192.0.2.10/24], failback: false'));
-  deepEqual(await harness.reconfiguration.reload(), {
+  await harness.reloads({
     changes: ['change ipmp0: failback'],
     problems: [
       'add interface net2: no (ENOBUFS)',
       'add net2 to ipmp0: there is no net2',
       'open net2: there is no net2',
     ],
-    warnings: [],
   });
 });
 
-test('what a reload could not apply keeps no command about something else', async () => {
+test('a problem of a reload does not prevent commands on other objects', async () => {
   using harness = await started();
   harness.refused.add('add address 192.0.2.11/24 to ipmp0');
   harness.write(MAIN.replace('[192.0.2.10/24]', '[192.0.2.10/24, 192.0.2.11/24]'));
   await harness.reconfiguration.reload();
   harness.taken();
-  await harness.reconfiguration.change('add net1', false, () => ({ edits: [WITH_NET1] }));
+  await harness.change('add net1', false, WITH_NET1);
   deepEqual(harness.taken(), ['add net1 to ipmp0']);
-  // Said again, what is wanted already is what is missing.
-  const again = harness.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
+  // The repeated edit is wanted already, but not in force.
+  const again = harness.change('again', false, WITH_11);
   await rejects(again, { code: 'ENOBUFS' });
   harness.refused.clear();
-  await harness.reconfiguration.change('again', false, () => ({ edits: [WITH_11] }));
+  await harness.change('again', false, WITH_11);
   deepEqual(harness.taken(), ['add address 192.0.2.11/24 to ipmp0']);
 });
 
-test('a command that says what is so already changes nothing, but can be saved', async () => {
+test('a command without a difference changes nothing, but can be saved', async () => {
   using harness = await started();
   const same = { path: ['groups', 'ipmp0', 'interfaces'], value: ['net0'] };
-  await harness.reconfiguration.change('same', false, () => ({ edits: [same] }));
+  await harness.change('same', false, same);
   deepEqual([harness.taken(), harness.news], [[], []]);
-  await harness.reconfiguration.change('same', true, () => ({ edits: [same] }));
+  await harness.change('same', true, same);
   harness.write(MAIN.replace('[net0]', '[]'));
-  const after = await ConfigStore.open(harness.file, null);
-  ok(after instanceof ConfigStore);
-  deepEqual(after.config.groups[0]?.interfaces, ['net0']);
+  deepEqual(await harness.saved(), ['net0']);
 });
 
-test('who asks while the daemon stops is refused', async () => {
+test('requests during shutdown are refused', async () => {
   using harness = await started();
   harness.isStopping = true;
-  await rejects(
-    harness.reconfiguration.change('x', false, () => ({ edits: [WITH_NET1] })),
-    { code: 'EAGAIN' },
-  );
+  await rejects(harness.change('x', false, WITH_NET1), { code: 'EAGAIN' });
   await harness.reconfiguration.idle();
 });
 
-test('what stays wanted is a problem of the reload, and goes with the configuration', async () => {
+test('a change that stays wanted is a problem, and is removed with its configuration', async () => {
   using harness = await started();
   const sentence = 'add route default via 192.0.2.1 to ipmp0';
   harness.held.add(sentence);
