@@ -3,20 +3,19 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS } from '../../../src/ip/claim/dad.ts';
-import { ip, mac, request } from '../ip/harness.ts';
-import { Bench, groupSpec, interfaceSpec } from './bench.ts';
+import { columns, ip, mac, request } from '../ip/harness.ts';
+import { Bench } from './bench.ts';
 
-test('addresses follow the list of the host: the difference is made here', () => {
-  const bench = new Bench();
-  bench.build(2);
+test('a list of the host is applied as the difference to the one before', () => {
+  const bench = Bench.of(2);
   bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
   deepEqual(bench.bindings(), ['192.0.2.10 net0', '192.0.2.11 net1', '192.0.2.12 net0']);
   bench.drain();
   bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
-  deepEqual(bench.told(), [], 'the same list changes nothing');
+  deepEqual(bench.eventLines(), [], 'the same list changes nothing');
   deepEqual(bench.publication.calls, []);
   bench.addresses('192.0.2.10', '192.0.2.13', '192.0.2.12');
-  deepEqual(bench.told().slice(0, 3), [
+  deepEqual(bench.eventLines().slice(0, 3), [
     'address-removed 192.0.2.11/24> address-removed',
     'address-moved net1 net0>net1 rebalanced 192.0.2.12',
     'address-added >192.0.2.13/24 address-added',
@@ -25,31 +24,22 @@ test('addresses follow the list of the host: the difference is made here', () =>
 });
 
 test('another prefix length, the same address: it stays up and bound', () => {
-  const bench = new Bench();
-  bench.build(2);
-  bench.addresses('192.0.2.10', '192.0.2.11');
-  bench.advance(20_000);
-  bench.drain();
+  const bench = Bench.settled(2, 2);
   bench.addresses('192.0.2.10/24', '192.0.2.11/32');
-  deepEqual(bench.told(), [
+  deepEqual(bench.eventLines(), [
     'address-removed 192.0.2.11/24> address-removed',
     'address-added >192.0.2.11/32 address-added',
   ]);
-  const rows = bench.system.describeAddresses();
-  deepEqual(
-    rows.map(({ address, state, inbound }) => [address, state, inbound]),
-    [
-      ['192.0.2.10/24', 'up', 'net0'],
-      ['192.0.2.11/32', 'up', 'net1'],
-    ],
-  );
+  deepEqual(columns(bench.system.describeAddresses(), 'address', 'state', 'inbound'), [
+    ['192.0.2.10/24', 'up', 'net0'],
+    ['192.0.2.11/32', 'up', 'net1'],
+  ]);
   deepEqual(bench.arps(), []);
   deepEqual(bench.publication.calls, []);
 });
 
 test('a removal is followed by one move at most, and only when it levels', () => {
-  const bench = new Bench();
-  bench.build(2);
+  const bench = Bench.of(2);
   bench.addresses('192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4');
   bench.drain();
   bench.addresses('192.0.2.1', '192.0.2.3', '192.0.2.4');
@@ -59,60 +49,44 @@ test('a removal is followed by one move at most, and only when it levels', () =>
 });
 
 test('the tables name for each address the slot of its member', () => {
-  const bench = new Bench();
-  bench.build(2);
+  const bench = Bench.of(2);
   bench.addresses('192.0.2.1', '192.0.2.2');
-  const rows = (): unknown =>
-    bench.publication.tables.addresses.map(({ address, slot }) => [address & 0xff, slot]);
-  deepEqual(rows(), [
-    [1, 0],
-    [2, 1],
-  ]);
+  const slots = (): unknown =>
+    bench.publication.tables.addresses.map(({ address, slot }) => `.${address & 0xff}: ${slot}`);
+  deepEqual(slots(), ['.1: 0', '.2: 1']);
   bench.link('net0', 'down');
-  deepEqual(rows(), [
-    [1, 1],
-    [2, 1],
-  ]);
+  deepEqual(slots(), ['.1: 1', '.2: 1']);
 });
 
-test('IPv6 data addresses are accepted, shown, and said not to be served', () => {
-  const bench = new Bench();
-  bench.build(1);
+test('IPv6 data addresses are accepted and shown, with the cause why they are not served', () => {
+  const bench = Bench.of(1);
   bench.addresses('2001:db8::10/64', '192.0.2.1');
   const row = bench.system.describeAddresses().find(({ address }) => address.includes(':'));
   deepEqual(row, {
+    ...UNBOUND,
     address: '2001:db8::10/64',
-    ifname: 'ipmp0',
-    group: 'ipmp0',
-    type: 'data',
     state: 'up',
-    inbound: null,
-    outbound: [],
     cause: 'not-served',
     cause_text: 'IPv6 is not served yet',
   });
-  deepEqual(
-    bench.told().filter((line) => line.includes('2001')),
-    ['address-added >2001:db8::10/64 not-served'],
-  );
+  deepEqual(bench.eventLines(/^address-added/), [
+    'address-added >192.0.2.1/24 address-added',
+    'address-added >2001:db8::10/64 not-served',
+  ]);
   equal(bench.publication.tables.addresses.length, 1);
 });
 
 test('an address of another group or NIC is shown as down until it is free', () => {
-  const bench = new Bench();
-  bench.build(1);
-  bench.run(() => bench.system.createGroup(groupSpec({ name: 'other' })));
-  bench.run(() =>
-    bench.system.createInterface(interfaceSpec('net1', { testAddresses: ['192.0.2.9/24'] })),
-  );
+  const bench = Bench.of(1);
+  equal(bench.createGroup({ name: 'other' }), 'done');
+  equal(bench.create('net1', { testAddresses: ['192.0.2.9/24'] }), 'done');
   bench.addresses('192.0.2.1');
-  const give = (...list: string[]): void =>
-    bench.system.handleHostAddresses(
-      'other',
-      list.map((address) => ({ address, prefixLength: 24, family: 4 })),
-      bench.nowMs,
-    );
-  give('192.0.2.1', '192.0.2.9');
+  const list = ['192.0.2.1', '192.0.2.9'].map((address) => ({
+    address,
+    prefixLength: 24,
+    family: 4,
+  }));
+  bench.system.handleHostAddresses('other', list, bench.nowMs);
   const states = (): unknown =>
     bench.system
       .describeAddresses()
@@ -123,9 +97,8 @@ test('an address of another group or NIC is shown as down until it is free', () 
   deepEqual(states(), ['tentative', 'down']);
 });
 
-test('a new address is tentative until nobody objected, then up and announced', () => {
-  const bench = new Bench();
-  bench.build(2);
+test('a new address is tentative during detection, then up and announced', () => {
+  const bench = Bench.of(2);
   bench.addresses('192.0.2.1');
   equal(bench.system.describeAddresses()[0]?.state, 'tentative');
   bench.advance(1_000);
@@ -136,80 +109,70 @@ test('a new address is tentative until nobody objected, then up and announced', 
   equal(arps.filter((arp) => arp.spa === '192.0.2.1').length, ANNOUNCE_AT_MS.length);
 });
 
+/** What is shown of a data address that is bound to no NIC. */
+const UNBOUND = {
+  ifname: 'ipmp0',
+  group: 'ipmp0',
+  type: 'data',
+  inbound: null,
+  outbound: [],
+} as const;
+
 /** Another station that has an address of ours. */
 const HOLDER = '52:54:00:00:00:01';
 const AGAIN = 'has it; tried again as soon as that no longer answers';
 
 test('a duplicate is bound to no NIC, and its note names the holder and whose MAC that is', () => {
-  const bench = new Bench();
-  bench.build(2);
-  bench.addresses('192.0.2.10');
-  bench.advance(20_000);
+  const bench = Bench.settled(2, 1);
   const [tried, router] = [ip('192.0.2.11'), ip('192.0.2.1')];
-  const heard = (frame: Uint8Array): void => {
-    for (const name of ['net0', 'net1']) {
-      bench.system.handleFrame(bench.system.nicOf(name)!, frame, bench.nowMs);
-    }
+  const receive = (frame: Uint8Array): void => {
+    for (const name of ['net0', 'net1']) bench.handleFrame(name, frame);
   };
   const row = () =>
     bench.system.describeAddresses().find(({ address }) => address === '192.0.2.11/24')!;
   bench.addresses('192.0.2.10', '192.0.2.11');
   deepEqual([row().state, row().inbound], ['tentative', 'net1']);
-  heard(request(mac(HOLDER), tried, tried));
+  receive(request(mac(HOLDER), tried, tried));
   deepEqual(row(), {
+    ...UNBOUND,
     address: '192.0.2.11/24',
-    ifname: 'ipmp0',
-    group: 'ipmp0',
-    type: 'data',
     state: 'duplicate',
-    inbound: null,
-    outbound: [],
     cause: 'address-conflict',
     cause_text: `${HOLDER} ${AGAIN}`,
   });
   // A router with proxy ARP: it has an address of its own, and asks from there.
-  heard(request(mac(HOLDER), router, ip('192.0.2.10')));
+  receive(request(mac(HOLDER), router, ip('192.0.2.10')));
   equal(row().cause_text, `${HOLDER}, which is 192.0.2.1, ${AGAIN}`);
   equal(row().inbound, null);
 });
 
 test('test addresses stay on their NIC and are down without it', () => {
   const bench = new Bench();
-  const spec = interfaceSpec('net0', { testAddresses: ['192.0.2.21/24', '2001:db8::21/64'] });
-  bench.run(() => bench.system.createInterface(spec));
+  const testAddresses = ['192.0.2.21/24', '2001:db8::21/64'];
+  equal(bench.create('net0', { testAddresses }), 'done');
   const rows = (): unknown =>
-    bench.system.describeAddresses().map((row) => [row.address, row.type, row.state, row.inbound]);
-  deepEqual(rows(), [
-    ['192.0.2.21/24', 'test', 'down', null],
-    ['2001:db8::21/64', 'test', 'down', null],
-  ]);
+    columns(bench.system.describeAddresses(), 'address', 'type', 'state', 'inbound');
+  const unserved = ['2001:db8::21/64', 'test', 'down', null];
+  deepEqual(rows(), [['192.0.2.21/24', 'test', 'down', null], unserved]);
   bench.appear('net0');
-  bench.run(() => bench.system.createGroup(groupSpec({ interfaces: ['net0'] })));
+  equal(bench.createGroup({ interfaces: ['net0'] }), 'done');
   bench.advance(2_000);
-  deepEqual(rows(), [
-    ['192.0.2.21/24', 'test', 'up', 'net0'],
-    ['2001:db8::21/64', 'test', 'down', null],
-  ]);
+  deepEqual(rows(), [['192.0.2.21/24', 'test', 'up', 'net0'], unserved]);
   deepEqual(bench.publication.tables.addresses, [
     { address: 0xc0000215, group: 0, kind: 'test', slot: -1, nic: 0 },
   ]);
   bench.vanish('net0');
-  deepEqual(rows(), [
-    ['192.0.2.21/24', 'test', 'down', null],
-    ['2001:db8::21/64', 'test', 'down', null],
-  ]);
+  deepEqual(rows(), [['192.0.2.21/24', 'test', 'down', null], unserved]);
 });
 
 test('a bad test address is refused', () => {
-  const bench = new Bench();
-  const spec = interfaceSpec('net0', { testAddresses: ['192.0.2.300/24'] });
   match(
-    bench.refusal(() => bench.system.createInterface(spec)),
+    new Bench().create('net0', { testAddresses: ['192.0.2.300/24'] }),
     /^EINVAL interface net0: "192\.0\.2\.300\/24" is not an address with prefix length/,
   );
 });
 
-test('frames for ports that nobody has are counted', () => {
+test('frames from a port without a group are counted', () => {
   const bench = new Bench();
   bench.system.handleFrame(300, new Uint8Array(60), bench.nowMs);
   equal(bench.system.dropCounters().get('no_group'), 1n);

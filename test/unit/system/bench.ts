@@ -1,7 +1,7 @@
-/** A System in virtual time with a recording publication: what the tests of system-* share. */
+/** A System in virtual time with a recording publication: the set-up of the tests of this room. */
 
 import { OperatorError } from '../../../src/base/errors.ts';
-import { type Operation, sleepFor } from '../../../src/base/operation.ts';
+import { type Operation, sleepFor, type Task } from '../../../src/base/operation.ts';
 import { Rng } from '../../../src/base/rng.ts';
 import type { ForwardingTables, Publication } from '../../../src/datapath/tables/fib.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema.ts';
@@ -15,7 +15,7 @@ import {
 import { ipv4Format, macFormat, macRead } from '../../../src/wire/addr.ts';
 import { arpIsValid, arpParse } from '../../../src/wire/arp.ts';
 
-/** A publication that remembers what it was told, in order. */
+/** A publication that records its calls, in order. */
 export class Recorder implements Publication {
   calls: string[] = [];
   tables: ForwardingTables = { nics: [], groups: [], addresses: [], redirects: [] };
@@ -49,18 +49,10 @@ export class Recorder implements Publication {
   }
 }
 
-/** An ARP frame in words: `net1 who 192.0.2.10 says 192.0.2.10 02:..:01`. */
-export interface ArpWords {
-  readonly port: string;
-  readonly operation: number;
-  readonly spa: string;
-  readonly tpa: string;
-  readonly sha: string;
-  readonly source: string;
-}
-
 const ETHERNET_HEADER_LENGTH = 14;
-const GROUP_MAC = 0x02_00_00_00_0f_ff;
+/** Detection and announcements are over. */
+const SETTLED_MS = 30_000;
+export const GROUP_MAC = 0x02_00_00_00_0f_ff;
 
 /** MAC of interface number `n` of a bench. */
 export function macOf(n: number): number {
@@ -104,13 +96,13 @@ export class Bench {
   readonly counters = new Map<string, LinkCounters>();
   /** Drivers that answer late, in milliseconds; Infinity: never. */
   readonly delaysMs = new Map<string, number>();
-  /** Groups whose device the system had closed, with the groups shown at that moment. */
+  /** Groups whose device the system closed, with the groups shown at that moment. */
   readonly closed: { readonly name: string; readonly shown: readonly string[] }[] = [];
   /** What the host was asked to do for a group, in words. */
   readonly asked: string[] = [];
   /** The host refuses what it is asked to do for a group. */
   hostRefuses = false;
-  /** It answers so late. */
+  /** Delay of its answers. */
   hostDelayMs = 0;
   nowMs = 1_000;
 
@@ -146,11 +138,10 @@ export class Bench {
   /** Runs an operation to its end, in as much virtual time as it needs; throws its refusal. */
   run<T>(body: () => Operation<T>): T {
     const { scheduler } = this.system;
-    const task = scheduler.spawn('test', body);
-    scheduler.run();
+    const task = this.begin(body);
     while (task.state === 'running') {
       const atMs = scheduler.pollAt();
-      if (!Number.isFinite(atMs)) throw new Error('the operation waits for ever');
+      if (!Number.isFinite(atMs)) throw new Error('the operation waits without a deadline');
       this.nowMs = Math.max(this.nowMs, atMs);
       this.system.handleTime(this.nowMs);
     }
@@ -169,6 +160,25 @@ export class Bench {
     return 'done';
   }
 
+  /** A bench after `build`. */
+  static of(...[count, spec, standbys]: Parameters<Bench['build']>): Bench {
+    const bench = new Bench();
+    bench.build(count, spec, standbys);
+    return bench;
+  }
+
+  /** The same with addresses of that number from 192.0.2.10 on; nothing is left to announce. */
+  static settled(
+    members: number,
+    addresses: number,
+    ...[spec, standbys]: [Partial<GroupSpec>?, (readonly number[])?]
+  ): Bench {
+    const bench = Bench.of(members, spec, standbys);
+    bench.addresses(...Array.from({ length: addresses }, (_, n) => ipv4Format(0xc000020a + n)));
+    bench.settle();
+    return bench;
+  }
+
   /** Interfaces net0 .. of that number, present and up, and a group of them with a device. */
   build(count: number, spec: Partial<GroupSpec> = {}, standbys: readonly number[] = []): void {
     const names = Array.from({ length: count }, (_, n) => `net${n}`);
@@ -181,6 +191,47 @@ export class Bench {
     this.groupDevice();
     this.drain();
   }
+
+  /** Creates an interface and makes it a member; its device is absent. */
+  add(name: string): void {
+    this.run(() => this.system.createInterface(interfaceSpec(name)));
+    this.run(() => this.system.joinGroup('ipmp0', name));
+  }
+
+  /** Begins an operation, and goes as far as it goes without the time passing. */
+  begin<T>(body: () => Operation<T>): Task<T> {
+    const task = this.system.scheduler.spawn('test', body);
+    this.system.scheduler.run();
+    return task;
+  }
+
+  // Operations, as `refusal` shows their end
+
+  create(name: string, changes: Partial<InterfaceSpec> = {}): string {
+    return this.refusal(() => this.system.createInterface(interfaceSpec(name, changes)));
+  }
+
+  createGroup(changes: Partial<GroupSpec> = {}): string {
+    return this.refusal(() => this.system.createGroup(groupSpec(changes)));
+  }
+
+  join(group: string, name: string): string {
+    return this.refusal(() => this.system.joinGroup(group, name));
+  }
+
+  leave(group: string, name: string): string {
+    return this.refusal(() => this.system.leaveGroup(group, name));
+  }
+
+  offline(name: string): string {
+    return this.refusal(() => this.system.offlineInterface(name));
+  }
+
+  online(name: string): string {
+    return this.refusal(() => this.system.onlineInterface(name));
+  }
+
+  // What the host reports
 
   groupDevice(): void {
     const info = { present: true, mac: GROUP_MAC, mtu: 1500, up: true };
@@ -199,6 +250,18 @@ export class Bench {
     this.system.handleLink(name, { link, changes }, this.nowMs);
   }
 
+  /** The link of an interface goes down and up. */
+  flap(name: string, times = 1): void {
+    for (let flap = 0; flap < times; flap++) {
+      this.link(name, 'down');
+      this.link(name, 'up');
+    }
+  }
+
+  handleFrame(name: string, frame: Uint8Array): void {
+    this.system.handleFrame(this.system.nicOf(name) ?? -1, frame, this.nowMs);
+  }
+
   /** Sets the IPv4 addresses of the group's device, each with /24 unless it says otherwise. */
   addresses(...list: readonly string[]): void {
     this.system.handleHostAddresses(
@@ -212,11 +275,11 @@ export class Bench {
     );
   }
 
-  /** Lets virtual time pass, telling the system at every moment it asks for. */
+  /** Lets virtual time pass, with a call at each deadline of the system. */
   advance(durationMs: number): void {
     const endMs = this.nowMs + durationMs;
     for (let rounds = 0; ; rounds++) {
-      if (rounds > 100_000) throw new Error('the system asks for the time for ever');
+      if (rounds > 100_000) throw new Error('there is always another deadline');
       const atMs = this.system.pollAt();
       if (atMs > endMs) break;
       this.nowMs = Math.max(this.nowMs, atMs);
@@ -226,7 +289,13 @@ export class Bench {
     this.system.handleTime(endMs);
   }
 
-  /** Takes everything that waits to be taken, and forgets the publication's calls. */
+  /** Detection and announcements go on to their end; what they queue is dropped. */
+  settle(): void {
+    this.advance(SETTLED_MS);
+    this.drain();
+  }
+
+  /** Takes everything that is queued, and forgets the publication's calls. */
   drain(): void {
     this.frames();
     this.events();
@@ -242,23 +311,20 @@ export class Bench {
     return takeAll(() => this.system.pollEvent());
   }
 
-  /** ARP frames that wait to be sent, in words. */
-  arps(): ArpWords[] {
-    return this.frames().flatMap(({ port, frame }) => {
-      if (!arpIsValid(frame, ETHERNET_HEADER_LENGTH, frame.length - ETHERNET_HEADER_LENGTH)) {
-        return [];
-      }
-      const arp = arpParse(frame, ETHERNET_HEADER_LENGTH);
-      return [
-        {
-          port: this.system.nameOfPort(port) ?? `port ${port}`,
-          operation: arp.operation,
-          spa: ipv4Format(arp.senderAddress),
-          tpa: ipv4Format(arp.targetAddress),
-          sha: macFormat(arp.senderMac),
-          source: macFormat(macRead(frame, 6)),
-        },
-      ];
+  /** The ARP frames that are queued. */
+  arps() {
+    const at = ETHERNET_HEADER_LENGTH;
+    const all = this.frames().filter(({ frame }) => arpIsValid(frame, at, frame.length - at));
+    return all.map(({ port, frame }) => {
+      const arp = arpParse(frame, at);
+      return {
+        port: this.system.nameOfPort(port) ?? `port ${port}`,
+        operation: arp.operation,
+        spa: ipv4Format(arp.senderAddress),
+        tpa: ipv4Format(arp.targetAddress),
+        sha: macFormat(arp.senderMac),
+        source: macFormat(macRead(frame, 6)),
+      };
     });
   }
 
@@ -278,6 +344,17 @@ export class Bench {
       .map(({ ifname }) => rows.filter((row) => row.inbound === ifname).length);
   }
 
+  /** What is shown of an interface. */
+  row(name: string) {
+    return this.system.describeInterfaces().find(({ ifname }) => ifname === name);
+  }
+
+  /** MTUs that the host has been asked for since the last time. */
+  mtuRequests(): number[] {
+    const requests = takeAll(() => this.system.pollHostRequest());
+    return requests.flatMap((request) => (request.kind === 'group-mtu' ? [request.mtu] : []));
+  }
+
   /** `active (waiting) [failed] {absent} <offline>` of the group. */
   members(): string {
     const [row] = this.system.describeGroups();
@@ -292,14 +369,27 @@ export class Bench {
     return `${row.state}: ${parts.join(' ')}`;
   }
 
-  /** Events as `event ifname from>to cause detail`, without what is null. */
-  told(): string[] {
-    return this.events().map(({ event, ifname, from, to, cause, detail }) =>
-      [event, ifname, `${from ?? ''}>${to ?? ''}`, cause, detail]
-        .filter((part) => part !== null)
-        .join(' '),
-    );
+  /** Queued events of these names as `event ifname from>to cause detail`, without nulls. */
+  eventLines(names = /^/): string[] {
+    return this.events()
+      .filter(({ event }) => names.test(event))
+      .map(({ event, ifname, from, to, cause, detail }) =>
+        [event, ifname, `${from ?? ''}>${to ?? ''}`, cause, detail]
+          .filter((part) => part !== null)
+          .join(' '),
+      );
   }
+}
+
+/** Everything that an operator can see of a system. */
+export function describe(system: System) {
+  return {
+    groups: system.describeGroups(),
+    interfaces: system.describeInterfaces(),
+    addresses: system.describeAddresses(),
+    neighbors: system.describeNeighbors(),
+    multicast: system.describeMulticast(),
+  };
 }
 
 function takeAll<T>(take: () => T | undefined): T[] {

@@ -1,5 +1,5 @@
 /**
- * The life cycle of groups through the public API: order, refusals, and what the publication sees.
+ * The life cycle of groups through the public API: order, refusals, and calls of the publication.
  *
  * | request                                     | refusal                                    |
  * |---------------------------------------------|--------------------------------------------|
@@ -15,107 +15,81 @@
  * | delete a group: unknown / with members      | ENOENT / EBUSY, naming them                |
  */
 
-import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectKstats } from '../../../src/stats/kstat.ts';
 import { LINK_COUNTERS_ZERO } from '../../../src/stats/schema.ts';
-import { Bench, groupSpec, interfaceSpec } from './bench.ts';
-
-const create = (bench: Bench, name: string): string =>
-  bench.refusal(() => bench.system.createInterface(interfaceSpec(name)));
+import { columns } from '../ip/harness.ts';
+import { Bench } from './bench.ts';
 
 test('names: exactly those that a kernel device can have', () => {
   const bench = new Bench();
-  equal(create(bench, 'net0'), 'done');
-  equal(create(bench, 'net0'), 'EEXIST there is an interface net0 already');
-  match(create(bench, '0net'), /^EINVAL interface name "0net" is not allowed/);
-  match(create(bench, 'a b'), /^EINVAL /);
-  match(create(bench, 'abcdefghijklmnop'), /^ENAMETOOLONG .* 16 characters \(at most 15\)/);
-  const group = (name: string): string =>
-    bench.refusal(() => bench.system.createGroup(groupSpec({ name })));
+  equal(bench.create('net0'), 'done');
+  equal(bench.create('net0'), 'EEXIST there is an interface net0 already');
+  match(bench.create('0net'), /^EINVAL interface name "0net" is not allowed/);
+  match(bench.create('a b'), /^EINVAL /);
+  match(bench.create('abcdefghijklmnop'), /^ENAMETOOLONG .* 16 characters \(at most 15\)/);
+  const group = (name: string): string => bench.createGroup({ name });
   equal(group('net0'), 'EEXIST there is an interface net0 already');
   equal(group('ipmp0'), 'done');
   equal(group('ipmp0'), 'EEXIST there is a group ipmp0 already');
-  equal(create(bench, 'ipmp0'), 'EEXIST there is a group ipmp0 already');
+  equal(bench.create('ipmp0'), 'EEXIST there is a group ipmp0 already');
   match(group('x/y'), /^EINVAL group name "x\/y"/);
 });
 
 test('a group with an interface that cannot join is not created at all', () => {
   const bench = new Bench();
-  create(bench, 'net0');
-  const refused = bench.refusal(() =>
-    bench.system.createGroup(groupSpec({ interfaces: ['net0', 'net9'] })),
-  );
+  bench.create('net0');
+  const refused = bench.createGroup({ interfaces: ['net0', 'net9'] });
   equal(refused, 'ENXIO there is no interface net9');
   deepEqual(bench.system.describeGroups(), []);
-  const twice = bench.refusal(() =>
-    bench.system.createGroup(groupSpec({ interfaces: ['net0', 'net0'] })),
-  );
+  const twice = bench.createGroup({ interfaces: ['net0', 'net0'] });
   equal(twice, 'EINVAL group ipmp0: interface net0 is named twice');
 });
 
 test('a join whose driver is silent is refused, and undoes the creation it belongs to', () => {
   const bench = new Bench();
   for (const name of ['net0', 'net1']) {
-    create(bench, name);
+    bench.create(name);
     bench.appear(name);
   }
   bench.delaysMs.set('net1', Number.POSITIVE_INFINITY);
   const beganMs = bench.nowMs;
-  const refused = bench.refusal(() =>
-    bench.system.createGroup(groupSpec({ interfaces: ['net0', 'net1'] })),
-  );
+  const refused = bench.createGroup({ interfaces: ['net0', 'net1'] });
   match(refused, /^ETIMEDOUT statistics of net1/);
   equal(bench.nowMs - beganMs, 200);
   deepEqual(bench.system.describeGroups(), []);
-  deepEqual(
-    bench.system.describeInterfaces().map((row) => row.group),
-    [null, null],
-  );
+  deepEqual(columns(bench.system.describeInterfaces(), 'group'), [[null], [null]]);
   bench.delaysMs.clear();
-  equal(
-    bench.refusal(() => bench.system.createGroup(groupSpec({ interfaces: ['net0'] }))),
-    'done',
-  );
+  equal(bench.createGroup({ interfaces: ['net0'] }), 'done');
 });
 
 test('refusals of join and leave', () => {
-  const bench = new Bench();
-  bench.build(2);
-  create(bench, 'net2');
-  bench.run(() => bench.system.createGroup(groupSpec({ name: 'other' })));
-  const join = (group: string, name: string): string =>
-    bench.refusal(() => bench.system.joinGroup(group, name));
-  const leave = (group: string, name: string): string =>
-    bench.refusal(() => bench.system.leaveGroup(group, name));
-  equal(join('ipmp0', 'net9'), 'ENXIO there is no interface net9');
-  equal(join('ipmp9', 'net2'), 'ENOENT there is no group ipmp9');
-  equal(join('other', 'net0'), 'EALREADY interface net0 is already in group ipmp0');
-  equal(leave('other', 'net0'), 'EINVAL interface net0 is in group ipmp0, not in other');
+  const bench = Bench.of(2);
+  bench.create('net2');
+  equal(bench.createGroup({ name: 'other' }), 'done');
+  equal(bench.join('ipmp0', 'net9'), 'ENXIO there is no interface net9');
+  equal(bench.join('ipmp9', 'net2'), 'ENOENT there is no group ipmp9');
+  equal(bench.join('other', 'net0'), 'EALREADY interface net0 is already in group ipmp0');
+  equal(bench.leave('other', 'net0'), 'EINVAL interface net0 is in group ipmp0, not in other');
   bench.drain();
-  equal(join('ipmp0', 'net0'), 'done');
-  equal(leave('ipmp0', 'net2'), 'done');
-  deepEqual(bench.events(), [], 'what changes nothing says nothing');
+  equal(bench.join('ipmp0', 'net0'), 'done');
+  equal(bench.leave('ipmp0', 'net2'), 'done');
+  deepEqual(bench.events(), [], 'no change, no event');
   deepEqual(bench.publication.calls, []);
 });
 
 test('a group has at most 64 members', () => {
-  const bench = new Bench();
-  bench.build(64);
-  create(bench, 'net64');
-  const refused = bench.refusal(() => bench.system.joinGroup('ipmp0', 'net64'));
-  equal(refused, 'ENOSPC group ipmp0 has 64 members already');
+  const bench = Bench.of(64);
+  bench.create('net64');
+  equal(bench.join('ipmp0', 'net64'), 'ENOSPC group ipmp0 has 64 members already');
   deepEqual(bench.publication.active.get(0), [0xffffffff, 0xffffffff]);
 });
 
 test('a group with members is not deleted, and the refusal names them', () => {
-  const bench = new Bench();
-  bench.build(2);
-  const remove = (): string => bench.refusal(() => bench.system.deleteGroup('ipmp0'));
-  equal(
-    bench.refusal(() => bench.system.deleteGroup('ipmp9')),
-    'ENOENT there is no group ipmp9',
-  );
+  const bench = Bench.of(2);
+  const remove = (name = 'ipmp0'): string => bench.refusal(() => bench.system.deleteGroup(name));
+  equal(remove('ipmp9'), 'ENOENT there is no group ipmp9');
   equal(remove(), 'EBUSY cannot delete group ipmp0: it still has members net0, net1');
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
   equal(remove(), 'EBUSY cannot delete group ipmp0: it still has members net1');
@@ -127,8 +101,7 @@ test('a group with members is not deleted, and the refusal names them', () => {
 });
 
 test('the device of a group goes before the group: it is never visible without it', () => {
-  const bench = new Bench();
-  bench.build(1);
+  const bench = Bench.of(1);
   bench.refusal(() => bench.system.deleteGroup('ipmp0'));
   deepEqual(bench.closed, [], 'a refused attempt touches nothing');
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
@@ -137,79 +110,77 @@ test('the device of a group goes before the group: it is never visible without i
 });
 
 test('deleting a group takes its addresses, its words and its kstat back', () => {
-  const bench = new Bench();
-  bench.build(1);
+  const bench = Bench.of(1);
   bench.addresses('192.0.2.10', '192.0.2.11');
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
   bench.drain();
   bench.run(() => bench.system.deleteGroup('ipmp0'));
-  deepEqual(
-    bench.told().map((line) => line.split(' ')[0]),
-    ['address-removed', 'address-removed', 'group-removed', 'kstat-removed'],
-  );
+  const events = bench.events().map(({ event }) => event);
+  deepEqual(events, ['address-removed', 'address-removed', 'group-removed', 'kstat-removed']);
   deepEqual(bench.publication.tables.addresses, []);
   deepEqual([...bench.publication.placements.values()], [-1]);
   equal(bench.system.kstats.lookup('ipmp', 0, 'ipmp0'), undefined);
 });
 
-test('a join in flight keeps its group', async () => {
+/** net0, which is there, and groups without members. */
+function separate(...groups: readonly string[]): Bench {
   const bench = new Bench();
-  create(bench, 'net0');
+  equal(bench.create('net0'), 'done');
   bench.appear('net0');
-  bench.run(() => bench.system.createGroup(groupSpec()));
+  for (const name of groups) equal(bench.createGroup({ name }), 'done');
   bench.delaysMs.set('net0', 50);
-  const { scheduler } = bench.system;
-  const join = scheduler.spawn('join', () => bench.system.joinGroup('ipmp0', 'net0'));
-  scheduler.run();
-  await rejects(async () => bench.run(() => bench.system.deleteGroup('ipmp0')), {
-    code: 'EBUSY',
-  });
+  return bench;
+}
+
+test('a join in flight keeps its group', () => {
+  const bench = separate('ipmp0');
+  const join = bench.begin(() => bench.system.joinGroup('ipmp0', 'net0'));
+  match(
+    bench.refusal(() => bench.system.deleteGroup('ipmp0')),
+    /^EBUSY /,
+  );
   equal(join.state, 'done');
   equal(bench.members(), 'ok: net0');
 });
 
-test('a join in flight is refused to others: EALREADY, and deletion waits for its end', () => {
-  const bench = new Bench();
-  create(bench, 'net0');
-  bench.appear('net0');
-  bench.run(() => bench.system.createGroup(groupSpec()));
-  bench.run(() => bench.system.createGroup(groupSpec({ name: 'other' })));
-  bench.delaysMs.set('net0', 50);
-  const { scheduler } = bench.system;
-  scheduler.spawn('join', () => bench.system.joinGroup('ipmp0', 'net0'));
-  scheduler.run();
-  const refused = bench.refusal(() => bench.system.joinGroup('other', 'net0'));
-  equal(refused, 'EALREADY interface net0 is already in group ipmp0');
+test('during a join another is refused (EALREADY), and a deletion waits for its end', () => {
+  const bench = separate('ipmp0', 'other');
+  bench.begin(() => bench.system.joinGroup('ipmp0', 'net0'));
+  equal(bench.join('other', 'net0'), 'EALREADY interface net0 is already in group ipmp0');
   bench.run(() => bench.system.deleteInterface('net0'));
   equal(bench.members(), 'failed: ');
-  equal(create(bench, 'net0'), 'done');
+  equal(bench.create('net0'), 'done');
 });
 
 test('an interface that is deleted leaves its group first; its number is free again', () => {
-  const bench = new Bench();
-  bench.build(3);
+  const bench = Bench.of(3);
   bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
   bench.drain();
   bench.run(() => bench.system.deleteInterface('net1'));
   equal(bench.members(), 'ok: net0 net2');
   deepEqual(bench.counts(), [2, 1]);
-  equal(
-    bench.refusal(() => bench.system.deleteInterface('net1')),
-    'ENXIO there is no interface net1',
-  );
-  create(bench, 'net7');
+  const again = bench.refusal(() => bench.system.deleteInterface('net1'));
+  equal(again, 'ENXIO there is no interface net1');
+  bench.create('net7');
   equal(bench.system.nicOf('net7'), 1);
 });
 
 test('a leave whose driver is silent takes its budget and succeeds', () => {
-  const bench = new Bench();
-  bench.build(2);
+  const bench = Bench.of(2);
   bench.delaysMs.set('net0', Number.POSITIVE_INFINITY);
   const beganMs = bench.nowMs;
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
-  equal(bench.nowMs - beganMs, 250, 'a moment of grace, then 200 ms for the driver');
+  equal(bench.nowMs - beganMs, 250, 'the grace period, then 200 ms for the driver');
   equal(bench.members(), 'ok: net1');
 });
+
+/** The counters of ipmp0. */
+function groupData(bench: Bench) {
+  const [record] = bench.run(() =>
+    collectKstats(bench.system.kstats, (kstat) => kstat.module === 'ipmp'),
+  );
+  return record?.data;
+}
 
 test('group counters: nothing before the join, nothing lost by the leave, never backwards', () => {
   const bench = new Bench();
@@ -217,10 +188,8 @@ test('group counters: nothing before the join, nothing lost by the leave, never 
     bench.counters.set(name, { ...LINK_COUNTERS_ZERO, ipackets });
   };
   const read = (): unknown => {
-    const records = bench.run(() =>
-      collectKstats(bench.system.kstats, (kstat) => kstat.module === 'ipmp'),
-    );
-    return [records[0]?.data.ipackets64, records[0]?.data.link_up];
+    const data = groupData(bench);
+    return [data?.ipackets64, data?.link_up];
   };
   count('net0', 1000n);
   count('net1', 500n);
@@ -239,12 +208,9 @@ test('group counters: nothing before the join, nothing lost by the leave, never 
 
 test('an absent member joins with what its driver has counted for earlier devices', () => {
   const bench = new Bench();
-  create(bench, 'net0');
+  bench.create('net0');
   bench.counters.set('net0', { ...LINK_COUNTERS_ZERO, opackets: 70n });
-  bench.run(() => bench.system.createGroup(groupSpec({ interfaces: ['net0'] })));
+  equal(bench.createGroup({ interfaces: ['net0'] }), 'done');
   bench.counters.set('net0', { ...LINK_COUNTERS_ZERO, opackets: 72n });
-  const [record] = bench.run(() =>
-    collectKstats(bench.system.kstats, (kstat) => kstat.module === 'ipmp'),
-  );
-  equal(record?.data.opackets64, 2n);
+  equal(groupData(bench)?.opackets64, 2n);
 });

@@ -13,54 +13,40 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bench, interfaceSpec, macOf } from './bench.ts';
+import { Bench, describe, interfaceSpec, macOf } from './bench.ts';
 
 const activate = (bench: Bench, name: string): string =>
   bench.refusal(() => bench.system.activateInterface(name));
 const setStandby = (bench: Bench, name: string, standby: boolean): string =>
   bench.refusal(() => bench.system.setInterface(name, { standby }));
-const activity = (bench: Bench): string[] =>
-  bench.told().filter((line) => /^interface-(active|standby)/.test(line));
+const activity = (bench: Bench): string[] => bench.eventLines(/^interface-(active|standby)/);
 
-function quiet(members: number, standbys: number[] = [], spec = {}): Bench {
-  const bench = new Bench();
-  bench.build(members, spec, standbys);
-  bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12', '192.0.2.13');
-  bench.drain();
-  return bench;
-}
+/** A settled group with four addresses. */
+const quiet = (members: number, standbys: number[] = [], spec = {}): Bench =>
+  Bench.settled(members, 4, spec, standbys);
 
-test('activate: what is refused has changed nothing and says nothing', () => {
+test('activate: a refusal changes nothing and emits no event', () => {
   const bench = quiet(5, [4]);
   bench.run(() => bench.system.createInterface(interfaceSpec('net7')));
   bench.link('net1', 'down');
-  bench.run(() => bench.system.offlineInterface('net2'));
+  equal(bench.offline('net2'), 'done');
   bench.vanish('net3');
   bench.drain();
-  const describe = (): unknown => [
-    bench.system.describeGroups(),
-    bench.system.describeInterfaces(),
-    bench.system.describeAddresses(),
-  ];
-  const before = describe();
-  equal(activate(bench, 'net9'), 'ENXIO there is no interface net9');
-  equal(activate(bench, 'net7'), 'EINVAL cannot activate interface net7: it is in no group');
-  equal(
-    activate(bench, 'net1'),
-    'EINVAL cannot activate interface net1: it is failed: its link went down',
-  );
-  equal(
-    activate(bench, 'net2'),
-    'EINVAL cannot activate interface net2: it is offline: an operator took it offline',
-  );
-  equal(
-    activate(bench, 'net3'),
-    'EINVAL cannot activate interface net3: it is absent: its device went away',
-  );
-  equal(activate(bench, 'net0'), 'EALREADY interface net0 is active');
+  const before = describe(bench.system);
+  const cannot = (name: string): string => `EINVAL cannot activate interface ${name}: it is`;
+  for (const [name, refusal] of [
+    ['net9', 'ENXIO there is no interface net9'],
+    ['net7', `${cannot('net7')} in no group`],
+    ['net1', `${cannot('net1')} failed: its link went down`],
+    ['net2', `${cannot('net2')} offline: an operator took it offline`],
+    ['net3', `${cannot('net3')} absent: its device went away`],
+    ['net0', 'EALREADY interface net0 is active'],
+  ] as const) {
+    equal(activate(bench, name), refusal);
+  }
   equal(setStandby(bench, 'net9', true), 'ENXIO there is no interface net9');
   equal(setStandby(bench, 'net4', true), 'done');
-  deepEqual(describe(), before);
+  deepEqual(describe(bench.system), before);
   deepEqual(bench.events(), []);
   deepEqual(bench.publication.calls, []);
 });
@@ -76,22 +62,18 @@ test('an activated standby works beside the others, takes its share, and stays',
   bench.run(() => bench.system.setGroup('ipmp0', { failback: false }));
   bench.run(() => bench.system.setGroup('ipmp0', { failback: true }));
   bench.appear('net1', macOf(1), 1400);
-  bench.run(() => bench.system.createInterface(interfaceSpec('net3')));
-  bench.run(() => bench.system.joinGroup('ipmp0', 'net3'));
+  bench.add('net3');
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net3'));
-  equal(bench.members(), 'ok: net0 net1 net2', 'whatever has the standbys looked at again');
+  equal(bench.members(), 'ok: net0 net1 net2', 'after every correction of the standbys');
   equal(activate(bench, 'net2'), 'EALREADY interface net2 is active');
 });
 
 test('its activation ends when it fails, goes offline, leaves, or vanishes', () => {
-  const ends: readonly [string, (bench: Bench) => void, (bench: Bench) => void][] = [
+  type Step = (bench: Bench) => unknown;
+  const ends: readonly [string, Step, Step][] = [
     ['fails', (bench) => bench.link('net2', 'down'), (bench) => bench.link('net2', 'up')],
     ['vanishes', (bench) => bench.vanish('net2'), (bench) => bench.appear('net2')],
-    [
-      'goes offline',
-      (bench) => bench.run(() => bench.system.offlineInterface('net2')),
-      (bench) => bench.run(() => bench.system.onlineInterface('net2')),
-    ],
+    ['goes offline', (bench) => bench.offline('net2'), (bench) => bench.online('net2')],
     [
       'leaves',
       (bench) => bench.run(() => bench.system.leaveGroup('ipmp0', 'net2')),
@@ -107,17 +89,21 @@ test('its activation ends when it fails, goes offline, leaves, or vanishes', () 
   }
 });
 
-test('the activation of one standby puts no other to rest', () => {
+test('the activation of one standby deactivates no other', () => {
   const bench = quiet(4, [2, 3]);
   bench.link('net1', 'down');
   equal(bench.members(), 'degraded: net0 net2 (net3) [net1]');
   equal(activate(bench, 'net3'), 'done');
   equal(bench.members(), 'degraded: net0 net2 net3 [net1]');
   bench.link('net1', 'up');
-  equal(bench.members(), 'ok: net0 net1 net3 (net2)', 'the one that nobody activated rests');
+  equal(
+    bench.members(),
+    'ok: net0 net1 net3 (net2)',
+    'the one that was not activated is idle again',
+  );
 });
 
-test('a repair that finds enough at work puts an activated standby to rest', () => {
+test('a repair with enough active members ends the activation of a standby', () => {
   const bench = quiet(3, [2]);
   activate(bench, 'net2');
   bench.link('net1', 'down');
@@ -126,37 +112,31 @@ test('a repair that finds enough at work puts an activated standby to rest', () 
   equal(bench.members(), 'ok: net0 net1 (net2)');
 });
 
-test('an activation that has ended is forgotten: the next turn is by rule', () => {
+test('after its activation has ended, a standby is chosen by rule again', () => {
   const bench = quiet(3, [2]);
   activate(bench, 'net2');
-  bench.link('net1', 'down');
-  bench.link('net1', 'up');
+  bench.flap('net1');
   bench.link('net1', 'down');
   equal(bench.members(), 'degraded: net0 net2 [net1]');
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net1'));
   equal(bench.members(), 'ok: net0 (net2)');
 });
 
-test('an attempt to take it offline that is refused leaves the activation', () => {
+test('a refused attempt to take it offline leaves the activation', () => {
   const bench = quiet(3, [2]);
   activate(bench, 'net2');
-  const { scheduler } = bench.system;
-  const task = scheduler.spawn('offline', () => bench.system.offlineInterface('net2'));
-  scheduler.run();
+  const task = bench.begin(() => bench.system.offlineInterface('net2'));
   for (const name of ['net0', 'net1']) bench.link(name, 'down');
   bench.advance(100);
   equal(task.state, 'failed');
-  bench.run(() => bench.system.createInterface(interfaceSpec('net3')));
-  bench.run(() => bench.system.joinGroup('ipmp0', 'net3'));
-  bench.run(() => bench.system.createInterface(interfaceSpec('net4')));
-  bench.run(() => bench.system.joinGroup('ipmp0', 'net4'));
+  bench.add('net3');
+  bench.add('net4');
   equal(bench.members(), 'degraded: net2 [net0] [net1] {net3} {net4}');
 });
 
-test('one that waits because failback is off is used again, and the standby rests', () => {
+test('a member that waits because failback is off is used again, and the standby is idle', () => {
   const bench = quiet(3, [2], { failback: false });
-  bench.link('net0', 'down');
-  bench.link('net0', 'up');
+  bench.flap('net0');
   equal(bench.members(), 'ok: net1 net2 (net0)');
   bench.drain();
   equal(activate(bench, 'net0'), 'done');
@@ -167,14 +147,14 @@ test('one that waits because failback is off is used again, and the standby rest
   ]);
 });
 
-test('in a group of standbys, one more works', () => {
+test('in a group of standbys one more becomes active', () => {
   const bench = quiet(3, [0, 1, 2]);
   equal(bench.members(), 'ok: net0 (net1) (net2)');
   equal(activate(bench, 'net2'), 'done');
   equal(bench.members(), 'ok: net0 net2 (net1)');
 });
 
-test('standby on: it rests if enough others work, else it goes on', () => {
+test('standby on: it becomes idle if enough others work, else it stays active', () => {
   const bench = quiet(3);
   equal(setStandby(bench, 'net2', true), 'done');
   equal(bench.members(), 'ok: net0 net1 (net2)');
@@ -195,7 +175,7 @@ test('standby on: it rests if enough others work, else it goes on', () => {
   equal(bench.members(), 'degraded: net1 [net0] [net2]', 'there is no other');
 });
 
-test('standby off: it works, and what stood in beyond the goal rests', () => {
+test('standby off: it becomes active, and a surplus standby idle', () => {
   const bench = quiet(4, [2, 3]);
   equal(setStandby(bench, 'net2', false), 'done');
   equal(bench.members(), 'ok: net0 net1 net2 (net3)');
@@ -218,7 +198,7 @@ test('standby off while failback is off: it does not wait', () => {
   equal(bench.members(), 'ok: net0 net1 net2');
 });
 
-test('standby on ends an activation; standby of an interface without group is remembered', () => {
+test('standby on ends an activation; an interface without a group keeps the setting', () => {
   const bench = quiet(3, [2]);
   activate(bench, 'net2');
   setStandby(bench, 'net2', false);

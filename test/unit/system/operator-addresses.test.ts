@@ -1,6 +1,6 @@
 /**
- * Test addresses of a living interface (docs/law.md row 37): replaced by the difference, so that an
- * address that stays is not touched.
+ * Test addresses of an existing interface (docs/law.md row 37): a new list is applied as the
+ * difference to the old one, so that an address in both is not touched.
  *
  * | request                                     | refusal                                    |
  * |---------------------------------------------|--------------------------------------------|
@@ -13,16 +13,13 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ipv4Format } from '../../../src/wire/addr.ts';
+import { columns } from '../ip/harness.ts';
 import { Bench, groupSpec, interfaceSpec } from './bench.ts';
 
-const SETTLED_MS = 30_000;
-
 function quiet(): Bench {
-  const bench = new Bench();
-  bench.build(2);
+  const bench = Bench.of(2);
   bench.addresses('192.0.2.10', '2001:db8::10/64');
-  bench.advance(SETTLED_MS);
-  bench.drain();
+  bench.settle();
   return bench;
 }
 
@@ -32,7 +29,7 @@ const set = (bench: Bench, name: string, ...testAddresses: string[]): string =>
 const inUse = (name: string, address: string, by: string): string =>
   `EADDRINUSE interface ${name} cannot have test address ${address}: it is ${by}`;
 
-/** `address state` of each test address. */
+/** `ifname address state` of each test address. */
 function tests(bench: Bench): string[] {
   return bench.system
     .describeAddresses()
@@ -40,56 +37,50 @@ function tests(bench: Bench): string[] {
     .map(({ address, state, ifname }) => `${ifname} ${address} ${state}`);
 }
 
-test('added, kept, removed: only what differs is touched', () => {
+test('a new list adds and removes what differs, and does not touch the rest', () => {
   const bench = quiet();
   equal(set(bench, 'net0', '192.0.2.21/24', '192.0.2.22/24'), 'done');
   deepEqual(tests(bench), ['net0 192.0.2.21/24 tentative', 'net0 192.0.2.22/24 tentative']);
-  bench.advance(SETTLED_MS);
+  bench.settle();
   deepEqual(tests(bench), ['net0 192.0.2.21/24 up', 'net0 192.0.2.22/24 up']);
-  bench.drain();
   equal(set(bench, 'net0', '192.0.2.22/24', '192.0.2.23/24'), 'done');
   deepEqual(tests(bench), ['net0 192.0.2.22/24 up', 'net0 192.0.2.23/24 tentative']);
-  deepEqual(
-    bench.publication.tables.addresses.filter(({ kind }) => kind === 'test').map((one) => one.nic),
-    [0, 0],
-  );
-  deepEqual(bench.told(), [
+  const served = (): unknown => columns(bench.publication.tables.addresses, 'kind', 'nic');
+  deepEqual(served(), [
+    ['test', 0],
+    ['test', 0],
+    ['data', -1],
+  ]);
+  deepEqual(bench.eventLines(), [
     'address-removed net0 192.0.2.21/24> configured',
     'address-added net0 >192.0.2.23/24 configured',
     'address-state net0 down>tentative detection-began 192.0.2.23',
   ]);
   bench.advance(2000);
-  deepEqual(
-    [...new Set(bench.arps().map(({ port, tpa }) => `${port} ${tpa}`))],
-    ['net0 192.0.2.23'],
-    'who stays is not announced',
-  );
+  const probed = new Set(bench.arps().map(({ port, tpa }) => `${port} ${tpa}`));
+  deepEqual([...probed], ['net0 192.0.2.23'], 'the other is not announced');
   bench.drain();
   equal(set(bench, 'net0', '192.0.2.22/24', '192.0.2.23/24'), 'done');
   deepEqual(bench.events(), []);
   deepEqual(bench.publication.calls, []);
   equal(set(bench, 'net0'), 'done');
   deepEqual(tests(bench), []);
-  deepEqual(
-    bench.publication.tables.addresses.map(({ kind }) => kind),
-    ['data'],
-  );
+  deepEqual(served(), [['data', -1]]);
   bench.drain();
-  bench.advance(SETTLED_MS);
-  deepEqual(
-    bench.arps().filter(({ tpa }) => tpa !== '192.0.2.10'),
-    [],
+  bench.advance(30_000);
+  equal(
+    bench.arps().every(({ tpa }) => tpa === '192.0.2.10'),
+    true,
   );
 });
 
-test('another prefix length: told, and nothing else happens', () => {
+test('another prefix length is two events, and no frame is sent', () => {
   const bench = quiet();
   set(bench, 'net0', '192.0.2.21/24');
-  bench.advance(SETTLED_MS);
-  bench.drain();
+  bench.settle();
   equal(set(bench, 'net0', '192.0.2.21/25'), 'done');
   deepEqual(tests(bench), ['net0 192.0.2.21/25 up']);
-  deepEqual(bench.told(), [
+  deepEqual(bench.eventLines(), [
     'address-removed net0 192.0.2.21/24> configured',
     'address-added net0 >192.0.2.21/25 configured',
   ]);
@@ -100,21 +91,17 @@ test('IPv6 is kept and shown as not served', () => {
   const bench = quiet();
   equal(set(bench, 'net0', '2001:DB8::0:21/64', '192.0.2.21/24'), 'done');
   const rows = bench.system.describeAddresses().filter(({ type }) => type === 'test');
-  deepEqual(
-    rows.map(({ address, state, cause_text }) => [address, state, cause_text]),
-    [
-      ['192.0.2.21/24', 'tentative', null],
-      ['2001:db8::21/64', 'down', 'IPv6 is not served yet'],
-    ],
-  );
-  deepEqual(bench.told().slice(0, 1), ['address-added net0 >2001:db8::21/64 not-served']);
+  deepEqual(columns(rows, 'address', 'state', 'cause_text'), [
+    ['192.0.2.21/24', 'tentative', null],
+    ['2001:db8::21/64', 'down', 'IPv6 is not served yet'],
+  ]);
+  deepEqual(bench.eventLines().slice(0, 1), ['address-added net0 >2001:db8::21/64 not-served']);
 });
 
-test('what is refused has changed nothing', () => {
+test('a refusal changes nothing', () => {
   const bench = quiet();
   set(bench, 'net1', '192.0.2.21/24', '2001:db8::21/64');
-  bench.advance(SETTLED_MS);
-  bench.drain();
+  bench.settle();
   const before = [bench.system.describeAddresses(), bench.system.describeInterfaces()];
   const noAddress = 'is not an address with prefix length';
   const refusals: readonly [string, string][] = [
@@ -128,10 +115,8 @@ test('what is refused has changed nothing', () => {
   for (const [text, refusal] of refusals) {
     equal(set(bench, 'net0', '192.0.2.29/24', text), refusal);
     const changes = { standby: true, testAddresses: [text] };
-    equal(
-      bench.refusal(() => bench.system.setInterface('net0', changes)),
-      refusal,
-    );
+    const both = bench.refusal(() => bench.system.setInterface('net0', changes));
+    equal(both, refusal);
   }
   equal(
     set(bench, 'net0', '192.0.2.29/24', '192.0.2.29/25'),
@@ -140,23 +125,22 @@ test('what is refused has changed nothing', () => {
   deepEqual([bench.system.describeAddresses(), bench.system.describeInterfaces()], before);
   deepEqual(bench.events(), []);
   const spec = interfaceSpec('net2', { testAddresses: ['192.0.2.21/24'] });
-  equal(
-    bench.refusal(() => bench.system.createInterface(spec)),
-    inUse('net2', '192.0.2.21', 'a test address of interface net1'),
-  );
+  const creation = bench.refusal(() => bench.system.createInterface(spec));
+  equal(creation, inUse('net2', '192.0.2.21', 'a test address of interface net1'));
 });
 
-test('the tables are full: ENOSPC, and what is there stays', () => {
+test('full tables: ENOSPC, and the addresses in them stay', () => {
   const bench = quiet();
   const many = Array.from({ length: 8191 }, (_, n) => `${ipv4Format(0xc6120001 + n)}/15`);
-  equal(set(bench, 'net0', ...many, '192.0.2.21/24'), 'ENOSPC there are 8192 addresses already');
+  const full = 'ENOSPC there are 8192 addresses already';
+  equal(set(bench, 'net0', ...many, '192.0.2.21/24'), full);
   equal(set(bench, 'net0', ...many), 'done');
-  equal(set(bench, 'net1', '192.0.2.21/24'), 'ENOSPC there are 8192 addresses already');
+  equal(set(bench, 'net1', '192.0.2.21/24'), full);
   equal(set(bench, 'net0', ...many.slice(1)), 'done');
   equal(set(bench, 'net1', '192.0.2.21/24'), 'done');
 });
 
-test('a data address that waited for a test address is served when that goes', () => {
+test('a data address that is also a test address is served when that is removed', () => {
   const bench = quiet();
   set(bench, 'net0', '192.0.2.21/24');
   bench.addresses('192.0.2.10', '192.0.2.21');
@@ -171,31 +155,27 @@ test('a data address that waited for a test address is served when that goes', (
   equal(bench.bindings().at(-1), '192.0.2.22 net0');
 });
 
-test('a member that leaves takes its test addresses down, and says so', () => {
+test('the test addresses of a member that leaves are down, with an event', () => {
   const bench = quiet();
   set(bench, 'net0', '192.0.2.21/24');
-  bench.advance(SETTLED_MS);
-  bench.drain();
+  bench.settle();
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
   deepEqual(tests(bench), ['net0 192.0.2.21/24 down']);
-  deepEqual(
-    bench.told().filter((line) => line.startsWith('address-state')),
-    ['address-state net0 up>down left 192.0.2.21'],
-  );
+  deepEqual(bench.eventLines(/^address-state/), ['address-state net0 up>down left 192.0.2.21']);
 });
 
-test('without a group, or offline, they wait; they are served when that ends', () => {
+test('without a group, or offline, they are down; they are served when that ends', () => {
   const bench = quiet();
-  bench.run(() => bench.system.offlineInterface('net0'));
+  equal(bench.offline('net0'), 'done');
   bench.drain();
   equal(set(bench, 'net0', '192.0.2.21/24'), 'done');
   deepEqual(tests(bench), ['net0 192.0.2.21/24 down']);
-  bench.advance(SETTLED_MS);
-  deepEqual(
-    bench.arps().filter(({ port }) => port === 'net0'),
-    [],
+  bench.advance(30_000);
+  equal(
+    bench.arps().some(({ port }) => port === 'net0'),
+    false,
   );
-  bench.run(() => bench.system.onlineInterface('net0'));
+  equal(bench.online('net0'), 'done');
   deepEqual(tests(bench), ['net0 192.0.2.21/24 tentative']);
   bench.run(() => bench.system.createInterface(interfaceSpec('net2')));
   bench.appear('net2');

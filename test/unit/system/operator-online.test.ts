@@ -1,7 +1,7 @@
 /**
- * What becomes of an interface that the operator took offline: his wish outlives device, link and
- * membership, and what is noted meanwhile applies when it is brought online (docs/law.md rows 97,
- * 103 to 105).
+ * An interface that the operator took offline stays so over changes of its device, its link and its
+ * membership; evidence noted meanwhile applies when it is brought online (docs/law.md rows 97, 103
+ * to 105).
  *
  * | request                                      | refusal                                   |
  * |----------------------------------------------|-------------------------------------------|
@@ -10,63 +10,62 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupSpec, macOf } from './bench.ts';
-import { interfaceRow, offline, online, settledBench } from './operator-bench.ts';
+import { Bench, groupSpec, macOf } from './bench.ts';
 
-test('failback off: who is brought online does not wait', () => {
-  const bench = settledBench(2, 2, { failback: false });
-  equal(offline(bench, 'net0'), 'done');
+test('failback off: a member that is brought online does not wait', () => {
+  const bench = Bench.settled(2, 2, { failback: false });
+  equal(bench.offline('net0'), 'done');
   deepEqual(bench.counts(), [0, 2]);
-  equal(online(bench, 'net0'), 'done');
+  equal(bench.online('net0'), 'done');
   equal(bench.members(), 'ok: net0 net1');
   deepEqual(bench.counts(), [1, 1]);
 });
 
-test('the wish outlives the device', () => {
-  const bench = settledBench(2, 2);
-  offline(bench, 'net0');
+test('it stays offline when its device vanishes and appears again', () => {
+  const bench = Bench.settled(2, 2);
+  bench.offline('net0');
   bench.drain();
   bench.vanish('net0');
   equal(bench.members(), 'degraded: net1 {net0}');
-  deepEqual(interfaceRow(bench, 'net0')?.flags, ['OFFLINE']);
+  deepEqual(bench.row('net0')?.flags, ['OFFLINE']);
   bench.appear('net0');
   equal(bench.members(), 'degraded: net1 <net0>');
-  deepEqual(bench.told(), [
+  deepEqual(bench.eventLines(), [
     'interface-state net0 offline>absent device-vanished',
     'interface-link net0 unknown>up link-up',
     'interface-state net0 absent>offline taken-offline',
   ]);
   deepEqual(bench.counts(), [0, 2]);
-  equal(online(bench, 'net0'), 'done');
+  equal(bench.online('net0'), 'done');
   equal(bench.members(), 'ok: net0 net1');
 });
 
 test('an absent interface is taken offline before it comes, and brought online absent', () => {
-  const bench = settledBench(2, 1);
+  const bench = Bench.settled(2, 1);
   bench.vanish('net0');
   bench.drain();
-  equal(offline(bench, 'net0'), 'done');
-  deepEqual(bench.told(), ['interface-state net0 absent>absent taken-offline']);
-  equal(interfaceRow(bench, 'net0')?.state, 'absent');
-  equal(offline(bench, 'net0'), 'EALREADY interface net0 is offline');
+  equal(bench.offline('net0'), 'done');
+  deepEqual(bench.eventLines(), ['interface-state net0 absent>absent taken-offline']);
+  equal(bench.row('net0')?.state, 'absent');
+  equal(bench.offline('net0'), 'EALREADY interface net0 is offline');
   bench.appear('net0');
   equal(bench.members(), 'degraded: net1 <net0>');
   bench.vanish('net0');
-  equal(online(bench, 'net0'), 'done');
-  equal(interfaceRow(bench, 'net0')?.cause, 'device-absent');
+  equal(bench.online('net0'), 'done');
+  equal(bench.row('net0')?.cause, 'device-absent');
   bench.appear('net0');
   equal(bench.members(), 'ok: net0 net1');
 });
 
-test('a link that goes down and up changes nothing, and is not told as a change of state', () => {
-  const bench = settledBench(2, 2);
-  offline(bench, 'net0');
+test('a link that goes down and up changes nothing, and is no event of a state', () => {
+  const bench = Bench.settled(2, 2);
+  bench.offline('net0');
   bench.drain();
   bench.link('net0', 'down');
-  deepEqual(interfaceRow(bench, 'net0')?.flags, ['FAILED', 'OFFLINE']);
-  equal(interfaceRow(bench, 'net0')?.cause, 'taken-offline');
+  deepEqual(bench.row('net0')?.flags, ['FAILED', 'OFFLINE']);
+  equal(bench.row('net0')?.cause, 'taken-offline');
   bench.link('net0', 'up');
-  deepEqual(bench.told(), [
+  deepEqual(bench.eventLines(), [
     'interface-link net0 up>down link-down',
     'interface-link net0 down>up link-up',
   ]);
@@ -75,132 +74,118 @@ test('a link that goes down and up changes nothing, and is not told as a change 
   equal(bench.members(), 'degraded: net1 <net0>');
 });
 
-test('what was noted while it was offline applies when it comes back: link down', () => {
-  const bench = settledBench(2, 2);
-  offline(bench, 'net0');
+test('a link that went down while it was offline counts when it is online', () => {
+  const bench = Bench.settled(2, 2);
+  bench.offline('net0');
   bench.link('net0', 'down');
   bench.drain();
-  equal(online(bench, 'net0'), 'done');
-  deepEqual(bench.told(), ['interface-state net0 offline>failed link-down']);
+  equal(bench.online('net0'), 'done');
+  deepEqual(bench.eventLines(), ['interface-state net0 offline>failed link-down']);
   equal(bench.members(), 'degraded: net1 [net0]');
   bench.link('net0', 'up');
   equal(bench.members(), 'ok: net0 net1');
 });
 
-test('what was noted while it was offline applies when it comes back: a link that flaps', () => {
-  const bench = settledBench(2, 2, { flapDamping: { ups: 2, withinMs: 60_000 } });
-  for (let flap = 0; flap < 2; flap++) {
-    bench.link('net0', 'down');
-    bench.link('net0', 'up');
-  }
-  equal(offline(bench, 'net0'), 'done');
-  equal(online(bench, 'net0'), 'done');
-  equal(bench.members(), 'ok: net0 net1', 'it was believed before, and nothing has happened');
-  offline(bench, 'net0');
-  bench.link('net0', 'down');
-  bench.link('net0', 'up');
-  equal(online(bench, 'net0'), 'done');
+test('a link that flapped while it was offline is damped when it is online', () => {
+  const bench = Bench.settled(2, 2, { flapDamping: { ups: 2, withinMs: 60_000 } });
+  bench.flap('net0', 2);
+  equal(bench.offline('net0'), 'done');
+  equal(bench.online('net0'), 'done');
+  equal(bench.members(), 'ok: net0 net1', 'no link-up since it was believed');
+  bench.offline('net0');
+  bench.flap('net0');
+  equal(bench.online('net0'), 'done');
   equal(bench.members(), 'degraded: net1 [net0]');
-  match(interfaceRow(bench, 'net0')?.cause_text ?? '', /flap-damping/);
-  offline(bench, 'net0');
+  match(bench.row('net0')?.cause_text ?? '', /flap-damping/);
+  bench.offline('net0');
   bench.advance(60_000);
-  equal(online(bench, 'net0'), 'done');
-  equal(bench.members(), 'ok: net0 net1', 'the time went on while it was offline');
-  for (let flap = 0; flap < 3; flap++) {
-    bench.link('net0', 'down');
-    bench.link('net0', 'up');
-  }
+  equal(bench.online('net0'), 'done');
+  equal(bench.members(), 'ok: net0 net1', 'damping ended while it was offline');
+  bench.flap('net0', 3);
   equal(bench.members(), 'degraded: net1 [net0]');
-  offline(bench, 'net0');
-  online(bench, 'net0');
+  bench.offline('net0');
+  bench.online('net0');
   equal(bench.members(), 'degraded: net1 [net0]');
   bench.advance(60_001);
-  equal(bench.members(), 'ok: net0 net1', 'its repair is still waited for');
+  equal(bench.members(), 'ok: net0 net1', 'its repair is still due');
 });
 
-test('who is offline is no last resort', () => {
-  const bench = settledBench(2, 1, { flapDamping: { ups: 2, withinMs: 60_000 } });
-  for (let flap = 0; flap < 3; flap++) {
-    bench.link('net0', 'down');
-    bench.link('net0', 'up');
-  }
-  offline(bench, 'net0');
+test('a member that is offline is no last resort', () => {
+  const bench = Bench.settled(2, 1, { flapDamping: { ups: 2, withinMs: 60_000 } });
+  bench.flap('net0', 3);
+  bench.offline('net0');
   bench.link('net1', 'down');
   equal(bench.members(), 'failed: [net1] <net0>');
-  equal(online(bench, 'net0'), 'done');
+  equal(bench.online('net0'), 'done');
   equal(bench.members(), 'degraded: net0 [net1]', 'now it is');
 });
 
-test('a clash is another matter: its peer comes online when it goes offline', () => {
-  const bench = settledBench(3, 3);
+test('the interface with the same MAC comes online when the other goes offline', () => {
+  const bench = Bench.settled(3, 3);
   bench.appear('net2', macOf(0));
   equal(bench.members(), 'degraded: net0 net1 <net2>');
-  equal(
-    online(bench, 'net2'),
-    'EADDRINUSE cannot bring interface net2 online: interface net0 has the same MAC',
-  );
-  equal(offline(bench, 'net0'), 'done');
+  const refusal = (name: string, other: string): string =>
+    `EADDRINUSE cannot bring interface ${name} online: interface ${other} has the same MAC`;
+  equal(bench.online('net2'), refusal('net2', 'net0'));
+  equal(bench.offline('net0'), 'done');
   equal(bench.members(), 'degraded: net1 net2 <net0>');
-  equal(interfaceRow(bench, 'net0')?.cause, 'taken-offline');
+  equal(bench.row('net0')?.cause, 'taken-offline');
   bench.drain();
-  equal(
-    online(bench, 'net0'),
-    'EADDRINUSE cannot bring interface net0 online: interface net2 has the same MAC',
-  );
-  deepEqual(bench.told(), ['interface-state net0 offline>offline duplicate-mac']);
-  equal(interfaceRow(bench, 'net0')?.cause, 'duplicate-mac');
+  equal(bench.online('net0'), refusal('net0', 'net2'));
+  deepEqual(bench.eventLines(), ['interface-state net0 offline>offline duplicate-mac']);
+  equal(bench.row('net0')?.cause, 'duplicate-mac');
   bench.appear('net2', macOf(2));
-  equal(bench.members(), 'ok: net0 net1 net2', 'the wish has ended');
+  equal(bench.members(), 'ok: net0 net1 net2', 'it is no longer offline by the operator');
 });
 
-test('a clashing interface can be taken offline, and then the clash does not free it', () => {
-  const bench = settledBench(3, 3);
+test('a clashing interface that is taken offline stays so when the clash ends', () => {
+  const bench = Bench.settled(3, 3);
   bench.appear('net2', macOf(0));
-  equal(offline(bench, 'net2'), 'done');
+  equal(bench.offline('net2'), 'done');
   bench.appear('net0', macOf(7));
   equal(bench.members(), 'degraded: net0 net1 <net2>');
-  equal(online(bench, 'net2'), 'done');
+  equal(bench.online('net2'), 'done');
   equal(bench.members(), 'ok: net0 net1 net2');
 });
 
 test('a clashing interface whose link is down, taken offline and brought back: failed', () => {
-  const bench = settledBench(3, 3);
+  const bench = Bench.settled(3, 3);
   bench.appear('net2', macOf(0));
   bench.link('net2', 'down');
-  equal(offline(bench, 'net2'), 'done');
+  equal(bench.offline('net2'), 'done');
   bench.appear('net2', macOf(2));
-  equal(online(bench, 'net2'), 'done');
+  equal(bench.online('net2'), 'done');
   equal(bench.members(), 'degraded: net0 net1 [net2]');
-  equal(interfaceRow(bench, 'net2')?.cause, 'link-down');
+  equal(bench.row('net2')?.cause, 'link-down');
 });
 
-test('a NIC that is offline changes its MAC: no clash before it comes back', () => {
-  const bench = settledBench(2, 2);
-  offline(bench, 'net0');
+test('a NIC that is offline clashes with none, whatever its MAC is', () => {
+  const bench = Bench.settled(2, 2);
+  bench.offline('net0');
   bench.appear('net0', macOf(1));
-  equal(interfaceRow(bench, 'net0')?.cause, 'taken-offline');
+  equal(bench.row('net0')?.cause, 'taken-offline');
   bench.appear('net0', macOf(0));
-  equal(online(bench, 'net0'), 'done');
+  equal(bench.online('net0'), 'done');
   equal(bench.members(), 'ok: net0 net1');
 });
 
-test('who was offline for its MAC is not so outside the group', () => {
-  const bench = settledBench(3, 3);
+test('an interface that is offline for its MAC is ok outside the group', () => {
+  const bench = Bench.settled(3, 3);
   bench.appear('net2', macOf(0));
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net2'));
-  equal(interfaceRow(bench, 'net2')?.state, 'ok');
+  equal(bench.row('net2')?.state, 'ok');
 });
 
-test('the wish outlives the membership', () => {
-  const bench = settledBench(2, 2);
-  offline(bench, 'net0');
+test('it stays offline when it leaves its group and joins another', () => {
+  const bench = Bench.settled(2, 2);
+  bench.offline('net0');
   bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
-  equal(interfaceRow(bench, 'net0')?.state, 'offline');
-  match(offline(bench, 'net0'), /^EINVAL .* it is in no group/);
+  equal(bench.row('net0')?.state, 'offline');
+  match(bench.offline('net0'), /^EINVAL .* it is in no group/);
   bench.run(() => bench.system.createGroup(groupSpec({ name: 'ipmp1', interfaces: ['net0'] })));
-  equal(interfaceRow(bench, 'net0')?.state, 'offline');
-  equal(interfaceRow(bench, 'net0')?.active, false);
+  equal(bench.row('net0')?.state, 'offline');
+  equal(bench.row('net0')?.active, false);
   bench.run(() => bench.system.leaveGroup('ipmp1', 'net0'));
-  equal(online(bench, 'net0'), 'done');
-  equal(interfaceRow(bench, 'net0')?.state, 'ok');
+  equal(bench.online('net0'), 'done');
+  equal(bench.row('net0')?.state, 'ok');
 });

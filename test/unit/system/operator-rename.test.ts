@@ -1,6 +1,6 @@
 /**
- * Renaming a group (docs/law.md row 30): what can be seen of it bears the new name; its device, its
- * port and its kstat keep theirs, and the host is asked by that.
+ * Renaming a group (docs/law.md row 30): rows and events have the new name; its device, its port
+ * and its kstat keep theirs, and requests to the host name the device.
  *
  * | request                                      | refusal                                   |
  * |----------------------------------------------|-------------------------------------------|
@@ -14,51 +14,35 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectKstats } from '../../../src/stats/kstat.ts';
-import { Bench, groupSpec, interfaceSpec } from './bench.ts';
+import { columns } from '../ip/harness.ts';
+import { Bench } from './bench.ts';
 
 const rename = (bench: Bench, name: string, to: string): string =>
   bench.refusal(() => bench.system.renameGroup(name, to));
 const names = (bench: Bench): string[] =>
   bench.system.describeGroups().map(({ group, ifname }) => `${group} ${ifname}`);
 
-function quiet(): Bench {
-  const bench = new Bench();
-  bench.build(2);
-  bench.addresses('192.0.2.10');
-  bench.drain();
-  return bench;
-}
+const quiet = (): Bench => Bench.settled(2, 1);
 
-test('rows and events bear the new name, with that of the device beside it', () => {
+test('rows and events have the new name, rows also that of the device', () => {
   const bench = quiet();
   const { system } = bench;
-  bench.link('net1', 'down');
-  bench.link('net1', 'up');
+  bench.flap('net1');
   bench.drain();
   equal(rename(bench, 'ipmp0', 'blue'), 'done');
-  deepEqual(bench.publication.calls, [], 'the forwarding path knows no names');
-  deepEqual(
-    bench.events().map(({ event, group, from, to, cause }) => [event, group, from, to, cause]),
-    [['group-renamed', 'blue', 'ipmp0', 'blue', 'configured']],
-  );
+  deepEqual(bench.publication.calls, [], 'the forwarding path has no names');
+  deepEqual(columns(bench.events(), 'event', 'group', 'from', 'to', 'cause'), [
+    ['group-renamed', 'blue', 'ipmp0', 'blue', 'configured'],
+  ]);
   deepEqual(names(bench), ['blue ipmp0']);
   equal(system.describeStatus().groups[0]?.group, 'blue');
-  deepEqual(
-    system.describeInterfaces().map(({ group }) => group),
-    ['blue', 'blue'],
-  );
-  deepEqual(
-    system.describeAddresses().map(({ group, ifname }) => `${group} ${ifname}`),
-    ['blue ipmp0'],
-  );
+  deepEqual(columns(system.describeInterfaces(), 'group'), [['blue'], ['blue']]);
+  deepEqual(columns(system.describeAddresses(), 'group', 'ifname'), [['blue', 'ipmp0']]);
   system.setNeighbor('blue', { dst: '192.0.2.7', lladdr: '02:00:00:00:0a:01', proxy: false });
   bench.run(() => system.joinMulticast('blue', '239.1.2.3'));
   equal(system.describeNeighbors()[0]?.group, 'blue');
   equal(system.describeMulticast()[0]?.group, 'blue');
-  deepEqual(
-    system.describeFailovers().map(({ group, count }) => [group, count]),
-    [['blue', 1]],
-  );
+  deepEqual(columns(system.describeFailovers(), 'group', 'count'), [['blue', 1]]);
   bench.link('net1', 'down');
   deepEqual(system.describeFailovers(), [
     { group: 'blue', ifname: 'net1', cause: 'link-down', count: 2 },
@@ -66,7 +50,7 @@ test('rows and events bear the new name, with that of the device beside it', () 
   deepEqual(new Set(bench.events().map(({ group }) => group)), new Set(['blue']));
 });
 
-test('host, port and kstat go by the device', () => {
+test('host, port and kstat have the name of the device', () => {
   const bench = quiet();
   const { system } = bench;
   const port = system.groupPortOf('ipmp0');
@@ -74,11 +58,8 @@ test('host, port and kstat go by the device', () => {
   equal(system.groupPortOf('ipmp0'), port);
   equal(system.groupPortOf('blue'), undefined);
   equal(system.nameOfPort(port ?? -1), 'ipmp0');
-  const records = bench.run(() => collectKstats(system.kstats));
-  deepEqual(
-    records.filter(({ module }) => module === 'ipmp').map(({ name }) => name),
-    ['ipmp0'],
-  );
+  const records = bench.run(() => collectKstats(system.kstats, ({ module }) => module === 'ipmp'));
+  deepEqual(columns(records, 'name'), [['ipmp0']]);
   bench.run(() => system.setGroup('blue', { forwarding: false, mtu: 1400 }));
   bench.run(() => system.joinMulticast('blue', '239.1.2.3'));
   bench.run(() => system.leaveMulticast('blue', '239.1.2.3'));
@@ -89,9 +70,9 @@ test('host, port and kstat go by the device', () => {
   ]);
   deepEqual(system.pollHostRequest(), { kind: 'group-mtu', group: 'ipmp0', mtu: 1400 });
   bench.addresses('192.0.2.10', '192.0.2.11');
-  equal(bench.bindings().length, 2, 'what the host says of the device');
+  equal(bench.bindings().length, 2, 'the report of the host names the device');
   system.handleHostAddresses('blue', [], bench.nowMs);
-  equal(bench.bindings().length, 2, 'it knows no group of that name');
+  equal(bench.bindings().length, 2, 'no device has that name');
   for (const name of ['net0', 'net1']) bench.run(() => system.leaveGroup('blue', name));
   bench.run(() => system.deleteGroup('blue'));
   deepEqual(bench.closed, [{ name: 'ipmp0', shown: ['blue'] }]);
@@ -103,33 +84,25 @@ test('both names find the group', () => {
   const bench = quiet();
   const { system } = bench;
   rename(bench, 'ipmp0', 'blue');
-  bench.run(() => system.createInterface(interfaceSpec('net2')));
+  equal(bench.create('net2'), 'done');
   for (const name of ['blue', 'ipmp0']) {
-    bench.run(() => system.joinGroup(name, 'net2'));
-    bench.run(() => system.joinGroup('ipmp0', 'net2'));
-    bench.run(() => system.leaveGroup(name, 'net2'));
+    equal(bench.join(name, 'net2'), 'done');
+    equal(bench.join('ipmp0', 'net2'), 'done');
+    equal(bench.leave(name, 'net2'), 'done');
   }
   equal(rename(bench, 'ipmp0', 'green'), 'done');
   equal(rename(bench, 'blue', 'red'), 'ENOENT there is no group blue');
   deepEqual(names(bench), ['green ipmp0']);
-  match(
-    bench.refusal(() => system.deleteGroup('ipmp0')),
-    /^EBUSY cannot delete group green: it still has members net0, net1$/,
-  );
-  bench.run(() => system.createGroup(groupSpec({ name: 'other' })));
-  equal(
-    bench.refusal(() => system.leaveGroup('other', 'net0')),
-    'EINVAL interface net0 is in group green, not in other',
-  );
-  equal(
-    bench.refusal(() => system.joinGroup('other', 'net0')),
-    'EALREADY interface net0 is already in group green',
-  );
+  const deletion = bench.refusal(() => system.deleteGroup('ipmp0'));
+  equal(deletion, 'EBUSY cannot delete group green: it still has members net0, net1');
+  equal(bench.createGroup({ name: 'other' }), 'done');
+  equal(bench.leave('other', 'net0'), 'EINVAL interface net0 is in group green, not in other');
+  equal(bench.join('other', 'net0'), 'EALREADY interface net0 is already in group green');
 });
 
-test('what is refused has changed nothing and says nothing', () => {
+test('a refusal changes nothing and emits no event', () => {
   const bench = quiet();
-  bench.run(() => bench.system.createGroup(groupSpec({ name: 'ipmp1' })));
+  equal(bench.createGroup({ name: 'ipmp1' }), 'done');
   rename(bench, 'ipmp1', 'blue');
   bench.drain();
   const before = bench.system.describeGroups();
@@ -152,35 +125,37 @@ test('what is refused has changed nothing and says nothing', () => {
 test('nothing is created under either name of a group', () => {
   const bench = quiet();
   rename(bench, 'ipmp0', 'blue');
-  const group = (spec: object): string =>
-    bench.refusal(() => bench.system.createGroup(groupSpec(spec)));
-  const create = (name: string): string =>
-    bench.refusal(() => bench.system.createInterface(interfaceSpec(name)));
-  equal(group({ name: 'blue' }), 'EEXIST there is a group blue already');
-  equal(group({ name: 'ipmp0' }), 'EEXIST ipmp0 is the device of group blue');
-  equal(group({ name: 'x', groupName: 'ipmp0' }), 'EEXIST ipmp0 is the device of group blue');
-  equal(group({ name: 'x', groupName: 'net0' }), 'EEXIST there is an interface net0 already');
-  match(group({ name: 'x', groupName: '' }), /^EINVAL group name ""/);
-  equal(create('blue'), 'EEXIST there is a group blue already');
-  equal(create('ipmp0'), 'EEXIST ipmp0 is the device of group blue');
-  equal(group({ name: 'ipmp1', groupName: 'red' }), 'done');
+  equal(bench.createGroup({ name: 'blue' }), 'EEXIST there is a group blue already');
+  equal(bench.createGroup({ name: 'ipmp0' }), 'EEXIST ipmp0 is the device of group blue');
+  equal(
+    bench.createGroup({ name: 'x', groupName: 'ipmp0' }),
+    'EEXIST ipmp0 is the device of group blue',
+  );
+  equal(
+    bench.createGroup({ name: 'x', groupName: 'net0' }),
+    'EEXIST there is an interface net0 already',
+  );
+  match(bench.createGroup({ name: 'x', groupName: '' }), /^EINVAL group name ""/);
+  equal(bench.create('blue'), 'EEXIST there is a group blue already');
+  equal(bench.create('ipmp0'), 'EEXIST ipmp0 is the device of group blue');
+  equal(bench.createGroup({ name: 'ipmp1', groupName: 'red' }), 'done');
   deepEqual(names(bench), ['blue ipmp0', 'red ipmp1']);
   equal(bench.system.groupPortOf('ipmp1') !== undefined, true);
   equal(bench.system.kstats.lookup('ipmp', 0, 'ipmp1') !== undefined, true);
 });
 
-test('who waits for the group finds it as it is by then', () => {
+test('an operation that waited for the group repeats its checks', () => {
   const bench = quiet();
   const { system } = bench;
-  bench.run(() => system.createGroup(groupSpec({ name: 'ipmp1' })));
-  bench.run(() => system.createInterface(interfaceSpec('net9')));
-  bench.run(() => system.joinGroup('ipmp1', 'net9'));
+  equal(bench.createGroup({ name: 'ipmp1' }), 'done');
+  equal(bench.create('net9'), 'done');
+  equal(bench.join('ipmp1', 'net9'), 'done');
   bench.delaysMs.set('net9', 1);
-  const writer = system.scheduler.spawn('leave', () => system.leaveGroup('ipmp1', 'net9'));
-  const first = system.scheduler.spawn('first', () => system.renameGroup('ipmp1', 'blue'));
-  const second = system.scheduler.spawn('second', () => system.renameGroup('ipmp0', 'blue'));
-  const third = system.scheduler.spawn('third', () => system.deleteGroup('ipmp1'));
-  const fourth = system.scheduler.spawn('fourth', () => system.renameGroup('ipmp1', 'red'));
+  const writer = bench.begin(() => system.leaveGroup('ipmp1', 'net9'));
+  const first = bench.begin(() => system.renameGroup('ipmp1', 'blue'));
+  const second = bench.begin(() => system.renameGroup('ipmp0', 'blue'));
+  const third = bench.begin(() => system.deleteGroup('ipmp1'));
+  const fourth = bench.begin(() => system.renameGroup('ipmp1', 'red'));
   bench.advance(1);
   equal(writer.state, 'done');
   equal(second.state, 'done');

@@ -1,26 +1,20 @@
 /**
- * What an operator sets on a living group: neighbours, multicast memberships, forwarding. What is
- * refused, by the system or by the host, has changed nothing.
+ * What an operator sets on an existing group: neighbours, multicast memberships, forwarding. A
+ * refusal of the system or of the host changes nothing.
  */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { OperatorError } from '../../../src/base/errors.ts';
-import type { System } from '../../../src/system.ts';
-import { Bench } from './bench.ts';
+import { columns } from '../ip/harness.ts';
+import { Bench, describe } from './bench.ts';
 
 const MAC = '02:00:00:00:0a:01';
+const CAST = '01:00:5e:00:00:01';
 
-/** A bench whose group serves 192.0.2.10. */
-function served(): Bench {
-  const bench = new Bench();
-  bench.build(2);
-  bench.addresses('192.0.2.10');
-  bench.drain();
-  return bench;
-}
+const served = (): Bench => Bench.settled(2, 1);
 
-/** The refusal of what is done in one turn. */
+/** The end of a call that is no operation. */
 function refusal(body: () => void): string {
   try {
     body();
@@ -31,25 +25,24 @@ function refusal(body: () => void): string {
   return 'done';
 }
 
-test('a neighbour that was set stays, can be replaced and removed', () => {
+test('a neighbour is set and removed; what is no neighbour is refused', () => {
   const { system } = served();
   const neighbor = (dst: string, lladdr = MAC, group = 'ipmp0'): string =>
     refusal(() => system.setNeighbor(group, { dst, lladdr, proxy: false }));
   equal(neighbor('192.0.2.7'), 'done');
-  deepEqual(
-    system.describeNeighbors().map(({ dst, lladdr, state }) => [dst, lladdr, state]),
-    [['192.0.2.7', MAC, 'PERMANENT']],
-  );
+  const rows = columns(system.describeNeighbors(), 'dst', 'lladdr', 'state');
+  deepEqual(rows, [['192.0.2.7', MAC, 'PERMANENT']]);
   const before = describe(system);
   equal(neighbor('192.0.2.8', MAC, 'ipmp9'), 'ENOENT there is no group ipmp9');
-  equal(neighbor('192.0.2.8', 'x'), 'EINVAL "x" is not a MAC (six pairs of hexadecimal digits)');
-  equal(
-    neighbor('192.0.2.8', '01:00:5e:00:00:01'),
-    'EINVAL 01:00:5e:00:00:01 is not the MAC of one station',
-  );
-  equal(neighbor('192.0.2'), 'EINVAL "192.0.2" is not an IPv4 address');
-  equal(neighbor('2001:db8::7'), 'EAFNOSUPPORT neighbor 2001:db8::7: IPv6 is not served');
-  equal(neighbor('224.0.0.1'), 'EINVAL 224.0.0.1 is not the address of one neighbor');
+  for (const [dst, lladdr, refused] of [
+    ['192.0.2.8', 'x', 'EINVAL "x" is not a MAC (six pairs of hexadecimal digits)'],
+    ['192.0.2.8', CAST, `EINVAL ${CAST} is not the MAC of one station`],
+    ['192.0.2', MAC, 'EINVAL "192.0.2" is not an IPv4 address'],
+    ['2001:db8::7', MAC, 'EAFNOSUPPORT neighbor 2001:db8::7: IPv6 is not served'],
+    ['224.0.0.1', MAC, 'EINVAL 224.0.0.1 is not the address of one neighbor'],
+  ] as const) {
+    equal(neighbor(dst, lladdr), refused);
+  }
   equal(neighbor('192.0.2.10').split(' ')[0], 'EINVAL', 'our own');
   const remove = (dst: string): string => refusal(() => system.deleteNeighbor('ipmp0', dst));
   equal(remove('192.0.2.8'), 'ENOENT group ipmp0 has no neighbor 192.0.2.8');
@@ -97,83 +90,50 @@ test('forwarding: the host is asked only for what changes', () => {
   equal(bench.system.describeGroups()[0]?.forwarding, false);
 });
 
-test('what the host refuses has changed nothing', () => {
+test('a refusal of the host changes nothing', () => {
   const bench = served();
   const { system } = bench;
   bench.run(() => system.joinMulticast('ipmp0', '239.1.2.3'));
   const before = describe(system);
   bench.hostRefuses = true;
-  const told = 'EIO the host refuses';
-  equal(
-    bench.refusal(() => system.setGroup('ipmp0', { forwarding: false, failback: false })),
-    told,
-  );
-  equal(
-    bench.refusal(() => system.joinMulticast('ipmp0', '239.1.2.4')),
-    told,
-  );
-  equal(
-    bench.refusal(() => system.leaveMulticast('ipmp0', '239.1.2.3')),
-    told,
-  );
+  for (const change of [
+    () => system.setGroup('ipmp0', { forwarding: false, failback: false }),
+    () => system.joinMulticast('ipmp0', '239.1.2.4'),
+    () => system.leaveMulticast('ipmp0', '239.1.2.3'),
+  ]) {
+    equal(bench.refusal(change), 'EIO the host refuses');
+  }
   deepEqual(describe(system), before);
 });
 
-/** Everything that an operator can see. */
-function describe(system: System): unknown {
-  return {
-    groups: system.describeGroups(),
-    interfaces: system.describeInterfaces(),
-    addresses: system.describeAddresses(),
-    neighbors: system.describeNeighbors(),
-    multicast: system.describeMulticast(),
-  };
-}
-
-test('while the host has not answered, others change the group', () => {
+test('other operations on the group go on while the host has not answered', () => {
   const bench = served();
   const { system } = bench;
   bench.hostDelayMs = 60_000;
   const changing = [
-    system.scheduler.spawn('forwarding', () => system.setGroup('ipmp0', { forwarding: false })),
-    system.scheduler.spawn('join', () => system.joinMulticast('ipmp0', '224.0.0.5')),
+    bench.begin(() => system.setGroup('ipmp0', { forwarding: false })),
+    bench.begin(() => system.joinMulticast('ipmp0', '224.0.0.5')),
   ];
-  system.scheduler.run();
   const beganMs = bench.nowMs;
-  bench.run(() => system.offlineInterface('net0'));
-  bench.run(() => system.onlineInterface('net0'));
+  equal(bench.offline('net0'), 'done');
+  equal(bench.online('net0'), 'done');
   bench.run(() => system.setInterface('net1', { standby: true, testAddresses: [] }));
   ok(bench.nowMs - beganMs < bench.hostDelayMs, 'they did not wait for the host');
-  deepEqual(
-    changing.map(({ state }) => state),
-    ['running', 'running'],
-  );
+  deepEqual(columns(changing, 'state'), [['running'], ['running']]);
   bench.hostDelayMs = 0;
   bench.nowMs = beganMs + 60_000;
   system.handleTime(bench.nowMs);
-  deepEqual(
-    changing.map(({ state }) => state),
-    ['done', 'done'],
-  );
-  deepEqual(
-    system.describeMulticast().map(({ address }) => address),
-    ['224.0.0.5'],
-  );
+  deepEqual(columns(changing, 'state'), [['done'], ['done']]);
+  deepEqual(columns(system.describeMulticast(), 'address'), [['224.0.0.5']]);
 });
 
-test('what becomes wrong while the host is waited for is refused', () => {
+test('the checks are repeated after the answer of the host', () => {
   const bench = served();
   const { system } = bench;
   bench.hostDelayMs = 1000;
-  const joins = [1, 2].map((n) =>
-    system.scheduler.spawn(`join ${n}`, () => system.joinMulticast('ipmp0', '224.0.0.5')),
-  );
-  system.scheduler.run();
+  const joins = [1, 2].map(() => bench.begin(() => system.joinMulticast('ipmp0', '224.0.0.5')));
   bench.nowMs += 1000;
   system.handleTime(bench.nowMs);
-  deepEqual(
-    joins.map(({ state }) => state),
-    ['done', 'failed'],
-  );
+  deepEqual(columns(joins, 'state'), [['done'], ['failed']]);
   equal((joins[1]?.error as OperatorError | undefined)?.code, 'EADDRINUSE');
 });

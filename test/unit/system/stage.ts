@@ -1,6 +1,6 @@
 /**
  * A System whose drivers and host answer when the test lets them, so that the life of a group or
- * an interface can be stopped between any two of its steps and looked at there.
+ * an interface can be stopped and checked between any two of its steps.
  */
 
 import { deepEqual, equal } from 'node:assert/strict';
@@ -10,7 +10,7 @@ import { referenceCounts } from '../../../src/base/reference.ts';
 import { Rng } from '../../../src/base/rng.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema.ts';
 import { System } from '../../../src/system.ts';
-import { groupSpec, interfaceSpec, macOf, Recorder } from './bench.ts';
+import { describe, groupSpec, interfaceSpec, macOf, Recorder } from './bench.ts';
 
 /** What a test may hold: a NIC's driver, or one service of the host. */
 export type Gate = `driver ${string}` | 'close' | 'host';
@@ -40,17 +40,17 @@ export class Stage {
     });
   }
 
-  /** From now on whoever comes to this gate waits there. */
+  /** From now on an operation that comes to this gate waits there. */
   hold(gate: Gate): void {
     this.#held.add(gate);
   }
 
-  /** Who comes from now on passes; who waits goes on waiting. */
+  /** From now on operations pass; those that wait go on waiting. */
   open(gate: Gate): void {
     this.#held.delete(gate);
   }
 
-  /** Everybody who waits at a gate goes on, and all gates are open. */
+  /** All gates are open, and what waits at them goes on. */
   release(): void {
     this.#held.clear();
     for (const waiting of this.#waiting.values()) for (const go of waiting.splice(0)) go();
@@ -117,19 +117,15 @@ export class Stage {
   describe(): unknown {
     const { system } = this;
     return structuredClone({
-      groups: system.describeGroups(),
-      interfaces: system.describeInterfaces(),
-      addresses: system.describeAddresses(),
-      neighbors: system.describeNeighbors(),
-      multicast: system.describeMulticast(),
+      ...describe(system),
       kstats: system.kstats.list().map(({ module, name }) => `${module}:${name}`),
       chain: system.kstats.id,
     });
   }
 
   /**
-   * R5: whatever is found by its name is complete. A group has its port, its rows (made from its
-   * illgrp) and its kstat exactly while it is listed; an interface likewise.
+   * What is found by its name is complete. A group has its port, its rows (made from its illgrp)
+   * and its kstat exactly while it is listed; an interface likewise.
    */
   check(): void {
     const { system } = this;

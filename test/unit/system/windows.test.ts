@@ -1,12 +1,12 @@
 /**
- * What comes at a bad moment: the three paths of the review (forwarding toggle, neighbour set and
- * show, multicast join) and readings of kstats, each by name, in each window of the life of a group
- * and of an interface. They work or refuse cleanly; which of both is written in the tables below.
+ * Requests at a bad moment: a change of forwarding, a neighbour set and shown, a multicast join and
+ * readings of kstats, each by name, in each window of the life of a group and of an interface. Each
+ * is done or refused without side effects; the tables below have which.
  *
  * `+` before an outcome: it comes when the window has ended, since a writer is at work (ipsq) or a
  * driver has not answered. `gone`: there is no such kstat. References to a group are held by joins
  * alone, and a group that is being joined is in use: so no window of it is a wait for them. The
- * checker of the stage sees after every step that everything found by its name is complete.
+ * stage checks after every step that everything found by its name is complete.
  */
 
 import { deepEqual, equal, match } from 'node:assert/strict';
@@ -51,10 +51,14 @@ function nics(stage: Stage): void {
   }
 }
 
-/** A group that works, with its device, one address, and one neighbour already set. */
-function working(stage: Stage): void {
+function grouped(stage: Stage): void {
   nics(stage);
   stage.createGroup(['net0']);
+}
+
+/** A group that works, with its device, one address, and one neighbour already set. */
+function working(stage: Stage): void {
+  grouped(stage);
   stage.attachGroup();
   stage.system.setNeighbor(GROUP, { ...NEIGHBOR, dst: '192.0.2.8' });
 }
@@ -79,10 +83,7 @@ const GROUP_WINDOWS: Readonly<Record<string, Window>> = {
     stage.hold('driver net0');
     stage.createGroup(['net0']);
   },
-  'visible, without device': (stage) => {
-    nics(stage);
-    stage.createGroup(['net0']);
-  },
+  'visible, without device': grouped,
   'device attached': working,
   'last member leaving': leaving,
   'without members': empty,
@@ -123,28 +124,27 @@ function other(stage: Stage): void {
   stage.attachGroup();
 }
 
-function member(stage: Stage): void {
+function visible(stage: Stage): void {
   other(stage);
   stage.createInterface('net0');
+}
+
+function attached(stage: Stage): void {
+  visible(stage);
   stage.attach('net0');
+}
+
+function member(stage: Stage): void {
+  attached(stage);
   stage.run('join', () => stage.system.joinGroup(GROUP, 'net0'));
 }
 
 const INTERFACE_WINDOWS: Readonly<Record<string, Window>> = {
   'not there yet': other,
-  'visible, without device': (stage) => {
-    other(stage);
-    stage.createInterface('net0');
-  },
-  'device attached': (stage) => {
-    other(stage);
-    stage.createInterface('net0');
-    stage.attach('net0');
-  },
+  'visible, without device': visible,
+  'device attached': attached,
   joining: (stage) => {
-    other(stage);
-    stage.createInterface('net0');
-    stage.attach('net0');
+    attached(stage);
     stage.hold('driver net0');
     stage.begin('join', () => stage.system.joinGroup(GROUP, 'net0'));
   },
@@ -236,26 +236,25 @@ condemned, a reference held     done        done       none        done       da
 destroyed                       done        done       none        done       data        gone
 `;
 
-test('every path in every window of a group', () => {
-  const table = tableOf(GROUP_WINDOWS);
-  process.stdout.write(table);
-  equal(table, GROUP_TABLE);
-});
+for (const [what, windows, expected] of [
+  ['a group', GROUP_WINDOWS, GROUP_TABLE],
+  ['an interface', INTERFACE_WINDOWS, INTERFACE_TABLE],
+] as const) {
+  test(`every path in every window of ${what}`, () => {
+    const table = tableOf(windows);
+    process.stdout.write(table);
+    equal(table, expected);
+  });
+}
 
-test('every path in every window of an interface', () => {
-  const table = tableOf(INTERFACE_WINDOWS);
-  process.stdout.write(table);
-  equal(table, INTERFACE_TABLE);
-});
-
-/** Everything that can be seen, before and after an attempt to delete the group. */
+/** An attempt to delete the group, which is refused and changes nothing. */
 function refusedDelete(stage: Stage): { code: string; message: string; hint: string | undefined } {
   const before = stage.describe();
   const task = stage.deleteGroup();
   equal(task.state, 'failed', 'refused at once');
   deepEqual(stage.describe(), before, 'nothing was changed');
   deepEqual(stage.closed, [], 'its device was not touched');
-  equal(stage.system.pollEvent(), undefined, 'nothing was said');
+  equal(stage.system.pollEvent(), undefined, 'there is no event');
   const { error } = task;
   if (!(error instanceof OperatorError)) throw error;
   return { code: error.code, message: error.message, hint: error.hint };
@@ -291,7 +290,7 @@ test('a group that is being joined is in use', () => {
   stage.end();
 });
 
-test('two who delete one group: one does, the other finds none, the name is free at last', () => {
+test('two deletions of one group: one is done, one finds none, and then the name is free', () => {
   const stage = new Stage();
   empty(stage);
   stage.hold('close');
@@ -306,7 +305,7 @@ test('two who delete one group: one does, the other finds none, the name is free
   stage.end();
 });
 
-test('a group that is deleted while the host is waited for: no writer kept it', () => {
+test('requests that wait for the host do not keep a group from deletion', () => {
   const stage = new Stage();
   empty(stage);
   stage.hold('host');
@@ -320,7 +319,7 @@ test('a group that is deleted while the host is waited for: no writer kept it', 
   stage.end();
 });
 
-test('two deletions that waited for the same writer: one does, the other finds none', () => {
+test('two deletions that waited for the same writer: one is done, one finds none', () => {
   const stage = new Stage();
   leaving(stage);
   const deletions = [stage.deleteGroup(), stage.deleteGroup()];
