@@ -3,7 +3,7 @@
  * or nothing; what refuses it throws OperatorError.
  *
  * Order within a change, and why: an object exists in the system before its device is opened, and
- * is told to go only after its device has been closed, so that no device is ever visible without
+ * is deleted only after its device has been closed, so that no device is ever visible without
  * its object.
  */
 
@@ -25,7 +25,7 @@ export interface ChangingDevices {
   remove(name: string): Promise<void>;
 }
 
-/** What the applier needs of the rest of the daemon. */
+/** What the applier needs of the daemon. */
 export interface ApplierOptions {
   readonly system: System;
   readonly devices: ChangingDevices;
@@ -53,7 +53,7 @@ export class Applier {
           system.createInterface(bareInterface(change.config)),
         );
       case 'open-interface':
-        return await this.#openInterface(interfaceOf(config, change.name));
+        return await this.#openInterface(named(config.interfaces, change.name));
       case 'set-interface': {
         const { name, standby, testAddresses } = change.config;
         const wanted = { standby, testAddresses };
@@ -103,7 +103,7 @@ export class Applier {
       case 'open-group': {
         const port = system.groupPortOf(device);
         assert(port !== undefined, `group ${device} was created`);
-        return await devices.addGroup(groupOf(config, device), port);
+        return await devices.addGroup(named(config.groups, device), port);
       }
       case 'rename-group':
         return await run(`rename ${device}`, () => system.renameGroup(device, change.to));
@@ -141,19 +141,13 @@ export class Applier {
   }
 }
 
-function interfaceOf(config: Config, name: string): InterfaceConfig {
-  const found = config.interfaces.find((one) => one.name === name);
-  assert(found !== undefined, `interface ${name} is configured`);
+function named<T extends { readonly name: string }>(list: readonly T[], name: string): T {
+  const found = list.find((one) => one.name === name);
+  assert(found !== undefined, `${name} is configured`);
   return found;
 }
 
-function groupOf(config: Config, name: string): GroupConfig {
-  const found = config.groups.find((one) => one.name === name);
-  assert(found !== undefined, `group ${name} is configured`);
-  return found;
-}
-
-/** What needs no waiting, as an operation: what follows from it is carried out with it. */
+/** A call that does not wait, as an operation: its effects are carried out with it. */
 export function* inOneTurn(body: () => void): Operation<void> {
   yield* nothing();
   body();

@@ -1,6 +1,6 @@
 /**
  * The changes that a running daemon knows how to make, as data: what each of them makes of a
- * configuration, and the sentence that tells of it. How they are carried out is applier.ts.
+ * configuration, and its sentence. They are carried out by applier.ts.
  */
 
 import { OperatorError } from '../base/errors.ts';
@@ -12,7 +12,7 @@ import type {
   RouteConfig,
 } from '../config/types.ts';
 
-/** A change that is in force, though what it is about is not there yet: it stays wanted. */
+/** A change that is in force, though its object is not there yet: it stays wanted. */
 export class StillWanted extends OperatorError {}
 
 /** Keys of a group that are settings of the living object. */
@@ -33,11 +33,20 @@ export type GroupSettingsChange = Partial<Pick<GroupConfig, (typeof SETTINGS)[nu
 
 /** One thing to do. `group` and `name` of a group are the name of its device. */
 export type Change =
+  | GroupChange
   | { readonly kind: 'add-interface'; readonly config: InterfaceConfig }
   | { readonly kind: 'open-interface'; readonly name: string }
   | { readonly kind: 'set-interface'; readonly config: InterfaceConfig }
   | { readonly kind: 'remove-interface'; readonly name: string }
   | { readonly kind: 'add-group'; readonly config: GroupConfig }
+  | { readonly kind: 'remove-group'; readonly name: string }
+  | { readonly kind: 'set-log-level'; readonly log: Config['log'] }
+  | { readonly kind: 'set-metrics'; readonly metrics: Config['metrics'] }
+  | { readonly kind: 'set-operators'; readonly group: string }
+  | { readonly kind: 'restart'; readonly key: 'control.socket' | 'datapath.workers' | 'tracking' };
+
+/** Changes of one group that stays. */
+export type GroupChange =
   | {
       readonly kind: 'open-group';
       readonly name: string;
@@ -50,7 +59,6 @@ export type Change =
       readonly name: string;
       readonly settings: GroupSettingsChange;
     }
-  | { readonly kind: 'remove-group'; readonly name: string }
   | { readonly kind: 'join'; readonly group: string; readonly ifname: string }
   | { readonly kind: 'leave'; readonly group: string; readonly ifname: string }
   | { readonly kind: 'add-address'; readonly group: string; readonly address: string }
@@ -60,11 +68,7 @@ export type Change =
   | { readonly kind: 'add-neighbor'; readonly group: string; readonly neighbor: NeighborConfig }
   | { readonly kind: 'remove-neighbor'; readonly group: string; readonly dst: string }
   | { readonly kind: 'join-multicast'; readonly group: string; readonly address: string }
-  | { readonly kind: 'leave-multicast'; readonly group: string; readonly address: string }
-  | { readonly kind: 'set-log-level'; readonly log: Config['log'] }
-  | { readonly kind: 'set-metrics'; readonly metrics: Config['metrics'] }
-  | { readonly kind: 'set-operators'; readonly group: string }
-  | { readonly kind: 'restart'; readonly key: 'control.socket' | 'datapath.workers' | 'tracking' };
+  | { readonly kind: 'leave-multicast'; readonly group: string; readonly address: string };
 
 /** What `from` is after one change. A `restart` changes nothing that is in force. */
 export function changeApply(from: Config, change: Change): Config {
@@ -97,24 +101,6 @@ export function changeApply(from: Config, change: Change): Config {
     }
   }
 }
-
-/** Changes of one group that stays. */
-export type GroupChange = Exclude<
-  Change,
-  {
-    kind:
-      | 'add-interface'
-      | 'open-interface'
-      | 'set-interface'
-      | 'remove-interface'
-      | 'add-group'
-      | 'remove-group'
-      | 'set-log-level'
-      | 'set-metrics'
-      | 'set-operators'
-      | 'restart';
-  }
->;
 
 function groupAfter(one: GroupConfig, change: GroupChange): Partial<GroupConfig> {
   const { interfaces, addresses, routes, staticNeighbors, multicast } = one;
@@ -255,7 +241,7 @@ export function isEqual(one: unknown, other: unknown): boolean {
   return textOf(one) === textOf(other);
 }
 
-/** By which such values are told apart, where there are many. */
+/** The key of such a value, where there are many. */
 export function textOf(one: unknown): string {
   return JSON.stringify(one);
 }

@@ -1,12 +1,12 @@
 /**
  * What must be done to get from one configuration to another, as a list of changes in the order in
  * which they disturb least. Pure: what a change means for the running daemon is carried out in
- * applier.ts, what it means for a configuration is said in changes.ts, and all changes of
+ * applier.ts, what it means for a configuration is in changes.ts, and all changes of
  * `difference(from, to)` applied to `from` are `to` again (but for the order of lists).
  *
- * Order, and why: newcomers exist and join before anybody leaves, so that a group whose members are
- * exchanged is never without; whoever needs what another gives up (an interface that changes its
- * group, an uplink that changes hands) comes after that. Devices of NICs are opened before those of
+ * Order, and why: new members exist and join before others leave, so that a group whose members are
+ * exchanged is never without. An object that needs what another gives up (a membership, an uplink)
+ * comes after that. Devices of NICs are opened before those of
  * groups: a NIC that is not silenced yet answers for the addresses of a group's device, and
  * detection would take that for a conflict.
  */
@@ -30,13 +30,13 @@ import {
 
 type Membership = { readonly group: string; readonly ifname: string };
 
-/** All changes from one configuration to another, in order; none if they say the same. */
+/** All changes from one configuration to another, in order; none if they are the same. */
 export function difference(from: Config, to: Config): Change[] {
   const nics = compareInterfaces(from, to);
   const [groupsBefore, groupsAfter] = [byName(from.groups), byName(to.groups)];
   const removedGroups = from.groups.filter(({ name }) => !groupsAfter.has(name));
   const addedGroups = to.groups.filter(({ name }) => !groupsBefore.has(name));
-  // What somebody gives up can be taken only afterwards: a name, an uplink.
+  // What one object gives up, another can take only afterwards: a name, an uplink.
   const givenUp = new Set([
     ...nics.ends.flatMap(({ name, uplink }) => [name, uplink ?? name]),
     ...removedGroups.flatMap(({ name, groupName }) => [name, groupName]),
@@ -104,7 +104,7 @@ function compareInterfaces(from: Config, to: Config): InterfaceComparison {
   };
 }
 
-/** Test addresses that go, and then all the rest: `[gives up, takes]`. */
+/** First the removal of test addresses, then all other settings. */
 function interfaceSettings(before: InterfaceConfig, wanted: InterfaceConfig): SettingsPair[] {
   if (isEqual(before, wanted)) return [];
   const testAddresses = before.testAddresses.filter((one) => wanted.testAddresses.includes(one));
@@ -115,7 +115,7 @@ function interfaceSettings(before: InterfaceConfig, wanted: InterfaceConfig): Se
   ];
 }
 
-/** A group's own name goes back to that of its device before anybody takes it. */
+/** A group's own name goes back to that of its device before another group takes it. */
 function namesGivenUp(from: Config, to: Config): Change[] {
   return from.groups.flatMap(({ name, groupName }): Change[] => {
     const wanted = to.groups.find((group) => group.name === name);

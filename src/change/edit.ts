@@ -1,6 +1,6 @@
 /**
- * What operators may change, as the control surface asks for it. A change of the configuration is
- * a few edits of it: refused here where IPMP has an errno for it (docs/law.md rows 11 to 30,
+ * The changes that operators may make by the control surface. A change of the configuration is a
+ * few edits of it: refused here where IPMP has an errno for it (docs/law.md rows 11 to 30,
  * contract 4), else by the check of the configuration, else by the part that carries it out. What
  * operates on the living objects alone (offline, online, activate) goes to the system at once.
  */
@@ -29,7 +29,7 @@ import type { GroupContents } from './group-contents.ts';
 import type { Edit, Reconfiguration } from './reconfiguration.ts';
 import { findGroup, findInterface, isCalled, isIpv6, ownerOf, refuseName } from './refusals.ts';
 
-/** What the commands need of the rest of the daemon. */
+/** What the commands need of the daemon. */
 export interface CommandsOptions {
   readonly system: System;
   readonly devices: ChangingDevices;
@@ -288,7 +288,7 @@ export class Commands implements ControlChanges {
     return this.#options.devices.contentsOf(name);
   }
 
-  /** Whose address it is, as configured or as put on a group's device by somebody. */
+  /** The object that has an address, as configured or as it is on a group's device. */
   #holderOf(config: Config, prefix: string): GroupConfig | InterfaceConfig | undefined {
     const isIt = (one: string): boolean => addressOf(one) === addressOf(prefix);
     return (
@@ -298,7 +298,7 @@ export class Commands implements ControlChanges {
     );
   }
 
-  /** The addresses on a group's device now, whoever put them there. */
+  /** The addresses on a group's device now, those of other programs included. */
   #presentAddresses({ name }: GroupConfig): string[] {
     return this.#options.system
       .describeAddresses()

@@ -2,7 +2,7 @@
  * What a group's device carries: addresses, routes, multicast, settings. It is remembered here
  * whether the device is open or not, and put on it whenever it is opened.
  *
- * Every change is made on an open device at once. What the host refuses has changed nothing.
+ * Every change is made on an open device at once. A refusal of the host changes nothing.
  */
 
 import { type ErrorCode, OperatorError } from '../base/errors.ts';
@@ -71,7 +71,7 @@ export class GroupContents {
     this.#config = { ...this.#config, mtu };
   }
 
-  /** Puts an address on the device; there already is as good. */
+  /** Puts an address on the device; succeeds if it is there already. */
   async addAddress(address: string): Promise<void> {
     const { back, without } = placeOf(this.#config.addresses, address);
     await this.#change(
@@ -81,7 +81,7 @@ export class GroupContents {
     );
   }
 
-  /** Takes an address off the device; gone already is as good. */
+  /** Takes an address off the device; succeeds if it is already absent. */
   async removeAddress(address: string): Promise<void> {
     const { back, without } = placeOf(this.#config.addresses, address);
     await this.#change(
@@ -92,8 +92,8 @@ export class GroupContents {
   }
 
   /**
-   * Puts a route through the device; there already is as good. StillWanted: another one has its
-   * place now.
+   * Puts a route through the device; succeeds if it is there already. StillWanted: another one
+   * has its place now.
    */
   async addRoute(route: RouteConfig): Promise<void> {
     const { back, without } = routePlaceOf(this.#config.routes, route);
@@ -108,7 +108,7 @@ export class GroupContents {
     );
   }
 
-  /** Takes a route away; gone already is as good. */
+  /** Removes a route; succeeds if it is already absent. */
   async removeRoute(route: RouteConfig): Promise<void> {
     const { back, without } = routePlaceOf(this.#config.routes, route);
     await this.#change(
@@ -169,9 +169,9 @@ export class GroupContents {
   }
 
   /**
-   * Makes up for what was changed while the device was being opened as `opened`, and meanwhile. It
-   * is open then, in the same turn: every change is either made up for here, or made at once. What
-   * the host refuses is logged, as it is of what the device was opened with.
+   * Applies the changes since the device was opened as `opened`, and those made meanwhile. It is
+   * open then, in the same turn: every change is applied either here or at once. A refusal of the
+   * host is logged, as at the opening.
    */
   async catchUp(opened: Contents, log: Log): Promise<void> {
     let spec = opened;
@@ -216,7 +216,7 @@ export class GroupContents {
     }
   }
 
-  /** Waits for `done`; a problem, thrown or told, is logged, and the device is used without it. */
+  /** Waits for `done`; a problem, thrown or answered, is logged, and the device is used. */
   async #attempt(log: Log, done: Promise<unknown>): Promise<void> {
     const problem = await done.catch((error: unknown) => {
       if (error instanceof OperatorError) return error;
@@ -290,7 +290,7 @@ function routeSettings({ to, via, onlink }: RouteConfig): RouteSettings {
   return { to, ...(via === null ? {} : { via }), ...(onlink ? { onlink } : {}) };
 }
 
-/** Waits for `done`; a refusal with `code` is as good as done. */
+/** Waits for `done`; a refusal with `code` is a success. */
 async function unless(code: ErrorCode, done: Promise<void>): Promise<void> {
   try {
     await done;

@@ -7,10 +7,10 @@
  * from it, and so it is in the next difference again.
  *
  *   start    what can be applied is applied: one setting that is refused must not take the network
- *            of the host with it; the rest is logged and shown
+ *            of the host with it; what is refused is logged and shown
  *   command  whole or nothing: a change that fails is followed by the way back
- *   reload   what can be applied is applied, the rest is reported; what others took off the devices
- *            of groups is put back
+ *   reload   what can be applied is applied, what is refused is reported; what other programs took
+ *            off the devices of groups is put back
  *
  * Invariants
  * 1. One configuration change at a time, in the order of asking: from reading what it starts from
@@ -26,7 +26,6 @@ import type { ConfigEdit } from '../config/layers.ts';
 import type { ConfigStore, Proposal } from '../config/store.ts';
 import type { Config } from '../config/types.ts';
 import type { ReloadRow } from '../model/rows.ts';
-
 import type { Log } from '../process/log.ts';
 import { Serial } from '../process/serial.ts';
 import type { SystemEvent } from '../system.ts';
@@ -41,7 +40,7 @@ import {
 } from './changes.ts';
 import { difference } from './difference.ts';
 
-/** What of a change of the configuration is told to those who listen to events. */
+/** The event of a change of the configuration. */
 export interface ConfigurationNews {
   readonly event: Extract<SystemEvent['event'], `configuration-${string}`>;
   readonly cause: Extract<SystemEvent['cause'], 'configured' | 'configuration-invalid'>;
@@ -65,7 +64,7 @@ export interface ReconfigurationOptions {
   readonly isStopping: () => boolean;
   /** Why a device is not attached; undefined if it is, or is not wanted. */
   readonly refusalOf: (name: string) => OperatorError | undefined;
-  /** Puts back what others took off the devices of groups; answers what, one sentence each. */
+  /** Puts back what other programs took off the devices of groups; one sentence each. */
   readonly restore: () => Promise<readonly string[]>;
 }
 
@@ -204,8 +203,8 @@ export class Reconfiguration {
   }
 
   /**
-   * A device that is absent or refused is a normal state. It is a problem of the reload that asks
-   * for it, as a mistyped name is, and worth a word in every later one.
+   * A device that is absent or refused is a normal state. It is a problem of the reload that adds
+   * it, as a mistyped name is, and a warning of every later one.
    */
   #rowOf({ changes, problems, opened }: Applied): ReloadRow {
     const { interfaces, groups } = this.#config;
@@ -223,7 +222,7 @@ export class Reconfiguration {
     };
   }
 
-  /** Makes one change, or says what kept it; what could not be added is `missing` to the rest. */
+  /** Makes one change; answers its problem. What could not be added is `missing` to later ones. */
   async #try(change: Change, missing: Set<string>): Promise<string | undefined> {
     const absent = changeNames(change).find((name) => missing.has(name));
     if (absent !== undefined) return this.#problem(change, `there is no ${absent}`);
@@ -247,8 +246,8 @@ export class Reconfiguration {
 
   /**
    * All that the edits change, or nothing. What is still missing from an earlier reload is tried
-   * too, but does not keep a command that is about something else; a command that only says again
-   * what is wanted already is about what is missing.
+   * too, but does not refuse a command on other objects. A command that repeats what is wanted
+   * already concerns what is missing.
    */
   async #applyWhole({ effective, isSame }: Proposal, edits: readonly ConfigEdit[]): Promise<void> {
     const { store, log } = this.#options;
@@ -272,7 +271,7 @@ export class Reconfiguration {
     }
   }
 
-  /** The way back should not fail, since it leads to where everything was; if it does, say so. */
+  /** The way back should not fail, since it leads to the state before; a failure is logged. */
   async #goBack(before: Config): Promise<void> {
     for (const change of difference(this.#config, before)) {
       try {
