@@ -1,9 +1,9 @@
 /**
  * The assembled system without a host: IP layer, groups and the projection onto the forwarding
- * path. It owns no clock, socket, thread or timer: the world tells it (`handle…`), and it is asked
- * what to do (`poll…`) and when to be told the time next (`pollAt`). The daemon and the simulator
- * are two shells around it. Of a group's two names (ipmp/object/context.ts) the operator may use
- * either; the shell knows it by that of its device.
+ * path. It owns no clock, socket, thread or timer: `handle…` takes an input, `poll…` returns an
+ * output, `pollAt` the next deadline. The daemon and the simulator are two shells around it. Of a
+ * group's two names (ipmp/object/context.ts) the operator may use either; the shell uses that of
+ * its device.
  *
  * Operations (`createGroup` …) are generators for `scheduler`; refusals are OperatorError with the
  * errno of docs/law.md rows 11 to 30. After every `handle…` and every `scheduler.run` the shell
@@ -17,7 +17,6 @@ import { type OrderedRoutes, orderRoutes } from './ip/object/ire.ts';
 import { handleAddressTime, handleHostAddresses } from './ipmp/act/addresses.ts';
 import {
   type DeviceInfo,
-  type GroupDeviceInfo,
   handleDampingTime,
   handleDevice,
   handleGroupDevice,
@@ -26,7 +25,7 @@ import {
 } from './ipmp/act/inputs.ts';
 import * as lifecycle from './ipmp/act/lifecycle.ts';
 import * as membership from './ipmp/act/membership.ts';
-import { describeMulticast, joinMulticast, leaveMulticast } from './ipmp/act/multicast.ts';
+import { changeMulticast, describeMulticast } from './ipmp/act/multicast.ts';
 import { deleteNeighbor, type NeighborSpec, setNeighbor } from './ipmp/act/neighbors.ts';
 import * as operator from './ipmp/act/operator.ts';
 import {
@@ -39,15 +38,13 @@ import {
   type Transmission,
 } from './ipmp/object/context.ts';
 import type { ControlCounters } from './ipmp/object/frame-counts.ts';
-import type { HostAddress, IpmpGroup } from './ipmp/object/group.ts';
+import type { GroupDevice, HostAddress, IpmpGroup } from './ipmp/object/group.ts';
 import type { GroupSettings, GroupSpec, InterfaceSpec } from './ipmp/object/spec.ts';
 import type { TrackedPhyint } from './ipmp/object/tracked.ts';
 import {
-  describeAddresses,
   describeFailovers,
   describeGroups,
   describeInterfaces,
-  describeNeighbors,
   describeStatus,
   type FailoverRow,
   type SystemStatus,
@@ -81,32 +78,32 @@ export interface SystemOptions extends ShellServices {
   readonly publication: Publication;
   /** Where the clock begins, monotonic milliseconds. */
   readonly nowMs: number;
-  /** Which ready task goes on next (tests); default: first come, first served. */
+  /** Which ready task goes on next (tests); default: first in, first out. */
   readonly choose?: (readyCount: number) => number;
 }
 
 /** The whole system. */
 export class System {
-  /** Makes of a list of any length, in turns, what `handleHostRoutes` takes. */
+  /** Prepares a list of any length for `handleHostRoutes`, in turns. */
   static readonly orderRoutes = orderRoutes;
   readonly scheduler: Scheduler;
   readonly kstats = new KstatChain();
   readonly #ctx: IpmpContext;
   readonly #publication: Publication;
-  /** Changes of the kstat chain of which no event tells yet. */
+  /** Changes of the kstat chain without an event so far. */
   #kstatChanges: KstatChange[] = [];
-  #toldMs: number;
+  #nowMs: number;
 
   constructor(options: SystemOptions) {
     const { nowMs, choose } = options;
-    this.#toldMs = nowMs;
+    this.#nowMs = nowMs;
     this.scheduler = new Scheduler(choose === undefined ? { nowMs } : { nowMs, choose });
     this.#publication = options.publication;
     this.#ctx = createContext(options, {
       scheduler: this.scheduler,
       words: this.#publication,
       kstats: this.kstats,
-      toldMs: () => this.#toldMs,
+      shellMs: () => this.#nowMs,
     });
     this.kstats.onChange = (change) => this.#kstatChanges.push(change);
   }
@@ -183,15 +180,15 @@ export class System {
 
   /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS; what the host refuses with. */
   joinMulticast(group: string, address: string): Operation<void> {
-    return joinMulticast(this.#ctx, group, address);
+    return changeMulticast(this.#ctx, group, address, true);
   }
 
   /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL. */
   leaveMulticast(group: string, address: string): Operation<void> {
-    return leaveMulticast(this.#ctx, group, address);
+    return changeMulticast(this.#ctx, group, address, false);
   }
 
-  /** Sets a neighbour for good, whatever was known. ENOENT, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  /** Sets a permanent neighbour, in place of any entry. ENOENT, EINVAL, EAFNOSUPPORT, ENOBUFS. */
   setNeighbor(group: string, spec: NeighborSpec): void {
     setNeighbor(this.#ctx, group, spec);
     this.#flush();
@@ -203,11 +200,11 @@ export class System {
     this.#flush();
   }
 
-  // World to us. Each of these runs at once, whatever operation is in flight.
+  // Inputs. Each of these runs at once, whatever operation is in flight.
 
-  /** The time; to be told at `pollAt` or earlier. */
+  /** Time has passed; to be called at `pollAt` or earlier. */
   handleTime(nowMs: number): void {
-    this.#told(nowMs);
+    this.#advance(nowMs);
     this.scheduler.handleTime(nowMs);
     handleDampingTime(this.#ctx);
     handleAddressTime(this.#ctx);
@@ -220,14 +217,14 @@ export class System {
     this.#withInterface(ifname, nowMs, (tracked) => handleDevice(this.#ctx, tracked, info));
   }
 
-  /** What a device says about its link. Ignored for unknown names and absent devices. */
+  /** What a device reports of its link. Ignored for unknown names and absent devices. */
   handleLink(ifname: string, info: LinkInfo, nowMs: number): void {
     this.#withInterface(ifname, nowMs, (tracked) => handleLink(this.#ctx, tracked, info));
   }
 
   /** A frame that arrived by `port`. Its effects are published by the next `handleTime`. */
   handleFrame(port: number, frame: Uint8Array, nowMs: number): void {
-    this.#told(nowMs);
+    this.#advance(nowMs);
     this.#ctx.frames.taken++;
     const tracked = this.#ctx.interfacesByNic.get(port);
     const group = tracked?.group ?? this.#ctx.groupsByPort.get(port);
@@ -238,7 +235,7 @@ export class System {
   }
 
   /** The device `name` of a group came, went or changed. Unknown names are ignored. */
-  handleGroupDevice(name: string, info: GroupDeviceInfo, nowMs: number): void {
+  handleGroupDevice(name: string, info: Readonly<GroupDevice>, nowMs: number): void {
     this.#withGroup(name, nowMs, (group) => handleGroupDevice(this.#ctx, group, info));
   }
 
@@ -252,7 +249,7 @@ export class System {
     this.#withGroup(name, nowMs, (group) => group.lan.routes.take(routes));
   }
 
-  // Us to world
+  // Outputs
 
   /** The next frame to be sent. */
   pollTransmit(): Transmission | undefined {
@@ -272,7 +269,7 @@ export class System {
     return this.#ctx.hostRequests.shift();
   }
 
-  /** When `handleTime` must be called next; Infinity while nothing waits. */
+  /** When `handleTime` must be called next; Infinity without a deadline. */
   pollAt(): number {
     this.#flush();
     if (this.#ctx.incompleteGroups.size > 0) return this.#ctx.nowMs;
@@ -292,14 +289,14 @@ export class System {
   }
 
   describeAddresses(): AddressRow[] {
-    return describeAddresses(this.#ctx);
+    return [...this.takeAddresses()];
   }
 
   describeNeighbors(): NeighborRow[] {
-    return describeNeighbors(this.#ctx);
+    return [...this.takeNeighbors()];
   }
 
-  /** The same of what may be many: copied now, made into rows as they are taken. */
+  /** The same of long lists: copied now, made into rows as they are taken. */
   takeAddresses(): Iterable<AddressRow> {
     return takeAddresses(this.#ctx);
   }
@@ -330,7 +327,7 @@ export class System {
     return this.#ctx.frames.total([...this.#ctx.groups.values()].map(({ lan }) => lan));
   }
 
-  /** Events and frames that did not fit their queue: 0 unless the shell does not drain. */
+  /** Events and frames that did not fit their queue: 0 if the shell drains in time. */
   lostCounters(): { readonly events: number; readonly frames: number } {
     return { events: this.#ctx.events.lost, frames: this.#ctx.transmissions.lost };
   }
@@ -350,7 +347,7 @@ export class System {
     return this.#ctx.groups.get(name)?.port;
   }
 
-  /** The interface, or the device of a group, whose port it is; undefined if nobody's. */
+  /** The interface, or the device of a group, whose port it is; undefined if none's. */
   nameOfPort(port: number): string | undefined {
     const { interfacesByNic, groupsByPort } = this.#ctx;
     return interfacesByNic.get(port)?.name ?? groupsByPort.get(port)?.ifname;
@@ -366,21 +363,21 @@ export class System {
   }
 
   #withInterface(ifname: string, nowMs: number, body: (tracked: TrackedPhyint) => void): void {
-    this.#told(nowMs);
+    this.#advance(nowMs);
     const tracked = this.#ctx.interfaces.get(ifname);
     if (tracked !== undefined) body(tracked);
     this.#flush();
   }
 
   #withGroup(name: string, nowMs: number, body: (group: IpmpGroup) => void): void {
-    this.#told(nowMs);
+    this.#advance(nowMs);
     const group = this.#ctx.groups.get(name);
     if (group !== undefined && !group.references.condemned) body(group);
     this.#flush();
   }
 
-  #told(nowMs: number): void {
-    if (nowMs > this.#toldMs) this.#toldMs = nowMs;
+  #advance(nowMs: number): void {
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
   }
 
   #flush(): void {

@@ -1,7 +1,7 @@
 /**
  * The addresses on a group's device and the data addresses of the group are the same set: the
- * host says what it has, the difference is made here (docs/law.md row 35). IPv6 addresses
- * are kept and shown, but not served yet.
+ * host reports its list, and the difference is applied here (docs/law.md row 35). IPv6
+ * addresses are kept and shown, but not served yet.
  */
 
 import { Ipif } from '../../ip/object/ipif.ts';
@@ -15,7 +15,7 @@ import { announce } from './settle.ts';
 /** Addresses that are added in one turn (ours): together some milliseconds. */
 export const ADDED_A_TURN = 256;
 
-/** The host's present list for `group`. Of many new addresses the rest follows in later turns. */
+/** The host's present list for `group`; many new addresses are added in several turns. */
 export function handleHostAddresses(
   ctx: IpmpContext,
   group: IpmpGroup,
@@ -31,7 +31,7 @@ export function handleAddressTime(ctx: IpmpContext): void {
   for (const group of [...ctx.incompleteGroups]) syncAddresses(ctx, group);
 }
 
-/** An address has become free: perhaps a group (but `except`) waits for it. */
+/** An address has become free: a group (but `except`) may wait for it. */
 export function retryUnserved(ctx: IpmpContext, except?: IpmpGroup): void {
   for (const group of ctx.groups.values()) {
     const waits = group.unserved.some(({ cause }) => cause !== 'not-served');
@@ -39,12 +39,12 @@ export function retryUnserved(ctx: IpmpContext, except?: IpmpGroup): void {
   }
 }
 
-/** Takes all addresses of a group down, because the group goes away. */
+/** Takes all addresses of a group down, because the group is deleted. */
 export function dropAddresses(ctx: IpmpContext, group: IpmpGroup): void {
   handleHostAddresses(ctx, group, []);
 }
 
-/** Makes the data addresses what the host said last; answers whether any was removed. */
+/** Makes the data addresses follow the host's list; answers whether any was removed. */
 function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
   const { ipifs } = group.grp;
   const { wanted, unserved } = sortAddresses(ctx, group);
@@ -103,7 +103,7 @@ export function addressCount(ctx: IpmpContext, except?: IpmpGroup): number {
   return count;
 }
 
-/** Tells whether an address is another group's or an interface's: to be asked of many. */
+/** A function that answers whether another group or an interface has an address. */
 function usersElsewhere(ctx: IpmpContext, group: IpmpGroup): (address: Ipv4) => boolean {
   const others = [...ctx.groups.values()].filter((other) => other !== group);
   const test = new Set<Ipv4>();

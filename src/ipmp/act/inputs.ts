@@ -1,15 +1,14 @@
 /**
  * What the host reports of devices and links, and deadlines that expire: evidence comes in, the
- * event that it amounts to (decide/health.ts) moves the interface (transit.ts), and its group
+ * event that it amounts to (decide/evidence.ts) moves the interface (transit.ts), and its group
  * settles (settle.ts). Every function runs in one turn.
  */
 
 import type { LinkState } from '../../model/states.ts';
 import type { Mac } from '../../wire/addr.ts';
-import { hiddenUps } from '../decide/damping.ts';
-import { deviceEvent, linkEvent } from '../decide/health.ts';
+import { deviceEvent, hiddenUps, linkEvent } from '../decide/evidence.ts';
 import { type IpmpContext, postInterface, structureChanged } from '../object/context.ts';
-import type { IpmpGroup } from '../object/group.ts';
+import type { GroupDevice, IpmpGroup } from '../object/group.ts';
 import { refreshOwnMacs } from '../object/own-macs.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 import { handOver, refreshGroupMtu, settle } from './settle.ts';
@@ -27,19 +26,10 @@ export interface DeviceInfo {
   readonly link?: LinkState;
 }
 
-/** What the device says about its link. `changes`: its count of carrier changes, -1 unknown. */
+/** What the device reports of its link. `changes`: its count of carrier changes, -1 unknown. */
 export interface LinkInfo {
   readonly link: LinkState;
   readonly changes: number;
-}
-
-/** What is known of a group's device on the host. */
-export interface GroupDeviceInfo {
-  readonly present: boolean;
-  readonly mac: Mac;
-  readonly mtu: number;
-  /** The administrator has not set it down. */
-  readonly up: boolean;
 }
 
 /** A link went up or down, or was found to have done both unseen. */
@@ -80,7 +70,7 @@ function setLink(ctx: IpmpContext, tracked: TrackedPhyint, link: LinkState): voi
   postInterface(ctx, 'interface-link', why, tracked, { from, to: link });
 }
 
-/** Before the settling, which announces whatever the interface gets by it. */
+/** Before the settling, which announces the addresses that the interface gets by it. */
 function announceLinkUp(ctx: IpmpContext, tracked: TrackedPhyint): void {
   if (tracked.isOffline) return;
   tracked.group?.lan.handleLinkUp(tracked.ill, ctx.nowMs);
@@ -135,7 +125,7 @@ function handleVanished(ctx: IpmpContext, tracked: TrackedPhyint): void {
   for (const ipif of tracked.ill.testIpifs) group?.lan.addressUnbound(ipif);
 }
 
-/** The NIC has a new MAC, or is there again: peers that know its addresses need the news. */
+/** The NIC has a new MAC, or is there again: its addresses are announced to peers. */
 function announceAgain(ctx: IpmpContext, tracked: TrackedPhyint, wasPresent: boolean): void {
   bindTestAddresses(ctx, tracked);
   if (!wasPresent) return;
@@ -145,7 +135,11 @@ function announceAgain(ctx: IpmpContext, tracked: TrackedPhyint, wasPresent: boo
 }
 
 /** The device of a group came, went or changed. */
-export function handleGroupDevice(ctx: IpmpContext, group: IpmpGroup, info: GroupDeviceInfo): void {
+export function handleGroupDevice(
+  ctx: IpmpContext,
+  group: IpmpGroup,
+  info: Readonly<GroupDevice>,
+): void {
   const { device } = group;
   device.present = info.present;
   device.mac = info.mac;

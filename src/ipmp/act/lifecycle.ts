@@ -15,8 +15,8 @@
  *   destroy…   unreachable, so nothing interferes. Cannot fail. Waits for the kstat's reader with
  *              no lock held and no region open.
  *
- * A device that cannot be closed, or a reader that never ends, therefore keeps up nothing but this
- * one object and its name. Checked in all its runs: test/model/new-order.pml.
+ * A device that cannot be closed, or a reader that never ends, therefore blocks this one object
+ * and its name, and nothing else. Checked in all its runs: test/model/new-order.pml.
  */
 
 import { OperatorError } from '../../base/errors.ts';
@@ -30,6 +30,7 @@ import {
   findInterface,
   type IpmpContext,
   post,
+  postInterface,
   refuseCondemnedGroup,
   refuseCondemnedInterface,
   structureChanged,
@@ -56,10 +57,7 @@ export function* createInterface(ctx: IpmpContext, spec: InterfaceSpec): Operati
   checkInterfaceSpec(spec);
   checkNameIsFree(ctx, spec.name);
   const prefixes = checkTestAddresses(ctx, spec.name, spec.testAddresses);
-  const nic = lowestFree(
-    MAX_NICS,
-    [...ctx.interfaces.values()].map((one) => one.nic),
-  );
+  const nic = lowestFree(MAX_NICS, (number) => ctx.interfacesByNic.has(number));
   if (nic < 0) throw new OperatorError('ENOSPC', `there are ${MAX_NICS} interfaces already`);
   const tracked = new TrackedPhyint(ctx, spec, nic);
   addTestAddresses(tracked, prefixes);
@@ -68,10 +66,7 @@ export function* createInterface(ctx: IpmpContext, spec: InterfaceSpec): Operati
     ctx.interfacesByNic.set(nic, tracked);
     ctx.kstats.install(tracked.kstat);
   });
-  post(ctx, 'interface-added', 'configured', {
-    ifname: spec.name,
-    to: tracked.shownState,
-  });
+  postInterface(ctx, 'interface-added', 'configured', tracked, { to: tracked.shownState });
   structureChanged(ctx);
 }
 
@@ -96,10 +91,8 @@ export function* createGroup(ctx: IpmpContext, spec: GroupSpec): Operation<void>
     const other = tracked.group ?? tracked.joining;
     if (other !== undefined) throw alreadyMember(ifname, other.name);
   }
-  const index = lowestFree(
-    MAX_GROUPS,
-    [...ctx.groups.values()].map((one) => one.index),
-  );
+  const used = new Set(Array.from(ctx.groups.values(), (group) => group.index));
+  const index = lowestFree(MAX_GROUPS, (number) => used.has(number));
   if (index < 0) throw new OperatorError('ENOSPC', `there are ${MAX_GROUPS} groups already`);
   const group = new IpmpGroup(ctx, spec, index);
   ctx.illGlobalLock.write(() => {
@@ -157,10 +150,10 @@ function unlinkInterface(ctx: IpmpContext, tracked: TrackedPhyint): void {
 }
 
 function* destroyInterface(ctx: IpmpContext, tracked: TrackedPhyint): Operation<void> {
-  const { name, dampingDeadline } = tracked;
+  const { dampingDeadline } = tracked;
   if (dampingDeadline !== undefined) ctx.dampingDeadlines.cancel(dampingDeadline);
   refreshOwnMacs(ctx);
-  post(ctx, 'interface-removed', 'configured', { ifname: name, from: tracked.shownState });
+  postInterface(ctx, 'interface-removed', 'configured', tracked, { from: tracked.shownState });
   structureChanged(ctx);
   if (tracked.ill.testIpifs.length > 0) retryUnserved(ctx);
   yield* ctx.kstats.destroy(tracked.kstat);
@@ -199,7 +192,7 @@ function* destroyGroup(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
   group.references.free();
 }
 
-/** Takes a group back that could not get all its members; the first refusal is what counts. */
+/** Deletes a group that did not get all its members; the first refusal is reported. */
 function* undoCreate(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
   try {
     for (const member of [...group.members]) {
@@ -212,7 +205,7 @@ function* undoCreate(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
   }
 }
 
-/** EBUSY while there are members, or will be; names them, and says what to do. */
+/** EBUSY while there are members, or will be; names them, with a hint. */
 function refuseGroupInUse({ name, members, pendingJoins }: IpmpGroup): void {
   const names = members.map((member) => member.name);
   if (names.length > 0) {
@@ -227,11 +220,8 @@ function refuseGroupInUse({ name, members, pendingJoins }: IpmpGroup): void {
   }
 }
 
-/** The lowest number below `limit` that is not among `used`; -1 if there is none. */
-function lowestFree(limit: number, used: readonly number[]): number {
-  const taken = new Set(used);
-  for (let candidate = 0; candidate < limit; candidate++) {
-    if (!taken.has(candidate)) return candidate;
-  }
+/** The lowest free number below `limit`; -1 if there is none. */
+function lowestFree(limit: number, isUsed: (number: number) => boolean): number {
+  for (let number = 0; number < limit; number++) if (!isUsed(number)) return number;
   return -1;
 }

@@ -6,11 +6,11 @@
  * - *Join*: accepted under the NIC's own ipsq; from then on the group's ipsq is the NIC's, and the
  *   group cannot be deleted (`pendingJoins`). The driver is asked for the counters with no region
  *   open; the join itself is one turn. Without an honest baseline the join is refused.
- * - *Leave*: the others take over and announce what they took; frames that are on their way to
- *   the leaver are accepted until a moment after the announcements; if no other can carry data,
- *   the leaver goes on until it is gone. Then the counters (no region open), and in one turn: the
- *   link is cut, the counters move into the group's baseline. A driver that does not answer in time
- *   costs the counts since the last reading, never the operation.
+ * - *Leave*: the others take over and announce what they took; frames in flight to the leaver
+ *   are accepted until the grace period after the announcements is over; if no other can carry
+ *   data, the leaver carries it until it is gone. Then the counters (no region open), and in one
+ *   turn: the link is cut, the counters move into the group's baseline. A driver that does not
+ *   answer in time costs the counts since the last reading, never the operation.
  *
  * Modelled in test/model/new-order.pml, the counters in test/model/group-counters.pml.
  */
@@ -24,13 +24,14 @@ import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import { alreadyMember } from '../../model/refusals.ts';
 import { READ_BUDGET_MS, within } from '../../stats/collector.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../stats/schema.ts';
-import { clashes } from '../decide/health.ts';
+import { clashes } from '../decide/evidence.ts';
 import {
   findGroup,
   findInterface,
   type IpmpContext,
   lookupGroup,
   post,
+  postInterface,
   refuseCondemnedInterface,
   structureChanged,
 } from '../object/context.ts';
@@ -40,7 +41,7 @@ import { handOver, settle } from './settle.ts';
 import { bindTestAddresses, dropTestAddresses } from './test-addresses.ts';
 import { enter, freeMac, replace, transit } from './transit.ts';
 
-/** Ours: within it neighbours take an announcement, and what they sent before arrives. */
+/** Ours: time for neighbours to take an announcement, and for frames in flight to arrive. */
 const WITHDRAWAL_GRACE_MS = 50;
 
 /**
@@ -53,7 +54,7 @@ export function* untilUnused(ctx: IpmpContext, group: IpmpGroup): Operation<void
   yield* sleepFor(toldAtMs - nowMs + WITHDRAWAL_GRACE_MS);
 }
 
-/** Makes a NIC a member; of one nothing. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
+/** Makes a NIC a member; nothing if it is one. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
 export function* joinGroup(ctx: IpmpContext, groupName: string, ifname: string): Operation<void> {
   const tracked = findInterface(ctx, ifname);
   const group = yield* acceptJoin(ctx, tracked, groupName);
@@ -88,7 +89,7 @@ export function* leaveGroup(ctx: IpmpContext, groupName: string, ifname: string)
   yield* leave(ctx, tracked, group);
 }
 
-/** Becomes writer on an interface, whatever lock that is by the time it is ours. */
+/** Becomes writer on an interface; its lock may become another during the wait. */
 export function* becomeWriter(tracked: TrackedPhyint): Operation<Held> {
   for (;;) {
     const lock = tracked.writerLock;
@@ -137,11 +138,7 @@ function join(
     group.grp.addMember(tracked);
     tracked.membership = { group, ordinal, counters, withdrawal: 'none' };
   });
-  post(ctx, 'member-added', 'joined', {
-    group: group.name,
-    ifname: tracked.name,
-    to: tracked.shownState,
-  });
+  postInterface(ctx, 'member-added', 'joined', tracked, { to: tracked.shownState });
   structureChanged(ctx);
   if (tracked.state === 'running') {
     if (clashes(tracked)) transit(ctx, tracked, 'mac-clash');
@@ -173,11 +170,8 @@ export function* leave(
     tracked.membership = undefined;
     tracked.setInactive(false, 'left');
   });
-  post(ctx, 'member-removed', 'left', {
-    group: group.name,
-    ifname: tracked.name,
-    from: tracked.shownState,
-  });
+  const { name: ifname, shownState: from } = tracked;
+  post(ctx, 'member-removed', 'left', { group: group.name, ifname, from });
   structureChanged(ctx);
   freeMac(ctx, tracked);
   settle(ctx, group);
@@ -216,7 +210,7 @@ export function setWithdrawal(
   });
 }
 
-/** The counters at a join. What has no device has counted nothing that could be lost. */
+/** The counters at a join. Without a device there are no counts that could be lost. */
 function* askFirst(ctx: IpmpContext, tracked: TrackedPhyint): Operation<LinkCounters> {
   try {
     return yield* ask(ctx, tracked);

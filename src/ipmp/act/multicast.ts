@@ -1,7 +1,7 @@
 /**
- * Multicast groups that the operator has the host listen to by a group's device (docs/law.md rows
- * 59 to 63: membership is on the meta-interface). The host's kernel keeps the membership and
- * reports it to the LAN; this file has the list. The host is asked first, without the ipsq of the
+ * Multicast memberships of the host on a group's device, set by the operator (docs/law.md rows 59
+ * to 63: membership is on the meta-interface). The host's kernel keeps the membership and reports
+ * it to the LAN; this file has the list. The host is asked first, without the ipsq of the
  * group: other operations go on during the wait. What the host refuses has changed nothing. The
  * checks are repeated after the wait.
  */
@@ -16,18 +16,27 @@ import { findGroup, type IpmpContext, refuseCondemnedGroup } from '../object/con
 import type { IpmpGroup } from '../object/group.ts';
 
 /**
- * Has the host listen to a multicast address. ENOENT; EINVAL for what is no multicast address;
- * EAFNOSUPPORT for IPv6; EADDRINUSE if it is joined already; ENOBUFS beyond MULTICAST_MAX; what the
- * host refuses with.
+ * Has the host listen to a multicast address (`isMember`), or no longer. ENOENT; EINVAL for what is
+ * no multicast address; EAFNOSUPPORT for IPv6; EADDRINUSE if it is joined already; EADDRNOTAVAIL if
+ * it is not; ENOBUFS beyond MULTICAST_MAX; what the host refuses with.
  */
-export function* joinMulticast(ctx: IpmpContext, groupName: string, text: string): Operation<void> {
+export function* changeMulticast(
+  ctx: IpmpContext,
+  groupName: string,
+  text: string,
+  isMember: boolean,
+): Operation<void> {
   const address = addressOf(text);
   const group = findGroup(ctx, groupName);
-  refuseJoin(group, address);
-  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), true);
+  const refuse = isMember ? refuseJoin : refuseLeave;
+  refuse(group, address);
+  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), isMember);
   using _writer = yield* acquire(group.ipsq);
-  refuseJoin(group, address);
-  commit(ctx, group, (addresses) => addresses.add(address));
+  refuse(group, address);
+  ctx.illGlobalLock.write(() => {
+    if (isMember) group.multicast.add(address);
+    else group.multicast.delete(address);
+  });
 }
 
 function refuseJoin(group: IpmpGroup, address: Ipv4): void {
@@ -40,21 +49,6 @@ function refuseJoin(group: IpmpGroup, address: Ipv4): void {
     const message = `group ${group.name} has joined ${MULTICAST_MAX} multicast addresses already`;
     throw new OperatorError('ENOBUFS', message);
   }
-}
-
-/** Ends what `joinMulticast` began. ENOENT, EINVAL, EAFNOSUPPORT; EADDRNOTAVAIL: not joined. */
-export function* leaveMulticast(
-  ctx: IpmpContext,
-  groupName: string,
-  text: string,
-): Operation<void> {
-  const address = addressOf(text);
-  const group = findGroup(ctx, groupName);
-  refuseLeave(group, address);
-  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), false);
-  using _writer = yield* acquire(group.ipsq);
-  refuseLeave(group, address);
-  commit(ctx, group, (addresses) => addresses.delete(address));
 }
 
 function refuseLeave(group: IpmpGroup, address: Ipv4): void {
@@ -73,12 +67,6 @@ export function describeMulticast(ctx: IpmpContext): MulticastRow[] {
       inbound: grp.cast?.name ?? null,
     })),
   );
-}
-
-function commit(ctx: IpmpContext, group: IpmpGroup, change: (list: Set<Ipv4>) => void): void {
-  ctx.illGlobalLock.write(() => {
-    change(group.multicast);
-  });
 }
 
 function addressOf(text: string): Ipv4 {

@@ -5,8 +5,8 @@
  *
  * Each is an operation as writer on the interface or the group, so a membership does not change
  * meanwhile. It looks at everything first, and what it refuses has changed nothing. Two of them
- * wait. Going offline: the others take over and announce what they took, and frames that are on
- * their way to the NIC are accepted for as long as when a member leaves (membership.ts); then it is
+ * wait. Going offline: the others take over and announce what they took, and frames in flight to
+ * the NIC are accepted for as long as when a member leaves (membership.ts); then it is
  * out of use, unless no other works by then. And what the host may refuse of a group's settings is
  * asked of it first, without the ipsq of the group: other operations go on meanwhile.
  */
@@ -16,7 +16,7 @@ import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { causeSentence } from '../../model/causes.ts';
 import { checkName } from '../../model/names.ts';
-import { clashes } from '../decide/health.ts';
+import { clashes } from '../decide/evidence.ts';
 import {
   checkNameIsFree,
   findGroup,
@@ -116,8 +116,8 @@ export function* onlineInterface(ctx: IpmpContext, name: string): Operation<void
 
 /**
  * Makes a waiting member active. One that waits because failback is off is used again as if it
- * were on; a standby is used beside the others until the end of its activation, as the head of
- * standby.ts says. ENXIO; EINVAL: in no group, or not healthy; EALREADY.
+ * were on; a standby is used beside the others until the end of its activation (head of
+ * standby.ts). ENXIO; EINVAL: in no group, or not healthy; EALREADY.
  */
 export function* activateInterface(ctx: IpmpContext, name: string): Operation<void> {
   const tracked = findInterface(ctx, name);
@@ -135,7 +135,7 @@ export function* activateInterface(ctx: IpmpContext, name: string): Operation<vo
 }
 
 /**
- * Changes what is given and leaves the rest. A member that becomes a standby waits if enough
+ * Changes what is given and nothing else. A member that becomes a standby waits if enough
  * others work; one that is none any longer works (docs/law.md row 99). Test addresses that stay are
  * not touched. ENXIO, EINVAL, EADDRINUSE, ENOSPC.
  */

@@ -43,7 +43,7 @@ import { freeMac, transit } from './transit.ts';
 
 /** Rounds of one settling: each but the last frees a member, and none begins to clash. */
 const ROUNDS_MAX = MAX_GROUP_MEMBERS + 1;
-/** Corrections of standbys in one round: each wakes one or puts one to rest, never both. */
+/** Corrections of standbys in one round: each makes one active or one idle, never both. */
 const CORRECTIONS_MAX = MAX_GROUP_MEMBERS;
 
 const STATE_CAUSES: Record<GroupState, Cause> = {

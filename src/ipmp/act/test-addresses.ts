@@ -41,7 +41,7 @@ export function dropTestAddresses(ctx: IpmpContext, tracked: TrackedPhyint, why:
 }
 
 /**
- * The prefixes of a list in text; EINVAL for what is none or stands there twice, EADDRINUSE for a
+ * The prefixes of a list in text; EINVAL for what is none or is given twice, EADDRINUSE for a
  * data address of a group or a test address of another interface, ENOSPC beyond MAX_ADDRESSES.
  */
 export function checkTestAddresses(
@@ -72,17 +72,18 @@ export function addTestAddresses(tracked: TrackedPhyint, prefixes: readonly Pref
   }
 }
 
-/** Replaces them by a list that was checked; who stands in both lists does not notice. */
+/** Replaces them by a list that was checked; an address in both lists is not touched. */
 export function replaceTestAddresses(
   ctx: IpmpContext,
   tracked: TrackedPhyint,
   prefixes: readonly Prefix[],
 ): void {
   const before = tracked.spec.testAddresses.flatMap((text) => prefixParse(text) ?? []);
-  const gone = before.filter((one) => !prefixes.some((other) => isSame(one, other)));
-  const added = prefixes.filter((one) => !before.some((other) => isSame(one, other)));
-  if (gone.length === 0 && added.length === 0) return;
   const testAddresses = prefixes.map(textOf);
+  const [known, kept] = [new Set(before.map(textOf)), new Set(testAddresses)];
+  const gone = before.filter((one) => !kept.has(textOf(one)));
+  const added = prefixes.filter((one) => !known.has(textOf(one)));
+  if (gone.length === 0 && added.length === 0) return;
   ctx.illGlobalLock.write(() => {
     tracked.spec = { ...tracked.spec, testAddresses };
   });
@@ -128,7 +129,7 @@ function addAddress(ctx: IpmpContext, tracked: TrackedPhyint, prefix: Prefix): v
   if (isServing(tracked)) group?.lan.addressBound(ipif, 'initial', ctx.nowMs);
 }
 
-/** Who else has an address, in words; undefined if nobody has. */
+/** The other user of an address, in words; undefined if there is none. */
 function userOf(ctx: IpmpContext, ifname: string, address: string): string | undefined {
   for (const group of ctx.groups.values()) {
     const isData = group.hostAddresses.some((one) => one.address === address);
@@ -140,10 +141,6 @@ function userOf(ctx: IpmpContext, ifname: string, address: string): string | und
     if (isTest) return `it is a test address of interface ${name}`;
   }
   return undefined;
-}
-
-function isSame(one: Prefix, other: Prefix): boolean {
-  return one.address === other.address && one.prefixLength === other.prefixLength;
 }
 
 function textOf({ address, prefixLength }: Prefix): string {

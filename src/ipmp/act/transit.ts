@@ -1,12 +1,12 @@
 /**
  * One interface changes its state: the first half of every change (settle.ts is the second). Its
- * state table says what follows for the group, and the rules of standby and failback apply: a
+ * state table has what follows for the group, and the rules of standby and failback apply: a
  * member that begins to work may have to wait, one that ceases to work is replaced. Nothing that is
  * seen outside changes but events; steering, addresses and announcements are the settling's.
  */
 
 import type { Cause } from '../../model/causes.ts';
-import { clashes } from '../decide/health.ts';
+import { clashes } from '../decide/evidence.ts';
 import type { PhyintEvent } from '../decide/phyint-state.ts';
 import { entryDecision, replacementFor } from '../decide/standby.ts';
 import { type IpmpContext, postInterface } from '../object/context.ts';
@@ -45,7 +45,7 @@ export function enter(
   const idle: Cause = tracked.standby ? 'standby-idle' : 'no-failback';
   ctx.illGlobalLock.write(() => {
     tracked.setInactive(decision.inactive, decision.inactive ? idle : why);
-    decision.rest?.setInactive(true, 'member-repaired');
+    decision.idle?.setInactive(true, 'member-repaired');
   });
 }
 
@@ -56,7 +56,7 @@ export function replace(ctx: IpmpContext, group: IpmpGroup): void {
   ctx.illGlobalLock.write(() => replacement.setInactive(false, 'member-failed'));
 }
 
-/** Lets an interface in that was out of use for its MAC and now has it alone; was it so? */
+/** Ends a clash if the interface now has its MAC alone; answers whether it did. */
 export function freeMac(ctx: IpmpContext, tracked: TrackedPhyint): boolean {
   if (tracked.state !== 'clashing' || clashes(tracked)) return false;
   transit(ctx, tracked, 'mac-unique');

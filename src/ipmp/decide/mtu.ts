@@ -7,7 +7,7 @@
 import type { Cause } from '../../model/causes.ts';
 import type { IpmpGroup } from '../object/group.ts';
 
-export interface GroupMtu {
+interface GroupMtu {
   /** 0 while neither the configuration nor a member gives one. */
   readonly mtu: number;
   readonly cause: Cause;
@@ -23,9 +23,4 @@ export function decideMtu({ members, settings }: IpmpGroup): GroupMtu {
   }
   const isAuto = !Number.isFinite(wanted);
   return { mtu: least, cause: isAuto ? 'smallest-member' : 'above-smallest-member' };
-}
-
-/** What the group's MTU should be; 0 while that is not known. */
-export function groupMtu(group: IpmpGroup): number {
-  return decideMtu(group).mtu;
 }

@@ -86,7 +86,7 @@ export function planChange(
   return { placements, steals };
 }
 
-/** After member `lost` has lost an address: who gives it one, or undefined (rule 3). */
+/** After member `lost` has lost an address: which one gives it one, or undefined (rule 3). */
 export function planRemoval(counts: readonly number[], lost: number): Steal | undefined {
   const from = fullest(counts);
   if (from < 0 || counts[from]! <= counts[lost]! + 1) return undefined;

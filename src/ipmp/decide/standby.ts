@@ -8,11 +8,11 @@
  * standbys. A group of standbys alone still gets one (N counts as 1).
  *
  * The operator may activate a standby that waits. It is then active beyond the goal: a correction
- * neither puts it to rest nor puts another to rest for its sake, and it counts only where too few
- * work. Its activation ends
+ * makes neither it nor another idle because of it, and it counts only where too few work.
+ * Its activation ends
  * - when it ceases to function: it fails, goes offline, or leaves;
- * - when a member that is no standby begins to work, finds A >= N, and no other standby can rest
- *   in its favour (row 100);
+ * - when a member that is no standby begins to work, finds A >= N, and no other standby can
+ *   become idle instead (row 100);
  * - when it is no longer a standby, or made one anew.
  * A waiting member that is no standby needs no such mark: activated, it enters by row 100.
  */
@@ -31,8 +31,8 @@ export interface Candidate {
 /** What to do with a member that begins to work. */
 export interface EntryDecision<T> {
   readonly inactive: boolean;
-  /** A standby that may rest again. */
-  readonly rest: T | undefined;
+  /** A standby that becomes idle. */
+  readonly idle: T | undefined;
 }
 
 function wanted(members: readonly Candidate[]): number {
@@ -61,20 +61,20 @@ export function entryDecision<T extends Candidate>(
 ): EntryDecision<T> {
   const others = members.filter((member) => member !== entering);
   const isFull = activeCount(others) >= wanted(members);
-  if (entering.standby) return { inactive: isFull, rest: undefined };
-  if (mustWait) return { inactive: true, rest: undefined };
+  if (entering.standby) return { inactive: isFull, idle: undefined };
+  if (mustWait) return { inactive: true, idle: undefined };
   const standbys = others.filter((member) => member.standby && isActive(member));
-  const rest = standbys.find((member) => !member.isActivated) ?? standbys[0];
-  return { inactive: false, rest: isFull ? rest : undefined };
+  const idle = standbys.find((member) => !member.isActivated) ?? standbys[0];
+  return { inactive: false, idle: isFull ? idle : undefined };
 }
 
-/** Who takes the place of an active member that ceased to work: standbys first. */
+/** The member that replaces an active one that ceased to work: standbys first. */
 export function replacementFor<T extends Candidate>(members: readonly T[]): T | undefined {
   const waiting = members.filter((member) => member.functioning && member.inactive);
   return waiting.find((member) => member.standby) ?? waiting.at(-1);
 }
 
-/** Standbys to wake or to rest after the number of members has changed; applied one at a time. */
+/** A standby to make active or idle after the number of members has changed; one at a time. */
 export function standbyCorrection<T extends Candidate>(
   members: readonly T[],
 ): { member: T; inactive: boolean } | undefined {

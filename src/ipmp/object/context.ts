@@ -61,43 +61,32 @@ export interface FailoverCount {
   count: number;
 }
 
-// What the host is asked to do with a group names the group's device.
-
 /**
- * Takes a group's device from the host, so that it is never visible without its group; ends when
- * it is gone, and is not called again for the same group. It must not fail: nothing could be done
- * about it here.
+ * Services of the shell. Those of the host name a group by its device. What is to be set on a
+ * device that is absent is kept for it; a refusal has changed nothing.
  */
-export type CloseGroupDevice = (device: string) => Operation<void>;
-
-/**
- * Lets the host's kernel decide about frames for other hosts (true), or has it refuse them. For a
- * group without a device it is remembered. May be refused, and then nothing was changed.
- */
-export type SetGroupForwarding = (device: string, forwarding: boolean) => Operation<void>;
-
-/**
- * Has the host's kernel listen to a multicast address by a group's device, or no longer. For a
- * group without a device it is remembered. May be refused, and then nothing was changed.
- */
-export type SetGroupMulticast = (
-  device: string,
-  address: string,
-  isMember: boolean,
-) => Operation<void>;
-
-/** Services of the shell. */
 export interface ShellServices {
   readonly rng: Rng;
   /** Asks the driver of a NIC for its counters; may be late, fail, or never return. */
   readonly linkStatistics: LinkStatistics;
-  /** Takes a group's device from the host before the group itself goes; default: nothing to do. */
-  readonly closeGroupDevice?: CloseGroupDevice;
-  /** Has the host's kernel forward, or not; default: nothing to do. */
-  readonly setGroupForwarding?: SetGroupForwarding;
-  /** Has the host's kernel listen to multicast, or not; default: nothing to do. */
-  readonly setGroupMulticast?: SetGroupMulticast;
-  /** True for the MAC of any device of this host; default: the system knows all that matter. */
+  /**
+   * Takes a group's device from the host, so that it is never visible without its group. Ends when
+   * it is gone; called once for a group; must not fail, since nothing could be done about it.
+   * Default: nothing to do.
+   */
+  readonly closeGroupDevice?: (device: string) => Operation<void>;
+  /**
+   * Lets the host's kernel decide about frames for other hosts (true), or has it refuse them.
+   * Default: nothing to do.
+   */
+  readonly setGroupForwarding?: (device: string, forwarding: boolean) => Operation<void>;
+  /** Joins a multicast address on a group's device, or leaves it; default: nothing to do. */
+  readonly setGroupMulticast?: (
+    device: string,
+    address: string,
+    isMember: boolean,
+  ) => Operation<void>;
+  /** True for the MAC of any device of this host; default: the system's own are all. */
   readonly isHostMac?: (mac: Mac) => boolean;
   /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
   readonly lockClock?: () => number;
@@ -114,14 +103,14 @@ export interface SystemParts {
   readonly scheduler: Scheduler;
   readonly words: LiveWords;
   readonly kstats: KstatChain;
-  /** Monotonic milliseconds as last told by the shell. */
-  readonly toldMs: () => number;
+  /** The last time that the shell gave, monotonic milliseconds. */
+  readonly shellMs: () => number;
 }
 
 /** The shared state of the group layer, with the services that it uses. */
 export interface IpmpContext
   extends Required<Omit<ShellServices, 'lockClock'>>,
-    Omit<SystemParts, 'toldMs'> {
+    Omit<SystemParts, 'shellMs'> {
   /** Guards the maps below, membership, links, active lists, bindings and baselines. */
   readonly illGlobalLock: Region;
   readonly interfaces: Map<string, TrackedPhyint>;
@@ -148,7 +137,7 @@ export interface IpmpContext
 
 /** The context of a group layer without interfaces and groups. */
 export function createContext(services: ShellServices, parts: SystemParts): IpmpContext {
-  const { scheduler, words, kstats, toldMs } = parts;
+  const { scheduler, words, kstats, shellMs } = parts;
   return {
     illGlobalLock: new Region('illGlobalLock', services.lockClock),
     interfaces: new Map(),
@@ -175,7 +164,7 @@ export function createContext(services: ShellServices, parts: SystemParts): Ipmp
     kstats,
     rng: services.rng,
     get nowMs() {
-      return Math.max(toldMs(), scheduler.nowMs);
+      return Math.max(shellMs(), scheduler.nowMs);
     },
   };
 }
@@ -192,7 +181,7 @@ export function countDrop({ drops }: IpmpContext, reason: DropReason): void {
   drops.set(reason, (drops.get(reason) ?? 0n) + 1n);
 }
 
-/** What an event says beside its name and cause; absent means null. */
+/** Fields of an event beside its name and cause; absent means null. */
 export interface EventWhat {
   readonly group?: string | undefined;
   readonly ifname?: string | undefined;
@@ -228,10 +217,10 @@ export function postInterface(
 
 // A group has two names: that of its device, which is also its kstat's and never changes, and its
 // own, which is the same at first and may be changed (docs/law.md row 30). No name is given twice,
-// so a look-up by either finds one thing. The host, the forwarding path and the kstat chain know
-// the device; all that operators see bears the group's own name.
+// so a look-up by either finds one thing. The host, the forwarding path and the kstat chain use the
+// name of the device; rows and events show the group's own.
 
-/** The group called so, else the one whose device is; undefined if there is neither. */
+/** The group of that name, else the one whose device has it; undefined if there is neither. */
 export function lookupGroup(ctx: IpmpContext, name: string): IpmpGroup | undefined {
   for (const group of ctx.groups.values()) if (group.name === name) return group;
   return ctx.groups.get(name);

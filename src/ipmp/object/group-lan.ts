@@ -1,5 +1,5 @@
 /**
- * The port between a group and its Lan, in both directions: what the Lan asks about the members
+ * The port between a group and its Lan, in both directions: what the Lan reads of the members
  * (LanMembership), and where its decisions go (LanOutput): frames to ports, redirects to the
  * forwarding tables, events.
  */
@@ -110,41 +110,33 @@ export class GroupLanPort implements LanMembership, LanOutput {
   }
 
   event(event: LanEvent): void {
+    const ctx = this.#ctx;
     const group = this.#group.name;
     if (event.kind === 'neighbor-moved') {
-      post(this.#ctx, 'neighbor-moved', 'neighbor-moved', {
-        group,
-        from: macFormat(event.from),
-        to: macFormat(event.to),
-        detail: ipv4Format(event.address),
-      });
+      const detail = ipv4Format(event.address);
+      const [from, to] = [macFormat(event.from), macFormat(event.to)];
+      post(ctx, 'neighbor-moved', 'neighbor-moved', { group, from, to, detail });
       return;
     }
     if (event.kind === 'neighbor-state') {
-      post(this.#ctx, 'neighbor-state', NEIGHBOR_CAUSES[event.cause], {
-        group,
-        from: event.from === 'NONE' ? undefined : event.from,
-        to: event.to === 'NONE' ? undefined : event.to,
-        detail: ipv4Format(event.address),
-      });
+      const detail = ipv4Format(event.address);
+      const from = event.from === 'NONE' ? undefined : event.from;
+      const to = event.to === 'NONE' ? undefined : event.to;
+      const cause = NEIGHBOR_CAUSES[event.cause];
+      post(ctx, 'neighbor-state', cause, { group, from, to, detail });
       return;
     }
     const address = ipv4Format(event.ipif.address);
     const ifname = event.ipif.boundIll?.name;
     if (event.kind === 'address-defended') {
-      const to = macFormat(event.mac);
-      post(this.#ctx, 'address-defended', 'address-conflict', {
-        group,
-        ifname,
-        to,
-        detail: address,
-      });
+      const what = { group, ifname, to: macFormat(event.mac), detail: address };
+      post(ctx, 'address-defended', 'address-conflict', what);
       return;
     }
     const { from, to } = event;
     const detail = event.mac === 0 ? address : `${address} ${macFormat(event.mac)}`;
     const cause = ADDRESS_CAUSES[event.cause];
-    post(this.#ctx, 'address-state', cause, { group, ifname, from, to, detail });
+    post(ctx, 'address-state', cause, { group, ifname, from, to, detail });
   }
 
   drop(reason: DropReason): void {

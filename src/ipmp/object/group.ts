@@ -26,10 +26,11 @@ export interface GroupDevice {
   /** 0 while unknown. */
   mac: Mac;
   mtu: number;
+  /** The administrator has not set it down. */
   up: boolean;
 }
 
-/** An address on the group's device, as the host says it. */
+/** An address on the group's device, as the host reports it. */
 export interface HostAddress {
   /** Without prefix length. */
   readonly address: string;
@@ -38,7 +39,7 @@ export interface HostAddress {
   readonly family: number;
 }
 
-/** An address that is shown but not served: IPv6, or IPv4 that somebody else serves. */
+/** An address that is shown but not served: IPv6, or IPv4 that is used elsewhere. */
 export interface UnservedAddress {
   readonly address: string;
   readonly prefixLength: number;
@@ -56,7 +57,7 @@ export interface Steered {
 
 /** A group. */
 export class IpmpGroup {
-  /** What the group is called; may change (docs/law.md row 30). */
+  /** The group's own name; may change (docs/law.md row 30). */
   name: string;
   /** Name of its device and of its kstat, for life. */
   readonly ifname: string;
@@ -73,12 +74,12 @@ export class IpmpGroup {
   requestedMtu = 0;
   /** Why it is that. */
   mtuCause: Cause | undefined = undefined;
-  /** What the host said last. */
+  /** The last report of the host. */
   hostAddresses: readonly HostAddress[] = [];
   unserved: readonly UnservedAddress[] = [];
   /** A neighbour's former MAC -> its present one. */
   readonly redirects = new Map<Mac, Mac>();
-  /** What the operator has the host listen to, in order of joining. */
+  /** Memberships that the operator set, in order of joining. */
   readonly multicast = new Set<Ipv4>();
   /** Joins accepted but not done: the group cannot be deleted meanwhile. */
   pendingJoins = 0;
@@ -157,6 +158,7 @@ export class IpmpGroup {
     if (working === 0) return this.grp.active.length === 0 ? 'failed' : 'degraded';
     return working === this.staying.length ? 'ok' : 'degraded';
   }
+
   #holdMembers(): KstatMember[] {
     return this.members.flatMap(({ nic, name, membership, phyint }) => {
       if (membership === undefined) return [];

@@ -23,7 +23,7 @@ export interface InterfaceSpec {
   /** Name of the kernel device, 1..15 characters. */
   readonly name: string;
   readonly kind: 'macvtap' | 'bridged-tap' | 'tap';
-  /** The NIC beneath a macvtap. */
+  /** The NIC that a macvtap is on. */
   readonly uplink: string | null;
   /** The bridge that a TAP is put into. */
   readonly bridge: string | null;
@@ -58,7 +58,7 @@ export interface GroupSettings {
 export interface GroupSpec extends GroupSettings {
   /** Name of the group's device, 1..15 characters. */
   readonly name: string;
-  /** What the group is called, 1..15 characters; default: as its device. */
+  /** The group's own name, 1..15 characters; default: that of its device. */
   readonly groupName?: string;
   /** Names of its members, in order of joining. */
   readonly interfaces: readonly string[];
@@ -70,7 +70,7 @@ export function checkInterfaceSpec(spec: InterfaceSpec): void {
   testPrefixes(spec.name, spec.testAddresses);
 }
 
-/** The test addresses of an interface; EINVAL for what is none, or stands there twice. */
+/** The test addresses of an interface; EINVAL for what is none, or is given twice. */
 export function testPrefixes(ifname: string, testAddresses: readonly string[]): Prefix[] {
   const prefixes: Prefix[] = [];
   for (const text of testAddresses) {

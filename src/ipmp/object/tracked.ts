@@ -2,8 +2,8 @@
  * One interface as the group layer tracks it: the phyint of the IP layer together with its state,
  * the reasons for it, its membership and its serialisation.
  *
- * Ownership: every field is written by the group layer alone, inside `illGlobalLock`; whoever
- * keeps a tracked interface over a wait holds a reference of its phyint.
+ * Ownership: every field is written by the group layer alone, inside `illGlobalLock`. An
+ * operation that keeps a tracked interface over a wait holds a reference of its phyint.
  */
 
 import type { Deadline } from '../../base/deadline.ts';
@@ -14,7 +14,7 @@ import type { Cause } from '../../model/causes.ts';
 import type { InterfaceState } from '../../model/states.ts';
 import { LinkKstat } from '../../stats/collector.ts';
 import type { MemberCounters } from '../../stats/group-counters.ts';
-import { FlapDamping } from '../decide/damping.ts';
+import { FlapDamping } from '../decide/evidence.ts';
 import {
   type PhyintCell,
   type PhyintEvent,
@@ -41,8 +41,8 @@ export interface Membership {
 }
 
 /**
- * Who is being withdrawn (`leave`: to leave its group, `offline`: by the operator, to stay a
- * member) hands over to the others and carries data only if nobody else can, until it is `gone` or
+ * A member that is withdrawn (`leave`: it leaves its group; `offline`: by the operator, it stays a
+ * member) hands over to the others. It carries data only if no other can, until it is `gone` or
  * offline.
  */
 export type Withdrawal = 'none' | 'leave' | 'offline' | 'gone';
@@ -61,7 +61,7 @@ export class TrackedPhyint implements Candidate, PhyintLife {
   readonly damping = new FlapDamping();
   /** When a repair that is refused now will be looked at again. */
   dampingDeadline: Deadline<TrackedPhyint> | undefined;
-  /** It has been said that it flaps; not said again until it is repaired. */
+  /** There was an event of its flapping; the next one is due after a repair. */
   isDamped = false;
   /** Carrier changes counted by the device at the last report, -1 unknown. */
   linkChanges = -1;
@@ -149,7 +149,7 @@ export class TrackedPhyint implements Candidate, PhyintLife {
     return this.functioning && !this.inactive;
   }
 
-  /** When a repair of it may be believed (damping.ts). */
+  /** When a repair of it may be believed (evidence.ts). */
   get believedAtMs(): number {
     return this.damping.believedAtMs(this.group?.settings.flapDamping ?? null);
   }

@@ -1,4 +1,4 @@
-/** Makes the flat rows of `show` out of the live objects; of what may be many, out of copies. */
+/** Makes the flat rows of `show` of the live objects; those of long lists, of copies. */
 
 import type { NeighborView } from '../../ip/lan.ts';
 import type { Ipif } from '../../ip/object/ipif.ts';
@@ -8,7 +8,7 @@ import type { AddressRow, GroupRow, InterfaceView, NeighborRow } from '../../mod
 import type { GroupState } from '../../model/states.ts';
 import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
 import { isServing } from '../act/test-addresses.ts';
-import { groupMtu } from '../decide/mtu.ts';
+import { decideMtu } from '../decide/mtu.ts';
 import type { IpmpContext } from '../object/context.ts';
 import type { IpmpGroup, UnservedAddress } from '../object/group.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -62,7 +62,7 @@ function describeGroup(group: IpmpGroup): GroupRow {
     offline: names((member) => member.shownState === 'offline'),
     absent: names((member) => member.shownState === 'absent'),
     nominated: group.grp.cast?.name ?? null,
-    mtu: group.device.present ? group.device.mtu : groupMtu(group),
+    mtu: group.device.present ? group.device.mtu : decideMtu(group).mtu,
     lladdr: macText(group.device.mac),
     spreading: group.settings.spreading,
     forwarding: group.settings.forwarding,
@@ -96,12 +96,10 @@ export function describeInterfaces(ctx: IpmpContext): InterfaceView[] {
   });
 }
 
-/** One row per address: data addresses by group, then test addresses by interface. */
-export function describeAddresses(ctx: IpmpContext): AddressRow[] {
-  return [...takeAddresses(ctx)];
-}
-
-/** The same, copied now and made into rows as they are taken: there may be thousands. */
+/**
+ * One row per address: data addresses by group, then test addresses by interface. There may be
+ * thousands: they are copied now and made into rows as they are taken.
+ */
 export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
   const data = [...ctx.groups.values()].map(copyDataAddresses);
   const test = [...ctx.interfaces.values()].flatMap(describeTestAddresses);
@@ -111,7 +109,7 @@ export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
   })();
 }
 
-/** What a row says of one data address, as it was when it was copied. */
+/** What a row shows of one data address, as it was when it was copied. */
 type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> &
   Pick<AddressRow, 'inbound' | 'cause' | 'cause_text'>;
 
@@ -142,7 +140,7 @@ function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
   };
 }
 
-/** Which NIC receives for an address; why none does. `ownerOf` knows neighbours by MAC. */
+/** Which NIC receives for an address; why none does. `ownerOf` finds neighbours by MAC. */
 function whereaboutsOf(
   { lan }: IpmpGroup,
   ipif: Ipif,
@@ -229,12 +227,7 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
   return [...served, ...unserved];
 }
 
-/** The neighbours of all groups. */
-export function describeNeighbors(ctx: IpmpContext): NeighborRow[] {
-  return [...takeNeighbors(ctx)];
-}
-
-/** The same, copied now and made into rows as they are taken: there may be tens of thousands. */
+/** The neighbours of all groups, copied in the same way: there may be tens of thousands. */
 export function takeNeighbors(ctx: IpmpContext): Iterable<NeighborRow> {
   const copies = Array.from(ctx.groups.values(), ({ name, lan }) => ({
     name,

@@ -5,8 +5,7 @@
 
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { FlapDamping, hiddenUps } from '../../../src/ipmp/decide/damping.ts';
-import { linkEvent } from '../../../src/ipmp/decide/health.ts';
+import { FlapDamping, hiddenUps, linkEvent } from '../../../src/ipmp/decide/evidence.ts';
 import { FLAP_UPS_MAX } from '../../../src/model/limits.ts';
 import type { LinkState } from '../../../src/model/states.ts';
 

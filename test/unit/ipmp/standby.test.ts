@@ -51,9 +51,9 @@ const ENTRIES: readonly (readonly [string, number, boolean, string, string])[] =
 for (const [text, at, mustWait, expected, why] of ENTRIES) {
   test(`entry ${text} ${at}${mustWait ? ' (must wait)' : ''}: ${why}`, () => {
     const all = members(text);
-    const { inactive, rest } = entryDecision(all, all[at]!, mustWait);
-    const idle = rest === undefined ? '' : `, ${rest.name} becomes idle`;
-    equal(`${inactive ? 'waits' : 'active'}${idle}`, expected);
+    const { inactive, idle } = entryDecision(all, all[at]!, mustWait);
+    const other = idle === undefined ? '' : `, ${idle.name} becomes idle`;
+    equal(`${inactive ? 'waits' : 'active'}${other}`, expected);
   });
 }
 
