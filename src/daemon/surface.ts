@@ -8,8 +8,7 @@ import { errnoOf, OperatorError } from '../base/errors.ts';
 import type { Config } from '../config/types.ts';
 import type { MetricsListener } from '../ctl/api/metrics-listener.ts';
 import type { ControlServer } from '../ctl/api/server.ts';
-import { Shared } from '../ctl/api/shared.ts';
-import type { SharedText } from '../ctl/api/shared-text.ts';
+import { Shared, type SharedText } from '../ctl/api/shared.ts';
 import type { systemGroupId as SystemGroupId } from '../ctl/api/socket.ts';
 import type { ControlBackend } from '../ctl/backend.ts';
 import { native } from '../native/addon.ts';
@@ -219,7 +218,7 @@ async function loadLibraries() {
   const [server, listener, text, socket, prometheus] = await Promise.all([
     import('../ctl/api/server.ts'),
     import('../ctl/api/metrics-listener.ts'),
-    import('../ctl/api/shared-text.ts'),
+    import('../ctl/api/shared.ts'),
     import('../ctl/api/socket.ts'),
     import('../stats/prometheus.ts'),
   ]);

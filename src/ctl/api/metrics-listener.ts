@@ -12,7 +12,7 @@
  */
 import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { endAfterMistake } from './refusal.ts';
-import type { SharedText } from './shared-text.ts';
+import type { SharedText } from './shared.ts';
 import { NO_COMPILERS } from './validation.ts';
 
 /** Collections in hand at one time. */
@@ -33,7 +33,7 @@ export interface MetricsListenerOptions {
   /** Further names that the Host header may carry. */
   readonly hosts: readonly string[];
   readonly metrics: SharedText;
-  /** Told of each request whose Host header names another host than ours. */
+  /** Called at each request whose Host header names another host than ours. */
   readonly onRefused?: (name: string, address: string) => void;
 }
 

@@ -7,7 +7,7 @@ import { OperatorError } from '../../base/errors.ts';
 import { ref, type Schema } from '../../model/fields.ts';
 import { FILE_BYTES_MAX } from '../../model/limits.ts';
 import type { KstatRecord } from '../../stats/kstat.ts';
-import type { ControlBackend } from '../backend.ts';
+import type { ControlBackend, ControlReads } from '../backend.ts';
 import { kstatPatternParse } from '../kstat-pattern.ts';
 import { type ApiRoute, callWith, routeName } from '../route.ts';
 import { arrayOf, bodyOf, closed, FILE_NAME, fileText } from '../schema.ts';
@@ -16,62 +16,32 @@ import { CHANGES } from './routes-change.ts';
 /** The file's text as JSON: each line break and quote takes two bytes; and the rest of the body. */
 const FILE_BODY_BYTES_MAX = 2 * FILE_BYTES_MAX + 16 * 1024;
 
-function read(
-  id: string,
-  path: string,
-  summary: string,
-  reply: Schema,
-  handle: ApiRoute['handle'],
-): ApiRoute {
-  return { id, method: 'GET', path, role: 'read', summary, reply, handle };
+/** Reads of the backend without arguments; the path of each is its name. */
+type ReadId = Exclude<
+  keyof ControlReads,
+  'kstats' | 'checkConfig' | 'subscribe' | 'metrics' | 'readiness'
+>;
+
+function read(id: ReadId, summary: string, reply: Schema): ApiRoute {
+  const handle: ApiRoute['handle'] = ({ backend }) => backend[id]();
+  return { id, method: 'GET', path: `/v1/${id}`, role: 'read', summary, reply, handle };
 }
 
 const READS: readonly ApiRoute[] = [
-  read(
-    'status',
-    '/v1/status',
-    'The state of the daemon and of all groups',
-    ref('Status'),
-    ({ backend }) => backend.status(),
-  ),
-  read('groups', '/v1/groups', 'All groups', arrayOf(ref('Group')), ({ backend }) =>
-    backend.groups(),
-  ),
-  read('interfaces', '/v1/interfaces', 'All interfaces', arrayOf(ref('Interface')), ({ backend }) =>
-    backend.interfaces(),
-  ),
-  read(
-    'addresses',
-    '/v1/addresses',
-    'All data and test addresses',
-    arrayOf(ref('Address')),
-    ({ backend }) => backend.addresses(),
-  ),
-  read(
-    'neighbors',
-    '/v1/neighbors',
-    'The neighbour cache',
-    arrayOf(ref('Neighbor')),
-    ({ backend }) => backend.neighbors(),
-  ),
-  read(
-    'multicast',
-    '/v1/multicast',
-    'Multicast memberships that were asked for',
-    arrayOf(ref('Multicast')),
-    ({ backend }) => backend.multicast(),
-  ),
-  read('targets', '/v1/targets', 'Hosts that are probed', arrayOf(ref('Target')), ({ backend }) =>
-    backend.targets(),
-  ),
+  read('status', 'The state of the daemon and of all groups', ref('Status')),
+  read('groups', 'All groups', arrayOf(ref('Group'))),
+  read('interfaces', 'All interfaces', arrayOf(ref('Interface'))),
+  read('addresses', 'All data and test addresses', arrayOf(ref('Address'))),
+  read('neighbors', 'The neighbour cache', arrayOf(ref('Neighbor'))),
+  read('multicast', 'Multicast memberships that were asked for', arrayOf(ref('Multicast'))),
+  read('targets', 'Hosts that are probed', arrayOf(ref('Target'))),
   {
-    ...read(
-      'kstats',
-      '/v1/kstats',
-      'Statistics, all or those of module:instance:name, each a glob',
-      arrayOf(ref('Kstat')),
-      ({ backend, query }) => kstats(backend, query.pattern ?? ''),
-    ),
+    id: 'kstats',
+    method: 'GET',
+    path: '/v1/kstats',
+    role: 'read',
+    summary: 'Statistics, all or those of module:instance:name, each a glob',
+    reply: arrayOf(ref('Kstat')),
     query: closed(
       {
         pattern: {
@@ -83,14 +53,9 @@ const READS: readonly ApiRoute[] = [
       },
       [],
     ),
+    handle: ({ backend, query }) => kstats(backend, query.pattern ?? ''),
   },
-  read(
-    'config',
-    '/v1/config',
-    'The configuration, each value with its origin',
-    arrayOf(ref('ConfigValue')),
-    ({ backend }) => backend.config(),
-  ),
+  read('config', 'The configuration, each value with its origin', arrayOf(ref('ConfigValue'))),
 ];
 
 const CHECK_BODY = bodyOf({ file: FILE_NAME, text: fileText(FILE_BYTES_MAX) });

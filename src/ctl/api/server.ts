@@ -1,9 +1,9 @@
 /**
  * The HTTP API on the Unix socket (contract 5).
  *
- * Who asks is known by the peer's credentials, read once when the connection is accepted, and
- * whether it may is decided before a body is read. Everything a client could make large or slow
- * is bounded: clients, clients of one user, the body, the time for a request, idle time, unread
+ * The peer's credentials identify a client: they are read once, when the connection is accepted.
+ * Its rights are checked before a body is read. Everything a client could make large or slow is
+ * bounded: clients, clients of one user, the body, the time for a request, idle time, unread
  * events. A refusal is an `OperatorError` and becomes `{"error":{"code","message","hint"}}`; an
  * error of our own ends the process after the reply, as everywhere.
  *
@@ -35,11 +35,11 @@ import { addDocument, routeSchema, successStatus } from './openapi.ts';
 import { HEALTHZ, METRICS, READYZ } from './plain-routes.ts';
 import { refusalOfFindings, refuse, refuseBrokenRequest, refuseExpectation } from './refusal.ts';
 import { ROUTES } from './routes.ts';
-import type { SharedText } from './shared-text.ts';
+import type { SharedText } from './shared.ts';
 import { type PeerCredentials, SocketPlace } from './socket.ts';
 import { NO_COMPILERS, setCompilers } from './validation.ts';
 
-/** Characters of a parameter in a path: more than any that is valid, so that it is told why. */
+/** Characters of a parameter in a path: more than a valid one has, so a schema can refuse it. */
 const PARAMETER_LENGTH_MAX = 256;
 /** For a request to arrive whole (T21). */
 const REQUEST_MS = 5000;
@@ -64,7 +64,7 @@ export interface ControlServerOptions {
   /** RFC 3339 with microseconds. */
   readonly wallTime: () => string;
   readonly after: After;
-  /** Each change is logged with who asked for it. */
+  /** Each change is logged with the user and the process that asked for it. */
   readonly log?: FastifyBaseLogger;
   /** Silence on a stream of events before it is tested; 15 s. */
   readonly heartbeatMs?: number;
@@ -147,7 +147,7 @@ function makeApp(log: FastifyBaseLogger | undefined): FastifyInstance {
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
-    // There is one host behind a Unix socket: who names none means it too.
+    // There is one host behind a Unix socket: a request without a Host header means it too.
     http: {
       headersTimeout: REQUEST_MS,
       connectionsCheckingInterval: 1000,
@@ -212,7 +212,7 @@ interface ApiRequest {
   Body: ApiCall['body'] | undefined;
 }
 
-/** Refuses who may not use the route; the body has not been read yet. */
+/** Refuses a user without the right to the route; the body has not been read yet. */
 async function permit(
   route: ApiRoute,
   { operatorGid, log, lines }: ControlServerOptions & { lines: LineLimit<number | undefined> },
@@ -220,7 +220,7 @@ async function permit(
   request: Pick<FastifyRequest, 'socket' | 'url'>,
 ): Promise<void> {
   const by = clients.credentialsOf(request.socket);
-  // Who the operators are is looked up only where it matters.
+  // The operators' group is looked up only where it matters.
   const gid = route.role === 'operate' && by?.uid !== 0 ? await operatorGid() : undefined;
   if (by !== undefined && isPermitted(route.role, by, gid)) return;
   const action = actionOf(route, request);
@@ -276,7 +276,7 @@ async function rowsWrite(rows: readonly unknown[]): Promise<string> {
   return `[${(await mapInTurns(rows, (row) => jsonWrite(row))).join(',')}]`;
 }
 
-/** What is sent without need must be empty: a body that is ignored would look as if it counted. */
+/** The body of a route that takes none must be empty: an ignored body would look effective. */
 function bodyOf(route: ApiRoute, request: FastifyRequest<ApiRequest>): ApiCall['body'] {
   const body = request.body ?? {};
   const isEmpty = typeof body === 'object' && Object.keys(body).length === 0;

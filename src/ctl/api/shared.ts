@@ -1,4 +1,10 @@
-/** One result shared by all requests of about the same time, made again when it is old. */
+/**
+ * One result shared by all requests of about the same time, made again when it is old: a storm of
+ * scrapes costs one collection (T23).
+ */
+
+/** How long a text is valid: at most four collections a second. */
+export const SHARED_MS = 250;
 
 /** What is made at most once in `forMs` milliseconds, never twice at a time. */
 export class Shared<Made> {
@@ -35,5 +41,12 @@ export class Shared<Made> {
       },
     );
     return made;
+  }
+}
+
+/** Text that is made at most every 250 ms, for any number of requests. */
+export class SharedText extends Shared<string> {
+  constructor(render: () => Promise<string>, nowMs: () => number) {
+    super(render, SHARED_MS, nowMs);
   }
 }

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { ROWS_A_TURN } from '../../../src/base/turns.ts';
 import { startMetricsListener } from '../../../src/ctl/api/metrics-listener.ts';
-import { SharedText } from '../../../src/ctl/api/shared-text.ts';
+import { SharedText } from '../../../src/ctl/api/shared.ts';
 import { PHYINT_TABLE } from '../../../src/ipmp/decide/phyint-state.ts';
 import { DROP_REASONS } from '../../../src/stats/drop-reasons.ts';
 import {

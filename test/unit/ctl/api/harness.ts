@@ -8,7 +8,7 @@ import { type Logger, pino } from 'pino';
 import { assert } from '../../../../src/base/assert.ts';
 import { ipmpadmMain } from '../../../../src/ctl/adm/main.ts';
 import { type ControlServer, startControlServer } from '../../../../src/ctl/api/server.ts';
-import { SharedText } from '../../../../src/ctl/api/shared-text.ts';
+import { SharedText } from '../../../../src/ctl/api/shared.ts';
 import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { hostClock } from '../../../../src/process/clock.ts';
 import { MemoryBackend } from './backend.ts';

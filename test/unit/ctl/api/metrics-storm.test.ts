@@ -13,7 +13,7 @@ import {
   type MetricsListener,
   startMetricsListener,
 } from '../../../../src/ctl/api/metrics-listener.ts';
-import { SharedText } from '../../../../src/ctl/api/shared-text.ts';
+import { SharedText } from '../../../../src/ctl/api/shared.ts';
 
 const SCRAPES_A_SECOND = 1000;
 const SCRAPES = Number(process.env.IPMPD_SCRAPE_SECONDS ?? 2) * SCRAPES_A_SECOND;
