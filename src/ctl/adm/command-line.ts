@@ -1,4 +1,4 @@
-/** What one run of `ipmpadm` stands on: the process around it, exit statuses, how it complains. */
+/** What each run of `ipmpadm` needs: its process, exit statuses, and how it complains. */
 
 import { OperatorError } from '../../base/errors.ts';
 import { type JsonValue, jsonWrite } from '../../base/text/json.ts';
@@ -22,9 +22,9 @@ const PRETTY_INDENT = 4;
 /** What the command line needs of the process, and of rooms that ctl/ does not know. */
 export interface CommandLine {
   readonly version: string;
-  /** Where the socket is unless `--socket` says otherwise. */
+  /** The path of the socket without `--socket`. */
   readonly defaultSocket: string;
-  /** Output goes to a terminal that shows colours, and nobody has set NO_COLOR. */
+  /** Output goes to a terminal that shows colours, and NO_COLOR is not set. */
   readonly isColorful: boolean;
   print(text: string): void;
   complain(text: string): void;
@@ -42,7 +42,7 @@ export interface Call extends ParsedCommand {
   readonly paint: Paint;
 }
 
-/** Colours for people who look on, or who ask for them; JSON is never painted. */
+/** Colours on a terminal, or with `--color`; JSON is never painted. */
 export function paintFor(line: CommandLine, { color }: ParsedOptions): Paint {
   if (color === 'never') return PLAIN;
   return color === 'always' || line.isColorful ? COLOR : PLAIN;
@@ -61,7 +61,7 @@ export function printJson({ line, options }: Call, value: unknown): void {
   line.print(`${jsonWrite(value, options.set.has('pretty') ? PRETTY_INDENT : 0)}\n`);
 }
 
-/** What went wrong, as it is told. */
+/** What went wrong, as it is printed. */
 export interface Complaint {
   readonly code: string;
   readonly message: string;

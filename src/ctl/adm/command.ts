@@ -17,7 +17,7 @@ export interface Parameter {
   readonly key: string;
   /** The word before the value: `dev`, `--uplink`; empty if the parameter is known by its place. */
   readonly keyword: string;
-  /** What usage writes for the value; empty if the keyword says it all (`proxy`, `--check`). */
+  /** What usage writes for the value; empty if the keyword is enough (`proxy`, `--check`). */
   readonly value: string;
   readonly least: number;
   readonly most: number;
@@ -97,7 +97,7 @@ export const SAVE = mark(
   'keep the change in the configuration of the next start',
 );
 
-/** Who may use a command; undefined: it asks nothing of the daemon. */
+/** The role that a command needs; undefined: it sends no request to the daemon. */
 export function roleOf(command: Command): Role | undefined {
   return routeOf(command.route)?.role;
 }

@@ -18,19 +18,17 @@ import {
 } from './command.ts';
 import type { ViewName } from './views.ts';
 
-type Rest = Partial<Pick<Command, 'action' | 'view' | 'isOpaque'>>;
-
 function command(
   name: string,
   route: string,
   summary: string,
-  parameters: readonly Parameter[],
-  example: string,
-  rest: Rest = {},
+  action: Command['action'],
+  parameters: readonly Parameter[] = [],
+  example = '',
 ): Command {
   const [object = '', verb = ''] = name.split(' ');
-  const common = { name, object, verb, route, summary, parameters };
-  return { ...common, example: `${name} ${example}`.trimEnd(), action: 'change', ...rest };
+  const common = { name, object, verb, route, summary, action, parameters };
+  return { ...common, example: `${name} ${example}`.trimEnd() };
 }
 
 /** Rows of one kind, all or some. */
@@ -41,8 +39,7 @@ function show(
   summary: string,
   filter: Parameter,
 ): Command {
-  const parameters = [optional(filter)];
-  return command(`${object} show`, route, summary, parameters, '', { action: 'show', view });
+  return { ...command(`${object} show`, route, summary, 'show', [optional(filter)]), view };
 }
 
 /** A change of the configuration. */
@@ -53,7 +50,7 @@ function change(
   parameters: readonly Parameter[],
   example: string,
 ): Command {
-  return command(name, route, summary, [...parameters, SAVE], example);
+  return command(name, route, summary, 'change', [...parameters, SAVE], example);
 }
 
 const GROUP = word('NAME', 'name', 'name of the group');
@@ -114,7 +111,7 @@ const GROUPS: readonly Command[] = [
 /** An operation: it lasts until the daemon stops. */
 function operation(verb: string, summary: string): Command {
   const route = `POST /v1/interfaces/:ifname/${verb}`;
-  return command(`interface ${verb}`, route, summary, [INTERFACE], 'net1');
+  return command(`interface ${verb}`, route, summary, 'change', [INTERFACE], 'net1');
 }
 
 const INTERFACES: readonly Command[] = [
@@ -130,7 +127,7 @@ const INTERFACES: readonly Command[] = [
     [
       word('NAME', 'name', 'name of the interface and its device'),
       {
-        ...optional(pair('--uplink', 'DEV', 'uplink', 'the NIC beneath it (macvtap)')),
+        ...optional(pair('--uplink', 'DEV', 'uplink', 'the NIC below it (macvtap)')),
         excludes: '--bridge',
       },
       {
@@ -238,48 +235,38 @@ const NEIGHBORS: readonly Command[] = [
   show('target', 'GET /v1/targets', 'target', 'hosts that are probed', DEV_ANY),
 ];
 
-const FILTERS: readonly Parameter[] = [
-  optional(pair('group', 'NAME', 'group', 'only events of this group')),
-  optional(pair('interface', 'NAME', 'ifname', 'only events of this interface')),
-  optional(pair('event', 'NAME', 'event', 'only events of this name')),
-];
-
 const REST: readonly Command[] = [
   command(
     'kstat',
     'GET /v1/kstats',
     'statistics; globs allowed; -p: one a line',
+    'kstat',
     [
       mark('-p', 'parsable', 'module:instance:name:statistic, a tab, and the value'),
       optional(word('module:instance:name:statistic', 'pattern', 'those that match')),
     ],
     '-p ipmp:0:ipmp0:*packets64',
-    { action: 'kstat' },
   ),
-  command('monitor', 'GET /v1/events', 'events as they happen, until interrupted', FILTERS, '', {
-    action: 'monitor',
-  }),
+  command('monitor', 'GET /v1/events', 'events as they happen, until interrupted', 'monitor', [
+    optional(pair('group', 'NAME', 'group', 'only events of this group')),
+    optional(pair('interface', 'NAME', 'ifname', 'only events of this interface')),
+    optional(pair('event', 'NAME', 'event', 'only events of this name')),
+  ]),
   command(
     'config show',
     'GET /v1/config',
     'the configuration, with the origin of each value',
-    [],
-    '',
-    {
-      action: 'config',
-    },
+    'config',
   ),
   command(
     'config check',
     '',
     'check a configuration file',
+    'check',
     [word('FILE', 'file', 'the file')],
     CONFIG_FILE,
-    { action: 'check' },
   ),
-  command('reload', 'POST /v1/reload', 'read the configuration anew, apply what differs', [], '', {
-    action: 'reload',
-  }),
+  command('reload', 'POST /v1/reload', 'read the configuration anew, apply what differs', 'reload'),
   lab('run', 'build the lab and show a failover (npm start)', [
     mark('--once', 'once', 'do not stay up afterwards'),
   ]),
@@ -288,7 +275,7 @@ const REST: readonly Command[] = [
 ];
 
 function lab(verb: string, summary: string, parameters: readonly Parameter[] = []): Command {
-  return command(`lab ${verb}`, '', summary, parameters, '', { action: 'lab', isOpaque: true });
+  return { ...command(`lab ${verb}`, '', summary, 'lab', parameters), isOpaque: true };
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -296,9 +283,9 @@ export const COMMANDS: readonly Command[] = [
     'status',
     'GET /v1/status',
     'one line a group; --check: exit 4 degraded, 5 failed',
-    [mark('--check', 'check', 'the exit status tells the state')],
+    'status',
+    [mark('--check', 'check', 'the exit status gives the state')],
     '--check',
-    { action: 'status' },
   ),
   ...GROUPS,
   ...INTERFACES,

@@ -1,6 +1,6 @@
 /**
- * `ipmpadm`: words in, an exit status out. What is wrong with the words is said without a
- * connection; everything else is a request to the daemon, shown as text or JSON.
+ * `ipmpadm`: words in, an exit status out. Wrong words are refused without a connection;
+ * everything else is a request to the daemon, its reply shown as text or JSON.
  *
  * Exit status (contract 4): 0 done, 1 refused or failed, 2 usage, 3 daemon not reachable; `status
  * --check` adds 4 degraded and 5 failed.
@@ -20,9 +20,8 @@ import {
   isJson,
   paintFor,
 } from './command-line.ts';
-import { monitor } from './monitor.ts';
 import { type ParsedCommand, parseArguments } from './parse.ts';
-import { showConfig, showKstats, showRows, showStatus } from './show.ts';
+import { monitor, showConfig, showKstats, showRows, showStatus } from './show.ts';
 
 const HANDLERS: Readonly<Record<Action, (call: Call) => Promise<number>>> = {
   show: showRows,

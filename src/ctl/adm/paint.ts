@@ -1,15 +1,35 @@
 /**
- * Colours of a terminal, with iproute2's meanings: names cyan, IPv4 addresses magenta, IPv6
- * addresses blue, MACs yellow, states by how good they are. Without colour every function gives
- * its text back.
+ * Values as text, and the colours of a terminal, with iproute2's meanings: names cyan, IPv4
+ * addresses magenta, IPv6 addresses blue, MACs yellow, states by how good they are.
  */
+import { Decimal, type JsonValue } from '../../base/text/json.ts';
 
+/** A field of a row; undefined if the row does not have it. */
+type Value = JsonValue | undefined;
+
+/** Each gives the text of a value, in its colour; without colour the plain text. */
 export interface Paint {
   /** Of a group or an interface. */
-  name(text: string): string;
-  address(text: string): string;
-  lladdr(text: string): string;
-  state(text: string): string;
+  name(value: Value): string;
+  address(value: Value): string;
+  lladdr(value: Value): string;
+  state(value: Value): string;
+}
+
+/**
+ * A value as text; null and absent fields are empty. Control characters do not reach the
+ * terminal.
+ */
+export function text(value: Value): string {
+  if (value === null || value === undefined) return '';
+  if (value instanceof Decimal) return value.text;
+  const plain = typeof value === 'object' ? '' : String(value);
+  return plain.replace(/\p{Cc}/gu, '?');
+}
+
+/** The texts of a list, joined by commas; empty for what is no list. */
+export function list(value: Value, paint: (item: Value) => string = text): string {
+  return Array.isArray(value) ? value.map((item) => paint(item)).join(',') : '';
 }
 
 const RED = 31;
@@ -22,25 +42,21 @@ const CYAN = 36;
 const GOOD = ['ok', 'up', 'reachable', 'permanent', 'alive'];
 const BAD = ['failed', 'down', 'duplicate', 'dead'];
 
-function ink(color: number, text: string): string {
-  return text === '' ? '' : `\u001b[${color}m${text}\u001b[0m`;
+function ink(color: number, value: Value): string {
+  const plain = text(value);
+  return plain === '' ? '' : `\u001b[${color}m${plain}\u001b[0m`;
 }
 
-export const PLAIN: Paint = {
-  name: (text) => text,
-  address: (text) => text,
-  lladdr: (text) => text,
-  state: (text) => text,
-};
+export const PLAIN: Paint = { name: text, address: text, lladdr: text, state: text };
 
 export const COLOR: Paint = {
-  name: (text) => ink(CYAN, text),
-  address: (text) => ink(text.includes(':') ? BLUE : MAGENTA, text),
-  lladdr: (text) => ink(YELLOW, text),
-  state: (text) => {
-    const word = text.toLowerCase();
-    if (GOOD.includes(word)) return ink(GREEN, text);
-    return ink(BAD.includes(word) ? RED : YELLOW, text);
+  name: (value) => ink(CYAN, value),
+  address: (value) => ink(text(value).includes(':') ? BLUE : MAGENTA, value),
+  lladdr: (value) => ink(YELLOW, value),
+  state: (value) => {
+    const word = text(value).toLowerCase();
+    if (GOOD.includes(word)) return ink(GREEN, value);
+    return ink(BAD.includes(word) ? RED : YELLOW, value);
   },
 };
 

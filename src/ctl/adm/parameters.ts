@@ -1,4 +1,4 @@
-/** The words after object and verb, taken apart by what the command's row of the table says. */
+/** The words after object and verb, taken apart by the command's row of the table. */
 import { suggest } from '../../base/text/suggest.ts';
 import { type Command, isOption, type Parameter } from './command.ts';
 import { isOptionWord, OPTIONS } from './options.ts';
@@ -50,11 +50,11 @@ function valueAfter(
 ): string {
   if (value === '') {
     if (inline === undefined) return '';
-    throw new UsageError(`${command.name}: ${keyword} takes no value`, usageForm(command));
+    throw misuse(command, `${keyword} takes no value`);
   }
   const given = inline ?? rest.shift();
   if (given !== undefined && given !== '') return given;
-  throw new UsageError(`${command.name}: ${keyword} needs its ${value}`, usageForm(command));
+  throw misuse(command, `${keyword} needs its ${value}`);
 }
 
 function add(
@@ -65,12 +65,12 @@ function add(
 ): void {
   const { keyword, most, settings } = parameter;
   if (value === '' && parameter.value !== '') {
-    throw new UsageError(`${command.name}: ${parameter.value} is empty`, usageForm(command));
+    throw misuse(command, `${parameter.value} is empty`);
   }
   const values = taken.get(parameter) ?? [];
   if (values.length >= most) {
     const much = most === 1 ? 'stands twice' : `stands more than ${most} times`;
-    throw new UsageError(`${command.name}: ${keyword} ${much}`, usageForm(command));
+    throw misuse(command, `${keyword} ${much}`);
   }
   if (settings !== undefined) checkSetting(command, parameter, values, value);
   taken.set(parameter, [...values, value]);
@@ -93,7 +93,7 @@ function checkSetting(
     throw new UsageError(`${command.name}: "${given}" is not ${form}`, `${key}: ${allowed}`);
   }
   if (before.some((text) => splitOnce(text, '=')[0] === key)) {
-    throw new UsageError(`${command.name}: ${key} stands twice`, usageForm(command));
+    throw misuse(command, `${key} stands twice`);
   }
 }
 
@@ -113,7 +113,7 @@ function unknown(command: Command, given: string): UsageError {
   }
   const plain = keywords.filter((keyword) => !isOption(keyword));
   if (plain.length === 0) {
-    return new UsageError(`${command.name}: "${given}" is too much`, form);
+    return misuse(command, `"${given}" is too much`);
   }
   const meant = suggest(given, plain);
   const hint = meant === undefined ? form : `did you mean ${meant}?`;
@@ -123,16 +123,19 @@ function unknown(command: Command, given: string): UsageError {
 function checkWhole(command: Command, taken: ReadonlyMap<Parameter, string[]>): void {
   for (const parameter of command.parameters) {
     if (countOf(taken, parameter) < parameter.least) {
-      const form = parameterForm(parameter);
-      throw new UsageError(`${command.name}: ${form} is missing`, usageForm(command));
+      throw misuse(command, `${parameterForm(parameter)} is missing`);
     }
     const { keyword, excludes } = parameter;
     const isTwo = [...taken.keys()].some((other) => other.keyword === excludes);
     if (excludes !== undefined && taken.has(parameter) && isTwo) {
-      const message = `${command.name}: ${keyword} and ${excludes} exclude each other`;
-      throw new UsageError(message, usageForm(command));
+      throw misuse(command, `${keyword} and ${excludes} exclude each other`);
     }
   }
+}
+
+/** What is wrong, with the usage of the command as hint. */
+function misuse(command: Command, problem: string): UsageError {
+  return new UsageError(`${command.name}: ${problem}`, usageForm(command));
 }
 
 function usageForm(command: Command): string {

@@ -18,7 +18,7 @@ export interface ParsedOptions {
   readonly color: string;
 }
 
-/** A command with everything that was said to it. */
+/** A command with all that was given to it. */
 export interface ParsedCommand {
   readonly kind: 'command';
   readonly command: Command;

@@ -1,13 +1,13 @@
 /**
- * Rows as text, in the manner of iproute2: a head line for each row and indented lines beneath
+ * Rows as text, in the manner of iproute2: a head line for each row and indented lines below
  * it; with `-o` all on one line, the joints shown as `\`; with `-br` a table of columns. Pure:
  * rows in, text out.
  */
 
 import { Decimal, type JsonValue, jsonWrite } from '../../base/text/json.ts';
 import { isJsonObject } from '../../model/fields.ts';
-import { type Paint, visibleLength } from './paint.ts';
-import { list, memberWords, type Row, text, type View, words } from './views.ts';
+import { list, type Paint, text, visibleLength } from './paint.ts';
+import { memberWords, type Row, type View, words } from './views.ts';
 
 export interface RenderOptions {
   readonly details: boolean;
@@ -23,12 +23,12 @@ export function renderRows(view: View, rows: readonly Row[], options: RenderOpti
   if (options.brief) return renderTable(rows.map((row) => view.brief(row, paint)));
   const texts = rows.map((row) => {
     const shown = new Set<string | symbol>(['statistics']);
-    const block = view.full(noting(row, shown), paint);
+    const [head = '', ...below] = view.full(noting(row, shown), paint);
     const extra = options.details ? details(row, shown) : '';
     const statistics = options.statistics ? statisticsLines(row) : [];
-    const lines = [...block.lines, extra, ...statistics].filter((line) => line !== '');
+    const lines = [...below, extra, ...statistics].filter((line) => line !== '');
     const joint = options.oneline ? '\\    ' : '\n    ';
-    return `${[block.head.trimEnd(), ...lines].join(joint)}\n`;
+    return `${[head.trimEnd(), ...lines].join(joint)}\n`;
   });
   return texts.join('');
 }
@@ -63,10 +63,10 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
 /** One line a group: what works, and what does not; then what of the configuration is not so. */
 export function renderStatus(status: Row, groups: readonly Row[], paint: Paint): string {
   const lines = groups.map((group) => {
-    const state = paint.state(text(group.state));
-    return `${paint.name(text(group.group))}: ${state} ${memberWords(group, paint)}`.trimEnd();
+    const state = paint.state(group.state);
+    return `${paint.name(group.group)}: ${state} ${memberWords(group, paint)}`.trimEnd();
   });
-  if (groups.length === 0) lines.push(`${paint.state(text(status.state))}: no groups`);
+  if (groups.length === 0) lines.push(`${paint.state(status.state)}: no groups`);
   const problems = Array.isArray(status.problems) ? status.problems : [];
   lines.push(...problems.map((problem) => `problem: ${text(problem)}`));
   return lines.map((line) => `${line}\n`).join('');
@@ -74,14 +74,11 @@ export function renderStatus(status: Row, groups: readonly Row[], paint: Paint):
 
 /** One event on one line; its time first if `withTime`. */
 export function renderEvent(event: Row, withTime: boolean, paint: Paint): string {
-  const change = words(
-    ['from', paint.state(text(event.from))],
-    ['to', paint.state(text(event.to))],
-  );
+  const change = words(['from', paint.state(event.from)], ['to', paint.state(event.to)]);
   const parts = [
     withTime ? `[${text(event.time)}]` : '',
-    paint.name(text(event.group)),
-    paint.name(text(event.ifname)),
+    paint.name(event.group),
+    paint.name(event.ifname),
     text(event.event),
     text(event.detail),
     change,

@@ -1,6 +1,6 @@
-/** The commands that show: rows of each kind, status, kstats, the configuration. */
+/** The commands that show: rows of each kind, status, kstats, the configuration, events. */
 import { OperatorError } from '../../base/errors.ts';
-import type { ControlClient } from '../client.ts';
+import { type ControlClient, replyRead, UnreachableError } from '../client.ts';
 import { kstatPatternParse } from '../kstat-pattern.ts';
 import {
   type Call,
@@ -18,7 +18,7 @@ import {
 } from './command-line.ts';
 import { kstatText, selectKstats } from './kstat-text.ts';
 import { compareNames, sortRows } from './order.ts';
-import { renderConfig, renderRows, renderStatus } from './render.ts';
+import { renderConfig, renderEvent, renderRows, renderStatus } from './render.ts';
 import { requestsOf } from './request.ts';
 import { type Row, VIEWS, type View } from './views.ts';
 
@@ -111,7 +111,7 @@ export async function showKstats(call: Call): Promise<number> {
   return found.length > 0 ? EXIT_DONE : EXIT_REFUSED;
 }
 
-/** Only what is asked for is read: a NIC that does not answer delays nobody else. */
+/** Only what is asked for is read: a NIC that does not answer delays no other question. */
 function kstatsPath(pattern: string): string {
   return `/v1/kstats?pattern=${encodeURIComponent(pattern)}`;
 }
@@ -122,4 +122,34 @@ export async function showConfig(call: Call): Promise<number> {
   if (isJson(call)) printJson(call, rows);
   else call.line.print(renderConfig(rows));
   return EXIT_DONE;
+}
+
+const FILTERS = ['group', 'ifname', 'event'] as const;
+
+/**
+ * Events as they happen, one line each, until interrupted. ENOBUFS: they were read too slowly.
+ * UnreachableError: the daemon has ended the stream.
+ */
+export async function monitor(call: Call): Promise<number> {
+  const { line, client, options, paint } = call;
+  const interrupted = line.interruption();
+  let isOverrun = false;
+  const onEvent = (name: string, data: string): void => {
+    if (name === 'overrun') isOverrun = true;
+    if (isJson(call)) line.print(`${data}\n`);
+    else
+      line.print(`${renderEvent(rowOf(replyRead(data)), options.set.has('timestamp'), paint)}\n`);
+  };
+  await client.events(({ name, data }) => onEvent(name, data), interrupted, pathOf(call));
+  if (interrupted.aborted) return EXIT_DONE;
+  if (isOverrun) throw new OperatorError('ENOBUFS', 'events were lost: they were read too slowly');
+  throw new UnreachableError('ipmpd has closed the connection', 'did it stop?');
+}
+
+function pathOf(call: Call): string {
+  const pairs = FILTERS.flatMap((key) => {
+    const value = given(call, key);
+    return value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`];
+  });
+  return pairs.length === 0 ? '/v1/events' : `/v1/events?${pairs.join('&')}`;
 }

@@ -3,7 +3,7 @@ import { type Command, type Parameter, roleOf } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { OPTIONS, optionForm } from './options.ts';
 
-/** Widest form of a command that has its summary beside it and not beneath. */
+/** Widest form of a command that has its summary beside it and not below. */
 const FORM_WIDTH = 46;
 
 /** `[dev NAME]`, `IF…`, `[-i IF]…`, `[--check]` */
@@ -76,7 +76,7 @@ function commandText(command: Command): string[] {
   return lines;
 }
 
-/** Who may, and what it asks of the API. */
+/** The users that may run it, and its call of the API. */
 function footnotes(command: Command): [string, string][] {
   const role = roleOf(command);
   if (role === undefined) return [['daemon:', 'not needed']];
@@ -86,7 +86,7 @@ function footnotes(command: Command): [string, string][] {
   ];
 }
 
-/** Who a role is, in words. */
+/** The users of each role, in words. */
 export const ROLES = {
   read: 'everybody',
   operate: 'root and members of the operators’ group',

@@ -2,26 +2,20 @@
 
 import type { ErrorCode } from '../../base/errors.ts';
 import { durationFormat } from '../../base/text/duration.ts';
-import { Decimal, type JsonValue } from '../../base/text/json.ts';
+import type { JsonValue } from '../../base/text/json.ts';
 import { compareAddresses, compareNames, type SortKey } from './order.ts';
-import type { Paint } from './paint.ts';
+import { list, type Paint, text } from './paint.ts';
 
 /** A row as it came from the daemon. */
 export type Row = { readonly [key: string]: JsonValue };
 
-/** One row as text: its first line and those beneath. */
-export interface Block {
-  readonly head: string;
-  readonly lines: readonly string[];
-}
-
 /** How one kind of row is shown. */
 export interface View {
   readonly brief: (row: Row, paint: Paint) => readonly string[];
-  /** `-d` adds the fields that it has not read. */
-  readonly full: (row: Row, paint: Paint) => Block;
+  /** Its first line and the indented ones below; `-d` adds the fields that it has not read. */
+  readonly full: (row: Row, paint: Paint) => readonly string[];
   readonly order: readonly SortKey[];
-  /** What a row is called, and the code that says that there is none. */
+  /** What a row is called, and the code of the refusal if there is none. */
   readonly noun: string;
   readonly absence: ErrorCode;
   /** The field that names a row, or what it belongs to. */
@@ -49,16 +43,16 @@ export function memberWords(row: Row, paint: Paint): string {
 
 const GROUP: View = {
   brief: (row, paint) => [
-    paint.name(text(row.group)),
-    paint.state(text(row.state)),
+    paint.name(row.group),
+    paint.state(row.state),
     list(row.interfaces, paint.name),
   ],
-  full: (row, paint) => ({
-    head:
-      `${paint.name(text(row.group))}: state ${paint.state(text(row.state))} ` +
+  full: (row, paint) => [
+    `${paint.name(row.group)}: state ${paint.state(row.state)} ` +
       `mtu ${text(row.mtu)} fdt ${durationFormat(Number(row.fdt_ms))}`,
-    lines: [memberWords(row, paint), `cause: ${text(row.cause_text)}`],
-  }),
+    memberWords(row, paint),
+    `cause: ${text(row.cause_text)}`,
+  ],
   order: [['group', compareNames]],
   noun: 'group',
   absence: 'ENOENT',
@@ -68,28 +62,25 @@ const GROUP: View = {
 
 const INTERFACE: View = {
   brief: (row, paint) => [
-    paint.name(text(row.ifname)),
-    paint.state(text(row.state)),
-    paint.state(text(row.link)),
-    paint.name(text(row.group)),
+    paint.name(row.ifname),
+    paint.state(row.state),
+    paint.state(row.link),
+    paint.name(row.group),
   ],
-  full: (row, paint) => ({
-    head:
-      `${paint.name(text(row.ifname))}: <${list(row.flags)}> mtu ${text(row.mtu)} ` +
-      words(['group', paint.name(text(row.group))], ['uplink', paint.name(text(row.uplink))]),
-    lines: [
-      words(
-        ['state', paint.state(text(row.state))],
-        ['link', paint.state(text(row.link))],
-        ['probe', paint.state(text(row.probe))],
-        ['lladdr', paint.lladdr(text(row.lladdr))],
-      ) +
-        (row.active === true ? ' active' : '') +
-        (row.standby === true ? ' standby' : '') +
-        (row.unanswered === true ? ' unanswered' : ''),
-      `cause: ${text(row.cause_text)}`,
-    ],
-  }),
+  full: (row, paint) => [
+    `${paint.name(row.ifname)}: <${list(row.flags)}> mtu ${text(row.mtu)} ` +
+      words(['group', paint.name(row.group)], ['uplink', paint.name(row.uplink)]),
+    words(
+      ['state', paint.state(row.state)],
+      ['link', paint.state(row.link)],
+      ['probe', paint.state(row.probe)],
+      ['lladdr', paint.lladdr(row.lladdr)],
+    ) +
+      (row.active === true ? ' active' : '') +
+      (row.standby === true ? ' standby' : '') +
+      (row.unanswered === true ? ' unanswered' : ''),
+    `cause: ${text(row.cause_text)}`,
+  ],
   order: [['ifname', compareNames]],
   noun: 'interface',
   absence: 'ENXIO',
@@ -99,21 +90,17 @@ const INTERFACE: View = {
 
 const ADDRESS: View = {
   brief: (row, paint) => [
-    paint.address(text(row.address)),
-    paint.name(text(row.ifname)),
+    paint.address(row.address),
+    paint.name(row.ifname),
     text(row.type),
-    paint.state(text(row.state)),
+    paint.state(row.state),
   ],
-  full: (row, paint) => ({
-    head:
-      `${paint.address(text(row.address))} dev ${paint.name(text(row.ifname))} ` +
-      `${text(row.type)} ${paint.state(text(row.state))} ` +
-      words(
-        ['inbound', paint.name(text(row.inbound))],
-        ['outbound', list(row.outbound, paint.name)],
-      ),
-    lines: [text(row.cause_text)],
-  }),
+  full: (row, paint) => [
+    `${paint.address(row.address)} dev ${paint.name(row.ifname)} ` +
+      `${text(row.type)} ${paint.state(row.state)} ` +
+      words(['inbound', paint.name(row.inbound)], ['outbound', list(row.outbound, paint.name)]),
+    text(row.cause_text),
+  ],
   order: [
     ['ifname', compareNames],
     ['address', compareAddresses],
@@ -125,21 +112,20 @@ const ADDRESS: View = {
 
 const NEIGHBOR: View = {
   brief: (row, paint) => [
-    paint.address(text(row.dst)),
-    paint.state(text(row.state)),
-    paint.lladdr(text(row.lladdr)),
-    paint.name(text(row.group)),
+    paint.address(row.dst),
+    paint.state(row.state),
+    paint.lladdr(row.lladdr),
+    paint.name(row.group),
   ],
-  full: (row, paint) => ({
-    head: [
-      paint.address(text(row.dst)),
-      words(['dev', paint.name(text(row.group))], ['lladdr', paint.lladdr(text(row.lladdr))]),
-      paint.state(text(row.state)),
+  full: (row, paint) => [
+    [
+      paint.address(row.dst),
+      words(['dev', paint.name(row.group)], ['lladdr', paint.lladdr(row.lladdr)]),
+      paint.state(row.state),
     ]
       .filter((part) => part !== '')
       .join(' '),
-    lines: [],
-  }),
+  ],
   order: [
     ['group', compareNames],
     ['dst', compareAddresses],
@@ -151,16 +137,14 @@ const NEIGHBOR: View = {
 
 const MULTICAST: View = {
   brief: (row, paint) => [
-    paint.address(text(row.address)),
-    paint.name(text(row.group)),
-    paint.name(text(row.inbound)),
+    paint.address(row.address),
+    paint.name(row.group),
+    paint.name(row.inbound),
   ],
-  full: (row, paint) => ({
-    head:
-      `${paint.address(text(row.address))} dev ${paint.name(text(row.group))} ` +
-      words(['inbound', paint.name(text(row.inbound))]),
-    lines: [],
-  }),
+  full: (row, paint) => [
+    `${paint.address(row.address)} dev ${paint.name(row.group)} ` +
+      words(['inbound', paint.name(row.inbound)]),
+  ],
   order: [
     ['group', compareNames],
     ['address', compareAddresses],
@@ -172,17 +156,15 @@ const MULTICAST: View = {
 
 const TARGET: View = {
   brief: (row, paint) => [
-    paint.address(text(row.target)),
-    paint.name(text(row.ifname)),
-    paint.state(text(row.state)),
+    paint.address(row.target),
+    paint.name(row.ifname),
+    paint.state(row.state),
     roundTrip(row),
   ],
-  full: (row, paint) => ({
-    head:
-      `${paint.address(text(row.target))} dev ${paint.name(text(row.ifname))} ` +
-      `${paint.state(text(row.state))} ${words(['rtt', roundTrip(row)])}`,
-    lines: [],
-  }),
+  full: (row, paint) => [
+    `${paint.address(row.target)} dev ${paint.name(row.ifname)} ` +
+      `${paint.state(row.state)} ${words(['rtt', roundTrip(row)])}`,
+  ],
   order: [
     ['ifname', compareNames],
     ['target', compareAddresses],
@@ -215,22 +197,4 @@ export function words(...pairs: readonly (readonly [string, string])[]): string 
     .filter(([, value]) => value !== '')
     .map(([key, value]) => `${key} ${value}`)
     .join(' ');
-}
-
-export function list(
-  value: JsonValue | undefined,
-  paint: (text: string) => string = (plain) => plain,
-): string {
-  return Array.isArray(value) ? value.map((item) => paint(text(item))).join(',') : '';
-}
-
-/**
- * A value as text; null and absent fields are empty. Control characters do not reach the
- * terminal.
- */
-export function text(value: JsonValue | undefined): string {
-  if (value === null || value === undefined) return '';
-  if (value instanceof Decimal) return value.text;
-  const plain = typeof value === 'object' ? '' : String(value);
-  return plain.replace(/\p{Cc}/gu, '?');
 }
