@@ -22,7 +22,7 @@ import type {
 import type { KstatIdentity, KstatRecord } from '../stats/kstat.ts';
 import type { MetricsSnapshot } from '../stats/prometheus.ts';
 
-/** Who asks: the peer of the control socket. */
+/** The peer of the control socket. */
 export interface Credentials {
   readonly pid: number;
   readonly uid: number;
@@ -30,7 +30,7 @@ export interface Credentials {
   readonly groups: readonly number[];
 }
 
-/** Who asks for a change, and whether it is to outlive the daemon (`--save`). */
+/** The peer that asks for a change, and whether it is to outlive the daemon (`--save`). */
 export interface ChangeRequest {
   readonly by: Credentials;
   readonly save: boolean;
@@ -38,7 +38,7 @@ export interface ChangeRequest {
 
 export interface NewInterface {
   readonly name: string;
-  /** At most one of the two; neither: a TAP that somebody else wires. */
+  /** At most one of the two; neither: a TAP that another program wires. */
   readonly uplink: string | null;
   readonly bridge: string | null;
   readonly standby: boolean;
@@ -54,13 +54,13 @@ export interface NewNeighbor {
 /** Keys of a group's configuration; a text is read as in the file (`off`, `2s`, `[10.0.0.1]`). */
 export type Settings = Readonly<Record<string, JsonValue>>;
 
-/** Whether the daemon can do its work now; `reason` says why not. */
+/** Whether the daemon can do its work now; `reason`: why not. */
 export interface Readiness {
   readonly ready: boolean;
   readonly reason: string;
 }
 
-/** What may be asked. */
+/** What may be read. */
 export interface ControlReads {
   status(): Promise<StatusRow>;
   groups(): Promise<readonly GroupRow[]>;

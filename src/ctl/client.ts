@@ -2,10 +2,10 @@
  * The client's end of the API: one request and its reply, or the stream of events, over the Unix
  * socket.
  *
- * A busy daemon is waited for: a full backlog (EAGAIN), a refusal for want of room (503) and a
- * lost connection are tried again, with a random pause so that many clients do not come back
- * together (T22); a change only if it cannot have arrived whole. A daemon that is not there is
- * said at once.
+ * The client waits for a busy daemon: after a full backlog (EAGAIN), a refusal for want of room
+ * (503) or a lost connection it tries again, with a random pause so that many clients do not come
+ * back together (T22); a change only if it cannot have arrived whole. Without a daemon it fails at
+ * once.
  */
 
 import { randomInt } from 'node:crypto';
@@ -21,16 +21,16 @@ import type { Method } from './route.ts';
 /** Pauses before the tries after the first, at most: together 5 s (T22). */
 const PAUSES_MS: readonly number[] = [20, 50, 100, 200, 400, 800, 1600, 1830];
 /**
- * For a reply to come. What is asked is answered from memory, or after drivers had some hundred
- * milliseconds; a change is done when the kernel has done it, whose configuration lock others may
- * hold for minutes.
+ * For a reply to come. A question is answered from memory, or after drivers had some hundred
+ * milliseconds; a change when the kernel has made it, and other programs may hold the kernel's
+ * configuration lock for minutes.
  */
 const REPLY_MS = { question: 30_000, change: 600_000 } as const;
 
 /** A change whose reply does not come is not undone by that. */
 const MAY_BE_DONE = 'what was asked for may still be done';
 
-/** The daemon cannot be reached: nobody listens, or we may not connect. */
+/** The daemon cannot be reached: there is no listener, or we may not connect. */
 export class UnreachableError extends Error {
   readonly hint: string;
 
@@ -46,7 +46,7 @@ export interface EventMessage {
   readonly data: string;
 }
 
-/** Talks to the daemon behind one socket. */
+/** Sends requests to the daemon behind one socket. */
 export class ControlClient {
   readonly socketPath: string;
   readonly #replyMs: { readonly question: number; readonly change: number };
@@ -145,7 +145,7 @@ export class ControlClient {
   #unreachable({ code, message }: NodeJS.ErrnoException, mayBeDone: boolean): UnreachableError {
     const why: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such socket',
-      ECONNREFUSED: 'nobody listens there',
+      ECONNREFUSED: 'no process listens there',
       EACCES: 'permission denied',
       EAGAIN: 'it is too busy',
     };
@@ -192,7 +192,7 @@ async function textOf(response: IncomingMessage, limitBytes: number): Promise<st
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** What a reply or an event says; EIO for what is no JSON. */
+/** The content of a reply or an event; EIO for what is no JSON. */
 export function replyRead(text: string): JsonValue {
   try {
     return jsonRead(text);

@@ -1,8 +1,8 @@
 /**
  * Which statistics are meant: `module:instance:name:statistic`, parts may be left out or be globs.
  *
- * A pattern comes from anybody who may read, so matching it costs at most the product of the two
- * lengths, whatever it says: only the last star is ever tried again.
+ * Any user may send a pattern, so matching costs at most the product of the two lengths: only the
+ * last star is ever tried again.
  */
 
 /** Longest pattern: four parts of the longest names. */

@@ -5,7 +5,7 @@ import type { JsonObject, Schema } from '../model/fields.ts';
 import type { ControlBackend, Credentials } from './backend.ts';
 import type { Body } from './schema.ts';
 
-/** Who may use a route (contract 5): everybody, members of the operators' group, root alone. */
+/** The users of a route (contract 5): all, members of the operators' group, root alone. */
 export type Role = 'read' | 'operate' | 'root';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -46,7 +46,7 @@ export interface ApiRoute {
 /** A call with the body that its route's schema has let pass. */
 export function callWith<B>(body: Body<B>, call: ApiCall): ApiCall<B> {
   const { body: given, ...rest } = call;
-  assert(body.is(given), 'the body is what its schema says');
+  assert(body.is(given), 'the body matches its schema');
   return { ...rest, body: given };
 }
 

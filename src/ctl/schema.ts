@@ -3,7 +3,7 @@
  * requests checked by them, and the OpenAPI document shows them.
  *
  * What comes in is closed and bounded: no key that is not named, no text and no list without a
- * limit. `x-allowed` says in words what a schema allows; a refusal repeats it. What goes out is
+ * limit. `x-allowed` has in words what a schema allows; a refusal repeats it. What goes out is
  * open: all declared fields are there, others may stand beside them.
  */
 
@@ -30,7 +30,7 @@ export function arrayOf(items: Schema): Schema {
   return { type: 'array', items };
 }
 
-/** Is the daemon healthy, and is it ready for work; `reason` says why not. */
+/** Whether the daemon is healthy, and whether it is ready; `reason`: why not. */
 const HEALTH = { name: 'Health', fields: { healthy: truth() } };
 const READINESS = { name: 'Readiness', fields: { ready: truth(), reason: text() } };
 
@@ -78,7 +78,7 @@ function addressLike(pattern: string, allowed: string): Field<string> {
   return textField({ maxLength: 50, pattern, 'x-allowed': allowed });
 }
 
-/** An address alone. What it means is checked by whoever keeps it. */
+/** An address alone. Its meaning is checked where it is kept. */
 export const ADDRESS = addressLike('^[0-9A-Fa-f.:]+$', 'an IPv4 or IPv6 address');
 export const PREFIX = addressLike('^[0-9A-Fa-f.:]+/[0-9]{1,3}$', PREFIX_ALLOWED);
 export const ADDRESS_OR_PREFIX = addressLike(

@@ -30,7 +30,7 @@ export const EVENTS = {
   'member-removed': ['an interface has left a group', 'from: state'],
   nominated: [
     'another interface of the group carries broadcast and multicast now',
-    'interfaces: who carries broadcast and multicast',
+    'interfaces: the one that carries broadcast and multicast',
   ],
   'address-added': ['an address is there from now on', 'to: the address'],
   'address-removed': ['an address is no longer there', 'from: the address'],
@@ -40,7 +40,7 @@ export const EVENTS = {
   ],
   'address-state': [
     'the state of an address has changed',
-    'states; detail: the address, and who else uses it',
+    'states; detail: the address, and the other station that uses it',
   ],
   'address-defended': [
     'another station has claimed an address and was answered',

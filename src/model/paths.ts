@@ -1,4 +1,4 @@
-/** Where things are on a host unless the configuration or the command line says otherwise. */
+/** Paths on a host, unless the configuration or the command line names others. */
 
 /** The administrator's configuration; its drop-ins are in ipmpd.d beside it. */
 export const CONFIG_FILE = '/etc/ipmpd/ipmpd.yaml';

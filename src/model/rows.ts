@@ -197,7 +197,7 @@ export const EVENT_ROW = {
     from: orNull(text()),
     to: orNull(text()),
     cause: orNull(text('docs/events.md lists them')),
-    detail: orNull(text('what `from` and `to` do not say')),
+    detail: orNull(text('what `from` and `to` do not have')),
   },
 } as const;
 

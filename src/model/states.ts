@@ -10,7 +10,7 @@ export type InterfaceState = (typeof INTERFACE_STATES)[number];
 export const LINK_STATES = ['up', 'down', 'unknown'] as const;
 export type LinkState = (typeof LINK_STATES)[number];
 
-/** What probes say of an interface. */
+/** The result of probes of an interface. */
 export const PROBE_STATES = ['ok', 'failed', 'unknown', 'disabled'] as const;
 
 export const ADDRESS_TYPES = ['data', 'test'] as const;

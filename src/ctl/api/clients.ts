@@ -1,18 +1,20 @@
 /**
- * Who is connected, who waits for room, and who has to make room (T21, T22).
+ * The clients that are connected, those that wait for room, and those that must make room (T21,
+ * T22).
  *
  * Terms. A client is *served* once its connection is read from. All served clients, and those of
- * one user, are limited; who finds no room *waits*, unread, in a line that is limited as well. A
- * served client is *stuck* while it is its turn: to send a request, the rest of one, or to read a
- * reply. What it is our turn to do (a reply in the making, a stream of events) is never cut off.
+ * one user, are limited; a client without room *waits*, unread, in a line that is limited as well.
+ * A served client is *stuck* while the daemon waits for it: to send a request or the rest of one,
+ * or to read a reply. While the client waits for the daemon (a reply in the making, a stream of
+ * events), its connection is never ended.
  *
  * Fairness. Room goes to the waiting user that has least of it. A client that has been stuck for a
  * while is thrown out for another of its own user; sooner for one of a user that has less, or for
- * root. So whoever holds many connections and does nothing with them holds up nobody, himself
- * included, and users that all want much have equal shares.
+ * root. So idle connections delay no client, not even one of the same user, and users that all
+ * want much have equal shares.
  *
- * Time is counted in beats, not by a clock: while the loop stood still nobody was read from, and
- * nobody is older for it.
+ * Time is counted in beats, not by a clock: while the event loop stands still, no client is read
+ * from, and none ages.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Credentials } from '../backend.ts';
@@ -30,12 +32,12 @@ const PIPELINED_MAX = 8;
 /** As many as the backlog holds; of one user as many as it might be served in a second. */
 const WAITING_MAX = 4096;
 const WAITING_OF_ONE_USER_MAX = 512;
-/** Refused ones that are still to read it; beyond, connections end without a word. */
+/** Refused clients that have yet to read it; beyond, connections end without a reply. */
 const LEAVING_MAX = 256;
 const LEAVING_MS = 1000;
 
 const BEAT_MS = 50;
-/** Ours: who connects sends its request in a millisecond, on a crowded machine in some more. */
+/** Ours: a client sends its request within a millisecond, on a busy machine within some more. */
 const STUCK_BEATS = 5;
 const STUCK_BEATS_OF_THE_GREEDY = 2;
 /** Ten seconds. */
@@ -66,7 +68,7 @@ interface Client {
   readonly pending: Exchange[];
 }
 
-/** The connected clients, and who they are. */
+/** The connected clients, with their credentials. */
 export class Clients {
   readonly #peerCredentials: PeerCredentials;
   readonly #service: Service;
@@ -74,7 +76,7 @@ export class Clients {
   readonly #served = new Map<Socket, Client>();
   /** By user, how many are served. */
   readonly #held = new Map<number, number>();
-  /** By user, who came first in front; a user without waiting clients is not there. */
+  /** By user, the first to come in front; a user without waiting clients is not there. */
   readonly #waiting = new Map<number, Client[]>();
   readonly #leaving = new Set<Socket>();
   #beat: ReturnType<After> | undefined;
@@ -85,7 +87,7 @@ export class Clients {
     this.#service = service;
   }
 
-  /** Serves a new connection, which nobody reads from yet; or lets it wait, or refuses it. */
+  /** Serves a new connection, which is not read from yet; or lets it wait, or refuses it. */
   admit(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     const by = credentialsOf(socket, this.#peerCredentials);
@@ -99,7 +101,7 @@ export class Clients {
     else this.#begin(client);
   }
 
-  /** Who is at the other end; undefined once it has gone, or was thrown out. */
+  /** The credentials of the peer; undefined once it has gone, or was thrown out. */
   credentialsOf(socket: Socket): Credentials | undefined {
     return this.#served.get(socket)?.by;
   }
@@ -159,7 +161,7 @@ export class Clients {
     this.#waiting.set(client.by.uid, own);
   }
 
-  /** Gives what room there is to those who wait, to the user with the least of it first. */
+  /** Gives the room to waiting clients, to the user with the least of it first. */
   #fillRoom(): void {
     while (this.#waiting.size > 0) {
       const users = [...this.#waiting.keys()].sort((a, b) => this.#heldBy(a) - this.#heldBy(b));
@@ -248,7 +250,7 @@ export class Clients {
   }
 }
 
-/** It is the client's turn. */
+/** The daemon waits for the client. */
 function isStuck({ pending: [first] }: Client): boolean {
   return first === undefined || !first.request.complete || first.response.writableEnded;
 }

@@ -12,10 +12,10 @@ import { EVENT_STREAM } from './plain-routes.ts';
 const STREAMS_MAX = 32;
 const STREAMS_KEPT_FOR_ROOT = 8;
 
-/** Silence on a stream after which a comment is sent: what is between may drop idle streams. */
+/** Silence on a stream after which a comment is sent: a proxy may drop idle streams. */
 export const HEARTBEAT_MS = 15_000;
 
-/** For who was dropped to read what is still on its way. */
+/** For a dropped subscriber to read what is still in flight. */
 const ENDING_MS = 5000;
 
 /** `run-number`, as the stream gives it. */
@@ -68,7 +68,7 @@ function sinkOf(raw: FastifyReply['raw']): EventSink {
     },
     end: (text) => {
       raw.end(text);
-      // Who did not read before may not read the notice either; the connection is not kept for it.
+      // A client that did not read before may not read the notice either: it has limited time.
       raw.socket?.setTimeout(ENDING_MS, () => raw.destroy());
     },
     abort: () => {

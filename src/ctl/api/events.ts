@@ -1,13 +1,13 @@
 /**
  * Events to subscribers, as server-sent events, from one ring of recent events.
  *
- * Whoever publishes puts an event into the ring and is done: a subscriber takes events from there
- * as fast as it reads, so it costs neither memory nor the others' time. One that falls behind the
+ * The publisher puts an event into the ring and is done. A subscriber takes events from there as
+ * fast as it reads, so it costs neither memory nor the others' time. One that falls behind the
  * oldest event kept gets a last event, `overrun`, and its stream ends.
  *
  * An event's id is the run of the daemon and its number in that run. A subscriber that names the
  * last id it has seen goes on after it; if what follows is no longer kept, or the id is of another
- * run, it is told so first, by the event `missed`. Either way it knows when to ask anew.
+ * run, its first event is `missed`. In both cases it knows that it must read all rows again.
  */
 
 import { jsonWrite } from '../../base/text/json.ts';
@@ -56,7 +56,7 @@ export interface EventHubOptions {
   readonly subscribe: (listener: (event: EventRow) => void) => () => void;
 }
 
-/** The ring, and all who are subscribed. */
+/** The ring, and all subscribers. */
 export class EventHub {
   readonly #run: string;
   readonly #wallTime: () => string;
@@ -100,7 +100,7 @@ export class EventHub {
     const start = from ?? this.#next;
     const stream = new EventStream(this, sink, filter, start, this.#wallTime);
     this.#streams.add(stream);
-    // A comment at once says from when on everything is heard; the id is there before any event.
+    // A comment at once marks the start of the subscription; the id is there before any event.
     sink.write(`: subscribed\nid: ${this.#run}-${start - 1}\n\n`);
     if (from === undefined) {
       const detail = 'events since that id are no longer known';

@@ -1,4 +1,4 @@
-/** The API as OpenAPI: what of each route the framework is told, and the document made of it. */
+/** The API as OpenAPI: the schema of each route for the framework, and the document. */
 
 import type { FastifyInstance } from 'fastify';
 import { jsonWrite } from '../../base/text/json.ts';
@@ -80,7 +80,7 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
     },
   });
   app.after(() => {
-    // Written once: all who ask at one time would wait for each other's writing.
+    // Written once: requests at one time would wait for each other's writing.
     let document: string | undefined;
     app.get(OPENAPI.path, { schema: OPENAPI.schema }, async (_, reply) => {
       document ??= jsonWrite(app.swagger());

@@ -23,7 +23,7 @@ export const EVENT_STREAM: PlainRoute = {
     tags: ['read'],
     summary: 'Events as they happen, as server-sent events',
     description:
-      'Each event has an id, its name, and as data an Event. Two more tell of gaps: missed, the ' +
+      'Each event has an id, its name, and as data an Event. Two more announce gaps: missed, the ' +
       'first event, if the id to go on after is no longer known; overrun, the last event, if the ' +
       'subscriber reads too slowly.',
     querystring: closed(

@@ -1,7 +1,7 @@
 /**
- * Refusals as HTTP: an errno name becomes a status and `{"error":{"code","message","hint"}}`. What
- * a schema finds wrong is said by the name of the key, what was given and what is allowed; what
- * failed by our own fault is told without its inside.
+ * Refusals as HTTP: an errno name becomes a status and `{"error":{"code","message","hint"}}`. A
+ * refusal by a schema names the key, what was given and what is allowed; one by our own fault
+ * shows no detail.
  */
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, isMistake, OperatorError } from '../../base/errors.ts';
@@ -30,7 +30,7 @@ const HTTP_STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   ETIMEDOUT: 504,
 };
 
-/** The HTTP status that goes with an errno name; 500 for those that tell of our own trouble. */
+/** The HTTP status that goes with an errno name; 500 for those of our own faults. */
 export function httpStatusOf(code: ErrorCode): number {
   return HTTP_STATUS[code] ?? 500;
 }
@@ -90,7 +90,7 @@ export interface SchemaFinding {
 
 /** A sentence of the framework may repeat a whole path. */
 const SENTENCE_LENGTH_MAX = 200;
-/** Longest piece of what was given that is repeated to who gave it. */
+/** Longest piece of what was given that a refusal repeats. */
 const SHOWN_LENGTH_MAX = 60;
 
 /** The first of what a schema found wrong; `where`: `body`, `params`, `querystring`. */
@@ -182,7 +182,7 @@ export function refuseExpectation(response: FastifyReply['raw']): void {
   response.end(jsonWrite({ error }));
 }
 
-/** There is no room for one more client. The connection stays for who has to read this. */
+/** There is no room for one more client. The caller ends the connection once this is read. */
 export function refuseFull(socket: RefusableSocket): void {
   const error = { code: 'EAGAIN', message: 'too many clients at one time', hint: 'try again' };
   socket.end(rawReply('503 Service Unavailable', 'retry-after: 1\r\n', error));

@@ -5,7 +5,7 @@
  * The server binds a name of its own beside the final one, sets its rights, and renames it over
  * the final one: so the socket appears complete, and a stale one is replaced in one step.
  * Refused: a directory that others may write to, and anything at either place that is not a socket
- * of ours. A socket on which somebody listens is left alone.
+ * of ours. A socket with a listener is left alone.
  */
 
 import { chmodSync, lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
@@ -23,7 +23,7 @@ export type PeerCredentials = (fd: number) => Credentials;
 const WRITABLE_BY_OTHERS = 0o022;
 /** A directory that is meant to be written by all, such as /tmp. */
 const STICKY = 0o1000;
-/** Of a socket's address on Linux; Node cuts a longer path short without a word. */
+/** Of a socket's address on Linux; Node cuts a longer path short without an error. */
 const PATH_BYTES_MAX = 107;
 
 /** The place of one control socket. */
@@ -49,8 +49,8 @@ export class SocketPlace {
     if (isOwnSocket(this.path)) {
       const pid = await listenerOf(this.path, peerCredentials);
       if (pid !== undefined) {
-        const who = pid > 0 ? `process ${pid}` : 'a daemon';
-        throw refusal('EBUSY', `${who} listens on ${this.path} already`, 'stop it first');
+        const holder = pid > 0 ? `process ${pid}` : 'a daemon';
+        throw refusal('EBUSY', `${holder} listens on ${this.path} already`, 'stop it first');
       }
     }
     // What a killed predecessor that had our process id left.
@@ -109,7 +109,7 @@ export function prepareDirectory(socketPath: string): void {
   }
 }
 
-/** Everybody may come through what is made, whatever our umask is. */
+/** What is made may be entered by all users, whatever our umask is. */
 function makeDirectory(directory: string): void {
   let first: string | undefined;
   try {
@@ -127,12 +127,12 @@ function statOf(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** The process that listens on the socket, 0 if it cannot be named, undefined if nobody does. */
+/** The process that listens on the socket, 0 if it cannot be named, undefined without one. */
 function listenerOf(path: string, peerCredentials: PeerCredentials): Promise<number | undefined> {
   return new Promise((resolve) => {
     const socket = createConnection(path);
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      // ECONNREFUSED: bound once, nobody listens. Anything else (a full backlog) is a sign of life.
+      // ECONNREFUSED: bound once, no listener. Any other error (a full backlog) shows a listener.
       resolve(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? undefined : 0);
     });
     socket.once('connect', () => {

@@ -1,10 +1,10 @@
 /**
- * Host names for addresses that people look at. A name service that is slow or away costs a
- * bounded time, and the address is shown instead.
+ * Host names for addresses in the output of `ipmpstat`. A name service that is slow or absent
+ * costs a bounded time, and the address is shown instead.
  */
 import { Resolver } from 'node:dns/promises';
 
-/** For all names together: longer than that nobody waits for names. */
+/** Ours: for all names together; after it the addresses are shown. */
 const LIMIT_MS = 1000;
 /** Questions on their way at one time. */
 const CONCURRENT_MAX = 32;
@@ -16,7 +16,7 @@ export interface HostNameOptions {
   readonly limitMs?: number;
 }
 
-/** Address -> name, for those of `addresses` whose name was told in time. */
+/** Address -> name, for those of `addresses` whose name arrived in time. */
 export async function hostNames(
   addresses: readonly string[],
   { servers, limitMs = LIMIT_MS }: HostNameOptions = {},
@@ -41,7 +41,7 @@ export async function hostNames(
   return names;
 }
 
-/** What a name server says goes to a terminal, so it must look like a name. */
+/** The reply of a name server goes to a terminal, so it must look like a name. */
 async function nameOf(resolver: Resolver, address: string): Promise<string | undefined> {
   try {
     const [name] = await resolver.reverse(address);

@@ -18,7 +18,7 @@ interface Action {
   /** Last part of the path that is asked for. */
   readonly verb: string;
   readonly cannot: string;
-  /** What a refusal means; others are told in the daemon's words. */
+  /** What a refusal means; others are shown in the daemon's words. */
   readonly refusals: Partial<Readonly<Record<ErrorCode, string>>>;
 }
 

@@ -225,7 +225,7 @@ const FLAGS: readonly (readonly [string, (row: InterfaceRow) => boolean])[] = [
   ['s', (row) => row.standby],
   ['m', (row) => row.nominated],
   ['b', (row) => row.nominated],
-  // Nobody is nominated for IPv6 multicast, since IPv6 is not served.
+  // No interface is nominated for IPv6 multicast, since IPv6 is not served.
   ['M', () => false],
   // An address of its own is up as long as the daemon serves the interface.
   ['d', (row) => row.state === 'offline' || row.state === 'absent'],

@@ -24,7 +24,7 @@ export interface Selection<Field extends OutputField> {
 
 /** Without `-o` the leading fields are shown that fit a terminal of the usual width. */
 const DEFAULT_WIDTH = 80;
-/** Lines of a window whose height nobody knows. */
+/** Lines of a window whose height is unknown. */
 const DEFAULT_HEIGHT = 24;
 const NO_VALUE = '--';
 const UNDETERMINED = '?';

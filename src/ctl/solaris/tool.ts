@@ -9,7 +9,7 @@ import { ControlClient, UnreachableError } from '../client.ts';
 const EXIT_DONE = 0;
 const EXIT_FATAL = 1;
 
-/** The tool cannot do what it was asked to; the message is what it says of that. */
+/** The tool cannot do what it was asked to; the message goes to stderr. */
 export class FatalError extends Error {}
 
 /** The words of the command line make no command. */
