@@ -1,14 +1,21 @@
-/** The socket's place: twelve states that the daemon may find there, and what it leaves behind. */
-import { deepEqual, equal, match, rejects } from 'node:assert/strict';
+/**
+ * The place of the control socket: what other users or processes may have put there (T18), what
+ * the server makes of it, and what it leaves behind. A server that does not start gives the reason
+ * and has touched nothing: no inode, mode, owner, content or time has changed, and nothing new
+ * stands there.
+ */
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
-  existsSync,
+  chownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -18,28 +25,42 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { OperatorError } from '../../../../src/base/errors.ts';
-import { SocketPlace, systemGroupId } from '../../../../src/ctl/api/socket.ts';
-import { controlHarness } from './harness.ts';
+import { systemGroupId } from '../../../../src/ctl/api/socket.ts';
+import { exchange, requestBytes } from '../../../siege/raw-http.ts';
+import { ControlHarness, controlHarness } from './harness.ts';
 
-const peerCredentials = () => ({ pid: 4711, uid: 0, gid: 0, groups: [] });
+const NOBODY = 65534;
 
-/** Runs `body` with a path in a fresh directory, which is removed afterwards. */
-async function inDirectory(body: (path: string) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'ipmpd-socket-'));
-  try {
-    await body(join(directory, 'ipmpd.sock'));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+/** A place for a plant: `run` is the socket's directory, which exists; `path` the socket. */
+interface Ground {
+  readonly top: string;
+  readonly run: string;
+  path: string;
+  /** Called in the end. */
+  readonly cleanUp: (() => unknown)[];
 }
 
-function listenAt(path: string): Promise<Server> {
-  const server = createServer();
+/** Everything below `directory`, as far as it can be seen without opening a device or a socket. */
+function pictureOf(directory: string): string[] {
+  return (readdirSync(directory, { recursive: true }) as string[]).sort().map((name) => {
+    const path = join(directory, name);
+    const stat = lstatSync(path);
+    const { dev, ino, mode, nlink, uid, gid, size, mtimeMs, ctimeMs } = stat;
+    const inside = stat.isFile() ? readFileSync(path, 'utf8') : '';
+    const target = stat.isSymbolicLink() ? readlinkSync(path) : '';
+    const fields = { dev, ino, mode, nlink, uid, gid, size, mtimeMs, ctimeMs, inside, target };
+    return JSON.stringify({ name, ...fields });
+  });
+}
+
+function listenAt(path: string, ground: Ground): Promise<Server> {
+  const server = createServer((socket) => socket.on('error', () => socket.destroy()));
+  ground.cleanUp.push(() => server.close());
   return new Promise((resolve) => server.listen(path, () => resolve(server)));
 }
 
-/** A socket file that nobody listens on. */
-async function plantStale(path: string): Promise<void> {
+/** A socket without a listener. */
+function plantStale(path: string): void {
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () =>
     process.kill(process.pid, 'SIGKILL'))`;
   try {
@@ -49,89 +70,218 @@ async function plantStale(path: string): Promise<void> {
   }
 }
 
-async function prepared(path: string): Promise<string> {
-  try {
-    await new SocketPlace(path).prepare(peerCredentials);
-    return 'taken';
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return `${error.code}: ${error.message.replace(dirname(path), 'DIR')}`;
-  }
+/** The name under which the server binds first. */
+function temporaryOf({ run }: Ground): string {
+  return join(run, `.ipmpd.sock.${process.pid}`);
 }
 
-const CANNOT = 'cannot open the control socket:';
+function precious(ground: Ground): string {
+  const file = join(ground.top, 'precious');
+  writeFileSync(file, 'precious');
+  return file;
+}
 
-const STATES: readonly (readonly [
+/** Puts something else in the place of the directory. */
+function replaceRun({ run }: Ground, by: (run: string) => unknown): void {
+  rmSync(run, { recursive: true });
+  by(run);
+}
+
+const NO_SOCKET = 'EEXIST RUN/ipmpd.sock exists and is not a socket';
+const NO_FIRST_SOCKET = `EEXIST RUN/.ipmpd.sock.${process.pid} exists and is not a socket`;
+const FOREIGN_SOCKET = `EEXIST RUN/ipmpd.sock belongs to user ${NOBODY}`;
+const WRITABLE = 'EPERM RUN may be written by others';
+
+const PLANTED: readonly (readonly [
   what: string,
-  plant: (path: string) => Promise<unknown> | unknown,
-  outcome: string,
+  plant: (ground: Ground) => unknown,
+  refusal: string,
 ])[] = [
-  ['nothing', () => undefined, 'taken'],
-  ['no directory', (path) => rmSync(dirname(path), { recursive: true }), 'taken'],
-  ['a stale socket', plantStale, 'taken'],
-  ['a live daemon', listenAt, `EBUSY: ${CANNOT} process 4711 listens on DIR/ipmpd.sock already`],
+  ['a file', ({ path }) => writeFileSync(path, 'x'), NO_SOCKET],
+  ['a second name of a file', (ground) => linkSync(precious(ground), ground.path), NO_SOCKET],
+  ['a symlink to a file', (ground) => symlinkSync(precious(ground), ground.path), NO_SOCKET],
+  ['a dangling symlink', ({ top, path }) => symlinkSync(join(top, 'not', 'x'), path), NO_SOCKET],
   [
-    'a file',
-    (path) => writeFileSync(path, 'precious'),
-    `EEXIST: ${CANNOT} DIR/ipmpd.sock exists and is not a socket`,
+    'a symlink to a stale socket',
+    ({ top, path }) => {
+      plantStale(join(top, 'stale'));
+      symlinkSync(join(top, 'stale'), path);
+    },
+    NO_SOCKET,
   ],
   [
-    'a directory',
-    (path) => mkdirSync(path),
-    `EEXIST: ${CANNOT} DIR/ipmpd.sock exists and is not a socket`,
+    'a symlink to a live socket',
+    async (ground) => {
+      await listenAt(join(ground.top, 'live'), ground);
+      symlinkSync(join(ground.top, 'live'), ground.path);
+    },
+    NO_SOCKET,
+  ],
+  ['a directory', ({ path }) => mkdirSync(path), NO_SOCKET],
+  ['a fifo', ({ path }) => execFileSync('mkfifo', [path]), NO_SOCKET],
+  ['a device node', ({ path }) => execFileSync('mknod', [path, 'c', '1', '3']), NO_SOCKET],
+  [
+    'a stale socket of another user',
+    ({ path }) => {
+      plantStale(path);
+      chownSync(path, NOBODY, NOBODY);
+    },
+    FOREIGN_SOCKET,
   ],
   [
-    'a fifo',
-    (path) => execFileSync('mkfifo', [path]),
-    `EEXIST: ${CANNOT} DIR/ipmpd.sock exists and is not a socket`,
+    'a live socket of another user',
+    async (ground) => {
+      const server = await listenAt(ground.path, ground);
+      server.on('connection', () => ok(false, 'no connection is made to it'));
+      chownSync(ground.path, NOBODY, NOBODY);
+    },
+    FOREIGN_SOCKET,
   ],
   [
-    'a symlink to a file',
-    (path) => symlinkSync('/etc/passwd', path),
-    `EEXIST: ${CANNOT} DIR/ipmpd.sock exists and is not a socket`,
+    'a live socket of another program',
+    (ground) => listenAt(ground.path, ground),
+    `EBUSY process ${process.pid} listens on RUN/ipmpd.sock already`,
+  ],
+  ['a file at the first name', (at) => writeFileSync(temporaryOf(at), 'x'), NO_FIRST_SOCKET],
+  [
+    'a symlink at the first name',
+    (ground) => symlinkSync(precious(ground), temporaryOf(ground)),
+    NO_FIRST_SOCKET,
+  ],
+  ['a directory that all may write', ({ run }) => chmodSync(run, 0o777), WRITABLE],
+  ['a directory as /tmp, with the sticky bit', ({ run }) => chmodSync(run, 0o1777), WRITABLE],
+  ['a directory that the group may write', ({ run }) => chmodSync(run, 0o775), WRITABLE],
+  [
+    'a directory of another user',
+    ({ run }) => chownSync(run, NOBODY, NOBODY),
+    `EPERM RUN belongs to user ${NOBODY}`,
   ],
   [
-    'a dangling symlink',
-    (path) => symlinkSync('/nonexistent/x', path),
-    `EEXIST: ${CANNOT} DIR/ipmpd.sock exists and is not a socket`,
+    'a symlink as directory',
+    (ground) => {
+      mkdirSync(join(ground.top, 'elsewhere'));
+      replaceRun(ground, (run) => symlinkSync(join(ground.top, 'elsewhere'), run));
+    },
+    'EPERM RUN is not a directory',
   ],
   [
-    'a directory that all may write',
-    (path) => chmodSync(dirname(path), 0o777),
-    `EPERM: ${CANNOT} DIR may be written by others`,
+    'a dangling symlink as directory',
+    (ground) => replaceRun(ground, (run) => symlinkSync(join(ground.top, 'elsewhere'), run)),
+    'EPERM RUN cannot be made: E',
   ],
   [
-    'a directory that the group may write',
-    (path) => chmodSync(dirname(path), 0o775),
-    `EPERM: ${CANNOT} DIR may be written by others`,
+    'a file as directory',
+    (ground) => replaceRun(ground, (run) => writeFileSync(run, 'x')),
+    'EPERM RUN cannot be made: E',
+  ],
+  [
+    'a file above the directory',
+    (ground) => {
+      writeFileSync(join(ground.top, 'file'), 'x');
+      ground.path = join(ground.top, 'file', 'run', 'ipmpd.sock');
+    },
+    'EPERM TOP/file/run cannot be made: ENOTDIR',
   ],
 ];
 
-for (const [what, plant, outcome] of STATES) {
-  test(`found: ${what}`, async () => {
-    await inDirectory(async (path) => {
-      const planted = await plant(path);
-      const before = existsSync(dirname(path)) ? readdirSync(dirname(path)) : [];
-      equal(await prepared(path), outcome);
-      if (outcome !== 'taken') deepEqual(readdirSync(dirname(path)), before);
-      (planted as Server | undefined)?.close?.();
+async function onGround(body: (ground: Ground) => Promise<void>): Promise<void> {
+  const top = mkdtempSync(join(tmpdir(), 'ipmpd-planted-'));
+  const run = join(top, 'run');
+  mkdirSync(run, { mode: 0o755 });
+  const ground: Ground = { top, run, path: join(run, 'ipmpd.sock'), cleanUp: [] };
+  try {
+    await body(ground);
+  } finally {
+    for (const step of ground.cleanUp) step();
+    rmSync(top, { recursive: true, force: true });
+  }
+}
+
+/** Starts a server whose socket is to be `socketPath`. */
+async function start(socketPath: string): Promise<ControlHarness> {
+  const daemon = new ControlHarness();
+  Object.defineProperty(daemon, 'socketPath', { value: socketPath });
+  try {
+    await daemon.start();
+  } catch (error) {
+    await daemon[Symbol.asyncDispose]();
+    throw error;
+  }
+  return daemon;
+}
+
+/** Code and sentence of the refusal to start; a server that does start is stopped. */
+async function refusalOf({ path, run, top }: Ground): Promise<string> {
+  try {
+    await using daemon = await start(path);
+    return `${daemon.socketPath} was taken`;
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    const sentence = error.message.replace(/^cannot open the control socket: /, '');
+    return `${error.code} ${sentence.replace(run, 'RUN').replace(top, 'TOP')}`;
+  }
+}
+
+for (const [what, plant, refusal] of PLANTED) {
+  const isForRoot = /another user|device node/.test(what) && process.geteuid?.() !== 0;
+  test(`planted: ${what}`, { skip: isForRoot && 'needs root' }, async () => {
+    await onGround(async (ground) => {
+      await plant(ground);
+      const before = pictureOf(ground.top);
+      const given = await refusalOf(ground);
+      equal(/made: E/.test(refusal) ? given.slice(0, refusal.length) : given, refusal);
+      deepEqual(pictureOf(ground.top), before);
     });
   });
 }
 
-test('found: a socket of another user', { skip: process.geteuid?.() !== 0 }, async () => {
-  await inDirectory(async (path) => {
-    await plantStale(path);
-    execFileSync('chown', ['65534', path]);
-    equal(await prepared(path), `EEXIST: ${CANNOT} DIR/ipmpd.sock belongs to user 65534`);
+async function serves(path: string): Promise<boolean> {
+  const { judgement } = await exchange(path, requestBytes('GET', '/v1/groups'));
+  return judgement.kind === 'valid';
+}
+
+test('planted: a live daemon, which goes on', async () => {
+  await onGround(async (ground) => {
+    await using first = await start(ground.path);
+    const before = pictureOf(ground.top);
+    ok((await refusalOf(ground)).startsWith('EBUSY '));
+    deepEqual(pictureOf(ground.top), before);
+    ok(await serves(first.socketPath));
   });
 });
 
-test('found: a symlink as directory', async () => {
-  await inDirectory(async (path) => {
-    const link = join(dirname(path), 'link');
-    symlinkSync('/tmp', link);
-    match(await prepared(join(link, 'x.sock')), /^EPERM: .* is not a directory$/);
+test('planted: a stale socket, and that of a killed predecessor of our process id', async () => {
+  await onGround(async (ground) => {
+    plantStale(ground.path);
+    plantStale(temporaryOf(ground));
+    const { ino } = lstatSync(ground.path);
+    await using daemon = await start(ground.path);
+    ok(lstatSync(ground.path).ino !== ino);
+    deepEqual(readdirSync(ground.run), ['ipmpd.sock']);
+    ok(await serves(daemon.socketPath));
+  });
+});
+
+test('a path too long for a socket is refused, and nothing is bound elsewhere', async () => {
+  await onGround(async (ground) => {
+    ground.path = join(ground.run, `${'x'.repeat(100)}.sock`);
+    match(await refusalOf(ground), /^ENAMETOOLONG .* is too long by \d+ bytes$/);
+    deepEqual(readdirSync(ground.run), []);
+  });
+});
+
+test('the directories that are made may be entered by all, whatever the umask is', async () => {
+  await onGround(async ({ top }) => {
+    const umask = process.umask(0o077);
+    try {
+      await using daemon = await start(join(top, 'a', 'b', 'ipmpd.sock'));
+      for (const directory of ['a', 'a/b']) {
+        equal(lstatSync(join(top, directory)).mode & 0o7777, 0o755, directory);
+      }
+      equal(lstatSync(daemon.socketPath).mode & 0o7777, 0o666);
+    } finally {
+      process.umask(umask);
+    }
   });
 });
 
@@ -141,7 +291,6 @@ test('[contract 5.5] the socket appears complete: directory 0755, socket 0666', 
   equal(lstatSync(directory).mode & 0o777, 0o755);
   equal(lstatSync(daemon.socketPath).mode & 0o777, 0o666);
   deepEqual(readdirSync(directory), ['ipmpd.sock']);
-  await rejects(daemon.start(), { code: 'EBUSY' });
   await daemon.stop();
   deepEqual(readdirSync(directory), []);
 });
@@ -149,13 +298,13 @@ test('[contract 5.5] the socket appears complete: directory 0755, socket 0666', 
 test('at the end only our own socket is removed', async () => {
   await using daemon = await controlHarness();
   rmSync(daemon.socketPath);
-  writeFileSync(daemon.socketPath, 'somebody else’s');
+  writeFileSync(daemon.socketPath, 'of another program');
   await daemon.stop();
-  equal(readFileSync(daemon.socketPath, 'utf8'), 'somebody else’s');
+  equal(readFileSync(daemon.socketPath, 'utf8'), 'of another program');
 });
 
 test('the number of a system group', async () => {
-  await inDirectory(async (path) => {
+  await onGround(async ({ path }) => {
     writeFileSync(path, 'root:x:0:\nipmp:x:977:alice,bob\nbad:x::\n');
     equal(await systemGroupId('ipmp', path), 977);
     equal(await systemGroupId('root', path), 0);
