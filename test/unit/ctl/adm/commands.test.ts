@@ -5,7 +5,13 @@ import { roleOf } from '../../../../src/ctl/adm/command.ts';
 import { COMMANDS } from '../../../../src/ctl/adm/commands.ts';
 import { ROUTES, routeOf } from '../../../../src/ctl/api/routes.ts';
 import { routeName } from '../../../../src/ctl/route.ts';
-import { type ControlHarness, controlHarness, ipmpadm, type Outcome } from '../api/harness.ts';
+import {
+  type ControlHarness,
+  controlHarness,
+  ipmpadm,
+  type Outcome,
+  untilPrinted,
+} from '../api/harness.ts';
 
 /** Routes that no command uses: `config check` needs no daemon. */
 const API_ONLY = ['POST /v1/config/check'];
@@ -230,17 +236,6 @@ test('what another program put on a device or took off it is followed', async ()
   deepEqual(group?.addresses.toSorted(), ['192.0.2.10/24', '192.0.2.11/24']);
 });
 
-/** Runs an example until its end, or its first event. */
-async function runExample(daemon: ControlHarness, example: string): Promise<number> {
-  const controller = new AbortController();
-  const publish = setInterval(() => daemon.backend.publish('link-down'), 5);
-  const outcome = await ipmpadm(daemon.socketPath, example, {
-    interrupted: controller.signal,
-    onPrint: () => controller.abort(),
-  }).finally(() => clearInterval(publish));
-  return outcome.status;
-}
-
 /** What an example takes for granted. */
 const BEFORE: Readonly<Record<string, string>> = {
   'interface online': 'interface offline',
@@ -256,12 +251,14 @@ test('every example works', async () => {
   for (const { example, name } of COMMANDS) {
     await harness.renew();
     const before = COMMANDS.find((one) => one.name === BEFORE[name]);
-    if (before !== undefined) equal(await runExample(daemon, before.example), 0, before.example);
+    if (before !== undefined)
+      equal((await untilPrinted(daemon, before.example)).status, 0, before.example);
     if (name === 'interface activate') {
       harness.bench.link('net1', 'up');
-      equal(await runExample(daemon, 'interface set net1 standby=on'), 0);
+      equal((await untilPrinted(daemon, 'interface set net1 standby=on')).status, 0);
       harness.bench.advance(60_000);
     }
-    equal(await runExample(daemon, example), name === 'status' ? 4 : 0, example);
+    const { status } = await untilPrinted(daemon, example);
+    equal(status, name === 'status' ? 4 : 0, example);
   }
 });

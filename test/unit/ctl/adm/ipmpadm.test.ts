@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { jsonRead } from '../../../../src/base/text/json.ts';
 import { ROWS } from '../../../../src/model/rows.ts';
 import { HUGE } from '../api/backend.ts';
-import { controlHarness, ipmpadm, until } from '../api/harness.ts';
+import { controlHarness, ipmpadm, until, untilPrinted } from '../api/harness.ts';
 
 test('[contract 4.1, 4.10] show prints rows as text, brief, on a line, with details', async () => {
   await using daemon = await controlHarness();
@@ -256,13 +256,7 @@ test('colours: on a terminal, when asked for, never in JSON', async () => {
 test('[contract 4.1, 4.13] monitor prints events as they happen, until interrupted', async () => {
   await using daemon = await controlHarness();
   const monitor = async (words: string): Promise<string> => {
-    const controller = new AbortController();
-    const running = ipmpadm(daemon.socketPath, words, {
-      interrupted: controller.signal,
-      onPrint: () => controller.abort(),
-    });
-    const publish = setInterval(() => daemon.backend.publish('link-down'), 5);
-    const { status, out } = await running.finally(() => clearInterval(publish));
+    const { status, out } = await untilPrinted(daemon, words);
     equal(status, 0);
     return out.split('\n')[0] ?? '';
   };
@@ -282,19 +276,11 @@ test('[contract 4.1, 4.13] monitor prints events as they happen, until interrupt
 
 test('monitor shows only what it is asked for', async () => {
   await using daemon = await controlHarness();
-  const controller = new AbortController();
-  const { signal } = controller;
-  const words = 'monitor interface net2 group ipmp0';
-  const running = ipmpadm(daemon.socketPath, words, {
-    interrupted: signal,
-    onPrint: () => controller.abort(),
-  });
-  const publish = setInterval(() => {
+  const { out } = await untilPrinted(daemon, 'monitor interface net2 group ipmp0', () => {
     daemon.backend.publish('link-down');
     daemon.backend.publish('link-down', { ifname: 'net2', group: 'ipmp2' });
     daemon.backend.publish('link-up', { ifname: 'net2' });
-  }, 5);
-  const { out } = await running.finally(() => clearInterval(publish));
+  });
   equal(out.split('\n')[0], 'ipmp0 net2 interface-state from ok to failed (link-up)');
   const wrong = await ipmpadm(daemon.socketPath, 'monitor event Wrong!');
   deepEqual([wrong.status, wrong.error.includes('event "Wrong!" is not valid')], [1, true]);

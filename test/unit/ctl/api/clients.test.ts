@@ -1,20 +1,11 @@
-/** Who is served, who waits, and who makes room; users as the kernel would tell them. */
+/** Which clients are served, wait or make room; credentials as the kernel would give them. */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { readReply } from '../../../siege/reply.ts';
-import { type ControlHarness, controlHarness, until } from './harness.ts';
+import { type ControlHarness, controlHarness, RawClient, until } from './harness.ts';
 
 const GROUPS = 'GET /v1/groups HTTP/1.1\r\nhost: x\r\n\r\n';
-
-/** A connection that keeps what it hears. */
-interface Client {
-  readonly socket: Socket;
-  text: string;
-  isClosed: boolean;
-}
 
 /** A served harness whose clients have the credentials that a test gives them. */
 class Subject {
@@ -37,26 +28,15 @@ class Subject {
   }
 
   /** A connection of user `uid`, accepted, that sends `first`. */
-  async connect(uid: number, first = ''): Promise<Client> {
+  async connect(uid: number, first = ''): Promise<RawClient> {
     this.#uid = uid;
     const before = this.#accepted;
-    const socket = connect(this.daemon.socketPath);
-    const client: Client = { socket, text: '', isClosed: false };
-    socket.setEncoding('latin1').on('data', (chunk: string) => {
-      client.text += chunk;
-    });
-    // How it ends is told by what has come, and that it has.
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      client.isClosed = true;
-    });
-    await once(socket, 'connect');
-    socket.write(first);
+    const client = await RawClient.open(this.daemon.socketPath, first);
     while (this.#accepted === before) await nextTurn();
     return client;
   }
 
-  async crowd(uid: number, count: number, first = ''): Promise<Client[]> {
+  async crowd(uid: number, count: number, first = ''): Promise<RawClient[]> {
     const before = this.#accepted;
     const connecting = Array.from({ length: count }, () => this.connect(uid, first));
     const clients = await Promise.all(connecting);
@@ -69,7 +49,7 @@ class Subject {
   }
 }
 
-/** Questions after groups are answered only after `open` is called. */
+/** Requests for groups are answered only after `open` is called. */
 function gateOf({ daemon }: Subject): { open: () => void; asked: () => number } {
   let open = (): void => undefined;
   let asked = 0;
@@ -85,14 +65,14 @@ function gateOf({ daemon }: Subject): { open: () => void; asked: () => number } 
   return { open, asked: () => asked };
 }
 
-const statusOf = ({ text }: Client): number | undefined => readReply(text, 'GET')?.status;
-const isServed = (client: Client): boolean => statusOf(client) === 200;
+const statusOf = ({ text }: RawClient): number | undefined => readReply(text, 'GET')?.status;
+const isServed = (client: RawClient): boolean => statusOf(client) === 200;
 
-function end(clients: readonly Client[]): void {
+function end(clients: readonly RawClient[]): void {
   for (const { socket } of clients) socket.destroy();
 }
 
-test('who finds all places of its user busy waits; who is being served stays', async () => {
+test('with all places of a user busy its next client waits; served ones stay', async () => {
   await using subject = await Subject.start();
   const gate = gateOf(subject);
   const busy = await subject.crowd(1001, 16, GROUPS);
@@ -107,7 +87,7 @@ test('who finds all places of its user busy waits; who is being served stays', a
   end([...busy, late, other]);
 });
 
-test('who does nothing with its places makes room for its own user, and is told', async () => {
+test('an idle client makes room for another of its user, and gets a refusal', async () => {
   await using subject = await Subject.start();
   const silent = await subject.crowd(1001, 16);
   const late = await subject.connect(1001, GROUPS);
@@ -118,9 +98,9 @@ test('who does nothing with its places makes room for its own user, and is told'
   end([...silent, late]);
 });
 
-test('three users that hold all places hold up neither a fourth nor root', async () => {
+test('three users that hold all places delay neither a fourth nor root', async () => {
   await using subject = await Subject.start();
-  const silent: Client[] = [];
+  const silent: RawClient[] = [];
   for (const uid of [1001, 1002, 1003]) silent.push(...(await subject.crowd(uid, 16)));
   for (const uid of [1004, 0]) {
     const late = await subject.connect(uid, GROUPS);
@@ -130,7 +110,7 @@ test('three users that hold all places hold up neither a fourth nor root', async
   end(silent);
 });
 
-test('root that holds all places holds up nobody', async () => {
+test('root that holds all places delays no user', async () => {
   await using subject = await Subject.start();
   const silent = await subject.crowd(0, 64, 'GET /v1/groups HTTP/1.1\r\nx: ');
   for (const uid of [1001, 0]) {
@@ -142,7 +122,7 @@ test('root that holds all places holds up nobody', async () => {
   end(silent);
 });
 
-test('the line is limited; who is refused can read it, though it writes after that', async () => {
+test('the line is limited; a refused client can read why, though it still writes', async () => {
   await using subject = await Subject.start();
   const gate = gateOf(subject);
   const busy = await subject.crowd(1001, 16, GROUPS);
@@ -172,7 +152,7 @@ test('requests of one connection are answered one after the other', async () => 
   end([client]);
 });
 
-test('who asks on and on is thrown out, and costs one answer at most', async () => {
+test('a client with too many requests is thrown out, and costs one answer at most', async () => {
   await using subject = await Subject.start();
   const gate = gateOf(subject);
   const client = await subject.connect(0, GROUPS.repeat(500));

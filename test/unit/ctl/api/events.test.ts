@@ -1,8 +1,6 @@
 /** Events: the ring, the streams from it, and the stream over a real socket. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -13,9 +11,17 @@ import {
 } from '../../../../src/ctl/api/events.ts';
 import type { EventRow } from '../../../../src/model/rows.ts';
 
-import { ask, ControlHarness, codeOf, controlHarness, until, WALL_TIME } from './harness.ts';
+import {
+  ask,
+  ControlHarness,
+  codeOf,
+  controlHarness,
+  RawClient,
+  until,
+  WALL_TIME,
+} from './harness.ts';
 
-/** A subscriber of whom everything is known; `takes` false: it reads nothing any more. */
+/** A subscriber that keeps everything; `takes` false: it reads nothing any more. */
 class Reader implements EventSink {
   text = '';
   takes = true;
@@ -42,7 +48,7 @@ class Reader implements EventSink {
   }
 
   /** `name id why`, one for each event. */
-  get heard(): string[] {
+  get received(): string[] {
     return this.text.split('\n\n').flatMap((block) => {
       const fields = new Map(block.split('\n').map((line) => [line.split(': ')[0], line]));
       const data = fields.get('data')?.slice('data: '.length);
@@ -54,7 +60,7 @@ class Reader implements EventSink {
   }
 }
 
-/** A hub, and what tells it of events. */
+/** A hub, and the source of its events. */
 class Stage {
   publish: (row: Partial<EventRow>) => void = () => undefined;
   isSubscribed = false;
@@ -80,17 +86,17 @@ class Stage {
   }
 }
 
-test('a subscriber hears what comes, and knows the id before any event', () => {
+test('a subscriber gets new events, and an id before any event', () => {
   const stage = new Stage();
   stage.many(2);
   const reader = new Reader();
   stage.hub.open(reader);
   equal(reader.text, ': subscribed\nid: aa-2\n\n');
   stage.many(2, 3);
-  deepEqual(reader.heard, ['e aa-3 c3', 'e aa-4 c4']);
+  deepEqual(reader.received, ['e aa-3 c3', 'e aa-4 c4']);
 });
 
-test('who comes again goes on after the last id: nothing twice, nothing missed', () => {
+test('a subscriber that returns goes on after its last id: nothing twice, nothing missed', () => {
   const stage = new Stage();
   stage.many(10);
   for (const [after, first] of [
@@ -104,7 +110,7 @@ test('who comes again goes on after the last id: nothing twice, nothing missed',
       { length: 11 - first },
       (_, at) => `e aa-${first + at} c${first + at}`,
     );
-    deepEqual(reader.heard, expected, after);
+    deepEqual(reader.received, expected, after);
   }
 });
 
@@ -116,14 +122,14 @@ test('an id that is no longer known: missed first, then what comes', () => {
   for (const after of ['bb-7', 'aa-4', `aa-${newest + 1}`, 'aa-999999999999999']) {
     const reader = new Reader();
     stage.hub.open(reader, {}, after);
-    deepEqual(reader.heard, missed, after);
+    deepEqual(reader.received, missed, after);
     ok(reader.text.includes('"time":"now"'));
   }
   // The oldest event kept is number 6.
   const reader = new Reader();
   stage.hub.open(reader, {}, 'aa-5');
-  equal(reader.heard.length, EVENTS_KEPT);
-  equal(reader.heard[0], 'e aa-6 c6');
+  equal(reader.received.length, EVENTS_KEPT);
+  equal(reader.received[0], 'e aa-6 c6');
 });
 
 test('filters: only events that have these values, replayed ones too', () => {
@@ -137,10 +143,10 @@ test('filters: only events that have these values, replayed ones too', () => {
     { event: 'x', cause: '4' },
   ];
   for (const row of rows) stage.publish(row);
-  deepEqual(reader.heard, ['x aa-1 1']);
+  deepEqual(reader.received, ['x aa-1 1']);
   const again = new Reader();
   stage.hub.open(again, { ifname: 'n' }, 'aa-0');
-  deepEqual(again.heard, ['x aa-1 1']);
+  deepEqual(again.received, ['x aa-1 1']);
 });
 
 test('a subscriber that waits costs its queue and no more, and goes on where it was', () => {
@@ -150,16 +156,16 @@ test('a subscriber that waits costs its queue and no more, and goes on where it 
   reader.takes = false;
   stage.many(EVENTS_KEPT);
   ok(reader.queued < EVENT_QUEUE_BYTES + 200, `${reader.queued} bytes are queued`);
-  const before = reader.heard.length;
+  const before = reader.received.length;
   ok(before < EVENTS_KEPT);
   reader.takes = true;
   reader.queued = 0;
   stream.pump();
-  equal(reader.heard.length, EVENTS_KEPT);
-  equal(reader.heard.at(-1), `e aa-${EVENTS_KEPT} c${EVENTS_KEPT}`);
+  equal(reader.received.length, EVENTS_KEPT);
+  equal(reader.received.at(-1), `e aa-${EVENTS_KEPT} c${EVENTS_KEPT}`);
 });
 
-test('who falls behind the oldest event loses its stream with a notice that moves no id', () => {
+test('a subscriber behind the oldest event loses its stream; the notice moves no id', () => {
   const stage = new Stage();
   const slow = new Reader();
   const quick = new Reader();
@@ -171,11 +177,11 @@ test('who falls behind the oldest event loses its stream with a notice that move
   deepEqual([slow.isEnded, stage.hub.size], [false, 2]);
   stage.many(1, EVENTS_KEPT + 1);
   deepEqual([slow.isEnded, stream.isOver, stage.hub.size], [true, true, 1]);
-  deepEqual(slow.heard, ['overrun - the subscriber reads too slowly']);
-  equal(quick.heard.length, EVENTS_KEPT + 1);
+  deepEqual(slow.received, ['overrun - the subscriber reads too slowly']);
+  equal(quick.received.length, EVENTS_KEPT + 1);
 });
 
-test('silence: a comment for who reads, the end for who has not read the last', () => {
+test('silence: a comment if the subscriber reads, the end if it has not read the last', () => {
   const stage = new Stage();
   const reader = new Reader();
   const stream = stage.hub.open(reader);
@@ -186,7 +192,7 @@ test('silence: a comment for who reads, the end for who has not read the last', 
   deepEqual([reader.isAborted, stream.isOver, stage.hub.size], [true, true, 0]);
 });
 
-test('at the end nobody listens', () => {
+test('close ends the subscription and all streams', () => {
   const stage = new Stage();
   const stream = stage.hub.open(new Reader());
   stage.hub.close();
@@ -194,39 +200,24 @@ test('at the end nobody listens', () => {
 });
 
 /** A stream over the socket; resolves when it is subscribed, or refused. */
-class Listener {
-  readonly socket: Socket;
-  text = '';
+async function listen(daemon: ControlHarness, query = '', header = ''): Promise<RawClient> {
+  const head = `GET /v1/events${query} HTTP/1.1\r\nhost: x\r\n${header}\r\n`;
+  const client = await RawClient.open(daemon.socketPath, head);
+  await until(() => /: subscribed|"error"/.test(client.text), 'the stream begins');
+  return client;
+}
 
-  private constructor(socket: Socket) {
-    this.socket = socket;
-    socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk: Buffer) => {
-      this.text += chunk.toString('latin1');
-    });
-  }
-
-  static async open(daemon: ControlHarness, query = '', header = ''): Promise<Listener> {
-    const socket = connect(daemon.socketPath);
-    const listener = new Listener(socket);
-    await once(socket, 'connect');
-    socket.write(`GET /v1/events${query} HTTP/1.1\r\nhost: x\r\n${header}\r\n`);
-    await until(() => /: subscribed|"error"/.test(listener.text), 'the stream begins');
-    return listener;
-  }
-
-  get ids(): string[] {
-    return [...this.text.matchAll(/^id: (\S+)$/gm)].map(([, id = '']) => id);
-  }
+function idsOf({ text }: RawClient): string[] {
+  return [...text.matchAll(/^id: (\S+)$/gm)].map(([, id = '']) => id);
 }
 
 test('[contract 5.2] over HTTP: resume by header and by query, filters, wrong ids', async () => {
   await using daemon = await controlHarness();
-  const first = await Listener.open(daemon);
+  const first = await listen(daemon);
   match(first.text, /content-type: text\/event-stream\r\n/i);
   for (const cause of ['one', 'two', 'three']) daemon.backend.publish(cause);
-  await until(() => first.text.includes('three'), 'it hears');
-  const [start = '', one = ''] = first.ids;
+  await until(() => first.text.includes('three'), 'the event comes');
+  const [start = '', one = ''] = idsOf(first);
   match(start, /^[0-9a-f]{12}-0$/);
   first.socket.destroy();
   for (const [query, header] of [
@@ -234,17 +225,17 @@ test('[contract 5.2] over HTTP: resume by header and by query, filters, wrong id
     ['', `Last-Event-ID: ${one}\r\n`],
     [`?after=${start}`, `Last-Event-ID: ${one}\r\n`],
   ] as const) {
-    const again = await Listener.open(daemon, query, header);
+    const again = await listen(daemon, query, header);
     await until(() => again.text.includes('three'), 'it goes on');
     deepEqual([again.text.includes('one'), again.text.includes('two')], [false, true]);
     again.socket.destroy();
   }
-  const filtered = await Listener.open(daemon, `?ifname=net7&group=ipmp0&after=${start}`);
+  const filtered = await listen(daemon, `?ifname=net7&group=ipmp0&after=${start}`);
   daemon.backend.publish('four', { ifname: 'net7' });
-  await until(() => filtered.text.includes('four'), 'it hears its own');
+  await until(() => filtered.text.includes('four'), 'its own event comes');
   ok(!filtered.text.includes('three'));
   filtered.socket.destroy();
-  const stranger = await Listener.open(daemon, '?after=0123456789ab-1');
+  const stranger = await listen(daemon, '?after=0123456789ab-1');
   match(
     stranger.text,
     new RegExp(`event: missed\ndata: \\{"time":"${WALL_TIME}","event":"missed"`),
@@ -258,20 +249,20 @@ test('[contract 5.2] over HTTP: resume by header and by query, filters, wrong id
 
 test('a restarted daemon has another run', async () => {
   await using daemon = await controlHarness();
-  const before = await Listener.open(daemon);
+  const before = await listen(daemon);
   await daemon.stop();
   await daemon.start();
-  const after = await Listener.open(daemon, `?after=${before.ids[0]}`);
+  const after = await listen(daemon, `?after=${idsOf(before)[0]}`);
   match(after.text, /event: missed/);
   after.socket.destroy();
 });
 
 test('streams are limited; requests and root still find room', async () => {
   await using daemon = await controlHarness();
-  const streams: Listener[] = [];
+  const streams: RawClient[] = [];
   const open = async (uid: number): Promise<boolean> => {
     daemon.credentials = { pid: 1, uid, gid: uid, groups: [] };
-    const stream = await Listener.open(daemon);
+    const stream = await listen(daemon);
     if (stream.text.includes(': subscribed')) streams.push(stream);
     else {
       match(stream.text, /^HTTP\/1\.1 503 [\s\S]*"EAGAIN"/);
@@ -287,7 +278,7 @@ test('streams are limited; requests and root still find room', async () => {
   for (const { socket } of streams) socket.destroy();
   let isOpen = false;
   for (let round = 0; round < 100 && !isOpen; round++) isOpen = await open(1003);
-  ok(isOpen, 'who leaves makes room');
+  ok(isOpen, 'a closed stream makes room');
   for (const { socket } of streams) socket.destroy();
 });
 
@@ -295,29 +286,29 @@ test('silence is tested by a comment, and the stream is not idle for it', async 
   await using daemon = new ControlHarness();
   daemon.heartbeatMs = 20;
   await daemon.start();
-  const stream = await Listener.open(daemon);
+  const stream = await listen(daemon);
   await until(() => stream.text.split(': alive').length > 3, 'it is tested again and again');
   daemon.backend.publish('still here');
-  await until(() => stream.text.includes('still here'), 'it hears');
+  await until(() => stream.text.includes('still here'), 'the event comes');
   stream.socket.destroy();
 });
 
-test('[contract 5.7] a slow subscriber loses its stream, told so; others hear all', async () => {
+test('[contract 5.7] a slow subscriber gets a notice and its end; others get all', async () => {
   await using daemon = await controlHarness();
-  const slow = await Listener.open(daemon);
-  const quick = await Listener.open(daemon);
+  const slow = await listen(daemon);
+  const quick = await listen(daemon);
   slow.socket.pause();
   const long = 'x'.repeat(1000);
   let published = 0;
   while (!slow.text.includes('overrun') && published < 10_000) {
     for (let at = 0; at < 100; at++) daemon.backend.publish(`${long}${published++}`);
     await delay(0);
-    // It gets its turn at the end only, so that it is told.
+    // It reads again only after the overrun, so that the notice arrives.
     if (published === EVENTS_KEPT * 3 - ((EVENTS_KEPT * 3) % 100)) slow.socket.resume();
   }
   match(slow.text, /event: overrun\ndata: \{[^\n]*"detail":"the subscriber reads too slowly"/);
   daemon.backend.publish('the last one');
-  await until(() => quick.text.includes('the last one'), 'the quick one hears');
+  await until(() => quick.text.includes('the last one'), 'the quick one gets all');
   equal(quick.text.split('event: interface-state').length - 1, published + 1);
   quick.socket.destroy();
 });

@@ -1,6 +1,8 @@
 /** A served harness on a socket of its own, and `ipmpadm` run against it in this process. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { connect, type NetConnectOpts } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +15,7 @@ import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { hostClock } from '../../../../src/process/clock.ts';
 import { MemoryBackend } from './backend.ts';
 
-/** The time of what the server itself tells. */
+/** The time of the server's own events. */
 export const WALL_TIME = '2026-01-02T03:04:06.000000Z';
 
 /** A served harness, with the credentials of its clients. */
@@ -29,7 +31,7 @@ export class ControlHarness {
   #backend: MemoryBackend | undefined;
   #server: ControlServer | undefined;
 
-  /** There is one from the start on. */
+  /** Only after the start. */
   get backend(): MemoryBackend {
     assert(this.#backend !== undefined, 'the daemon is started');
     return this.#backend;
@@ -72,7 +74,7 @@ function logInto(lines: string[]): Logger {
   return pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
 }
 
-/** Starts a fake; released by `await using`. */
+/** Starts a harness; released by `await using`. */
 export async function controlHarness(): Promise<ControlHarness> {
   const daemon = new ControlHarness();
   await daemon.start();
@@ -114,6 +116,53 @@ export async function ipmpadm(
     interruption: () => options.interrupted ?? new AbortController().signal,
   });
   return { status, out, error };
+}
+
+/** Runs `ipmpadm` until its end or its first output, while `publish` is called every 5 ms. */
+export async function untilPrinted(
+  daemon: ControlHarness,
+  words: string,
+  publish = () => daemon.backend.publish('link-down'),
+): Promise<Outcome> {
+  const controller = new AbortController();
+  const publishing = setInterval(publish, 5);
+  return await ipmpadm(daemon.socketPath, words, {
+    interrupted: controller.signal,
+    onPrint: () => controller.abort(),
+  }).finally(() => clearInterval(publishing));
+}
+
+/** A connection of which everything that arrives is kept. */
+export class RawClient {
+  readonly socket;
+  text = '';
+  isClosed = false;
+
+  constructor(to: NetConnectOpts) {
+    this.socket = connect(to);
+    this.socket.setEncoding('latin1').on('data', (chunk: string) => {
+      this.text += chunk;
+    });
+    // A test looks at what has arrived, and at the end.
+    this.socket.on('error', () => undefined);
+    this.socket.on('close', () => {
+      this.isClosed = true;
+    });
+  }
+
+  /** A connection that is made, with `first` written to it. */
+  static async open(path: string, first = ''): Promise<RawClient> {
+    const client = new RawClient({ path });
+    await once(client.socket, 'connect');
+    client.socket.write(first, 'latin1');
+    return client;
+  }
+
+  /** All that has arrived, at the end of the connection. */
+  async whole(): Promise<string> {
+    while (!this.isClosed) await new Promise((resolve) => this.socket.once('close', resolve));
+    return this.text;
+  }
 }
 
 export interface Reply {

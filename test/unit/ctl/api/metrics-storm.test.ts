@@ -6,7 +6,6 @@
 import { equal, ok } from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, createServer, METHODS, request } from 'node:http';
-import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -14,6 +13,7 @@ import {
   startMetricsListener,
 } from '../../../../src/ctl/api/metrics-listener.ts';
 import { SharedText } from '../../../../src/ctl/api/shared.ts';
+import { RawClient } from './harness.ts';
 
 const SCRAPES_A_SECOND = 1000;
 const SCRAPES = Number(process.env.IPMPD_SCRAPE_SECONDS ?? 2) * SCRAPES_A_SECOND;
@@ -143,21 +143,11 @@ const WRONG_METHODS: readonly string[] = [
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
 /** The status of the first reply, or how it ended without one. */
-function statusOf(port: number, text: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    let received = '';
-    socket.setEncoding('latin1').on('data', (chunk: string) => {
-      received += chunk;
-    });
-    // What has arrived before shows how it ended.
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      const status = /^HTTP\/1\.1 (\d\d\d) /.exec(received)?.[1];
-      resolve(status ?? (received === '' ? 'closed' : received));
-    });
-    socket.write(text, 'latin1');
-  });
+async function statusOf(port: number, text: string): Promise<string> {
+  const client = new RawClient({ host: '127.0.0.1', port });
+  client.socket.write(text, 'latin1');
+  const received = await client.whole();
+  return /^HTTP\/1\.1 (\d\d\d) /.exec(received)?.[1] ?? (received || 'closed');
 }
 
 function requestText(port: number, [method, path, host]: readonly [string, string, string]) {
