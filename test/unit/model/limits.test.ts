@@ -8,7 +8,6 @@ import { test } from 'node:test';
 import { OperatorError } from '../../../src/base/errors.ts';
 import { durationParse } from '../../../src/base/text/duration.ts';
 import { configFromSources, configSchema } from '../../../src/config/load.ts';
-import { GROUP_SETTINGS, INTERFACE_SETTINGS } from '../../../src/ctl/settings.ts';
 import { controlMemoryCreate } from '../../../src/datapath/tables/layout.ts';
 import { checkGroupSettings } from '../../../src/ipmp/object/spec.ts';
 import {
@@ -121,18 +120,6 @@ test('the words of each key have the numbers of its schema', () => {
   const name = nodeAt('definitions.deviceName') as { pattern: string; 'x-allowed': string };
   ok(name.pattern.endsWith(`{0,${DEVICE_NAME_LENGTH_MAX - 1}}$`));
   ok(name['x-allowed'].includes(`up to ${DEVICE_NAME_LENGTH_MAX - 1} letters`));
-});
-
-test('the words of a key of a group or an interface are those of the schema', () => {
-  for (const [at, settings] of [
-    [GROUP, GROUP_SETTINGS],
-    [INTERFACE, INTERFACE_SETTINGS],
-  ] as const) {
-    for (const { key, allowed } of settings) {
-      if (allowed === 'on or off') continue;
-      equal(allowed, nodeAt(`${at}.${key}`)['x-allowed'], key);
-    }
-  }
 });
 
 function isTaken(text: string): boolean {
