@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatorError } from '../../../src/base/errors.ts';
+import { jsonRead } from '../../../src/base/text/json.ts';
 import { ControlClient, UnreachableError } from '../../../src/ctl/client.ts';
 
-/** A server that treats each connection as the next of `moods` says, the last for all others. */
+/** A server that treats each connection by the next of `moods`, all others by the last. */
 class MoodyServer {
   readonly path: string;
   connections = 0;
@@ -38,17 +39,17 @@ const BUSY =
   'HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n' +
   '{"error":{"code":"EAGAIN","message":"too many clients at one time","hint":"try again"}}';
 
-/** No room: said before anything is read. */
+/** No room: refused before anything is read. */
 function refuse(socket: Socket): void {
   socket.end(BUSY, () => socket.destroy());
 }
 
-/** Reads the whole request and dies without a word. */
+/** Reads the whole request and ends without a reply. */
 function readAndDie(socket: Socket): void {
   socket.once('data', () => socket.destroy());
 }
 
-/** Reads nothing and dies: what has not fitted into the kernel's buffer is lost. */
+/** Reads nothing and ends: what has not fitted into the kernel's buffer is lost. */
 function die(socket: Socket): void {
   socket.pause();
   socket.destroy();
@@ -68,22 +69,20 @@ async function outcome(
   return [result, server.connections];
 }
 
-const DONE = { is: 1 };
-/** Far more than a socket's buffers hold, so it cannot leave before somebody reads. */
+const DONE = jsonRead('{"is":1}');
+const get = (client: ControlClient) => client.request('GET', '/');
+const change = (client: ControlClient) => client.request('PATCH', '/', { a: 1 });
+/** Far more than a socket's buffers hold: it cannot leave before the server reads. */
 const LARGE = { text: 'x'.repeat(8 << 20) };
 
 test('a refusal for want of room is tried again, a change too: nothing was done', async () => {
-  const get = await outcome([refuse, refuse, reply], (client) => client.request('GET', '/'));
-  deepEqual([{ ...(get[0] as object) }, get[1]], [DONE, 3]);
-  const change = (client: ControlClient) => client.request('PATCH', '/', { a: 1 });
-  const patch = await outcome([refuse, refuse, reply], change);
-  deepEqual([{ ...(patch[0] as object) }, patch[1]], [DONE, 3]);
+  for (const ask of [get, change]) {
+    deepEqual(await outcome([refuse, refuse, reply], ask), [DONE, 3]);
+  }
 });
 
 test('a lost connection: reading is tried again, a change that may have come is not', async () => {
-  const get = await outcome([readAndDie, reply], (client) => client.request('GET', '/'));
-  deepEqual([{ ...(get[0] as object) }, get[1]], [DONE, 2]);
-  const change = (client: ControlClient) => client.request('PATCH', '/', { a: 1 });
+  deepEqual(await outcome([readAndDie, reply], get), [DONE, 2]);
   const [error, connections] = await outcome([readAndDie, reply], change);
   equal(error instanceof UnreachableError, true);
   match((error as Error).message, /; what was asked for may still be done$/);
@@ -91,14 +90,13 @@ test('a lost connection: reading is tried again, a change that may have come is 
 });
 
 test('a change that cannot have arrived whole is tried again', async () => {
-  const change = (client: ControlClient) => client.request('PATCH', '/', LARGE);
-  const [result, connections] = await outcome([die, reply], change);
-  deepEqual([{ ...(result as object) }, connections], [DONE, 2]);
+  const changeMuch = (client: ControlClient) => client.request('PATCH', '/', LARGE);
+  deepEqual(await outcome([die, reply], changeMuch), [DONE, 2]);
 });
 
 test('a daemon that stays busy is given up after five seconds, not before', async () => {
   const started = performance.now();
-  const [error, connections] = await outcome([refuse], (client) => client.request('GET', '/'));
+  const [error, connections] = await outcome([refuse], get);
   const tookMs = performance.now() - started;
   match(String(error), /too many clients at one time/);
   equal(connections, 9);
@@ -106,29 +104,24 @@ test('a daemon that stays busy is given up after five seconds, not before', asyn
   equal(tookMs >= 2400, true, `${tookMs} ms`);
 });
 
-test('a daemon that is not there is said at once', async () => {
+test('without a daemon a request fails at once', async () => {
   await rejects(new ControlClient('/nonexistent/x').request('GET', '/'), UnreachableError);
 });
 
 test('a reply that cannot be read is a refusal, whatever it is', async () => {
   const bodies = ['[', '['.repeat(100_000), 'x', '"', `["${'\\n'.repeat(100)}`, '{"a":1}}'];
   for (const body of bodies) {
-    await using server = new MoodyServer([
-      (socket) => {
-        const head = 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n';
-        socket.once('data', () => socket.end(head + body));
-      },
-    ]);
-    await server.listen();
-    await rejects(new ControlClient(server.path).request('GET', '/v1/status'), (error) => {
-      ok(error instanceof OperatorError, String(error));
-      match(`${error.code} ${error.message}`, /^EIO the reply cannot be read: /);
-      return true;
-    });
+    const head = 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n';
+    const [error] = await outcome(
+      [(socket) => socket.once('data', () => socket.end(head + body))],
+      get,
+    );
+    ok(error instanceof OperatorError, String(error));
+    match(`${error.code} ${error.message}`, /^EIO the reply cannot be read: /);
   }
 });
 
-test('a change is waited for longer; given up, it is not said to have failed', async () => {
+test('a change has a longer limit; after it the client does not call it failed', async () => {
   await using server = new MoodyServer([(socket) => socket.resume()]);
   await server.listen();
   const client = new ControlClient(server.path, { question: 20, change: 60 });

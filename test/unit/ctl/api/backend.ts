@@ -4,17 +4,11 @@ import { secondsFromMs } from '../../../../src/base/text/json.ts';
 import { Commands } from '../../../../src/change/edit.ts';
 import type { ControlBackend, Credentials, Readiness } from '../../../../src/ctl/backend.ts';
 import type {
-  AddressRow,
-  ConfigCheckRow,
   ConfigRow,
   EventRow,
   GroupRow,
   InterfaceRow,
-  MulticastRow,
-  NeighborRow,
   ReloadRow,
-  StatusRow,
-  TargetRow,
 } from '../../../../src/model/rows.ts';
 import type { KstatIdentity, KstatRecord } from '../../../../src/stats/kstat.ts';
 import type { MetricsSnapshot } from '../../../../src/stats/prometheus.ts';
@@ -54,16 +48,14 @@ function fakeInterface(ifname: string): InterfaceRow {
   });
 }
 
-function fakeAddresses(): AddressRow[] {
-  const served = { inbound: 'net0', outbound: ['net0'] };
-  return [
-    addressRow('2001:db8::10/64', { state: 'down' }),
-    addressRow('192.0.2.100/24', served),
-    addressRow('192.0.2.11/24', { state: 'duplicate' }),
-    addressRow('192.0.2.10/24', served),
-    addressRow('192.0.2.21/24', { ...served, ifname: 'net0', type: 'test' }),
-  ];
-}
+const SERVED = { inbound: 'net0', outbound: ['net0'] };
+const ADDRESSES = [
+  addressRow('2001:db8::10/64', { state: 'down' }),
+  addressRow('192.0.2.100/24', SERVED),
+  addressRow('192.0.2.11/24', { state: 'duplicate' }),
+  addressRow('192.0.2.10/24', SERVED),
+  addressRow('192.0.2.21/24', { ...SERVED, ifname: 'net0', type: 'test' }),
+];
 
 const CONFIG: readonly ConfigRow[] = [
   { key: 'log.level', value: 'info', origin: 'argument' },
@@ -73,15 +65,11 @@ const CONFIG: readonly ConfigRow[] = [
     value: ['192.0.2.10/24', '192.0.2.11/24'],
     origin: '/etc/ipmpd/ipmpd.yaml:9',
   },
-  {
-    key: 'groups.ipmp0.flap-damping',
-    value: { ups: 2, within: '60s' },
-    origin: 'default',
-  },
+  { key: 'groups.ipmp0.flap-damping', value: { ups: 2, within: '60s' }, origin: 'default' },
   { key: 'groups.ipmp0.mtu', value: 1500, origin: 'command' },
 ];
 
-/** The control port: the real commands, and rows that tests know. */
+/** The control port: the real commands, and fixed rows. */
 export class MemoryBackend extends Commands implements ControlBackend {
   group: GroupRow = GROUP;
   ready: Readiness = { ready: true, reason: 'all is well' };
@@ -111,15 +99,10 @@ export class MemoryBackend extends Commands implements ControlBackend {
     return this.harness.done;
   }
 
-  async status(): Promise<StatusRow> {
+  async status() {
     const groups = await this.groups();
-    return {
-      state: this.group.state,
-      version: '0.0.0',
-      uptime_s: 7,
-      problems: this.problems,
-      groups,
-    };
+    const { group, problems } = this;
+    return { state: group.state, version: '0.0.0', uptime_s: 7, problems, groups };
   }
 
   async groups(): Promise<GroupRow[]> {
@@ -127,15 +110,15 @@ export class MemoryBackend extends Commands implements ControlBackend {
     return [EMPTY_GROUP, this.group];
   }
 
-  async interfaces(): Promise<InterfaceRow[]> {
+  async interfaces() {
     return INTERFACES.map(fakeInterface);
   }
 
-  async addresses(): Promise<AddressRow[]> {
-    return fakeAddresses();
+  async addresses() {
+    return ADDRESSES;
   }
 
-  async neighbors(): Promise<NeighborRow[]> {
+  async neighbors() {
     return [
       neighborRow('192.0.2.10', { state: 'INCOMPLETE' }),
       neighborRow('192.0.2.9', { lladdr: '02:00:00:00:00:fe' }),
@@ -159,25 +142,25 @@ export class MemoryBackend extends Commands implements ControlBackend {
     return read;
   }
 
-  async multicast(): Promise<MulticastRow[]> {
+  async multicast() {
     return [
       { address: '239.1.2.10', group: 'ipmp0', inbound: 'net0' },
       { address: '239.1.2.9', group: 'ipmp2', inbound: null },
     ];
   }
 
-  async targets(): Promise<TargetRow[]> {
+  async targets() {
     return [
       { ifname: 'net0', target: '192.0.2.10', state: 'dead', mode: 'routes', rtt_us: null },
       { ifname: 'net0', target: '192.0.2.9', state: 'alive', mode: 'routes', rtt_us: 1234 },
     ];
   }
 
-  async config(): Promise<readonly ConfigRow[]> {
+  async config() {
     return CONFIG;
   }
 
-  async checkConfig(file: string, text: string): Promise<ConfigCheckRow> {
+  async checkConfig(file: string, text: string) {
     return { errors: text.includes('bad') ? [`${file}:1: bad: unknown key (log)`] : [] };
   }
 

@@ -1,4 +1,4 @@
-/** Host names, as told by a name server on loopback: right, strange, slow or absent. */
+/** Host names from a name server on loopback: right, strange, slow or absent. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { hostNames } from '../../../../src/ctl/solaris/host-names.ts';
 
-/** A name server that tells `answers`, and is silent about what is not in them. */
+/** A name server that has `answers`, and does not reply to other queries. */
 class NameServer {
   readonly #socket: Socket = createSocket('udp4');
   asked = 0;
@@ -62,7 +62,7 @@ function pointerReply(query: Buffer, name: string): Buffer {
   return Buffer.concat([head, record, data]);
 }
 
-test('names are told for IPv4 and IPv6; what does not look like a name is none', async () => {
+test('IPv4 and IPv6 addresses have names; what does not look like a name is none', async () => {
   const nibbles = '1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa';
   using server = await NameServer.start({
     '20.100.51.198.in-addr.arpa': 'web.example.net',
@@ -78,7 +78,7 @@ test('names are told for IPv4 and IPv6; what does not look like a name is none',
   ]);
 });
 
-test('silent servers cost the limit once, however many they and the addresses are', async () => {
+test('silent servers cost the limit once, for any number of servers and addresses', async () => {
   using first = await NameServer.start({ '1.113.0.203.in-addr.arpa': 'one.example.net' });
   using second = await NameServer.start({});
   using third = await NameServer.start({});
@@ -87,7 +87,7 @@ test('silent servers cost the limit once, however many they and the addresses ar
   const names = await hostNames(addresses, { servers, limitMs: 300 });
   deepEqual([...names], [['203.0.113.1', 'one.example.net']]);
   ok(first.asked >= 32, 'several are asked at one time');
-  // Each server may be silent for the limit before the next is asked; by then we have given up.
+  // The next server is asked after the limit of the one before; by then the look-up has ended.
   equal(third.asked, 0);
 });
 
@@ -98,7 +98,7 @@ test('no server: no name, at once', async () => {
   deepEqual([...(await hostNames(['203.0.113.1'], { servers: [address] }))], []);
 });
 
-test('nobody is asked about nothing', async () => {
+test('without addresses no query is sent', async () => {
   using server = await NameServer.start({});
   deepEqual([...(await hostNames([], { servers: [server.address] }))], []);
   deepEqual(server.asked, 0);

@@ -1,4 +1,4 @@
-/** `if_mpadm`: what it asks of the daemon, and what each refusal becomes. */
+/** `if_mpadm`: its requests to the daemon, and what each refusal becomes. */
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ function serverWith(replies: Record<string, unknown>): Promise<RowsServer> {
   return RowsServer.start({ 'GET /v1/interfaces': INTERFACES, ...replies });
 }
 
-test('-d and -r ask the daemon, and say nothing', async () => {
+test('-d and -r send one request each, and print nothing', async () => {
   const done = new Reply(204, undefined);
   await using server = await serverWith({ [OFFLINE]: done, [ONLINE]: done });
   const silence = { status: 0, out: '', error: '' };
@@ -32,7 +32,7 @@ test('-d and -r ask the daemon, and say nothing', async () => {
   );
 });
 
-const REFUSALS: readonly (readonly [words: string, code: string, said: string])[] = [
+const REFUSALS: readonly (readonly [words: string, code: string, sentence: string])[] = [
   ['-d net0', 'EALREADY', 'cannot offline net0: already offline'],
   [
     '-d net0',
@@ -52,28 +52,28 @@ const REFUSALS: readonly (readonly [words: string, code: string, said: string])[
   ['-r net0', 'EIO', 'cannot undo-offline net0: it is as it is'],
 ];
 
-for (const [words, code, said] of REFUSALS) {
+for (const [words, code, sentence] of REFUSALS) {
   test(`${words} refused with ${code}`, async () => {
     const reply = refusal(code, 'it is as it is');
     await using server = await serverWith({ [OFFLINE]: reply, [ONLINE]: reply });
     deepEqual(await run(server.socketPath, words), {
       status: 1,
       out: '',
-      error: `if_mpadm: fatal: ${said}\n`,
+      error: `if_mpadm: fatal: ${sentence}\n`,
     });
   });
 }
 
-test('what is no member is not asked for', async () => {
+test('no request is sent for what is no member', async () => {
   await using server = await serverWith({});
-  for (const [words, said] of [
+  for (const [words, sentence] of [
     ['-d ipmp0', 'cannot offline ipmp0: not a physical interface of IPMP'],
     ['-r ../groups/x', 'cannot undo-offline ../groups/x: not a physical interface of IPMP'],
     ['-d net9', 'cannot offline net9: not in an IPMP group'],
     ['-r net9', 'cannot undo-offline net9: not in an IPMP group'],
   ] as const) {
     const { status, error } = await run(server.socketPath, words);
-    deepEqual([status, error], [1, `if_mpadm: fatal: ${said}\n`]);
+    deepEqual([status, error], [1, `if_mpadm: fatal: ${sentence}\n`]);
   }
   deepEqual(new Set(server.asked), new Set(['GET /v1/interfaces']));
 });
@@ -88,7 +88,7 @@ test('wrong usage: the usage, and exit status 1', async () => {
   deepEqual([help.status, help.error], [0, '']);
 });
 
-test('no daemon: said, exit status 1', async () => {
+test('no daemon: a sentence, exit status 1', async () => {
   const { status, error } = await run('/nonexistent/ipmpd.sock', '-d net0');
   equal(status, 1);
   equal(

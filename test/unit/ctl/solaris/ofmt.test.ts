@@ -33,16 +33,14 @@ test('an empty value is --, one that cannot be determined is ?', () => {
 
 test('an overlong value pushes the row until padding has made up for it', () => {
   // One character less than the column: aligned. As wide: one space, and the rest is pushed.
-  equal(tableOf([{ NAME: 'seven77', STATE: 'up', WHERE: 'x' }]), `${HEADER}seven77 up     x\n`);
-  equal(tableOf([{ NAME: 'eight888', STATE: 'up', WHERE: 'x' }]), `${HEADER}eight888 up    x\n`);
-  equal(
-    tableOf([{ NAME: 'twelve121212', STATE: 'up', WHERE: 'x' }]),
-    `${HEADER}twelve121212 up x\n`,
-  );
-  equal(
-    tableOf([{ NAME: 'twelve121212', STATE: 'offline', WHERE: 'x' }]),
-    `${HEADER}twelve121212 offline x\n`,
-  );
+  for (const [name, state, line] of [
+    ['seven77', 'up', 'seven77 up     x'],
+    ['eight888', 'up', 'eight888 up    x'],
+    ['twelve121212', 'up', 'twelve121212 up x'],
+    ['twelve121212', 'offline', 'twelve121212 offline x'],
+  ] as const) {
+    equal(tableOf([{ NAME: name, STATE: state, WHERE: 'x' }]), `${HEADER}${line}\n`);
+  }
 });
 
 test('the header stands at the top of every window, and follows its height', () => {
