@@ -114,7 +114,7 @@ test('the words of each key have the numbers of its schema', () => {
     const above = path.slice(0, path.lastIndexOf('.'));
     const { 'x-allowed': words } = nodeAt(above) as { 'x-allowed': string };
     for (const number of Array.isArray(value) ? value : [value]) {
-      ok(new RegExp(`\\b${number}\\b`).test(words), `${above}: "${words}" does not say ${number}`);
+      ok(new RegExp(`\\b${number}\\b`).test(words), `${above}: "${words}" does not have ${number}`);
     }
   }
   const name = nodeAt('definitions.deviceName') as { pattern: string; 'x-allowed': string };

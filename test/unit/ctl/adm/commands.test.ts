@@ -5,13 +5,8 @@ import { roleOf } from '../../../../src/ctl/adm/command.ts';
 import { COMMANDS } from '../../../../src/ctl/adm/commands.ts';
 import { ROUTES, routeOf } from '../../../../src/ctl/api/routes.ts';
 import { routeName } from '../../../../src/ctl/route.ts';
-import {
-  type ControlHarness,
-  controlHarness,
-  ipmpadm,
-  type Outcome,
-  untilPrinted,
-} from '../api/harness.ts';
+import { type ControlHarness, controlHarness, ipmpadm, untilPrinted } from '../api/harness.ts';
+import type { Outcome } from '../solaris/harness.ts';
 
 /** Routes that no command uses: `config check` needs no daemon. */
 const API_ONLY = ['POST /v1/config/check'];

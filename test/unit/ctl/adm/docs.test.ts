@@ -81,7 +81,7 @@ async function streamBegins(daemon: ControlHarness, command: string): Promise<st
   return text.startsWith(': subscribed\nid: ') ? '200' : text;
 }
 
-test('every example with curl does what the page says', async () => {
+test('every example with curl has the status that the page names', async () => {
   await using daemon = await controlHarness();
   const examples = curlExamples();
   const written = fileText('docs/api.md').match(/^curl /gm)?.length;

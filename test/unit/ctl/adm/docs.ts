@@ -33,7 +33,7 @@ Changes last until the daemon stops, unless \`--save\` is given: then they are a
 | 3 | the daemon cannot be reached |
 | 4, 5 | \`status --check\`: degraded, failed |
 
-A refusal goes to stderr as \`ipmpadm: sentence (CODE)\`, with a hint beneath it where one helps;
+A refusal goes to stderr as \`ipmpadm: sentence (CODE)\`, with a hint below it where one helps;
 with \`-j\` as \`{"error":{"code","message","hint"}}\`.
 
 This page is made from the table of commands; so is \`help\`.

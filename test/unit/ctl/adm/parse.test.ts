@@ -212,13 +212,14 @@ test('a mistake after -j is known to want JSON', () => {
 });
 
 test('an empty word is no value', () => {
-  const said = (words: string[]): string => {
+  for (const [words, message] of [
+    [['group', 'delete', ''], 'group delete: NAME is empty'],
+    [['address', 'add', '1.1.1.1/8', 'dev', ''], 'address add: dev needs its GROUP'],
+    [['lab', ''], 'lab: there is no verb ""'],
+  ] as const) {
     const parsed = parseArguments(words);
-    return parsed.kind === 'wrong' ? parsed.message : parsed.kind;
-  };
-  equal(said(['group', 'delete', '']), 'group delete: NAME is empty');
-  equal(said(['address', 'add', '1.1.1.1/8', 'dev', '']), 'address add: dev needs its GROUP');
-  equal(said(['lab', '']), 'lab: there is no verb ""');
+    equal(parsed.kind === 'wrong' && parsed.message, message);
+  }
 });
 
 test('usage names every command and every option, in lines of a terminal', () => {

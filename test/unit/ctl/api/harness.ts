@@ -13,6 +13,7 @@ import { type ControlServer, startControlServer } from '../../../../src/ctl/api/
 import { SharedText } from '../../../../src/ctl/api/shared.ts';
 import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { hostClock } from '../../../../src/process/clock.ts';
+import { type Outcome, outcomeOf } from '../solaris/harness.ts';
 import { MemoryBackend } from './backend.ts';
 
 /** The time of the server's own events. */
@@ -81,15 +82,8 @@ export async function controlHarness(): Promise<ControlHarness> {
   return daemon;
 }
 
-/** What `ipmpadm` printed and how it ended. */
-export interface Outcome {
-  readonly status: number;
-  readonly out: string;
-  readonly error: string;
-}
-
 /** Runs `ipmpadm` in this process against `socketPath`. */
-export async function ipmpadm(
+export function ipmpadm(
   socketPath: string,
   words: string | readonly string[],
   options: {
@@ -98,24 +92,21 @@ export async function ipmpadm(
     isColorful?: boolean;
   } = {},
 ): Promise<Outcome> {
-  let out = '';
-  let error = '';
-  const status = await ipmpadmMain(typeof words === 'string' ? words.split(' ') : words, {
-    version: '0.0.0',
-    defaultSocket: socketPath,
-    isColorful: options.isColorful ?? false,
-    print: (text) => {
-      out += text;
-      options.onPrint?.(text);
-    },
-    complain: (text) => {
-      error += text;
-    },
-    checkConfig: async (file) => (file === 'bad' ? ['bad:1: x: is bad (good)'] : []),
-    lab: async (labWords) => (['run', 'up', 'down'].includes(labWords[0] ?? '') ? 0 : 9),
-    interruption: () => options.interrupted ?? new AbortController().signal,
-  });
-  return { status, out, error };
+  return outcomeOf(({ print, complain }) =>
+    ipmpadmMain(typeof words === 'string' ? words.split(' ') : words, {
+      version: '0.0.0',
+      defaultSocket: socketPath,
+      isColorful: options.isColorful ?? false,
+      print: (text) => {
+        print(text);
+        options.onPrint?.(text);
+      },
+      complain,
+      checkConfig: async (file) => (file === 'bad' ? ['bad:1: x: is bad (good)'] : []),
+      lab: async (labWords) => (['run', 'up', 'down'].includes(labWords[0] ?? '') ? 0 : 9),
+      interruption: () => options.interrupted ?? new AbortController().signal,
+    }),
+  );
 }
 
 /** Runs `ipmpadm` until its end or its first output, while `publish` is called every 5 ms. */

@@ -69,17 +69,17 @@ test('[contract 5.3] health, readiness and metrics', async () => {
 
 /** Users, and whether each may read, operate, and do all; the operators' group is 77. */
 const USERS: readonly (readonly [by: Credentials, may: readonly Role[]])[] = [
-  [who(0, 0), ['read', 'operate', 'root']],
-  [who(0, 1000, [5]), ['read', 'operate', 'root']],
-  [who(1000, 1000), ['read']],
-  [who(1000, 77), ['read', 'operate']],
-  [who(1000, 1000, [5, 77]), ['read', 'operate']],
-  [who(1000, 0, [0]), ['read']],
-  [who(65534, 65534), ['read']],
-  [who(77, 1000, [7, 770]), ['read']],
+  [user(0, 0), ['read', 'operate', 'root']],
+  [user(0, 1000, [5]), ['read', 'operate', 'root']],
+  [user(1000, 1000), ['read']],
+  [user(1000, 77), ['read', 'operate']],
+  [user(1000, 1000, [5, 77]), ['read', 'operate']],
+  [user(1000, 0, [0]), ['read']],
+  [user(65534, 65534), ['read']],
+  [user(77, 1000, [7, 770]), ['read']],
 ];
 
-function who(uid: number, gid: number, groups: number[] = []): Credentials {
+function user(uid: number, gid: number, groups: number[] = []): Credentials {
   return { pid: 1, uid, gid, groups };
 }
 

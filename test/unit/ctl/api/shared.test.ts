@@ -1,4 +1,4 @@
-/** What is shared by all who ask: how long it is good for, and what is kept of a failure. */
+/** A shared result: how long it is valid, and what is kept of a failure. */
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ class Bench {
   );
 }
 
-test('a result is good for its time, counted from the beginning of its making', async () => {
+test('a result is valid for its time, counted from the beginning of its making', async () => {
   const bench = new Bench();
   const first = bench.shared.get();
   bench.nowMs = 600;
@@ -43,7 +43,7 @@ test('what takes longer than its time is not begun twice', async () => {
   equal(await third, 2);
 });
 
-test('a failure is for those who waited for it', async () => {
+test('a failure goes to the callers that waited for it', async () => {
   const bench = new Bench();
   const asked = [bench.shared.get(), bench.shared.get()];
   bench.makings[0]?.reject(new Error('no'));
