@@ -2,7 +2,7 @@
  * The place of the control socket: what other users or processes may have put there (T18), what
  * the server makes of it, and what it leaves behind. A server that does not start gives the reason
  * and has touched nothing: no inode, mode, owner, content or time has changed, and nothing new
- * stands there.
+ * is there.
  */
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
