@@ -72,6 +72,11 @@ export class OperatorError extends Error {
   }
 }
 
+/** True if `error` is a refusal with one of these codes. */
+export function isRefusal(error: unknown, ...codes: ErrorCode[]): error is OperatorError {
+  return error instanceof OperatorError && codes.includes(error.code);
+}
+
 /**
  * True for errors that only a mistake in our own program can cause. They are not results of an
  * operation: the scheduler lets them through, and the process ends.

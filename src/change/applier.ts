@@ -53,7 +53,7 @@ export class Applier {
           system.createInterface(bareInterface(change.config)),
         );
       case 'open-interface':
-        return await this.#openInterface(named(config.interfaces, change.name));
+        return await this.#openInterface(configuredAs(config.interfaces, change.name));
       case 'set-interface': {
         const { name, standby, testAddresses } = change.config;
         const wanted = { standby, testAddresses };
@@ -103,7 +103,7 @@ export class Applier {
       case 'open-group': {
         const port = system.groupPortOf(device);
         assert(port !== undefined, `group ${device} was created`);
-        return await devices.addGroup(named(config.groups, device), port);
+        return await devices.addGroup(configuredAs(config.groups, device), port);
       }
       case 'rename-group':
         return await run(`rename ${device}`, () => system.renameGroup(device, change.to));
@@ -141,9 +141,9 @@ export class Applier {
   }
 }
 
-function named<T extends { readonly name: string }>(list: readonly T[], name: string): T {
+function configuredAs<T extends { readonly name: string }>(list: readonly T[], name: string): T {
   const found = list.find((one) => one.name === name);
-  assert(found !== undefined, `${name} is configured`);
+  assert(found !== undefined, `${name} is in the configuration`);
   return found;
 }
 

@@ -6,9 +6,8 @@
  *
  * Order, and why: new members exist and join before others leave, so that a group whose members are
  * exchanged is never without. An object that needs what another gives up (a membership, an uplink)
- * comes after that. Devices of NICs are opened before those of
- * groups: a NIC that is not silenced yet answers for the addresses of a group's device, and
- * detection would take that for a conflict.
+ * comes after that. Devices of NICs are opened before those of groups: a NIC that is not silenced
+ * yet answers for the addresses of a group's device, and detection would take that for a conflict.
  */
 
 import type {

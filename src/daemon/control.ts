@@ -181,17 +181,17 @@ export class Control extends Commands implements ControlBackend {
   /** Calls all listeners with a change of state. */
   publish(event: SystemEvent): void {
     const { atMs, ...rest } = event;
-    this.#tellListeners({ time: this.#options.wallTime(atMs), ...rest });
+    this.#giveToListeners({ time: this.#options.wallTime(atMs), ...rest });
   }
 
   /** Calls all listeners with a change of the configuration. */
   publishNews({ event, cause, detail }: ConfigurationNews, atMs: number): void {
     const time = this.#options.wallTime(atMs);
     const nothing = { group: null, ifname: null, from: null, to: null };
-    this.#tellListeners({ time, event, ...nothing, cause, detail });
+    this.#giveToListeners({ time, event, ...nothing, cause, detail });
   }
 
-  #tellListeners(row: EventRow): void {
+  #giveToListeners(row: EventRow): void {
     for (const listener of this.#listeners) {
       try {
         listener(row);

@@ -360,7 +360,7 @@ export class Daemon {
         this.#devices.handleLink(event);
         break;
       case 'addresses':
-        this.#pump.tell((system, nowMs) =>
+        this.#pump.input((system, nowMs) =>
           system.handleHostAddresses(event.device, event.list, nowMs),
         );
         break;

@@ -46,7 +46,7 @@ export interface DevicesOptions {
       | 'refresh'
     >;
   readonly pool: Pick<DatapathPool, 'attach' | 'detach'>;
-  readonly pump: Pick<Pump, 'tell'>;
+  readonly pump: Pick<Pump, 'input'>;
   readonly drivers: Pick<NicDrivers, 'attached' | 'released' | 'removed'>;
   readonly machineId: string;
   readonly queues: number;
@@ -141,7 +141,7 @@ export class Devices {
     for (const { name } of open) this.#groups.get(name)?.handleClosed();
     const { pool, drivers, host } = this.#options;
     for (const [at, { name }] of open.entries()) {
-      this.#tellDevice(name, ABSENT);
+      this.#reportDevice(name, ABSENT);
       if (at % GONE_A_TURN === GONE_A_TURN - 1) await nextTurn();
     }
     await Promise.all(open.map(({ steps }) => pool.detach(steps.port)));
@@ -159,11 +159,11 @@ export class Devices {
     if (entry === undefined || !this.#counts(entry, present ? 'news' : 'lost', again)) return;
     if (present) {
       const { mac, mtu, up } = event;
-      this.#tellDevice(name, { present, mac, mtu, up });
+      this.#reportDevice(name, { present, mac, mtu, up });
       return;
     }
     this.#options.log.warn({ event: 'device-lost', device: name }, event.cause);
-    this.#tellDevice(name, ABSENT);
+    this.#reportDevice(name, ABSENT);
     this.#begin(entry, 'close');
   }
 
@@ -172,7 +172,7 @@ export class Devices {
     const entry = this.#entries.get(event.ifname);
     const again = (): void => this.handleLink(event);
     if (entry === undefined || !this.#counts(entry, 'news', again)) return;
-    this.#options.pump.tell((system, nowMs) => system.handleLink(entry.name, event, nowMs));
+    this.#options.pump.input((system, nowMs) => system.handleLink(entry.name, event, nowMs));
   }
 
   /** What was absent or refused may be tried now. */
@@ -282,7 +282,7 @@ export class Devices {
   async #giveBack(entry: Entry): Promise<void> {
     const { name, steps } = entry;
     this.#groups.get(name)?.handleClosed();
-    this.#tellDevice(name, ABSENT);
+    this.#reportDevice(name, ABSENT);
     await this.#options.pool.detach(steps.port);
     try {
       await steps.close();
@@ -311,7 +311,7 @@ export class Devices {
         const ready = (): void => {
           drivers.attached(name, uplink === null);
           log.info({ event: 'device-attached', device: name, link }, `${name} is attached`);
-          pump.tell((system, nowMs) => {
+          pump.input((system, nowMs) => {
             system.handleDevice(name, { present: true, mac, mtu, link }, nowMs);
             system.handleLink(name, { link, changes }, nowMs);
           });
@@ -344,7 +344,7 @@ export class Devices {
         const { fds, mtu, problems } = await host.createGroupDevice({ ...spec, mac, queues });
         for (const problem of problems) logDeviceProblem(log, name, problem);
         const ready = async (): Promise<void> => {
-          this.#tellDevice(name, { present: true, mac, mtu, up: true });
+          this.#reportDevice(name, { present: true, mac, mtu, up: true });
           await host.refresh(name);
           await contents.joinAgain(log);
           // Last: nothing may be waited for between this and changes that are made at once.
@@ -357,8 +357,8 @@ export class Devices {
     };
   }
 
-  #tellDevice(name: string, info: Parameters<System['handleGroupDevice']>[1]): void {
-    this.#options.pump.tell((system, nowMs) => {
+  #reportDevice(name: string, info: Parameters<System['handleGroupDevice']>[1]): void {
+    this.#options.pump.input((system, nowMs) => {
       if (system.groupPortOf(name) !== undefined) system.handleGroupDevice(name, info, nowMs);
       else system.handleDevice(name, info, nowMs);
     });

@@ -14,13 +14,13 @@ import type { Pump } from './pump.ts';
 
 /** Hands routes on; see the head of the file. */
 export class RouteFeed {
-  readonly #pump: Pick<Pump, 'tell'>;
+  readonly #pump: Pick<Pump, 'input'>;
   readonly #fail: (error: unknown) => void;
   /** Lists that wait, and devices of which one is worked on. */
   readonly #waiting = new Map<string, readonly HostRoute[]>();
   readonly #busy = new Set<string>();
 
-  constructor(pump: Pick<Pump, 'tell'>, fail: (error: unknown) => void) {
+  constructor(pump: Pick<Pump, 'input'>, fail: (error: unknown) => void) {
     this.#pump = pump;
     this.#fail = fail;
   }
@@ -39,7 +39,7 @@ export class RouteFeed {
         if (list === undefined) return;
         this.#waiting.delete(device);
         const routes = await stepByStep(orderSteps(list));
-        this.#pump.tell((system, nowMs) => system.handleHostRoutes(device, routes, nowMs));
+        this.#pump.input((system, nowMs) => system.handleHostRoutes(device, routes, nowMs));
       }
     } finally {
       this.#busy.delete(device);

@@ -5,7 +5,7 @@
  * all other work. A frame that finds no room on its way to a worker waits for some, and the others
  * behind it in the system's own queue, which is bounded.
  *
- * Every input of the system goes through `tell`, so each decision is carried out.
+ * Every input of the system goes through `input`, so each decision is carried out.
  */
 
 import type { Operation, Task } from '../base/operation.ts';
@@ -41,7 +41,7 @@ export class Pump {
   #timerAtMs = Number.POSITIVE_INFINITY;
   #isTurning = false;
   /** Events are left; a turn for them has been asked for. */
-  #isTelling = false;
+  #isToContinue = false;
   /** To be called when no event is left. */
   #afterEvents: (() => void)[] = [];
   #isStopped = false;
@@ -54,7 +54,7 @@ export class Pump {
     this.#system = system;
     this.#clock = clock;
     this.#outlets = outlets;
-    system.scheduler.onReady = () => queueMicrotask(() => this.tell(() => undefined));
+    system.scheduler.onReady = () => queueMicrotask(() => this.input(() => undefined));
   }
 
   /** Frames that no worker took, or will. */
@@ -63,7 +63,7 @@ export class Pump {
   }
 
   /** Gives the system an input at the present time, and carries out what follows from it. */
-  tell(body: (system: System, nowMs: number) => void): void {
+  input(body: (system: System, nowMs: number) => void): void {
     if (this.#isStopped) return;
     try {
       const nowMs = this.#clock.nowMs();
@@ -84,7 +84,7 @@ export class Pump {
 
   /** Frames that a worker handed up: what comes of them is carried out once, for all together. */
   takeFrames(frames: readonly PuntedFrame[]): void {
-    this.tell((system) => {
+    this.input((system) => {
       for (const { port, frame, atMs } of frames) system.handleFrame(port, frame, atMs);
     });
   }
@@ -92,7 +92,7 @@ export class Pump {
   /** Runs an operation of the system to its end. */
   async run<T>(label: string, body: () => Operation<T>): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
-      this.tell((system) => {
+      this.input((system) => {
         system.scheduler.spawn(label, body).onSettled((task: Task<T>) => {
           if (task.state === 'done') resolve(task.value);
           else reject(task.error);
@@ -108,7 +108,7 @@ export class Pump {
       return;
     }
     this.#afterEvents.push(body);
-    if (!this.#isTelling) this.tell(() => undefined);
+    if (!this.#isToContinue) this.input(() => undefined);
   }
 
   /** Nothing goes in or comes out any more, but for the events that are left. */
@@ -136,11 +136,11 @@ export class Pump {
       }
       event(next);
     }
-    if (this.#isTelling) return;
-    this.#isTelling = true;
+    if (this.#isToContinue) return;
+    this.#isToContinue = true;
     setImmediate(() => {
-      this.#isTelling = false;
-      this.tell(() => undefined);
+      this.#isToContinue = false;
+      this.input(() => undefined);
     });
   }
 
@@ -160,7 +160,7 @@ export class Pump {
     this.#isAskingForRoom = true;
     this.#clock.after(ROOM_MS, () => {
       this.#isAskingForRoom = false;
-      this.tell(() => undefined);
+      this.input(() => undefined);
     });
   }
 
@@ -175,7 +175,7 @@ export class Pump {
     this.#timer = this.#clock.after(Math.ceil(delayMs), () => {
       this.#timer = undefined;
       this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.tell(() => undefined);
+      this.input(() => undefined);
     });
   }
 }

@@ -61,13 +61,13 @@ export class Watchdog {
     const stuck = new Set(
       [...now.keys()].filter((name) => now.get(name) === this.#before.get(name)),
     );
-    this.#tell(stuck);
+    this.#report(stuck);
     this.#before = now;
     this.#stuck = stuck;
     if (stuck.size === 0) feed();
   }
 
-  #tell(stuck: ReadonlySet<string>): void {
+  #report(stuck: ReadonlySet<string>): void {
     const { log } = this.#options;
     for (const source of stuck) {
       if (!this.#stuck.has(source)) log.error({ event: 'no-progress', source }, `${source} hangs`);

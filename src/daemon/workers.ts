@@ -17,7 +17,7 @@ export interface Workers {
 }
 
 /**
- * Starts as many workers as `datapath` wants. One that dies before a daemon has the pool ends
+ * Starts as many workers as `datapath` sets. One that dies before a daemon has the pool ends
  * the process: nothing was changed by then.
  */
 export function startWorkers({ workers }: Config['datapath']): Workers {

@@ -34,10 +34,11 @@ export function ratioOf(rounds: Rounds, over: string, under: string): Spread | u
   return spreadOf(ratios);
 }
 
-/** The value below which `share` (0 to 1) of `values` lie; NaN if there are none. */
+/** The value below which `share` (0 to 1) of `values` lie. @throws RangeError if there are none. */
 export function quantile(values: readonly number[], share: number): number {
+  if (values.length === 0) throw new RangeError('a quantile of nothing');
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
 function middle(sorted: readonly number[]): number {

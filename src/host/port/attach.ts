@@ -86,7 +86,7 @@ export async function attachInterface(
       case 'bridged-tap':
         return await attachBridgedTap(context, spec, spec.bridge ?? '', queues);
       case 'tap':
-        return await openedTap(context, spec, queues, undefined, async () => undefined);
+        return await openedTap(context, spec, queues);
     }
   } catch (error) {
     await undoAttachment(context, holderOf(spec));
@@ -248,8 +248,8 @@ async function openedTap(
   context: AttachContext,
   spec: InterfaceSpec,
   queues: number,
-  lower: LinkRecord | undefined,
-  wire: (link: LinkRecord) => Promise<void>,
+  lower?: LinkRecord,
+  wire: (link: LinkRecord) => Promise<void> = async () => undefined,
 ): Promise<Attachment> {
   const { changes, machineId } = context;
   const holder = holderOf(spec);

@@ -43,7 +43,7 @@
  * `ipmpd-2`.
  */
 
-import { type ErrorCode, OperatorError } from '../../base/errors.ts';
+import { isRefusal, OperatorError } from '../../base/errors.ts';
 import type { NetlinkClient } from '../kernel/netlink.ts';
 import type { Request } from '../kernel/netlink-message.ts';
 import {
@@ -248,11 +248,6 @@ export class SilenceTable {
 /** The chain at the ingress of a device. */
 function chainOf(device: string): string {
   return `from-${device}`;
-}
-
-/** True if the kernel refused with one of these errors. */
-export function isRefusal(error: unknown, ...codes: ErrorCode[]): error is OperatorError {
-  return error instanceof OperatorError && codes.includes(error.code);
 }
 
 function takenBy(table: string): OperatorError {

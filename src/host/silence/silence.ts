@@ -13,7 +13,7 @@
  * Several interfaces may share a bridge: the first silences it, the last puts it back.
  */
 
-import { OperatorError } from '../../base/errors.ts';
+import { isRefusal, OperatorError } from '../../base/errors.ts';
 import type { HostLog } from '../../process/log.ts';
 import type { NetlinkClient } from '../kernel/netlink.ts';
 import type { HostAddress, HostRoute, LinkRecord } from '../kernel/records.ts';
@@ -21,7 +21,7 @@ import { RT_SCOPE_LINK, RTN_UNICAST, RTPROT_KERNEL } from '../kernel/route-messa
 import type { Rtnl } from '../kernel/rtnl.ts';
 import { silenceIpv6 } from '../port/wiring.ts';
 import type { Changes } from '../undo/restore.ts';
-import { isRefusal, SilenceTable } from './nftables.ts';
+import { SilenceTable } from './nftables.ts';
 import { sysctlRead } from './sysctl.ts';
 
 /** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */

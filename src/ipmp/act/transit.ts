@@ -42,10 +42,10 @@ export function enter(
   const othersActive = group.members.some((other) => other !== tracked && other.isUsable);
   const mustWait = isRepair && !group.settings.failback && othersActive;
   const decision = entryDecision(group.staying, tracked, mustWait);
-  const idle: Cause = tracked.standby ? 'standby-idle' : 'no-failback';
+  const idleCause: Cause = tracked.standby ? 'standby-idle' : 'no-failback';
   ctx.illGlobalLock.write(() => {
-    tracked.setInactive(decision.inactive, decision.inactive ? idle : why);
-    decision.idle?.setInactive(true, 'member-repaired');
+    tracked.setInactive(decision.inactive, decision.inactive ? idleCause : why);
+    decision.toIdle?.setInactive(true, 'member-repaired');
   });
 }
 

@@ -32,7 +32,7 @@ export interface Candidate {
 export interface EntryDecision<T> {
   readonly inactive: boolean;
   /** A standby that becomes idle. */
-  readonly idle: T | undefined;
+  readonly toIdle: T | undefined;
 }
 
 function wanted(members: readonly Candidate[]): number {
@@ -61,11 +61,11 @@ export function entryDecision<T extends Candidate>(
 ): EntryDecision<T> {
   const others = members.filter((member) => member !== entering);
   const isFull = activeCount(others) >= wanted(members);
-  if (entering.standby) return { inactive: isFull, idle: undefined };
-  if (mustWait) return { inactive: true, idle: undefined };
+  if (entering.standby) return { inactive: isFull, toIdle: undefined };
+  if (mustWait) return { inactive: true, toIdle: undefined };
   const standbys = others.filter((member) => member.standby && isActive(member));
   const idle = standbys.find((member) => !member.isActivated) ?? standbys[0];
-  return { inactive: false, idle: isFull ? idle : undefined };
+  return { inactive: false, toIdle: isFull ? idle : undefined };
 }
 
 /** The member that replaces an active one that ceased to work: standbys first. */

@@ -90,7 +90,7 @@ class Stage {
         detach: (port) => step(port === HELD_PORT ? 'workers let go of it' : 'workers let go'),
       },
       clock: this.clock,
-      pump: { tell: (body) => body(system as unknown as System, 0) },
+      pump: { input: (body) => body(system as unknown as System, 0) },
       drivers: {
         attached: async () => undefined,
         released: () => undefined,

@@ -25,7 +25,7 @@ function feedOf() {
   const fail = (error: unknown): never => {
     throw error;
   };
-  return { told, feed: new RouteFeed({ tell: (what) => what(system, 0) }, fail) };
+  return { told, feed: new RouteFeed({ input: (what) => what(system, 0) }, fail) };
 }
 
 test('routes are handed on in turns, whole, and of lists that wait the newest', async () => {

@@ -188,7 +188,7 @@ test('many events are passed on in several turns, in order, all before the stop 
     },
   });
   const list = Array.from({ length: 100 }, (_, at) => `192.0.2.${at + 1}`);
-  pump.tell(() => bench.addresses(...list));
+  pump.input(() => bench.addresses(...list));
   pump.afterEvents(() => told.push('the news of them'));
   const wanted = [...list.map((address) => `${address}/24`), 'the news of them'];
   ok(told.length < 50, 'each address has two events');
@@ -226,7 +226,7 @@ test('frames that find no room on their way to a worker wait, and keep their ord
     taken.push(port);
     return 'taken';
   });
-  pump.tell(() => undefined);
+  pump.input(() => undefined);
   const wanted = Array.from({ length: frames }, (_, port) => port);
   deepEqual(tried, wanted.slice(0, perTurn + 1), 'those behind it are not tried');
   for (; taken.length < frames; room = perTurn) await nextTurn();
@@ -242,7 +242,7 @@ test('a frame that a worker refuses is lost and counted; the others are sent', (
     taken.push(port);
     return 'taken';
   });
-  pump.tell(() => undefined);
+  pump.input(() => undefined);
   deepEqual(taken, [0, 2]);
   equal(pump.lostFrames, 1n);
   pump.stop();

@@ -51,8 +51,8 @@ const ENTRIES: readonly (readonly [string, number, boolean, string, string])[] =
 for (const [text, at, mustWait, expected, why] of ENTRIES) {
   test(`entry ${text} ${at}${mustWait ? ' (must wait)' : ''}: ${why}`, () => {
     const all = members(text);
-    const { inactive, idle } = entryDecision(all, all[at]!, mustWait);
-    const other = idle === undefined ? '' : `, ${idle.name} becomes idle`;
+    const { inactive, toIdle } = entryDecision(all, all[at]!, mustWait);
+    const other = toIdle === undefined ? '' : `, ${toIdle.name} becomes idle`;
     equal(`${inactive ? 'waits' : 'active'}${other}`, expected);
   });
 }

@@ -263,7 +263,7 @@ test('icmp: golden echo, there and back, with its checksum', () => {
   equal(icmpIsValid(IPV4_GOLDEN, 20, 7), false);
 });
 
-test('udp: golden datagram, there and back, with the checksum over the pseudo-header', () => {
+test('udp: golden datagram, read and made by the helper of the tests, with its checksum', () => {
   const golden = hexParse('0035 c000 000b f733 616263');
   const [source, destination] = [ip('192.0.2.10'), ip('192.0.2.1')];
   deepEqual(udpDatagram(53, 49152, hexParse('616263'), { source, destination }), golden);
