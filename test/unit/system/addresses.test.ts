@@ -1,10 +1,10 @@
 /** Data and test addresses through the public API (docs/law.md rows 38 to 40; contract 3, 4). */
 
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS } from '../../../src/ip/claim/dad.ts';
 import { columns, ip, mac, request } from '../ip/harness.ts';
-import { Bench } from './bench.ts';
+import { Bench, refuses } from './bench.ts';
 
 test('a list of the host is applied as the difference to the one before', () => {
   const bench = Bench.of(2);
@@ -78,8 +78,8 @@ test('IPv6 data addresses are accepted and shown, with the cause why they are no
 
 test('an address of another group or NIC is shown as down until it is free', () => {
   const bench = Bench.of(1);
-  equal(bench.createGroup({ name: 'other' }), 'done');
-  equal(bench.create('net1', { testAddresses: ['192.0.2.9/24'] }), 'done');
+  bench.createGroup({ name: 'other' });
+  bench.create('net1', { testAddresses: ['192.0.2.9/24'] });
   bench.addresses('192.0.2.1');
   const list = ['192.0.2.1', '192.0.2.9'].map((address) => ({
     address,
@@ -149,13 +149,13 @@ test('a duplicate is bound to no NIC, and its note names the holder and whose MA
 test('test addresses stay on their NIC and are down without it', () => {
   const bench = new Bench();
   const testAddresses = ['192.0.2.21/24', '2001:db8::21/64'];
-  equal(bench.create('net0', { testAddresses }), 'done');
+  bench.create('net0', { testAddresses });
   const rows = (): unknown =>
     columns(bench.system.describeAddresses(), 'address', 'type', 'state', 'inbound');
   const unserved = ['2001:db8::21/64', 'test', 'down', null];
   deepEqual(rows(), [['192.0.2.21/24', 'test', 'down', null], unserved]);
   bench.appear('net0');
-  equal(bench.createGroup({ interfaces: ['net0'] }), 'done');
+  bench.createGroup({ interfaces: ['net0'] });
   bench.advance(2_000);
   deepEqual(rows(), [['192.0.2.21/24', 'test', 'up', 'net0'], unserved]);
   deepEqual(bench.publication.tables.addresses, [
@@ -166,9 +166,8 @@ test('test addresses stay on their NIC and are down without it', () => {
 });
 
 test('a bad test address is refused', () => {
-  match(
+  refuses(/^EINVAL interface net0: "192\.0\.2\.300\/24" is not an address with prefix length/, () =>
     new Bench().create('net0', { testAddresses: ['192.0.2.300/24'] }),
-    /^EINVAL interface net0: "192\.0\.2\.300\/24" is not an address with prefix length/,
   );
 });
 

@@ -1,9 +1,9 @@
 /** A System in virtual time with a recording publication: the set-up of the tests of this room. */
 
+import { equal, match } from 'node:assert/strict';
 import { OperatorError } from '../../../src/base/errors.ts';
 import { type Operation, sleepFor, type Task } from '../../../src/base/operation.ts';
 import { Rng } from '../../../src/base/rng.ts';
-import type { ForwardingTables, Publication } from '../../../src/datapath/tables/fib.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema.ts';
 import {
   type GroupSpec,
@@ -14,40 +14,7 @@ import {
 } from '../../../src/system.ts';
 import { ipv4Format, macFormat, macRead } from '../../../src/wire/addr.ts';
 import { arpIsValid, arpParse } from '../../../src/wire/arp.ts';
-
-/** A publication that records its calls, in order. */
-export class Recorder implements Publication {
-  calls: string[] = [];
-  tables: ForwardingTables = { nics: [], groups: [], addresses: [], redirects: [] };
-  readonly active = new Map<number, readonly [number, number]>();
-  readonly cast = new Map<number, number>();
-  readonly placements = new Map<number, number>();
-
-  replace(tables: ForwardingTables): void {
-    this.calls.push('replace');
-    this.tables = structuredClone(tables) as ForwardingTables;
-  }
-
-  setActiveMembers(group: number, low: number, high: number): void {
-    this.calls.push(`active ${group} ${low.toString(2)} ${high.toString(2)}`);
-    this.active.set(group, [low, high]);
-  }
-
-  setCastMember(group: number, nic: number): void {
-    this.calls.push(`cast ${group} ${nic}`);
-    this.cast.set(group, nic);
-  }
-
-  /** Nothing is forwarded here, so nothing is used. */
-  takeRedirectUse(): boolean {
-    return false;
-  }
-
-  setPlacement(slot: number, nic: number): void {
-    this.calls.push(`slot ${slot} ${nic}`);
-    this.placements.set(slot, nic);
-  }
-}
+import { Recorder } from './recorder.ts';
 
 const ETHERNET_HEADER_LENGTH = 14;
 /** Detection and announcements are over. */
@@ -151,13 +118,7 @@ export class Bench {
 
   /** The refusal of an operation, as `CODE sentence`. */
   refusal(body: () => Operation<unknown>): string {
-    try {
-      this.run(body);
-    } catch (error) {
-      if (error instanceof OperatorError) return `${error.code} ${error.message}`;
-      throw error;
-    }
-    return 'done';
+    return refusalOf(() => this.run(body));
   }
 
   /** A bench after `build`. */
@@ -167,14 +128,21 @@ export class Bench {
     return bench;
   }
 
-  /** The same with addresses of that number from 192.0.2.10 on; nothing is left to announce. */
-  static settled(
+  /** The same with addresses of that number from 192.0.2.10 on, which are tentative. */
+  static detecting(
     members: number,
     addresses: number,
     ...[spec, standbys]: [Partial<GroupSpec>?, (readonly number[])?]
   ): Bench {
     const bench = Bench.of(members, spec, standbys);
     bench.addresses(...Array.from({ length: addresses }, (_, n) => ipv4Format(0xc000020a + n)));
+    bench.drain();
+    return bench;
+  }
+
+  /** The same after detection; nothing is left to announce. */
+  static settled(...given: Parameters<typeof Bench.detecting>): Bench {
+    const bench = Bench.detecting(...given);
     bench.settle();
     return bench;
   }
@@ -184,18 +152,18 @@ export class Bench {
     const names = Array.from({ length: count }, (_, n) => `net${n}`);
     names.forEach((name, n) => {
       const standby = standbys.includes(n);
-      this.run(() => this.system.createInterface(interfaceSpec(name, { standby })));
+      this.create(name, { standby });
       this.appear(name);
     });
-    this.run(() => this.system.createGroup(groupSpec({ interfaces: names, ...spec })));
+    this.createGroup({ interfaces: names, ...spec });
     this.groupDevice();
     this.drain();
   }
 
   /** Creates an interface and makes it a member; its device is absent. */
   add(name: string): void {
-    this.run(() => this.system.createInterface(interfaceSpec(name)));
-    this.run(() => this.system.joinGroup('ipmp0', name));
+    this.create(name);
+    this.join('ipmp0', name);
   }
 
   /** Begins an operation, and goes as far as it goes without the time passing. */
@@ -205,30 +173,30 @@ export class Bench {
     return task;
   }
 
-  // Operations, as `refusal` shows their end
+  // Operations that succeed; a refusal is thrown, as by `run`
 
-  create(name: string, changes: Partial<InterfaceSpec> = {}): string {
-    return this.refusal(() => this.system.createInterface(interfaceSpec(name, changes)));
+  create(name: string, changes: Partial<InterfaceSpec> = {}): void {
+    this.run(() => this.system.createInterface(interfaceSpec(name, changes)));
   }
 
-  createGroup(changes: Partial<GroupSpec> = {}): string {
-    return this.refusal(() => this.system.createGroup(groupSpec(changes)));
+  createGroup(changes: Partial<GroupSpec> = {}): void {
+    this.run(() => this.system.createGroup(groupSpec(changes)));
   }
 
-  join(group: string, name: string): string {
-    return this.refusal(() => this.system.joinGroup(group, name));
+  join(group: string, name: string): void {
+    this.run(() => this.system.joinGroup(group, name));
   }
 
-  leave(group: string, name: string): string {
-    return this.refusal(() => this.system.leaveGroup(group, name));
+  leave(group: string, name: string): void {
+    this.run(() => this.system.leaveGroup(group, name));
   }
 
-  offline(name: string): string {
-    return this.refusal(() => this.system.offlineInterface(name));
+  offline(name: string): void {
+    this.run(() => this.system.offlineInterface(name));
   }
 
-  online(name: string): string {
-    return this.refusal(() => this.system.onlineInterface(name));
+  online(name: string): void {
+    this.run(() => this.system.onlineInterface(name));
   }
 
   // What the host reports
@@ -379,6 +347,23 @@ export class Bench {
           .join(' '),
       );
   }
+}
+
+/** The refusal that a call throws, as `CODE sentence`; `done` without one. */
+export function refusalOf(body: () => void): string {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof OperatorError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  return 'done';
+}
+
+/** A call throws this refusal. */
+export function refuses(expected: string | RegExp, body: () => void): void {
+  if (typeof expected === 'string') equal(refusalOf(body), expected);
+  else match(refusalOf(body), expected);
 }
 
 /** Everything that an operator can see of a system. */

@@ -190,7 +190,7 @@ test('a failover does not wait for an operation whose driver hangs', () => {
 
 test('a member leaves: the others take over before its link is cut', () => {
   const bench = Bench.settled(2, 4);
-  bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
+  bench.leave('ipmp0', 'net0');
   deepEqual(bench.publication.calls, ['active 0 10 0', 'cast 0 1', 'slot 0 1', 'replace']);
   deepEqual(bench.counts(), [0, 4]);
   deepEqual(bench.eventLines().slice(0, 2), [

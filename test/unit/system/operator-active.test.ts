@@ -13,7 +13,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bench, describe, interfaceSpec, macOf } from './bench.ts';
+import { Bench, describe, macOf } from './bench.ts';
 
 const activate = (bench: Bench, name: string): string =>
   bench.refusal(() => bench.system.activateInterface(name));
@@ -27,9 +27,9 @@ const quiet = (members: number, standbys: number[] = [], spec = {}): Bench =>
 
 test('activate: a refusal changes nothing and emits no event', () => {
   const bench = quiet(5, [4]);
-  bench.run(() => bench.system.createInterface(interfaceSpec('net7')));
+  bench.create('net7');
   bench.link('net1', 'down');
-  equal(bench.offline('net2'), 'done');
+  bench.offline('net2');
   bench.vanish('net3');
   bench.drain();
   const before = describe(bench.system);
@@ -52,7 +52,7 @@ test('activate: a refusal changes nothing and emits no event', () => {
 });
 
 test('an activated standby works beside the others, takes its share, and stays', () => {
-  const bench = quiet(3, [2]);
+  const bench = Bench.detecting(3, 4, {}, [2]);
   deepEqual(bench.counts(), [2, 2, 0]);
   equal(activate(bench, 'net2'), 'done');
   deepEqual(bench.publication.calls, ['slot 2 2', 'active 0 111 0', 'replace']);
@@ -63,22 +63,18 @@ test('an activated standby works beside the others, takes its share, and stays',
   bench.run(() => bench.system.setGroup('ipmp0', { failback: true }));
   bench.appear('net1', macOf(1), 1400);
   bench.add('net3');
-  bench.run(() => bench.system.leaveGroup('ipmp0', 'net3'));
+  bench.leave('ipmp0', 'net3');
   equal(bench.members(), 'ok: net0 net1 net2', 'after every correction of the standbys');
   equal(activate(bench, 'net2'), 'EALREADY interface net2 is active');
 });
 
 test('its activation ends when it fails, goes offline, leaves, or vanishes', () => {
-  type Step = (bench: Bench) => unknown;
+  type Step = (bench: Bench) => void;
   const ends: readonly [string, Step, Step][] = [
     ['fails', (bench) => bench.link('net2', 'down'), (bench) => bench.link('net2', 'up')],
     ['vanishes', (bench) => bench.vanish('net2'), (bench) => bench.appear('net2')],
     ['goes offline', (bench) => bench.offline('net2'), (bench) => bench.online('net2')],
-    [
-      'leaves',
-      (bench) => bench.run(() => bench.system.leaveGroup('ipmp0', 'net2')),
-      (bench) => bench.run(() => bench.system.joinGroup('ipmp0', 'net2')),
-    ],
+    ['leaves', (bench) => bench.leave('ipmp0', 'net2'), (bench) => bench.join('ipmp0', 'net2')],
   ];
   for (const [what, end, back] of ends) {
     const bench = quiet(3, [2]);
@@ -118,7 +114,7 @@ test('after its activation has ended, a standby is chosen by rule again', () => 
   bench.flap('net1');
   bench.link('net1', 'down');
   equal(bench.members(), 'degraded: net0 net2 [net1]');
-  bench.run(() => bench.system.leaveGroup('ipmp0', 'net1'));
+  bench.leave('ipmp0', 'net1');
   equal(bench.members(), 'ok: net0 (net2)');
 });
 
@@ -204,9 +200,9 @@ test('standby on ends an activation; an interface without a group keeps the sett
   setStandby(bench, 'net2', false);
   setStandby(bench, 'net2', true);
   equal(bench.members(), 'ok: net0 net1 (net2)');
-  bench.run(() => bench.system.createInterface(interfaceSpec('net3')));
+  bench.create('net3');
   bench.appear('net3');
   equal(setStandby(bench, 'net3', true), 'done');
-  bench.run(() => bench.system.joinGroup('ipmp0', 'net3'));
+  bench.join('ipmp0', 'net3');
   equal(bench.members(), 'ok: net0 net1 (net2) (net3)');
 });

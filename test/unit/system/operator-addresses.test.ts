@@ -14,7 +14,7 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ipv4Format } from '../../../src/wire/addr.ts';
 import { columns } from '../ip/harness.ts';
-import { Bench, groupSpec, interfaceSpec } from './bench.ts';
+import { Bench, interfaceSpec } from './bench.ts';
 
 function quiet(): Bench {
   const bench = Bench.of(2);
@@ -159,14 +159,14 @@ test('the test addresses of a member that leaves are down, with an event', () =>
   const bench = quiet();
   set(bench, 'net0', '192.0.2.21/24');
   bench.settle();
-  bench.run(() => bench.system.leaveGroup('ipmp0', 'net0'));
+  bench.leave('ipmp0', 'net0');
   deepEqual(tests(bench), ['net0 192.0.2.21/24 down']);
   deepEqual(bench.eventLines(/^address-state/), ['address-state net0 up>down left 192.0.2.21']);
 });
 
 test('without a group, or offline, they are down; they are served when that ends', () => {
   const bench = quiet();
-  equal(bench.offline('net0'), 'done');
+  bench.offline('net0');
   bench.drain();
   equal(set(bench, 'net0', '192.0.2.21/24'), 'done');
   deepEqual(tests(bench), ['net0 192.0.2.21/24 down']);
@@ -175,12 +175,12 @@ test('without a group, or offline, they are down; they are served when that ends
     bench.arps().some(({ port }) => port === 'net0'),
     false,
   );
-  equal(bench.online('net0'), 'done');
+  bench.online('net0');
   deepEqual(tests(bench), ['net0 192.0.2.21/24 tentative']);
-  bench.run(() => bench.system.createInterface(interfaceSpec('net2')));
+  bench.create('net2');
   bench.appear('net2');
   equal(set(bench, 'net2', '192.0.2.22/24'), 'done');
   equal(tests(bench).at(-1), 'net2 192.0.2.22/24 down');
-  bench.run(() => bench.system.createGroup(groupSpec({ name: 'ipmp1', interfaces: ['net2'] })));
+  bench.createGroup({ name: 'ipmp1', interfaces: ['net2'] });
   equal(tests(bench).at(-1), 'net2 192.0.2.22/24 tentative');
 });

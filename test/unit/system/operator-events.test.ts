@@ -7,7 +7,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Ipv4, Mac } from '../../../src/wire/addr.ts';
 import { DATA, ip, reply, request } from '../ip/harness.ts';
-import { Bench, GROUP_MAC, groupSpec, interfaceSpec, macOf } from './bench.ts';
+import { Bench, GROUP_MAC, interfaceSpec, macOf } from './bench.ts';
 
 const FIRST = ip('198.18.0.1');
 const STATION_MAC = 0x02_00_00_01_00_00;
@@ -123,10 +123,10 @@ test('kstats: one event for each installed or removed, with the ids of the chain
   const { id } = system.kstats;
   bench.run(() => system.createInterface(interfaceSpec('net0')));
   deepEqual(chain(), [`kstat-installed ${id}>${id + 1} configured link:0:net0`]);
-  bench.run(() => system.createGroup(groupSpec({ interfaces: ['net0'], groupName: 'blue' })));
+  bench.createGroup({ interfaces: ['net0'], groupName: 'blue' });
   deepEqual(chain(), [`kstat-installed ${id + 1}>${id + 2} configured ipmp:0:ipmp0`]);
   bench.run(() => system.renameGroup('blue', 'red'));
-  bench.run(() => system.leaveGroup('red', 'net0'));
+  bench.leave('red', 'net0');
   deepEqual(chain(), []);
   bench.run(() => system.deleteGroup('red'));
   bench.run(() => system.deleteInterface('net0'));
@@ -140,7 +140,7 @@ test('kstats: one event for each installed or removed, with the ids of the chain
 test('a kstat with a slow reader: its removal is an event when it is unlinked', () => {
   const bench = served();
   const { system } = bench;
-  bench.run(() => system.leaveGroup('ipmp0', 'net0'));
+  bench.leave('ipmp0', 'net0');
   bench.delaysMs.set('net0', 150);
   bench.begin(function* () {
     yield* system.kstats.lookup('link', 0, 'net0')!.read();

@@ -10,7 +10,8 @@ import { referenceCounts } from '../../../src/base/reference.ts';
 import { Rng } from '../../../src/base/rng.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema.ts';
 import { System } from '../../../src/system.ts';
-import { describe, groupSpec, interfaceSpec, macOf, Recorder } from './bench.ts';
+import { describe, groupSpec, interfaceSpec, macOf } from './bench.ts';
+import { Recorder } from './recorder.ts';
 
 /** What a test may hold: a NIC's driver, or one service of the host. */
 export type Gate = `driver ${string}` | 'close' | 'host';
