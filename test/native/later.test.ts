@@ -3,11 +3,10 @@
 import { deepEqual, equal, match, rejects, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { failedWith, native } from '../../src/native/addon.ts';
 import { testFolder } from '../tools/folder.ts';
 import { addonWorker } from './namespace.ts';
@@ -19,11 +18,13 @@ const MANY = 200;
 const EXIT_MS = 5000;
 
 /** A folder with a pipe: an open for reading waits for a writer. */
-class Pipe implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ipmpd-later-'));
-  readonly path = join(this.folder, 'pipe');
+class Pipe {
+  readonly folder;
+  readonly path;
 
-  constructor() {
+  constructor(t: TestContext) {
+    this.folder = testFolder(t);
+    this.path = join(this.folder, 'pipe');
     execFileSync('mkfifo', [this.path]);
   }
 
@@ -37,10 +38,6 @@ class Pipe implements Disposable {
     const closed = once(writer, 'close');
     writer.end('x');
     await Promise.all([closed, ...readers]);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.folder, { recursive: true });
   }
 }
 
@@ -63,8 +60,8 @@ test('a failed call has errno, name and call; a wrong argument throws at once', 
   throws(() => later.filesRead('/proc\0self', 'comm'), /folder: string without an octet 0/);
 });
 
-test('calls that hang keep their threads; others of both lanes go on', async () => {
-  using pipe = new Pipe();
+test('calls that hang keep their threads; others of both lanes go on', async (t) => {
+  const pipe = new Pipe(t);
   const hanging = Array.from({ length: 20 }, () => pipe.read());
   match(await later.filesRead('/proc/self', 'status'), /^Name:/);
   await rejects(later.deviceClose(-1), { code: 'EBADF' });
@@ -77,8 +74,8 @@ test('more calls than there are threads wait their turn, and none is lost', asyn
   equal(seen.size, 1);
 });
 
-test('a call under way keeps the process, but not its end', () => {
-  using pipe = new Pipe();
+test('a call under way keeps the process, but not its end', (t) => {
+  const pipe = new Pipe(t);
   const addon = JSON.stringify(import.meta.resolve('#native'));
   const hang = `native.later.filesRead(${JSON.stringify(pipe.folder)}, 'pipe')`;
   const run = (body: string, timeout: number) =>
@@ -93,8 +90,8 @@ test('a call under way keeps the process, but not its end', () => {
   equal(run(`${hang}; native.laterAbandon(); ${hang};`, EXIT_MS).status, 0);
 });
 
-test('a worker ends although a call of it hangs', async () => {
-  using pipe = new Pipe();
+test('a worker ends although a call of it hangs', async (t) => {
+  const pipe = new Pipe(t);
   const { worker } = addonWorker(
     `native.later.filesRead(data.folder, 'pipe');
     post('hangs');`,

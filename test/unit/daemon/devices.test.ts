@@ -32,7 +32,7 @@ const UP = { link: 'up', changes: 0 } as const;
 
 /** Failures that would end the daemon: no test brings one about. */
 const failures: unknown[] = [];
-afterEach(() => deepEqual(failures, []));
+afterEach(() => deepEqual(failures.splice(0), []));
 
 /** Steps in their order; a step that is held goes on when it is let go. */
 class Stage {

@@ -110,7 +110,7 @@ test('an attempt to listen that fails after the stop is not repeated', async (t)
   try {
     equal(surface.problems.length, 1);
     equal(clock.pending, 1);
-    clock.pass(1000);
+    clock.pass(clock.delays[0]!);
     await Promise.resolve();
     await surface.stop();
     // Behind the attempt.

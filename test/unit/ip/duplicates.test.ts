@@ -75,11 +75,11 @@ test('a conflict while probing: duplicate, and up within 2 s once its holder is 
   }
 });
 
-/** The address DATA, which another station has claimed while it was probed. */
-function duplicate(): { world: World; ipif: Ipif } {
+/** The address DATA, which another station has claimed `atMs` after detection began. */
+function duplicate(atMs = 200): { world: World; ipif: Ipif } {
   const world = new World();
   const ipif = beginDetection(world);
-  world.advance(200);
+  world.advance(atMs);
   world.wire(0, request(OTHER_MAC, DATA, DATA));
   world.take();
   return { world, ipif };
@@ -235,7 +235,7 @@ test('a link that comes up tries duplicates again, and verifies test addresses',
 });
 
 test('a duplicate that was unbound is tried again when any link comes up', () => {
-  const { world, ipif } = duplicate();
+  const { world, ipif } = duplicate(50);
   world.unbind(ipif);
   world.lan.handleLinkUp(world.ill(1), world.nowMs);
   equal(ipif.state, 'tentative');

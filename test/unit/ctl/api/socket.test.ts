@@ -12,7 +12,6 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -21,12 +20,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { OperatorError } from '../../../../src/base/errors.ts';
 import { systemGroupId } from '../../../../src/ctl/api/socket.ts';
 import { exchange, requestBytes } from '../../../siege/raw-http.ts';
+import { testFolder } from '../../../tools/folder.ts';
 import { ControlHarness, controlHarness } from './harness.ts';
 
 const NOBODY = 65534;
@@ -184,8 +183,8 @@ const PLANTED: readonly (readonly [
   ],
 ];
 
-async function onGround(body: (ground: Ground) => Promise<void>): Promise<void> {
-  const top = mkdtempSync(join(tmpdir(), 'ipmpd-planted-'));
+async function onGround(t: TestContext, body: (ground: Ground) => Promise<void>): Promise<void> {
+  const top = testFolder(t);
   const run = join(top, 'run');
   mkdirSync(run, { mode: 0o755 });
   const ground: Ground = { top, run, path: join(run, 'ipmpd.sock'), cleanUp: [] };
@@ -193,7 +192,6 @@ async function onGround(body: (ground: Ground) => Promise<void>): Promise<void> 
     await body(ground);
   } finally {
     for (const step of ground.cleanUp) step();
-    rmSync(top, { recursive: true, force: true });
   }
 }
 
@@ -224,8 +222,8 @@ async function refusalOf({ path, run, top }: Ground): Promise<string> {
 
 for (const [what, plant, refusal] of PLANTED) {
   const isForRoot = /another user|device node/.test(what) && process.geteuid?.() !== 0;
-  test(`planted: ${what}`, { skip: isForRoot && 'needs root' }, async () => {
-    await onGround(async (ground) => {
+  test(`planted: ${what}`, { skip: isForRoot && 'needs root' }, async (t) => {
+    await onGround(t, async (ground) => {
       await plant(ground);
       const before = pictureOf(ground.top);
       const given = await refusalOf(ground);
@@ -240,8 +238,8 @@ async function serves(path: string): Promise<boolean> {
   return judgement.kind === 'valid';
 }
 
-test('planted: a live daemon, which goes on', async () => {
-  await onGround(async (ground) => {
+test('planted: a live daemon, which goes on', async (t) => {
+  await onGround(t, async (ground) => {
     await using first = await start(ground.path);
     const before = pictureOf(ground.top);
     ok((await refusalOf(ground)).startsWith('EBUSY '));
@@ -250,8 +248,8 @@ test('planted: a live daemon, which goes on', async () => {
   });
 });
 
-test('planted: a stale socket, and that of a killed predecessor of our process id', async () => {
-  await onGround(async (ground) => {
+test('planted: a stale socket, and that of a killed predecessor of our process id', async (t) => {
+  await onGround(t, async (ground) => {
     plantStale(ground.path);
     plantStale(temporaryOf(ground));
     const { ino } = lstatSync(ground.path);
@@ -262,16 +260,16 @@ test('planted: a stale socket, and that of a killed predecessor of our process i
   });
 });
 
-test('a path too long for a socket is refused, and nothing is bound elsewhere', async () => {
-  await onGround(async (ground) => {
+test('a path too long for a socket is refused, and nothing is bound elsewhere', async (t) => {
+  await onGround(t, async (ground) => {
     ground.path = join(ground.run, `${'x'.repeat(100)}.sock`);
     match(await refusalOf(ground), /^ENAMETOOLONG .* is too long by \d+ bytes$/);
     deepEqual(readdirSync(ground.run), []);
   });
 });
 
-test('the directories that are made may be entered by all, whatever the umask is', async () => {
-  await onGround(async ({ top }) => {
+test('the directories that are made may be entered by all, whatever the umask is', async (t) => {
+  await onGround(t, async ({ top }) => {
     const umask = process.umask(0o077);
     try {
       await using daemon = await start(join(top, 'a', 'b', 'ipmpd.sock'));
@@ -303,8 +301,8 @@ test('at the end only our own socket is removed', async () => {
   equal(readFileSync(daemon.socketPath, 'utf8'), 'of another program');
 });
 
-test('the number of a system group', async () => {
-  await onGround(async ({ path }) => {
+test('the number of a system group', async (t) => {
+  await onGround(t, async ({ path }) => {
     writeFileSync(path, 'root:x:0:\nipmp:x:977:alice,bob\nbad:x::\n');
     equal(await systemGroupId('ipmp', path), 977);
     equal(await systemGroupId('root', path), 0);
