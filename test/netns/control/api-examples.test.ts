@@ -1,4 +1,4 @@
-/** Every example of docs/api.md, run by curl as it stands there, against the real daemon. */
+/** Every example of docs/api.md, run by curl unchanged, against the real daemon. */
 
 import { equal, ok } from 'node:assert/strict';
 import { curlExamples } from '../../unit/ctl/adm/docs.ts';
