@@ -133,7 +133,7 @@ describe('settings of a group and its interfaces', () => {
     await host.waitForAddress('192.0.2.50');
     await host.expectPing('gw', '192.0.2.50');
     await host.adm('address', 'delete', '192.0.2.50', 'dev', GROUP);
-    ok(!(await host.addressesOn(GROUP)).includes('192.0.2.50/24'));
+    ok(!(await host.addressesOn(GROUP)).some((a) => a.startsWith('192.0.2.50/')));
 
     const [first = ''] = host.topology.members;
     await host.adm('test-address', 'add', '192.0.2.60/24', 'dev', first);

@@ -212,6 +212,13 @@ test('[contract 5.6] a body of 64 KiB, a configuration of 256 KiB, no byte more'
   const largest = '#é\n'.repeat(64 * 1024);
   equal(await post('/v1/config/check', file(largest)), '200');
   equal(await post('/v1/config/check', file(`${largest}#`)), '413 EMSGSIZE');
+  for (const open of ['{', '[', '- ']) {
+    const { text } = await curl('/v1/config/check', {
+      method: 'POST',
+      body: file(open.repeat(100_000)),
+    });
+    match(text, /is nested too deeply/);
+  }
 });
 
 describe('statistics', () => {

@@ -95,7 +95,10 @@ describeOn(WIRINGS, 'routes through the group', { gateways: 2 }, (host) => {
       const count = expected[index]?.length ?? 0;
       const lines = await sniffer.waitFor(/UDP/, 5000, count);
       const ports = lines.map((line) => Number(/\.(\d+) > /.exec(line)?.[1]));
-      deepEqual(ports.toSorted(), expected[index]);
+      deepEqual(
+        ports.toSorted((a, b) => a - b),
+        expected[index],
+      );
     }
   });
 });

@@ -3,7 +3,7 @@
  * or indented, every message without file name (`LINE: key.path: what is wrong (allowed)`). `\n`
  * stands for a line break of the text, a deeper indented line continues a message.
  */
-import { deepEqual } from 'node:assert/strict';
+import { deepEqual, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { configFromSources } from '../../../src/config/load.ts';
 import { errorsOf } from './files.ts';
@@ -34,6 +34,9 @@ const BAD = String.raw`
 just words -> 1: "just words" is not valid (a mapping of sections)
 - a\n- b -> 1: a list is not valid (a mapping of sections)
 a: 1\na: 2 -> 2: a: is given twice (each key once)
+${'{'.repeat(3000)} -> 1: is nested too deeply (at most 16 levels)
+${'['.repeat(3000)} -> 1: is nested too deeply (at most 16 levels)
+${'- '.repeat(3000)} -> 1: is nested too deeply (at most 16 levels)
 --- {}\n--- {} -> 2: is not valid YAML: Source contains multiple documents; please use YAML.parse...
 log: !secret x -> 1: is not valid YAML: Unresolved tag: !secret
 ? [a]\n: b -> 1: has a key that is not text (a name)
@@ -112,8 +115,8 @@ interfaces: { x0: }\ngroups: { x0: }
   2: groups.x0: is the name of an interface too (a name of its own)
 # Groups: settings.
 ${group('failure-detection-time: 10')} -> 1: ${at}.failure-detection-time: 10 is not valid (${FDT})
-${group('failure-detection-time: 10ms')}
-  1: ${at}.failure-detection-time: "10ms" is not valid (${FDT})
+${group('failure-detection-time: 49ms')}
+  1: ${at}.failure-detection-time: "49ms" is not valid (${FDT})
 ${group('failure-detection-time: 61m')}
   1: ${at}.failure-detection-time: "61m" is not valid (${FDT})
 ${group('failure-detection-time: 1h')}
@@ -229,6 +232,7 @@ function badRows(): (readonly [text: string, ...messages: string[]])[] {
 for (const [text, ...messages] of badRows()) {
   const title = text.length > 70 ? `${text.slice(0, 67)}...` : text;
   test(`[contract 3.2, 8.1] refused: ${title.replaceAll('\n', '; ')}`, () => {
+    ok(messages.length > 0);
     deepEqual(
       errorsOf(configFromSources([{ file: 'ipmpd.yaml', text }])),
       messages.map((message) => `ipmpd.yaml:${message}`),

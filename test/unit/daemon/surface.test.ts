@@ -5,7 +5,7 @@
 
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -13,6 +13,7 @@ import { pino } from 'pino';
 import { OperatorError } from '../../../src/base/errors.ts';
 import type { Config } from '../../../src/config/types.ts';
 import { Surface } from '../../../src/daemon/surface.ts';
+import { native } from '../../../src/native/addon.ts';
 import { type Clock, hostClock } from '../../../src/process/clock.ts';
 import { TestClock } from '../../tools/clock.ts';
 import { testFolder } from '../../tools/folder.ts';
@@ -80,6 +81,35 @@ test('a list of groups that cannot be read does not keep the daemon from serving
   } finally {
     await surface.stop();
   }
+});
+
+test('[contract 5.4] while its operators have no group, only root operates', async (t) => {
+  const directory = testFolder(t);
+  const { log, rows } = testLog('info');
+  const clock = new TestClock();
+  let gid: number | undefined;
+  const backend = await MemoryBackend.open(directory);
+  const surface = new Surface({ backend, log, clock, groupId: async () => gid });
+  const socketPath = join(directory, 'run', 'ipmpd.sock');
+  const control = { socket: socketPath, group: 'ipmp' };
+  await surface.start({ control, metrics: { listen: null, hosts: [] } } as unknown as Config);
+  t.after(() => surface.stop());
+  t.mock.method(native, 'peerCredentials', () => ({ pid: 1, uid: 1000, gid: 42, groups: [] }));
+  const offline = async (): Promise<number | undefined> => {
+    const path = '/v1/interfaces/net1/offline';
+    const sent = request({ socketPath, path, method: 'POST', agent: false }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    response.resume();
+    return response.statusCode;
+  };
+  equal(await offline(), 403);
+  deepEqual(
+    rows.filter(({ event }) => event === 'no-operators').map(({ group }) => group),
+    ['ipmp'],
+  );
+  gid = 42;
+  clock.pass(1000);
+  equal(await offline(), 204);
 });
 
 test('a listener that is being opened at the stop is closed by it', async (t) => {

@@ -169,6 +169,14 @@ const REFUSED: readonly (readonly [request: string, refusal: string, hint?: stri
     `PATCH /v1/groups/ipmp0 {"addresses":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}}`,
     'the body is nested deeper than 16 levels',
   ],
+  // Deep text as a setting, which is read as in the file; a blank would end the request here.
+  ...['addresses [', 'mtu [', 'mtu {', 'mtu -\\u0020'].flatMap((row) => {
+    const [key = '', open = ''] = row.split(' ');
+    return [3000, 50_000].map((length): [string, string] => {
+      const deep = open.repeat(length / open.length);
+      return [`PATCH /v1/groups/ipmp0 {"${key}":"${deep}"}`, `groups.ipmp0.${key}: `];
+    });
+  }),
   [`DELETE /v1/groups/ipmp2 "${'x'.repeat(70_000)}"`, '413 EMSGSIZE: the body is larger than 64'],
   [`POST /v1/config/check "${'x'.repeat(600_000)}"`, '413 EMSGSIZE: the body is larger than 528'],
 ];

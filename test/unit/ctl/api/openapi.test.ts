@@ -9,7 +9,7 @@ import { successStatus } from '../../../../src/ctl/api/openapi.ts';
 import { PLAIN_ROUTES } from '../../../../src/ctl/api/plain-routes.ts';
 import { ROUTES } from '../../../../src/ctl/api/routes.ts';
 import { COMPONENTS } from '../../../../src/ctl/schema.ts';
-import { ask, controlHarness, send } from './harness.ts';
+import { ask, codeOf, controlHarness, send } from './harness.ts';
 
 interface Media {
   readonly schema?: object;
@@ -174,6 +174,9 @@ test('[contract 4.18, 4.24, 5.1] every reply keeps to the schema of the document
     if (type !== 'application/json') continue;
     ok(compile(media?.schema ?? {})(JSON.parse(reply.text)), `${method} ${path}`);
   }
+  const refusal = await ask(daemon, '/v1/groups/ipmp0', { method: 'DELETE' });
+  deepEqual([refusal.status, codeOf(refusal)], [409, 'EBUSY']);
+  ok(compile({ $ref: '#/components/schemas/Error' })(JSON.parse(refusal.text)));
 });
 
 test('a schema of a request refuses what the server refuses', async () => {

@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { OperatorError } from '../../../../src/base/errors.ts';
+import { isErrorCode, OperatorError } from '../../../../src/base/errors.ts';
 import { ROUTES } from '../../../../src/ctl/api/routes.ts';
 import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { isPermitted, type Role } from '../../../../src/ctl/route.ts';
@@ -155,6 +155,16 @@ test('the reply after a fault of the daemon shows no detail', async () => {
   ok(!reply.text.includes('secret'));
   daemon.backend.failure = new OperatorError('ETIMEDOUT', 'the driver does not answer');
   deepEqual([(await ask(daemon, '/v1/groups')).status], [504]);
+});
+
+test('a request in conflict with what is there is refused with 409', async () => {
+  await using daemon = await controlHarness();
+  const conflicts = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EALREADY', 'EBUSY', 'EEXIST'];
+  for (const code of conflicts.filter(isErrorCode)) {
+    daemon.backend.failure = new OperatorError(code, 'not now');
+    const reply = await ask(daemon, '/v1/groups');
+    deepEqual([reply.status, codeOf(reply)], [409, code]);
+  }
 });
 
 test('garbage on the socket ends that connection alone', async () => {
