@@ -8,7 +8,7 @@ import { readCounters } from '../../src/host/counters.ts';
 import type { HostEvent } from '../../src/host/host-event.ts';
 import type { OpenNotifications } from '../../src/host/kernel/bell.ts';
 import { NetlinkSocket } from '../../src/native/notifications.ts';
-import { GROUP, inNamespace, isLink, isLost, nic } from '../netns/tools/host-world.ts';
+import { GROUP_SPEC, inNamespace, isLink, isLost, nic } from '../netns/tools/host-world.ts';
 
 /** Room for very few notifications. */
 const openSmall: OpenNotifications = (protocol, groups, handlers) =>
@@ -60,7 +60,7 @@ inNamespace(import.meta.url, {
 
   'deleting the first address leaves the others of its subnet': async (world) => {
     const addresses = ['192.0.2.10/24', '192.0.2.11/24', '192.0.2.12/24'];
-    const host = await world.startWithGroup({}, { ...GROUP, addresses });
+    const host = await world.startWithGroup({}, { ...GROUP_SPEC, addresses });
     const since = world.events.length;
     await host.deleteAddress('ipmp0', '192.0.2.10/24');
     await world.event('the others', (event) => addressesOf(event)?.length === 2, { since });
@@ -69,7 +69,7 @@ inNamespace(import.meta.url, {
 
   'down and up: what went without a message is seen, and put back': async (world) => {
     const addresses = ['192.0.2.10/24', '192.0.2.11/24', '2001:db8::10/64'];
-    await world.startWithGroup({}, { ...GROUP, addresses });
+    await world.startWithGroup({}, { ...GROUP_SPEC, addresses });
     await sleep(60);
     world.ip('addr', 'del', '192.0.2.11/24', 'dev', 'ipmp0');
     await sleep(120);
@@ -112,7 +112,7 @@ inNamespace(import.meta.url, {
 
   'notifications that were lost lead to a full look': async (world) => {
     const host = await world.start({ openNotifications: openSmall });
-    await host.createGroupDevice(GROUP);
+    await host.createGroupDevice(GROUP_SPEC);
     world.cable('eth0', 'far0');
     await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
     world.ip('link', 'add', 'other', 'type', 'bridge');
@@ -218,7 +218,7 @@ inNamespace(import.meta.url, {
     await world.event('lost', isLost('ipmp0'), { since });
     await host.removeGroupDevice('ipmp0');
     await world.event('attachable', isAttachable('ipmp0'), { since });
-    deepEqual((await host.createGroupDevice(GROUP)).problems, []);
+    deepEqual((await host.createGroupDevice(GROUP_SPEC)).problems, []);
     equal((await readCounters('ipmp0')).rxErrors, 0n);
   },
 });

@@ -22,28 +22,27 @@ esac
 exit 0
 `;
 
-const FILES = 'client.leases dhclient.pid dhclient-script dnsmasq.pid leases'.split(' ');
-
 describeOn(WIRINGS, 'DHCP', { addresses: [], group: { routes: [] } }, (host) => {
   test('a lease through ipmp0', async () => {
     const { workspace } = host;
-    const [leases, clientPid, script, serverPid, serverLeases] = FILES.map((name) => {
-      return join(workspace.folder, name);
-    });
-    writeFileSync(script ?? '', SCRIPT, { mode: 0o755 });
+    const file = (name: string): string => join(workspace.folder, name);
+    writeFileSync(file('dhclient-script'), SCRIPT, { mode: 0o755 });
     const server = [
       ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--user=root', '--port=0'],
       ...['--interface=eth0', '--bind-interfaces', '--dhcp-authoritative'],
       '--dhcp-range=192.0.2.100,192.0.2.120,255.255.255.0,1h',
       `--dhcp-option=option:router,${LAN.gateways[0]}`,
-      ...[`--dhcp-leasefile=${serverLeases}`, `--pid-file=${serverPid}`],
+      ...[`--dhcp-leasefile=${file('leases')}`, `--pid-file=${file('dnsmasq.pid')}`],
       ...['--log-facility=-', '--log-dhcp'],
     ];
     const serverLog = outputOf(workspace.start(server, { role: 'gw' }));
     await until('dnsmasq is ready', 5000, () => serverLog().includes('DHCP, IP range'));
     const sniffer = await sniff(host, 'udp port 67 and src port 68', { args: ['-v'] });
-    const files = ['-sf', script, '-lf', leases, '-pf', clientPid, '-cf', '/dev/null'];
-    workspace.start(['dhclient', '-1', '-d', ...files.map(String), GROUP], { role: 'host' });
+    const files = [
+      ...['-sf', file('dhclient-script'), '-lf', file('client.leases')],
+      ...['-pf', file('dhclient.pid'), '-cf', '/dev/null'],
+    ];
+    workspace.start(['dhclient', '-1', '-d', ...files, GROUP], { role: 'host' });
     const address = await until(`a lease (${serverLog().slice(-300)})`, 30_000, () => {
       return /DHCPACK\(eth0\) (\S+)/.exec(serverLog())?.[1];
     });

@@ -10,14 +10,19 @@ import type { Host } from '../../../src/host/host.ts';
 import { native } from '../../../src/native/addon.ts';
 import {
   differences,
-  GROUP,
+  GROUP_SPEC,
   inNamespace,
   nic,
   openFakeNic,
   type World,
 } from '../tools/host-world.ts';
 
-const LARGE = { ...GROUP, mtu: 1400, queues: 2, addresses: ['192.0.2.10/24', '2001:db8::10/64'] };
+const LARGE = {
+  ...GROUP_SPEC,
+  mtu: 1400,
+  queues: 2,
+  addresses: ['192.0.2.10/24', '2001:db8::10/64'],
+};
 
 /** Three wirings and a group, on devices that exist already where they may. */
 async function attachAll(host: Host): Promise<void> {

@@ -11,10 +11,10 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '../../../src/native/addon.ts';
 import { macFormat, macRead } from '../../../src/wire/addr.ts';
-import { GROUP, inNamespace, nic, type World } from '../tools/host-world.ts';
+import { GROUP_SPEC, inNamespace, nic, type World } from '../tools/host-world.ts';
 
 const FAR = process.env.IPMPD_HOST_TEST_NOISE ?? '';
-const LARGE = { ...GROUP, routes: [] };
+const WITHOUT_ROUTES = { ...GROUP_SPEC, routes: [] };
 
 /** A cable whose far end lies in another namespace, with an address there. */
 function cableAway(world: World, near: string): void {
@@ -73,7 +73,7 @@ inNamespace(import.meta.url, {
   'macvtap: everything is received, also after down and up': async (world) => {
     cableAway(world, 'eth0');
     const host = await world.start();
-    await host.createGroupDevice(LARGE);
+    await host.createGroupDevice(WITHOUT_ROUTES);
     const device = await host.attachInterface(nic('net0', 0, { uplink: 'eth0' }), 1);
     const fd = device.fds[0] ?? -1;
     await listensAndIsSilent(world, fd);
@@ -90,7 +90,7 @@ inNamespace(import.meta.url, {
     cableAway(world, 'eth1');
     world.bridge('br1', 'eth1');
     const host = await world.start();
-    await host.createGroupDevice(LARGE);
+    await host.createGroupDevice(WITHOUT_ROUTES);
     const device = await host.attachInterface(nic('net1', 1, { bridge: 'br1' }), 1);
     await listensAndIsSilent(world, device.fds[0] ?? -1);
   },

@@ -9,7 +9,14 @@ import { OperatorError } from '../../../src/base/errors.ts';
 import { closeDevice, openMacvtap } from '../../../src/host/port/tap.ts';
 import { Journal } from '../../../src/host/undo/journal.ts';
 import { until } from '../../../src/lab/until.ts';
-import { differences, GROUP, inNamespace, isLost, nic, type World } from '../tools/host-world.ts';
+import {
+  differences,
+  GROUP_SPEC,
+  inNamespace,
+  isLost,
+  nic,
+  type World,
+} from '../tools/host-world.ts';
 
 const NET0 = nic('net0', 0, { uplink: 'eth0' });
 
@@ -88,7 +95,7 @@ inNamespace(import.meta.url, {
     const host = await world.start();
     const refused = [
       rejects(host.attachInterface(NET0, 1), { code: 'ENODEV' }),
-      rejects(host.createGroupDevice(GROUP), { code: 'ENODEV' }),
+      rejects(host.createGroupDevice(GROUP_SPEC), { code: 'ENODEV' }),
     ];
     await host.detachInterface('net0');
     await host.removeGroupDevice('ipmp0');
@@ -193,7 +200,7 @@ inNamespace(import.meta.url, {
     world.ip('addr', 'add', '198.51.100.2/24', 'dev', 'eth9');
     world.ip('route', 'add', 'default', 'via', '198.51.100.1', 'dev', 'eth9');
     const host = await world.start();
-    const { problems } = await host.createGroupDevice(GROUP);
+    const { problems } = await host.createGroupDevice(GROUP_SPEC);
     deepEqual(
       problems.map(({ code, message, hint }) => [code, message, hint]),
       [

@@ -65,16 +65,34 @@ export interface KernelNeighbor {
   readonly state: readonly string[];
 }
 
+/** A part of a host. @throws Error while the host is not raised */
+function raised<T>(part: T | undefined): T {
+  if (part === undefined) throw new Error('the host is not raised yet');
+  return part;
+}
+
 /** A lab with its daemon, and short forms of what tests do with them. */
 export class TestHost {
-  workspace!: Workspace;
-  topology!: Topology;
-  daemon!: LabDaemon;
+  #workspace: Workspace | undefined;
+  #topology: Topology | undefined;
+  #daemon: LabDaemon | undefined;
   readonly #options: HostOptions;
   #isUp = false;
 
   private constructor(options: HostOptions) {
     this.#options = options;
+  }
+
+  get workspace(): Workspace {
+    return raised(this.#workspace);
+  }
+
+  get topology(): Topology {
+    return raised(this.#topology);
+  }
+
+  get daemon(): LabDaemon {
+    return raised(this.#daemon);
   }
 
   /** Builds the lab, starts the daemon, waits until the group works. */
@@ -99,17 +117,17 @@ export class TestHost {
   }
 
   async #raise(): Promise<void> {
-    this.workspace = new Workspace();
+    this.#workspace = new Workspace();
     try {
       const { prepare, environment, isRaw } = this.#options;
       const wired = { wiring: 'macvtap', ...this.#options } as const;
-      this.topology = await Topology.build(this.workspace, wired);
+      this.#topology = await Topology.build(this.workspace, wired);
       await prepare?.(this.topology);
-      this.daemon = await LabDaemon.start(this.workspace, this.configuration(), environment);
+      this.#daemon = await LabDaemon.start(this.workspace, this.configuration(), environment);
       if (!isRaw) await this.daemon.waitUntilOk();
       this.#isUp = true;
     } catch (error) {
-      if (this.daemon !== undefined) process.stderr.write(`${this.#logTail()}\n`);
+      if (this.#daemon !== undefined) process.stderr.write(`${this.#logTail()}\n`);
       await this.workspace.close();
       throw error;
     }
@@ -118,6 +136,7 @@ export class TestHost {
   /** Stops the daemon, which must end well and leave nothing, and removes the lab. */
   async lower(): Promise<void> {
     if (!this.#isUp) return;
+    this.#isUp = false;
     try {
       const exit = await this.daemon.stop();
       if (exit !== 0) process.stderr.write(`${this.#logTail()}\n`);
@@ -153,7 +172,7 @@ export class TestHost {
   /** Stops the daemon and starts it with another configuration. */
   async restart(change: Change = {}): Promise<void> {
     equal(await this.daemon.stop(), 0);
-    this.daemon = await LabDaemon.start(this.workspace, this.configuration(change));
+    this.#daemon = await LabDaemon.start(this.workspace, this.configuration(change));
   }
 
   /** Runs `ipmpadm`, which must succeed; returns what it printed. */

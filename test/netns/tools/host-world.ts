@@ -27,7 +27,7 @@ const ELSEWHERE = 'IPMPD_HOST_TEST_NOISE';
 const CARRIER_MS = 20_000;
 
 /** A group's device, with an address and a route. */
-export const GROUP = {
+export const GROUP_SPEC = {
   name: 'ipmp0',
   mac: 0x06_00_00_00_00_01,
   queues: 1,
@@ -171,7 +171,7 @@ export class World {
   }
 
   /** A started host with the group's device. */
-  async startWithGroup(options: Partial<HostOptions> = {}, group = GROUP): Promise<Host> {
+  async startWithGroup(options: Partial<HostOptions> = {}, group = GROUP_SPEC): Promise<Host> {
     const host = await this.start(options);
     deepEqual((await host.createGroupDevice(group)).problems, []);
     return host;
