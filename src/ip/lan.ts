@@ -197,14 +197,6 @@ export class Lan {
     this.#resolver.doubt(nowMs);
   }
 
-  /**
-   * The MAC for a frame of the stack itself from `spa`, 0 while it is being asked for. A stale one
-   * is given and verified soon (RFC 4861 7.3.3).
-   */
-  neighborMac(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
-    return this.#resolver.use(address, spa, nowMs);
-  }
-
   /** How full the neighbour cache is. */
   get neighborCounts(): NeighborCounts {
     const { size, incompleteCount, limit } = this.#resolver.cache;

@@ -17,10 +17,10 @@ import { drawSchedule } from './life/schedule.ts';
 const SEEDS = 12;
 /** No station has it; the host asks for it all the time. */
 const ABSENT = address('192.0.2.99');
-/** Our addresses are not contested in these lives; DELAY is for the stack's own questions. */
-const RARE: readonly string[] = ['duplicate', 'DELAY'];
+/** Our addresses are not contested in these lives. */
+const RARE: readonly string[] = ['duplicate'];
 
-const WAITING_ENTRIES = new Set<NceState>(['INCOMPLETE', 'REACHABLE', 'DELAY', 'PROBE', 'FAILED']);
+const WAITING_ENTRIES = new Set<NceState>(['INCOMPLETE', 'REACHABLE', 'PROBE', 'FAILED']);
 const WAITING_CLAIMS = new Set<ClaimState>(['probing', 'announcing', 'settled', 'duplicate']);
 const UP_CLAIMS = new Set<ClaimState>(['ready', 'announcing', 'settled']);
 

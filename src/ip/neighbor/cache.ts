@@ -4,7 +4,7 @@
  *
  * Entries that may make room are in three queues, oldest first, in the order in which they are
  * given up: those that failed, those that were only ever claimed, and stale ones that once
- * answered. Entries in use (REACHABLE, DELAY, PROBE), being asked or set by the operator are in
+ * answered. Entries in use (REACHABLE, PROBE), being asked or set by the operator are in
  * none. An address that a claim alone would add never pushes out one that answered. Gateways are
  * passed over.
  *

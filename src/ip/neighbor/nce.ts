@@ -6,7 +6,7 @@
  * entry is there to answer the host truthfully and not to send packets:
  *
  * - Only a confirmed MAC is an answer. A question about a STALE entry is therefore verified at
- *   once (PROBE); DELAY remains for the stack's own use, which may begin with the stale MAC.
+ *   once (PROBE). There is no DELAY: the stack sends nothing to a neighbour of its own accord.
  * - While we ask (INCOMPLETE), only the answer to our question counts. RFC 4861 would take an
  *   unsolicited claim as well; here a forger could then keep a neighbour unresolved for ever.
  * - A MAC is never changed for a claim alone. The known MAC and the claimed one are both asked
@@ -17,15 +17,14 @@
  * Terms: a *reply* answers our outstanding question; a *claim* is any other ARP in which the
  * neighbour (or a forger) states its MAC. *Moved* means: another MAC than the known one.
  *
- *               host asks  checks   own use  reply      moved reply  claim   moved claim  timeout
- *   NONE        ask all    ask all  ask all  -          -            STALE   -            -
- *   INCOMPLETE  wait       wait     wait     REACHABLE  REACHABLE    ignore  ignore       again
- *   REACHABLE   answer     PROBE    -        -          -            ignore  PROBE        STALE
- *   STALE       PROBE      PROBE    DELAY    -          -            ignore  PROBE        -
- *   DELAY       PROBE      PROBE    -        -          -            ignore  PROBE        PROBE
- *   PROBE       wait       wait     -        REACHABLE  wait         ignore  PROBE        again
- *   FAILED      ask all    ask all  ask all  -          -            STALE   -            remove
- *   PERMANENT   answer     answer   -        -          -            ignore  ignore       -
+ *               host asks  checks   reply      moved reply  claim   moved claim  timeout
+ *   NONE        ask all    ask all  -          -            STALE   -            -
+ *   INCOMPLETE  wait       wait     REACHABLE  REACHABLE    ignore  ignore       again
+ *   REACHABLE   answer     PROBE    -          -            ignore  PROBE        STALE
+ *   STALE       PROBE      PROBE    -          -            ignore  PROBE        -
+ *   PROBE       wait       wait     REACHABLE  wait         ignore  PROBE        again
+ *   FAILED      ask all    ask all  -          -            STALE   -            remove
+ *   PERMANENT   answer     answer   -          -            ignore  ignore       -
  *
  * No tries left: INCOMPLETE fails; PROBE asks by broadcast, since the neighbour may live on with
  * another MAC. `yield` is the end of PROBE when another MAC has answered and the known one has not:
@@ -34,7 +33,7 @@
  *
  * Invariants
  * 1. An entry that may answer (REACHABLE, PERMANENT) has a MAC; one that failed has none.
- * 2. An entry has a deadline exactly in INCOMPLETE, REACHABLE, DELAY, PROBE and FAILED.
+ * 2. An entry has a deadline exactly in INCOMPLETE, REACHABLE, PROBE and FAILED.
  * 3. A request waits for an entry only while we ask (INCOMPLETE, PROBE).
  * 4. There is a candidate only in PROBE.
  */
@@ -48,8 +47,6 @@ import type { Ipv4, Mac } from '../../wire/addr.ts';
 export const MAX_MULTICAST_SOLICIT = 3;
 /** Between two questions about one neighbour (RETRANS_TIMER; also RFC 1122 2.3.2.1: 1 a second). */
 export const RETRANS_TIMER_MS = 1000;
-/** Own use of a stale entry waits this long for better news (DELAY_FIRST_PROBE_TIME). */
-export const DELAY_FIRST_PROBE_MS = 5000;
 /** Spread of the reachable time (MIN_RANDOM_FACTOR, MAX_RANDOM_FACTOR). */
 export const MIN_RANDOM_FACTOR = 0.5;
 export const MAX_RANDOM_FACTOR = 1.5;
@@ -85,7 +82,6 @@ export const NCE_STATES = [
   'INCOMPLETE',
   'REACHABLE',
   'STALE',
-  'DELAY',
   'PROBE',
   'FAILED',
   'PERMANENT',
@@ -96,7 +92,6 @@ export type NceState = (typeof NCE_STATES)[number];
 export const NCE_EVENTS = [
   'resolve' /* the host asks and waits for a confirmed answer */,
   'check' /* the host verifies its entry, or we have to */,
-  'use' /* the stack itself sends to the neighbour */,
   'reply' /* our question answered with the known MAC, or the first one */,
   'replyMoved' /* our question answered with another MAC */,
   'claim' /* unsolicited, with the known MAC or the first one */,
@@ -121,7 +116,6 @@ export type NceAction =
   | 'askAgain' /* next question of the series */
   | 'verify' /* begin a series of questions to the known MAC */
   | 'verifyAgain'
-  | 'delay' /* wait for better news before verifying */
   | 'answer' /* answer the askers */
   | 'record' /* take the MAC, unconfirmed */
   | 'confirm' /* take the MAC, confirmed; answer the askers */
@@ -155,7 +149,6 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   NONE: {
     resolve: cell('INCOMPLETE', 'ask', 'the host asked'),
     check: cell('INCOMPLETE', 'ask', 'the host asked'),
-    use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
     reply: cell('NONE', 'impossible', NO_QUESTION),
     replyMoved: cell('NONE', 'impossible', NO_QUESTION),
     claim: cell('STALE', 'record', 'it asked for one of our addresses'),
@@ -169,7 +162,6 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   INCOMPLETE: {
     resolve: cell('INCOMPLETE', 'wait', 'the question is already out'),
     check: cell('INCOMPLETE', 'wait', 'the question is already out'),
-    use: cell('INCOMPLETE', 'none', 'the question is already out'),
     reply: cell('REACHABLE', 'confirm', 'it answered'),
     replyMoved: cell('REACHABLE', 'moveConfirm', 'it answered from another MAC'),
     claim: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
@@ -183,7 +175,6 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   REACHABLE: {
     resolve: cell('REACHABLE', 'answer', 'confirmed not long ago'),
     check: cell('PROBE', 'verify', 'the host verifies it'),
-    use: cell('REACHABLE', 'none', 'confirmed not long ago'),
     reply: cell('REACHABLE', 'impossible', NO_QUESTION),
     replyMoved: cell('REACHABLE', 'impossible', NO_QUESTION),
     claim: cell('REACHABLE', 'none', SAME),
@@ -197,7 +188,6 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   STALE: {
     resolve: cell('PROBE', 'verify', 'the host asked'),
     check: cell('PROBE', 'verify', 'to be verified'),
-    use: cell('DELAY', 'delay', 'the stack sends to it'),
     reply: cell('STALE', 'impossible', NO_QUESTION),
     replyMoved: cell('STALE', 'impossible', NO_QUESTION),
     claim: cell('STALE', 'none', SAME),
@@ -208,24 +198,9 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     doubt: cell('STALE', 'none', 'it is not confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
   },
-  DELAY: {
-    resolve: cell('PROBE', 'verify', 'the host asked'),
-    check: cell('PROBE', 'verify', 'to be verified'),
-    use: cell('DELAY', 'none', 'verification is due soon'),
-    reply: cell('DELAY', 'impossible', NO_QUESTION),
-    replyMoved: cell('DELAY', 'impossible', NO_QUESTION),
-    claim: cell('DELAY', 'none', SAME),
-    claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
-    timeout: cell('PROBE', 'verify', 'in use and not confirmed'),
-    exhausted: cell('DELAY', 'impossible', NO_QUESTION),
-    yield: cell('DELAY', 'impossible', NO_QUESTION),
-    doubt: cell('DELAY', 'none', 'verification is due soon'),
-    pin: cell('PERMANENT', 'pin', PINNED),
-  },
   PROBE: {
     resolve: cell('PROBE', 'wait', 'the question is already out'),
     check: cell('PROBE', 'wait', 'the question is already out'),
-    use: cell('PROBE', 'none', 'the question is already out'),
     reply: cell('REACHABLE', 'confirm', 'it answered'),
     replyMoved: cell('PROBE', 'hold', 'another MAC answered'),
     claim: cell('PROBE', 'none', 'only the answer to our question confirms'),
@@ -239,7 +214,6 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   FAILED: {
     resolve: cell('INCOMPLETE', 'ask', 'the host asked again'),
     check: cell('INCOMPLETE', 'ask', 'the host asked again'),
-    use: cell('INCOMPLETE', 'ask', 'the stack sends to it'),
     reply: cell('FAILED', 'impossible', NO_QUESTION),
     replyMoved: cell('FAILED', 'impossible', NO_QUESTION),
     claim: cell('STALE', 'record', 'it sends again'),
@@ -253,7 +227,6 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   PERMANENT: {
     resolve: cell('PERMANENT', 'answer', PINNED),
     check: cell('PERMANENT', 'answer', PINNED),
-    use: cell('PERMANENT', 'none', PINNED),
     reply: cell('PERMANENT', 'impossible', NO_QUESTION),
     replyMoved: cell('PERMANENT', 'impossible', NO_QUESTION),
     claim: cell('PERMANENT', 'none', PINNED),

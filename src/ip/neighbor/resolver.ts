@@ -17,7 +17,6 @@ import { HostAnswers } from './host-answers.ts';
 import {
   CHANGE_LOCK_MS,
   CHECK_LOCK_MS,
-  DELAY_FIRST_PROBE_MS,
   FAILED_KEPT_MS,
   MAX_RANDOM_FACTOR,
   MIN_RANDOM_FACTOR,
@@ -116,19 +115,6 @@ export class Resolver {
     return nce.waiters.length === 0 ? 'answered' : 'consumed';
   }
 
-  /** The MAC for a frame of the stack itself, 0 while unknown; a stale one is verified soon. */
-  use(address: Ipv4, spa: Ipv4, nowMs: number): Mac {
-    let nce = this.#doubts.settled(address, nowMs);
-    if (nce === undefined || nce.state === 'FAILED') {
-      if (this.#refusal(address, spa, false, nowMs) !== undefined) return 0;
-      nce ??= this.cache.add(address, 'needed');
-      if (nce === undefined) return 0;
-    }
-    if (nce.askSpa === 0) nce.askSpa = spa;
-    this.#apply(nce, 'use', nowMs);
-    return nce.mac;
-  }
-
   /** A station of the wire stated its MAC: consumed when that was of use, else why not. */
   handleSender(claim: SenderClaim, nowMs: number): FrameEnd {
     this.redirects.handleSeen(claim.mac, claim.address);
@@ -208,8 +194,7 @@ export class Resolver {
     const nce = this.cache.get(address);
     const state = nce?.state ?? 'NONE';
     const isNew = state === 'NONE' || state === 'FAILED';
-    const isVerified =
-      state === 'STALE' || state === 'DELAY' || (state === 'REACHABLE' && mustCheck);
+    const isVerified = state === 'STALE' || (state === 'REACHABLE' && mustCheck);
     if (!isNew && !isVerified) return undefined;
     const refusal = this.questions.refusal(spa, isNew, nowMs);
     if (isNew && refusal !== 'no_active_member' && !this.cache.mayAsk()) {
@@ -250,9 +235,6 @@ export class Resolver {
         if (nce.candidate !== 0) break;
         nce.candidate = mac;
         this.#schedule(nce, nowMs + YIELD_MS);
-        break;
-      case 'delay':
-        this.#schedule(nce, nowMs + DELAY_FIRST_PROBE_MS);
         break;
       case 'answer':
         this.hostAnswers.answer(nce);

@@ -210,7 +210,8 @@ test('an entry beyond the limit that leaves while it is looked up is not used', 
   equal(world.lan.neighbors().length, count);
   world.lan.doubtNeighbors(world.nowMs);
   equal(world.lan.neighbors().length, 100, 'these are doubted later, or at their next use');
-  equal(world.lan.neighborMac(used, DATA, world.nowMs), 0);
+  world.hostAsks(used);
+  equal(world.dropped('neighbor_table_full'), 1);
   equal(world.stateOf(used), undefined);
   world.take();
   world.advance(60_000);

@@ -83,7 +83,6 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('static'), address: anyAddress }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete'), address: anyAddress }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cast'), nic: fc.nat(3) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('use'), address: anyAddress }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
@@ -101,7 +100,6 @@ function apply(world: World, data: Ipif, one: Step): void {
   } else if (one.kind === 'doubt') world.lan.doubtNeighbors(world.nowMs);
   else if ('address' in one && !world.ipifs.has(one.address)) {
     if (one.kind === 'static') world.lan.addStatic(one.address, OTHER_MAC, false, world.nowMs);
-    else if (one.kind === 'use') world.lan.neighborMac(one.address, TEST, world.nowMs);
     else world.lan.deleteNeighbor(one.address, world.nowMs);
   }
 }

@@ -18,31 +18,28 @@ import { tableWalk } from '../../../tools/table-walk.ts';
 
 const EXPECTED: Readonly<Record<NceState, string>> = {
   NONE: `
-    resolve, check, use: INCOMPLETE ask; claim: STALE record; pin: PERMANENT pin;
+    resolve, check: INCOMPLETE ask; claim: STALE record; pin: PERMANENT pin;
     reply, replyMoved, claimMoved, timeout, exhausted, yield: !; doubt: .`,
   INCOMPLETE: `
     resolve, check: INCOMPLETE wait; reply: REACHABLE confirm; replyMoved: REACHABLE moveConfirm;
     timeout, doubt: INCOMPLETE askAgain; exhausted: FAILED giveUp; pin: PERMANENT pin;
-    use, claim, claimMoved: .; yield: !`,
+    claim, claimMoved: .; yield: !`,
   REACHABLE: `
     resolve: REACHABLE answer; check: PROBE verify; claimMoved: PROBE challenge;
-    timeout, doubt: STALE age; pin: PERMANENT pin; use, claim: .;
+    timeout, doubt: STALE age; pin: PERMANENT pin; claim: .;
     reply, replyMoved, exhausted, yield: !`,
   STALE: `
-    resolve, check: PROBE verify; use: DELAY delay; claimMoved: PROBE challenge;
+    resolve, check: PROBE verify; claimMoved: PROBE challenge;
     pin: PERMANENT pin; reply, replyMoved, timeout, exhausted, yield: !; claim, doubt: .`,
-  DELAY: `
-    resolve, check, timeout: PROBE verify; claimMoved: PROBE challenge; pin: PERMANENT pin;
-    use, claim, doubt: .; reply, replyMoved, exhausted, yield: !`,
   PROBE: `
     resolve, check: PROBE wait; reply: REACHABLE confirm; replyMoved: PROBE hold;
     claimMoved: PROBE challenge; timeout, doubt: PROBE verifyAgain; exhausted: INCOMPLETE ask;
-    yield: REACHABLE moveConfirm; pin: PERMANENT pin; use, claim: .`,
+    yield: REACHABLE moveConfirm; pin: PERMANENT pin; claim: .`,
   FAILED: `
-    resolve, check, use: INCOMPLETE ask; claim: STALE record; timeout: NONE remove;
+    resolve, check: INCOMPLETE ask; claim: STALE record; timeout: NONE remove;
     pin: PERMANENT pin; reply, replyMoved, claimMoved, exhausted, yield: !; doubt: .`,
   PERMANENT: `
-    resolve, check: PERMANENT answer; pin: PERMANENT pin; use, claim, claimMoved, doubt: .;
+    resolve, check: PERMANENT answer; pin: PERMANENT pin; claim, claimMoved, doubt: .;
     reply, replyMoved, timeout, exhausted, yield: !`,
 };
 
@@ -64,7 +61,7 @@ test('every cell of the neighbour table', () => {
     equal(nce.state, next, where);
     if (action === 'none') equal(next, state, where);
   });
-  equal(cells, 96);
+  equal(cells, 77);
 });
 
 test('every cell has a reason, and the entry keeps that of its last change', () => {
@@ -74,7 +71,7 @@ test('every cell has a reason, and the entry keeps that of its last change', () 
   const nce = inState('NONE');
   nceTransition(nce, 'resolve');
   equal(nce.why, 'the host asked');
-  nceTransition(nce, 'use');
+  nceTransition(nce, 'claim');
   equal(nce.why, 'the host asked');
 });
 

@@ -16,7 +16,6 @@ import {
   OTHER_MAC,
   reply,
   request,
-  TEST,
   World,
   worldWithData,
 } from '../harness.ts';
@@ -195,21 +194,6 @@ test('with no member left a question is refused, not forgotten in a table', () =
   world.hostAsks(GATEWAY, ip('198.51.100.7'));
   equal(world.dropped('no_active_member'), 1);
   deepEqual(world.lan.neighbors(), []);
-});
-
-test('the stack’s own use begins with a stale MAC and verifies after five seconds', () => {
-  const world = new World();
-  world.addTest(TEST, 1);
-  equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), 0);
-  const [question] = world.take();
-  deepEqual([question!.port, question!.senderAddress], ['net1', TEST]);
-  world.wire(1, reply(GATEWAY_MAC, GATEWAY, NET1, TEST));
-  world.advance(REACHABLE_TIME_MS * 1.5);
-  equal(world.lan.neighborMac(GATEWAY, TEST, world.nowMs), GATEWAY_MAC);
-  equal(world.stateOf(GATEWAY), 'DELAY');
-  deepEqual(world.take(), []);
-  world.advance(5000);
-  deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
 });
 
 test('doubt: a confirmed neighbour is verified before the host gets it again', () => {
