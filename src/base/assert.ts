@@ -12,8 +12,3 @@ export class InvariantError extends Error {
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new InvariantError(message);
 }
-
-/** Marks a branch that the types already exclude; `what` names the value's role. */
-export function unreachable(value: never, what: string): never {
-  throw new InvariantError(`unexpected ${what}: ${String(value)}`);
-}
