@@ -38,6 +38,8 @@ const API_LIMIT_MS = 300;
 const IN_FLIGHT_MAX = 20;
 /** Ours: what a machine that is busy with other things may add to an answer. */
 const MORE_MS = 20;
+/** On the way of an answer: prober, worker, main thread. The machine may be late with each. */
+const THREADS_OF_AN_ANSWER = 3;
 const WATCHDOG_MS = 4000;
 const PROBER = script('arp-prober.py');
 /** Ours: a reader of the API that leaves the daemon time for others. */
@@ -86,6 +88,8 @@ class ArpWatch {
 /** Reads the API again and again; the longest answer, and the kstats that were not fresh. */
 class ApiWatch {
   longestMs = 0;
+  /** How late a timer of this process was at most: what the machine adds in the same time. */
+  latestMs = 0;
   answers = 0;
   readonly stale: string[] = [];
   readonly #ended: Promise<void>;
@@ -102,9 +106,11 @@ class ApiWatch {
 
   async #read(socket: string): Promise<void> {
     for (let at = 0; !this.#isOver; at++) {
+      const pausedMs = performance.now();
       await sleep(QUESTION_PAUSE_MS);
       const path = PATHS[at % PATHS.length] ?? '';
       const beganMs = performance.now();
+      this.latestMs = Math.max(this.latestMs, beganMs - pausedMs - QUESTION_PAUSE_MS);
       const answer = await readAnswer(socket, path);
       this.longestMs = Math.max(this.longestMs, performance.now() - beganMs);
       this.answers++;
@@ -150,11 +156,13 @@ async function assertUndisturbed(
   const counted = (await opackets(host)) - countedBefore;
   const answers = arp.take();
   const longest = Math.max(...answers);
+  const moreMs = Math.max(MORE_MS, calmMs, THREADS_OF_AN_ANSWER * api.latestMs);
   const summary =
     `${answers.length} ARP answers, longest ${longest} ms; ` +
-    `${api.answers} of the API, longest ${api.longestMs.toFixed(0)} ms`;
+    `${api.answers} of the API, longest ${api.longestMs.toFixed(0)} ms; ` +
+    `in calm ${calmMs} ms, a timer of this process at most ${api.latestMs.toFixed(0)} ms late`;
   ok(heldMs > HELD_AT_LEAST_MS, `held for ${heldMs} ms`);
-  ok(longest <= ARP_LIMIT_MS + Math.max(MORE_MS, calmMs), `${summary}; in calm ${calmMs} ms`);
+  ok(longest <= ARP_LIMIT_MS + moreMs, summary);
   // One question waits for the answer before it, so that a missing answer shows here.
   ok(answers.length >= heldMs / (ARP_LIMIT_MS + MORE_MS), summary);
   ok(api.longestMs <= API_LIMIT_MS, `API: ${api.longestMs} ms`);
