@@ -2,10 +2,14 @@
 
 import { OperatorError } from '../base/errors.ts';
 import {
-  ipv4Format,
-  ipv4Parse,
-  ipv6Format,
-  ipv6Parse,
+  type Family,
+  ipFamily,
+  ipFormat,
+  ipIsMulticast,
+  ipLastOf,
+  ipNetwork,
+  ipParse,
+  ipv4IsLoopback,
   type Prefix,
   prefixParse,
 } from '../wire/addr.ts';
@@ -13,7 +17,7 @@ import {
 export const PREFIX_ALLOWED = 'an address with its prefix length, such as 192.0.2.10/24';
 
 export interface AddressValue {
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** Canonical text. */
   readonly address: string;
 }
@@ -27,10 +31,9 @@ export interface ListenValue {
 
 /** An IPv4 or IPv6 address without prefix length; undefined if it is none. */
 export function addressParse(text: string): AddressValue | undefined {
-  const ipv4 = ipv4Parse(text);
-  if (ipv4 !== undefined) return { family: 4, address: ipv4Format(ipv4) };
-  const ipv6 = ipv6Parse(text);
-  return ipv6 === undefined ? undefined : { family: 6, address: ipv6Format(ipv6) };
+  const address = ipParse(text);
+  if (address === undefined) return undefined;
+  return { family: ipFamily(address), address: ipFormat(address) };
 }
 
 /** An address with its prefix length of at least 1; undefined if it is none. */
@@ -62,34 +65,25 @@ export function networkParse(text: string): { family: 0 | 4 | 6; to: string } | 
 }
 
 /** The first address of a prefix: host bits zero. Canonical text. */
-export function networkOf(prefix: Prefix): string {
-  const bytes = bytesOf(prefix);
-  for (let bit = prefix.prefixLength; bit < bytes.length * 8; bit++) {
-    const index = bit >> 3;
-    bytes[index] = (bytes[index] ?? 0) & ~(0x80 >> (bit & 7));
-  }
-  return formatBytes(bytes);
+export function networkOf({ address, prefixLength }: Prefix): string {
+  const value = ipParse(address);
+  return value === undefined ? address : ipFormat(ipNetwork(value, prefixLength));
 }
 
 /** Why an address cannot be a host's on its network, or undefined if it can. */
-export function hostAddressRefusal(prefix: Prefix): string | undefined {
-  const bytes = bytesOf(prefix);
-  const first = bytes[0] ?? 0;
-  if (bytes.every((byte) => byte === 0)) return 'is the unspecified address';
-  if (prefix.family === 6) {
-    if (first === 0xff) return 'is a multicast address';
-    const isLoopback = bytes.slice(0, 15).every((byte) => byte === 0) && bytes[15] === 1;
-    return isLoopback ? 'is the loopback address' : undefined;
-  }
-  if (first === 0) return 'is an address of "this network" (0.0.0.0/8)';
-  if (first === 127) return 'is a loopback address';
-  if (first >= 224) return first < 240 ? 'is a multicast address' : 'is a reserved address';
-  if (prefix.prefixLength >= 31) return undefined;
-  if (networkOf(prefix) === prefix.address) return 'is the address of the network itself';
-  for (let bit = prefix.prefixLength; bit < 32; bit++) {
-    if (((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) === 0) return undefined;
-  }
-  return 'is the broadcast address of its network';
+export function hostAddressRefusal({ address, prefixLength }: Prefix): string | undefined {
+  const value = ipParse(address);
+  if (value === undefined) return 'is no address';
+  if (Number(value) === 0) return 'is the unspecified address';
+  if (ipIsMulticast(value)) return 'is a multicast address';
+  if (typeof value === 'bigint') return value === 1n ? 'is the loopback address' : undefined;
+  if (value >>> 24 === 0) return 'is an address of "this network" (0.0.0.0/8)';
+  if (ipv4IsLoopback(value)) return 'is a loopback address';
+  if (value >>> 28 === 0xf) return 'is a reserved address';
+  if (prefixLength >= 31) return undefined;
+  if (value === ipNetwork(value, prefixLength)) return 'is the address of the network itself';
+  if (value === ipLastOf(value, prefixLength)) return 'is the broadcast address of its network';
+  return undefined;
 }
 
 /** `127.0.0.1:9437`, `[::1]:9437`, or `off` (null); undefined if it is none of these. */
@@ -102,14 +96,4 @@ export function listenParse(text: string): ListenValue | null | undefined {
   const isBracketed = match[1] !== undefined;
   if (host === undefined || (host.family === 6) !== isBracketed) return undefined;
   return port >= 1 && port <= 65535 ? { host: host.address, port } : undefined;
-}
-
-function bytesOf(prefix: Prefix): Uint8Array {
-  if (prefix.family === 6) return Uint8Array.from(ipv6Parse(prefix.address) ?? []);
-  const value = ipv4Parse(prefix.address) ?? 0;
-  return Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
-}
-
-function formatBytes(bytes: Uint8Array): string {
-  return bytes.length === 16 ? ipv6Format(bytes) : bytes.join('.');
 }

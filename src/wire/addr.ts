@@ -1,9 +1,12 @@
 /**
- * Addresses: Ethernet (48 bits, IEEE 802), IPv4 (RFC 791), IPv6 as text (RFC 4291, RFC 5952),
- * and prefixes as an operator writes them.
+ * Addresses: Ethernet (48 bits, IEEE 802), IPv4 (RFC 791), IPv6 (RFC 4291, RFC 5952), and prefixes
+ * as an operator writes them.
  *
- * A MAC is an integer below 2^48 and an IPv4 address one below 2^32, so that both compare with
- * `===`, live in typed arrays and need no allocation. Zero means none.
+ * An address is a value: it compares with `===` and is a key of a Map. A MAC is an integer below
+ * 2^48, of which zero means none. An IPv4 address is an integer below 2^32, an IPv6 address a
+ * bigint below 2^128; so the type of the value is its family, and an address of either is an
+ * `IpAddress`. None is `undefined` there: 0 and 0n are the unspecified addresses, which packets
+ * carry. Bigints are for the control plane; code that runs per frame reads 32-bit words.
  */
 
 import { readU16, readU32, writeU16, writeU32 } from '../base/bytes.ts';
@@ -14,6 +17,14 @@ export type Mac = number;
 /** An IPv4 address as an unsigned 32-bit integer; 0 = unspecified. */
 export type Ipv4 = number;
 
+/** An IPv6 address as an unsigned 128-bit integer; 0n = unspecified. */
+export type Ipv6 = bigint;
+
+/** An address of either family. */
+export type IpAddress = Ipv4 | Ipv6;
+
+export type Family = 4 | 6;
+
 // From the standards.
 
 /** Bytes of an Ethernet address. */
@@ -22,11 +33,35 @@ export const MAC_LENGTH = 6;
 /** Bytes of an IPv4 address. */
 export const IPV4_ADDRESS_LENGTH = 4;
 
+/** Bytes of an IPv6 address. */
+export const IPV6_ADDRESS_LENGTH = 16;
+
 /** Every station of the segment. */
 export const MAC_BROADCAST: Mac = 0xffffffffffff;
 
 /** Every host of the link (RFC 919). */
 export const IPV4_BROADCAST: Ipv4 = 0xffffffff;
+
+/** `::`: none yet, or none known (RFC 4291 2.5.2). */
+export const IPV6_UNSPECIFIED: Ipv6 = 0n;
+/** `::1` (RFC 4291 2.5.3). */
+const IPV6_LOOPBACK: Ipv6 = 1n;
+/** `ff02::1`, `ff02::2` (RFC 4291 2.7.1) and `ff02::16` (RFC 3810 5.2.14). */
+export const IPV6_ALL_NODES: Ipv6 = (0xff02n << 112n) | 1n;
+export const IPV6_ALL_ROUTERS: Ipv6 = (0xff02n << 112n) | 2n;
+export const IPV6_ALL_MLDV2_ROUTERS: Ipv6 = (0xff02n << 112n) | 0x16n;
+/** `ff02::1:ff00:0/104` (RFC 4291 2.7.1). */
+const SOLICITED_NODE: Ipv6 = (0xff02n << 112n) | 0x1ff000000n;
+/** `::ffff:0:0/96` (RFC 4291 2.5.5.2). */
+const MAPPED: Ipv6 = 0xffffn;
+const IPV6_ALL_ONES: Ipv6 = (1n << 128n) - 1n;
+
+/** Bits of an address, the longest prefix. */
+const ADDRESS_BITS: Record<Family, number> = { 4: 32, 6: 128 };
+
+/** First octets of the MAC of a group (RFC 1112 6.4, RFC 2464 7). */
+const IPV4_GROUP_MAC: Mac = 0x01005e000000;
+const IPV6_GROUP_MAC: Mac = 0x333300000000;
 
 const TWO_TO_32 = 2 ** 32;
 const TWO_TO_40 = 2 ** 40;
@@ -127,17 +162,39 @@ export function ipv4SameSubnet(left: Ipv4, right: Ipv4, prefixLength: number): b
   return ((left ^ right) & ipv4Mask(prefixLength)) === 0;
 }
 
-/** The 16 bytes of the IPv6 address in `text` (RFC 4291 2.2, no zone); undefined if it is none. */
-export function ipv6Parse(text: string): Uint8Array | undefined {
+/** The IPv6 address at `offset`. */
+export function ipv6Read(bytes: Uint8Array, offset: number): Ipv6 {
+  let address = 0n;
+  for (let at = offset; at < offset + IPV6_ADDRESS_LENGTH; at += 4) {
+    address = (address << 32n) | BigInt(readU32(bytes, at));
+  }
+  return address;
+}
+
+/** Writes the IPv6 address at `offset`: sixteen bytes. */
+export function ipv6Write(bytes: Uint8Array, offset: number, address: Ipv6): void {
+  for (const [index, word] of ipv6Words(address).entries()) {
+    writeU32(bytes, offset + 4 * index, word);
+  }
+}
+
+/** The four 32-bit words of an address, the first one highest, each from 0 to 2^32 - 1. */
+export function ipv6Words(address: Ipv6): [number, number, number, number] {
+  const word = (shift: bigint): number => Number((address >> shift) & 0xffffffffn);
+  return [word(96n), word(64n), word(32n), word(0n)];
+}
+
+/** The IPv6 address in `text` (RFC 4291 2.2, no zone); undefined if it is none. */
+export function ipv6Parse(text: string): Ipv6 | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
   const head = groupsParse(halves[0]!, halves.length === 1);
   if (head === undefined) return undefined;
-  if (halves.length === 1) return head.length === 8 ? groupsToBytes(head) : undefined;
+  if (halves.length === 1) return head.length === 8 ? groupsJoin(head) : undefined;
   const tail = groupsParse(halves[1]!, true);
   if (tail === undefined || head.length + tail.length > 7) return undefined;
   const zeros = new Array<number>(8 - head.length - tail.length).fill(0);
-  return groupsToBytes([...head, ...zeros, ...tail]);
+  return groupsJoin([...head, ...zeros, ...tail]);
 }
 
 /** Groups of hexadecimal digits between colons; the last two may be in dotted decimal. */
@@ -158,18 +215,15 @@ function groupsParse(text: string, mayEndInIpv4: boolean): number[] | undefined 
   return groups;
 }
 
-function groupsToBytes(groups: number[]): Uint8Array {
-  const bytes = new Uint8Array(16);
-  for (const [index, group] of groups.entries()) writeU16(bytes, 2 * index, group);
-  return bytes;
+function groupsJoin(groups: readonly number[]): Ipv6 {
+  return groups.reduce((address, group) => (address << 16n) | BigInt(group), 0n);
 }
 
-/** The canonical text of the 16 bytes (RFC 5952 4; mapped IPv4 in dotted decimal, 5). */
-export function ipv6Format(bytes: Uint8Array): string {
-  const groups: number[] = [];
-  for (let i = 0; i < 8; i++) groups.push(readU16(bytes, 2 * i));
-  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (isMapped) return `::ffff:${ipv4Format(readU32(bytes, 12))}`;
+/** The canonical text (RFC 5952 4; mapped IPv4 in dotted decimal, 5). */
+export function ipv6Format(address: Ipv6): string {
+  const words = ipv6Words(address);
+  if (ipv6IsMapped(address)) return `::ffff:${ipv4Format(words[3])}`;
+  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
   const [start, length] = longestZeroRun(groups);
   const format = (part: number[]): string => part.map((group) => group.toString(16)).join(':');
   if (length < 2) return format(groups);
@@ -192,9 +246,83 @@ function longestZeroRun(groups: number[]): [number, number] {
   return [bestStart, bestLength];
 }
 
+/** True for ff00::/8. */
+export function ipv6IsMulticast(address: Ipv6): boolean {
+  return address >> 120n === 0xffn;
+}
+
+/** True for `::ffff:0:0/96`, an IPv4 address within a program, never in a packet (RFC 4291). */
+export function ipv6IsMapped(address: Ipv6): boolean {
+  return address >> 32n === MAPPED;
+}
+
+/** True if one station of a network may have the address (RFC 4291 2.5). */
+export function ipv6IsUnicast(address: Ipv6): boolean {
+  return address > IPV6_LOOPBACK && !ipv6IsMulticast(address) && !ipv6IsMapped(address);
+}
+
+/** The group in which a station is asked about its address (RFC 4291 2.7.1). */
+export function ipv6SolicitedNode(address: Ipv6): Ipv6 {
+  return SOLICITED_NODE | (address & 0xffffffn);
+}
+
+/** The family of an address. */
+export function ipFamily(address: IpAddress): Family {
+  return typeof address === 'number' ? 4 : 6;
+}
+
+/** The address of either family in `text`, without prefix length; undefined if it is none. */
+export function ipParse(text: string): IpAddress | undefined {
+  return ipv4Parse(text) ?? ipv6Parse(text);
+}
+
+/** The canonical text of an address. */
+export function ipFormat(address: IpAddress): string {
+  return typeof address === 'number' ? ipv4Format(address) : ipv6Format(address);
+}
+
+/** The first address of the network in which `address` is: all bits after the prefix are zero. */
+export function ipNetwork(address: IpAddress, prefixLength: number): IpAddress {
+  if (typeof address === 'number') return (address & ipv4Mask(prefixLength)) >>> 0;
+  const hostBits = BigInt(ADDRESS_BITS[6] - prefixLength);
+  return (address >> hostBits) << hostBits;
+}
+
+/** The last address of that network: all bits after the prefix are one. */
+export function ipLastOf(address: IpAddress, prefixLength: number): IpAddress {
+  if (typeof address === 'number') return (address | ~ipv4Mask(prefixLength)) >>> 0;
+  return address | (IPV6_ALL_ONES >> BigInt(prefixLength));
+}
+
+/** True if both addresses are of one family and have their first `prefixLength` bits in common. */
+export function ipSameSubnet(left: IpAddress, right: IpAddress, prefixLength: number): boolean {
+  return ipNetwork(left, prefixLength) === ipNetwork(right, prefixLength);
+}
+
+/** True for 224.0.0.0/4 and ff00::/8. */
+export function ipIsMulticast(address: IpAddress): boolean {
+  return typeof address === 'number' ? ipv4IsMulticast(address) : ipv6IsMulticast(address);
+}
+
+/** True if one station of a network may have the address. */
+export function ipIsUnicast(address: IpAddress): boolean {
+  return typeof address === 'number' ? ipv4IsUnicast(address) : ipv6IsUnicast(address);
+}
+
+/** True for 169.254.0.0/16 (RFC 3927) and fe80::/10 (RFC 4291 2.5.6). */
+export function ipIsLinkLocal(address: IpAddress): boolean {
+  return typeof address === 'number' ? address >>> 16 === 0xa9fe : address >> 118n === 0x3fan;
+}
+
+/** The MAC to which frames for a multicast address are sent (RFC 1112 6.4, RFC 2464 7). */
+export function ipMulticastMac(group: IpAddress): Mac {
+  if (typeof group === 'number') return IPV4_GROUP_MAC + (group & 0x7fffff);
+  return IPV6_GROUP_MAC + Number(group & 0xffffffffn);
+}
+
 /** An address with the length of its prefix. */
 export interface Prefix {
-  family: 4 | 6;
+  family: Family;
   /** Canonical text of the whole address: host bits are kept. */
   address: string;
   /** 0 to 32 or 0 to 128. */
@@ -206,13 +334,9 @@ export function prefixParse(text: string): Prefix | undefined {
   const match = /^([0-9a-f.:]+)\/(0|[1-9]\d{0,2})$/i.exec(text);
   if (match === null) return undefined;
   const prefixLength = Number(match[2]);
-  const address = ipv4Parse(match[1]!);
-  if (address !== undefined) {
-    return prefixLength <= 32
-      ? { family: 4, address: ipv4Format(address), prefixLength }
-      : undefined;
-  }
-  const bytes = ipv6Parse(match[1]!);
-  if (bytes === undefined || prefixLength > 128) return undefined;
-  return { family: 6, address: ipv6Format(bytes), prefixLength };
+  const address = ipParse(match[1]!);
+  if (address === undefined) return undefined;
+  const family = ipFamily(address);
+  if (prefixLength > ADDRESS_BITS[family]) return undefined;
+  return { family, address: ipFormat(address), prefixLength };
 }

@@ -9,6 +9,8 @@ import {
   ipv4Parse,
   ipv6Format,
   ipv6Parse,
+  ipv6Read,
+  ipv6Write,
   macFormat,
   macParse,
   macRead,
@@ -32,6 +34,15 @@ import {
   ipv4VerifyChecksum,
 } from '../../src/wire/ipv4.ts';
 import {
+  IPV6_HEADER_LENGTH,
+  ipv6HeaderEmit,
+  ipv6HeaderParse,
+  ipv6IsValid,
+  ipv6TotalLength,
+  ipv6Walk,
+  ipv6WalkCreate,
+} from '../../src/wire/ipv6.ts';
+import {
   udpDestinationPort,
   udpIsValid,
   udpLength,
@@ -43,6 +54,7 @@ import { icmpMessage, ipv4Frame, udpDatagram } from '../tools/frames.ts';
 
 const mac = fc.nat(0xffffff).chain((high) => fc.nat(0xffffff).map((low) => high * 2 ** 24 + low));
 const address = fc.nat(0xffff).chain((high) => fc.nat(0xffff).map((low) => high * 65536 + low));
+const address6 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n });
 const u16 = fc.nat(0xffff);
 const u8 = fc.nat(0xff);
 const data = fc.uint8Array({ maxLength: 200 });
@@ -66,12 +78,56 @@ function emitted(offset: number, length: number, emit: (bytes: Uint8Array) => vo
 }
 
 test('texts of addresses go there and back', () => {
-  forAll(100, [mac, address, fc.uint8Array({ minLength: 16, maxLength: 16 })], (m, a, six) => {
+  forAll(100, [mac, address, address6], (m, a, six) => {
     equal(macParse(macFormat(m)), m);
     equal(ipv4Parse(ipv4Format(a)), a);
-    deepEqual(ipv6Parse(ipv6Format(six)), six);
+    equal(ipv6Parse(ipv6Format(six)), six);
+    equal(
+      ipv6Read(
+        emitted(1, 16, (buffer) => ipv6Write(buffer, 1, six)),
+        1,
+      ),
+      six,
+    );
     const bytes = emitted(1, 6, (buffer) => macWrite(buffer, 1, m));
     equal(macRead(bytes, 1), m);
+  });
+});
+
+test('ipv6: headers go there and back, and any packet is walked or refused', () => {
+  const nibbles = fc.nat(0xfffff);
+  const header = plain({
+    trafficClass: u8,
+    flowLabel: nibbles,
+    payloadLength: u16,
+    nextHeader: u8,
+    hopLimit: u8,
+    source: address6,
+    destination: address6,
+  });
+  forAll(100, [place, header], (offset, record) => {
+    const bytes = emitted(offset, IPV6_HEADER_LENGTH, (buffer) =>
+      ipv6HeaderEmit(buffer, offset, record),
+    );
+    deepEqual(ipv6HeaderParse(bytes, offset), record);
+  });
+  const walk = ipv6WalkCreate();
+  const kind = fc.constantFrom(0, 17, 43, 44, 51, 60, 58, 6);
+  forAll(2000, [header, kind, data, fc.array(kind)], (record, first, payload, kinds) => {
+    const bytes = new Uint8Array(IPV6_HEADER_LENGTH + payload.length + 3);
+    const payloadLength = payload.length;
+    ipv6HeaderEmit(bytes, 0, { ...record, nextHeader: first, payloadLength });
+    // Next headers and lengths that are plausible, so that walks go on.
+    for (const [at, next] of kinds.entries()) {
+      if (8 * at + 1 >= payload.length) break;
+      payload[8 * at] = next;
+      payload[8 * at + 1] = payload[8 * at + 1]! & 1;
+    }
+    bytes.set(payload, IPV6_HEADER_LENGTH);
+    ok(ipv6IsValid(bytes, 0, bytes.length));
+    if (!ipv6Walk(bytes, 0, walk)) return;
+    ok(walk.offset >= IPV6_HEADER_LENGTH && walk.offset <= ipv6TotalLength(bytes, 0));
+    ok(walk.isFragment || !walk.isLaterFragment);
   });
 });
 

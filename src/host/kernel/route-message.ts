@@ -7,13 +7,15 @@
 import { readHostI32, readHostU16, readHostU32, writeHostU32 } from '../../base/bytes.ts';
 import { OperatorError } from '../../base/errors.ts';
 import {
-  ipv4Format,
+  IPV4_ADDRESS_LENGTH,
+  IPV6_ADDRESS_LENGTH,
+  ipFormat,
+  ipParse,
   ipv4Mask,
-  ipv4Parse,
   ipv4Read,
   ipv4Write,
-  ipv6Format,
-  ipv6Parse,
+  ipv6Read,
+  ipv6Write,
   prefixParse,
 } from '../../wire/addr.ts';
 import {
@@ -89,21 +91,22 @@ interface AddressBytes {
 }
 
 function addressBytes(text: string): AddressBytes {
-  const ipv4 = ipv4Parse(text);
-  if (ipv4 !== undefined) {
-    const bytes = new Uint8Array(4);
-    ipv4Write(bytes, 0, ipv4);
+  const address = ipParse(text);
+  if (address === undefined) throw new OperatorError('EINVAL', `${text} is not an IP address`);
+  if (typeof address === 'number') {
+    const bytes = new Uint8Array(IPV4_ADDRESS_LENGTH);
+    ipv4Write(bytes, 0, address);
     return { family: AF_INET, bytes };
   }
-  const ipv6 = ipv6Parse(text);
-  if (ipv6 === undefined) throw new OperatorError('EINVAL', `${text} is not an IP address`);
-  return { family: AF_INET6, bytes: ipv6 };
+  const bytes = new Uint8Array(IPV6_ADDRESS_LENGTH);
+  ipv6Write(bytes, 0, address);
+  return { family: AF_INET6, bytes };
 }
 
 /** Canonical text of 4 or 16 octets; undefined for any other length or none. */
 function addressText(bytes: Buffer | undefined): string | undefined {
-  if (bytes?.length === 4) return ipv4Format(ipv4Read(bytes, 0));
-  return bytes?.length === 16 ? ipv6Format(bytes) : undefined;
+  if (bytes?.length === IPV4_ADDRESS_LENGTH) return ipFormat(ipv4Read(bytes, 0));
+  return bytes?.length === IPV6_ADDRESS_LENGTH ? ipFormat(ipv6Read(bytes, 0)) : undefined;
 }
 
 /** The address in an RTM_NEWADDR or RTM_DELADDR with its device; undefined if unreadable. */

@@ -1,8 +1,18 @@
 /** Addresses and checksums: texts there and back, refused texts, the arithmetic of the RFCs. */
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  ipFamily,
+  ipFormat,
+  ipIsLinkLocal,
+  ipIsMulticast,
+  ipIsUnicast,
+  ipLastOf,
+  ipMulticastMac,
+  ipNetwork,
+  ipParse,
+  ipSameSubnet,
   ipv4Format,
   ipv4IsLoopback,
   ipv4IsMulticast,
@@ -13,6 +23,8 @@ import {
   ipv4Write,
   ipv6Format,
   ipv6Parse,
+  ipv6SolicitedNode,
+  ipv6Write,
   MAC_BROADCAST,
   macFormat,
   macIsGroup,
@@ -101,11 +113,14 @@ test('ipv6: every spelling becomes the canonical one', () => {
     ['0:0:0:0:0:0:0:8', '::8'],
   ];
   for (const [text, canonical] of rows) {
-    const bytes = ipv6Parse(text);
-    equal(bytes?.length, 16, text);
-    equal(ipv6Format(bytes!), canonical);
+    const address = ipv6Parse(text);
+    ok(address !== undefined, text);
+    equal(ipv6Format(address), canonical);
   }
-  equal(hexFormat(ipv6Parse('2001:db8::10')!), '20010db8000000000000000000000010');
+  equal(ipv6Parse('2001:db8::10'), 0x20010db8_00000000_00000000_00000010n);
+  const bytes = new Uint8Array(16);
+  ipv6Write(bytes, 0, 0x20010db8_00000000_00000000_00000010n);
+  equal(hexFormat(bytes), '20010db8000000000000000000000010');
 });
 
 test('ipv6: what is no address is refused', () => {
@@ -120,6 +135,61 @@ test('ipv6: what is no address is refused', () => {
     ' ::',
   ];
   for (const text of [...texts, ...more]) equal(ipv6Parse(text), undefined, text);
+});
+
+test('addresses of either family: what kind each is, its networks and its groups', () => {
+  const rows: [text: string, kinds: string][] = [
+    ['0.0.0.0', ''],
+    ['192.0.2.1', 'unicast'],
+    ['127.0.0.1', ''],
+    ['169.254.1.1', 'unicast link-local'],
+    ['169.253.255.255', 'unicast'],
+    ['224.0.0.1', 'multicast'],
+    ['255.255.255.255', ''],
+    ['::', ''],
+    ['::1', ''],
+    ['::2', 'unicast'],
+    ['2001:db8::1', 'unicast'],
+    ['fe80::1', 'unicast link-local'],
+    ['febf:ffff::1', 'unicast link-local'],
+    ['fec0::1', 'unicast'],
+    ['fd00::1', 'unicast'],
+    ['ff02::1', 'multicast'],
+    ['::ffff:192.0.2.1', ''],
+  ];
+  for (const [text, kinds] of rows) {
+    const address = ipParse(text);
+    ok(address !== undefined, text);
+    equal(ipFormat(address), text);
+    equal(ipFamily(address), text.includes(':') ? 6 : 4, text);
+    const found = [
+      ipIsUnicast(address) ? 'unicast' : [],
+      ipIsMulticast(address) ? 'multicast' : [],
+      ipIsLinkLocal(address) ? 'link-local' : [],
+    ];
+    equal(found.flat().join(' '), kinds, text);
+  }
+  const networks: [text: string, prefixLength: number, first: string, last: string][] = [
+    ['192.0.2.130', 25, '192.0.2.128', '192.0.2.255'],
+    ['192.0.2.130', 0, '0.0.0.0', '255.255.255.255'],
+    ['192.0.2.130', 32, '192.0.2.130', '192.0.2.130'],
+    ['2001:db8::8:1', 112, '2001:db8::8:0', '2001:db8::8:ffff'],
+    ['2001:db8::1', 0, '::', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['2001:db8::1', 128, '2001:db8::1', '2001:db8::1'],
+  ];
+  for (const [text, prefixLength, first, last] of networks) {
+    const address = ipParse(text)!;
+    equal(ipFormat(ipNetwork(address, prefixLength)), first);
+    equal(ipFormat(ipLastOf(address, prefixLength)), last);
+    ok(ipSameSubnet(address, ipParse(last)!, prefixLength), text);
+  }
+  ok(!ipSameSubnet(0, 0n, 0), 'families have no network in common');
+  ok(!ipSameSubnet(ipParse('2001:db8::1')!, ipParse('2001:db9::1')!, 32));
+  // RFC 4291 2.7.1 and RFC 1112 6.4: the examples of the standards.
+  const target = ipv6Parse('4037::1:800:200e:8c6c')!;
+  equal(ipFormat(ipv6SolicitedNode(target)), 'ff02::1:ff0e:8c6c');
+  equal(macFormat(ipMulticastMac(ipv6SolicitedNode(target))), '33:33:ff:0e:8c:6c');
+  equal(macFormat(ipMulticastMac(ipParse('239.129.2.3')!)), '01:00:5e:01:02:03');
 });
 
 test('prefixes: family, canonical address with host bits, length', () => {
