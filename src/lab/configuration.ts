@@ -1,6 +1,6 @@
 /** The daemon's configuration for a lab, as YAML that is also JSON. */
 
-import { LAN, type Wiring } from './topology.ts';
+import type { Lan, Wiring } from './topology.ts';
 
 /** Settings of a lab's daemon beyond its wiring. All keys are those of the configuration file. */
 export interface ConfigurationOptions {
@@ -14,6 +14,7 @@ export interface ConfigurationOptions {
 /** The part of a topology that a configuration contains. */
 export interface Wired {
   readonly members: readonly string[];
+  readonly lans: readonly Lan[];
   readonly options: { readonly wiring: Wiring };
 }
 
@@ -22,7 +23,9 @@ export const GROUP = 'ipmp0';
 
 /** Text of a configuration file for the daemon in the host of `topology`. */
 export function configurationFor(topology: Wired, options: ConfigurationOptions): string {
-  const addresses = LAN.data.map((address) => `${address}/${LAN.prefixLength}`);
+  const addresses = topology.lans.flatMap(({ data, prefixLength }) =>
+    data.map((address) => `${address}/${prefixLength}`),
+  );
   const configuration = {
     control: { socket: options.socket },
     metrics: { listen: 'off' },
@@ -36,7 +39,7 @@ export function configurationFor(topology: Wired, options: ConfigurationOptions)
       [GROUP]: {
         interfaces: topology.members,
         addresses: options.addresses ?? addresses,
-        routes: [{ to: 'default', via: LAN.gateways[0] }],
+        routes: topology.lans.map(({ gateways }) => ({ to: 'default', via: gateways[0] })),
         ...options.group,
       },
     },

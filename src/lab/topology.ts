@@ -10,6 +10,7 @@
  * or a switch dies. Behind the gateways lies one remote address, which both of them own.
  */
 
+import type { Family } from '../wire/addr.ts';
 import type { Workspace } from './workspace.ts';
 
 /** How the host's NICs lie under the daemon. `none`: nothing is prepared (eth0 is a plain NIC). */
@@ -25,14 +26,35 @@ export interface TopologyOptions {
   readonly ipv6?: boolean;
 }
 
-/** The lab's addresses (documentation ranges). */
-export const LAN = {
+/** The lab's addresses of one family (documentation ranges). */
+export interface Lan {
+  readonly family: Family;
+  readonly prefixLength: number;
+  readonly gateways: readonly [string, string];
+  readonly data: readonly [string, string];
+  /** An address of the LAN that no station has. */
+  readonly absent: string;
+  /** Behind the gateways; both of them own it. */
+  readonly remote: string;
+}
+
+export const LAN: Lan = {
+  family: 4,
   prefixLength: 24,
   gateways: ['192.0.2.1', '192.0.2.2'],
   data: ['192.0.2.10', '192.0.2.11'],
   absent: '192.0.2.200',
   remote: '198.51.100.1',
-} as const;
+};
+
+export const LAN6: Lan = {
+  family: 6,
+  prefixLength: 64,
+  gateways: ['2001:db8::1', '2001:db8::2'],
+  data: ['2001:db8::10', '2001:db8::11'],
+  absent: '2001:db8::200',
+  remote: '2001:db8:1::1',
+};
 
 /** A cable, named by its near end. */
 export interface Link {
@@ -63,6 +85,11 @@ export class Topology {
     await topology.#addGateways();
     await topology.#wire();
     return topology;
+  }
+
+  /** The families that the lab has. */
+  get lans(): readonly Lan[] {
+    return this.options.ipv6 ? [LAN, LAN6] : [LAN];
   }
 
   /** Names of the host's NICs. */
@@ -136,15 +163,24 @@ export class Topology {
   }
 
   async #addGateways(): Promise<void> {
-    for (const [index, address] of LAN.gateways.slice(0, this.options.gateways).entries()) {
+    for (let index = 0; index < this.options.gateways; index++) {
       const role = index === 0 ? 'gw' : 'gw2';
       const farRole = index === 0 ? 'swA' : 'swB';
       await this.#plug(role, { nearRole: role, near: 'eth0', farRole, far: role });
-      await this.workspace.ip(role, [
-        `address add ${address}/${LAN.prefixLength} dev eth0`,
-        `address add ${LAN.remote}/32 dev lo`,
-      ]);
-      await this.workspace.runIn(role, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
+      // They are the first on their LAN: nothing is to be detected.
+      const commands = this.lans.flatMap(({ family, gateways, prefixLength, remote }) => {
+        const [flag, whole] = family === 4 ? ['', 32] : [' nodad', 128];
+        return [
+          `address add ${gateways[index]}/${prefixLength} dev eth0${flag}`,
+          `address add ${remote}/${whole} dev lo${flag}`,
+        ];
+      });
+      await this.workspace.ip(role, commands);
+      const files = this.lans.map(({ family }) =>
+        family === 4 ? 'ipv4/ip_forward' : 'ipv6/conf/all/forwarding',
+      );
+      const lines = files.map((file) => `echo 1 > /proc/sys/net/${file}`);
+      await this.workspace.runIn(role, ['sh', '-ec', lines.join('\n')]);
     }
   }
 

@@ -2,11 +2,15 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/types.ts';
 import { type ConfigurationOptions, configurationFor } from '../../src/lab/configuration.ts';
-import type { Wiring } from '../../src/lab/topology.ts';
+import { LAN, LAN6, type Lan, type Wiring } from '../../src/lab/topology.ts';
 import { configOf } from '../unit/config/files.ts';
 
-function load(wiring: Wiring, options: Partial<ConfigurationOptions> = {}): Config {
-  const network = { members: ['net0', 'net1'], options: { wiring } };
+function load(
+  wiring: Wiring,
+  options: Partial<ConfigurationOptions> = {},
+  lans: readonly Lan[] = [LAN],
+): Config {
+  const network = { members: ['net0', 'net1'], options: { wiring }, lans };
   return configOf(configurationFor(network, { socket: '/x/ipmpd.sock', ...options }));
 }
 
@@ -28,6 +32,19 @@ test('the group has two data addresses and a default route', () => {
   deepEqual(
     group?.routes.map(({ to, via }) => [to, via]),
     [['default', '192.0.2.1']],
+  );
+});
+
+test('with both families it has as many of each', () => {
+  const [group] = load('macvtap', {}, [LAN, LAN6]).groups;
+  const addresses = ['192.0.2.10/24', '192.0.2.11/24', '2001:db8::10/64', '2001:db8::11/64'];
+  deepEqual(group?.addresses, addresses);
+  deepEqual(
+    group?.routes.map(({ to, via }) => [to, via]),
+    [
+      ['default', '192.0.2.1'],
+      ['default', '2001:db8::1'],
+    ],
   );
 });
 

@@ -26,7 +26,7 @@ export const LADDER: Readonly<Record<string, readonly string[]>> = {
   host: ['native', 'process', 'wire', 'model', 'base'],
   change: ['system.ts', 'host', 'ctl', 'config', 'process', 'wire', 'model', 'base'],
   sim: ['system.ts', 'datapath', 'stats', 'wire', 'model', 'base'],
-  lab: ['sim', 'ctl', 'model', 'base'],
+  lab: ['sim', 'ctl', 'model', 'wire/addr.ts', 'base'],
   daemon: [
     ...['change', 'system.ts', 'host', 'ctl/api', 'ctl', 'datapath', 'stats', 'config'],
     ...['process', 'native', 'wire', 'model', 'base'],

@@ -13,15 +13,15 @@
  * followed by the next one at once, else a backlog would pass for loss.
  */
 
+import { isIPv6 } from 'node:net';
 import { setPriority } from 'node:os';
 import { errnoOf } from '../../base/errors.ts';
 import { onParentMessage, sendToParent } from './child.ts';
 import { EchoRecord, STRAGGLERS_MS } from './echo-record.ts';
 import { loadRawSocket } from './echo-socket.ts';
 
-/** From RFC 792. */
-const TYPE_ECHO = 8;
-const TYPE_ECHO_REPLY = 0;
+/** From RFC 792 and RFC 4443: the types of a request and of its reply. */
+const ECHO_TYPES = { 4: [8, 0], 6: [128, 129] } as const;
 const ICMP_HEADER_LENGTH = 8;
 
 /** Ours: magic and a 32-bit number follow the header, since the one inside it has 16 bits. */
@@ -40,7 +40,12 @@ const raw = await loadRawSocket().catch((error: Error) => {
   sendToParent({ kind: 'error', text: error.message });
   process.exit(1);
 });
-const socket = raw.createSocket({ protocol: raw.Protocol.ICMP });
+const family = isIPv6(target) ? 6 : 4;
+const [TYPE_ECHO, TYPE_ECHO_REPLY] = ECHO_TYPES[family];
+const socket = raw.createSocket({
+  protocol: family === 4 ? raw.Protocol.ICMP : raw.Protocol.ICMPv6,
+  addressFamily: family === 4 ? raw.AddressFamily.IPv4 : raw.AddressFamily.IPv6,
+});
 const record = new EchoRecord(performance.now());
 let nextAtMs = performance.now();
 let sendErrors = 0;
@@ -55,7 +60,8 @@ function request(sequence: number): Buffer {
   packet.writeUInt16BE(sequence & 0xffff, 6);
   packet.writeUInt32BE(MAGIC, ICMP_HEADER_LENGTH);
   packet.writeUInt32BE(sequence, ICMP_HEADER_LENGTH + 4);
-  raw.writeChecksum(packet, 2, raw.createChecksum(packet));
+  // The kernel writes that of ICMPv6, which covers its header of IP.
+  if (family === 4) raw.writeChecksum(packet, 2, raw.createChecksum(packet));
   return packet;
 }
 
@@ -76,7 +82,8 @@ function sendDue(nowMs: number): void {
 
 socket.on('message', (packet) => {
   isBusy = true;
-  const start = (packet.readUInt8(0) & 0x0f) * 4;
+  // A raw socket of IPv6 gives no header of IP (RFC 3542 3).
+  const start = family === 4 ? (packet.readUInt8(0) & 0x0f) * 4 : 0;
   if (packet.length < start + REQUEST_LENGTH) return;
   if (packet.readUInt8(start) !== TYPE_ECHO_REPLY) return;
   if (packet.readUInt16BE(start + 4) !== identifier) return;

@@ -2,10 +2,11 @@
 declare module 'raw-socket' {
   import type { EventEmitter } from 'node:events';
 
-  export const Protocol: { readonly ICMP: number };
+  export const Protocol: { readonly ICMP: number; readonly ICMPv6: number };
+  export const AddressFamily: { readonly IPv4: number; readonly IPv6: number };
 
   export interface Socket extends EventEmitter {
-    /** Sends `length` bytes of `buffer` from `offset`; the kernel adds the IP header. */
+    /** Sends `length` bytes of `buffer` from `offset`; the kernel adds the header of IP. */
     send(
       buffer: Buffer,
       offset: number,
@@ -18,7 +19,11 @@ declare module 'raw-socket' {
     on(event: 'error', listener: (error: Error) => void): this;
   }
 
-  export function createSocket(options: { protocol: number; bufferSize?: number }): Socket;
+  export function createSocket(options: {
+    protocol: number;
+    addressFamily?: number;
+    bufferSize?: number;
+  }): Socket;
   export function writeChecksum(buffer: Buffer, offset: number, checksum: number): void;
   export function createChecksum(buffer: Buffer): number;
 

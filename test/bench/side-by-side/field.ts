@@ -32,6 +32,7 @@ const BRIDGE = 'type bridge forward_delay 0 stp_state 0 mcast_snooping 0';
 export class Field {
   readonly workspace = new Workspace();
   readonly options: { readonly wiring: Wiring };
+  readonly lans = [LAN];
   readonly members: readonly string[];
   #mtu = 1500;
 

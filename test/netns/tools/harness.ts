@@ -19,7 +19,7 @@ import {
   pingResult,
   pingText,
 } from '../../../src/lab/measure/ping.ts';
-import { LAN, Topology, type TopologyOptions, type Wiring } from '../../../src/lab/topology.ts';
+import { Topology, type TopologyOptions, type Wiring } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
 import type { InterfaceRow } from '../../../src/model/rows.ts';
@@ -285,10 +285,12 @@ export class TestHost {
     deepEqual(await this.ping(role, target), answered, `ping of ${target} from ${role}`);
   }
 
-  /** Pings both ways: the gateway, and each data address. */
+  /** Pings both ways in each family: the gateway, and each data address. */
   async expectTraffic(): Promise<void> {
-    await this.expectPing('host', LAN.gateways[0]);
-    for (const address of LAN.data) await this.expectPing('gw', address);
+    for (const { gateways, data } of this.topology.lans) {
+      await this.expectPing('host', gateways[0]);
+      for (const address of data) await this.expectPing('gw', address);
+    }
   }
 
   /** Waits until a ping is answered. */
