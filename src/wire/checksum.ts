@@ -6,6 +6,12 @@
 import { readU16 } from '../base/bytes.ts';
 import type { Ipv4 } from './addr.ts';
 
+// From RFC 8200 3.
+
+/** Place of the source address in an IPv6 header, and bytes of both addresses. */
+const IPV6_ADDRESSES = 8;
+const IPV6_ADDRESSES_LENGTH = 32;
+
 /**
  * Adds `length` bytes from `offset` to `sum`, as 16-bit words; an odd last byte counts as the
  * high half of a word. Pieces of one message must therefore have even lengths, but the last.
@@ -50,4 +56,18 @@ export function checksumPseudoHeader(
   const addresses =
     (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff);
   return addresses + protocol + length;
+}
+
+/**
+ * The sum of the pseudo-header before a message of `length` bytes with the number `nextHeader`
+ * (RFC 8200 8.1). Source and destination are taken from the IPv6 header at `header`, where they
+ * are adjacent.
+ */
+export function checksumPseudoHeaderIpv6(
+  bytes: Uint8Array,
+  header: number,
+  nextHeader: number,
+  length: number,
+): number {
+  return checksumAdd(nextHeader + length, bytes, header + IPV6_ADDRESSES, IPV6_ADDRESSES_LENGTH);
 }

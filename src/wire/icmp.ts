@@ -1,5 +1,6 @@
 /**
- * ICMP for IPv4 (RFC 792): the header all messages share, and echo.
+ * ICMP for IPv4 (RFC 792): the header all messages share, and echo. ICMPv6 has the same header
+ * (RFC 4443 2.1, 4.1); its types and its checksum are in icmpv6.ts.
  *
  *    0       1       2       3       4
  *   +-------+-------+-------+-------+
@@ -17,8 +18,9 @@ import { checksumAdd, checksumComplement, checksumFold } from './checksum.ts';
 
 const TYPE = 0;
 const CODE = TYPE + 1;
-const CHECKSUM = CODE + 1;
-const IDENTIFIER = CHECKSUM + 2;
+/** Place of the checksum within the header. */
+export const ICMP_CHECKSUM_OFFSET = CODE + 1;
+const IDENTIFIER = ICMP_CHECKSUM_OFFSET + 2;
 const SEQUENCE = IDENTIFIER + 2;
 
 /** Bytes before the data. */
@@ -67,8 +69,9 @@ export function icmpVerifyChecksum(bytes: Uint8Array, offset: number, length: nu
 
 /** Computes and writes the checksum of the message of `length` bytes. */
 export function icmpFillChecksum(bytes: Uint8Array, offset: number, length: number): void {
-  writeU16(bytes, offset + CHECKSUM, 0);
-  writeU16(bytes, offset + CHECKSUM, checksumComplement(checksumAdd(0, bytes, offset, length)));
+  const place = offset + ICMP_CHECKSUM_OFFSET;
+  writeU16(bytes, place, 0);
+  writeU16(bytes, place, checksumComplement(checksumAdd(0, bytes, offset, length)));
 }
 
 /** The message of `length` bytes as a record; the data are copied. It must be valid. */
@@ -84,10 +87,15 @@ export function icmpParse(bytes: Uint8Array, offset: number, length: number): Ic
 
 /** Writes the whole message at `offset`, with its checksum. */
 export function icmpEmit(bytes: Uint8Array, offset: number, message: IcmpMessage): void {
+  icmpWrite(bytes, offset, message);
+  icmpFillChecksum(bytes, offset, ICMP_HEADER_LENGTH + message.data.length);
+}
+
+/** Writes all of the message but its checksum, which the two families compute differently. */
+export function icmpWrite(bytes: Uint8Array, offset: number, message: IcmpMessage): void {
   bytes[offset + TYPE] = message.type;
   bytes[offset + CODE] = message.code;
   writeU16(bytes, offset + IDENTIFIER, message.identifier);
   writeU16(bytes, offset + SEQUENCE, message.sequence);
   bytes.set(message.data, offset + ICMP_HEADER_LENGTH);
-  icmpFillChecksum(bytes, offset, ICMP_HEADER_LENGTH + message.data.length);
 }
