@@ -126,7 +126,7 @@ export class ArpWire {
         address: senderAddress,
         mac: senderMac,
         isReply: operation === ARP_REPLY && isToUs,
-        targetAddress,
+        targetAddress: targetAddress === 0 ? undefined : targetAddress,
         mayAdd: answerIll !== undefined,
       };
       end = this.#resolver.handleSender(claim, nowMs);

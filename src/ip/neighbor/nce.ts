@@ -278,10 +278,13 @@ export class Nce {
   /** Static entry that we answer for on the wire with the MAC of a live member. */
   isProxy = false;
   readonly waiters: Waiter[] = [];
-  /** Sender address wanted for our questions: that of the last asker; 0 for none. */
-  askSpa: Ipv4 = 0;
-  /** Sender addresses of the questions that are out: a reply must be addressed to one of them. */
-  readonly sentSpas: Ipv4[] = [];
+  /** Sender address wanted for our questions: that of the last asker. */
+  askSpa: Ipv4 | undefined = undefined;
+  /**
+   * Sender addresses of the questions that are out, undefined for a question without one: a reply
+   * must be addressed to one of them.
+   */
+  readonly sentSpas: Array<Ipv4 | undefined> = [];
 
   constructor(address: Ipv4) {
     this.address = address;

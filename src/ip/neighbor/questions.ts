@@ -36,7 +36,8 @@ interface Rates {
 
 interface AskingPoint {
   readonly ill: Ill;
-  readonly spa: Ipv4;
+  /** Undefined: the question carries no sender address. */
+  readonly spa: Ipv4 | undefined;
 }
 
 export interface QuestionsOptions {
@@ -63,7 +64,7 @@ export class Questions {
   }
 
   /** Why a first question of `spa`, by broadcast or to one, cannot be asked. */
-  refusal(spa: Ipv4, isToAll: boolean, nowMs: number): QuestionRefusal | undefined {
+  refusal(spa: Ipv4 | undefined, isToAll: boolean, nowMs: number): QuestionRefusal | undefined {
     const point = this.#firstPoint(spa);
     if (point === undefined) return 'no_active_member';
     const { ask, verify } = this.#ratesOf(point.ill);
@@ -98,7 +99,7 @@ export class Questions {
     const frame = arpFrame(destination, ill.physAddr, {
       operation: ARP_REQUEST,
       senderMac: ill.physAddr,
-      senderAddress: spa,
+      senderAddress: spa ?? 0,
       targetMac: 0,
       targetAddress: target,
     });
@@ -110,7 +111,7 @@ export class Questions {
     if (first === undefined || nce.unanswered === 0) return first;
     const active = this.#membership.activeIlls().filter((ill) => {
       if (ill === first.ill) return true;
-      return ill.physAddr !== 0 && (!isToAll || addressOf(ill, nce.address) !== 0);
+      return ill.physAddr !== 0 && (!isToAll || addressOf(ill, nce.address) !== undefined);
     });
     const at = active.indexOf(first.ill) + nce.unanswered;
     const ill = active[at % active.length];
@@ -118,15 +119,15 @@ export class Questions {
     return { ill, spa: addressOf(ill, nce.address) };
   }
 
-  #firstPoint(spa: Ipv4): AskingPoint | undefined {
-    const ipif = spa === 0 ? undefined : this.#membership.findIpif(spa);
+  #firstPoint(spa: Ipv4 | undefined): AskingPoint | undefined {
+    const ipif = spa === undefined ? undefined : this.#membership.findIpif(spa);
     const bound = ipif?.boundIll;
     if (bound !== undefined && bound.physAddr !== 0) {
-      return { ill: bound, spa: ipif?.state === 'up' ? spa : 0 };
+      return { ill: bound, spa: ipif?.state === 'up' ? spa : undefined };
     }
     const ill = this.#membership.probeIll();
     if (ill === undefined || ill.physAddr === 0) return undefined;
-    return { ill, spa: ipif === undefined ? spa : 0 };
+    return { ill, spa: ipif === undefined ? spa : undefined };
   }
 
   #ratesOf(ill: Ill): Rates {
@@ -140,10 +141,10 @@ export class Questions {
   }
 }
 
-/** An address that `ill` serves, in the subnet of `target`; 0 if it has none. */
-function addressOf(ill: Ill, target: Ipv4): Ipv4 {
+/** An address that `ill` serves, in the subnet of `target`. */
+function addressOf(ill: Ill, target: Ipv4): Ipv4 | undefined {
   const found = ill.boundIpifs.find(({ address, prefixLength, state }) => {
     return state === 'up' && ipv4SameSubnet(address, target, prefixLength);
   });
-  return found?.address ?? 0;
+  return found?.address;
 }

@@ -45,7 +45,8 @@ export interface SenderClaim {
   readonly mac: Mac;
   /** A reply sent to one of our NICs: may answer a question. */
   readonly isReply: boolean;
-  readonly targetAddress: Ipv4;
+  /** The address that it is sent to; undefined for none. */
+  readonly targetAddress: Ipv4 | undefined;
   /** It asked for one of our addresses, so it may be added (RFC 826). */
   readonly mayAdd: boolean;
 }
