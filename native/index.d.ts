@@ -113,7 +113,7 @@ export interface WaitingCalls {
   requestOpen(protocol: number, receiveBufferBytes: number): number;
   /** Sends messages to the kernel; the result is all it answers, each message aligned to 4. */
   requestExchange(fd: number, messages: Uint8Array): Buffer;
-  /** A socket that is a member of an IPv4 multicast group on an interface until it is closed. */
+  /** A socket that is a member of a multicast group on an interface until it is closed. */
   multicastJoin(address: string, ifindex: number): number;
 }
 

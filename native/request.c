@@ -156,30 +156,71 @@ static void request_exchange(struct call *call)
 		call_fails(call, "recvmsg(netlink)");
 }
 
-/* (address, ifindex) -> fd of a socket that is a member of an IPv4 multicast group on one
- * interface, whether that has an address or not. Nothing is ever sent to its port. */
+/* An address to bind to, of either family. */
+union local {
+	struct sockaddr any;
+	struct sockaddr_in inet;
+	struct sockaddr_in6 inet6;
+};
+
+static void bind_to_group(struct call *call, int fd, const union local *local, socklen_t length)
+{
+	if (bind(fd, &local->any, length) < 0)
+		call_fails(call, "bind");
+}
+
+static void join_inet(struct call *call, int fd, struct in_addr address, int ifindex)
+{
+	union local local = { .inet = { .sin_family = AF_INET, .sin_addr = address } };
+	struct ip_mreqn membership = { .imr_multiaddr = address, .imr_ifindex = ifindex };
+
+	bind_to_group(call, fd, &local, sizeof(local.inet));
+	if (call->error == 0 && setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership,
+					   sizeof(membership)) < 0)
+		call_fails(call, "setsockopt(IP_ADD_MEMBERSHIP)");
+}
+
+static void join_inet6(struct call *call, int fd, struct in6_addr address, int ifindex)
+{
+	union local local = { .inet6 = { .sin6_family = AF_INET6, .sin6_addr = address } };
+	struct ipv6_mreq membership = { .ipv6mr_multiaddr = address };
+
+	local.inet6.sin6_scope_id = (uint32_t)ifindex;
+	membership.ipv6mr_interface = (unsigned int)ifindex;
+	bind_to_group(call, fd, &local, sizeof(local.inet6));
+	if (call->error == 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &membership,
+					   sizeof(membership)) < 0)
+		call_fails(call, "setsockopt(IPV6_ADD_MEMBERSHIP)");
+}
+
+/* (address, ifindex) -> fd of a socket that is a member of a multicast group on one interface,
+ * whether that has an address or not. Nothing is ever sent to its port. EINVAL for what is no
+ * multicast address: bind would refuse it too, but for the reason that it is not ours. */
 static void multicast_join(struct call *call)
 {
-	struct sockaddr_in local = { .sin_family = AF_INET };
-	struct ip_mreqn membership = { .imr_ifindex = call->numbers[0] };
+	int ifindex = call->numbers[0];
+	struct in_addr inet;
+	struct in6_addr inet6;
+	bool is_inet = inet_pton(AF_INET, call->texts[0], &inet) == 1 &&
+		       IN_MULTICAST(ntohl(inet.s_addr));
+	bool is_inet6 = inet_pton(AF_INET6, call->texts[0], &inet6) == 1 &&
+			IN6_IS_ADDR_MULTICAST(&inet6);
 	int fd;
 
-	if (inet_pton(AF_INET, call->texts[0], &membership.imr_multiaddr) != 1) {
+	if (!is_inet && !is_inet6) {
 		errno = EINVAL;
-		call_fails(call, "inet_pton");
+		call_fails(call, "multicast address");
 		return;
 	}
-	local.sin_addr = membership.imr_multiaddr;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(is_inet ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		call_fails(call, "socket");
 		return;
 	}
-	if (bind(fd, (const struct sockaddr *)&local, sizeof(local)) < 0)
-		call_fails(call, "bind");
-	else if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership,
-			    sizeof(membership)) < 0)
-		call_fails(call, "setsockopt(IP_ADD_MEMBERSHIP)");
+	if (is_inet)
+		join_inet(call, fd, inet, ifindex);
+	else
+		join_inet6(call, fd, inet6, ifindex);
 	if (call->error != 0)
 		close_own(fd);
 	call->value = fd;

@@ -1,9 +1,9 @@
 /**
  * Multicast memberships of group devices, kept by the host's kernel: it reports them to the LAN
- * (IGMP) and takes in what is sent there. A membership lasts as long as a socket that holds it, so
- * there is one socket for each. It is bound to the multicast address, where nothing is ever sent
- * to its port: what comes for an application goes to the application's own socket. The device is
- * named by its index, so it needs no address.
+ * (IGMP, MLD) and takes in what is sent there. A membership lasts as long as a socket that holds
+ * it, so there is one socket for each. It is bound to the multicast address, where nothing is ever
+ * sent to its port: what comes for an application goes to the application's own socket. The device
+ * is named by its index, so it needs no address.
  */
 
 import { native, operatorErrorOf } from '../../native/addon.ts';
