@@ -48,6 +48,7 @@ export const GROUP_ROW = {
     offline: listOf(text()),
     absent: listOf(text(), 'members without their device'),
     nominated: orNull(text('the member that carries broadcast and multicast')),
+    flags: listOf(text(), 'the flags that are set: IPMP, and RUNNING or FAILED'),
     mtu: integer('octets'),
     lladdr: orNull(text('the MAC of its device')),
     spreading: word(SPREADINGS, 'how outbound flows are spread'),

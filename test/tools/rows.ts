@@ -20,6 +20,7 @@ export function groupRow(group: string, change: Partial<GroupRow> = {}): GroupRo
     active: [],
     ...none,
     nominated: null,
+    flags: ['RUNNING', 'IPMP'],
     mtu: 1500,
     lladdr: null,
     spreading: 'flow',

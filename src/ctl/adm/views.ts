@@ -48,7 +48,7 @@ const GROUP: View = {
     list(row.interfaces, paint.name),
   ],
   full: (row, paint) => [
-    `${paint.name(row.group)}: state ${paint.state(row.state)} ` +
+    `${paint.name(row.group)}: <${list(row.flags)}> state ${paint.state(row.state)} ` +
       `mtu ${text(row.mtu)} fdt ${durationFormat(Number(row.fdt_ms))}`,
     memberWords(row, paint),
     `cause: ${text(row.cause_text)}`,

@@ -62,6 +62,7 @@ function describeGroup(group: IpmpGroup): GroupRow {
     offline: names((member) => member.shownState === 'offline'),
     absent: names((member) => member.shownState === 'absent'),
     nominated: group.grp.cast?.name ?? null,
+    flags: phyintFlagNames(group.flags),
     mtu: group.device.present ? group.device.mtu : decideMtu(group).mtu,
     lladdr: macText(group.device.mac),
     spreading: group.settings.spreading,

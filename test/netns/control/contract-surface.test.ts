@@ -67,8 +67,9 @@ describe('commands', () => {
   });
 
   test('[contract 4.1, 4.2] -d -s -o -br -j -p, before the object, as of iproute2', async () => {
-    const head = /^ipmp0: state ok mtu 1500 fdt 1s/;
-    match(await host.adm('group', 'show'), /^ipmp0: state ok [^\n]*\n {4}active net0,net1\n/);
+    const head = /^ipmp0: <RUNNING,IPMP> state ok mtu 1500 fdt 1s/;
+    match(await host.adm('group', 'show'), head);
+    match(await host.adm('group', 'show'), /^[^\n]*\n {4}active net0,net1\n/);
     match(await host.adm('-d', 'group', 'show'), /\n {4}ifname ipmp0 .*lladdr .*spreading flow/);
     match(
       await host.adm('-s', 'group', 'show'),

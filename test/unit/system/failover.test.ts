@@ -107,6 +107,28 @@ test('all members fail: the group fails and nothing is bound; the first one back
   deepEqual(columns(bench.system.describeAddresses(), 'state'), [['up'], ['up'], ['up']]);
 });
 
+test('a group is FAILED until a member is active, and RUNNING from the first to the last', () => {
+  const bench = new Bench();
+  const flags = () => bench.system.describeGroups().map((row) => row.flags.join());
+  bench.create('net0');
+  bench.create('net1');
+  bench.createGroup();
+  bench.groupDevice();
+  deepEqual(flags(), ['FAILED,IPMP'], 'no member');
+  bench.join('ipmp0', 'net0');
+  bench.join('ipmp0', 'net1');
+  deepEqual(flags(), ['FAILED,IPMP'], 'no member has its device');
+  bench.appear('net0');
+  deepEqual(flags(), ['RUNNING,IPMP'], 'the first one');
+  bench.appear('net1');
+  bench.link('net0', 'down');
+  deepEqual(flags(), ['RUNNING,IPMP'], 'the last one');
+  bench.link('net1', 'down');
+  deepEqual(flags(), ['FAILED,IPMP'], 'members, none of which is active');
+  bench.link('net0', 'up');
+  deepEqual(flags(), ['RUNNING,IPMP'], 'a repair');
+});
+
 test('no address is unbound while a member works, whatever fails in whatever order', () => {
   const bench = Bench.settled(4, 20);
   const down = new Set<string>();

@@ -16,13 +16,14 @@ test('[contract 4.1, 4.10] show prints rows as text, brief, on a line, with deta
   };
   equal(
     await print('group show'),
-    'ipmp0: state degraded mtu 1500 fdt 1s\n    active net0 failed net1\n' +
+    'ipmp0: <RUNNING,IPMP> state degraded mtu 1500 fdt 1s\n    active net0 failed net1\n' +
       '    cause: not all interfaces of the group work\n' +
-      'ipmp2: state failed mtu 1280 fdt 1s\n    cause: no interface of the group works\n',
+      'ipmp2: <FAILED,IPMP> state failed mtu 1280 fdt 1s\n' +
+      '    cause: no interface of the group works\n',
   );
   equal(
     await print('-o group show ipmp0'),
-    'ipmp0: state degraded mtu 1500 fdt 1s\\    active net0 failed net1' +
+    'ipmp0: <RUNNING,IPMP> state degraded mtu 1500 fdt 1s\\    active net0 failed net1' +
       '\\    cause: not all interfaces of the group work\n',
   );
   equal(await print('-br group'), 'ipmp0  degraded  net0,net1\nipmp2  failed\n');

@@ -26,7 +26,12 @@ const GROUP = groupRow('ipmp0', {
   failed: ['net1'],
   ...because('members-differ'),
 });
-const EMPTY_GROUP = groupRow('ipmp2', { state: 'failed', mtu: 1280, ...because('no-interface') });
+const EMPTY_GROUP = groupRow('ipmp2', {
+  state: 'failed',
+  flags: ['FAILED', 'IPMP'],
+  mtu: 1280,
+  ...because('no-interface'),
+});
 
 /** net0 works, net1 has failed, the others are in no group. In no order, as the daemon's may be. */
 const INTERFACES = ['net10', 'net3', 'net2', 'net1', 'net0'];
