@@ -42,6 +42,7 @@ export const GROUP_ROW = {
     cause_text: causeText,
     fdt_ms: integer('failure detection time, ms'),
     interfaces: listOf(text(), 'its members, in order of joining'),
+    joining: listOf(text(), 'interfaces whose join is under way: no members yet'),
     active: listOf(text(), 'members that carry data'),
     inactive: listOf(text(), 'members that work and wait'),
     failed: listOf(text()),

@@ -119,7 +119,7 @@ ${DEVICE_FIRST}
 a group that is being joined is destroyed before it is drained
 src/ipmp/act/lifecycle.js -> checker
 sim/order/all-interleavings: every order of: join, group delete
-- refuseGroupInUse(group);
+- refuseGroupInUse(ctx, group);
 +
 - yield* group.references.drained();
 

@@ -17,6 +17,7 @@ export function groupRow(group: string, change: Partial<GroupRow> = {}): GroupRo
     ...because('members-equal'),
     fdt_ms: 1000,
     interfaces: [],
+    joining: [],
     active: [],
     ...none,
     nominated: null,

@@ -37,7 +37,7 @@ export type ViewName =
 
 /** Members by what they do: for groups and their status. */
 export function memberWords(row: Row, paint: Paint): string {
-  const kinds = ['active', 'inactive', 'failed', 'offline', 'absent'];
+  const kinds = ['active', 'inactive', 'failed', 'offline', 'absent', 'joining'];
   return words(...kinds.map((kind) => [kind, list(row[kind], paint.name)] as const));
 }
 

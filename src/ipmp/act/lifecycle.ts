@@ -29,6 +29,7 @@ import {
   findGroup,
   findInterface,
   type IpmpContext,
+  joinersOf,
   post,
   postInterface,
   refuseCondemnedGroup,
@@ -112,7 +113,7 @@ export function* createGroup(ctx: IpmpContext, spec: GroupSpec): Operation<void>
 
 /** Whether a group could be deleted now. ENOENT, EBUSY. */
 export function checkGroupDeletable(ctx: IpmpContext, name: string): void {
-  refuseGroupInUse(findGroup(ctx, name));
+  refuseGroupInUse(ctx, findGroup(ctx, name));
 }
 
 /** Deletes an empty group. ENOENT, EBUSY. */
@@ -165,7 +166,7 @@ function* condemnGroup(ctx: IpmpContext, name: string): Operation<IpmpGroup> {
   const group = findGroup(ctx, name);
   using _writer = yield* acquire(group.ipsq);
   refuseCondemnedGroup(group);
-  refuseGroupInUse(group);
+  refuseGroupInUse(ctx, group);
   group.references.condemn();
   return group;
 }
@@ -206,8 +207,9 @@ function* undoCreate(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
 }
 
 /** EBUSY while there are members, or will be; names them, with a hint. */
-function refuseGroupInUse({ name, members, pendingJoins }: IpmpGroup): void {
-  const names = members.map((member) => member.name);
+function refuseGroupInUse(ctx: IpmpContext, group: IpmpGroup): void {
+  const { name } = group;
+  const names = group.members.map((member) => member.name);
   if (names.length > 0) {
     throw new OperatorError(
       'EBUSY',
@@ -215,8 +217,10 @@ function refuseGroupInUse({ name, members, pendingJoins }: IpmpGroup): void {
       `remove them first: ipmpadm group remove ${name} ${names.join(' ')}`,
     );
   }
-  if (pendingJoins > 0) {
-    throw new OperatorError('EBUSY', `cannot delete group ${name}: an interface is joining it`);
+  const joining = joinersOf(ctx, group);
+  if (joining.length > 0) {
+    const message = `cannot delete group ${name}: ${joining.join(', ')} joins it at this moment`;
+    throw new OperatorError('EBUSY', message);
   }
 }
 

@@ -239,6 +239,12 @@ export function refuseCondemnedGroup({ name, references }: IpmpGroup): void {
   if (references.condemned) throw noGroup(name);
 }
 
+/** The interfaces whose join of a group is under way (docs/law.md row 24), by name. */
+export function joinersOf({ interfaces }: IpmpContext, group: IpmpGroup): string[] {
+  if (group.pendingJoins === 0) return [];
+  return [...interfaces.values()].filter((one) => one.joining === group).map(({ name }) => name);
+}
+
 /** The interface of that name; refused with ENXIO, also while it is being deleted. */
 export function findInterface(ctx: IpmpContext, name: string): TrackedPhyint {
   const tracked = ctx.interfaces.get(name);

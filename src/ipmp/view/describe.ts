@@ -9,7 +9,7 @@ import type { GroupState } from '../../model/states.ts';
 import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
 import { isServing } from '../act/test-addresses.ts';
 import { decideMtu } from '../decide/mtu.ts';
-import type { IpmpContext } from '../object/context.ts';
+import { type IpmpContext, joinersOf } from '../object/context.ts';
 import type { IpmpGroup, UnservedAddress } from '../object/group.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 
@@ -31,7 +31,7 @@ export interface FailoverRow {
 
 /** One row per group, in order of creation. */
 export function describeGroups(ctx: IpmpContext): GroupRow[] {
-  return [...ctx.groups.values()].map(describeGroup);
+  return Array.from(ctx.groups.values(), (group) => describeGroup(ctx, group));
 }
 
 /** The worst state of any group, `ok` without groups, and all of them. */
@@ -44,7 +44,7 @@ export function describeStatus(ctx: IpmpContext): SystemStatus {
   return { state: worst ?? 'ok', groups, down: down.map(({ ifname }) => ifname) };
 }
 
-function describeGroup(group: IpmpGroup): GroupRow {
+function describeGroup(ctx: IpmpContext, group: IpmpGroup): GroupRow {
   const names = (wanted: (member: TrackedPhyint) => boolean): string[] =>
     group.members.filter(wanted).map((member) => member.name);
   const active = new Set(group.grp.active);
@@ -56,6 +56,7 @@ function describeGroup(group: IpmpGroup): GroupRow {
     cause_text: causeSentence(group.stateCause),
     fdt_ms: group.settings.failureDetectionTimeMs,
     interfaces: names(() => true),
+    joining: joinersOf(ctx, group),
     active: names((member) => active.has(member)),
     inactive: names((member) => member.functioning && member.inactive),
     failed: names((member) => member.state === 'failed'),

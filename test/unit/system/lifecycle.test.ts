@@ -140,9 +140,30 @@ function separate(...groups: readonly string[]): Bench {
 test('a join in flight keeps its group', () => {
   const bench = separate('ipmp0');
   const join = bench.begin(() => bench.system.joinGroup('ipmp0', 'net0'));
+  refuses('EBUSY cannot delete group ipmp0: net0 joins it at this moment', () =>
+    bench.system.checkGroupDeletable('ipmp0'),
+  );
   refuses(/^EBUSY /, () => bench.run(() => bench.system.deleteGroup('ipmp0')));
   equal(join.state, 'done');
   equal(bench.members(), 'ok: net0');
+});
+
+test('a join in flight is shown with its group, and the interface is no member before', () => {
+  const bench = separate('ipmp0', 'other');
+  const shown = () =>
+    bench.system.describeGroups().map(({ group, interfaces, joining }) => {
+      return `${group} ${interfaces.join()}<${joining.join()}`;
+    });
+  const join = bench.begin(() => bench.system.joinGroup('ipmp0', 'net0'));
+  deepEqual(shown(), ['ipmp0 <net0', 'other <']);
+  equal(bench.row('net0')?.group, null);
+  bench.advance(50);
+  equal(join.state, 'done');
+  deepEqual(shown(), ['ipmp0 net0<', 'other <']);
+  bench.leave('ipmp0', 'net0');
+  bench.delaysMs.set('net0', Number.POSITIVE_INFINITY);
+  refuses(/^ETIMEDOUT /, () => bench.join('other', 'net0'));
+  deepEqual(shown(), ['ipmp0 <', 'other <'], 'nor is one that was refused');
 });
 
 test('during a join another is refused (EALREADY), and a deletion waits for its end', () => {

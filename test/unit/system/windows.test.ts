@@ -285,7 +285,7 @@ test('a group that is being joined is in use', () => {
   stage.release();
   equal(outcomeOf(deleting), 'EBUSY');
   equal(outcomeOf(joining), 'done');
-  match(String(deleting.error), /cannot delete group ipmp0: an interface is joining it/);
+  match(String(deleting.error), /cannot delete group ipmp0: net1 joins it at this moment/);
   deepEqual(stage.closed, []);
   stage.end();
 });
