@@ -98,8 +98,8 @@ export class Commands implements ControlChanges {
 
   removeMember(name: string, ifname: string, request: ChangeRequest): Promise<void> {
     return this.#change(`take ${ifname} out of ${name}`, request, (config) => {
-      const group = findGroup(config, name);
       findInterface(config, ifname);
+      const group = findGroup(config, name);
       const owner = ownerOf(config, ifname);
       if (owner !== undefined && owner !== group) {
         const message = `interface ${ifname} is in group ${owner.groupName}, not in ${name}`;

@@ -84,6 +84,24 @@ test('refusals of join and leave', () => {
   deepEqual(bench.publication.calls, []);
 });
 
+test('of two reasons against a join or a leave the first in order is the answer', () => {
+  const bench = Bench.of(64);
+  bench.create('net64');
+  bench.createGroup({ name: 'other', interfaces: ['net64'] });
+  bench.create('net65');
+  const unknownInterface = 'ENXIO there is no interface net99';
+  refuses(unknownInterface, () => bench.join('nosuch', 'net99'));
+  refuses(unknownInterface, () => bench.join('ipmp0', 'net99'));
+  bench.join('ipmp0', 'net0'); // a member, of a group that is full
+  const member = 'EALREADY interface net64 is already in group other';
+  refuses(member, () => bench.join('nosuch', 'net64'));
+  refuses(member, () => bench.join('ipmp0', 'net64'));
+  refuses('ENOENT there is no group nosuch', () => bench.join('nosuch', 'net65'));
+  refuses('ENOSPC group ipmp0 has 64 members already', () => bench.join('ipmp0', 'net65'));
+  refuses(unknownInterface, () => bench.leave('nosuch', 'net99'));
+  refuses('ENOENT there is no group nosuch', () => bench.leave('nosuch', 'net64'));
+});
+
 test('a group has at most 64 members', () => {
   const bench = Bench.of(64);
   bench.create('net64');
