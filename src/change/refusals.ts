@@ -3,7 +3,13 @@
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
 import { checkName } from '../model/names.ts';
 import { addressParse } from '../model/prefix.ts';
-import { groupExists, interfaceExists, noGroup, noInterface } from '../model/refusals.ts';
+import {
+  groupExists,
+  groupIsNoInterface,
+  interfaceExists,
+  noGroup,
+  noInterface,
+} from '../model/refusals.ts';
 
 /** The group of that name, or whose device has that name; ENOENT. */
 export function findGroup({ groups }: Config, name: string): GroupConfig {
@@ -18,11 +24,12 @@ export function isCalled(group: GroupConfig, name: string): boolean {
   return group.groupName === name || group.name === name;
 }
 
-/** The interface of that name; ENXIO. */
-export function findInterface({ interfaces }: Config, name: string): InterfaceConfig {
+/** The interface of that name; ENXIO; EINVAL if it is a group. */
+export function findInterface({ interfaces, groups }: Config, name: string): InterfaceConfig {
   const found = interfaces.find((nic) => nic.name === name);
-  if (found === undefined) throw noInterface(name);
-  return found;
+  if (found !== undefined) return found;
+  const isGroup = groups.some((group) => isCalled(group, name));
+  throw isGroup ? groupIsNoInterface(name) : noInterface(name);
 }
 
 /** The group that an interface is in. */

@@ -84,7 +84,10 @@ export interface ControlReads {
   readiness(): Readiness;
 }
 
-/** What may be changed. Each is whole or nothing; errnos as in docs/law.md rows 11 to 30, 103. */
+/**
+ * What may be changed. Each is whole or nothing; errnos as in docs/law.md rows 11 to 34, 103. A
+ * group in the place of an interface is EINVAL.
+ */
 export interface ControlChanges {
   /** EEXIST, EINVAL, ENAMETOOLONG, ENXIO, EALREADY (an interface is in another group). */
   createGroup(name: string, interfaces: readonly string[], request: ChangeRequest): Promise<void>;

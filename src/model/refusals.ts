@@ -13,6 +13,11 @@ export function noInterface(name: string): OperatorError {
   return new OperatorError('ENXIO', `there is no interface ${name}`);
 }
 
+/** The flags of a group follow its members: nothing that is done with an interface is for it. */
+export function groupIsNoInterface(name: string): OperatorError {
+  return new OperatorError('EINVAL', `${name} is a group, no interface`);
+}
+
 export function interfaceExists(name: string): OperatorError {
   return new OperatorError('EEXIST', `there is an interface ${name} already`);
 }

@@ -12,7 +12,13 @@ import type { Rng } from '../../base/rng.ts';
 import type { Publication } from '../../datapath/tables/fib.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { EventName } from '../../model/events.ts';
-import { groupExists, interfaceExists, noGroup, noInterface } from '../../model/refusals.ts';
+import {
+  groupExists,
+  groupIsNoInterface,
+  interfaceExists,
+  noGroup,
+  noInterface,
+} from '../../model/refusals.ts';
 import type { LinkStatistics } from '../../stats/collector.ts';
 import type { DropReason } from '../../stats/drop-reasons.ts';
 import type { KstatChain } from '../../stats/kstat.ts';
@@ -245,10 +251,15 @@ export function joinersOf({ interfaces }: IpmpContext, group: IpmpGroup): string
   return [...interfaces.values()].filter((one) => one.joining === group).map(({ name }) => name);
 }
 
-/** The interface of that name; refused with ENXIO, also while it is being deleted. */
+/**
+ * The interface of that name; refused with ENXIO, also while it is being deleted, and with EINVAL
+ * for a group (docs/law.md row 34).
+ */
 export function findInterface(ctx: IpmpContext, name: string): TrackedPhyint {
   const tracked = ctx.interfaces.get(name);
-  if (tracked === undefined) throw noInterface(name);
+  if (tracked === undefined) {
+    throw lookupGroup(ctx, name) === undefined ? noInterface(name) : groupIsNoInterface(name);
+  }
   refuseCondemnedInterface(tracked);
   return tracked;
 }

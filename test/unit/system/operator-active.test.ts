@@ -171,6 +171,19 @@ test('standby on: it becomes idle if enough others work, else it stays active', 
   equal(bench.members(), 'degraded: net1 [net0] [net2]', 'there is no other');
 });
 
+test('standby on of a member that waits because failback is off: it waits as a standby', () => {
+  const bench = quiet(3, [], { failback: false });
+  bench.flap('net0');
+  equal(bench.members(), 'ok: net1 net2 (net0)');
+  activity(bench);
+  equal(setStandby(bench, 'net0', true), 'done');
+  equal(bench.members(), 'ok: net1 net2 (net0)');
+  deepEqual(activity(bench), ['interface-standby net0 off>on configured']);
+  deepEqual(bench.row('net0')?.flags, ['RUNNING', 'STANDBY', 'INACTIVE']);
+  bench.link('net1', 'down');
+  equal(bench.members(), 'degraded: net0 net2 [net1]');
+});
+
 test('standby off: it becomes active, and a surplus standby idle', () => {
   const bench = quiet(4, [2, 3]);
   equal(setStandby(bench, 'net2', false), 'done');

@@ -124,6 +124,8 @@ function nameOf(words: string): string {
   return words.split(' ').slice(0, 2).join(' ');
 }
 
+const IS_GROUP = 'ipmp2 is a group, no interface (EINVAL)';
+
 /** Words, and the sentence with which the last of them is refused. */
 const REFUSALS = [
   ['group create ipmp0', 'there is a group ipmp0 already (EEXIST)'],
@@ -153,6 +155,15 @@ const REFUSALS = [
   ],
   ['interface offline net2', 'cannot take interface net2 offline: it is in no group (EINVAL)'],
   ['interface online net0', 'interface net0 is not offline (EINVAL)'],
+  ['interface set ipmp2 standby=on', IS_GROUP],
+  ['interface offline ipmp2', IS_GROUP],
+  ['interface online ipmp2', IS_GROUP],
+  ['interface activate ipmp2', IS_GROUP],
+  ['interface delete ipmp2', IS_GROUP],
+  ['group add ipmp0 ipmp2', IS_GROUP],
+  ['group create ipmp1 -i ipmp2', IS_GROUP],
+  ['test-address add 192.0.2.22/24 dev ipmp2', IS_GROUP],
+  ['group rename ipmp2 up && interface offline up', 'up is a group, no interface (EINVAL)'],
   ['interface activate net0', 'interface net0 is active (EALREADY)'],
   [
     'interface activate net1',
