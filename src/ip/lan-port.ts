@@ -5,7 +5,7 @@
 
 import type { IpifState } from '../model/states.ts';
 import type { DropReason } from '../stats/drop-reasons.ts';
-import type { Ipv4, Mac } from '../wire/addr.ts';
+import type { IpAddress, Mac } from '../wire/addr.ts';
 import type { NceState } from './neighbor/nce.ts';
 import type { Ill } from './object/ill.ts';
 import type { Ipif } from './object/ipif.ts';
@@ -22,7 +22,7 @@ export interface LanMembership {
   /** True for the address of any other device of this host: its kernel answers for us too. */
   isHostMac(mac: Mac): boolean;
   /** Our address `address` (data or test), in whatever state. */
-  findIpif(address: Ipv4): Ipif | undefined;
+  findIpif(address: IpAddress): Ipif | undefined;
   /** Address of the group's device towards the host; 0 for a lone NIC. */
   groupMac(): Mac;
   /** The group's device is up, so the host takes frames. */
@@ -61,7 +61,7 @@ export type LanEvent =
       /** A neighbour answers from another MAC than before (rate limited per LAN). */
       readonly kind: 'neighbor-moved';
       readonly atMs: number;
-      readonly address: Ipv4;
+      readonly address: IpAddress;
       readonly from: Mac;
       readonly to: Mac;
     }
@@ -72,7 +72,7 @@ export type LanEvent =
        */
       readonly kind: 'neighbor-state';
       readonly atMs: number;
-      readonly address: Ipv4;
+      readonly address: IpAddress;
       readonly from: NceState;
       readonly to: NceState;
       readonly cause: NeighborCause;

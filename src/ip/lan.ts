@@ -35,10 +35,11 @@
 
 import { OperatorError } from '../base/errors.ts';
 import type { Rng } from '../base/rng.ts';
-import { type Ipv4, ipv4Format, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
+import { type IpAddress, ipFormat, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ethernetIsValid, ethernetType } from '../wire/ethernet.ts';
 import { ArpHost } from './arp/host.ts';
 import { HostProbes } from './arp/host-probes.ts';
+import { ArpProtocol } from './arp/protocol.ts';
 import { ArpWire } from './arp/wire.ts';
 import { Claims } from './claim/claims.ts';
 import { Nomination } from './claim/nomination.ts';
@@ -53,6 +54,7 @@ import { Resolver } from './neighbor/resolver.ts';
 import type { Ill } from './object/ill.ts';
 import type { Ipif } from './object/ipif.ts';
 import { RouteTable } from './object/ire.ts';
+import type { ProtocolOf } from './protocol.ts';
 
 export interface LanOptions {
   readonly membership: LanMembership;
@@ -64,7 +66,7 @@ export interface LanOptions {
 
 /** One row of `neighbor show`, a flat copy. */
 export interface NeighborView {
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   /** 0 while unknown. */
   readonly mac: Mac;
   readonly state: NceState;
@@ -96,9 +98,12 @@ export class Lan {
     const { counters } = this;
     this.#membership = membership;
     this.#output = output;
+    const arp = new ArpProtocol();
+    const protocolOf: ProtocolOf = () => arp;
     this.#resolver = new Resolver({
       membership,
       output,
+      protocolOf,
       rng: rng.fork(),
       counters,
       neighborLimit: options.neighborLimit ?? NEIGHBOR_LIMIT_DEFAULT,
@@ -107,16 +112,18 @@ export class Lan {
     const resolver = this.#resolver;
     this.#notices = new Notices({
       output,
+      protocolOf,
       counters,
       cache: resolver.cache,
       isGateway: (address) => this.routes.isGateway(address),
     });
     const pace = new Pace(() => [...membership.ills()].length);
     const { cache } = resolver;
-    this.#nomination = new Nomination({ membership, output, counters, cache, pace });
+    this.#nomination = new Nomination({ membership, output, protocolOf, counters, cache, pace });
     this.#claims = new Claims({
       membership,
       output,
+      protocolOf,
       rng: rng.fork(),
       counters,
       pace,
@@ -220,7 +227,7 @@ export class Lan {
    * EINVAL for our own addresses (docs/law.md row 70) and for a MAC that no single station has,
    * with ENOBUFS when the table is full.
    */
-  addStatic(address: Ipv4, mac: Mac, isProxy: boolean, nowMs: number): void {
+  addStatic(address: IpAddress, mac: Mac, isProxy: boolean, nowMs: number): void {
     this.#refuseOwn(address);
     if (mac === 0 || macIsGroup(mac)) {
       throw new OperatorError('EINVAL', `${macFormat(mac)} is not the MAC of one station`);
@@ -234,7 +241,7 @@ export class Lan {
   }
 
   /** Removes a neighbour; false if it is not known. Refused with EINVAL for our own addresses. */
-  deleteNeighbor(address: Ipv4, nowMs: number): boolean {
+  deleteNeighbor(address: IpAddress, nowMs: number): boolean {
     this.#refuseOwn(address);
     return this.#resolver.delete(address, 'removed', nowMs);
   }
@@ -275,9 +282,9 @@ export class Lan {
     else this.#output.drop(end);
   }
 
-  #refuseOwn(address: Ipv4): void {
+  #refuseOwn(address: IpAddress): void {
     if (this.#membership.findIpif(address) === undefined) return;
-    const text = ipv4Format(address);
+    const text = ipFormat(address);
     throw new OperatorError('EINVAL', `${text} is an address of this host`);
   }
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { NeighborCache } from '../../src/ip/neighbor/cache.ts';
 import type { Nce, NceState } from '../../src/ip/neighbor/nce.ts';
 import { REDIRECT_LIMIT, Redirects } from '../../src/ip/neighbor/redirect.ts';
+import type { IpAddress } from '../../src/wire/addr.ts';
 import { forAll } from '../tools/for-all.ts';
 
 const LIMIT = 64;
@@ -28,7 +29,7 @@ test('[contract 3.10, 8.4] neighbour cache: limits, queues by state, users of ea
   forAll(500, [fc.array(change, { maxLength: 400, size: 'max' })], (changes) => {
     let isNeeded = false;
     let isMakingRoom = false;
-    const present = new Map<number, Nce>();
+    const present = new Map<IpAddress, Nce>();
     const cache = new NeighborCache(
       LIMIT,
       () => false,

@@ -4,15 +4,8 @@
  */
 
 import type { DropReason } from '../../stats/drop-reasons.ts';
-import { type Ipv4, ipv4IsUnicast, MAC_BROADCAST, type Mac, macIsGroup } from '../../wire/addr.ts';
-import {
-  ARP_REPLY,
-  ARP_REQUEST,
-  type ArpPacket,
-  arpFrame,
-  arpIsValid,
-  arpParse,
-} from '../../wire/arp.ts';
+import { type Ipv4, ipv4IsUnicast, macIsGroup } from '../../wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, type ArpPacket, arpIsValid, arpParse } from '../../wire/arp.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetSource } from '../../wire/ethernet.ts';
 
 /** An address that no station may have; 0.0.0.0 means none. */
@@ -33,18 +26,4 @@ export function arpGate(frame: Uint8Array): ArpPacket | DropReason {
   if (operation === ARP_REQUEST && targetAddress === 0) return 'arp_martian';
   if (isMartian(senderAddress) || isMartian(targetAddress)) return 'arp_martian';
   return packet;
-}
-
-/**
- * ARP of `mac` by broadcast: a probe without sender address, an announcement with it. The target
- * MAC of an announcement is of no use (RFC 5227 3).
- */
-export function arpToAll(mac: Mac, operation: number, spa: Ipv4, tpa: Ipv4): Uint8Array {
-  return arpFrame(MAC_BROADCAST, mac, {
-    operation,
-    senderMac: mac,
-    senderAddress: spa,
-    targetMac: operation === ARP_REPLY ? mac : 0,
-    targetAddress: tpa,
-  });
 }

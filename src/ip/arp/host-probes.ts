@@ -4,7 +4,7 @@
  * address or also probes for it: both mean that it is taken (RFC 5227 2.1.1).
  */
 
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
 
 // Ours
 /** ARP from the wire after this is no answer any more; RFC 5227 waits 2 s after its last probe. */
@@ -19,10 +19,10 @@ interface HostProbe {
 
 /** Addresses that the host is asking about on its own. */
 export class HostProbes {
-  readonly #probes = new Map<Ipv4, HostProbe>();
+  readonly #probes = new Map<IpAddress, HostProbe>();
 
   /** A program with the MAC `sha` probes for `address`. */
-  add(address: Ipv4, sha: Mac, nowMs: number): void {
+  add(address: IpAddress, sha: Mac, nowMs: number): void {
     this.#probes.delete(address);
     if (this.#probes.size >= HOST_PROBE_LIMIT) {
       for (const oldest of this.#probes.keys()) {
@@ -34,7 +34,7 @@ export class HostProbes {
   }
 
   /** The MAC of the program that is detecting `address`; 0 if none is. */
-  askerOf(address: Ipv4, nowMs: number): Mac {
+  askerOf(address: IpAddress, nowMs: number): Mac {
     const probe = this.#probes.get(address);
     if (probe === undefined) return 0;
     if (nowMs <= probe.untilMs) return probe.sha;

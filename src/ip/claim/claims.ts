@@ -16,13 +16,12 @@
 
 import { DeadlineQueue } from '../../base/deadline.ts';
 import type { Rng } from '../../base/rng.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
-import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../wire/arp.ts';
-import { arpToAll } from '../arp/arp.ts';
+import type { Mac } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { AddressCause, LanMembership, LanOutput } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
+import type { ProtocolOf } from '../protocol.ts';
 import {
   announceAtMs,
   Claim,
@@ -49,6 +48,7 @@ export const CLAIMS_A_TURN = 256;
 export interface ClaimsOptions {
   readonly membership: LanMembership;
   readonly output: LanOutput;
+  readonly protocolOf: ProtocolOf;
   readonly rng: Rng;
   readonly counters: LanCounters;
   readonly pace: Pace;
@@ -60,6 +60,7 @@ export interface ClaimsOptions {
 export class Claims {
   readonly #membership: LanMembership;
   readonly #output: LanOutput;
+  readonly #protocolOf: ProtocolOf;
   readonly #rng: Rng;
   readonly #counters: LanCounters;
   readonly #notify: (ipif: Ipif, nowMs: number) => void;
@@ -74,6 +75,7 @@ export class Claims {
   constructor(options: ClaimsOptions) {
     this.#membership = options.membership;
     this.#output = options.output;
+    this.#protocolOf = options.protocolOf;
     this.#rng = options.rng;
     this.#counters = options.counters;
     this.#notify = options.notify;
@@ -243,7 +245,7 @@ export class Claims {
         break;
       case 'refresh':
         if (claim.isContested) this.#defend(claim, claim.holder, nowMs);
-        else this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
+        else this.#sendAnnouncement(claim.ipif, 0);
         this.#settle(claim, nowMs);
         break;
       case 'settle':
@@ -271,7 +273,9 @@ export class Claims {
     }
     claim.sent++;
     const { address } = claim.ipif;
-    if (this.#broadcast(ill, ARP_REQUEST, 0, address)) this.#counters.detectionProbes++;
+    if (this.#sendToAll(ill, this.#protocolOf(address).probe(ill, address))) {
+      this.#counters.detectionProbes++;
+    }
     const { least, most, last } = this.#probeTimes(claim);
     const isLast = last !== undefined && claim.sent >= PROBE_COUNT;
     this.#schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
@@ -281,26 +285,15 @@ export class Claims {
     return probeTimesOf(ipif.boundIll ?? this.#membership.probeIll());
   }
 
-  /**
-   * Asks the holder whether it has the address still. The question has no sender address, since
-   * the one that we would ask from is its own.
-   */
+  /** Asks the holder whether it has the address still. */
   #watch(claim: Claim, nowMs: number): void {
     const ill = this.#asker(claim);
     this.#scheduleWatch(claim, nowMs);
     if (ill === undefined) return;
     claim.askedMs = nowMs;
     this.#counters.verificationsSent++;
-    this.#output.toWire(
-      ill,
-      arpFrame(claim.holder, ill.physAddr, {
-        operation: ARP_REQUEST,
-        senderMac: ill.physAddr,
-        senderAddress: 0,
-        targetMac: 0,
-        targetAddress: claim.ipif.address,
-      }),
-    );
+    const { address } = claim.ipif;
+    this.#output.toWire(ill, this.#protocolOf(address).watch(ill, address, claim.holder));
   }
 
   /** The NIC that asks about the address of `claim`, if one can. */
@@ -339,7 +332,7 @@ export class Claims {
       claim.firstMs = nowMs;
     }
     const number = claim.sent++;
-    this.#sendAnnouncement(claim.ipif, number % 2 === 0 ? ARP_REQUEST : ARP_REPLY);
+    this.#sendAnnouncement(claim.ipif, number);
     const hasNotice = claim.hasNotices && NOTICE_WITH.includes(number);
     if (hasNotice && this.#membership.isHostUp()) this.#notify(claim.ipif, nowMs);
     this.#schedule(claim, announceAtMs(claim.sent, claim.firstMs, nowMs) ?? nowMs);
@@ -358,20 +351,21 @@ export class Claims {
     claim.defendedMs = nowMs;
     claim.isContested = false;
     this.#counters.defences++;
-    this.#sendAnnouncement(claim.ipif, ARP_REQUEST);
+    this.#sendAnnouncement(claim.ipif, 0);
     this.#output.event({ kind: 'address-defended', atMs: nowMs, ipif: claim.ipif, mac });
   }
 
-  #sendAnnouncement({ address, boundIll: ill }: Ipif, operation: number): void {
+  #sendAnnouncement({ address, boundIll: ill }: Ipif, number: number): void {
     if (ill === undefined || !this.#membership.isHostUp()) return;
-    if (this.#broadcast(ill, operation, address, address)) this.#counters.announcements++;
+    const frame = this.#protocolOf(address).announce(ill, address, number);
+    if (this.#sendToAll(ill, frame)) this.#counters.announcements++;
   }
 
-  /** ARP by broadcast; false if the NIC has no MAC to send it from. */
-  #broadcast(ill: Ill, operation: number, spa: Ipv4, tpa: Ipv4): boolean {
+  /** Sends a frame for all stations; false if the NIC has no MAC to send it from. */
+  #sendToAll(ill: Ill, frame: Uint8Array): boolean {
     if (ill.physAddr === 0) return false;
     this.#pace.noteSent();
-    this.#output.toWire(ill, arpToAll(ill.physAddr, operation, spa, tpa));
+    this.#output.toWire(ill, frame);
     return true;
   }
 

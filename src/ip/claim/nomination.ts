@@ -9,13 +9,12 @@
  *   asked in the querier's place (wire/igmp.ts), twice, and its reports leave by the new NIC.
  */
 
-import type { Ipv4 } from '../../wire/addr.ts';
-import { ARP_REPLY, ARP_REQUEST } from '../../wire/arp.ts';
+import type { IpAddress } from '../../wire/addr.ts';
 import { igmpQueryFrame } from '../../wire/igmp.ts';
-import { arpToAll } from '../arp/arp.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 import type { NeighborCache } from '../neighbor/cache.ts';
+import type { ProtocolOf } from '../protocol.ts';
 import { announceAtMs } from './dad.ts';
 import type { Pace } from './pace.ts';
 import { PacedQueue } from './paced-queue.ts';
@@ -29,13 +28,15 @@ const QUERY_TENTHS = 1;
 const WAITING_MAX = 4096;
 
 interface Announcement {
-  readonly address: Ipv4;
-  readonly operation: number;
+  readonly address: IpAddress;
+  /** Its number in the series. */
+  readonly number: number;
 }
 
 export interface NominationOptions {
   readonly membership: LanMembership;
   readonly output: LanOutput;
+  readonly protocolOf: ProtocolOf;
   readonly counters: LanCounters;
   readonly cache: NeighborCache;
   readonly pace: Pace;
@@ -67,11 +68,11 @@ export class Nomination {
   }
 
   /** A proxy entry is new: it is announced at once, and in the series that follows with all. */
-  handleProxy(address: Ipv4, nowMs: number): void {
+  handleProxy(address: IpAddress, nowMs: number): void {
     if (this.#nextMs === Number.POSITIVE_INFINITY) this.#hasQueries = false;
     this.#beganMs = nowMs;
     this.#number = 0;
-    this.#queue.add({ address, operation: ARP_REQUEST }, nowMs);
+    this.#queue.add({ address, number: 0 }, nowMs);
     this.#scheduleNext(nowMs);
     this.#queue.handleTime(nowMs);
   }
@@ -86,10 +87,10 @@ export class Nomination {
   }
 
   #step(nowMs: number): void {
-    const operation = this.#number % 2 === 0 ? ARP_REQUEST : ARP_REPLY;
+    const number = this.#number;
     if (this.#hasQueries && QUERY_WITH.includes(this.#number)) this.#query();
     for (const { address, isProxy } of this.#options.cache.entries()) {
-      if (isProxy) this.#queue.add({ address, operation }, nowMs);
+      if (isProxy) this.#queue.add({ address, number }, nowMs);
     }
     this.#scheduleNext(nowMs);
   }
@@ -107,12 +108,12 @@ export class Nomination {
     output.toHost(igmpQueryFrame(mac, QUERY_TENTHS));
   }
 
-  #announce({ address, operation }: Announcement): void {
-    const { membership, output, counters, cache } = this.#options;
+  #announce({ address, number }: Announcement): void {
+    const { membership, output, counters, cache, protocolOf } = this.#options;
     const ill = membership.castIll();
     if (ill === undefined || ill.physAddr === 0 || !membership.isHostUp()) return;
     if (cache.get(address)?.isProxy !== true) return;
     counters.announcements++;
-    output.toWire(ill, arpToAll(ill.physAddr, operation, address, address));
+    output.toWire(ill, protocolOf(address).announce(ill, address, number));
   }
 }

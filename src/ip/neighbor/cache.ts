@@ -17,7 +17,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { NEIGHBOR_LIMIT_MAX, NEIGHBOR_LIMIT_MIN } from '../../model/limits.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
 import { Nce } from './nce.ts';
 
 // Ours
@@ -34,8 +34,8 @@ export type Admission = 'needed' | 'claimed';
 /** The entries of one LAN. */
 export class NeighborCache {
   #limit = 0;
-  readonly #isGateway: (address: Ipv4) => boolean;
-  readonly #entries = new Map<Ipv4, Nce>();
+  readonly #isGateway: (address: IpAddress) => boolean;
+  readonly #entries = new Map<IpAddress, Nce>();
   readonly #macUsers = new Map<Mac, number>();
   readonly #failed = new Set<Nce>();
   readonly #claimed = new Set<Nce>();
@@ -44,7 +44,11 @@ export class NeighborCache {
   /** Called with an entry that is about to leave the table. */
   readonly #onRemoved: (nce: Nce) => void;
 
-  constructor(limit: number, isGateway: (address: Ipv4) => boolean, onRemoved: (nce: Nce) => void) {
+  constructor(
+    limit: number,
+    isGateway: (address: IpAddress) => boolean,
+    onRemoved: (nce: Nce) => void,
+  ) {
     this.#isGateway = isGateway;
     this.#onRemoved = onRemoved;
     this.setLimit(limit);
@@ -74,7 +78,7 @@ export class NeighborCache {
     return this.#incomplete.size;
   }
 
-  get(address: Ipv4): Nce | undefined {
+  get(address: IpAddress): Nce | undefined {
     return this.#entries.get(address);
   }
 
@@ -93,7 +97,7 @@ export class NeighborCache {
   }
 
   /** A new entry in state NONE, or undefined when no other may give way. */
-  add(address: Ipv4, admission: Admission): Nce | undefined {
+  add(address: IpAddress, admission: Admission): Nce | undefined {
     assert(!this.#entries.has(address), 'the neighbour is in the table');
     while (this.#entries.size >= this.limit) if (!this.#makeRoom(admission)) return undefined;
     const nce = new Nce(address);

@@ -7,7 +7,7 @@
  * last `begin`.
  */
 
-import type { Ipv4 } from '../../wire/addr.ts';
+import type { IpAddress } from '../../wire/addr.ts';
 import type { NeighborCache } from './cache.ts';
 import type { Nce } from './nce.ts';
 
@@ -46,7 +46,7 @@ export class Doubts {
    * The entry of `address`, doubted first if it is still to be. The doubt may remove it: a table
    * over its limit keeps an entry only while it is in use.
    */
-  settled(address: Ipv4, nowMs: number): Nce | undefined {
+  settled(address: IpAddress, nowMs: number): Nce | undefined {
     const nce = this.#cache.get(address);
     if (!nce?.isDoubted) return nce;
     this.#settle(nce, nowMs);

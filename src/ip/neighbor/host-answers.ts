@@ -8,15 +8,16 @@
  * Invariant: at most `limit` neighbours are remembered; the one answered longest ago gives way.
  */
 
-import type { Ipv4, Mac } from '../../wire/addr.ts';
-import { ARP_REPLY, arpFrame } from '../../wire/arp.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
+import type { ProtocolOf } from '../protocol.ts';
 import type { Nce } from './nce.ts';
 
 export interface HostAnswersOptions {
   readonly membership: LanMembership;
   readonly output: LanOutput;
+  readonly protocolOf: ProtocolOf;
   readonly counters: LanCounters;
   /** Neighbours remembered, as many as the cache may hold. */
   readonly limit: number;
@@ -26,14 +27,16 @@ export interface HostAnswersOptions {
 export class HostAnswers {
   readonly #membership: LanMembership;
   readonly #output: LanOutput;
+  readonly #protocolOf: ProtocolOf;
   readonly #counters: LanCounters;
   #limit: number;
   /** Oldest first. */
-  readonly #told = new Map<Ipv4, Mac>();
+  readonly #told = new Map<IpAddress, Mac>();
 
   constructor(options: HostAnswersOptions) {
     this.#membership = options.membership;
     this.#output = options.output;
+    this.#protocolOf = options.protocolOf;
     this.#counters = options.counters;
     this.#limit = options.limit;
   }
@@ -45,12 +48,12 @@ export class HostAnswers {
   }
 
   /** The MAC that the host was given last for `address`, 0 for none that is remembered. */
-  lastTold(address: Ipv4): Mac {
+  lastTold(address: IpAddress): Mac {
     return this.#told.get(address) ?? 0;
   }
 
   /** The host's own table has no entry of `address` any more. */
-  forget(address: Ipv4): void {
+  forget(address: IpAddress): void {
     this.#told.delete(address);
   }
 
@@ -59,36 +62,20 @@ export class HostAnswers {
     for (const waiter of nce.waiters.splice(0)) {
       this.#counters.hostAnswers++;
       this.#remember(nce.address, nce.mac);
-      this.#output.toHost(
-        arpFrame(waiter.sha, nce.mac, {
-          operation: ARP_REPLY,
-          senderMac: nce.mac,
-          senderAddress: nce.address,
-          targetMac: waiter.sha,
-          targetAddress: waiter.spa,
-        }),
-      );
+      this.#output.toHost(this.#protocolOf(nce.address).answerHost(waiter, nce));
     }
   }
 
   /** Sends the host an unsolicited reply: `address` is at `mac` (see redirect.ts). */
-  tell(address: Ipv4, mac: Mac): void {
+  tell(address: IpAddress, mac: Mac): void {
     const groupMac = this.#membership.groupMac();
     if (groupMac === 0) return;
     this.#counters.hostTold++;
     this.#remember(address, mac);
-    this.#output.toHost(
-      arpFrame(groupMac, mac, {
-        operation: ARP_REPLY,
-        senderMac: mac,
-        senderAddress: address,
-        targetMac: mac,
-        targetAddress: address,
-      }),
-    );
+    this.#output.toHost(this.#protocolOf(address).tellHost(groupMac, { address, mac }));
   }
 
-  #remember(address: Ipv4, mac: Mac): void {
+  #remember(address: IpAddress, mac: Mac): void {
     this.#told.delete(address);
     this.#forgetBeyond(this.#limit - 1);
     this.#told.set(address, mac);

@@ -1,7 +1,7 @@
 /**
- * A neighbour cache entry: the state of one IPv4 address on the LAN.
+ * A neighbour cache entry: the state of one address on the LAN, of either family.
  *
- * The states are those of RFC 4861 7.3.2, carried over to ARP (RFC 826), with FAILED and
+ * The states are those of RFC 4861 7.3.2, also for ARP (RFC 826), with FAILED and
  * PERMANENT as in `ip neigh`. Three things differ from a host's own cache, because the
  * entry is there to answer the host truthfully and not to send packets:
  *
@@ -40,7 +40,8 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Deadline } from '../../base/deadline.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
+import type { Waiter } from '../protocol.ts';
 
 // From the RFC (RFC 4861 section 10)
 /** Broadcast questions before a neighbour counts as absent (MAX_MULTICAST_SOLICIT). */
@@ -239,17 +240,9 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
   },
 };
 
-/** A pending ARP request of the host. */
-export interface Waiter {
-  /** Address the host asked from. */
-  readonly spa: Ipv4;
-  /** MAC the host asked from (its group device, as a rule). */
-  readonly sha: Mac;
-}
-
 /** One entry. Fields are written by the cache and the resolver only. */
 export class Nce {
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   state: NceState = 'NONE';
   /** Last known MAC, also while it is being verified; 0 before the first. */
   mac: Mac = 0;
@@ -279,14 +272,14 @@ export class Nce {
   isProxy = false;
   readonly waiters: Waiter[] = [];
   /** Sender address wanted for our questions: that of the last asker. */
-  askSpa: Ipv4 | undefined = undefined;
+  askSpa: IpAddress | undefined = undefined;
   /**
    * Sender addresses of the questions that are out, undefined for a question without one: a reply
    * must be addressed to one of them.
    */
-  readonly sentSpas: Array<Ipv4 | undefined> = [];
+  readonly sentSpas: Array<IpAddress | undefined> = [];
 
-  constructor(address: Ipv4) {
+  constructor(address: IpAddress) {
     this.address = address;
   }
 

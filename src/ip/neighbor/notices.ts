@@ -16,13 +16,13 @@
  * series of announcements, which repeats.
  */
 
-import { type Ipv4, ipv4SameSubnet, type Mac } from '../../wire/addr.ts';
-import { ARP_REQUEST, arpFrame } from '../../wire/arp.ts';
+import { type IpAddress, ipSameSubnet, type Mac } from '../../wire/addr.ts';
 import { Pace } from '../claim/pace.ts';
 import { PacedQueue } from '../claim/paced-queue.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanOutput } from '../lan-port.ts';
 import type { Ipif } from '../object/ipif.ts';
+import type { ProtocolOf } from '../protocol.ts';
 import type { NeighborCache } from './cache.ts';
 import type { Nce } from './nce.ts';
 
@@ -36,15 +36,16 @@ const TURN_MS = 1;
 
 interface Notice {
   readonly ipif: Ipif;
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   readonly mac: Mac;
 }
 
 export interface NoticesOptions {
   readonly output: LanOutput;
+  readonly protocolOf: ProtocolOf;
   readonly counters: LanCounters;
   readonly cache: NeighborCache;
-  readonly isGateway: (address: Ipv4) => boolean;
+  readonly isGateway: (address: IpAddress) => boolean;
 }
 
 /** The notices of one LAN. */
@@ -89,7 +90,7 @@ export class Notices {
 
   #add(ipif: Ipif, neighbors: readonly Nce[], nowMs: number): void {
     for (const { address, mac } of neighbors) {
-      if (!ipv4SameSubnet(ipif.address, address, ipif.prefixLength)) continue;
+      if (!ipSameSubnet(ipif.address, address, ipif.prefixLength)) continue;
       if (!this.#queue.add({ ipif, address, mac }, nowMs)) return;
     }
   }
@@ -109,16 +110,8 @@ export class Notices {
   #send({ ipif, address, mac }: Notice): void {
     const ill = ipif.boundIll;
     if (ill === undefined || ill.physAddr === 0 || ipif.state !== 'up') return;
-    this.#options.counters.verificationsSent++;
-    this.#options.output.toWire(
-      ill,
-      arpFrame(mac, ill.physAddr, {
-        operation: ARP_REQUEST,
-        senderMac: ill.physAddr,
-        senderAddress: ipif.address,
-        targetMac: 0,
-        targetAddress: address,
-      }),
-    );
+    const { counters, output, protocolOf } = this.#options;
+    counters.verificationsSent++;
+    output.toWire(ill, protocolOf(address).question(ill, ipif.address, address, mac));
   }
 }

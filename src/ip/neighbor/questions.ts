@@ -16,11 +16,11 @@
  */
 
 import { TokenBucket } from '../../base/token-bucket.ts';
-import { type Ipv4, ipv4SameSubnet, MAC_BROADCAST, type Mac } from '../../wire/addr.ts';
-import { ARP_REQUEST, arpFrame } from '../../wire/arp.ts';
+import { type IpAddress, ipSameSubnet, type Mac } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
+import type { ProtocolOf } from '../protocol.ts';
 import type { Nce } from './nce.ts';
 
 // Ours
@@ -37,12 +37,13 @@ interface Rates {
 interface AskingPoint {
   readonly ill: Ill;
   /** Undefined: the question carries no sender address. */
-  readonly spa: Ipv4 | undefined;
+  readonly spa: IpAddress | undefined;
 }
 
 export interface QuestionsOptions {
   readonly membership: LanMembership;
   readonly output: LanOutput;
+  readonly protocolOf: ProtocolOf;
   readonly counters: LanCounters;
 }
 
@@ -53,6 +54,7 @@ export type QuestionRefusal = 'no_active_member' | 'neighbor_rate_limited';
 export class Questions {
   readonly #membership: LanMembership;
   readonly #output: LanOutput;
+  readonly #protocolOf: ProtocolOf;
   readonly #counters: LanCounters;
   /** By NIC number; as many as there are NICs. */
   readonly #rates = new Map<number, Rates>();
@@ -60,11 +62,16 @@ export class Questions {
   constructor(options: QuestionsOptions) {
     this.#membership = options.membership;
     this.#output = options.output;
+    this.#protocolOf = options.protocolOf;
     this.#counters = options.counters;
   }
 
   /** Why a first question of `spa`, by broadcast or to one, cannot be asked. */
-  refusal(spa: Ipv4 | undefined, isToAll: boolean, nowMs: number): QuestionRefusal | undefined {
+  refusal(
+    spa: IpAddress | undefined,
+    isToAll: boolean,
+    nowMs: number,
+  ): QuestionRefusal | undefined {
     const point = this.#firstPoint(spa);
     if (point === undefined) return 'no_active_member';
     const { ask, verify } = this.#ratesOf(point.ill);
@@ -83,7 +90,7 @@ export class Questions {
     nce.unanswered++;
     if (point === undefined) return;
     const { ask, verify } = this.#ratesOf(point.ill);
-    for (const destination of isToAll ? [MAC_BROADCAST] : to) {
+    for (const destination of isToAll ? [undefined] : to) {
       if (!(isToAll ? ask : verify).take(nowMs)) {
         this.#counters.questionsSuppressed++;
         continue;
@@ -91,19 +98,10 @@ export class Questions {
       if (isToAll) this.#counters.questionsSent++;
       else this.#counters.verificationsSent++;
       if (!nce.sentSpas.includes(point.spa)) nce.sentSpas.push(point.spa);
-      this.#send(point, destination, nce.address);
+      const { ill, spa } = point;
+      const frame = this.#protocolOf(nce.address).question(ill, spa, nce.address, destination);
+      this.#output.toWire(ill, frame);
     }
-  }
-
-  #send({ ill, spa }: AskingPoint, destination: Mac, target: Ipv4): void {
-    const frame = arpFrame(destination, ill.physAddr, {
-      operation: ARP_REQUEST,
-      senderMac: ill.physAddr,
-      senderAddress: spa ?? 0,
-      targetMac: 0,
-      targetAddress: target,
-    });
-    this.#output.toWire(ill, frame);
   }
 
   #point(nce: Nce, isToAll: boolean): AskingPoint | undefined {
@@ -119,7 +117,7 @@ export class Questions {
     return { ill, spa: addressOf(ill, nce.address) };
   }
 
-  #firstPoint(spa: Ipv4 | undefined): AskingPoint | undefined {
+  #firstPoint(spa: IpAddress | undefined): AskingPoint | undefined {
     const ipif = spa === undefined ? undefined : this.#membership.findIpif(spa);
     const bound = ipif?.boundIll;
     if (bound !== undefined && bound.physAddr !== 0) {
@@ -142,9 +140,9 @@ export class Questions {
 }
 
 /** An address that `ill` serves, in the subnet of `target`. */
-function addressOf(ill: Ill, target: Ipv4): Ipv4 | undefined {
+function addressOf(ill: Ill, target: IpAddress): IpAddress | undefined {
   const found = ill.boundIpifs.find(({ address, prefixLength, state }) => {
-    return state === 'up' && ipv4SameSubnet(address, target, prefixLength);
+    return state === 'up' && ipSameSubnet(address, target, prefixLength);
   });
   return found?.address;
 }

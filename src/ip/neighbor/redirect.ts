@@ -21,7 +21,7 @@
 
 import { type Deadline, DeadlineQueue } from '../../base/deadline.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
 
 // Ours
 /** When the host gets the reply, in milliseconds after the change; its lock time is 1000. */
@@ -44,20 +44,20 @@ export interface RedirectOutput {
   /** Answers whether frames came for `from` since this was asked last. */
   takeUse(from: Mac): boolean;
   /** Sends the host the MAC of `address`. */
-  tellHost(address: Ipv4, mac: Mac): void;
+  tellHost(address: IpAddress, mac: Mac): void;
 }
 
 interface Redirect {
   readonly kind: 'redirect';
   readonly from: Mac;
   to: Mac;
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   deadline: Deadline<Due> | undefined;
 }
 
 interface Tell {
   readonly kind: 'tell';
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   readonly mac: Mac;
   readonly startMs: number;
   /** How often the reply was sent. */
@@ -71,7 +71,7 @@ type Due = Redirect | Tell;
 export class Redirects {
   readonly #output: RedirectOutput;
   readonly #redirects = new Map<Mac, Redirect>();
-  readonly #tells = new Map<Ipv4, Tell>();
+  readonly #tells = new Map<IpAddress, Tell>();
   readonly #queue = new DeadlineQueue<Due>();
   readonly #rate = new TokenBucket(REDIRECTS_A_SECOND, REDIRECT_LIMIT);
 
@@ -88,7 +88,7 @@ export class Redirects {
    * `address` went from `from` to `to`. `isFromUsed`: another neighbour lives under `from`, so
    * the host gets the new MAC, but its frames are left alone.
    */
-  handleMove(address: Ipv4, from: Mac, to: Mac, isFromUsed: boolean, nowMs: number): void {
+  handleMove(address: IpAddress, from: Mac, to: Mac, isFromUsed: boolean, nowMs: number): void {
     this.release(to);
     for (const redirect of this.#redirects.values()) {
       if (redirect.to !== from) continue;
@@ -106,19 +106,19 @@ export class Redirects {
   }
 
   /** A sign of life: `mac` uses `address`. Ends a redirect of another neighbour's. */
-  handleSeen(mac: Mac, address: Ipv4): void {
+  handleSeen(mac: Mac, address: IpAddress): void {
     const redirect = this.#redirects.get(mac);
     if (redirect !== undefined && redirect.address !== address) this.#remove(redirect);
   }
 
   /** The MAC that is being sent to the host for `address` may be wrong by now. */
-  stopTelling(address: Ipv4): void {
+  stopTelling(address: IpAddress): void {
     const tell = this.#tells.get(address);
     if (tell !== undefined) this.#removeTell(tell);
   }
 
   /** The neighbour left the cache: nothing more is done for it. */
-  forget(address: Ipv4): void {
+  forget(address: IpAddress): void {
     this.stopTelling(address);
     for (const redirect of this.#redirects.values()) {
       if (redirect.address === address) this.#remove(redirect);
@@ -138,7 +138,7 @@ export class Redirects {
     return this.#queue.nextAtMs();
   }
 
-  #add(address: Ipv4, from: Mac, to: Mac, nowMs: number): void {
+  #add(address: IpAddress, from: Mac, to: Mac, nowMs: number): void {
     if (!this.#rate.take(nowMs)) return;
     this.release(from);
     if (this.#redirects.size >= REDIRECT_LIMIT) {
@@ -169,7 +169,7 @@ export class Redirects {
     this.#output.unredirect(redirect.from);
   }
 
-  #startTell(address: Ipv4, mac: Mac, nowMs: number): void {
+  #startTell(address: IpAddress, mac: Mac, nowMs: number): void {
     const former = this.#tells.get(address);
     if (former !== undefined) this.#removeTell(former);
     if (this.#tells.size >= REDIRECT_LIMIT) {

@@ -8,9 +8,10 @@ import { type Deadline, DeadlineQueue } from '../../base/deadline.ts';
 import type { Rng } from '../../base/rng.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
 import type { DropReason } from '../../stats/drop-reasons.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
 import type { FrameEnd, LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput, NeighborCause } from '../lan-port.ts';
+import type { ProtocolOf, Waiter } from '../protocol.ts';
 import { type Admission, NeighborCache } from './cache.ts';
 import { Doubts } from './doubts.ts';
 import { HostAnswers } from './host-answers.ts';
@@ -28,7 +29,6 @@ import {
   REACHABLE_TIME_MS,
   RETRANS_TIMER_MS,
   WAITERS_LIMIT,
-  type Waiter,
   YIELD_MS,
 } from './nce.ts';
 import { Questions } from './questions.ts';
@@ -41,12 +41,12 @@ export const NEIGHBOR_EVENT_BURST = 50;
 
 /** ARP from the wire about a neighbour, after the gate of arp.ts. */
 export interface SenderClaim {
-  readonly address: Ipv4;
+  readonly address: IpAddress;
   readonly mac: Mac;
   /** A reply sent to one of our NICs: may answer a question. */
   readonly isReply: boolean;
   /** The address that it is sent to; undefined for none. */
-  readonly targetAddress: Ipv4 | undefined;
+  readonly targetAddress: IpAddress | undefined;
   /** It asked for one of our addresses, so it may be added (RFC 826). */
   readonly mayAdd: boolean;
 }
@@ -54,10 +54,11 @@ export interface SenderClaim {
 export interface ResolverOptions {
   readonly membership: LanMembership;
   readonly output: LanOutput;
+  readonly protocolOf: ProtocolOf;
   readonly rng: Rng;
   readonly counters: LanCounters;
   readonly neighborLimit: number;
-  readonly isGateway: (address: Ipv4) => boolean;
+  readonly isGateway: (address: IpAddress) => boolean;
 }
 
 /** The resolver of one LAN. */
@@ -99,7 +100,12 @@ export class Resolver {
    * to one MAC (`isCheck`) means that the host verifies its entry: it is not answered from
    * memory.
    */
-  handleHostQuestion(address: Ipv4, waiter: Waiter, isCheck: boolean, nowMs: number): FrameEnd {
+  handleHostQuestion(
+    address: IpAddress,
+    waiter: Waiter,
+    isCheck: boolean,
+    nowMs: number,
+  ): FrameEnd {
     const known = this.#doubts.settled(address, nowMs);
     const mustCheck = isCheck && nowMs >= (known?.confirmedMs ?? 0) + CHECK_LOCK_MS;
     const refusal = this.#refusal(address, waiter.spa, mustCheck, nowMs);
@@ -143,7 +149,7 @@ export class Resolver {
   }
 
   /** The operator sets the MAC of `address`; false when the table has no room. */
-  pin(address: Ipv4, mac: Mac, isProxy: boolean, nowMs: number): boolean {
+  pin(address: IpAddress, mac: Mac, isProxy: boolean, nowMs: number): boolean {
     const nce = this.cache.get(address) ?? this.cache.add(address, 'needed');
     if (nce === undefined) return false;
     nce.isProxy = isProxy;
@@ -156,7 +162,7 @@ export class Resolver {
   }
 
   /** Removes an entry in any state; false if there is none. */
-  delete(address: Ipv4, why: 'removed' | 'replaced', nowMs: number): boolean {
+  delete(address: IpAddress, why: 'removed' | 'replaced', nowMs: number): boolean {
     const nce = this.cache.get(address);
     if (nce === undefined) return false;
     this.cache.remove(nce);
@@ -191,7 +197,12 @@ export class Resolver {
   }
 
   /** Why a question of the host cannot be taken now. */
-  #refusal(address: Ipv4, spa: Ipv4, mustCheck: boolean, nowMs: number): DropReason | undefined {
+  #refusal(
+    address: IpAddress,
+    spa: IpAddress,
+    mustCheck: boolean,
+    nowMs: number,
+  ): DropReason | undefined {
     const nce = this.cache.get(address);
     const state = nce?.state ?? 'NONE';
     const isNew = state === 'NONE' || state === 'FAILED';

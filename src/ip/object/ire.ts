@@ -5,7 +5,7 @@
  */
 
 import { atOnce, ROWS_A_TURN, type Steps } from '../../base/turns.ts';
-import type { Ipv4 } from '../../wire/addr.ts';
+import type { IpAddress } from '../../wire/addr.ts';
 
 // Ours
 /** Routes mirrored per group; a full Internet table does not belong behind one group. */
@@ -13,11 +13,11 @@ export const ROUTE_LIMIT = 65_536;
 
 /** One route through the group. */
 export interface RouteRecord {
-  readonly destination: Ipv4;
+  readonly destination: IpAddress;
   /** 0 .. 32 */
   readonly prefixLength: number;
   /** null: on the link itself */
-  readonly gateway: Ipv4 | null;
+  readonly gateway: IpAddress | null;
   readonly table: number;
   /** Smaller wins among equal prefixes. */
   readonly metric: number;
@@ -28,12 +28,12 @@ export interface OrderedRoutes {
   /** The routes themselves, in the order given. */
   readonly all: readonly RouteRecord[];
   /** Next hops of any table. */
-  readonly gateways: ReadonlySet<Ipv4>;
+  readonly gateways: ReadonlySet<IpAddress>;
 }
 
 /** Reads a list of any length, its first ROUTE_LIMIT routes; what it yields are turns. */
 export function* orderRoutes(routes: readonly RouteRecord[]): Steps<OrderedRoutes> {
-  const gateways = new Set<Ipv4>();
+  const gateways = new Set<IpAddress>();
   const all = routes.slice(0, ROUTE_LIMIT);
   for (const [at, { gateway }] of all.entries()) {
     if (at % ROWS_A_TURN === ROWS_A_TURN - 1) yield;
@@ -46,7 +46,7 @@ export function* orderRoutes(routes: readonly RouteRecord[]): Steps<OrderedRoute
 export class RouteTable {
   #ordered = atOnce(orderRoutes([]));
 
-  isGateway(address: Ipv4): boolean {
+  isGateway(address: IpAddress): boolean {
     return this.#ordered.gateways.has(address);
   }
 

@@ -16,7 +16,7 @@ import type { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_REDIRECTS } from '../../model/limits.ts';
 import type { DropReason } from '../../stats/drop-reasons.ts';
-import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
+import { type IpAddress, ipFormat, type Mac, macFormat } from '../../wire/addr.ts';
 import { countDrop, type IpmpContext, post, structureChanged } from './context.ts';
 import type { IpmpGroup } from './group.ts';
 
@@ -67,8 +67,8 @@ export class GroupLanPort implements LanMembership, LanOutput {
     return this.#ctx.isHostMac(mac);
   }
 
-  findIpif(address: Ipv4): Ipif | undefined {
-    return this.#group.grp.findIpif(address);
+  findIpif(address: IpAddress): Ipif | undefined {
+    return typeof address === 'number' ? this.#group.grp.findIpif(address) : undefined;
   }
 
   groupMac(): Mac {
@@ -113,20 +113,20 @@ export class GroupLanPort implements LanMembership, LanOutput {
     const ctx = this.#ctx;
     const group = this.#group.name;
     if (event.kind === 'neighbor-moved') {
-      const detail = ipv4Format(event.address);
+      const detail = ipFormat(event.address);
       const [from, to] = [macFormat(event.from), macFormat(event.to)];
       post(ctx, 'neighbor-moved', 'neighbor-moved', { group, from, to, detail });
       return;
     }
     if (event.kind === 'neighbor-state') {
-      const detail = ipv4Format(event.address);
+      const detail = ipFormat(event.address);
       const from = event.from === 'NONE' ? undefined : event.from;
       const to = event.to === 'NONE' ? undefined : event.to;
       const cause = NEIGHBOR_CAUSES[event.cause];
       post(ctx, 'neighbor-state', cause, { group, from, to, detail });
       return;
     }
-    const address = ipv4Format(event.ipif.address);
+    const address = ipFormat(event.ipif.address);
     const ifname = event.ipif.boundIll?.name;
     if (event.kind === 'address-defended') {
       const what = { group, ifname, to: macFormat(event.mac), detail: address };

@@ -6,7 +6,7 @@ import { phyintFlagNames } from '../../ip/object/phyint.ts';
 import { type Cause, causeSentence } from '../../model/causes.ts';
 import type { AddressRow, GroupRow, InterfaceView, NeighborRow } from '../../model/rows.ts';
 import type { GroupState } from '../../model/states.ts';
-import { type Ipv4, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
+import { type IpAddress, ipFormat, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
 import { isServing } from '../act/test-addresses.ts';
 import { decideMtu } from '../decide/mtu.ts';
 import { type IpmpContext, joinersOf } from '../object/context.ts';
@@ -124,8 +124,8 @@ interface DataAddressesCopy {
 
 function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
   const active = new Set(group.grp.active);
-  let owners: ReadonlyMap<Mac, Ipv4> | undefined;
-  const ownerOf = (mac: Mac): Ipv4 | undefined => {
+  let owners: ReadonlyMap<Mac, IpAddress> | undefined;
+  const ownerOf = (mac: Mac): IpAddress | undefined => {
     owners ??= new Map(group.lan.neighbors().map((row) => [row.mac, row.address]));
     return owners.get(mac);
   };
@@ -146,7 +146,7 @@ function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
 function whereaboutsOf(
   { lan }: IpmpGroup,
   ipif: Ipif,
-  ownerOf: (mac: Mac) => Ipv4 | undefined,
+  ownerOf: (mac: Mac) => IpAddress | undefined,
 ): Pick<AddressRow, 'inbound' | 'cause' | 'cause_text'> {
   if (ipif.state === 'duplicate') {
     const holder = lan.holderOf(ipif);
@@ -161,8 +161,8 @@ function whereaboutsOf(
 }
 
 /** The holder of a duplicate. A router that answers for others (proxy ARP) has its own address. */
-function holderText(mac: Mac, address: Ipv4 | undefined): string {
-  const own = address === undefined ? '' : `, which is ${ipv4Format(address)},`;
+function holderText(mac: Mac, address: IpAddress | undefined): string {
+  const own = address === undefined ? '' : `, which is ${ipFormat(address)},`;
   return `${macFormat(mac)}${own} has it; tried again as soon as that no longer answers`;
 }
 
@@ -244,7 +244,7 @@ export function takeNeighbors(ctx: IpmpContext): Iterable<NeighborRow> {
 
 function neighborRow(group: string, row: NeighborView): NeighborRow {
   return {
-    dst: ipv4Format(row.address),
+    dst: ipFormat(row.address),
     lladdr: macText(row.mac),
     state: row.state,
     group,

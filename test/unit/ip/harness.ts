@@ -8,7 +8,14 @@ import type { Ill } from '../../../src/ip/object/ill.ts';
 import { Ipif } from '../../../src/ip/object/ipif.ts';
 import { Phyint } from '../../../src/ip/object/phyint.ts';
 import type { DropReason } from '../../../src/stats/drop-reasons.ts';
-import { type Ipv4, ipv4Parse, MAC_BROADCAST, type Mac, macParse } from '../../../src/wire/addr.ts';
+import {
+  type IpAddress,
+  type Ipv4,
+  ipv4Parse,
+  MAC_BROADCAST,
+  type Mac,
+  macParse,
+} from '../../../src/wire/addr.ts';
 import {
   ARP_REPLY,
   ARP_REQUEST,
@@ -56,7 +63,7 @@ export interface WorldOptions {
 
 export class World implements LanMembership, LanOutput {
   readonly ifaces: Phyint[];
-  readonly ipifs = new Map<Ipv4, Ipif>();
+  readonly ipifs = new Map<IpAddress, Ipif>();
   readonly sent: Sent[] = [];
   readonly events: LanEvent[] = [];
   readonly drops = new Map<DropReason, number>();
@@ -207,7 +214,7 @@ export class World implements LanMembership, LanOutput {
     return address === GROUP_MAC || this.ifaces.some((phyint) => phyint.physAddr === address);
   }
 
-  findIpif(address: Ipv4): Ipif | undefined {
+  findIpif(address: IpAddress): Ipif | undefined {
     return this.ipifs.get(address);
   }
 
