@@ -29,7 +29,6 @@ import {
   type ClaimEvent,
   claimTransition,
   MOVES_PER_SERIES,
-  NOTICE_WITH,
   PROBE_COUNT,
   type ProbeTimes,
   probeTimesOf,
@@ -281,8 +280,8 @@ export class Claims {
     this.#schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
   }
 
-  #probeTimes({ ipif }: Claim): ProbeTimes {
-    return probeTimesOf(ipif.boundIll ?? this.#membership.probeIll());
+  #probeTimes({ ipif, family }: Claim): ProbeTimes {
+    return probeTimesOf(family, ipif.boundIll ?? this.#membership.probeIll());
   }
 
   /** Asks the holder whether it has the address still. */
@@ -333,9 +332,9 @@ export class Claims {
     }
     const number = claim.sent++;
     this.#sendAnnouncement(claim.ipif, number);
-    const hasNotice = claim.hasNotices && NOTICE_WITH.includes(number);
+    const hasNotice = claim.hasNoticeWith(number);
     if (hasNotice && this.#membership.isHostUp()) this.#notify(claim.ipif, nowMs);
-    this.#schedule(claim, announceAtMs(claim.sent, claim.firstMs, nowMs) ?? nowMs);
+    this.#schedule(claim, announceAtMs(claim.family, claim.sent, claim.firstMs, nowMs) ?? nowMs);
   }
 
   /** Sets the time of the next announcement of a settled address, by how many its NIC has. */

@@ -1,6 +1,7 @@
 /**
  * The claim of one address on the LAN: duplicate address detection, announcements and defence
- * (RFC 5227, with the times of docs/law.md rows 64, 67 for links that report their state).
+ * (RFC 5227 and RFC 4862, with the times of docs/law.md rows 64, 67 for links that report their
+ * state). Both families have the same states and the same actions; LIMITS has what differs.
  *
  * A *claim* is one address for which the owner bound a NIC once. *Ready* means verified, but no
  * NIC serves it at the moment.
@@ -37,12 +38,12 @@
 import { assert } from '../../base/assert.ts';
 import type { Deadline } from '../../base/deadline.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
-import type { Mac } from '../../wire/addr.ts';
+import { type Family, ipFamily, type Mac } from '../../wire/addr.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
 
-// From the RFC (RFC 5227 1.1; the times are those of docs/law.md row 64)
-/** Probes before an address counts as free (PROBE_NUM). */
+// From the RFCs (RFC 5227 1.1, RFC 4862 5.1, RFC 4861 10; row 64 of docs/law.md for fast links)
+/** Probes before an address counts as free (PROBE_NUM; DupAddrDetectTransmits would be 1). */
 export const PROBE_COUNT = 3;
 /** The times of detection, in milliseconds. */
 export interface ProbeTimes {
@@ -56,12 +57,6 @@ export interface ProbeTimes {
 }
 /** Of a link that reports its state: a probe that leaves arrives (docs/law.md row 64). */
 const FAST_PROBES: ProbeTimes = { delay: 100, least: 120, most: 180, last: undefined };
-/** Of any other: what is behind it may take a second to let frames through (RFC 5227 1.1). */
-const SLOW_PROBES: ProbeTimes = { delay: 1000, least: 1000, most: 2000, last: 2000 };
-/** The times of detection by `ill`. */
-export function probeTimesOf(ill: Ill | undefined): ProbeTimes {
-  return ill?.phyint.link === 'unknown' ? SLOW_PROBES : FAST_PROBES;
-}
 /** An address is defended at most once in this time (DEFEND_INTERVAL). */
 export const DEFEND_INTERVAL_MS = 10_000;
 /** A settled address is announced this often, or up to a fifth later (docs/law.md row 67). */
@@ -75,18 +70,52 @@ export const TRIES_AT_ONCE = 10;
 /** … and RATE_LIMIT_INTERVAL. */
 export const TRY_INTERVAL_MS = 60_000;
 
+/**
+ * When the unsolicited advertisements of a series are sent, after its first: as many and as dense as
+ * RFC 4861 7.2.6 allows (MAX_NEIGHBOR_ADVERTISEMENT, RETRANS_TIMER).
+ */
+export const ADVERTISE_AT_MS: readonly number[] = [0, 1000, 2000];
+
 // Ours
 /**
- * When the announcements of a series are sent, after its first (ANNOUNCE_NUM is 2 there, 2 s
- * apart). Requests and replies alternate, since some peers take one kind only, and some
- * networks lose most of them.
+ * When the ARP announcements of a series are sent, after its first (ANNOUNCE_NUM is 2 in RFC 5227,
+ * 2 s apart). Some networks lose most of them.
  */
 export const ANNOUNCE_AT_MS: readonly number[] = [0, 200, 600, 1200, 2000, 3000, 4000];
-/** Least time between two of them when a timer is late. */
-const ANNOUNCE_GAP_MS = 100;
-/** With these of them, by number, notices are sent too (notices.ts). */
-export const NOTICE_WITH: readonly number[] = [0, 3];
-const LAST_NOTICE = Math.max(...NOTICE_WITH);
+
+/** What differs between the families. */
+interface FamilyLimits {
+  /**
+   * Of a link that does not report its state: what is behind it may take a second to let frames
+   * through.
+   */
+  readonly slowProbes: ProbeTimes;
+  readonly announceAtMs: readonly number[];
+  /** Least time between two announcements when a timer is late. */
+  readonly announceGapMs: number;
+  /** With these of them, by number, notices are sent too (notices.ts). */
+  readonly noticeWith: readonly number[];
+}
+
+const LIMITS: Readonly<Record<Family, FamilyLimits>> = {
+  4: {
+    slowProbes: { delay: 1000, least: 1000, most: 2000, last: 2000 },
+    announceAtMs: ANNOUNCE_AT_MS,
+    announceGapMs: 100,
+    noticeWith: [0, 3],
+  },
+  6: {
+    slowProbes: { delay: 1000, least: 1000, most: 1000, last: 1000 },
+    announceAtMs: ADVERTISE_AT_MS,
+    announceGapMs: 1000,
+    noticeWith: [0, 1],
+  },
+};
+
+/** The times of detection of an address of `family` by `ill`. */
+export function probeTimesOf(family: Family, ill: Ill | undefined): ProbeTimes {
+  return ill?.phyint.link === 'unknown' ? LIMITS[family].slowProbes : FAST_PROBES;
+}
 /** The holder of a duplicate is asked this often, and is silent if it has not answered by then. */
 export const WATCH_MS = 500;
 /** So many duplicates of a LAN are asked about in a second at most. */
@@ -95,9 +124,15 @@ export const WATCHES_A_SECOND = 500;
  * When announcement `number` of the series that began at `firstMs` is sent, if the one before is
  * sent at `nowMs`; undefined after the last.
  */
-export function announceAtMs(number: number, firstMs: number, nowMs: number): number | undefined {
-  const afterMs = ANNOUNCE_AT_MS[number];
-  return afterMs === undefined ? undefined : Math.max(firstMs + afterMs, nowMs + ANNOUNCE_GAP_MS);
+export function announceAtMs(
+  family: Family,
+  number: number,
+  firstMs: number,
+  nowMs: number,
+): number | undefined {
+  const { announceAtMs: times, announceGapMs } = LIMITS[family];
+  const afterMs = times[number];
+  return afterMs === undefined ? undefined : Math.max(firstMs + afterMs, nowMs + announceGapMs);
 }
 
 /** One series may begin in this time, per address (T17). */
@@ -233,6 +268,7 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
 /** One address's claim. Fields are written by claims.ts only. */
 export class Claim {
   readonly ipif: Ipif;
+  readonly family: Family;
   state: ClaimState;
   why = '';
   deadline: Deadline<Claim> | undefined = undefined;
@@ -259,6 +295,7 @@ export class Claim {
 
   constructor(ipif: Ipif) {
     this.ipif = ipif;
+    this.family = ipFamily(ipif.address);
     this.state = ipif.state === 'up' ? 'ready' : 'unverified';
   }
 
@@ -269,7 +306,13 @@ export class Claim {
 
   /** Questions to neighbours about a move are left in the present series. */
   get hasNoticesLeft(): boolean {
-    return this.state === 'announcing' && this.hasNotices && this.sent <= LAST_NOTICE;
+    if (this.state !== 'announcing' || !this.hasNotices) return false;
+    return LIMITS[this.family].noticeWith.some((number) => number >= this.sent);
+  }
+
+  /** Notices belong to announcement `number` of the present series. */
+  hasNoticeWith(number: number): boolean {
+    return this.hasNotices && LIMITS[this.family].noticeWith.includes(number);
   }
 
   /** When it may be defended again. */
@@ -285,7 +328,7 @@ export class Claim {
   #isDone(canAsk: boolean): boolean {
     if (this.state === 'probing') return this.sent >= PROBE_COUNT;
     if (this.state === 'duplicate') return canAsk && this.heardMs < this.askedMs;
-    return this.state === 'announcing' && this.sent >= ANNOUNCE_AT_MS.length;
+    return this.state === 'announcing' && this.sent >= LIMITS[this.family].announceAtMs.length;
   }
 }
 

@@ -97,7 +97,7 @@ export class Nomination {
 
   #scheduleNext(nowMs: number): void {
     this.#number++;
-    this.#nextMs = announceAtMs(this.#number, this.#beganMs, nowMs) ?? Number.POSITIVE_INFINITY;
+    this.#nextMs = announceAtMs(4, this.#number, this.#beganMs, nowMs) ?? Number.POSITIVE_INFINITY;
   }
 
   #query(): void {
