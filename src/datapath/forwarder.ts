@@ -53,6 +53,7 @@ import {
 } from './tables/layout.ts';
 import { inputVerdict } from './verdict/input.ts';
 import { outputVerdict } from './verdict/output.ts';
+import { type Packet, packetCreate } from './verdict/parse.ts';
 import { priorityUntag } from './verdict/priority-tag.ts';
 import { PuntLimit } from './verdict/punt-limit.ts';
 import {
@@ -117,6 +118,7 @@ export class Forwarder {
   readonly #transmit: Burst;
   readonly #ports: (PortIo | undefined)[] = new Array(MAX_PORTS).fill(undefined);
   readonly #visit: Visit = visitCreate();
+  readonly #packet: Packet = packetCreate();
   /** Port by which each frame of the burst leaves; DONE if none, or not any more. */
   readonly #outPort = new Int32Array(BURST_MAX);
   #table = 0;
@@ -220,21 +222,26 @@ export class Forwarder {
 
   #decideInput(port: number, count: number): void {
     const { bytes, slots, lengths, slotLength } = this.#receive;
+    const visit = this.#visit;
+    const packet = this.#packet;
     for (let i = 0; i < count; i++) {
       const at = slots[i]! * slotLength;
       const length = priorityUntag(bytes, at, lengths[i]!);
       lengths[i] = length;
-      const verdict = inputVerdict(this.#words, this.#table, this.#visit, bytes, at, length);
+      const verdict = inputVerdict(this.#words, this.#table, visit, packet, bytes, at, length);
       this.#settle(port, i, verdict, at, length);
     }
   }
 
   #decideOutput(port: number, count: number): void {
     const { bytes, slots, lengths, slotLength } = this.#receive;
+    const visit = this.#visit;
+    const packet = this.#packet;
     for (let i = 0; i < count; i++) {
       const at = slots[i]! * slotLength;
-      const verdict = outputVerdict(this.#words, this.#table, this.#visit, bytes, at, lengths[i]!);
-      this.#settle(port, i, verdict, at, lengths[i]!);
+      const length = lengths[i]!;
+      const verdict = outputVerdict(this.#words, this.#table, visit, packet, bytes, at, length);
+      this.#settle(port, i, verdict, at, length);
     }
   }
 

@@ -11,17 +11,9 @@
 
 import { readI32 } from '../../base/bytes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
-import {
-  IPV4_PROTOCOL_TCP,
-  IPV4_PROTOCOL_UDP,
-  ipv4DestinationWord,
-  ipv4HeaderLength,
-  ipv4IsFragment,
-  ipv4Protocol,
-  ipv4SourceWord,
-  ipv4TotalLength,
-} from '../../wire/ipv4.ts';
+import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from '../../wire/ipv4.ts';
 import { mix, mixInto } from '../tables/hash.ts';
+import type { Packet } from './parse.ts';
 
 // From the protocol number registry: what else begins with two 16-bit ports.
 const IPV4_PROTOCOL_DCCP = 33;
@@ -35,22 +27,18 @@ const MEMBER_CONSTANTS = Int32Array.from({ length: MAX_GROUP_MEMBERS }, (_, ordi
   mixInto(MAX_GROUP_MEMBERS, ordinal),
 );
 
-/**
- * Hash of the flow of the valid IPv4 datagram at `ip`: addresses, protocol, ports if it has some.
- */
-export function flowHash(bytes: Uint8Array, ip: number): number {
-  const protocol = ipv4Protocol(bytes, ip);
-  let hash = mixInto(ipv4SourceWord(bytes, ip), ipv4DestinationWord(bytes, ip));
-  hash = mixInto(hash, protocol);
-  if (!hasPorts(protocol) || ipv4IsFragment(bytes, ip)) return hash;
-  const headerLength = ipv4HeaderLength(bytes, ip);
-  if (ipv4TotalLength(bytes, ip) < headerLength + PORTS_LENGTH) return hash;
-  return mixInto(hash, readI32(bytes, ip + headerLength));
+/** Hash of the flow of `packet`: addresses, protocol, ports if it has some. */
+export function flowHash(packet: Packet, bytes: Uint8Array): number {
+  const { protocol, transport } = packet;
+  const hash = mixInto(mixInto(packet.source, packet.destination), protocol);
+  if (!hasPorts(protocol) || packet.isFragment) return hash;
+  if (packet.network + packet.length < transport + PORTS_LENGTH) return hash;
+  return mixInto(hash, readI32(bytes, transport));
 }
 
-/** Hash of the destination address of the datagram at `ip`. */
-export function destinationHash(bytes: Uint8Array, ip: number): number {
-  return mix(ipv4DestinationWord(bytes, ip));
+/** Hash of the destination address of `packet`. */
+export function destinationHash(packet: Packet): number {
+  return mix(packet.destination);
 }
 
 /**

@@ -19,22 +19,8 @@ import {
   dhcpIsClientRequest,
   dhcpSetBroadcast,
 } from '../../wire/dhcp.ts';
-import {
-  ETHERNET_HEADER_LENGTH,
-  ETHERTYPE_ARP,
-  ETHERTYPE_IPV4,
-  ethernetIsGroup,
-  ethernetType,
-} from '../../wire/ethernet.ts';
-import {
-  IPV4_PROTOCOL_UDP,
-  ipv4DestinationWord,
-  ipv4HeaderLength,
-  ipv4IsFragment,
-  ipv4Protocol,
-  ipv4SourceWord,
-  ipv4TotalLength,
-} from '../../wire/ipv4.ts';
+import { ETHERTYPE_ARP } from '../../wire/ethernet.ts';
+import { IPV4_PROTOCOL_UDP } from '../../wire/ipv4.ts';
 import {
   UDP_HEADER_LENGTH,
   udpChecksum,
@@ -43,7 +29,6 @@ import {
   udpSetChecksum,
   udpSourcePort,
 } from '../../wire/udp.ts';
-import { VNET_HEADER_LENGTH } from '../port.ts';
 import {
   GROUP_BY_ADDRESS,
   GROUP_BY_DESTINATION,
@@ -61,6 +46,7 @@ import {
 } from '../tables/lookup.ts';
 import { destinationHash, flowHash, memberPick } from './flow.ts';
 import { destinationIsMartian, sourceIsMartian } from './martian.ts';
+import { type Packet, parseFrame } from './parse.ts';
 import {
   DROP_MARTIAN_DESTINATION,
   DROP_MARTIAN_SOURCE,
@@ -70,9 +56,6 @@ import {
   DROP_SAME_ADDRESSES,
   DROP_TEST_SOURCE,
   DROP_TOO_BIG,
-  ethertypeDrop,
-  frameGate,
-  ipv4Gate,
   PASS,
   PUNT,
 } from './verdict.ts';
@@ -88,37 +71,31 @@ export function outputVerdict(
   words: Int32Array,
   table: number,
   visit: Visit,
+  packet: Packet,
   bytes: Uint8Array,
   at: number,
   length: number,
 ): number {
-  const gate = frameGate(bytes, at, length);
+  const gate = parseFrame(packet, bytes, at, length);
   if (gate !== PASS) return gate;
   if (visit.group < 0) return DROP_NO_GROUP;
-  const frame = at + VNET_HEADER_LENGTH;
-  const type = ethernetType(bytes, frame);
-  if (type === ETHERTYPE_ARP) return PUNT;
-  if (type !== ETHERTYPE_IPV4) return ethertypeDrop(type);
-  const ip = frame + ETHERNET_HEADER_LENGTH;
-  const ipGate = ipv4Gate(bytes, at, length, ip);
-  if (ipGate !== PASS) return ipGate;
+  if (packet.fault !== PASS) return packet.fault;
+  if (packet.ethertype === ETHERTYPE_ARP) return PUNT;
 
-  const isGroupFrame = ethernetIsGroup(bytes, frame);
-  const source = ipv4SourceWord(bytes, ip);
-  const destination = ipv4DestinationWord(bytes, ip);
-  if (sourceIsMartian(source, isGroupFrame)) return DROP_MARTIAN_SOURCE;
+  const { source, destination, frame } = packet;
+  if (sourceIsMartian(source, packet.isGroup)) return DROP_MARTIAN_SOURCE;
   if (destinationIsMartian(destination)) return DROP_MARTIAN_DESTINATION;
   if (source === destination) return DROP_SAME_ADDRESSES;
   const origin = addressFind(words, table, visit.group, source);
   if (origin < 0) return DROP_TEST_SOURCE;
-  if (isGroupFrame) return outputGroup(words, table, visit, bytes, at, length);
+  if (packet.isGroup) return outputGroup(words, table, visit, packet, bytes);
 
   const owner = macFind(words, table, bytes, frame);
   if (owner >= GROUP_PORT_BASE) return DROP_OWN_DESTINATION;
   if (owner >= 0) return PUNT;
-  const nic = memberFor(words, table, visit, bytes, ip, origin);
+  const nic = memberFor(words, table, visit, packet, bytes, origin);
   if (nic < 0) return DROP_NO_ACTIVE_MEMBER;
-  if (isTooBig(words, table, nic, bytes, at, ip)) return DROP_TOO_BIG;
+  if (isTooBig(words, table, nic, packet, bytes)) return DROP_TOO_BIG;
   if (visit.hasRedirects) redirectApply(words, table, visit.group, bytes, frame);
   sourceWrite(words, table, nic, bytes, frame);
   return nic;
@@ -129,17 +106,15 @@ function outputGroup(
   words: Int32Array,
   table: number,
   visit: Visit,
+  packet: Packet,
   bytes: Uint8Array,
-  at: number,
-  length: number,
 ): number {
-  if (visit.castNic < 0) return DROP_NO_ACTIVE_MEMBER;
-  const frame = at + VNET_HEADER_LENGTH;
-  const ip = frame + ETHERNET_HEADER_LENGTH;
-  if (isTooBig(words, table, visit.castNic, bytes, at, ip)) return DROP_TOO_BIG;
-  dhcpAskBroadcast(bytes, at, ip, at + length);
-  sourceWrite(words, table, visit.castNic, bytes, frame);
-  return visit.castNic;
+  const { castNic } = visit;
+  if (castNic < 0) return DROP_NO_ACTIVE_MEMBER;
+  if (isTooBig(words, table, castNic, packet, bytes)) return DROP_TOO_BIG;
+  dhcpAskBroadcast(packet, bytes);
+  sourceWrite(words, table, castNic, bytes, packet.frame);
+  return castNic;
 }
 
 /** The NIC for a unicast datagram whose source address is `origin` (addressFind), -1 for none. */
@@ -147,8 +122,8 @@ function memberFor(
   words: Int32Array,
   table: number,
   visit: Visit,
+  packet: Packet,
   bytes: Uint8Array,
-  ip: number,
   origin: number,
 ): number {
   if ((visit.groupBits & GROUP_BY_ADDRESS) !== 0 && origin < ADDRESS_UNPLACED) {
@@ -156,7 +131,7 @@ function memberFor(
     if (nic >= 0 && carries(words, table, visit, nic)) return nic;
   }
   const isByDestination = (visit.groupBits & GROUP_BY_DESTINATION) !== 0;
-  const hash = isByDestination ? destinationHash(bytes, ip) : flowHash(bytes, ip);
+  const hash = isByDestination ? destinationHash(packet) : flowHash(packet, bytes);
   const ordinal = memberPick(hash, visit.low, visit.high);
   return ordinal < 0 ? -1 : memberNic(words, table, visit.group, ordinal);
 }
@@ -175,13 +150,14 @@ function isTooBig(
   words: Int32Array,
   table: number,
   nic: number,
+  packet: Packet,
   bytes: Uint8Array,
-  at: number,
-  ip: number,
 ): boolean {
   const mtu = words[nicEntry(table, nic) + 4]!;
-  if (ipv4TotalLength(bytes, ip) <= mtu || mtu === 0) return false;
-  return !vnetIsSegmented(bytes, at) || vnetSegmentLength(bytes, at, ip) > mtu;
+  if (packet.length <= mtu || mtu === 0) return false;
+  const { at, network, transport, protocol } = packet;
+  if (!vnetIsSegmented(bytes, at)) return true;
+  return vnetSegmentLength(bytes, at, network, transport, protocol) > mtu;
 }
 
 function sourceWrite(
@@ -216,10 +192,10 @@ function redirectApply(
  * group's and is not to be found on the wire: it has to ask for a broadcast (RFC 2131 4.1). A
  * checksum that the device is still to finish covers the change anyway.
  */
-function dhcpAskBroadcast(bytes: Uint8Array, at: number, ip: number, end: number): void {
-  if (ipv4Protocol(bytes, ip) !== IPV4_PROTOCOL_UDP || ipv4IsFragment(bytes, ip)) return;
-  const udp = ip + ipv4HeaderLength(bytes, ip);
-  const udpRoom = Math.min(ip + ipv4TotalLength(bytes, ip), end) - udp;
+function dhcpAskBroadcast(packet: Packet, bytes: Uint8Array): void {
+  if (packet.protocol !== IPV4_PROTOCOL_UDP || packet.isFragment) return;
+  const udp = packet.transport;
+  const udpRoom = packet.network + packet.length - udp;
   if (!udpIsValid(bytes, udp, udpRoom)) return;
   if (udpDestinationPort(bytes, udp) !== DHCP_SERVER_PORT) return;
   if (udpSourcePort(bytes, udp) !== DHCP_CLIENT_PORT) return;
@@ -229,7 +205,7 @@ function dhcpAskBroadcast(bytes: Uint8Array, at: number, ip: number, end: number
   const before = dhcpFlags(bytes, dhcp);
   dhcpSetBroadcast(bytes, dhcp);
   const check = udpChecksum(bytes, udp);
-  if (check === 0 || vnetNeedsChecksum(bytes, at)) return;
+  if (check === 0 || vnetNeedsChecksum(bytes, packet.at)) return;
   // Zero would mean that there is no checksum (RFC 768).
   udpSetChecksum(bytes, udp, checksumUpdate(check, before, dhcpFlags(bytes, dhcp)) || 0xffff);
 }

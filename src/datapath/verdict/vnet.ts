@@ -12,12 +12,7 @@
 import { readU16, writeU16 } from '../../base/bytes.ts';
 import { checksumAdd, checksumComplement } from '../../wire/checksum.ts';
 import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
-import {
-  IPV4_PROTOCOL_TCP,
-  IPV4_PROTOCOL_UDP,
-  ipv4HeaderLength,
-  ipv4Protocol,
-} from '../../wire/ipv4.ts';
+import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from '../../wire/ipv4.ts';
 import { UDP_HEADER_LENGTH } from '../../wire/udp.ts';
 import { VNET_HEADER_LENGTH } from '../port.ts';
 
@@ -86,14 +81,20 @@ export function vnetIsSegmented(bytes: Uint8Array, at: number): boolean {
 }
 
 /**
- * Bytes of the largest IP packet into which the super-frame with its IPv4 header at `ip` will be
- * cut. The header's own length of headers is a hint only, so they are read.
+ * Bytes of the largest IP packet into which the super-frame will be cut, with its IP header at `ip`
+ * and the header of `protocol` at `transport`. The header's own length of headers is a hint only,
+ * so they are read.
  */
-export function vnetSegmentLength(bytes: Uint8Array, at: number, ip: number): number {
-  const headerLength = ipv4HeaderLength(bytes, ip);
-  const isTcp = ipv4Protocol(bytes, ip) === IPV4_PROTOCOL_TCP;
-  const transport = isTcp ? tcpHeaderLength(bytes, ip + headerLength) : UDP_HEADER_LENGTH;
-  return headerLength + transport + readLittle(bytes, at + GSO_SIZE);
+export function vnetSegmentLength(
+  bytes: Uint8Array,
+  at: number,
+  ip: number,
+  transport: number,
+  protocol: number,
+): number {
+  const isTcp = protocol === IPV4_PROTOCOL_TCP;
+  const length = isTcp ? tcpHeaderLength(bytes, transport) : UDP_HEADER_LENGTH;
+  return transport - ip + length + readLittle(bytes, at + GSO_SIZE);
 }
 
 /** The headers of the frame lie `by` bytes further on than the header at `at` describes. */

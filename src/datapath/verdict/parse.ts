@@ -1,0 +1,148 @@
+/**
+ * The gate of both directions: it validates the frame in a slot and notes what a verdict needs.
+ *
+ * The headers are read once and in their order, so a frame with two faults is always counted under
+ * the first. A fault of the link layer ends the frame at once. One of the network layer is noted:
+ * the MACs are judged first, and a frame for another station is foreign, whatever it carries.
+ *
+ * A forwarder owns one Packet and fills it anew for each frame. Its fields are small integers and
+ * booleans, so nothing is allocated. Input and output hold policy only.
+ */
+
+import {
+  ETHERNET_HEADER_LENGTH,
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+  ETHERTYPE_QINQ,
+  ETHERTYPE_VLAN,
+  ethernetIsGroup,
+  ethernetType,
+} from '../../wire/ethernet.ts';
+import {
+  IPV4_HEADER_LENGTH_MIN,
+  ipv4DestinationWord,
+  ipv4HeaderLength,
+  ipv4IsFragment,
+  ipv4IsLaterFragment,
+  ipv4IsValid,
+  ipv4Options,
+  ipv4Protocol,
+  ipv4SourceWord,
+  ipv4TotalLength,
+} from '../../wire/ipv4.ts';
+import { VNET_HEADER_LENGTH } from '../port.ts';
+import { SLOT_LENGTH } from '../slab.ts';
+import {
+  DROP_BAD_IPV4_HEADER,
+  DROP_BAD_VNET_HEADER,
+  DROP_IPV6_NOT_SERVED,
+  DROP_RUNT,
+  DROP_SOURCE_ROUTE,
+  DROP_TRUNCATED,
+  DROP_UNKNOWN_ETHERTYPE,
+  DROP_VLAN,
+  PASS,
+} from './verdict.ts';
+import { vnetIsValid, vnetSuitsIpv4 } from './vnet.ts';
+
+/** What `parseFrame` notes. All places are offsets in the bytes of the slab. */
+export interface Packet {
+  /** The slot: its virtio net header. */
+  at: number;
+  /** The Ethernet header. */
+  frame: number;
+  /** First byte behind the frame. */
+  frameEnd: number;
+  /** The frame is for a group of stations. */
+  isGroup: boolean;
+  ethertype: number;
+  /** PASS, or the drop of the network header; with a fault the fields below mean nothing. */
+  fault: number;
+  /** The network header; it is where the Ethernet header ends. */
+  network: number;
+  /** The datagram's own length in bytes, without padding. */
+  length: number;
+  /** Protocol of the transport header, and its place. */
+  protocol: number;
+  transport: number;
+  /** A piece of a datagram, the first too. */
+  isFragment: boolean;
+  /** A piece but the first: no transport header follows. */
+  isLaterFragment: boolean;
+  /** The addresses as signed words. */
+  source: number;
+  destination: number;
+}
+
+/** A packet that nothing has been parsed into. */
+export function packetCreate(): Packet {
+  return {
+    at: 0,
+    frame: 0,
+    frameEnd: 0,
+    isGroup: false,
+    ethertype: 0,
+    fault: PASS,
+    network: 0,
+    length: 0,
+    protocol: 0,
+    transport: 0,
+    isFragment: false,
+    isLaterFragment: false,
+    source: 0,
+    destination: 0,
+  };
+}
+
+/**
+ * Parses the frame in the slot at `at` (`length` bytes, virtio net header included) into `packet`.
+ * PASS, or the drop of the link layer; that of the network layer is `packet.fault`.
+ */
+export function parseFrame(packet: Packet, bytes: Uint8Array, at: number, length: number): number {
+  if (length >= SLOT_LENGTH) return DROP_TRUNCATED;
+  if (length < VNET_HEADER_LENGTH + ETHERNET_HEADER_LENGTH) return DROP_RUNT;
+  if (!vnetIsValid(bytes, at, length - VNET_HEADER_LENGTH)) return DROP_BAD_VNET_HEADER;
+  const frame = at + VNET_HEADER_LENGTH;
+  const type = ethernetType(bytes, frame);
+  packet.at = at;
+  packet.frame = frame;
+  packet.frameEnd = at + length;
+  packet.isGroup = ethernetIsGroup(bytes, frame);
+  packet.ethertype = type;
+  packet.network = frame + ETHERNET_HEADER_LENGTH;
+  packet.fault = type === ETHERTYPE_IPV4 ? parseIpv4(packet, bytes) : ethertypeFault(type);
+  return PASS;
+}
+
+/** The fault of an Ethernet type other than IPv4. */
+function ethertypeFault(type: number): number {
+  if (type === ETHERTYPE_ARP) return PASS;
+  if (type === ETHERTYPE_IPV6) return DROP_IPV6_NOT_SERVED;
+  if (type === ETHERTYPE_VLAN || type === ETHERTYPE_QINQ) return DROP_VLAN;
+  return DROP_UNKNOWN_ETHERTYPE;
+}
+
+/**
+ * Malformed options pass: the host of the address reports them to the sender (RFC 792, parameter
+ * problem).
+ */
+function parseIpv4(packet: Packet, bytes: Uint8Array): number {
+  const ip = packet.network;
+  const room = packet.frameEnd - ip;
+  if (room < IPV4_HEADER_LENGTH_MIN) return DROP_RUNT;
+  if (!ipv4IsValid(bytes, ip, room)) return DROP_BAD_IPV4_HEADER;
+  const protocol = ipv4Protocol(bytes, ip);
+  if (!vnetSuitsIpv4(bytes, packet.at, protocol)) return DROP_BAD_VNET_HEADER;
+  const headerLength = ipv4HeaderLength(bytes, ip);
+  const hasOptions = headerLength > IPV4_HEADER_LENGTH_MIN;
+  if (hasOptions && ipv4Options(bytes, ip) === 'source-route') return DROP_SOURCE_ROUTE;
+  packet.length = ipv4TotalLength(bytes, ip);
+  packet.protocol = protocol;
+  packet.transport = ip + headerLength;
+  packet.isFragment = ipv4IsFragment(bytes, ip);
+  packet.isLaterFragment = ipv4IsLaterFragment(bytes, ip);
+  packet.source = ipv4SourceWord(bytes, ip);
+  packet.destination = ipv4DestinationWord(bytes, ip);
+  return PASS;
+}
