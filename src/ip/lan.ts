@@ -157,8 +157,11 @@ export class Lan {
 
   /** `ipif` is served by the NIC in its `boundIll` from now on (docs/law.md rows 42, 43). */
   addressBound(ipif: Ipif, how: BindHow, nowMs: number): void {
-    this.#resolver.delete(ipif.address, 'replaced', nowMs); // no neighbour has it
-    this.#resolver.hostAnswers.forget(ipif.address);
+    const { address } = ipif;
+    if (typeof address === 'number') {
+      this.#resolver.delete(address, 'replaced', nowMs); // no neighbour has it
+      this.#resolver.hostAnswers.forget(address);
+    }
     this.#claims.handleBound(ipif, how, nowMs);
   }
 

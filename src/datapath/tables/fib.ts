@@ -13,7 +13,7 @@
 
 import { MAX_GROUPS, MAX_NICS } from '../../model/limits.ts';
 import type { Spreading } from '../../model/states.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { IpAddress, Mac } from '../../wire/addr.ts';
 
 /** Placement slots: group * SLOTS_PER_GROUP + ordinal. */
 export const SLOTS_PER_GROUP = 64;
@@ -45,7 +45,7 @@ export interface GroupRecord {
  * `nic` (`slot` is -1; `group` is -1 while the NIC is in none).
  */
 export interface AddressRecord {
-  address: Ipv4;
+  address: IpAddress;
   group: number;
   kind: 'data' | 'test';
   slot: number;

@@ -214,6 +214,7 @@ function macWrite(words: Int32Array, table: number, port: number, mac: Mac): voi
 }
 
 function addressWrite(words: Int32Array, table: number, record: AddressRecord): void {
+  if (typeof record.address !== 'number') return;
   const address = record.address | 0;
   let index = addressHash(record.group, address);
   let entry = table + TABLE_ADDRESSES + index * HASH_ENTRY_WORDS;

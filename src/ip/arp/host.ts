@@ -81,7 +81,7 @@ export class ArpHost {
       arpFrame(packet.senderMac, mac, {
         operation: ARP_REPLY,
         senderMac: mac,
-        senderAddress: target.address,
+        senderAddress: Number(target.address),
         targetMac: packet.senderMac,
         targetAddress: packet.senderAddress,
       }),

@@ -340,7 +340,7 @@ export class Claims {
   /** Sets the time of the next announcement of a settled address, by how many its NIC has. */
   #settle(claim: Claim, nowMs: number): void {
     const ill = claim.ipif.boundIll;
-    const count = ill === undefined ? 1 : ill.boundIpifs.length + ill.testIpifs.length;
+    const count = ill === undefined ? 1 : ill.boundCount + ill.testIpifs.length;
     const factor = this.#rng.uniform(1, 1 + REFRESH_JITTER);
     const periodMs = Math.max(REFRESH_MS, count * REFRESH_SPACING_MS);
     this.#schedule(claim, claim.isContested ? claim.nextDefenceMs : nowMs + periodMs * factor);

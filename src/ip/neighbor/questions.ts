@@ -16,7 +16,7 @@
  */
 
 import { TokenBucket } from '../../base/token-bucket.ts';
-import { type IpAddress, ipSameSubnet, type Mac } from '../../wire/addr.ts';
+import { type IpAddress, ipFamily, ipSameSubnet, type Mac } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
@@ -141,7 +141,7 @@ export class Questions {
 
 /** An address that `ill` serves, in the subnet of `target`. */
 function addressOf(ill: Ill, target: IpAddress): IpAddress | undefined {
-  const found = ill.boundIpifs.find(({ address, prefixLength, state }) => {
+  const found = ill.boundIpifs[ipFamily(target)].find(({ address, prefixLength, state }) => {
     return state === 'up' && ipSameSubnet(address, target, prefixLength);
   });
   return found?.address;

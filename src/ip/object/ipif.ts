@@ -1,6 +1,6 @@
 /**
- * One IPv4 address of the stack (docs/law.md rows 35, 37): a data address, which lives on the group
- * and is bound to one NIC at a time, or a test address, which stays on its NIC.
+ * One address of the stack, of either family (docs/law.md rows 35, 37): a data address, which lives
+ * on the group and is bound to one NIC at a time, or a test address, which stays on its NIC.
  *
  * `boundIll` belongs to the group layer (bind, unbind); `state` belongs to duplicate address
  * detection (dad.ts); the group layer reports to it when a binding begins or ends.
@@ -8,22 +8,27 @@
 
 import { assert } from '../../base/assert.ts';
 import type { IpifState } from '../../model/states.ts';
-import type { Ipv4 } from '../../wire/addr.ts';
+import { type Family, type IpAddress, ipFamily } from '../../wire/addr.ts';
 import type { Ill } from './ill.ts';
 
 export type IpifKind = 'data' | 'test';
 
 /** One address. */
 export class Ipif {
-  readonly address: Ipv4;
-  /** 0 .. 32. For people only: the host may change it, and nothing on the LAN depends on it. */
+  readonly address: IpAddress;
+  readonly family: Family;
+  /**
+   * 0 .. 32 or 128. For people only: the host may change it, and nothing on the LAN depends on it.
+   */
   prefixLength: number;
   readonly kind: IpifKind;
   state: IpifState;
   #boundIll: Ill | undefined = undefined;
 
-  private constructor(address: Ipv4, prefixLength: number, kind: IpifKind) {
-    assert(prefixLength >= 0 && prefixLength <= 32, `prefix length ${prefixLength}`);
+  private constructor(address: IpAddress, prefixLength: number, kind: IpifKind) {
+    this.family = ipFamily(address);
+    const most = this.family === 4 ? 32 : 128;
+    assert(prefixLength >= 0 && prefixLength <= most, `prefix length ${prefixLength}`);
     this.address = address;
     this.prefixLength = prefixLength;
     this.kind = kind;
@@ -31,12 +36,12 @@ export class Ipif {
   }
 
   /** A data address, bound to no NIC yet. */
-  static data(address: Ipv4, prefixLength: number): Ipif {
+  static data(address: IpAddress, prefixLength: number): Ipif {
     return new Ipif(address, prefixLength, 'data');
   }
 
   /** A test address of `ill`, bound to it for life. */
-  static test(address: Ipv4, prefixLength: number, ill: Ill): Ipif {
+  static test(address: IpAddress, prefixLength: number, ill: Ill): Ipif {
     const ipif = new Ipif(address, prefixLength, 'test');
     ipif.#boundIll = ill;
     ill.testIpifs.push(ipif);
@@ -53,7 +58,7 @@ export class Ipif {
     assert(this.kind === 'data', 'a test address is bound for life');
     assert(this.#boundIll === undefined, 'bind of a bound address');
     this.#boundIll = ill;
-    ill.boundIpifs.unshift(this);
+    ill.boundIpifs[this.family].unshift(this);
   }
 
   /** Takes a data address off its NIC; nothing happens when it has none. */
@@ -61,9 +66,10 @@ export class Ipif {
     assert(this.kind === 'data', 'a test address is bound for life');
     const ill = this.#boundIll;
     if (ill === undefined) return;
-    const position = ill.boundIpifs.indexOf(this);
+    const list = ill.boundIpifs[this.family];
+    const position = list.indexOf(this);
     assert(position >= 0, 'a bound address is in the list of its NIC');
-    ill.boundIpifs.splice(position, 1);
+    list.splice(position, 1);
     this.#boundIll = undefined;
   }
 

@@ -7,7 +7,7 @@
 import { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_ADDRESSES } from '../../model/limits.ts';
-import { type Ipv4, ipv4Format, ipv4Parse } from '../../wire/addr.ts';
+import { type IpAddress, ipFormat, ipv4Parse } from '../../wire/addr.ts';
 import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import type { HostAddress, IpmpGroup, UnservedAddress } from '../object/group.ts';
 import { announce } from './settle.ts';
@@ -78,8 +78,8 @@ function syncAddresses(ctx: IpmpContext, group: IpmpGroup): boolean {
 function sortAddresses(
   ctx: IpmpContext,
   group: IpmpGroup,
-): { wanted: Map<Ipv4, number>; unserved: UnservedAddress[] } {
-  const wanted = new Map<Ipv4, number>();
+): { wanted: Map<IpAddress, number>; unserved: UnservedAddress[] } {
+  const wanted = new Map<IpAddress, number>();
   const unserved: UnservedAddress[] = [];
   const room = MAX_ADDRESSES - addressCount(ctx, group);
   const isUsedElsewhere = usersElsewhere(ctx, group);
@@ -104,9 +104,9 @@ export function addressCount(ctx: IpmpContext, except?: IpmpGroup): number {
 }
 
 /** A function that answers whether another group or an interface has an address. */
-function usersElsewhere(ctx: IpmpContext, group: IpmpGroup): (address: Ipv4) => boolean {
+function usersElsewhere(ctx: IpmpContext, group: IpmpGroup): (address: IpAddress) => boolean {
   const others = [...ctx.groups.values()].filter((other) => other !== group);
-  const test = new Set<Ipv4>();
+  const test = new Set<IpAddress>();
   for (const { ill } of ctx.interfaces.values()) {
     for (const { address } of ill.testIpifs) test.add(address);
   }
@@ -143,12 +143,12 @@ function changePrefixLength(
 }
 
 function postAdded(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
-  const to = `${ipv4Format(ipif.address)}/${ipif.prefixLength}`;
+  const to = `${ipFormat(ipif.address)}/${ipif.prefixLength}`;
   post(ctx, 'address-added', 'address-added', { group: group.name, to });
 }
 
 function postRemoved(ctx: IpmpContext, group: IpmpGroup, ipif: Ipif): void {
-  const from = `${ipv4Format(ipif.address)}/${ipif.prefixLength}`;
+  const from = `${ipFormat(ipif.address)}/${ipif.prefixLength}`;
   post(ctx, 'address-removed', 'address-removed', { group: group.name, from });
 }
 

@@ -129,7 +129,8 @@ function handleVanished(ctx: IpmpContext, tracked: TrackedPhyint): void {
 function announceAgain(ctx: IpmpContext, tracked: TrackedPhyint, wasPresent: boolean): void {
   bindTestAddresses(ctx, tracked);
   if (!wasPresent) return;
-  for (const ipif of tracked.ill.boundIpifs) {
+  const { boundIpifs } = tracked.ill;
+  for (const ipif of [...boundIpifs[4], ...boundIpifs[6]]) {
     tracked.group?.lan.addressBound(ipif, 'rebind', ctx.nowMs);
   }
 }

@@ -32,7 +32,7 @@ import type { Ill } from '../../ip/object/ill.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import type { GroupState } from '../../model/states.ts';
-import { ipv4Format } from '../../wire/addr.ts';
+import { ipFormat } from '../../wire/addr.ts';
 import { decideMtu } from '../decide/mtu.ts';
 import { standbyCorrection } from '../decide/standby.ts';
 import { type IpmpContext, post, structureChanged } from '../object/context.ts';
@@ -164,7 +164,7 @@ export function announce(ctx: IpmpContext, group: IpmpGroup, move: AddressMove):
     from: nameOf(from),
     to: nameOf(to),
     ifname: nameOf(to),
-    detail: ipv4Format(ipif.address),
+    detail: ipFormat(ipif.address),
   });
 }
 

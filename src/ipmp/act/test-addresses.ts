@@ -8,7 +8,7 @@ import { OperatorError } from '../../base/errors.ts';
 import { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_ADDRESSES } from '../../model/limits.ts';
-import { ipv4Format, ipv4Parse, type Prefix, prefixParse } from '../../wire/addr.ts';
+import { ipFormat, ipv4Parse, type Prefix, prefixParse } from '../../wire/addr.ts';
 import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import { testPrefixes } from '../object/spec.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -35,7 +35,7 @@ export function dropTestAddresses(ctx: IpmpContext, tracked: TrackedPhyint, why:
     const { state: from } = ipif;
     if (from === 'down') continue;
     ipif.state = 'down';
-    const detail = ipv4Format(ipif.address);
+    const detail = ipFormat(ipif.address);
     post(ctx, 'address-state', why, { group: group?.name, ifname, from, to: 'down', detail });
   }
 }

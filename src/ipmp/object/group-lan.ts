@@ -68,7 +68,7 @@ export class GroupLanPort implements LanMembership, LanOutput {
   }
 
   findIpif(address: IpAddress): Ipif | undefined {
-    return typeof address === 'number' ? this.#group.grp.findIpif(address) : undefined;
+    return this.#group.grp.findIpif(address);
   }
 
   groupMac(): Mac {

@@ -1,8 +1,12 @@
 /**
- * One address family of a group: its members, which of them are active, which one is nominated for
- * broadcast and multicast, and which NIC each data address is bound to (docs/law.md rows 9, 35 to
- * 47, 59 to 63). A group has its IllGroup for all of its life, so a look-up that finds the group
- * finds its members (test/model/new-order.pml).
+ * The members of a group, which of them are active, which one is nominated for broadcast and
+ * multicast, and which NIC each data address is bound to (docs/law.md rows 9, 35 to 47, 59 to 63).
+ * A group has its IllGroup for all of its life, so a look-up that finds the group finds its members
+ * (test/model/new-order.pml).
+ *
+ * Whether a member can be used does not depend on addresses, so there is one list of active members
+ * and one nominee for both families. Addresses are placed by family: each family is spread evenly
+ * by itself, whatever the other one has (docs/law.md rows 38 to 44).
  *
  * Every method that changes something runs inside `illGlobalLock`.
  *
@@ -21,9 +25,11 @@ import type { Ill } from '../../ip/object/ill.ts';
 import type { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
-import type { Ipv4 } from '../../wire/addr.ts';
+import type { Family, IpAddress } from '../../wire/addr.ts';
 import { emptiest, planChange, planRemoval } from '../decide/rebalance.ts';
 import type { TrackedPhyint } from './tracked.ts';
+
+const FAMILIES: readonly Family[] = [4, 6];
 
 /** How the active list changed. */
 export interface ActiveChange {
@@ -43,7 +49,7 @@ export interface AddressMove {
   readonly cause: Cause;
 }
 
-/** The members of one family. */
+/** The members of a group. */
 export class IllGroup {
   /** In order of joining. */
   readonly members: TrackedPhyint[] = [];
@@ -51,7 +57,7 @@ export class IllGroup {
   active: TrackedPhyint[] = [];
   cast: TrackedPhyint | undefined;
   /** Data addresses in the order in which they were added. */
-  readonly ipifs = new Map<Ipv4, Ipif>();
+  readonly ipifs = new Map<IpAddress, Ipif>();
 
   /** The lowest free ordinal; the caller has checked that there is room. */
   freeOrdinal(): number {
@@ -69,7 +75,7 @@ export class IllGroup {
 
   removeMember(member: TrackedPhyint): void {
     assert(!this.active.includes(member), `${member.name} leaves while it is active`);
-    assert(member.ill.boundIpifs.length === 0, `${member.name} leaves with addresses bound`);
+    assert(member.ill.boundCount === 0, `${member.name} leaves with addresses bound`);
     const place = this.members.indexOf(member);
     assert(place >= 0, `${member.name} is a member`);
     this.members.splice(place, 1);
@@ -90,27 +96,32 @@ export class IllGroup {
 
   /** Binds the addresses of the members that left to others; newcomers take their share. */
   rebind(change: ActiveChange): AddressMove[] {
+    return FAMILIES.flatMap((family) => this.#rebind(family, change));
+  }
+
+  #rebind(family: Family, change: ActiveChange): AddressMove[] {
     const homeless: { ipif: Ipif; from: Ill | undefined; cause: Cause }[] = [];
     for (const member of change.left) {
       const cause = member.activeCause;
-      const oldestFirst = member.ill.boundIpifs.toReversed();
+      const oldestFirst = member.ill.boundIpifs[family].toReversed();
       for (const ipif of oldestFirst) homeless.push({ ipif, from: member.ill, cause });
     }
     for (let i = homeless.length - 1; i >= 0; i--) homeless[i]?.ipif.unbind();
     if (change.wasEmpty) {
       for (const ipif of this.ipifs.values()) {
+        if (ipif.family !== family) continue;
         homeless.push({ ipif, from: undefined, cause: 'interface-works' });
       }
     }
     const newcomers = change.entered.map((member) => this.active.indexOf(member));
-    const plan = planChange(this.#counts(), homeless.length, newcomers);
+    const plan = planChange(this.#counts(family), homeless.length, newcomers);
     const how: BindHow = change.wasEmpty ? 'initial' : 'rebind';
     const moves: AddressMove[] = homeless.map(({ ipif, from, cause }, at) => {
       const to = this.active[plan.placements[at] ?? -1]?.ill;
       if (to !== undefined) ipif.bind(to);
       return { ipif, from, to, how, cause };
     });
-    for (const { from, to } of plan.steals) moves.push(this.#steal(from, to));
+    for (const { from, to } of plan.steals) moves.push(this.#steal(family, from, to));
     return moves;
   }
 
@@ -118,7 +129,7 @@ export class IllGroup {
   addAddress(ipif: Ipif): AddressMove {
     assert(!this.ipifs.has(ipif.address), 'a data address is added once');
     this.ipifs.set(ipif.address, ipif);
-    const to = this.active[emptiest(this.#counts())]?.ill;
+    const to = this.active[emptiest(this.#counts(ipif.family))]?.ill;
     if (to !== undefined) ipif.bind(to);
     return { ipif, from: undefined, to, how: 'initial', cause: 'address-added' };
   }
@@ -129,8 +140,9 @@ export class IllGroup {
     const lost = this.active.findIndex((member) => member.ill === ipif.boundIll);
     ipif.unbind();
     if (lost < 0) return undefined;
-    const steal = planRemoval(this.#counts(), lost);
-    return steal && this.#steal(steal.from, steal.to);
+    const { family } = ipif;
+    const steal = planRemoval(this.#counts(family), lost);
+    return steal && this.#steal(family, steal.from, steal.to);
   }
 
   /** Members that may carry data: the usable ones, else those that are about to leave. */
@@ -139,15 +151,15 @@ export class IllGroup {
     return usable.length > 0 ? usable : this.members.filter((member) => member.isLastChoice);
   }
 
-  #counts(): number[] {
-    return this.active.map((member) => member.ill.boundIpifs.length);
+  #counts(family: Family): number[] {
+    return this.active.map((member) => member.ill.boundIpifs[family].length);
   }
 
-  /** Moves the most recently bound address of one active member to another. */
-  #steal(from: number, to: number): AddressMove {
+  /** Moves the most recently bound address of one family and active member to another. */
+  #steal(family: Family, from: number, to: number): AddressMove {
     const donor = this.active[from]?.ill;
     const taker = this.active[to]?.ill;
-    const ipif = donor?.boundIpifs[0];
+    const ipif = donor?.boundIpifs[family][0];
     assert(ipif !== undefined && taker !== undefined, 'a plan names active members');
     ipif.unbind();
     ipif.bind(taker);
@@ -155,7 +167,7 @@ export class IllGroup {
   }
 
   /** Our address `address` (data or test), in whatever state. */
-  findIpif(address: Ipv4): Ipif | undefined {
+  findIpif(address: IpAddress): Ipif | undefined {
     const data = this.ipifs.get(address);
     if (data !== undefined) return data;
     for (const member of this.members) {

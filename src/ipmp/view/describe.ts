@@ -6,7 +6,7 @@ import { phyintFlagNames } from '../../ip/object/phyint.ts';
 import { type Cause, causeSentence } from '../../model/causes.ts';
 import type { AddressRow, GroupRow, InterfaceView, NeighborRow } from '../../model/rows.ts';
 import type { GroupState } from '../../model/states.ts';
-import { type IpAddress, ipFormat, ipv4Format, type Mac, macFormat } from '../../wire/addr.ts';
+import { type IpAddress, ipFormat, type Mac, macFormat } from '../../wire/addr.ts';
 import { isServing } from '../act/test-addresses.ts';
 import { decideMtu } from '../decide/mtu.ts';
 import { type IpmpContext, joinersOf } from '../object/context.ts';
@@ -177,7 +177,7 @@ function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
   for (const { address, prefixLength, state, inbound, cause, cause_text } of served) {
     yield {
       ...common,
-      address: `${ipv4Format(address)}/${prefixLength}`,
+      address: `${ipFormat(address)}/${prefixLength}`,
       state,
       inbound,
       outbound: inbound === null ? [] : senders,
@@ -207,7 +207,7 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
     const isServed = isServing(tracked);
     return {
       ...common,
-      address: `${ipv4Format(ipif.address)}/${ipif.prefixLength}`,
+      address: `${ipFormat(ipif.address)}/${ipif.prefixLength}`,
       state: isServed ? ipif.state : 'down',
       inbound: isServed ? tracked.name : null,
       outbound: isServed ? [tracked.name] : [],

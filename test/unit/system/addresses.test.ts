@@ -52,7 +52,9 @@ test('the tables name for each address the slot of its member', () => {
   const bench = Bench.of(2);
   bench.addresses('192.0.2.1', '192.0.2.2');
   const slots = (): unknown =>
-    bench.publication.tables.addresses.map(({ address, slot }) => `.${address & 0xff}: ${slot}`);
+    bench.publication.tables.addresses.map(
+      ({ address, slot }) => `.${Number(address) & 0xff}: ${slot}`,
+    );
   deepEqual(slots(), ['.1: 0', '.2: 1']);
   bench.link('net0', 'down');
   deepEqual(slots(), ['.1: 1', '.2: 1']);

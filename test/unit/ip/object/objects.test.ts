@@ -16,6 +16,7 @@ import {
   Phyint,
   phyintFlagNames,
 } from '../../../../src/ip/object/phyint.ts';
+import { type IpAddress, ipParse } from '../../../../src/wire/addr.ts';
 import { ip } from '../harness.ts';
 
 test('flags: names', () => {
@@ -43,18 +44,39 @@ test('an unknown link counts as up', () => {
   equal(phyint.isLinkUp, false);
 });
 
-test('data addresses are bound to one NIC at a time, the most recent one first', () => {
-  const [first, second] = [0, 1].map((nic) => new Phyint({ name: `net${nic}`, nic }).ill);
-  const addresses = [1, 2, 3].map((last) => Ipif.data(ip(`192.0.2.${last}`), 24));
-  for (const ipif of addresses) ipif.bind(first!);
-  deepEqual(first!.boundIpifs, [...addresses].reverse());
-  throws(() => addresses[0]!.bind(second!), InvariantError);
-  addresses[1]!.unbind();
-  addresses[1]!.unbind();
-  addresses[1]!.bind(second!);
-  deepEqual(first!.boundIpifs, [addresses[2], addresses[0]]);
-  deepEqual(second!.boundIpifs, [addresses[1]]);
-  throws(() => Ipif.data(1, 33), InvariantError);
+/** A family, what its addresses begin with, and the longest prefix. */
+const FAMILIES = [
+  [4, '192.0.2.', 32],
+  [6, '2001:db8::', 128],
+] as const;
+
+for (const [family, network, most] of FAMILIES) {
+  const addressOf = (last: number): IpAddress => ipParse(`${network}${last}`)!;
+  test(`IPv${family} data addresses are bound to one NIC at a time, the most recent first`, () => {
+    const [first, second] = [0, 1].map((nic) => new Phyint({ name: `net${nic}`, nic }).ill);
+    const addresses = [1, 2, 3].map((last) => Ipif.data(addressOf(last), 24));
+    for (const ipif of addresses) ipif.bind(first!);
+    deepEqual(first!.boundIpifs[family], [...addresses].reverse());
+    throws(() => addresses[0]!.bind(second!), InvariantError);
+    addresses[1]!.unbind();
+    addresses[1]!.unbind();
+    addresses[1]!.bind(second!);
+    deepEqual(first!.boundIpifs[family], [addresses[2], addresses[0]]);
+    deepEqual(second!.boundIpifs[family], [addresses[1]]);
+    equal(addresses[0]!.family, family);
+    equal(Ipif.data(addressOf(1), most).prefixLength, most);
+    throws(() => Ipif.data(addressOf(1), most + 1), InvariantError);
+  });
+}
+
+test('the lists of the two families are apart, and counted together', () => {
+  const { ill } = new Phyint({ name: 'net0', nic: 0 });
+  const addresses = ['192.0.2.1', '2001:db8::1', '192.0.2.2'].map((text) => {
+    return Ipif.data(ipParse(text)!, 24);
+  });
+  for (const ipif of addresses) ipif.bind(ill);
+  deepEqual(ill.boundIpifs, { 4: [addresses[2], addresses[0]], 6: [addresses[1]] });
+  equal(ill.boundCount, 3);
 });
 
 test('a test address belongs to its NIC until it is removed', () => {
