@@ -7,7 +7,7 @@
  * kernel of a real host.
  */
 
-import { ipv4Format } from '../wire/addr.ts';
+import { ipFormat } from '../wire/addr.ts';
 import type { EchoStream } from './lan/echo-stream.ts';
 import type { Station } from './lan/station.ts';
 import { address, describeEvent, GROUP, SimWorld } from './world.ts';
@@ -98,7 +98,7 @@ function failoverAndRepair(world: SimWorld, host: Station, say: Say): Claim[] {
     host.ping(address(GATEWAY), 1, address(text.slice(0, text.indexOf('/')))),
   );
   world.runFor(CALM_MS);
-  const victim = world.boundNic(ipv4Format(streams[0]!.source)) ?? 'net0';
+  const victim = world.boundNic(ipFormat(streams[0]!.source)) ?? 'net0';
   tell(world, streams, 'cut', `cutting the cable of ${victim}`, say, () => world.cut(victim));
   tell(world, streams, 'repair', `repairing the cable of ${victim}`, say, () =>
     world.repair(victim),

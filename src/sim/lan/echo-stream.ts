@@ -3,7 +3,7 @@
  * lost; and the longest time without an answer around each marked event.
  */
 
-import type { Ipv4 } from '../../wire/addr.ts';
+import type { IpAddress } from '../../wire/addr.ts';
 import type { Agenda, Appointment } from '../agenda.ts';
 
 /** What happened between two marks. */
@@ -27,8 +27,8 @@ export interface EchoResult {
 /** The sender, the target, how often. */
 export interface EchoStreamOptions {
   readonly agenda: Agenda;
-  readonly source: Ipv4;
-  readonly destination: Ipv4;
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
   readonly intervalMs: number;
   /** Sends request number `index`, counted from 0. */
   send(index: number): void;
@@ -36,8 +36,8 @@ export interface EchoStreamOptions {
 
 /** A running or finished stream. */
 export class EchoStream {
-  readonly source: Ipv4;
-  readonly destination: Ipv4;
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
   readonly #options: EchoStreamOptions;
   readonly #sentMs: number[] = [];
   readonly #answeredMs: (number | undefined)[] = [];

@@ -3,7 +3,7 @@
 import type { EchoStream } from '../../../src/sim/lan/echo-stream.ts';
 import type { Station } from '../../../src/sim/lan/station.ts';
 import { address, GROUP, type NicSpec, type SimWorld } from '../../../src/sim/world.ts';
-import { ipv4Format } from '../../../src/wire/addr.ts';
+import { ipFormat } from '../../../src/wire/addr.ts';
 import { GATEWAY } from '../scene.ts';
 
 /** What a host needs at most to see that its neighbour has another MAC: 5 s, and three tries. */
@@ -48,7 +48,7 @@ function silences(world: SimWorld, gateway: Station, data: readonly string[]): s
   world.runFor(STRAGGLERS_MS);
   return measured.flatMap((stream) => {
     const { sent, lost } = stream.result();
-    const who = `${ipv4Format(stream.source)} to ${ipv4Format(stream.destination)}`;
+    const who = `${ipFormat(stream.source)} to ${ipFormat(stream.destination)}`;
     return lost > 0 || sent === 0 ? [`${who}: ${lost} of ${sent} lost`] : [];
   });
 }
