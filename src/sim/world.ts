@@ -17,7 +17,7 @@ import type { Operation, Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
 import { beginServing } from '../base/serving.ts';
 import { System, type SystemEvent } from '../system.ts';
-import { type Ipv4, ipv4Parse } from '../wire/addr.ts';
+import { type Ipv4, type Ipv6, ipv4Parse, ipv6Parse } from '../wire/addr.ts';
 import { frameDescribe } from '../wire/describe.ts';
 import { Agenda } from './agenda.ts';
 import { SimDevices } from './devices.ts';
@@ -348,5 +348,12 @@ export function describeEvent(event: SystemEvent): string {
 export function address(text: string): Ipv4 {
   const parsed = ipv4Parse(text);
   assert(parsed !== undefined, `${text} is no IPv4 address`);
+  return parsed;
+}
+
+/** An IPv6 address of the world, as a value. */
+export function address6(text: string): Ipv6 {
+  const parsed = ipv6Parse(text);
+  assert(parsed !== undefined, `${text} is no IPv6 address`);
   return parsed;
 }

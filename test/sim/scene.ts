@@ -17,6 +17,9 @@ export const TESTED: readonly NicSpec[] = [
 ];
 export const ADDRESSES = ['192.0.2.10/24', '192.0.2.11/24'];
 export const GATEWAY = '192.0.2.1';
+/** The gateway's addresses of IPv6, as a router of its own link has them. */
+export const GATEWAY6 = '2001:db8::1';
+export const GATEWAY6_LOCAL = 'fe80::1';
 export const GATEWAY_NAME = 'gw';
 export const GATEWAY_MAC = 0x020000000001;
 const STRAGGLERS_MS = 100;

@@ -7,12 +7,14 @@
  *               stations               stations
  */
 
+import { assert } from '../../base/assert.ts';
 import type { Rng } from '../../base/rng.ts';
-import type { Mac } from '../../wire/addr.ts';
+import type { Ipv6, Mac } from '../../wire/addr.ts';
 import type { Agenda } from '../agenda.ts';
 import { Cable, type Tap } from './cable.ts';
 import { SimNic } from './nic.ts';
 import { Station, type StationAddress } from './station.ts';
+import { Station6 } from './station6.ts';
 import { Switch } from './switch.ts';
 
 /** Which switch something is plugged into. */
@@ -24,6 +26,14 @@ export interface StationSpec {
   readonly mac: Mac;
   readonly side: Side;
   readonly addresses: readonly StationAddress[];
+  /** Of IPv6; they are in use from the start. */
+  readonly addresses6?: readonly StationAddress6[];
+}
+
+/** An IPv6 address of a station. */
+export interface StationAddress6 {
+  readonly address: Ipv6;
+  readonly prefixLength: number;
 }
 
 /** Two switches and what is plugged in. */
@@ -34,6 +44,8 @@ export class Network {
   readonly link: Cable;
   readonly cables = new Map<string, Cable>();
   readonly stations = new Map<string, Station>();
+  /** The IPv6 side of the same stations. */
+  readonly stations6 = new Map<string, Station6>();
   /** Each gets every frame that is put into any cable. */
   readonly taps: Tap[] = [];
   readonly #rng: Rng;
@@ -67,22 +79,34 @@ export class Network {
     this.cables.delete(nic.name);
   }
 
-  /** A station behind a switch; its cable has its name. */
+  /** A station of both families behind a switch; its cable has its name. */
   addStation(spec: StationSpec): Station {
     const cable = this.#cable(spec.name);
-    const station = new Station({
-      name: spec.name,
-      mac: spec.mac,
-      agenda: this.agenda,
-      addresses: spec.addresses,
-      send: (frame) => cable.transmit('a', frame),
-    });
+    const { name, mac, side, addresses, addresses6 = [] } = spec;
+    const fixed = { name, mac, agenda: this.agenda };
+    const send = (frame: Uint8Array): void => cable.transmit('a', frame);
+    const station = new Station({ ...fixed, addresses, send });
+    const station6 = new Station6({ ...fixed, send });
+    this.switches[side].connect(cable, 'b');
     cable.plug('a', {
-      handleFrame: (frame) => station.handleFrame(frame),
+      handleFrame: (frame) => {
+        station.handleFrame(frame);
+        station6.handleFrame(frame);
+      },
       handleCarrier: () => undefined,
     });
-    this.switches[spec.side].connect(cable, 'b');
-    this.stations.set(spec.name, station);
+    for (const { address, prefixLength } of addresses6) {
+      station6.addAddress(address, prefixLength, true);
+    }
+    this.stations.set(name, station);
+    this.stations6.set(name, station6);
+    return station;
+  }
+
+  /** The IPv6 side of the station `name`. */
+  station6(name: string): Station6 {
+    const station = this.stations6.get(name);
+    assert(station !== undefined, `there is no station ${name}`);
     return station;
   }
 
