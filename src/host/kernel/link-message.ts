@@ -3,7 +3,7 @@
  * with an unexpected attribute must not hide our own.
  */
 
-import { readHostU32, writeHostU32 } from '../../base/bytes.ts';
+import { readHostU16, readHostU32, writeHostU32 } from '../../base/bytes.ts';
 import { MAC_LENGTH, type Mac, macRead, macWrite } from '../../wire/addr.ts';
 import {
   attributeEmit,
@@ -23,6 +23,7 @@ import type { LinkRecord, LinkSettings } from './records.ts';
 // From linux/rtnetlink.h: struct ifinfomsg and its messages.
 
 export const LINK_HEADER_LENGTH = 16;
+const LINK_HARDWARE = 2;
 export const LINK_IFINDEX = 4;
 const LINK_FLAGS = 8;
 const LINK_CHANGE = 12;
@@ -35,6 +36,7 @@ const RTM_GETLINK = 18;
 const IFF_UP = 0x1;
 const IFF_NOARP = 0x80;
 const IFF_ALLMULTI = 0x200;
+const IFF_MULTICAST = 0x1000;
 
 // From linux/if_link.h.
 
@@ -82,7 +84,9 @@ export function linkParse(body: Buffer): LinkRecord | undefined {
     ifindex: readHostU32(body, LINK_IFINDEX),
     name: attributeText(attributes.get(IFLA_IFNAME)),
     up: (flags & IFF_UP) !== 0,
+    hardware: readHostU16(body, LINK_HARDWARE),
     noarp: (flags & IFF_NOARP) !== 0,
+    multicast: (flags & IFF_MULTICAST) !== 0,
     allmulti: (flags & IFF_ALLMULTI) !== 0,
     carrier: attributes.get(IFLA_CARRIER)?.[0] === 1,
     carrierChanges: attributeU32(attributes.get(IFLA_CARRIER_CHANGES)),

@@ -15,8 +15,12 @@ export interface DeviceName {
 export interface LinkRecord extends DeviceName {
   /** IFF_UP: the administrator wants it to run. */
   readonly up: boolean;
+  /** ARPHRD_*: 1 Ethernet. */
+  readonly hardware: number;
   /** IFF_NOARP. */
   readonly noarp: boolean;
+  /** IFF_MULTICAST: the device can send multicast. */
+  readonly multicast: boolean;
   /** IFF_ALLMULTI as set by an administrator (not the kernel's own count). */
   readonly allmulti: boolean;
   readonly carrier: boolean;

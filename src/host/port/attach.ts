@@ -27,6 +27,9 @@ import { stableMac } from './stable-mac.ts';
 import { closeDevice, type Device, openMacvtap, openTap } from './tap.ts';
 import { assertBridgedTap, assertMacvtap, TX_QUEUE_LENGTH } from './wiring.ts';
 
+/** From linux/if_arp.h. */
+const ARPHRD_ETHER = 1;
+
 /** An interface as the configuration names it. */
 export interface InterfaceSpec {
   readonly name: string;
@@ -71,8 +74,9 @@ export function lowerNameOf(spec: InterfaceSpec): string | null {
 
 /**
  * Attaches an interface with up to `queues` queues. ENODEV: the NIC or the bridge is not there
- * (yet); EBUSY: it, or the device, is used by another program; EEXIST: the name belongs to a device
- * of another kind. Nothing stays changed after an error.
+ * (yet); EBUSY: it, or the device, is used by another program; EEXIST: the name belongs to a
+ * device of another kind; EINVAL, ENOTSUP: the NIC can be no member (docs/law.md row 17). Nothing
+ * stays changed after an error.
  */
 export async function attachInterface(
   context: AttachContext,
@@ -150,6 +154,7 @@ async function attachMacvtap(
   const { rtnl, changes, silencer } = context;
   const lower = await rtnl.linkOf(uplink, 'uplink');
   await refuseForeignSysfs(lower);
+  refuseUnfit(lower);
   if (lower.master !== 0) {
     throw new OperatorError(
       'EBUSY',
@@ -193,7 +198,6 @@ async function createMacvtap(
     throw new OperatorError(
       'EBUSY',
       `${lower.name} cannot be taken by a macvtap: ${error.message}`,
-      `is ${lower.name} an Ethernet device?`,
     );
   }
 }
@@ -210,6 +214,20 @@ function refuseOtherThanMacvtap(existing: LinkRecord, lower: LinkRecord): void {
     `a device named ${existing.name} exists and is not a macvtap (passthru) on ${lower.name}`,
     `rename or delete it (ip link delete ${existing.name}), or name the interface otherwise`,
   );
+}
+
+/**
+ * What can be no member (docs/law.md row 17). NOARP is no obstacle: ARP of the uplink is switched
+ * off anyway, and the stack has its own.
+ */
+export function refuseUnfit({ name, hardware, multicast }: LinkRecord): void {
+  if (hardware !== ARPHRD_ETHER) {
+    const what = `${name} is no Ethernet device (hardware type ${hardware})`;
+    throw new OperatorError('EINVAL', what, 'the members of a group are Ethernet devices');
+  }
+  if (multicast) return;
+  const hint = `ip link set ${name} multicast on`;
+  throw new OperatorError('ENOTSUP', `${name} cannot send multicast`, hint);
 }
 
 /** What the group's device takes at least would not fit. */
@@ -302,7 +320,7 @@ export async function openTapDevice(
  * in beside that process and share the frames out between us. */
 async function refuseUsedTap(link: LinkRecord): Promise<void> {
   await refuseForeignSysfs(link);
-  if (link.kind !== 'tun') {
+  if (link.kind !== 'tun' || link.hardware !== ARPHRD_ETHER) {
     throw new OperatorError(
       'EEXIST',
       `a device named ${link.name} exists and is not a TAP`,

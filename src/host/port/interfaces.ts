@@ -370,7 +370,8 @@ export class Interfaces {
     const beneath = lower === null ? undefined : mirror.link(lower);
     const own = mirror.link(one.name);
     const used = lower === null ? [] : mirror.addresses(lower);
-    return JSON.stringify([beneath?.ifindex, beneath?.master, own?.ifindex, own?.carrier, used]);
+    const lowerKey = [beneath?.ifindex, beneath?.master, beneath?.multicast];
+    return JSON.stringify([...lowerKey, own?.ifindex, own?.carrier, used]);
   }
 
   #tellLink(one: Interface): void {

@@ -20,8 +20,6 @@ export interface DeviceInfo {
   readonly present: boolean;
   readonly mac: Mac;
   readonly mtu: number;
-  /** Always true today: group members must be able to send multicast. */
-  readonly multicast?: boolean;
   /** Given when it is known at once, so that a dead link is never used even for a moment. */
   readonly link?: LinkState;
 }

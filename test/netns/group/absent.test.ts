@@ -116,14 +116,20 @@ hostTest(
 );
 
 hostTest(
-  '[contract 3.5] an uplink with an address is refused, and used without it',
+  '[contract 3.5] an uplink with an address, or without multicast, is refused, and used later',
   without('address add 192.0.2.99/24 dev eth1'),
   async (host) => {
     await host.waitForState('net0', 'ok');
     const { state, cause_text } = await host.daemon.interface('net1');
     equal(state, 'absent', cause_text);
     match(host.daemon.log, /"event":"device-refused","device":"net1","code":"EBUSY"/);
+    await host.workspace.ip('host', ['link set eth1 multicast off']);
     await host.workspace.ip('host', ['address del 192.0.2.99/24 dev eth1']);
+    const unfit = /"event":"device-refused","device":"net1","code":"ENOTSUP"/;
+    await until('a refusal for want of multicast', 10_000, async () => {
+      return unfit.test(host.daemon.log);
+    });
+    await host.workspace.ip('host', ['link set eth1 multicast on']);
     await expectWhole(host);
   },
 );

@@ -1,14 +1,20 @@
 /** The small rules of the host side: link states, use of an uplink, stable addresses, order. */
 
-import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, ok, rejects, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HostAddress, HostRoute } from '../../../../src/host/kernel/records.ts';
+import type { HostAddress, HostRoute, LinkRecord } from '../../../../src/host/kernel/records.ts';
+import { refuseUnfit } from '../../../../src/host/port/attach.ts';
 import { type LinkEvidence, linkStateOf } from '../../../../src/host/port/link-state.ts';
 import { stableMac } from '../../../../src/host/port/stable-mac.ts';
 import { useOf } from '../../../../src/host/silence/silence.ts';
 import { Serial } from '../../../../src/process/serial.ts';
 import { macFormat } from '../../../../src/wire/addr.ts';
 import { defaultRoute, linkRecord } from './link-record.ts';
+
+/** ARPHRD_* of other devices: lo, WireGuard and a TUN, InfiniBand. */
+const LOOPBACK = 772;
+const WITHOUT_ADDRESS = 65_534;
+const INFINIBAND = 32;
 
 const LINK = linkRecord();
 const DOWN = { ...LINK, up: false };
@@ -79,6 +85,20 @@ test('what makes an uplink used', () => {
   ok(useOf('eth0', [address(4, '169.254.1.1', 253)], [])?.code === 'EBUSY');
   const many = Array.from({ length: 9 }, (_, i) => address(4, `192.0.2.${i}`));
   ok(useOf('eth0', many, [])?.message.endsWith('and 5 more'));
+});
+
+test('what can be a member: an Ethernet device that can send multicast', () => {
+  refuseUnfit(LINK);
+  refuseUnfit(linkRecord({ noarp: true }));
+  const refusals: readonly (readonly [change: Partial<LinkRecord>, expected: object])[] = [
+    [{ hardware: LOOPBACK }, { code: 'EINVAL', message: /no Ethernet device .*772/ }],
+    [{ hardware: WITHOUT_ADDRESS }, { code: 'EINVAL' }],
+    [{ hardware: INFINIBAND, multicast: false }, { code: 'EINVAL' }],
+    [{ multicast: false }, { code: 'ENOTSUP', hint: 'ip link set x multicast on' }],
+  ];
+  for (const [change, expected] of refusals) {
+    throws(() => refuseUnfit(linkRecord(change)), expected, JSON.stringify(change));
+  }
 });
 
 test('our hardware addresses: local, unicast, stable, different', () => {
