@@ -280,8 +280,8 @@ export class Claims {
     this.#schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
   }
 
-  #probeTimes({ ipif, family }: Claim): ProbeTimes {
-    return probeTimesOf(family, ipif.boundIll ?? this.#membership.probeIll());
+  #probeTimes({ ipif }: Claim): ProbeTimes {
+    return probeTimesOf(ipif.address, ipif.boundIll ?? this.#membership.probeIll());
   }
 
   /** Asks the holder whether it has the address still. */

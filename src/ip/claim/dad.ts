@@ -38,7 +38,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Deadline } from '../../base/deadline.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
-import { type Family, ipFamily, type Mac } from '../../wire/addr.ts';
+import { type Family, type IpAddress, ipFamily, ipIsLinkLocal, type Mac } from '../../wire/addr.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
 
@@ -112,9 +112,12 @@ const LIMITS: Readonly<Record<Family, FamilyLimits>> = {
   },
 };
 
-/** The times of detection of an address of `family` by `ill`. */
-export function probeTimesOf(family: Family, ill: Ill | undefined): ProbeTimes {
-  return ill?.phyint.link === 'unknown' ? LIMITS[family].slowProbes : FAST_PROBES;
+/** The times of detection of `address` by `ill`. */
+export function probeTimesOf(address: IpAddress, ill: Ill | undefined): ProbeTimes {
+  // Other hosts take an IPv4 link-local address at random, at the same moment (RFC 3927 9).
+  const isChosenAtRandom = typeof address === 'number' && ipIsLinkLocal(address);
+  const isSlow = isChosenAtRandom || ill?.phyint.link === 'unknown';
+  return isSlow ? LIMITS[ipFamily(address)].slowProbes : FAST_PROBES;
 }
 /** The holder of a duplicate is asked this often, and is silent if it has not answered by then. */
 export const WATCH_MS = 500;

@@ -286,9 +286,9 @@ export function isAnnouncement(one: Sent): boolean {
 }
 
 /** The address DATA, new and bound to a NIC: its detection begins. */
-export function beginDetection(world: World, nic = 0): Ipif {
-  const ipif = Ipif.data(DATA, 24);
-  world.ipifs.set(DATA, ipif);
+export function beginDetection(world: World, nic = 0, address = DATA): Ipif {
+  const ipif = Ipif.data(address, 24);
+  world.ipifs.set(address, ipif);
   ipif.bind(world.ill(nic));
   world.lan.addressBound(ipif, 'initial', world.nowMs);
   return ipif;

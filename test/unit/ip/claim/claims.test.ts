@@ -3,13 +3,14 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS, DEFEND_INTERVAL_MS, REFRESH_MS } from '../../../../src/ip/claim/dad.ts';
-import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
+import { type Ipv4, MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
 import {
   beginDetection,
   DATA,
   GATEWAY_MAC,
   GROUP_MAC,
+  ip,
   isAnnouncement,
   mac,
   NET0,
@@ -45,11 +46,10 @@ test('detection: 3 probes 150 ms apart, give or take a fifth, after at most 100 
   equal(gaps.size > 500, true, 'the jitter varies');
 });
 
-test('detection is slow on a link without reports: RFC 5227 has seconds', () => {
-  const world = new World();
-  world.ifaces[0]!.link = 'unknown';
+/** A whole detection with the times of RFC 5227. */
+function expectSlowDetection(world: World, address: Ipv4): void {
   const startMs = world.nowMs;
-  const ipif = beginDetection(world);
+  const ipif = beginDetection(world, 0, address);
   world.advance(10_000);
   equal(ipif.state, 'up');
   const times = world.take().map((one) => one.atMs - startMs);
@@ -57,6 +57,16 @@ test('detection is slow on a link without reports: RFC 5227 has seconds', () => 
   equal(first >= 0 && first < 1000, true);
   for (const gapMs of [second - first, third - second]) equal(gapMs >= 1000 && gapMs < 2000, true);
   equal(Math.round(announced - third), 2000);
+}
+
+test('detection is slow on a link without reports: RFC 5227 has seconds', () => {
+  const world = new World();
+  world.ifaces[0]!.link = 'unknown';
+  expectSlowDetection(world, DATA);
+});
+
+test('detection of a link-local address is slow on every link', () => {
+  expectSlowDetection(new World(), ip('169.254.1.1'));
 });
 
 test('announcements: seven in four seconds, in both forms, then long silence', () => {
