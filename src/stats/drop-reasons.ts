@@ -60,6 +60,13 @@ export const DROP_REASONS = {
     arp_change_locked: 'ARP with yet another MAC for a neighbor that changed it within a second',
     arp_conflict:
       'ARP of another station that uses one of our addresses, within the defence interval',
+    nd_malformed: 'neighbor discovery with a wrong length, type, code or option',
+    nd_extension_header:
+      'neighbor discovery in fragments, or behind another header than that of IPv6',
+    nd_bad_hop_limit: 'neighbor discovery with a hop limit that is not 255, so from another link',
+    nd_checksum: 'neighbor discovery with a wrong checksum',
+    nd_martian: 'neighbor discovery with an address that may not be where it is',
+    nd_bad_sender: 'neighbor discovery with a MAC that is zero or a group address in an option',
     address_tentative: 'for an address of ours that is being probed or is a duplicate',
     address_unbound: 'for an address of ours that no interface serves at the moment',
     host_down: 'ARP while the device of the group is set down',
