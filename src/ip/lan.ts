@@ -6,11 +6,11 @@
  * the neighbour's real MAC, once the neighbour itself has confirmed it; what the wire learns of a
  * data address is the MAC of the NIC that the address is bound to.
  *
- *      host ── arp/host ──┐                     ┌── arp/wire ── wire (several NICs)
- *        ▲      │         ├── resolver ─────────┤      │  ▲
- *        │      └ host-probes  (nce, cache,     │      │  │
- *        │                      redirect)       │   claims (dad)
- *        └── icmp (echo for test addresses) ────┴──────────┘
+ *      host ── neighbor/host ──┐                     ┌── neighbor/wire ── wire (several NICs)
+ *        ▲        │            ├── resolver ─────────┤        │  ▲
+ *        │        └ host-probes    (nce, cache,      │        │  │
+ *        │                          redirect)        │     claims (dad)
+ *        └── icmp (echo for test addresses) ─────────┴───────────┘
  *
  * Parts: resolver.ts drives the neighbour cache (nce.ts: states, cache.ts: limits,
  * redirect.ts: neighbours that change their MAC, host-answers.ts: the answers to the host);
@@ -37,10 +37,7 @@ import { OperatorError } from '../base/errors.ts';
 import type { Rng } from '../base/rng.ts';
 import { type IpAddress, ipFormat, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ethernetIsValid, ethernetType } from '../wire/ethernet.ts';
-import { ArpHost } from './arp/host.ts';
-import { HostProbes } from './arp/host-probes.ts';
 import { ArpProtocol } from './arp/protocol.ts';
-import { ArpWire } from './arp/wire.ts';
 import { Claims } from './claim/claims.ts';
 import { Nomination } from './claim/nomination.ts';
 import { Pace } from './claim/pace.ts';
@@ -48,9 +45,12 @@ import { LocalIcmp } from './icmp.ts';
 import { type FrameEnd, LanCounters, type NeighborCounts } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor/cache.ts';
+import { NeighborHost } from './neighbor/host.ts';
+import { HostProbes } from './neighbor/host-probes.ts';
 import type { NceState } from './neighbor/nce.ts';
 import { Notices } from './neighbor/notices.ts';
 import { Resolver } from './neighbor/resolver.ts';
+import { NeighborWire } from './neighbor/wire.ts';
 import type { Ill } from './object/ill.ts';
 import type { Ipif } from './object/ipif.ts';
 import { RouteTable } from './object/ire.ts';
@@ -89,8 +89,9 @@ export class Lan {
   readonly #claims: Claims;
   readonly #notices: Notices;
   readonly #nomination: Nomination;
-  readonly #arpWire: ArpWire;
-  readonly #arpHost: ArpHost;
+  readonly #arp = new ArpProtocol();
+  readonly #wire: NeighborWire;
+  readonly #host: NeighborHost;
   readonly #icmp: LocalIcmp;
 
   constructor(options: LanOptions) {
@@ -98,8 +99,7 @@ export class Lan {
     const { counters } = this;
     this.#membership = membership;
     this.#output = output;
-    const arp = new ArpProtocol();
-    const protocolOf: ProtocolOf = () => arp;
+    const protocolOf: ProtocolOf = () => this.#arp;
     this.#resolver = new Resolver({
       membership,
       output,
@@ -132,8 +132,8 @@ export class Lan {
     const claims = this.#claims;
     const hostProbes = new HostProbes();
     const side = { membership, output, counters, resolver, claims, hostProbes };
-    this.#arpWire = new ArpWire(side);
-    this.#arpHost = new ArpHost(side);
+    this.#wire = new NeighborWire(side);
+    this.#host = new NeighborHost(side);
     this.#icmp = new LocalIcmp({ membership, output, counters });
   }
 
@@ -266,7 +266,7 @@ export class Lan {
   #wireEnd(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
     if (!ethernetIsValid(frame, 0, frame.length)) return 'runt';
     const type = ethernetType(frame, 0);
-    if (type === ETHERTYPE_ARP) return this.#arpWire.handleFrame(ill, frame, nowMs);
+    if (type === ETHERTYPE_ARP) return this.#wire.handleFrame(this.#arp, ill, frame, nowMs);
     if (type === ETHERTYPE_IPV4) return this.#icmp.handleWireFrame(ill, frame, nowMs);
     return 'unknown_ethertype';
   }
@@ -274,7 +274,7 @@ export class Lan {
   #hostEnd(frame: Uint8Array, nowMs: number): FrameEnd {
     if (!ethernetIsValid(frame, 0, frame.length)) return 'runt';
     const type = ethernetType(frame, 0);
-    if (type === ETHERTYPE_ARP) return this.#arpHost.handleFrame(frame, nowMs);
+    if (type === ETHERTYPE_ARP) return this.#host.handleFrame(this.#arp, frame, nowMs);
     if (type === ETHERTYPE_IPV4) return this.#icmp.handleHostFrame(frame, nowMs);
     return 'unknown_ethertype';
   }

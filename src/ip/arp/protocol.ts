@@ -1,23 +1,63 @@
 /**
- * ARP as the engines of a LAN send it (RFC 826; probes and announcements of RFC 5227).
+ * ARP as a LAN reads and sends it (RFC 826; probes and announcements of RFC 5227).
  *
- * The sender MAC is always that of the NIC that the frame leaves by, so that switches and peers
- * learn the same. The target MAC of a request is of no use and 0.
+ * The sender MAC of what we send is always that of the NIC that the frame leaves by, so that
+ * switches and peers learn the same. The target MAC of a request is of no use and 0.
  */
 
+import type { DropReason } from '../../stats/drop-reasons.ts';
 import { type Ipv4, MAC_BROADCAST, type Mac } from '../../wire/addr.ts';
-import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../wire/arp.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsAnnouncement, arpParse } from '../../wire/arp.ts';
+import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
 import type { Ill } from '../object/ill.ts';
-import type { NeighborProtocol } from '../protocol.ts';
+import {
+  isProbe,
+  type NeighborMessage,
+  type NeighborProtocol,
+  type NeighborReasons,
+} from '../protocol.ts';
+import { arpGate } from './arp.ts';
 
-/** A neighbour as the host is given it, in IPv4. */
-interface ArpNeighbor {
+/** A station of IPv4. */
+interface ArpStation {
   readonly address: Ipv4;
   readonly mac: Mac;
 }
 
-/** The frames of IPv4. */
+interface ArpAsker {
+  readonly spa: Ipv4 | undefined;
+  readonly sha: Mac;
+}
+
+const REASONS: NeighborReasons = {
+  reflection: 'arp_reflection',
+  otherTarget: 'arp_other_target',
+  otherInterface: 'arp_other_interface',
+  unsolicited: 'arp_unsolicited',
+  staticNeighbor: 'arp_static_neighbor',
+  changeLocked: 'arp_change_locked',
+  conflict: 'arp_conflict',
+  hostReply: 'host_arp_reply',
+};
+
+/** The messages of IPv4. */
 export class ArpProtocol implements NeighborProtocol {
+  readonly reasons = REASONS;
+
+  read(frame: Uint8Array): NeighborMessage | DropReason {
+    const packet = arpGate(frame);
+    if (typeof packet === 'string') return packet;
+    const { operation, senderAddress, senderMac, targetAddress } = packet;
+    return {
+      isQuestion: operation === ARP_REQUEST,
+      isReply: operation === ARP_REPLY,
+      isAnnouncement: arpIsAnnouncement(packet),
+      sender: senderAddress === 0 ? undefined : senderAddress,
+      mac: senderMac,
+      target: targetAddress === 0 ? undefined : targetAddress,
+    };
+  }
+
   question(ill: Ill, sender: Ipv4 | undefined, target: Ipv4, to: Mac = MAC_BROADCAST): Uint8Array {
     return request(to, ill.physAddr, sender ?? 0, target);
   }
@@ -35,16 +75,28 @@ export class ArpProtocol implements NeighborProtocol {
   announce(ill: Ill, address: Ipv4, number: number): Uint8Array {
     const mac = ill.physAddr;
     if (number % 2 === 0) return request(MAC_BROADCAST, mac, address, address);
-    return reply(MAC_BROADCAST, { address, mac }, { address, mac });
+    return reply(MAC_BROADCAST, { address, mac }, { spa: address, sha: mac });
   }
 
-  answerHost(waiter: { spa: Ipv4; sha: Mac }, neighbor: ArpNeighbor): Uint8Array {
-    return reply(waiter.sha, neighbor, { address: waiter.spa, mac: waiter.sha });
+  answer(ill: Ill, address: Ipv4, asker: ArpAsker): Uint8Array {
+    return reply(asker.sha, { address, mac: ill.physAddr }, asker);
+  }
+
+  answerHost(asker: ArpAsker, neighbor: ArpStation): Uint8Array {
+    return reply(asker.sha, neighbor, asker);
   }
 
   /** A gratuitous reply: the neighbour is sender and target (see neighbor/redirect.ts). */
-  tellHost(groupMac: Mac, neighbor: ArpNeighbor): Uint8Array {
-    return reply(groupMac, neighbor, neighbor);
+  tellHost(groupMac: Mac, neighbor: ArpStation): Uint8Array {
+    return reply(groupMac, neighbor, { spa: neighbor.address, sha: neighbor.mac });
+  }
+
+  /** A rival's probe as it was; else an answer to the program's probe, which had no address. */
+  handUp(frame: Uint8Array, message: NeighborMessage, asker: Mac): Uint8Array {
+    const packet = arpParse(frame, ETHERNET_HEADER_LENGTH);
+    if (isProbe(message)) return arpFrame(MAC_BROADCAST, packet.senderMac, packet);
+    const holder = { address: packet.senderAddress, mac: packet.senderMac };
+    return reply(asker, holder, { spa: undefined, sha: asker });
   }
 }
 
@@ -54,12 +106,12 @@ function request(to: Mac, from: Mac, senderAddress: Ipv4, targetAddress: Ipv4): 
   return arpFrame(to, from, { operation, senderMac: from, senderAddress, ...target });
 }
 
-function reply(to: Mac, sender: ArpNeighbor, target: ArpNeighbor): Uint8Array {
+function reply(to: Mac, sender: ArpStation, target: ArpAsker): Uint8Array {
   return arpFrame(to, sender.mac, {
     operation: ARP_REPLY,
     senderMac: sender.mac,
     senderAddress: sender.address,
-    targetMac: target.mac,
-    targetAddress: target.address,
+    targetMac: target.sha,
+    targetAddress: target.spa ?? 0,
   });
 }

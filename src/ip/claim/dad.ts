@@ -71,8 +71,8 @@ export const TRIES_AT_ONCE = 10;
 export const TRY_INTERVAL_MS = 60_000;
 
 /**
- * When the unsolicited advertisements of a series are sent, after its first: as many and as dense as
- * RFC 4861 7.2.6 allows (MAX_NEIGHBOR_ADVERTISEMENT, RETRANS_TIMER).
+ * When the unsolicited advertisements of a series are sent, after its first: as many and as dense
+ * as RFC 4861 7.2.6 allows (MAX_NEIGHBOR_ADVERTISEMENT, RETRANS_TIMER).
  */
 export const ADVERTISE_AT_MS: readonly number[] = [0, 1000, 2000];
 

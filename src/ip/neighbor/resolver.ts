@@ -1,6 +1,6 @@
 /**
  * Resolution: drives the neighbour cache entries (nce.ts has the states) by questions of the host,
- * ARP from the wire and the time; has the questions sent (questions.ts) and the host
+ * statements of the wire and the time; has the questions sent (questions.ts) and the host
  * answered (host-answers.ts).
  */
 
@@ -39,7 +39,7 @@ import { Redirects } from './redirect.ts';
 export const NEIGHBOR_EVENT_RATE = 1;
 export const NEIGHBOR_EVENT_BURST = 50;
 
-/** ARP from the wire about a neighbour, after the gate of arp.ts. */
+/** A station's statement about itself, as it arrived from the wire. */
 export interface SenderClaim {
   readonly address: IpAddress;
   readonly mac: Mac;
@@ -50,6 +50,9 @@ export interface SenderClaim {
   /** It asked for one of our addresses, so it may be added (RFC 826). */
   readonly mayAdd: boolean;
 }
+
+/** What a statement led to: consumed when it was of use, else why not. */
+export type SenderEnd = 'consumed' | 'unsolicited' | 'staticNeighbor' | 'changeLocked';
 
 export interface ResolverOptions {
   readonly membership: LanMembership;
@@ -122,12 +125,12 @@ export class Resolver {
     return nce.waiters.length === 0 ? 'answered' : 'consumed';
   }
 
-  /** A station of the wire stated its MAC: consumed when that was of use, else why not. */
-  handleSender(claim: SenderClaim, nowMs: number): FrameEnd {
+  /** A station of the wire stated its MAC. */
+  handleSender(claim: SenderClaim, nowMs: number): SenderEnd {
     this.redirects.handleSeen(claim.mac, claim.address);
     const nce = this.#doubts.settled(claim.address, nowMs);
     if (nce === undefined) {
-      if (!claim.mayAdd) return 'arp_unsolicited';
+      if (!claim.mayAdd) return 'unsolicited';
       const added = this.cache.add(claim.address, 'claimed' satisfies Admission);
       if (added !== undefined) this.#apply(added, 'claim', nowMs, claim.mac);
       return 'consumed';
@@ -138,11 +141,11 @@ export class Resolver {
       this.#apply(nce, isMoved ? 'replyMoved' : 'reply', nowMs, claim.mac);
       return 'consumed';
     }
-    if (isMoved && nce.state === 'PERMANENT') return 'arp_static_neighbor';
+    if (isMoved && nce.state === 'PERMANENT') return 'staticNeighbor';
     if (isMoved && nowMs < nce.challengedMs + CHANGE_LOCK_MS) {
       nce.contender = claim.mac;
       nce.contestDeadline ??= this.#contests.schedule(nce.challengedMs + CHANGE_LOCK_MS, nce);
-      return 'arp_change_locked';
+      return 'changeLocked';
     }
     this.#apply(nce, isMoved ? 'claimMoved' : 'claim', nowMs, claim.mac);
     return 'consumed';

@@ -3,8 +3,12 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { TokenBucket } from '../../../src/base/token-bucket.ts';
-import { HOST_PROBE_LIMIT, HOST_PROBE_MS, HostProbes } from '../../../src/ip/arp/host-probes.ts';
 import { DOUBTS_A_TURN } from '../../../src/ip/neighbor/doubts.ts';
+import {
+  HOST_PROBE_LIMIT,
+  HOST_PROBE_MS,
+  HostProbes,
+} from '../../../src/ip/neighbor/host-probes.ts';
 import {
   CHANGE_LOCK_MS,
   REACHABLE_TIME_MS,
