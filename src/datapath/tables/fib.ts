@@ -41,8 +41,9 @@ export interface GroupRecord {
 }
 
 /**
- * One of our addresses. A data address names its placement `slot` (`nic` is -1), a test address its
- * `nic` (`slot` is -1; `group` is -1 while the NIC is in none).
+ * One of our addresses, of either family: MAX_ADDRESSES holds for both together. A data address
+ * names its placement `slot` (`nic` is -1), a test address its `nic` (`slot` is -1; `group` is -1
+ * while the NIC is in none).
  */
 export interface AddressRecord {
   address: IpAddress;

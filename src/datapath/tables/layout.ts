@@ -90,15 +90,23 @@ export const TABLE_MEMBERS = TABLE_GROUPS + MAX_GROUPS * GROUP_WORDS;
 /** Hash of our MACs, NICs and groups: port plus one, MAC 16 + 32 bits, spare. */
 export const TABLE_MACS = TABLE_MEMBERS + MAX_GROUPS * MAX_GROUP_MEMBERS;
 export const MAC_SLOTS = hashCapacity(MAX_PORTS);
-/** Words of an entry of each of the three hashes. */
+/** Words of an entry of each hash but that of IPv6 addresses. */
 export const HASH_ENTRY_WORDS = 4;
-/** Hash of our addresses: group plus two, address, slot plus one or -(nic plus one), spare. */
+/** Hash of our IPv4 addresses: group plus two, address, slot plus one or -(nic plus one), spare. */
 export const TABLE_ADDRESSES = TABLE_MACS + MAC_SLOTS * HASH_ENTRY_WORDS;
+/** Entries of each of the two hashes of addresses: all may be of one family. */
 export const ADDRESS_SLOTS = hashCapacity(MAX_ADDRESSES);
 /** Hash of redirects: group plus one, high 16 bits of old and new MAC, old 32, new 32 bits. */
 export const TABLE_REDIRECTS = TABLE_ADDRESSES + ADDRESS_SLOTS * HASH_ENTRY_WORDS;
 export const REDIRECT_SLOTS = hashCapacity(MAX_REDIRECTS);
-export const TABLE_WORDS = TABLE_REDIRECTS + REDIRECT_SLOTS * HASH_ENTRY_WORDS;
+/**
+ * Hash of our IPv6 addresses: group plus two, four words of the address, slot plus one or -(nic
+ * plus one), two spare. A hash of its own: the look-ups of IPv4 stay as short as they were. The
+ * last part of a table and two thirds of it, which need no clearing while no address is in it.
+ */
+export const TABLE_ADDRESSES6 = TABLE_REDIRECTS + REDIRECT_SLOTS * HASH_ENTRY_WORDS;
+export const HASH6_ENTRY_WORDS = 8;
+export const TABLE_WORDS = TABLE_ADDRESSES6 + ADDRESS_SLOTS * HASH6_ENTRY_WORDS;
 
 /** Bits of the first word of a group record. */
 export const GROUP_PRESENT = 1;

@@ -2,7 +2,7 @@
  * Look-ups in a published table, for workers. Free functions over the shared words: `table` is the
  * first word of the table that the caller holds (layout.ts defines holding).
  *
- * The three hashes probe linearly; they are at most half full and hold an empty entry, so a search
+ * The hashes probe linearly; they are at most half full and hold an empty entry, so a search
  * ends. The limit of a search is the capacity.
  */
 
@@ -12,10 +12,12 @@ import { mixInto } from './hash.ts';
 import {
   ADDRESS_SLOTS,
   HASH_ENTRY_WORDS,
+  HASH6_ENTRY_WORDS,
   MAC_SLOTS,
   NIC_WORDS,
   REDIRECT_SLOTS,
   TABLE_ADDRESSES,
+  TABLE_ADDRESSES6,
   TABLE_MACS,
   TABLE_MEMBERS,
   TABLE_NICS,
@@ -32,9 +34,14 @@ export function macHash(high: number, low: number): number {
   return mixInto(high, low) & (MAC_SLOTS - 1);
 }
 
-/** First index to look at for an address of a group. */
+/** First index to look at for an IPv4 address of a group. */
 export function addressHash(group: number, address: number): number {
   return mixInto(group, address) & (ADDRESS_SLOTS - 1);
+}
+
+/** First index to look at for an IPv6 address of a group, given as four signed words. */
+export function addressHash6(group: number, a: number, b: number, c: number, d: number): number {
+  return mixInto(mixInto(mixInto(mixInto(group, a), b), c), d) & (ADDRESS_SLOTS - 1);
 }
 
 /** First index to look at for a redirect of a group. */
@@ -74,13 +81,42 @@ export function addressFind(
     const found = words[entry]!;
     if (found === 0) return ADDRESS_NONE;
     if (found === key && words[entry + 1] === address) {
-      const what = words[entry + 2]!;
-      if (what === 0) return ADDRESS_UNPLACED;
-      return what > 0 ? what - 1 : what;
+      return addressMeaning(words[entry + 2]!);
     }
     index = (index + 1) & (ADDRESS_SLOTS - 1);
   }
   return ADDRESS_NONE;
+}
+
+/** As addressFind, for the IPv6 address of four signed words. */
+export function addressFind6(
+  words: Int32Array,
+  table: number,
+  group: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number {
+  const key = group + 2;
+  let index = addressHash6(group, a, b, c, d);
+  for (let probes = 0; probes < ADDRESS_SLOTS; probes++) {
+    const entry = table + TABLE_ADDRESSES6 + index * HASH6_ENTRY_WORDS;
+    const found = words[entry]!;
+    if (found === 0) return ADDRESS_NONE;
+    const isEnd = words[entry + 4] === d && words[entry + 3] === c;
+    if (isEnd && words[entry + 2] === b && words[entry + 1] === a && found === key) {
+      return addressMeaning(words[entry + 5]!);
+    }
+    index = (index + 1) & (ADDRESS_SLOTS - 1);
+  }
+  return ADDRESS_NONE;
+}
+
+/** The result of a look-up from the word of its entry: slot plus one, -(nic plus one), or 0. */
+function addressMeaning(word: number): number {
+  if (word === 0) return ADDRESS_UNPLACED;
+  return word > 0 ? word - 1 : word;
 }
 
 /**

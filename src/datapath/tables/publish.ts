@@ -20,7 +20,7 @@ import {
   MAX_NICS,
   MAX_REDIRECTS,
 } from '../../model/limits.ts';
-import type { Mac } from '../../wire/addr.ts';
+import { type Ipv4, type Ipv6, ipv6Words, type Mac } from '../../wire/addr.ts';
 import {
   type AddressRecord,
   type ForwardingTables,
@@ -41,6 +41,7 @@ import {
   GROUP_PRESENT,
   GROUP_WORDS,
   HASH_ENTRY_WORDS,
+  HASH6_ENTRY_WORDS,
   LIVE_GROUP_WORDS,
   MAC_SLOTS,
   NIC_WORDS,
@@ -48,6 +49,7 @@ import {
   REDIRECT_SLOTS,
   REDIRECTS_USED,
   TABLE_ADDRESSES,
+  TABLE_ADDRESSES6,
   TABLE_GROUPS,
   TABLE_MACS,
   TABLE_MEMBERS,
@@ -60,7 +62,7 @@ import {
   WORKER_HELD,
   workerOffset,
 } from './layout.ts';
-import { addressHash, macHash, redirectHash } from './lookup.ts';
+import { addressHash, addressHash6, macHash, redirectHash } from './lookup.ts';
 
 /**
  * Generations are 1 .. this; it is even, so that the parity changes at the wrap as at every step.
@@ -74,6 +76,8 @@ export class TablePublisher implements Publication {
   readonly #words: Int32Array;
   readonly #workers: number;
   #pending: ForwardingTables | undefined;
+  /** Whether each of the two tables has an IPv6 address. */
+  readonly #hasIpv6 = [false, false];
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
@@ -105,7 +109,7 @@ export class TablePublisher implements Publication {
     if (!this.#isSpareFree()) return;
     const current = Atomics.load(this.#words, WORD_GENERATION);
     const next = current === GENERATION_LIMIT ? 1 : current + 1;
-    tableFill(this.#words, tableOffset(next), tables);
+    this.#fill(next, tables);
     Atomics.store(this.#words, WORD_GENERATION, next);
     Atomics.store(this.#words, WORD_PENDING, 0);
     this.#pending = undefined;
@@ -135,6 +139,19 @@ export class TablePublisher implements Publication {
     return Atomics.exchange(this.#words, REDIRECTS_USED + index, 0) !== 0;
   }
 
+  /** Writes every word of the table of `generation`. */
+  #fill(generation: number, tables: ForwardingTables): void {
+    const words = this.#words;
+    const table = tableOffset(generation);
+    const parity = generation & 1;
+    words.fill(0, table, table + (this.#hasIpv6[parity] ? TABLE_WORDS : TABLE_ADDRESSES6));
+    this.#hasIpv6[parity] = tables.addresses.some(({ address }) => typeof address === 'bigint');
+    for (const record of tables.groups) groupWrite(words, table, record);
+    for (const record of tables.nics) nicWrite(words, table, record);
+    for (const record of tables.addresses) addressWrite(words, table, record);
+    for (const record of tables.redirects) redirectWrite(words, table, record);
+  }
+
   #isSpareFree(): boolean {
     const current = Atomics.load(this.#words, WORD_GENERATION);
     for (let worker = 0; worker < this.#workers; worker++) {
@@ -156,20 +173,13 @@ function checkCapacities(tables: ForwardingTables): void {
   for (const { group } of tables.groups) {
     assert(group >= 0 && group < MAX_GROUPS, `group ${group} out of range`);
   }
-  for (const { kind, slot, nic, group } of tables.addresses) {
+  for (const { address, kind, slot, nic, group } of tables.addresses) {
+    const isWhole = typeof address === 'number' || BigInt.asUintN(128, address) === address;
+    assert(isWhole, `${address} is no address`);
     assert(group >= -1 && group < MAX_GROUPS, `group ${group} out of range`);
     assert(slot < MAX_SLOTS, `placement slot ${slot} out of range`);
     assert(kind === 'data' || (nic >= 0 && nic < MAX_NICS), `nic ${nic} of a test address`);
   }
-}
-
-/** Writes every word of a table. */
-function tableFill(words: Int32Array, table: number, tables: ForwardingTables): void {
-  words.fill(0, table, table + TABLE_WORDS);
-  for (const record of tables.groups) groupWrite(words, table, record);
-  for (const record of tables.nics) nicWrite(words, table, record);
-  for (const record of tables.addresses) addressWrite(words, table, record);
-  for (const record of tables.redirects) redirectWrite(words, table, record);
 }
 
 function nicWrite(words: Int32Array, table: number, record: NicRecord): void {
@@ -214,18 +224,51 @@ function macWrite(words: Int32Array, table: number, port: number, mac: Mac): voi
 }
 
 function addressWrite(words: Int32Array, table: number, record: AddressRecord): void {
-  if (typeof record.address !== 'number') return;
-  const address = record.address | 0;
-  let index = addressHash(record.group, address);
+  const { address, group } = record;
+  const meaning = record.kind === 'test' ? -1 - record.nic : record.slot + 1;
+  if (typeof address === 'number') ipv4Write(words, table, group, address, meaning);
+  else ipv6Write(words, table, group, address, meaning);
+}
+
+function ipv4Write(
+  words: Int32Array,
+  table: number,
+  group: number,
+  unsigned: Ipv4,
+  meaning: number,
+): void {
+  const address = unsigned | 0;
+  let index = addressHash(group, address);
   let entry = table + TABLE_ADDRESSES + index * HASH_ENTRY_WORDS;
   while (words[entry] !== 0) {
-    if (words[entry] === record.group + 2 && words[entry + 1] === address) break;
+    if (words[entry] === group + 2 && words[entry + 1] === address) break;
     index = (index + 1) & (ADDRESS_SLOTS - 1);
     entry = table + TABLE_ADDRESSES + index * HASH_ENTRY_WORDS;
   }
-  words[entry] = record.group + 2;
+  words[entry] = group + 2;
   words[entry + 1] = address;
-  words[entry + 2] = record.kind === 'test' ? -1 - record.nic : record.slot + 1;
+  words[entry + 2] = meaning;
+}
+
+/** The only place of the datapath that sees an IPv6 address as a bigint. */
+function ipv6Write(
+  words: Int32Array,
+  table: number,
+  group: number,
+  address: Ipv6,
+  meaning: number,
+): void {
+  const parts = ipv6Words(address).map((word) => word | 0);
+  const [a = 0, b = 0, c = 0, d = 0] = parts;
+  let index = addressHash6(group, a, b, c, d);
+  let entry = table + TABLE_ADDRESSES6 + index * HASH6_ENTRY_WORDS;
+  while (words[entry] !== 0) {
+    const at = entry + 1;
+    if (words[entry] === group + 2 && parts.every((part, i) => words[at + i] === part)) break;
+    index = (index + 1) & (ADDRESS_SLOTS - 1);
+    entry = table + TABLE_ADDRESSES6 + index * HASH6_ENTRY_WORDS;
+  }
+  words.set([group + 2, a, b, c, d, meaning], entry);
 }
 
 function redirectWrite(words: Int32Array, table: number, record: RedirectRecord): void {

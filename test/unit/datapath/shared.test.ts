@@ -31,12 +31,15 @@ import {
 } from '../../../src/datapath/tables/layout.ts';
 import {
   ADDRESS_NONE,
+  ADDRESS_UNPLACED,
   addressFind,
+  addressFind6,
   macFind,
   redirectFind,
 } from '../../../src/datapath/tables/lookup.ts';
 import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
 import { MAX_ADDRESSES, MAX_REDIRECTS } from '../../../src/model/limits.ts';
+import { type IpAddress, ipv6Words } from '../../../src/wire/addr.ts';
 import { ip, PEER, worldTables } from './harness.ts';
 
 /** Runs `role` of datapath-thread.js in a thread with `data`; resolves with what it posts. */
@@ -220,27 +223,80 @@ test('generations wrap without touching the table in use', () => {
   ok(tableOffset(generation) !== tableOffset(0x7ffffffe));
 });
 
-test('full tables answer for every record', () => {
+/** What `address` is to `group`, by the look-up of its family. */
+function find(words: Int32Array, table: number, group: number, address: IpAddress): number {
+  if (typeof address === 'number') return addressFind(words, table, group, address | 0);
+  const [a, b, c, d] = ipv6Words(address);
+  return addressFind6(words, table, group, a | 0, b | 0, c | 0, d | 0);
+}
+
+const FULL_TABLES: readonly [string, (i: number) => IpAddress][] = [
+  ['IPv4', (i) => ip('10.0.0.0') + i],
+  ['IPv6, the last word differs', (i) => (0x20010db8n << 96n) + BigInt(i)],
+  ['IPv6, the first words differ', (i) => ((0xfd00_0000_0000_0000n + BigInt(i)) << 64n) | 1n],
+  ['both', (i) => (i % 3 === 0 ? i + 1 : (0xfe80n << 112n) + BigInt(i))],
+];
+
+for (const [name, addressOf] of FULL_TABLES) {
+  test(`a full table of addresses answers for each: ${name}`, () => {
+    const memory = controlMemoryCreate(1);
+    const words = new Int32Array(memory);
+    const addresses = Array.from({ length: MAX_ADDRESSES }, (_, i) => {
+      const isTest = i % 2 === 1;
+      const kind = isTest ? ('test' as const) : ('data' as const);
+      const [slot, nic] = isTest ? [-1, 9] : [i & 63, -1];
+      return { address: addressOf(i), group: 5, kind, slot, nic };
+    });
+    const none = { nics: [], groups: [], redirects: [] };
+    new TablePublisher(memory).replace({ ...none, addresses });
+    const table = tableOffset(Atomics.load(words, WORD_GENERATION));
+    for (const { address, slot, nic } of addresses) {
+      equal(find(words, table, 5, address), slot >= 0 ? slot : -1 - nic);
+      equal(find(words, table, 4, address), ADDRESS_NONE);
+    }
+  });
+}
+
+test('every word of an IPv6 address counts, and one of no slot is ours nevertheless', () => {
   const memory = controlMemoryCreate(1);
   const words = new Int32Array(memory);
-  const base = ip('10.0.0.0');
-  const addresses = Array.from({ length: MAX_ADDRESSES }, (_, i) => {
-    const isTest = i % 2 === 1;
-    const kind = isTest ? ('test' as const) : ('data' as const);
-    return { address: base + i, group: 5, kind, slot: isTest ? -1 : i & 63, nic: isTest ? 9 : -1 };
+  const address = 0x20010db8_89abcdef_fedcba98_76543210n;
+  const record = { address, group: 0, kind: 'data' as const, slot: -1, nic: -1 };
+  new TablePublisher(memory).replace({ nics: [], groups: [], redirects: [], addresses: [record] });
+  const table = tableOffset(Atomics.load(words, WORD_GENERATION));
+  equal(find(words, table, 0, address), ADDRESS_UNPLACED);
+  for (let bit = 0n; bit < 128n; bit++) {
+    equal(find(words, table, 0, address ^ (1n << bit)), ADDRESS_NONE, `bit ${bit}`);
+  }
+});
+
+test('addresses of an older structure are gone, of either family', () => {
+  const memory = controlMemoryCreate(1);
+  const words = new Int32Array(memory);
+  const publisher = new TablePublisher(memory);
+  const none = { nics: [], groups: [], redirects: [] };
+  const own = [ip('192.0.2.1'), 1n];
+  const addresses = own.map((address) => {
+    return { address, group: 0, kind: 'data' as const, slot: 3, nic: -1 };
   });
+  for (const [round, expected] of [3, 3, ADDRESS_NONE, ADDRESS_NONE, 3].entries()) {
+    publisher.replace({ ...none, addresses: expected === ADDRESS_NONE ? [] : addresses });
+    const table = tableOffset(Atomics.load(words, WORD_GENERATION));
+    for (const address of own) equal(find(words, table, 0, address), expected, `${round}`);
+  }
+});
+
+test('full tables of MACs answer for every record', () => {
+  const memory = controlMemoryCreate(1);
+  const words = new Int32Array(memory);
   const redirects = Array.from({ length: MAX_REDIRECTS }, (_, i) => {
     return { group: 5, from: PEER + i * 65_537, to: i };
   });
   const nics = Array.from({ length: 512 }, (_, nic) => {
     return { nic, group: nic >> 6, member: nic & 63, mac: 0x020000000000 + nic * 257, mtu: 1500 };
   });
-  new TablePublisher(memory).replace({ nics, groups: [], addresses, redirects });
+  new TablePublisher(memory).replace({ nics, groups: [], addresses: [], redirects });
   const table = tableOffset(Atomics.load(words, WORD_GENERATION));
-  for (const { address, slot, nic } of addresses) {
-    equal(addressFind(words, table, 5, address), slot >= 0 ? slot : -1 - nic);
-    equal(addressFind(words, table, 4, address), ADDRESS_NONE);
-  }
   const bytes = Buffer.alloc(6);
   for (const { nic, mac } of nics) {
     bytes.writeUIntBE(mac, 0, 6);
@@ -259,6 +315,10 @@ test('records outside the capacities are our own mistake', () => {
   const none = { nics: [], groups: [], addresses: [], redirects: [] };
   const nic = { nic: 512, group: 0, member: 0, mac: 1, mtu: 1500 };
   throws(() => publisher.replace({ ...none, nics: [nic] }), /nic 512/);
+  const address = { address: 1n << 128n, group: 0, kind: 'data' as const, slot: 0, nic: -1 };
+  throws(() => publisher.replace({ ...none, addresses: [address] }), /no address/);
+  const many = new Array<typeof address>(MAX_ADDRESSES + 1).fill({ ...address, address: 1n });
+  throws(() => publisher.replace({ ...none, addresses: many }), /more than 8192/);
   throws(() => publisher.setActiveMembers(64, 1, 0), /group 64/);
   throws(() => publisher.setCastMember(0, 512), /nic 512/);
   throws(() => publisher.setPlacement(4096, 0), /slot 4096/);

@@ -3,6 +3,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS } from '../../../src/ip/claim/dad.ts';
+import { ipFormat } from '../../../src/wire/addr.ts';
 import { columns, ip, mac, request } from '../ip/harness.ts';
 import { Bench, refuses } from './bench.ts';
 
@@ -52,12 +53,10 @@ test('the tables name for each address the slot of its member', () => {
   const bench = Bench.of(2);
   bench.addresses('192.0.2.1', '192.0.2.2');
   const slots = (): unknown =>
-    bench.publication.tables.addresses.map(
-      ({ address, slot }) => `.${Number(address) & 0xff}: ${slot}`,
-    );
-  deepEqual(slots(), ['.1: 0', '.2: 1']);
+    bench.publication.tables.addresses.map(({ address, slot }) => `${ipFormat(address)}: ${slot}`);
+  deepEqual(slots(), ['192.0.2.1: 0', '192.0.2.2: 1']);
   bench.link('net0', 'down');
-  deepEqual(slots(), ['.1: 1', '.2: 1']);
+  deepEqual(slots(), ['192.0.2.1: 1', '192.0.2.2: 1']);
 });
 
 test('IPv6 data addresses are accepted and shown, with the cause why they are not served', () => {
