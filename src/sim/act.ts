@@ -8,7 +8,7 @@ import { isMistake, OperatorError } from '../base/errors.ts';
 import type { Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
 import type { GroupSettings, InterfaceChanges } from '../system.ts';
-import { ipv4Parse, macParse } from '../wire/addr.ts';
+import { macParse } from '../wire/addr.ts';
 import type { DriverMood } from './drivers.ts';
 import type { End, Faults } from './lan/cable.ts';
 import type { Side } from './lan/network.ts';
@@ -123,8 +123,7 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
   'set-interface': (world, { nic, changes }) =>
     world.spawn(`set ${nic}`, () => world.system.setInterface(nic, changes)),
   'add-address': alone((world, { address }) => {
-    const plain = ipv4Parse(address.split('/')[0] ?? '') ?? 0;
-    if (!world.host.station.hasAddress(plain)) world.host.addAddress(address);
+    if (!world.host.hasAddress(address)) world.host.addAddress(address);
   }),
   'delete-address': alone((world, { address }) => world.host.deleteAddress(address)),
   'set-neighbor': alone((world, { dst, lladdr }) =>
@@ -158,6 +157,9 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
     if (station === undefined) return;
     station.mac = macParse(mac) ?? station.mac;
     for (const { address } of station.addresses) station.announce(address);
+    const station6 = world.network.station6(name);
+    station6.mac = station.mac;
+    for (const { address } of station6.addresses.list) station6.announce(address);
   }),
 };
 

@@ -5,7 +5,7 @@
  *   (new) ─ add ─> tentative ─ 1 s ─> preferred
  *                      │ another station has it, or asks for it too
  *                      ▼
- *                  duplicate ─ restart ─> tentative
+ *                  duplicate ─ start ─> tentative
  *
  * As on a Linux host, an address that is in use already is kept whatever others claim.
  */
@@ -20,7 +20,7 @@ const RETRANS_MS = 1000;
 
 /** What an address is besides its value. */
 export interface Address6Options {
-  /** Usable at once, without detection. */
+  /** Usable at once, without detection: `nodad` of Linux. */
   readonly isUnchecked?: boolean;
   /** Made from an advertised prefix (RFC 4862 5.5). */
   readonly isAutomatic?: boolean;
@@ -55,6 +55,7 @@ export interface Addresses6Owner {
 export class Addresses6 {
   readonly #owner: Addresses6Owner;
   #list: Address6[] = [];
+  #isUp = true;
   #nextNonce: number;
 
   constructor(owner: Addresses6Owner) {
@@ -99,15 +100,17 @@ export class Addresses6 {
   }
 
   /** The interface has come up: every address is checked anew. */
-  restart(): void {
+  start(): void {
+    this.#isUp = true;
     for (const entry of this.#list) this.#check(entry);
   }
 
-  /** The interface is down: nothing is asked any more, and no address is usable. */
+  /** The interface is down: no address is usable, and those that routers gave are gone. */
   stop(): void {
+    this.#isUp = false;
     for (const entry of this.#list) {
-      this.#owner.agenda.cancel(entry.timer);
-      entry.state = 'tentative';
+      if (entry.isAutomatic) this.delete(entry.address);
+      else this.#enter(entry, 'tentative');
     }
   }
 
@@ -121,8 +124,9 @@ export class Addresses6 {
 
   #check(entry: Address6): void {
     const { agenda } = this.#owner;
-    this.#enter(entry, entry.isUnchecked ? 'preferred' : 'tentative');
-    if (entry.isUnchecked) return;
+    const isPreferred = this.#isUp && entry.isUnchecked;
+    this.#enter(entry, isPreferred ? 'preferred' : 'tentative');
+    if (!this.#isUp || isPreferred) return;
     entry.nonce = this.#nextNonce++;
     entry.timer = agenda.after(0, () => {
       entry.timer = agenda.after(RETRANS_MS, () => this.#enter(entry, 'preferred'));

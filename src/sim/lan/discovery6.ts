@@ -15,7 +15,7 @@ import {
   ipv6SolicitedNode,
   type Mac,
 } from '../../wire/addr.ts';
-import type { Agenda } from '../agenda.ts';
+import type { Agenda, Appointment } from '../agenda.ts';
 import type { Addresses6 } from './addresses6.ts';
 import { type AdvertisedPrefix, type NdMessage, ndRead, ndWrite } from './nd-message.ts';
 import { NdTable } from './nd-table.ts';
@@ -95,6 +95,7 @@ export class Discovery6 {
   readonly #owner: Discovery6Owner;
   /** Routers that advertised themselves, and until when each may be used. */
   readonly #routers = new Map<Ipv6, number>();
+  #nextQuestion: Appointment | undefined;
 
   constructor(owner: Discovery6Owner) {
     this.#owner = owner;
@@ -112,8 +113,10 @@ export class Discovery6 {
     return undefined;
   }
 
-  /** Forgets neighbours and routers. */
+  /** Forgets neighbours and routers, and asks for them no more. */
   clear(): void {
+    this.#owner.agenda.cancel(this.#nextQuestion);
+    this.#nextQuestion = undefined;
     this.table.clear();
     this.#routers.clear();
   }
@@ -131,11 +134,16 @@ export class Discovery6 {
 
   /** Asks for routers until one answers, three times at most (RFC 4861 6.3.7). */
   solicitRouters(tries = SOLICITATIONS_MAX): void {
+    const { agenda } = this.#owner;
+    agenda.cancel(this.#nextQuestion);
+    this.#nextQuestion = undefined;
     if (tries === 0 || this.router !== undefined) return;
     const source = this.#owner.sourceFor(IPV6_ALL_ROUTERS) ?? IPV6_UNSPECIFIED;
     const sourceMac = source === IPV6_UNSPECIFIED ? undefined : this.#owner.mac();
     this.#send(source, IPV6_ALL_ROUTERS, { kind: 'router-solicitation', sourceMac });
-    this.#owner.agenda.after(SOLICITATION_INTERVAL_MS, () => this.solicitRouters(tries - 1));
+    this.#nextQuestion = agenda.after(SOLICITATION_INTERVAL_MS, () =>
+      this.solicitRouters(tries - 1),
+    );
   }
 
   /** Advertises its role to all hosts, or to the host `destination`. */
