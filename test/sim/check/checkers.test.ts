@@ -2,14 +2,19 @@
 
 import { doesNotThrow, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, type SimWorld } from '../../../src/sim/world.ts';
+import { Station6 } from '../../../src/sim/lan/station6.ts';
+import { address, address6, GROUP_MAC, type SimWorld } from '../../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
 import { twoNics } from '../scene.ts';
 import { ANNOUNCEMENTS_PER_SECOND, Checkers } from './checkers.ts';
 
 const FIRST = address('192.0.2.10');
+const FIRST6 = address6('2001:db8::10');
 const STRANGER = 0x020000000bad;
+/** Places in a frame of discovery. */
+const HOP_LIMIT = 21;
+const CHECKSUM = 56;
 
 function quietWorld(): { world: SimWorld; checkers: Checkers } {
   const world = twoNics();
@@ -35,6 +40,45 @@ test('a quiet world gives no complaint', () => {
 test('ownMacOnly: a frame with another source', () => {
   const { world } = quietWorld();
   throws(() => leave(world, 'net0', STRANGER, ARP_REPLY), /ownMacOnly/);
+});
+
+type Claimed = Parameters<Station6['discovery']['announce']>[1];
+
+/** An advertisement of an IPv6 address of the host, which leaves by net0; `spoil` changes it. */
+function advertise(world: SimWorld, claimed: Claimed, spoil?: (frame: Uint8Array) => void): void {
+  const { mac } = world.nic('net0');
+  const send = (frame: Uint8Array): void => {
+    spoil?.(frame);
+    world.network.cables.get('net0')?.transmit('a', frame);
+  };
+  const station = new Station6({ name: 'net0', mac, agenda: world.agenda, send });
+  station.discovery.announce(FIRST6, claimed);
+}
+
+test('ownMacOnly: discovery with the MAC of the group, or of a stranger, in its option', () => {
+  for (const targetMac of [GROUP_MAC, STRANGER]) {
+    const { world } = quietWorld();
+    throws(() => advertise(world, { targetMac }), /ownMacOnly.* sent ND with/);
+  }
+});
+
+test('ownMacOnly: discovery that no station may send', () => {
+  for (const [place, value, complaint] of [
+    [HOP_LIMIT, 64, /beyond the link/],
+    [CHECKSUM, 0x55, /wrong checksum/],
+  ] as const) {
+    const { world } = quietWorld();
+    const spoil = (frame: Uint8Array): void => void frame.fill(value, place, place + 1);
+    throws(() => advertise(world, {}, spoil), complaint);
+  }
+});
+
+test('answeredByOwner: a NIC advertises an address that is not bound to it', () => {
+  const { world } = quietWorld();
+  world.host.addAddress('2001:db8::10/64');
+  world.runFor(10);
+  advertise(world, {});
+  throws(() => world.runFor(1), /answeredByOwner.* sent ND/);
 });
 
 test('answeredByOwner: the wrong NIC answers for an address', () => {

@@ -12,8 +12,9 @@
  * 5. movesAnnounced: after an address that is up has moved, its new NIC announces it.
  * 6. announcementsBounded: an address is announced at most as often as its moves and two series
  *    allow in a second, counted from its being added.
- * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and the group's MAC is nowhere.
- * 8. answeredByOwner: ARP of a data address is sent only by the NIC to which it is bound.
+ * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and no other MAC is in ARP or
+ *    in an option of ND, the group's least of all; and ND that leaves is well formed.
+ * 8. answeredByOwner: ARP and ND of a data address are sent only by the NIC to which it is bound.
  * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
  * 10. nominationStays: one active NIC is nominated, and none other while it is active.
  *
@@ -26,14 +27,9 @@ import type { Cable, End } from '../../../src/sim/lan/cable.ts';
 import type { SimNic } from '../../../src/sim/lan/nic.ts';
 import { GROUP, GROUP_MAC, type SimWorld } from '../../../src/sim/world.ts';
 import { collectKstats } from '../../../src/stats/kstat.ts';
-import { type Ipv4, ipv4Format, macFormat } from '../../../src/wire/addr.ts';
-import { type ArpPacket, arpIsAnnouncement, arpIsValid, arpParse } from '../../../src/wire/arp.ts';
-import {
-  ETHERNET_HEADER_LENGTH,
-  ETHERTYPE_ARP,
-  ethernetSource,
-  ethernetType,
-} from '../../../src/wire/ethernet.ts';
+import { ipFormat, macFormat } from '../../../src/wire/addr.ts';
+import { ethernetSource } from '../../../src/wire/ethernet.ts';
+import { type Claim, claimOf } from './claim-of.ts';
 
 /** T17: moves within a second are announced with the series that runs; then the second is over. */
 const ANNOUNCED_WITHIN_MS = 1100;
@@ -163,8 +159,9 @@ export class Checkers {
       this.#fail('stateTellsTruth', `${group.state} with active ${group.active}`);
     }
     for (const row of system.describeAddresses()) {
-      if (row.type !== 'data' || row.address.includes(':')) continue;
-      const isServed = row.state !== 'down' && row.state !== 'duplicate';
+      if (row.type !== 'data') continue;
+      // A row that is not served has another cause: a duplicate, or one that is used elsewhere.
+      const isServed = row.cause === null || row.cause === 'no-interface';
       if (row.inbound === null && isServed && group.active.length > 0) {
         this.#fail('neverUnbound', `${row.address} while ${group.active} are active`);
       }
@@ -269,27 +266,28 @@ export class Checkers {
     if (source !== nic.mac) {
       this.#fail('ownMacOnly', `${nic.name} sent a frame from ${macFormat(source)}`);
     }
-    const length = frame.length - ETHERNET_HEADER_LENGTH;
-    if (ethernetType(frame, 0) !== ETHERTYPE_ARP) return;
-    if (!arpIsValid(frame, ETHERNET_HEADER_LENGTH, length)) return;
-    const packet = arpParse(frame, ETHERNET_HEADER_LENGTH);
-    if (packet.senderMac === GROUP_MAC || packet.targetMac === GROUP_MAC) {
-      this.#fail('ownMacOnly', `${nic.name} sent ARP with the MAC of the group`);
+    const claim = claimOf(frame);
+    if (claim === undefined) return;
+    if (typeof claim === 'string') this.#fail('ownMacOnly', `${nic.name} sent ${claim}`);
+    if (claim.macs.includes(GROUP_MAC)) {
+      this.#fail('ownMacOnly', `${nic.name} sent ${claim.protocol} with the MAC of the group`);
     }
-    if (packet.senderMac !== nic.mac) this.#fail('ownMacOnly', `${nic.name} sent another MAC`);
-    this.#arpLeft(nic.name, packet);
+    if (claim.macs.some((mac) => mac !== nic.mac)) {
+      this.#fail('ownMacOnly', `${nic.name} sent ${claim.protocol} with another MAC`);
+    }
+    this.#claimLeft(nic.name, claim);
   }
 
-  #arpLeft(ifname: string, packet: ArpPacket): void {
+  #claimLeft(ifname: string, claim: Claim): void {
     const { nowMs } = this.#world;
-    if (packet.senderAddress === 0 || !this.#isData(packet.senderAddress)) return;
-    const address = ipv4Format(packet.senderAddress);
+    const address = claim.address === undefined ? '' : ipFormat(claim.address);
+    if (!this.#world.host.hasAddress(address)) return;
     const row = this.#rowOf(address);
     if (row !== undefined && row.inbound !== ifname) {
-      const what = `${ifname} sent ARP of ${address}, bound to ${row.inbound}`;
+      const what = `${ifname} sent ${claim.protocol} of ${address}, bound to ${row.inbound}`;
       this.#suspicions.push({ address, atMs: nowMs, what });
     }
-    if (!arpIsAnnouncement(packet)) return;
+    if (!claim.isAnnouncement) return;
     this.announcements++;
     if (this.#pending.get(address)?.ifname === ifname) this.#pending.delete(address);
     const key = `${address} ${ifname}`;
@@ -309,10 +307,6 @@ export class Checkers {
   #rowOf(address: string) {
     const rows = this.#world.system.describeAddresses();
     return rows.find((row) => row.address.startsWith(`${address}/`));
-  }
-
-  #isData(address: Ipv4): boolean {
-    return this.#world.host.station.hasAddress(address);
   }
 
   #ports(): number[] {
