@@ -123,10 +123,11 @@ function handleVanished(ctx: IpmpContext, tracked: TrackedPhyint): void {
   for (const ipif of tracked.ill.testIpifs) group?.lan.addressUnbound(ipif);
 }
 
-/** The NIC has a new MAC, or is there again: its addresses are announced to peers. */
+/** The NIC has a new MAC, or is there again: what peers reach by it is announced. */
 function announceAgain(ctx: IpmpContext, tracked: TrackedPhyint, wasPresent: boolean): void {
   bindTestAddresses(ctx, tracked);
   if (!wasPresent) return;
+  if (tracked.group?.grp.cast === tracked) tracked.group.lan.handleNominated(ctx.nowMs);
   const { boundIpifs } = tracked.ill;
   for (const ipif of [...boundIpifs[4], ...boundIpifs[6]]) {
     tracked.group?.lan.addressBound(ipif, 'rebind', ctx.nowMs);

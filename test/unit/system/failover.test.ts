@@ -262,6 +262,17 @@ test('a NIC that changes its MAC announces what is bound to it', () => {
   deepEqual(announced, [['net0', '192.0.2.10', macFormat(macOf(9))]]);
 });
 
+test('a nominated NIC that changes its MAC announces the proxy entries too', () => {
+  const bench = Bench.of(2);
+  bench.system.setNeighbor('ipmp0', { dst: '192.0.2.77', lladdr: macFormat(0x0a), proxy: true });
+  bench.settle();
+  bench.appear('net1', macOf(8));
+  deepEqual(bench.arps(), [], 'it is not nominated');
+  bench.appear('net0', macOf(9));
+  const announced = columns(bench.arps(), 'port', 'spa', 'sha');
+  deepEqual(announced, [['net0', '192.0.2.77', macFormat(macOf(9))]]);
+});
+
 test('the last member that leaves carries everything until it is gone', () => {
   const bench = Bench.settled(1, 2);
   bench.delaysMs.set('net0', 100);
