@@ -40,6 +40,25 @@ test('a neighbour is set and removed; what is no neighbour is refused', () => {
   deepEqual(system.describeNeighbors(), []);
 });
 
+test('static neighbours outlast the last member; the next one announces a proxied one', () => {
+  const bench = Bench.settled(1, 1);
+  const { system } = bench;
+  const permanent = [
+    ['192.0.2.7', false],
+    ['192.0.2.8', true],
+  ] as const;
+  for (const [dst, proxy] of permanent) system.setNeighbor('ipmp0', { dst, lladdr: MAC, proxy });
+  const shown = () => columns(system.describeNeighbors(), 'dst', 'proxy', 'state');
+  const all = permanent.map((row) => [...row, 'PERMANENT']);
+  bench.leave('ipmp0', 'net0');
+  bench.settle();
+  deepEqual(shown(), all);
+  bench.join('ipmp0', 'net0');
+  deepEqual(shown(), all);
+  const announced = bench.arps().filter(({ spa }) => spa !== '0.0.0.0');
+  deepEqual(columns(announced, 'port', 'spa', 'sha'), [['net0', '192.0.2.8', '02:00:00:00:00:01']]);
+});
+
 test('multicast: joined once, shown with the NIC that carries it, left', () => {
   const bench = served();
   const { system } = bench;
