@@ -93,6 +93,16 @@ test('a broadcast request is answered once, by the bound NIC, which received it'
   deepEqual(columns(world.take(), 'port', 'senderMac'), [['net1', NET1]]);
 });
 
+test('an answer is unicast however long ago the last one or an announcement was', () => {
+  const world = new World();
+  world.addData(DATA, 0);
+  for (const pauseMs of [0, 14_000, 16_000, 60_000]) {
+    world.advance(pauseMs);
+    world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+    deepEqual(columns(world.take(), 'port', 'destination'), [['net0', GATEWAY_MAC]]);
+  }
+});
+
 test('a request of hardware type 6 (IEEE 802) is answered with type 1 (Ethernet)', () => {
   const world = new World();
   world.addData(DATA, 1);
