@@ -14,6 +14,7 @@ import {
   arpIsValid,
   arpParse,
 } from './arp.ts';
+import { ipv6Describe } from './describe-ipv6.ts';
 import {
   DHCP_SERVER_PORT,
   dhcpClientAddress,
@@ -97,7 +98,7 @@ function payloadDescribe(type: number, bytes: Uint8Array, offset: number, length
       if (!ipv4IsValid(bytes, offset, length)) return `malformed ipv4, ${length} bytes`;
       return ipv4Describe(bytes, offset);
     case ETHERTYPE_IPV6:
-      return `ipv6, ${length} bytes`;
+      return ipv6Describe(bytes, offset, length);
     case ETHERTYPE_VLAN:
       return `vlan, ${length} bytes`;
     default:

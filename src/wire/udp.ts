@@ -1,18 +1,23 @@
 /**
- * UDP over IPv4 (RFC 768; checksum rules of RFC 1122 4.1.3.4).
+ * UDP (RFC 768; checksum rules of RFC 1122 4.1.3.4 for IPv4, of RFC 8200 8.1 for IPv6).
  *
  *    0               2               4
  *   +---------------+---------------+
  *   |  source port  |  dest. port   |
  *   +---------------+---------------+
- *   |    length     |   checksum    |   checksum 0: none was computed
+ *   |    length     |   checksum    |   checksum 0: none was computed (IPv4)
  *   +---------------+---------------+
  *   |  data ...
  */
 
 import { readU16, writeU16 } from '../base/bytes.ts';
 import type { Ipv4 } from './addr.ts';
-import { checksumAdd, checksumFold, checksumPseudoHeader } from './checksum.ts';
+import {
+  checksumAdd,
+  checksumFold,
+  checksumPseudoHeader,
+  checksumPseudoHeaderIpv6,
+} from './checksum.ts';
 import { IPV4_PROTOCOL_UDP } from './ipv4.ts';
 
 // From RFC 768.
@@ -55,7 +60,7 @@ export function udpSetChecksum(bytes: Uint8Array, offset: number, checksum: numb
   writeU16(bytes, offset + UDP_CHECKSUM_OFFSET, checksum);
 }
 
-/** True if the checksum is right, or if the sender computed none. */
+/** True over IPv4 if the checksum is right, or if the sender computed none. */
 export function udpVerifyChecksum(
   bytes: Uint8Array,
   offset: number,
@@ -65,5 +70,13 @@ export function udpVerifyChecksum(
   if (udpChecksum(bytes, offset) === 0) return true;
   const length = udpLength(bytes, offset);
   const start = checksumPseudoHeader(source, destination, IPV4_PROTOCOL_UDP, length);
+  return checksumFold(checksumAdd(start, bytes, offset, length)) === 0xffff;
+}
+
+/** True over IPv6 if the checksum is right; there every sender computes one. */
+export function udpVerifyChecksumIpv6(bytes: Uint8Array, offset: number, header: number): boolean {
+  if (udpChecksum(bytes, offset) === 0) return false;
+  const length = udpLength(bytes, offset);
+  const start = checksumPseudoHeaderIpv6(bytes, header, IPV4_PROTOCOL_UDP, length);
   return checksumFold(checksumAdd(start, bytes, offset, length)) === 0xffff;
 }

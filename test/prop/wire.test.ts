@@ -51,6 +51,7 @@ import {
 } from '../../src/wire/udp.ts';
 import { forAll } from '../tools/for-all.ts';
 import { icmpMessage, ipv4Frame, udpDatagram } from '../tools/frames.ts';
+import * as linux from '../tools/linux-frames.ts';
 
 const mac = fc.nat(0xffffff).chain((high) => fc.nat(0xffffff).map((low) => high * 2 ** 24 + low));
 const address = fc.nat(0xffff).chain((high) => fc.nat(0xffff).map((low) => high * 65536 + low));
@@ -258,8 +259,36 @@ function samples(): Uint8Array[] {
   message.set([0x63, 0x82, 0x53, 0x63], 236);
   const dhcp = datagram(17, udpDatagram(68, 67, message));
   const others = [datagram(6, new Uint8Array(20)), datagram(17, new Uint8Array(4))];
-  return [arp, datagram(1, icmpMessage(asked)), dhcp, ...others, datagram(99, new Uint8Array(1))];
+  const last = datagram(99, new Uint8Array(1));
+  return [arp, datagram(1, icmpMessage(asked)), dhcp, ...others, last, ...linuxSamples()];
 }
+
+/** Frames of IPv6; the last one is an advertisement from beyond the link. */
+function linuxSamples(): Uint8Array[] {
+  const routed = linux.LINUX_ADVERTISEMENT.slice();
+  routed[14 + 7] = 64;
+  return [...Object.values(linux), routed];
+}
+
+const LINUX_LINES: readonly string[] = [
+  '2001:db8::2 > 2001:db8::1 nd advertisement of 2001:db8::2 (02:00:00:00:00:02) ' +
+    'solicited override',
+  '2001:db8::1 > fe80::ff:fe00:2 nd advertisement of 2001:db8::1 solicited',
+  ':: > ff02::1:ff00:1 nd solicitation for 2001:db8::1 nonce be26e6887a5f',
+  '2001:db8::2 > 2001:db8::1 icmpv6 echo reply 21348/1',
+  '2001:db8::1 > 2001:db8::2 icmpv6 echo request 21348/1',
+  '2001:db8::1 > 2001:db8::2 protocol 17 later fragment',
+  ':: > ff02::16 mld v2 report of 1 records hop limit 1',
+  'fe80::3 > 2001:db8::1 nd redirect of 2001:db8:9::9 to fe80::ff:fe00:2 (02:00:00:00:00:02)',
+  'fe80::3 > 2001:db8::1 nd advertisement of fe80::3 (02:00:00:00:00:03) router solicited override',
+  'fe80::ff:fe00:2 > ff02::2 nd router solicitation (02:00:00:00:00:02)',
+  '2001:db8::1 > ff02::1:ff00:2 nd solicitation for 2001:db8::2 (02:00:00:00:00:01)',
+  '2001:db8::1 > 2001:db8::2 udp 49152 > 53, 3 bytes',
+  'fe80::ff:fe00:2 > 2001:db8::1 nd solicitation for 2001:db8::1 (02:00:00:00:00:02)',
+  'fe80::3 > ff02::1 nd router advertisement lifetime 1800 s, 2 prefixes, mtu ' +
+    '1400 (02:00:00:00:00:03)',
+  '2001:db8::2 > 2001:db8::1 nd advertisement (nd_bad_hop_limit)',
+];
 
 test('the samples are described as what they are', () => {
   deepEqual(
@@ -272,6 +301,7 @@ test('the samples are described as what they are', () => {
       '192.0.2.10 > 192.0.2.1 tcp, 20 bytes',
       '192.0.2.10 > 192.0.2.1 malformed udp, 4 bytes',
       '192.0.2.10 > 192.0.2.1 protocol 99, 1 bytes',
+      ...LINUX_LINES,
     ],
   );
 });

@@ -61,9 +61,11 @@ import {
   udpLength,
   udpSourcePort,
   udpVerifyChecksum,
+  udpVerifyChecksumIpv6,
 } from '../../../src/wire/udp.ts';
 import { udpDatagram } from '../../tools/frames.ts';
 import { hexFormat, hexParse } from '../../tools/hex.ts';
+import { LINUX_UDP } from '../../tools/linux-frames.ts';
 
 const blank = (length: number): Uint8Array => new Uint8Array(length).fill(0xa5);
 const mac = (text: string): number => macParse(text)!;
@@ -276,7 +278,19 @@ test('udp: golden datagram, read and made by the helper of the tests, with its c
   equal(udpIsValid(hexParse('0035 c000 0007 0000'), 0, 8), false);
 });
 
-test('udp: no checksum is accepted', () => {
+test('udp: over IPv6 the checksum is that of the header, and must be there', () => {
+  const [header, at] = [14, 54];
+  equal(udpIsValid(LINUX_UDP, at, 11), true);
+  equal(udpVerifyChecksumIpv6(LINUX_UDP, at, header), true);
+  const other = LINUX_UDP.slice();
+  other[header + 8] = 0x21;
+  equal(udpVerifyChecksumIpv6(other, at, header), false);
+  const none = LINUX_UDP.slice();
+  none.set([0, 0], at + 6);
+  equal(udpVerifyChecksumIpv6(none, at, header), false);
+});
+
+test('udp: no checksum is accepted over IPv4', () => {
   equal(udpVerifyChecksum(udpDatagram(1, 2, hexParse('0000')), 0, 3, 4), true);
 });
 
