@@ -18,7 +18,7 @@ import { Rng } from '../base/rng.ts';
 import { beginServing } from '../base/serving.ts';
 import { System, type SystemEvent } from '../system.ts';
 import { type Ipv4, type Ipv6, ipv4Parse, ipv6Parse } from '../wire/addr.ts';
-import { frameDescribe } from '../wire/describe.ts';
+import { frameDescribe } from '../wire/describe/describe.ts';
 import { Agenda } from './agenda.ts';
 import { SimDevices } from './devices.ts';
 import { SimDrivers } from './drivers.ts';

@@ -24,7 +24,7 @@ import {
   checksumFold,
   checksumUpdate,
 } from '../../src/wire/checksum.ts';
-import { frameDescribe } from '../../src/wire/describe.ts';
+import { frameDescribe } from '../../src/wire/describe/describe.ts';
 import { ethernetEmit, ethernetParse } from '../../src/wire/ethernet.ts';
 import { icmpEmit, icmpIsValid, icmpParse, icmpVerifyChecksum } from '../../src/wire/icmp.ts';
 import {

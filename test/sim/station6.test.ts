@@ -7,7 +7,7 @@ import { Agenda } from '../../src/sim/agenda.ts';
 import { Network, type Side } from '../../src/sim/lan/network.ts';
 import type { Station6 } from '../../src/sim/lan/station6.ts';
 import { address6 } from '../../src/sim/world.ts';
-import { frameDescribe } from '../../src/wire/describe.ts';
+import { frameDescribe } from '../../src/wire/describe/describe.ts';
 import { GATEWAY6, GATEWAY6_LOCAL } from './scene.ts';
 
 const PEER = address6('2001:db8::2');

@@ -4,7 +4,7 @@
  * is short and harmless whatever a station sends.
  */
 
-import { ipv4Format, macFormat } from './addr.ts';
+import { ipv4Format, macFormat } from '../addr.ts';
 import {
   ARP_REPLY,
   ARP_REQUEST,
@@ -13,15 +13,14 @@ import {
   arpIsProbe,
   arpIsValid,
   arpParse,
-} from './arp.ts';
-import { ipv6Describe } from './describe-ipv6.ts';
+} from '../arp.ts';
 import {
   DHCP_SERVER_PORT,
   dhcpClientAddress,
   dhcpClientMac,
   dhcpIsBroadcast,
   dhcpIsClientRequest,
-} from './dhcp.ts';
+} from '../dhcp.ts';
 import {
   ETHERNET_HEADER_LENGTH,
   ETHERTYPE_ARP,
@@ -30,7 +29,7 @@ import {
   ETHERTYPE_VLAN,
   ethernetIsValid,
   ethernetParse,
-} from './ethernet.ts';
+} from '../ethernet.ts';
 import {
   ICMP_DESTINATION_UNREACHABLE,
   ICMP_ECHO_REPLY,
@@ -43,7 +42,7 @@ import {
   icmpSequence,
   icmpType,
   icmpVerifyChecksum,
-} from './icmp.ts';
+} from '../icmp.ts';
 import {
   IPV4_PROTOCOL_ICMP,
   IPV4_PROTOCOL_TCP,
@@ -57,7 +56,7 @@ import {
   ipv4IsValid,
   ipv4Options,
   ipv4VerifyChecksum,
-} from './ipv4.ts';
+} from '../ipv4.ts';
 import {
   UDP_HEADER_LENGTH,
   udpDestinationPort,
@@ -65,7 +64,8 @@ import {
   udpLength,
   udpSourcePort,
   udpVerifyChecksum,
-} from './udp.ts';
+} from '../udp.ts';
+import { ipv6Describe } from './ipv6.ts';
 
 const ICMP_NAMES: Readonly<Record<number, string>> = {
   [ICMP_ECHO_REPLY]: 'echo reply',

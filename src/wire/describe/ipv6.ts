@@ -3,9 +3,9 @@
  * gate refuses is shown with the rule that it breaks, since its values may then be anything.
  */
 
-import { readU16 } from '../base/bytes.ts';
-import { ipv6Format, ipv6Read, type Mac, macFormat } from './addr.ts';
-import { icmpIdentifier, icmpSequence } from './icmp.ts';
+import { readU16 } from '../../base/bytes.ts';
+import { ipv6Format, ipv6Read, type Mac, macFormat } from '../addr.ts';
+import { icmpIdentifier, icmpSequence } from '../icmp.ts';
 import {
   ICMPV6_DESTINATION_UNREACHABLE,
   ICMPV6_ECHO_REPLY,
@@ -28,8 +28,8 @@ import {
   icmpv6IsValid,
   icmpv6Type,
   icmpv6VerifyChecksum,
-} from './icmpv6.ts';
-import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from './ipv4.ts';
+} from '../icmpv6.ts';
+import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from '../ipv4.ts';
 import {
   IPV6_PROTOCOL_ICMP,
   ipv6Destination,
@@ -40,7 +40,7 @@ import {
   ipv6TrafficClass,
   ipv6Walk,
   ipv6WalkCreate,
-} from './ipv6.ts';
+} from '../ipv6.ts';
 import {
   ndAdvertisementParse,
   ndRedirectParse,
@@ -48,7 +48,7 @@ import {
   ndRouterAdvertisementParse,
   ndRouterSolicitationParse,
   ndSolicitationParse,
-} from './nd.ts';
+} from '../nd.ts';
 import {
   UDP_HEADER_LENGTH,
   udpDestinationPort,
@@ -56,7 +56,7 @@ import {
   udpLength,
   udpSourcePort,
   udpVerifyChecksumIpv6,
-} from './udp.ts';
+} from '../udp.ts';
 
 const ICMPV6_NAMES: Readonly<Record<number, string>> = {
   [ICMPV6_DESTINATION_UNREACHABLE]: 'icmpv6 destination unreachable',
