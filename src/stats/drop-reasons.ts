@@ -78,6 +78,8 @@ export const DROP_REASONS = {
     neighbor_incomplete_limit: 'question about a new neighbor while too many are being asked',
     neighbor_rate_limited: 'question about a neighbor beyond the rate of the interface',
     neighbor_waiters_full: 'question about a neighbor for which too many wait already',
+    bad_ipv6_header:
+      'IPv6 header with a wrong version or length, or extension headers that cannot be walked',
     local_destination: 'to the stack itself, but not to an address of the interface it came to',
     local_source: 'to the stack itself from an address that cannot be answered',
     local_fragment: 'fragment to an address of the stack itself, which reassembles nothing',

@@ -36,7 +36,7 @@ export const IPV6_HOP_BY_HOP = 0;
 export const IPV6_ROUTING = 43;
 export const IPV6_FRAGMENT = 44;
 const IPV6_AUTHENTICATION = 51;
-const IPV6_DESTINATION_OPTIONS = 60;
+export const IPV6_DESTINATION_OPTIONS = 60;
 /** Nothing follows (RFC 8200 4.7). */
 export const IPV6_NO_NEXT_HEADER = 59;
 export const IPV6_PROTOCOL_ICMP = 58;
