@@ -15,18 +15,20 @@ import { configFromSources, configSchema } from '../config/load.ts';
 import { configEntries } from '../config/show.ts';
 import type { ConfigStore } from '../config/store.ts';
 import type { ControlBackend, Readiness } from '../ctl/backend.ts';
-import type {
-  AddressRow,
-  ConfigCheckRow,
-  ConfigRow,
-  EventRow,
-  GroupRow,
-  InterfaceRow,
-  InterfaceView,
-  MulticastRow,
-  NeighborRow,
-  StatusRow,
-  TargetRow,
+import {
+  type AddressRow,
+  type ConfigCheckRow,
+  type ConfigRow,
+  EVENT_OF_NOTHING,
+  EVENT_VERSION,
+  type EventRow,
+  type GroupRow,
+  type InterfaceRow,
+  type InterfaceView,
+  type MulticastRow,
+  type NeighborRow,
+  type StatusRow,
+  type TargetRow,
 } from '../model/rows.ts';
 import { collectKstats, type KstatIdentity, type KstatRecord } from '../stats/kstat.ts';
 import type { MetricsSnapshot } from '../stats/prometheus.ts';
@@ -181,14 +183,14 @@ export class Control extends Commands implements ControlBackend {
   /** Calls all listeners with a change of state. */
   publish(event: SystemEvent): void {
     const { atMs, ...rest } = event;
-    this.#giveToListeners({ time: this.#options.wallTime(atMs), ...rest });
+    const time = this.#options.wallTime(atMs);
+    this.#giveToListeners({ time, ...rest, version: EVENT_VERSION });
   }
 
   /** Calls all listeners with a change of the configuration. */
   publishNews({ event, cause, detail }: ConfigurationNews, atMs: number): void {
     const time = this.#options.wallTime(atMs);
-    const nothing = { group: null, ifname: null, from: null, to: null };
-    this.#giveToListeners({ time, event, ...nothing, cause, detail });
+    this.#giveToListeners({ time, event, ...EVENT_OF_NOTHING, cause, detail });
   }
 
   #giveToListeners(row: EventRow): void {

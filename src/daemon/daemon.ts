@@ -97,6 +97,7 @@ export class Daemon {
     this.#system = new System({
       publication: this.#pool.publication,
       rng: new Rng(randomInt(2 ** 32)),
+      run: randomInt(2 ** 32).toString(16),
       linkStatistics: (nic, ifname) => this.#drivers.statistics(nic, ifname),
       isHostMac: (mac) => this.#host.isHostMac(mac),
       closeGroupDevice: (name) =>

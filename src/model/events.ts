@@ -3,6 +3,8 @@
  * and `to` are. A name is stable once released. docs/events.md is made of it.
  */
 
+import { keysOf } from '../base/keys.ts';
+
 /** Event -> what has happened, and what `from`, `to` and `detail` are; the latter may be empty. */
 export const EVENTS = {
   'interface-added': ['an interface is there from now on', 'to: state'],
@@ -68,3 +70,12 @@ export const EVENTS = {
 } as const satisfies Readonly<Record<string, readonly [means: string, ends: string]>>;
 
 export type EventName = keyof typeof EVENTS;
+
+const COUNTED: ReadonlySet<EventName> = new Set(
+  keysOf(EVENTS).filter((name) => /^(group|interface|member|nominated)/.test(name)),
+);
+
+/** An event after which a group or an interface is shown otherwise (docs/law.md row 107). */
+export function isCounted(event: EventName): boolean {
+  return COUNTED.has(event);
+}

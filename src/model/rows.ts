@@ -23,10 +23,14 @@ import {
   ADDRESS_TYPES,
   GROUP_STATES,
   INTERFACE_STATES,
+  INTERFACE_TYPES,
   LINK_STATES,
   PROBE_STATES,
   SPREADINGS,
 } from './states.ts';
+
+/** Of the fields of an event, in each event (docs/law.md row 108). */
+export const EVENT_VERSION = 1;
 
 const cause = word(CAUSE_WORDS, 'why it is in this state');
 const causeText = text('the same as a sentence, with what is known beyond the cause');
@@ -55,6 +59,7 @@ export const GROUP_ROW = {
     spreading: word(SPREADINGS, 'how outbound flows are spread'),
     forwarding: truth(),
     failback: truth(),
+    signature: text('another after each change of the group, its members or its settings'),
   },
 } as const;
 
@@ -200,8 +205,24 @@ export const EVENT_ROW = {
     to: orNull(text()),
     cause: orNull(text('docs/events.md lists them')),
     detail: orNull(text('what `from` and `to` do not have')),
+    type: orNull(word(INTERFACE_TYPES, 'of the interface')),
+    signature: orNull(text('of the group from now on')),
+    version: integer('of these fields: another one if a field changes its meaning'),
   },
 } as const;
+
+/** What an event has that concerns no group and no interface. */
+export const EVENT_OF_NOTHING = {
+  group: null,
+  ifname: null,
+  from: null,
+  to: null,
+  cause: null,
+  detail: null,
+  type: null,
+  signature: null,
+  version: EVENT_VERSION,
+} as const satisfies Partial<EventRow>;
 
 /** Rows by the names that `ipmpadm` and the documentation have for them. */
 export const ROWS = {

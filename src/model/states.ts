@@ -7,6 +7,10 @@ export type GroupState = (typeof GROUP_STATES)[number];
 export const INTERFACE_STATES = ['ok', 'failed', 'offline', 'unknown', 'absent'] as const;
 export type InterfaceState = (typeof INTERFACE_STATES)[number];
 
+/** A standby is used only while another member has failed. */
+export const INTERFACE_TYPES = ['normal', 'standby'] as const;
+export type InterfaceType = (typeof INTERFACE_TYPES)[number];
+
 export const LINK_STATES = ['up', 'down', 'unknown'] as const;
 export type LinkState = (typeof LINK_STATES)[number];
 

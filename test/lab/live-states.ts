@@ -2,7 +2,12 @@
 
 import type { Heard, LiveState, Rates } from '../../src/lab/live/state.ts';
 import type { Cause } from '../../src/model/causes.ts';
-import type { AddressRow, GroupRow, InterfaceRow } from '../../src/model/rows.ts';
+import {
+  type AddressRow,
+  EVENT_OF_NOTHING,
+  type GroupRow,
+  type InterfaceRow,
+} from '../../src/model/rows.ts';
 import { addressRow, because, groupRow, interfaceRow } from '../tools/rows.ts';
 
 const NOW_MS = 1_000_000;
@@ -60,8 +65,8 @@ export function rates(inBytes: number, inPackets: number): Rates {
 
 export function heard(agoMs: number, words: readonly (string | null)[]): Heard {
   const [event = '', ifname = null, detail = null, from = null, to = null, cause = null] = words;
-  const row = { time: '', event: event ?? '', group: 'ipmp0', ifname, from, to, cause, detail };
-  return { atMs: NOW_MS - agoMs, row };
+  const row = { event: event ?? '', group: 'ipmp0', ifname, from, to, cause, detail };
+  return { atMs: NOW_MS - agoMs, row: { ...EVENT_OF_NOTHING, time: '', ...row } };
 }
 
 export const FAILOVER: readonly Heard[] = [

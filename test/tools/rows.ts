@@ -27,6 +27,7 @@ export function groupRow(group: string, change: Partial<GroupRow> = {}): GroupRo
     spreading: 'flow',
     forwarding: false,
     failback: true,
+    signature: '0-1',
     ...change,
   };
 }

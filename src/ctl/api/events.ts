@@ -11,7 +11,7 @@
  */
 
 import { jsonWrite } from '../../base/text/json.ts';
-import type { EventRow } from '../../model/rows.ts';
+import { EVENT_OF_NOTHING, type EventRow } from '../../model/rows.ts';
 
 /** Recent events kept: about ten seconds of the worst storm that is planned for (T21), 400 KiB. */
 export const EVENTS_KEPT = 1024;
@@ -139,7 +139,7 @@ export class EventHub {
 }
 
 function notice(event: string, time: string, detail: string): EventRow {
-  return { time, event, group: null, ifname: null, from: null, to: null, cause: null, detail };
+  return { time, event, ...EVENT_OF_NOTHING, detail };
 }
 
 /** One subscriber's stream, from its first byte to its end. */

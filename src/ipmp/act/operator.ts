@@ -22,6 +22,7 @@ import {
   findGroup,
   findInterface,
   type IpmpContext,
+  noteChange,
   post,
   postInterface,
   refuseCondemnedGroup,
@@ -183,6 +184,7 @@ export function* setGroup(
   ctx.illGlobalLock.write(() => {
     group.settings = settings;
   });
+  noteChange(ctx, group);
   group.lan.setNeighborLimit(settings.neighbors);
   structureChanged(ctx);
   for (const member of group.members) {

@@ -11,7 +11,7 @@ import type { Operation, Scheduler } from '../../base/operation.ts';
 import type { Rng } from '../../base/rng.ts';
 import type { Publication } from '../../datapath/tables/fib.ts';
 import type { Cause } from '../../model/causes.ts';
-import type { EventName } from '../../model/events.ts';
+import { type EventName, isCounted } from '../../model/events.ts';
 import {
   groupExists,
   groupIsNoInterface,
@@ -96,6 +96,8 @@ export interface ShellServices {
   readonly isHostMac?: (mac: Mac) => boolean;
   /** Monotonic milliseconds for measuring how long the global ill lock is held; default: not. */
   readonly lockClock?: () => number;
+  /** Begins every signature: no two runs of the shell have the same; default: `0`. */
+  readonly run?: string;
 }
 
 /**
@@ -137,6 +139,8 @@ export interface IpmpContext
   readonly dampingDeadlines: DeadlineQueue<TrackedPhyint>;
   /** Interfaces, groups, addresses or redirects changed: the tables are not what they should be. */
   isStructureChanged: boolean;
+  /** Changes of groups and interfaces so far (docs/law.md row 107). */
+  changeCount: number;
   /** Monotonic milliseconds, never back. */
   readonly nowMs: number;
 }
@@ -168,6 +172,8 @@ export function createContext(services: ShellServices, parts: SystemParts): Ipmp
     setGroupForwarding: services.setGroupForwarding ?? nothingToDo,
     setGroupMulticast: services.setGroupMulticast ?? nothingToDo,
     kstats,
+    run: services.run ?? '0',
+    changeCount: 0,
     rng: services.rng,
     get nowMs() {
       return Math.max(shellMs(), scheduler.nowMs);
@@ -187,6 +193,20 @@ export function countDrop({ drops }: IpmpContext, reason: DropReason): void {
   drops.set(reason, (drops.get(reason) ?? 0n) + 1n);
 }
 
+/**
+ * Counts a change of `group`, or of what is in no group. All changes have one sequence, so a group
+ * that is created anew has another signature than the one before it, and so has a new run.
+ */
+export function noteChange(ctx: IpmpContext, group: IpmpGroup | undefined): void {
+  ctx.changeCount++;
+  if (group !== undefined) group.changedAt = ctx.changeCount;
+}
+
+/** The signature of what changed with that number. */
+export function signatureOf({ run }: IpmpContext, changedAt: number): string {
+  return `${run}-${changedAt}`;
+}
+
 /** Fields of an event beside its name and cause; absent means null. */
 export interface EventWhat {
   readonly group?: string | undefined;
@@ -194,10 +214,15 @@ export interface EventWhat {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly detail?: string | undefined;
+  /** The interface of that name, if it can no longer be found by it. */
+  readonly tracked?: TrackedPhyint;
 }
 
 /** Queues an event; it is delivered when the shell asks, never with a region open. */
 export function post(ctx: IpmpContext, event: EventName, cause: Cause, what: EventWhat): void {
+  const isChange = isCounted(event);
+  if (isChange) noteChange(ctx, lookupGroup(ctx, what.group ?? ''));
+  const tracked = what.tracked ?? ctx.interfaces.get(what.ifname ?? '');
   ctx.events.push({
     atMs: ctx.nowMs,
     event,
@@ -207,6 +232,8 @@ export function post(ctx: IpmpContext, event: EventName, cause: Cause, what: Eve
     to: what.to ?? null,
     cause,
     detail: what.detail ?? null,
+    type: tracked?.type ?? null,
+    signature: isChange ? signatureOf(ctx, ctx.changeCount) : null,
   });
 }
 
@@ -218,7 +245,8 @@ export function postInterface(
   tracked: TrackedPhyint,
   change: Pick<EventWhat, 'from' | 'to'>,
 ): void {
-  post(ctx, event, cause, { group: tracked.group?.name, ifname: tracked.name, ...change });
+  const { group, name: ifname } = tracked;
+  post(ctx, event, cause, { group: group?.name, ifname, tracked, ...change });
 }
 
 // A group has two names: that of its device, which is also its kstat's and never changes, and its

@@ -69,6 +69,8 @@ export class IpmpGroup {
   flags = PHYI_IPMP | PHYI_FAILED;
   state: GroupState = 'failed';
   stateCause: Cause = 'created';
+  /** Number of the last change of it (context.ts). */
+  changedAt = 0;
   readonly device: GroupDevice = { present: false, mac: 0, mtu: 0, up: true };
   /** The MTU last asked of the host, 0 none. */
   requestedMtu = 0;

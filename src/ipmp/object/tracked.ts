@@ -11,7 +11,7 @@ import { WaitLock } from '../../base/lock.ts';
 import type { Ill } from '../../ip/object/ill.ts';
 import { Phyint } from '../../ip/object/phyint.ts';
 import type { Cause } from '../../model/causes.ts';
-import type { InterfaceState } from '../../model/states.ts';
+import type { InterfaceState, InterfaceType } from '../../model/states.ts';
 import { LinkKstat } from '../../stats/collector.ts';
 import type { MemberCounters } from '../../stats/group-counters.ts';
 import { FlapDamping } from '../decide/evidence.ts';
@@ -117,6 +117,10 @@ export class TrackedPhyint implements Candidate, PhyintLife {
 
   get standby(): boolean {
     return this.spec.standby;
+  }
+
+  get type(): InterfaceType {
+    return this.standby ? 'standby' : 'normal';
   }
 
   get functioning(): boolean {

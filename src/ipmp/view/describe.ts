@@ -9,7 +9,7 @@ import type { GroupState } from '../../model/states.ts';
 import { type IpAddress, ipFormat, type Mac, macFormat } from '../../wire/addr.ts';
 import { isServing } from '../act/test-addresses.ts';
 import { decideMtu } from '../decide/mtu.ts';
-import { type IpmpContext, joinersOf } from '../object/context.ts';
+import { type IpmpContext, joinersOf, signatureOf } from '../object/context.ts';
 import type { IpmpGroup, UnservedAddress } from '../object/group.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 
@@ -69,6 +69,7 @@ function describeGroup(ctx: IpmpContext, group: IpmpGroup): GroupRow {
     spreading: group.settings.spreading,
     forwarding: group.settings.forwarding,
     failback: group.settings.failback,
+    signature: signatureOf(ctx, group.changedAt),
   };
 }
 

@@ -7,6 +7,7 @@
 import { assertNoOpenRegion } from '../../base/lock.ts';
 import type { Cause } from '../../model/causes.ts';
 import type { EventName } from '../../model/events.ts';
+import type { InterfaceType } from '../../model/states.ts';
 
 /** One change of state. */
 export interface SystemEvent {
@@ -20,6 +21,10 @@ export interface SystemEvent {
   readonly cause: Cause;
   /** What `from` and `to` do not say: mostly the address concerned. */
   readonly detail: string | null;
+  /** Of the interface; null without one. */
+  readonly type: InterfaceType | null;
+  /** Of the group, or of the interface without one, after this (docs/law.md row 107). */
+  readonly signature: string | null;
 }
 
 /**

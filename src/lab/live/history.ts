@@ -3,8 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../../ctl/client.ts';
 import { rowRead } from '../../model/fields.ts';
-import type { EventRow } from '../../model/rows.ts';
-import { EVENT_ROW } from '../../model/rows.ts';
+import { EVENT_OF_NOTHING, EVENT_ROW, type EventRow } from '../../model/rows.ts';
 import type { Heard } from './state.ts';
 
 /** Ours: more than the largest terminal has lines. */
@@ -55,10 +54,5 @@ export class EventHistory {
 const BROKEN: EventRow = {
   time: '',
   event: 'the stream of events broke: some may be missing here',
-  group: null,
-  ifname: null,
-  from: null,
-  to: null,
-  cause: null,
-  detail: null,
+  ...EVENT_OF_NOTHING,
 };

@@ -101,7 +101,8 @@ test('movesAnnounced: a move without an announcement', () => {
   const name = world.boundNic('192.0.2.10');
   const cause = 'rebalanced' as const;
   const what = { group: 'ipmp0', ifname: name, from: null, to: name, detail: '192.0.2.10', cause };
-  world.events.push({ atMs: world.nowMs, event: 'address-moved', ...what });
+  const nothing = { type: null, signature: null };
+  world.events.push({ atMs: world.nowMs, event: 'address-moved', ...nothing, ...what });
   world.runFor(1);
   throws(() => world.runFor(2000), /movesAnnounced/);
 });

@@ -58,7 +58,8 @@ test('offlineIsSpared: the last one goes', () => {
   const group = 'ipmp0';
   const rows = world.system.describeGroups();
   world.system.describeGroups = () => rows.map((row) => ({ ...row, active: [] }));
-  const what = { group, ifname: 'net1', from: 'ok', to: 'offline', detail: null };
+  const nothing = { detail: null, type: null, signature: null };
+  const what = { group, ifname: 'net1', from: 'ok', to: 'offline', ...nothing };
   const event = { atMs: world.nowMs, event: 'interface-state', cause: 'taken-offline' } as const;
   world.events.push({ ...event, ...what });
   throws(() => world.spawn('nothing', function* () {}), /offlineIsSpared/);

@@ -37,6 +37,8 @@ const EVENT: SystemEvent = {
   to: '02:00:00:00:00:02',
   cause: 'neighbor-moved',
   detail: '192.0.2.7',
+  type: null,
+  signature: null,
 };
 
 test('[contract 8.5] of what frames cause twenty lines a second, then the number', () => {

@@ -267,6 +267,9 @@ test('[contract 4.1, 4.13] monitor prints events as they happen, until interrupt
     to: 'failed',
     cause: 'link-down',
     detail: null,
+    type: 'normal',
+    signature: '0-7',
+    version: 1,
   });
 });
 

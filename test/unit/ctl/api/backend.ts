@@ -3,12 +3,13 @@
 import { secondsFromMs } from '../../../../src/base/text/json.ts';
 import { Commands } from '../../../../src/change/edit.ts';
 import type { ControlBackend, Credentials, Readiness } from '../../../../src/ctl/backend.ts';
-import type {
-  ConfigRow,
-  EventRow,
-  GroupRow,
-  InterfaceRow,
-  ReloadRow,
+import {
+  type ConfigRow,
+  EVENT_OF_NOTHING,
+  type EventRow,
+  type GroupRow,
+  type InterfaceRow,
+  type ReloadRow,
 } from '../../../../src/model/rows.ts';
 import type { KstatIdentity, KstatRecord } from '../../../../src/stats/kstat.ts';
 import type { MetricsSnapshot } from '../../../../src/stats/prometheus.ts';
@@ -197,7 +198,8 @@ export class MemoryBackend extends Commands implements ControlBackend {
   publish(cause: string, change: Partial<EventRow> = {}): void {
     const time = '2026-01-02T03:04:05.678901Z';
     const row = { time, event: 'interface-state', group: 'ipmp0', ifname: 'net1' };
-    const event = { ...row, from: 'ok', to: 'failed', cause, detail: null, ...change };
+    const what = { from: 'ok', to: 'failed', type: 'normal', signature: '0-7', cause } as const;
+    const event = { ...EVENT_OF_NOTHING, ...row, ...what, ...change };
     for (const listener of this.listeners) listener(event);
   }
 

@@ -9,7 +9,7 @@ import {
   EventHub,
   type EventSink,
 } from '../../../../src/ctl/api/events.ts';
-import type { EventRow } from '../../../../src/model/rows.ts';
+import { EVENT_OF_NOTHING, type EventRow } from '../../../../src/model/rows.ts';
 
 import {
   ask,
@@ -67,13 +67,13 @@ class Stage {
   readonly hub: EventHub;
 
   constructor(run = 'aa') {
-    const base = { time: 't', event: 'e', group: null, ifname: null, from: null, to: null };
+    const base = { time: 't', event: 'e', ...EVENT_OF_NOTHING };
     this.hub = new EventHub({
       run,
       wallTime: () => 'now',
       subscribe: (listener) => {
         this.isSubscribed = true;
-        this.publish = (row) => listener({ ...base, cause: null, detail: null, ...row });
+        this.publish = (row) => listener({ ...base, ...row });
         return () => {
           this.isSubscribed = false;
         };
