@@ -16,6 +16,7 @@ import type {
   MulticastRow,
   NeighborRow,
   ReloadRow,
+  SnapshotRow,
   StatusRow,
   TargetRow,
 } from '../model/rows.ts';
@@ -63,6 +64,8 @@ export interface Readiness {
 /** What may be read. */
 export interface ControlReads {
   status(): Promise<StatusRow>;
+  /** Groups, interfaces, addresses, memberships and targets of one moment. */
+  snapshot(): Promise<SnapshotRow>;
   groups(): Promise<readonly GroupRow[]>;
   interfaces(): Promise<readonly InterfaceRow[]>;
   addresses(): Promise<readonly AddressRow[]>;

@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isErrorCode, OperatorError } from '../base/errors.ts';
 import { isRecord } from '../base/keys.ts';
 import { type JsonValue, jsonRead, jsonWrite } from '../base/text/json.ts';
-import { type Fields, type RowOf, type RowType, rowsRead } from '../model/fields.ts';
+import { type Fields, type RowOf, type RowType, rowRead, rowsRead } from '../model/fields.ts';
 import { EVENT_BYTES_MAX, REPLY_BYTES_MAX } from '../model/limits.ts';
 import type { Method } from './route.ts';
 
@@ -77,6 +77,11 @@ export class ControlClient {
     path: string,
   ): Promise<readonly RowOf<RowType<F>>[]> {
     return rowsRead(type, await this.request('GET', path));
+  }
+
+  /** The one row under `path`. Throws as `request`, and EIO if the reply is no such row. */
+  async row<F extends Fields>(type: RowType<F>, path: string): Promise<RowOf<RowType<F>>> {
+    return rowRead(type, await this.request('GET', path));
   }
 
   /**

@@ -27,6 +27,7 @@ import {
   type InterfaceView,
   type MulticastRow,
   type NeighborRow,
+  type SnapshotRow,
   type StatusRow,
   type TargetRow,
 } from '../model/rows.ts';
@@ -72,7 +73,7 @@ export class Control extends Commands implements ControlBackend {
 
   async status(): Promise<StatusRow> {
     const { system, version, nowMs } = this.#options;
-    const { state: groupsState, groups, down } = system.describeStatus();
+    const { state: groupsState, groups, signature, down } = system.describeStatus();
     const uptimeS = Math.floor((nowMs() - this.#startedMs) / 1000);
     const uses = system.describeInterfaces().flatMap(({ ifname }) => {
       const use = this.#options.useByHost(ifname);
@@ -82,7 +83,22 @@ export class Control extends Commands implements ControlBackend {
     // A monitor that reads the state alone must see that a group is not as configured.
     const state = groupsState === 'ok' && lacks.length > 0 ? 'degraded' : groupsState;
     const problems = [...lacks, ...this.#options.surfaceProblems()];
-    return { state, version, uptime_s: uptimeS, problems, groups };
+    return { state, version, uptime_s: uptimeS, problems, groups, signature };
+  }
+
+  /** Each of the five takes its copy before it waits for a turn: all are of this one. */
+  async snapshot(): Promise<SnapshotRow> {
+    const { system, nowMs, wallTime } = this.#options;
+    const { signature } = system.describeStatus();
+    const time = wallTime(nowMs());
+    const [groups, interfaces, addresses, multicast, targets] = await Promise.all([
+      this.groups(),
+      this.interfaces(),
+      this.addresses(),
+      this.multicast(),
+      this.targets(),
+    ]);
+    return { time, signature, groups, interfaces, addresses, multicast, targets };
   }
 
   async groups(): Promise<readonly GroupRow[]> {

@@ -190,6 +190,22 @@ export const STATUS_ROW = {
     uptime_s: integer('seconds'),
     problems: listOf(text(), 'what of the configuration could not be made so'),
     groups: listOf(rowField(GROUP_ROW)),
+    signature: text('another after each change of any group or interface'),
+  },
+} as const;
+
+export type SnapshotRow = RowOf<typeof SNAPSHOT_ROW>;
+/** Neighbours are not in it: there may be tens of thousands, and frames change them. */
+export const SNAPSHOT_ROW = {
+  name: 'Snapshot',
+  fields: {
+    time: { ...text(), schema: { type: 'string', format: 'date-time' } },
+    signature: text('as in the status'),
+    groups: listOf(rowField(GROUP_ROW)),
+    interfaces: listOf(rowField(INTERFACE_ROW)),
+    addresses: listOf(rowField(ADDRESS_ROW)),
+    multicast: listOf(rowField(MULTICAST_ROW)),
+    targets: listOf(rowField(TARGET_ROW)),
   },
 } as const;
 
@@ -234,5 +250,6 @@ export const ROWS = {
   target: TARGET_ROW,
   kstat: KSTAT_ROW,
   status: STATUS_ROW,
+  snapshot: SNAPSHOT_ROW,
   monitor: EVENT_ROW,
 } as const;

@@ -27,6 +27,7 @@ const NAMES: Readonly<Record<string, string>> = {
 /** Role, method, path, body of the sample. The sample's path has the names above. */
 const LIST = `
 read GET /v1/status
+read GET /v1/snapshot
 read GET /v1/groups
 read GET /v1/interfaces
 read GET /v1/addresses

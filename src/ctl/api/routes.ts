@@ -29,6 +29,11 @@ function read(id: ReadId, summary: string, reply: Schema): ApiRoute {
 
 const READS: readonly ApiRoute[] = [
   read('status', 'The state of the daemon and of all groups', ref('Status')),
+  read(
+    'snapshot',
+    'All rows but neighbours, kstats and configuration, of one moment',
+    ref('Snapshot'),
+  ),
   read('groups', 'All groups', arrayOf(ref('Group'))),
   read('interfaces', 'All interfaces', arrayOf(ref('Interface'))),
   read('addresses', 'All data and test addresses', arrayOf(ref('Address'))),

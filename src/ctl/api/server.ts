@@ -20,6 +20,7 @@ import {
   fastify,
 } from 'fastify';
 import { OperatorError } from '../../base/errors.ts';
+import { isRecord } from '../../base/keys.ts';
 import { jsonWrite } from '../../base/text/json.ts';
 import { LineLimit } from '../../base/text/line-limit.ts';
 import { isNestedWithin } from '../../base/text/nesting.ts';
@@ -263,15 +264,32 @@ async function serve(
     request.socket.setTimeout(IDLE_MS);
   }
   const status = successStatus(route);
-  if (status === 200 && Array.isArray(result) && result.length > ROWS_AT_ONCE) {
-    return reply.type(JSON_TYPE).send(await rowsWrite(result));
+  if (status === 200 && isLong(result)) {
+    return reply.type(JSON_TYPE).send(await replyWrite(result));
   }
   if (status === 200) return result;
   if (route.location !== undefined) void reply.header('location', route.location(call));
   return reply.code(status).send();
 }
 
-/** A list as JSON, made in turns: the text is that of `jsonWrite`. */
+/** A list of many rows, or an object with one. */
+function isLong(result: unknown): boolean {
+  const lists = isRecord(result) ? Object.values(result) : [result];
+  return lists.some((list) => Array.isArray(list) && list.length > ROWS_AT_ONCE);
+}
+
+/** A long reply as JSON, made in turns: the text is that of `jsonWrite`. */
+async function replyWrite(result: unknown): Promise<string> {
+  if (Array.isArray(result)) return await rowsWrite(result);
+  if (!isRecord(result)) return jsonWrite(result);
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(result)) {
+    const text = Array.isArray(value) ? await rowsWrite(value) : jsonWrite(value);
+    parts.push(`${jsonWrite(name)}:${text}`);
+  }
+  return `{${parts.join(',')}}`;
+}
+
 async function rowsWrite(rows: readonly unknown[]): Promise<string> {
   return `[${(await mapInTurns(rows, (row) => jsonWrite(row))).join(',')}]`;
 }

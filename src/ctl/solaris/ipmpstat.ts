@@ -4,8 +4,9 @@
  * The members of a group are shown newest first, as the original does: in `-g` and OUTBOUND, and
  * so stand the rows of `-i` and `-t`, group by group. The API gives them in order of joining.
  *
- * A table may need several replies, between which the state may change. What one reply names and
- * another no longer has is shown as `?`, with a warning.
+ * A table is made of one snapshot (docs/law.md row 106). With `-L` it may need several replies,
+ * between which the state may change: what one names and another no longer has is shown as `?`,
+ * with a warning.
  */
 
 import {
@@ -15,9 +16,12 @@ import {
   type GroupRow,
   INTERFACE_ROW,
   type InterfaceRow,
+  SNAPSHOT_ROW,
+  type SnapshotRow,
   TARGET_ROW,
   type TargetRow,
 } from '../../model/rows.ts';
+import type { ControlClient } from '../client.ts';
 import {
   type Cell,
   type OutputField,
@@ -41,12 +45,16 @@ interface Field extends OutputField {
   readonly isAddress: boolean;
 }
 
-/** What a table is made from. */
-interface Source {
+/** The tables of the daemon. */
+interface Tables {
   groups(): Promise<readonly GroupRow[]>;
   interfaces(): Promise<readonly InterfaceRow[]>;
   addresses(): Promise<readonly AddressRow[]>;
   targets(): Promise<readonly TargetRow[]>;
+}
+
+/** What a table is made from. */
+interface Source extends Tables {
   warn(text: string): void;
 }
 
@@ -95,8 +103,9 @@ const MODES: Readonly<Record<string, Mode>> = {
   },
 };
 
-const USAGE = `usage: ipmpstat [-n] [-o FIELD[,...] [-P]] [--socket PATH] -a|-g|-i|-p|-t
+const USAGE = `usage: ipmpstat [-n] [-L] [-o FIELD[,...] [-P]] [--socket PATH] -a|-g|-i|-p|-t
   -n  addresses as numbers, not as host names
+  -L  live: each table when it is asked for, not all of one moment
   -o  these fields, or all
   -P  for programs: fields joined by colons, no header
 ${Object.entries(MODES)
@@ -112,7 +121,7 @@ export function ipmpstatMain(words: readonly string[], process: IpmpstatProcess)
   const tool: Tool = {
     name: 'ipmpstat',
     usage: USAGE,
-    letters: 'nPo:agipt',
+    letters: 'nLPo:agipt',
     run: async ({ options, operands }, client) => {
       const given = new Map(options);
       const letters = options.map(([letter]) => letter).filter((letter) => letter in MODES);
@@ -122,13 +131,8 @@ export function ipmpstatMain(words: readonly string[], process: IpmpstatProcess)
       const isParsable = given.has('P');
       const { fields, unknown } = selectFields(mode.fields, given.get('o'), isParsable);
       if (unknown.length > 0) warn(`ignoring unknown output field(s) ${unknown.join(', ')}`);
-      const rows = await mode.rows({
-        groups: () => client.rows(GROUP_ROW, '/v1/groups'),
-        interfaces: () => client.rows(INTERFACE_ROW, '/v1/interfaces'),
-        addresses: () => client.rows(ADDRESS_ROW, '/v1/addresses'),
-        targets: () => client.rows(TARGET_ROW, '/v1/targets'),
-        warn,
-      });
+      const read = given.has('L') ? liveTables(client) : snapshotTables(client);
+      const rows = await mode.rows({ ...read, warn });
       const shown = given.has('n') ? rows : await withHostNames(rows, fields, process);
       const table = new OutputTable(fields, () => process.windowHeight());
       for (const row of shown) {
@@ -137,6 +141,31 @@ export function ipmpstatMain(words: readonly string[], process: IpmpstatProcess)
     },
   };
   return toolMain(tool, words, process);
+}
+
+/** Each table as it is when it is asked for. */
+function liveTables(client: ControlClient): Tables {
+  return {
+    groups: () => client.rows(GROUP_ROW, '/v1/groups'),
+    interfaces: () => client.rows(INTERFACE_ROW, '/v1/interfaces'),
+    addresses: () => client.rows(ADDRESS_ROW, '/v1/addresses'),
+    targets: () => client.rows(TARGET_ROW, '/v1/targets'),
+  };
+}
+
+/** All tables as they were at one moment. */
+function snapshotTables(client: ControlClient): Tables {
+  let taken: Promise<SnapshotRow> | undefined;
+  const take = (): Promise<SnapshotRow> => {
+    taken ??= client.row(SNAPSHOT_ROW, '/v1/snapshot');
+    return taken;
+  };
+  return {
+    groups: async () => (await take()).groups,
+    interfaces: async () => (await take()).interfaces,
+    addresses: async () => (await take()).addresses,
+    targets: async () => (await take()).targets,
+  };
 }
 
 /** Asks only for the addresses that will be shown. */

@@ -17,6 +17,8 @@ import type { TrackedPhyint } from '../object/tracked.ts';
 export interface SystemStatus {
   readonly state: GroupState;
   readonly groups: readonly GroupRow[];
+  /** Of the last change of any group or interface. */
+  readonly signature: string;
   /** Devices of groups that are set down. */
   readonly down: readonly string[];
 }
@@ -41,7 +43,8 @@ export function describeStatus(ctx: IpmpContext): SystemStatus {
     groups.some((group) => group.state === state),
   );
   const down = [...ctx.groups.values()].filter(({ device }) => device.present && !device.up);
-  return { state: worst ?? 'ok', groups, down: down.map(({ ifname }) => ifname) };
+  const signature = signatureOf(ctx, ctx.changeCount);
+  return { state: worst ?? 'ok', groups, signature, down: down.map(({ ifname }) => ifname) };
 }
 
 function describeGroup(ctx: IpmpContext, group: IpmpGroup): GroupRow {

@@ -40,7 +40,7 @@ const COMMANDS: readonly (readonly [tool: string, words: readonly string[]])[] =
 test('no tool prints to standard error what steers a terminal', async () => {
   await using server = await RowsServer.start({
     'GET /v1/interfaces': [],
-    'GET /v1/groups': refusal('EIO', `the daemon says ${RED}`),
+    'GET /v1/snapshot': refusal('EIO', `the daemon says ${RED}`),
   });
   for (const [tool, words] of COMMANDS) {
     for (const socket of [server.socketPath, `/nonexistent/${RED}`]) {

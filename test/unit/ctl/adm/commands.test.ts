@@ -8,8 +8,8 @@ import { routeName } from '../../../../src/ctl/route.ts';
 import { type ControlHarness, controlHarness, ipmpadm, untilPrinted } from '../api/harness.ts';
 import type { Outcome } from '../solaris/harness.ts';
 
-/** Routes that no command uses: `config check` needs no daemon. */
-const API_ONLY = ['POST /v1/config/check'];
+/** Routes that no command uses: `ipmpstat` takes snapshots; `config check` needs no daemon. */
+const API_ONLY = ['GET /v1/snapshot', 'POST /v1/config/check'];
 
 test('every route is used by a command, or is known to be for the API alone', () => {
   const used = new Set(COMMANDS.map(({ route }) => route));

@@ -108,7 +108,20 @@ export class MemoryBackend extends Commands implements ControlBackend {
   async status() {
     const groups = await this.groups();
     const { group, problems } = this;
-    return { state: group.state, version: '0.0.0', uptime_s: 7, problems, groups };
+    const rest = { problems, groups, signature: '0-7' };
+    return { state: group.state, version: '0.0.0', uptime_s: 7, ...rest };
+  }
+
+  async snapshot() {
+    return {
+      time: '2026-01-02T03:04:05.678901Z',
+      signature: '0-7',
+      groups: await this.groups(),
+      interfaces: await this.interfaces(),
+      addresses: await this.addresses(),
+      multicast: await this.multicast(),
+      targets: await this.targets(),
+    };
   }
 
   async groups(): Promise<GroupRow[]> {

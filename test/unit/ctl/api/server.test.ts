@@ -7,6 +7,7 @@ import { ROUTES } from '../../../../src/ctl/api/routes.ts';
 import type { Credentials } from '../../../../src/ctl/backend.ts';
 import { isPermitted, type Role } from '../../../../src/ctl/route.ts';
 import { unlikeTheList, VERBS } from '../../../siege/verbs.ts';
+import { addressRow } from '../../../tools/rows.ts';
 import { ask, ControlHarness, codeOf, controlHarness, RawClient } from './harness.ts';
 
 test('a client that waits for a change or an operation is not idle', async (context) => {
@@ -82,6 +83,19 @@ const USERS: readonly (readonly [by: Credentials, may: readonly Role[]])[] = [
 function user(uid: number, gid: number, groups: number[] = []): Credentials {
   return { pid: 1, uid, gid, groups };
 }
+
+test('long lists and what has one are written in turns, as short ones are', async () => {
+  await using daemon = await controlHarness();
+  const { backend } = daemon;
+  const shape = async (path: string) => JSON.parse((await ask(daemon, path)).text);
+  const many = Array.from({ length: 250 }, (_, n) => addressRow(`10.0.0.${n}/8`));
+  backend.addresses = async () => many;
+  deepEqual(await shape('/v1/addresses'), many);
+  deepEqual(await shape('/v1/snapshot'), await backend.snapshot());
+  backend.addresses = async () => many.slice(0, 3);
+  deepEqual(await shape('/v1/addresses'), many.slice(0, 3));
+  deepEqual(await shape('/v1/snapshot'), await backend.snapshot());
+});
 
 test('routes and their roles are those of the list by hand', async () => {
   await using daemon = await controlHarness();

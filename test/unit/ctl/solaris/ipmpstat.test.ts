@@ -81,6 +81,13 @@ const NAMES = new Map([
   ['198.51.100.1', 'gateway-of-the-front-lan.example.net'],
 ]);
 
+/** The replies of each table, and the one of all. */
+function withSnapshot(replies: Record<string, unknown>): Record<string, unknown> {
+  const tables = Object.entries(replies).map(([name, rows]) => [name.split('/').at(-1), rows]);
+  const rest = { time: 't', signature: '0-1', multicast: [] };
+  return { ...replies, 'GET /v1/snapshot': { ...rest, ...Object.fromEntries(tables) } };
+}
+
 /** Runs it against the replies; `asked` gets the addresses whose names are looked up. */
 async function ipmpstat(
   words: string,
@@ -88,7 +95,7 @@ async function ipmpstat(
   height = 0,
   asked: string[] = [],
 ): Promise<Outcome> {
-  await using server = await RowsServer.start({ ...REPLIES, ...replies });
+  await using server = await RowsServer.start(withSnapshot({ ...REPLIES, ...replies }));
   return await outcomeOf((process) =>
     ipmpstatMain(['--socket', server.socketPath, ...words.split(' ')], {
       ...process,
@@ -104,6 +111,7 @@ async function ipmpstat(
 async function shown(words: string, replies: object = {}): Promise<string> {
   const { status, out, error } = await ipmpstat(words, replies);
   deepEqual([status, error], [0, '']);
+  deepEqual(await ipmpstat(`-L ${words}`, replies), { status, out, error }, 'the same live');
   return out;
 }
 
@@ -323,9 +331,11 @@ test('no daemon, or one with other replies: a sentence, exit status 1', async ()
         'there is no such socket -- is IPMP in use?\n',
     );
   }
-  const strange = await ipmpstat('-g', { 'GET /v1/groups': { groups: [] } });
-  deepEqual(
-    [strange.status, strange.error],
-    [1, 'ipmpstat: fatal: the daemon replied with no list\n'],
-  );
+  for (const [words, sentence] of [
+    ['-g', 'the daemon replied with no row of kind Snapshot: groups'],
+    ['-gL', 'the daemon replied with no list'],
+  ] as const) {
+    const strange = await ipmpstat(words, { 'GET /v1/groups': { groups: [] } });
+    deepEqual([strange.status, strange.error], [1, `ipmpstat: fatal: ${sentence}\n`]);
+  }
 });
