@@ -30,6 +30,7 @@ import {
   findInterface,
   type IpmpContext,
   lookupGroup,
+  noteChange,
   post,
   postInterface,
   refuseCondemnedInterface,
@@ -208,6 +209,7 @@ export function setWithdrawal(
     tracked.membership.withdrawal = withdrawal;
     tracked.activeCause = why;
   });
+  noteChange(ctx, tracked.group);
 }
 
 /** The counters at a join. Without a device there are no counts that could be lost. */

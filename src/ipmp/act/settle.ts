@@ -35,7 +35,7 @@ import type { GroupState } from '../../model/states.ts';
 import { ipFormat } from '../../wire/addr.ts';
 import { decideMtu } from '../decide/mtu.ts';
 import { standbyCorrection } from '../decide/standby.ts';
-import { type IpmpContext, post, structureChanged } from '../object/context.ts';
+import { type IpmpContext, noteChange, post, structureChanged } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import type { ActiveChange, AddressMove } from '../object/illgrp.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -94,6 +94,7 @@ function evaluate(ctx: IpmpContext, group: IpmpGroup): void {
     const { member, inactive } = correction;
     const why = inactive ? 'standby-idle' : 'standby-needed';
     ctx.illGlobalLock.write(() => member.setInactive(inactive, why));
+    noteChange(ctx, group);
   }
 }
 

@@ -57,7 +57,7 @@ test('offlineIsSpared: the last one goes', () => {
   const world = withoutNet0();
   const group = 'ipmp0';
   const rows = world.system.describeGroups();
-  world.system.describeGroups = () => rows.map((row) => ({ ...row, active: [] }));
+  world.system.describeGroups = () => rows.map((row) => ({ ...row, active: [], signature: '' }));
   const nothing = { detail: null, type: null, signature: null };
   const what = { group, ifname: 'net1', from: 'ok', to: 'offline', ...nothing };
   const event = { atMs: world.nowMs, event: 'interface-state', cause: 'taken-offline' } as const;
@@ -68,8 +68,15 @@ test('offlineIsSpared: the last one goes', () => {
 test('namesAreOne: a group called as a NIC', () => {
   const world = quietWorld();
   const rows = world.system.describeGroups();
-  world.system.describeGroups = () => rows.map((row) => ({ ...row, group: 'net1' }));
+  world.system.describeGroups = () => rows.map((row) => ({ ...row, group: 'net1', signature: '' }));
   throws(() => world.cut('net0') ?? world.runFor(100), /namesAreOne/);
+});
+
+test('changesAreCounted: a setting that changes with no other signature', () => {
+  const world = quietWorld();
+  const rows = world.system.describeGroups();
+  world.system.describeGroups = () => rows.map((row) => ({ ...row, fdt_ms: row.fdt_ms + 1 }));
+  throws(() => world.runFor(10_000), /changesAreCounted/);
 });
 
 test('chainIsTold: a kstat that comes without a word', () => {

@@ -6,6 +6,8 @@
  * 3. offlineIsSpared: when a working NIC goes offline, another one carries.
  * 4. namesAreOne: no name finds two things, be it that of an interface, a group or its device.
  * 5. chainIsTold: the events of the kstat chain amount to the chain.
+ * 6. changesAreCounted: while a group has one signature, its row and those of its members are the
+ *    same, but for joins under way and what the host reports of its device.
  */
 
 import type { Cable, End } from '../../../src/sim/lan/cable.ts';
@@ -18,6 +20,8 @@ export class OperatorCheckers {
   /** NICs that are offline, and what they had forwarded when that was seen first. */
   readonly #offline = new Map<string, bigint>();
   readonly #kstats = new Set<string>();
+  /** What was seen of each group with its signature. */
+  readonly #seen = new Map<string, string>();
   #eventsSeen = 0;
 
   constructor(world: SimWorld) {
@@ -33,6 +37,7 @@ export class OperatorCheckers {
     for (; this.#eventsSeen < events.length; this.#eventsSeen++) {
       this.#note(events[this.#eventsSeen]!);
     }
+    this.#changesAreCounted();
     if (isEventful) {
       this.#offlineIsSpared();
       this.#noteOffline();
@@ -83,6 +88,25 @@ export class OperatorCheckers {
       ...system.describeInterfaces().map(({ ifname }) => ifname),
     ];
     if (new Set(names).size !== names.length) this.#fail('namesAreOne', names.sort().join(' '));
+  }
+
+  #changesAreCounted(): void {
+    const { system } = this.#world;
+    const interfaces = system.describeInterfaces();
+    for (const { joining: _, mtu: __, lladdr: ___, ...row } of system.describeGroups()) {
+      const members = interfaces
+        .filter(({ group }) => group === row.group)
+        .map(({ ifname, state, active, standby, link, nominated }) => {
+          return [ifname, state, active, standby, link, nominated];
+        });
+      const now = JSON.stringify([row, members]);
+      const before = this.#seen.get(row.ifname);
+      const isSame = before === undefined || before === now;
+      this.#seen.set(row.ifname, now);
+      if (!isSame && before.includes(`"${row.signature}"`)) {
+        this.#fail('changesAreCounted', `${before} -> ${now}`);
+      }
+    }
   }
 
   #chainIsTold(): void {
