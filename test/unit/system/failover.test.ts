@@ -5,6 +5,7 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { collectKstats } from '../../../src/stats/kstat.ts';
 import { macFormat } from '../../../src/wire/addr.ts';
 import { columns } from '../ip/harness.ts';
 import { Bench, macOf } from './bench.ts';
@@ -109,7 +110,19 @@ test('all members fail: the group fails and nothing is bound; the first one back
 
 test('a group is FAILED until a member is active, and RUNNING from the first to the last', () => {
   const bench = new Bench();
-  const flags = () => bench.system.describeGroups().map((row) => row.flags.join());
+  const flags = () => {
+    const rows = bench.run(() =>
+      collectKstats(bench.system.kstats, ({ module }) => module === 'ipmp'),
+    );
+    const shown = bench.system.describeGroups().map((row) => row.flags.join());
+    const isUp = rows.map(({ data }) => data.link_up === 1);
+    deepEqual(
+      isUp,
+      shown.map((names) => names === 'RUNNING,IPMP'),
+      'link_up of the kstat',
+    );
+    return shown;
+  };
   bench.create('net0');
   bench.create('net1');
   bench.createGroup();
