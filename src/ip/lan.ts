@@ -16,7 +16,8 @@
  * redirect.ts: neighbours that change their MAC, host-answers.ts: the answers to the host);
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
  * notices.ts sends neighbours a question from each moved address, nomination.ts announces what a
- * new nominated NIC serves; questions.ts chooses how to ask;
+ * new nominated NIC serves, multicast/ has the host's memberships reported by it; questions.ts
+ * chooses how to ask;
  * icmp.ts answers echo; ire.ts mirrors routes.
  *
  * Sans-IO: `handle…` and `address…` take an input, LanOutput takes outputs at once, and `pollAt`
@@ -44,6 +45,7 @@ import { Pace } from './claim/pace.ts';
 import { LocalIcmp } from './icmp.ts';
 import { type FrameEnd, LanCounters, type NeighborCounts } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
+import { MembershipQueries } from './multicast/queries.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor/cache.ts';
 import { NeighborHost } from './neighbor/host.ts';
 import { HostProbes } from './neighbor/host-probes.ts';
@@ -89,6 +91,7 @@ export class Lan {
   readonly #claims: Claims;
   readonly #notices: Notices;
   readonly #nomination: Nomination;
+  readonly #queries: MembershipQueries;
   readonly #arp = new ArpProtocol();
   readonly #wire: NeighborWire;
   readonly #host: NeighborHost;
@@ -120,6 +123,7 @@ export class Lan {
     const pace = new Pace(() => [...membership.ills()].length);
     const { cache } = resolver;
     this.#nomination = new Nomination({ membership, output, protocolOf, counters, cache, pace });
+    this.#queries = new MembershipQueries({ membership, output, counters });
     this.#claims = new Claims({
       membership,
       output,
@@ -195,11 +199,13 @@ export class Lan {
   handleHostUp(nowMs: number): void {
     this.#claims.handleHostUp(nowMs);
     this.#nomination.begin(nowMs);
+    this.#queries.begin(nowMs);
   }
 
   /** Another member than before is nominated for broadcast and multicast. */
   handleNominated(nowMs: number): void {
     this.#nomination.begin(nowMs);
+    this.#queries.begin(nowMs);
   }
 
   /** A member is gone: confirmed neighbours are verified before the host gets their MAC again. */
@@ -255,11 +261,12 @@ export class Lan {
     this.#resolver.handleTime(nowMs);
     this.#notices.handleTime(nowMs);
     this.#nomination.handleTime(nowMs);
+    this.#queries.handleTime(nowMs);
   }
 
   /** When `handleTime` has something to do; Infinity for never. */
   pollAt(): number {
-    const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination];
+    const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination, this.#queries];
     return Math.min(...parts.map((part) => part.pollAt()));
   }
 

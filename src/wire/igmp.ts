@@ -22,12 +22,7 @@ import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_IGMP, ipv4HeaderEmit } from './ip
 const TYPE_QUERY = 0x11;
 const CHECKSUM = 2;
 const GROUP = 4;
-const ROBUSTNESS = 8;
 const QUERY_LENGTH = 12;
-
-/** Defaults of RFC 3376 8.1 and 8.2, which the host would assume anyway. */
-const ROBUSTNESS_DEFAULT = 2;
-const QUERY_INTERVAL_S = 125;
 
 /** Router alert (RFC 2113), which IGMP messages carry (RFC 3376 4). */
 const ROUTER_ALERT = Uint8Array.of(148, 4, 0, 0);
@@ -39,10 +34,11 @@ const ALL_SYSTEMS = ipv4Parse('224.0.0.1') ?? 0;
 const MAC_ALL_SYSTEMS = macParse('01:00:5e:00:00:01') ?? 0;
 
 /**
- * A new frame with a general query of `source`, to be answered within `tenths` of a second. Its
- * sender address is 0.0.0.0, so it takes part in no election of queriers (RFC 4541 2.1.1).
+ * A new frame with a general query of `source`, to be answered at once. Its sender address is
+ * 0.0.0.0, so it takes part in no election of queriers (RFC 4541 2.1.1). It names neither a
+ * robustness nor an interval: the host's own settings apply (RFC 3376 4.1.6, 4.1.7).
  */
-export function igmpQueryFrame(source: Mac, tenths: number): Uint8Array {
+export function igmpQueryFrame(source: Mac): Uint8Array {
   const headerLength = IPV4_HEADER_LENGTH_MIN + ROUTER_ALERT.length;
   const at = ETHERNET_HEADER_LENGTH + headerLength;
   const frame = new Uint8Array(at + QUERY_LENGTH);
@@ -59,10 +55,7 @@ export function igmpQueryFrame(source: Mac, tenths: number): Uint8Array {
     options: ROUTER_ALERT,
   });
   frame[at] = TYPE_QUERY;
-  frame[at + 1] = tenths;
   writeU32(frame, at + GROUP, 0);
-  frame[at + ROBUSTNESS] = ROBUSTNESS_DEFAULT;
-  frame[at + ROBUSTNESS + 1] = QUERY_INTERVAL_S;
   const check = checksumComplement(checksumAdd(0, frame, at, QUERY_LENGTH));
   writeU16(frame, at + CHECKSUM, check);
   return frame;

@@ -5,10 +5,14 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { GROUP_PORT_BASE } from '../../../src/model/limits.ts';
 import { collectKstats } from '../../../src/stats/kstat.ts';
-import { macFormat } from '../../../src/wire/addr.ts';
+import { MAC_LENGTH, macFormat, macParse, macRead } from '../../../src/wire/addr.ts';
 import { columns } from '../ip/harness.ts';
 import { Bench, macOf } from './bench.ts';
+
+/** The destination of a general query: all systems. */
+const ALL_SYSTEMS = macParse('01:00:5e:00:00:01')!;
 
 test('the first member is nominated, later ones are not; addresses go to the emptiest', () => {
   const bench = Bench.settled(3, 7);
@@ -106,6 +110,33 @@ test('all members fail: the group fails and nothing is bound; the first one back
   equal(arps.filter((arp) => arp.spa === '0.0.0.0').length, 9, 'detection: three probes each');
   ok(arps.every((arp) => arp.port === 'net1'));
   deepEqual(columns(bench.system.describeAddresses(), 'state'), [['up'], ['up'], ['up']]);
+});
+
+test('the kernel is asked for its memberships by each first member and each new nomination', () => {
+  const bench = new Bench();
+  const queries = () =>
+    bench
+      .frames()
+      .filter(({ port, frame }) => port === GROUP_PORT_BASE && macRead(frame, 0) === ALL_SYSTEMS)
+      .map(({ frame }) => macFormat(macRead(frame, MAC_LENGTH)));
+  bench.create('net0');
+  bench.create('net1');
+  bench.createGroup();
+  bench.groupDevice();
+  bench.join('ipmp0', 'net0');
+  bench.join('ipmp0', 'net1');
+  deepEqual(queries(), [], 'no member works');
+  bench.appear('net0');
+  deepEqual(queries(), [macFormat(macOf(0))], 'the first activation');
+  bench.appear('net1');
+  deepEqual(queries(), [], 'a newcomer takes no nomination');
+  bench.link('net0', 'down');
+  deepEqual(queries(), [macFormat(macOf(1))], 'another nomination');
+  bench.link('net1', 'down');
+  deepEqual(queries(), [], 'what the host reports now is dropped');
+  bench.link('net0', 'up');
+  bench.advance(60_000);
+  ok(queries().includes(macFormat(macOf(0))), 'so it is asked when a member works again');
 });
 
 test('a group is FAILED until a member is active, and RUNNING from the first to the last', () => {

@@ -7,7 +7,6 @@ import { BROADCASTS_A_MS } from '../../../../src/ip/claim/pace.ts';
 import { NOTICE_NEIGHBORS, NOTICES_MAX } from '../../../../src/ip/neighbor/notices.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
-import { hexFormat } from '../../../tools/hex.ts';
 import {
   DATA,
   GATEWAY,
@@ -15,7 +14,6 @@ import {
   GROUP_MAC,
   ip,
   NET1,
-  NET2,
   OTHER_MAC,
   request,
   type Sent,
@@ -51,32 +49,6 @@ test('a proxy entry is announced when it is new, and by each NIC that is nominat
       equal(one.destination, MAC_BROADCAST);
     }
   }
-});
-
-test('the kernel is asked for its memberships, so that the new NIC reports them', () => {
-  const world = new World();
-  world.cast = world.ill(2);
-  world.lan.handleNominated(world.nowMs);
-  const beganMs = world.nowMs;
-  world.advance(60_000);
-  const queries = world.take('host');
-  deepEqual(
-    queries.map((one) => one.atMs - beganMs),
-    [0, 1200],
-  );
-  equal(
-    hexFormat(queries[0]!.frame),
-    '01005e000001' +
-      '020000000003' +
-      '0800' +
-      '46c00024000000000102' +
-      '441300000000e0000001' +
-      '94040000' +
-      '1101ec8100000000' +
-      '027d0000',
-  );
-  equal(queries[0]!.source, NET2);
-  equal(world.lan.counters.membershipQueries, 2);
 });
 
 test('many new proxy entries are announced in one series, at a pace, without a query', () => {
