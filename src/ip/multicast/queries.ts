@@ -22,7 +22,7 @@
  */
 
 import { TokenBucket } from '../../base/token-bucket.ts';
-import { igmpQueryFrame } from '../../wire/igmp.ts';
+import { type IgmpQuery, igmpQueryFrame } from '../../wire/igmp.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 
@@ -34,6 +34,17 @@ export const QUERY_RATE = 1;
 export const QUERY_BURST = 3 * QUERY_AT_MS.length;
 /** A query that must wait for its rate is tried again after this. */
 const RETRY_MS = 1000 / QUERY_RATE;
+
+/** All memberships, at once. */
+const GENERAL_QUERY: IgmpQuery = {
+  version: 3,
+  group: undefined,
+  maxResponseMs: 0,
+  isSuppressed: false,
+  robustness: 0,
+  intervalS: 0,
+  sources: [],
+};
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -91,6 +102,6 @@ export class MembershipQueries {
     const mac = membership.castIll()?.physAddr ?? 0;
     if (mac === 0 || !membership.isHostUp()) return;
     counters.membershipQueries++;
-    output.toHost(igmpQueryFrame(mac));
+    output.toHost(igmpQueryFrame(mac, GENERAL_QUERY));
   }
 }
