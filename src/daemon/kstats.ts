@@ -142,6 +142,7 @@ export const SENT_CAUSES = [
   'detection_probes',
   'announcements',
   'membership_queries',
+  'listener_reports',
   'echo_replies',
 ] as const;
 
@@ -156,6 +157,7 @@ function controlData({ taken, sent, lan }: ControlCounters, drops: bigint, lost:
     detection_probes: lan.detectionProbes,
     announcements: lan.announcements,
     membership_queries: lan.membershipQueries,
+    listener_reports: lan.listenerReports,
     echo_replies: lan.echoReplies,
   };
   const counts = {

@@ -5,7 +5,7 @@
  * framesFromHost = framesAnswered + framesConsumed + the drops that it reported. Of the frames that
  * it sends each is counted under the one cause that made it: questionsSent, verificationsSent,
  * wireAnswers, hostAnswers, hostTold, handedUp, detectionProbes, announcements, membershipQueries,
- * echoReplies.
+ * listenerReports, echoReplies.
  */
 
 import { keysOf } from '../base/keys.ts';
@@ -35,7 +35,7 @@ export class LanCounters {
   hostAnswers = 0;
   /** Replies sent to the host because a neighbour's MAC changed. */
   hostTold = 0;
-  /** Frames that were handed to a detecting program of the host. */
+  /** Frames that were handed to a detecting program of the host, and MLD queries to its kernel. */
   handedUp = 0;
   /** Neighbours that changed their MAC, and neighbours that never answered. */
   neighborMoves = 0;
@@ -47,6 +47,8 @@ export class LanCounters {
   defences = 0;
   /** Questions to the host's kernel about its multicast memberships. */
   membershipQueries = 0;
+  /** Reports of the groups of our own IPv6 addresses. */
+  listenerReports = 0;
   /** Echo requests to the stack's own addresses answered. */
   echoReplies = 0;
 }

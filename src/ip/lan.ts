@@ -16,8 +16,8 @@
  * redirect.ts: neighbours that change their MAC, host-answers.ts: the answers to the host);
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
  * notices.ts sends neighbours a question from each moved address, nomination.ts announces what a
- * new nominated NIC serves, multicast/ has the host's memberships reported by it; questions.ts
- * chooses how to ask;
+ * new nominated NIC serves; multicast/ has the host's memberships reported by it, and reports those
+ * of each NIC; questions.ts chooses how to ask;
  * icmp.ts answers echo; ire.ts mirrors routes.
  *
  * Sans-IO: `handle…` and `address…` take an input, LanOutput takes outputs at once, and `pollAt`
@@ -37,7 +37,13 @@
 import { OperatorError } from '../base/errors.ts';
 import type { Rng } from '../base/rng.ts';
 import { type IpAddress, ipFormat, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ethernetIsValid, ethernetType } from '../wire/ethernet.ts';
+import {
+  ETHERTYPE_ARP,
+  ETHERTYPE_IPV4,
+  ETHERTYPE_IPV6,
+  ethernetIsValid,
+  ethernetType,
+} from '../wire/ethernet.ts';
 import { ArpProtocol } from './arp/protocol.ts';
 import { Claims } from './claim/claims.ts';
 import { Nomination } from './claim/nomination.ts';
@@ -45,7 +51,7 @@ import { Pace } from './claim/pace.ts';
 import { LocalIcmp } from './icmp.ts';
 import { type FrameEnd, LanCounters, type NeighborCounts } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
-import { MembershipQueries } from './multicast/queries.ts';
+import { Multicast } from './multicast/multicast.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor/cache.ts';
 import { NeighborHost } from './neighbor/host.ts';
 import { HostProbes } from './neighbor/host-probes.ts';
@@ -91,7 +97,7 @@ export class Lan {
   readonly #claims: Claims;
   readonly #notices: Notices;
   readonly #nomination: Nomination;
-  readonly #queries: MembershipQueries;
+  readonly #multicast: Multicast;
   readonly #arp = new ArpProtocol();
   readonly #wire: NeighborWire;
   readonly #host: NeighborHost;
@@ -123,7 +129,6 @@ export class Lan {
     const pace = new Pace(() => [...membership.ills()].length);
     const { cache } = resolver;
     this.#nomination = new Nomination({ membership, output, protocolOf, counters, cache, pace });
-    this.#queries = new MembershipQueries({ membership, output, counters });
     this.#claims = new Claims({
       membership,
       output,
@@ -139,6 +144,7 @@ export class Lan {
     this.#wire = new NeighborWire(side);
     this.#host = new NeighborHost(side);
     this.#icmp = new LocalIcmp({ membership, output, counters });
+    this.#multicast = new Multicast({ membership, output, counters, pace, rng: rng.fork() });
   }
 
   /** Another limit of the neighbour cache, 64 .. 65536. */
@@ -166,11 +172,13 @@ export class Lan {
       this.#resolver.delete(address, 'replaced', nowMs); // no neighbour has it
       this.#resolver.hostAnswers.forget(address);
     }
+    this.#multicast.handleBound(ipif, nowMs);
     this.#claims.handleBound(ipif, how, nowMs);
   }
 
   /** No NIC serves `ipif` any longer. */
   addressUnbound(ipif: Ipif): void {
+    this.#multicast.handleUnbound(ipif);
     this.#claims.handleUnbound(ipif);
   }
 
@@ -182,6 +190,7 @@ export class Lan {
 
   /** `ipif` is gone for good. */
   addressRemoved(ipif: Ipif): void {
+    this.#multicast.handleUnbound(ipif);
     this.#claims.handleRemoved(ipif);
   }
 
@@ -192,6 +201,7 @@ export class Lan {
 
   /** The link of `ill` came up (docs/law.md row 68). */
   handleLinkUp(ill: Ill, nowMs: number): void {
+    this.#multicast.handleLinkUp(ill, nowMs);
     this.#claims.handleLinkUp(ill, nowMs);
   }
 
@@ -199,13 +209,13 @@ export class Lan {
   handleHostUp(nowMs: number): void {
     this.#claims.handleHostUp(nowMs);
     this.#nomination.begin(nowMs);
-    this.#queries.begin(nowMs);
+    this.#multicast.handleNominated(nowMs);
   }
 
   /** Another member than before is nominated for broadcast and multicast. */
   handleNominated(nowMs: number): void {
     this.#nomination.begin(nowMs);
-    this.#queries.begin(nowMs);
+    this.#multicast.handleNominated(nowMs);
   }
 
   /** A member is gone: confirmed neighbours are verified before the host gets their MAC again. */
@@ -261,12 +271,12 @@ export class Lan {
     this.#resolver.handleTime(nowMs);
     this.#notices.handleTime(nowMs);
     this.#nomination.handleTime(nowMs);
-    this.#queries.handleTime(nowMs);
+    this.#multicast.handleTime(nowMs);
   }
 
   /** When `handleTime` has something to do; Infinity for never. */
   pollAt(): number {
-    const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination, this.#queries];
+    const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination, this.#multicast];
     return Math.min(...parts.map((part) => part.pollAt()));
   }
 
@@ -275,6 +285,7 @@ export class Lan {
     const type = ethernetType(frame, 0);
     if (type === ETHERTYPE_ARP) return this.#wire.handleFrame(this.#arp, ill, frame, nowMs);
     if (type === ETHERTYPE_IPV4) return this.#icmp.handleWireFrame(ill, frame, nowMs);
+    if (type === ETHERTYPE_IPV6) return this.#multicast.handleWireFrame(ill, frame, nowMs);
     return 'unknown_ethertype';
   }
 

@@ -67,6 +67,7 @@ export const DROP_REASONS = {
     nd_checksum: 'neighbor discovery with a wrong checksum',
     nd_martian: 'neighbor discovery with an address that may not be where it is',
     nd_bad_sender: 'neighbor discovery with a MAC that is zero or a group address in an option',
+    mld_invalid: 'multicast listener discovery that is no valid query',
     address_tentative: 'for an address of ours that is being probed or is a duplicate',
     address_unbound: 'for an address of ours that no interface serves at the moment',
     host_down: 'ARP while the device of the group is set down',

@@ -8,11 +8,14 @@
  * again (what was reported meanwhile was dropped), and when the group's device is up again. Its
  * answers, with all sources and filters, leave by the NIC that is nominated then.
  *
- * - The query is always one of version 3. Linux answers it in the version that the LAN's querier
- *   chose, and only a query of an older version changes that choice; so the version need not be
- *   known here (measured: Linux 6.18 after an IGMPv2 query answers with IGMPv2 reports in 10 ms).
+ * - The query is always of the newest version, IGMPv3 and MLDv2. Linux answers it in the version
+ *   that the LAN's querier chose, and only a query of an older one changes that choice; so the
+ *   version need not be known here (measured: Linux 6.18 after a query of IGMPv2 or MLDv1 answers
+ *   with reports of that version in 10 ms).
  * - The maximum response time is 0: Linux waits for three ticks instead of a random time.
- * - Robustness and interval are 0, which stands for the host's own settings (RFC 3376 4.1.6).
+ * - Robustness and interval of IGMP are 0, which stands for the host's own settings (RFC 3376
+ *   4.1.6, 4.1.7). Those of MLD are the ones of the LAN's querier, or the defaults: Linux takes
+ *   them as they are, and with 0 it forgets a querier of version 1 at once (measured).
  * - The query is repeated soon, because one frame may be lost, and later, because a switch may give
  *   carrier before it forwards.
  *
@@ -22,9 +25,15 @@
  */
 
 import { TokenBucket } from '../../base/token-bucket.ts';
-import { type IgmpQuery, igmpQueryFrame } from '../../wire/igmp.ts';
+import type { Ipv6, Mac } from '../../wire/addr.ts';
+import { igmpQueryFrame } from '../../wire/igmp.ts';
+import { type MldQuery, mldQueryFrame } from '../../wire/mld.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
+
+// RFC 3810 9.1, 9.2: defaults.
+const ROBUSTNESS = 2;
+const INTERVAL_S = 125;
 
 // Ours
 /** When the kernel is asked, after the cause; twice before an offline NIC is let go (GRACE_MS). */
@@ -36,15 +45,7 @@ export const QUERY_BURST = 3 * QUERY_AT_MS.length;
 const RETRY_MS = 1000 / QUERY_RATE;
 
 /** All memberships, at once. */
-const GENERAL_QUERY: IgmpQuery = {
-  version: 3,
-  group: undefined,
-  maxResponseMs: 0,
-  isSuppressed: false,
-  robustness: 0,
-  intervalS: 0,
-  sources: [],
-};
+const GENERAL = { group: undefined, maxResponseMs: 0, isSuppressed: false, sources: [] } as const;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -62,6 +63,8 @@ export class MembershipQueries {
   /** Next of the series, and when it is sent; NEVER after the last. */
   #number = 0;
   #nextMs = NEVER;
+  /** What the LAN's querier of MLDv2 says. */
+  #querier = { robustness: ROBUSTNESS, intervalS: INTERVAL_S };
 
   constructor(options: MembershipQueriesOptions) {
     this.#options = options;
@@ -73,6 +76,15 @@ export class MembershipQueries {
     this.#number = 0;
     this.#nextMs = nowMs;
     this.handleTime(nowMs);
+  }
+
+  /** The querier of the LAN has asked. */
+  handleQuery({ version, robustness, intervalS }: MldQuery): void {
+    if (version === 1) return;
+    this.#querier = {
+      robustness: robustness || ROBUSTNESS,
+      intervalS: intervalS || INTERVAL_S,
+    };
   }
 
   handleTime(nowMs: number): void {
@@ -102,6 +114,28 @@ export class MembershipQueries {
     const mac = membership.castIll()?.physAddr ?? 0;
     if (mac === 0 || !membership.isHostUp()) return;
     counters.membershipQueries++;
-    output.toHost(igmpQueryFrame(mac, GENERAL_QUERY));
+    const igmp = { ...GENERAL, version: 3, robustness: 0, intervalS: 0 };
+    output.toHost(igmpQueryFrame(mac, igmp));
+    if (!this.#hasIpv6()) return;
+    counters.membershipQueries++;
+    const mld = { ...GENERAL, ...this.#querier, version: 2 };
+    output.toHost(mldQueryFrame(mac, linkLocalOf(mac), mld));
   }
+
+  /** The host has an IPv6 address on the group's device; else it would not take the query. */
+  #hasIpv6(): boolean {
+    for (const ill of this.#options.membership.ills()) {
+      if (ill.boundIpifs[6].length > 0) return true;
+    }
+    return false;
+  }
+}
+
+/**
+ * The link-local address that is made of a MAC (RFC 4291 appendix A). A querier must have one, and
+ * nothing is ever sent to this one.
+ */
+function linkLocalOf(mac: Mac): Ipv6 {
+  const bits = BigInt(mac) ^ (0x02n << 40n);
+  return (0xfe80n << 112n) | ((bits >> 24n) << 40n) | (0xfffen << 24n) | (bits & 0xffffffn);
 }

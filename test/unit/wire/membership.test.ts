@@ -116,7 +116,7 @@ test('igmp: reports and a leave of a Linux host, there and back', () => {
   }
 });
 
-test('igmp: a query of version 1 has no time; what is cut off or contradicts itself is none', () => {
+test('igmp: a query of version 1 has no time; what is cut off or contradictory is none', () => {
   const one = igmpQueryFrame(QUERIER, { ...igmpQuery(2), version: 1 });
   deepEqual(igmpQueryParse(one, IGMP, 8), { ...igmpQuery(1), maxResponseMs: 10_000 });
   const three = igmpQueryFrame(QUERIER, {

@@ -1,0 +1,91 @@
+/**
+ * Multicast of one LAN, as far as the control plane has a part in it: the host's memberships are
+ * reported by the nominated NIC (queries.ts), each NIC is a listener for its own addresses
+ * (solicited.ts), and queries of IPv6 reach both. Those of IPv4 are for the host alone, so the
+ * datapath passes them to it.
+ *
+ * A query that a NIC received concerns that NIC's memberships; the copy of the nominated NIC goes
+ * to the host as well, unchanged, so the host receives it once.
+ */
+
+import type { Rng } from '../../base/rng.ts';
+import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
+import { ipv6IsValid, ipv6TotalLength, ipv6Walk, ipv6WalkCreate } from '../../wire/ipv6.ts';
+import { mldIsValid, mldQueryParse } from '../../wire/mld.ts';
+import type { Pace } from '../claim/pace.ts';
+import type { FrameEnd, LanCounters } from '../lan-counters.ts';
+import type { LanMembership, LanOutput } from '../lan-port.ts';
+import type { Ill } from '../object/ill.ts';
+import type { Ipif } from '../object/ipif.ts';
+import { MembershipQueries } from './queries.ts';
+import { SolicitedGroups } from './solicited.ts';
+
+const IP = ETHERNET_HEADER_LENGTH;
+
+export interface MulticastOptions {
+  readonly membership: LanMembership;
+  readonly output: LanOutput;
+  readonly counters: LanCounters;
+  readonly rng: Rng;
+  readonly pace: Pace;
+}
+
+/** The multicast of one LAN. */
+export class Multicast {
+  readonly #options: MulticastOptions;
+  readonly #queries: MembershipQueries;
+  readonly #solicited: SolicitedGroups;
+  readonly #walk = ipv6WalkCreate();
+
+  constructor(options: MulticastOptions) {
+    this.#options = options;
+    this.#queries = new MembershipQueries(options);
+    this.#solicited = new SolicitedGroups(options);
+  }
+
+  /** The host's reports leave by another NIC than before. */
+  handleNominated(nowMs: number): void {
+    this.#queries.begin(nowMs);
+  }
+
+  /** `ipif` is served by the NIC in its `boundIll` from now on. */
+  handleBound(ipif: Ipif, nowMs: number): void {
+    this.#solicited.handleBound(ipif, nowMs);
+  }
+
+  /** No NIC serves `ipif` any longer. */
+  handleUnbound(ipif: Ipif): void {
+    this.#solicited.handleUnbound(ipif);
+  }
+
+  handleLinkUp(ill: Ill, nowMs: number): void {
+    this.#solicited.handleLinkUp(ill, nowMs);
+  }
+
+  /** A frame of IPv6 with a message of MLD, received by `ill`. */
+  handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
+    const { membership, output, counters } = this.#options;
+    const walk = this.#walk;
+    if (!ipv6IsValid(frame, IP, frame.length - IP)) return 'mld_invalid';
+    if (!ipv6Walk(frame, IP, walk) || !mldIsValid(frame, IP, walk)) return 'mld_invalid';
+    const length = IP + ipv6TotalLength(frame, IP) - walk.offset;
+    const query = mldQueryParse(frame, walk.offset, length);
+    if (query === undefined) return 'mld_invalid';
+    this.#queries.handleQuery(query);
+    this.#solicited.handleQuery(ill, query, nowMs);
+    if (membership.castIll() === ill && membership.isHostUp()) {
+      counters.handedUp++;
+      output.toHost(frame.slice());
+    }
+    return 'consumed';
+  }
+
+  handleTime(nowMs: number): void {
+    this.#queries.handleTime(nowMs);
+    this.#solicited.handleTime(nowMs);
+  }
+
+  pollAt(): number {
+    return Math.min(this.#queries.pollAt(), this.#solicited.pollAt());
+  }
+}

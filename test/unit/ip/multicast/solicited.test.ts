@@ -1,0 +1,362 @@
+/** Each NIC reports the solicited-node groups of its addresses, and answers queries for them. */
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { Rng } from '../../../../src/base/rng.ts';
+import { Pace } from '../../../../src/ip/claim/pace.ts';
+import { LanCounters } from '../../../../src/ip/lan-counters.ts';
+import { Multicast } from '../../../../src/ip/multicast/multicast.ts';
+import { ANSWER_GAP_MS, OLDER_QUERIER_MS } from '../../../../src/ip/multicast/solicited.ts';
+import { Ipif } from '../../../../src/ip/object/ipif.ts';
+import { type Ipv6, ipv6Format, ipv6Parse, ipv6SolicitedNode } from '../../../../src/wire/addr.ts';
+import { ethernetSource } from '../../../../src/wire/ethernet.ts';
+import {
+  ICMPV6_MLDV1_DONE,
+  ICMPV6_MLDV1_REPORT,
+  ICMPV6_MLDV2_REPORT,
+} from '../../../../src/wire/icmpv6.ts';
+import { ipv6IsValid, ipv6Source, ipv6Walk, ipv6WalkCreate } from '../../../../src/wire/ipv6.ts';
+import {
+  RECORD_IS_EXCLUDE,
+  RECORD_TO_EXCLUDE,
+  RECORD_TO_INCLUDE,
+} from '../../../../src/wire/membership.ts';
+import {
+  type MldQuery,
+  mldGroup,
+  mldIsValid,
+  mldQueryFrame,
+  mldReportFrame,
+  mldReportParse,
+} from '../../../../src/wire/mld.ts';
+import { NET1, NET2, OTHER_MAC, World } from '../harness.ts';
+
+const six = (text: string): Ipv6 => ipv6Parse(text)!;
+const DATA = six('2001:db8::10');
+const GROUP = ipv6SolicitedNode(DATA);
+const QUERIER = six('fe80::1');
+const [IP, MLD] = [14, 62];
+
+/** What a NIC has reported of one group. */
+interface Reported {
+  readonly atMs: number;
+  readonly port: string;
+  readonly type: number;
+  readonly group: Ipv6;
+  readonly sender: Ipv6;
+}
+
+/** A LAN of three NICs, of which the multicast alone is there. */
+class Bench {
+  readonly world = new World();
+  readonly counters = new LanCounters();
+  readonly multicast: Multicast;
+
+  constructor(seed = 1) {
+    const { world, counters } = this;
+    this.multicast = new Multicast({
+      membership: world,
+      output: world,
+      counters,
+      rng: new Rng(seed),
+      pace: new Pace(() => 3),
+    });
+  }
+
+  data(address: Ipv6, nic: number): Ipif {
+    const ipif = Ipif.data(address, 64);
+    this.bind(ipif, nic);
+    return ipif;
+  }
+
+  bind(ipif: Ipif, nic: number): void {
+    ipif.bind(this.world.ill(nic));
+    this.multicast.handleBound(ipif, this.world.nowMs);
+  }
+
+  unbind(ipif: Ipif): void {
+    ipif.unbind();
+    this.multicast.handleUnbound(ipif);
+  }
+
+  advance(durationMs: number): void {
+    const { world, multicast } = this;
+    const endMs = world.nowMs + durationMs;
+    for (let atMs = multicast.pollAt(); atMs <= endMs; atMs = multicast.pollAt()) {
+      world.nowMs = Math.max(world.nowMs, atMs);
+      multicast.handleTime(world.nowMs);
+    }
+    world.nowMs = endMs;
+  }
+
+  /** A query that a NIC receives; its end. */
+  query(nic: number, query: Partial<MldQuery> = {}): string {
+    const whole = {
+      version: 2,
+      group: undefined,
+      maxResponseMs: 1000,
+      isSuppressed: false,
+      robustness: 2,
+      intervalS: 125,
+      sources: [],
+      ...query,
+    };
+    return this.wire(nic, mldQueryFrame(OTHER_MAC, QUERIER, whole));
+  }
+
+  wire(nic: number, frame: Uint8Array): string {
+    const { world, multicast } = this;
+    return multicast.handleWireFrame(world.ill(nic), frame, world.nowMs);
+  }
+
+  /** Everything that was reported since the last call, by group; each frame is a valid one. */
+  reports(): Reported[] {
+    const all = this.world.take().filter(({ port }) => port !== 'host');
+    return all.flatMap(({ atMs, port, frame }) => {
+      const walk = ipv6WalkCreate();
+      ok(ipv6IsValid(frame, IP, frame.length - IP) && ipv6Walk(frame, IP, walk));
+      ok(mldIsValid(frame, IP, walk));
+      const sender = ipv6Source(frame, IP);
+      const records = mldReportParse(frame, MLD, frame.length - MLD);
+      const version1 = [{ type: frame[MLD]!, group: mldGroup(frame, MLD) }];
+      return (records ?? version1).map(({ type, group }) => ({ atMs, port, type, group, sender }));
+    });
+  }
+
+  /** The same in short: NIC, type, the end of the group. */
+  lines(): string[] {
+    return this.reports().map(
+      ({ port, type, group }) => `${port} ${type} ${ipv6Format(group).slice(-4)}`,
+    );
+  }
+}
+
+test('a binding is reported at once and again within a second, with the MAC of the NIC', () => {
+  const bench = new Bench();
+  const beganMs = bench.world.nowMs;
+  bench.data(DATA, 1);
+  bench.advance(0);
+  const [{ frame } = { frame: new Uint8Array(0) }] = bench.world.sent;
+  equal(ethernetSource(frame, 0), NET1);
+  equal(frame[MLD], ICMPV6_MLDV2_REPORT);
+  bench.advance(60_000);
+  const reports = bench.reports();
+  deepEqual(
+    reports.map(({ port, type, group, sender }) => [port, type, group, sender]),
+    new Array(2).fill(['net1', RECORD_TO_EXCLUDE, GROUP, 0n]),
+  );
+  equal(reports[0]!.atMs, beganMs);
+  ok(reports[1]!.atMs <= beganMs + 1000);
+  equal(bench.counters.listenerReports, 2);
+});
+
+test('the sender is a link-local address of the group once one is up (RFC 3590)', () => {
+  const bench = new Bench();
+  const local = bench.data(six('fe80::10'), 2);
+  local.state = 'up';
+  bench.data(DATA, 1);
+  bench.advance(0);
+  ok(bench.reports().every(({ sender }) => sender === local.address));
+});
+
+test('an address of IPv4 is in no group', () => {
+  const bench = new Bench();
+  bench.multicast.handleBound(bench.world.addData(1, 0), bench.world.nowMs);
+  bench.advance(60_000);
+  deepEqual(bench.lines(), []);
+});
+
+test('an address that moves is reported by its new NIC and left on the old one', () => {
+  const bench = new Bench();
+  const ipif = bench.data(DATA, 0);
+  bench.data(six('2001:db8::ff'), 0);
+  bench.advance(60_000);
+  bench.lines();
+  bench.unbind(ipif);
+  bench.bind(ipif, 2);
+  bench.advance(0);
+  deepEqual(
+    bench.lines().sort(),
+    [`net0 ${RECORD_TO_INCLUDE} 0:10`, `net2 ${RECORD_TO_EXCLUDE} 0:10`].map((line) =>
+      line.replace('0:10', ipv6Format(GROUP).slice(-4)),
+    ),
+  );
+  bench.advance(60_000);
+  equal(bench.lines().length, 2, 'both once again');
+});
+
+test('a NIC without link leaves nothing, and one that lost all leaves once', () => {
+  const bench = new Bench();
+  const [one, other] = [bench.data(DATA, 0), bench.data(six('2001:db8::11'), 1)];
+  bench.advance(60_000);
+  bench.lines();
+  bench.world.ifaces[0]!.link = 'down';
+  bench.unbind(one);
+  bench.unbind(other);
+  bench.advance(60_000);
+  deepEqual(bench.lines(), [`net1 ${RECORD_TO_INCLUDE} 0:11`]);
+});
+
+test('two addresses with the same last 24 bits are one group until both are lost', () => {
+  const bench = new Bench();
+  const first = bench.data(DATA, 0);
+  const second = bench.data(six('2001:db8:1::10'), 0);
+  bench.data(six('2001:db8::ff'), 0);
+  bench.advance(60_000);
+  equal(bench.lines().length, 4);
+  bench.unbind(first);
+  bench.advance(60_000);
+  deepEqual(bench.lines(), []);
+  bench.unbind(second);
+  bench.advance(60_000);
+  equal(bench.lines().length, 2);
+});
+
+test('a link that comes up has the groups of its NIC reported again', () => {
+  const bench = new Bench();
+  bench.data(DATA, 0);
+  bench.data(six('2001:db8::11'), 1);
+  bench.advance(60_000);
+  bench.lines();
+  bench.multicast.handleLinkUp(bench.world.ill(1), bench.world.nowMs);
+  bench.advance(60_000);
+  deepEqual(bench.lines(), new Array(2).fill(`net1 ${RECORD_TO_EXCLUDE} 0:11`));
+});
+
+test('a general query is answered by the NIC that received it, within the time it allows', () => {
+  const delays = new Set<number>();
+  for (let seed = 1; seed <= 20; seed++) {
+    const bench = new Bench(seed);
+    bench.data(DATA, 1);
+    bench.data(six('2001:db8::11'), 1);
+    bench.data(six('2001:db8::12'), 2);
+    bench.advance(60_000);
+    bench.lines();
+    const askedMs = bench.world.nowMs;
+    equal(bench.query(1), 'consumed');
+    bench.advance(500);
+    equal(bench.query(1), 'consumed', 'the answer under way serves this one');
+    bench.advance(60_000);
+    const reports = bench.reports();
+    const [first] = reports;
+    deepEqual(
+      reports.map(({ port, type }) => [port, type]),
+      new Array(first!.atMs < askedMs + 500 ? 4 : 2).fill(['net1', RECORD_IS_EXCLUDE]),
+    );
+    ok(first!.atMs <= askedMs + 1000);
+    delays.add(first!.atMs - askedMs);
+  }
+  equal(delays.size, 20, 'answers are spread');
+});
+
+test('a query for one group is answered for that group, by a NIC that has it', () => {
+  const bench = new Bench();
+  bench.data(DATA, 1);
+  bench.data(six('2001:db8::11'), 1);
+  bench.advance(60_000);
+  bench.lines();
+  bench.query(1, { group: GROUP });
+  bench.query(0, { group: GROUP });
+  bench.query(1, { group: six('ff02::1:ff00:99') });
+  bench.advance(1000);
+  deepEqual(bench.lines(), [`net1 ${RECORD_IS_EXCLUDE} 0:10`]);
+});
+
+test('queries without end are answered for all groups once a second', () => {
+  const bench = new Bench();
+  bench.data(DATA, 1);
+  bench.advance(60_000);
+  bench.lines();
+  for (let n = 0; n < 1000; n++) {
+    bench.query(1, { maxResponseMs: 0 });
+    bench.advance(10);
+  }
+  const count = bench.lines().length;
+  ok(count >= 10 && count <= 10_000 / ANSWER_GAP_MS + 1, `${count} answers`);
+});
+
+test('a querier of version 1 is answered in version 1, on its NIC, until it is silent', () => {
+  const bench = new Bench();
+  const ipif = bench.data(DATA, 1);
+  bench.data(six('2001:db8::11'), 1);
+  bench.data(six('2001:db8::12'), 0);
+  bench.advance(60_000);
+  bench.lines();
+  bench.query(1, { version: 1 });
+  bench.query(0);
+  bench.advance(1000);
+  deepEqual(bench.lines().sort(), [
+    `net0 ${RECORD_IS_EXCLUDE} 0:12`,
+    `net1 ${ICMPV6_MLDV1_REPORT} 0:10`,
+    `net1 ${ICMPV6_MLDV1_REPORT} 0:11`,
+  ]);
+  bench.unbind(ipif);
+  bench.advance(0);
+  deepEqual(bench.lines(), [`net1 ${ICMPV6_MLDV1_DONE} 0:10`]);
+  bench.advance(OLDER_QUERIER_MS);
+  bench.lines();
+  bench.query(1);
+  bench.advance(1000);
+  deepEqual(bench.lines(), [`net1 ${RECORD_IS_EXCLUDE} 0:11`]);
+});
+
+test('thousands of groups: full frames, at the pace of the LAN', () => {
+  const bench = new Bench();
+  const COUNT = 4000;
+  for (let n = 0; n < COUNT; n++) bench.data(DATA + BigInt(n), n % 2);
+  bench.advance(500);
+  ok(bench.world.sent.every(({ frame }) => frame.length <= 1280 + IP));
+  const frames = bench.world.sent.length;
+  const groups = bench.reports();
+  ok(frames <= 2 * Math.ceil(COUNT / 2 / 61) * 2, `${frames} frames`);
+  equal(new Set(groups.map(({ group }) => group)).size, COUNT);
+  bench.advance(60_000);
+  bench.lines();
+  for (const nic of [0, 1]) bench.query(nic, { version: 1, maxResponseMs: 0 });
+  bench.advance(60_000);
+  const aMs = new Map<number, number>();
+  const answers = bench.reports();
+  equal(answers.length, COUNT);
+  for (const { atMs } of answers) aMs.set(atMs, (aMs.get(atMs) ?? 0) + 1);
+  ok(Math.max(...aMs.values()) <= 64);
+});
+
+test('a query that the nominated NIC receives reaches the host once, unchanged', () => {
+  const bench = new Bench();
+  bench.world.cast = bench.world.ill(2);
+  for (const nic of [0, 1, 2]) bench.query(nic);
+  const up = bench.world.take('host');
+  equal(up.length, 1);
+  equal(up[0]!.frame[MLD], 130);
+  equal(bench.counters.handedUp, 1);
+  bench.world.hostUp = false;
+  bench.query(2);
+  deepEqual(bench.world.take('host'), []);
+});
+
+test('what is no valid query is dropped for that', () => {
+  const bench = new Bench();
+  const report = mldReportFrame(OTHER_MAC, QUERIER, []);
+  equal(bench.wire(0, report), 'mld_invalid');
+  equal(bench.wire(0, report.subarray(0, 40)), 'mld_invalid');
+  bench.advance(60_000);
+  deepEqual(bench.lines(), []);
+  deepEqual(bench.world.take('host'), []);
+});
+
+test('the kernel is asked by MLD too, with what the querier says, while it has an address', () => {
+  const bench = new Bench();
+  bench.world.cast = bench.world.ill(2);
+  bench.multicast.handleNominated(bench.world.nowMs);
+  equal(bench.world.take('host').length, 1, 'IGMP alone');
+  bench.data(DATA, 1);
+  bench.query(1, { robustness: 3, intervalS: 60 });
+  bench.query(1, { version: 1, robustness: 0, intervalS: 0 });
+  bench.multicast.handleNominated(bench.world.nowMs);
+  const [, query] = bench.world.take('host');
+  const walk = ipv6WalkCreate();
+  ok(ipv6Walk(query!.frame, IP, walk) && mldIsValid(query!.frame, IP, walk));
+  equal(query!.source, NET2);
+  deepEqual([...query!.frame.subarray(MLD + 4, MLD + 6)], [0, 0], 'at once');
+  deepEqual([...query!.frame.subarray(MLD + 24)], [3, 60, 0, 0]);
+});
