@@ -27,7 +27,15 @@ import type { System } from '../system.ts';
 import { type ChangingDevices, inOneTurn } from './applier.ts';
 import type { GroupContents } from './group-contents.ts';
 import type { Edit, Reconfiguration } from './reconfiguration.ts';
-import { findGroup, findInterface, isCalled, isIpv6, ownerOf, refuseName } from './refusals.ts';
+import {
+  findGroup,
+  findInterface,
+  findMulticastGroup,
+  isCalled,
+  isIpv6,
+  ownerOf,
+  refuseName,
+} from './refusals.ts';
 
 /** What the commands need of the daemon. */
 export interface CommandsOptions {
@@ -250,7 +258,7 @@ export class Commands implements ControlChanges {
 
   joinMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
     return this.#change(`join ${address} on ${name}`, request, (config) => {
-      const group = findGroup(config, name);
+      const group = findMulticastGroup(config, name);
       refuseIpv6Multicast(address);
       if (group.multicast.includes(address) && !request.save) {
         throw new OperatorError('EADDRINUSE', `group ${name} has joined ${address} already`);
@@ -262,7 +270,7 @@ export class Commands implements ControlChanges {
 
   leaveMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
     return this.#change(`leave ${address} on ${name}`, request, (config) => {
-      const group = findGroup(config, name);
+      const group = findMulticastGroup(config, name);
       refuseIpv6Multicast(address);
       if (!group.multicast.includes(address)) {
         throw new OperatorError('EADDRNOTAVAIL', `group ${name} has not joined ${address}`);

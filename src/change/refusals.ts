@@ -7,6 +7,7 @@ import {
   groupExists,
   groupIsNoInterface,
   interfaceExists,
+  multicastIsOfGroups,
   noGroup,
   noInterface,
 } from '../model/refusals.ts';
@@ -17,6 +18,13 @@ export function findGroup({ groups }: Config, name: string): GroupConfig {
     groups.find((group) => group.groupName === name) ?? groups.find((group) => group.name === name);
   if (found === undefined) throw noGroup(name);
   return found;
+}
+
+/** As `findGroup`, for multicast; EINVAL for an interface (docs/law.md row 63). */
+export function findMulticastGroup(config: Config, name: string): GroupConfig {
+  const isInterface = config.interfaces.some((nic) => nic.name === name);
+  if (isInterface) throw multicastIsOfGroups(name, ownerOf(config, name)?.groupName);
+  return findGroup(config, name);
 }
 
 /** Whether a group, or its device, has that name. */

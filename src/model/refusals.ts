@@ -18,6 +18,15 @@ export function groupIsNoInterface(name: string): OperatorError {
   return new OperatorError('EINVAL', `${name} is a group, no interface`);
 }
 
+/** Multicast is joined on a group and never on a member (docs/law.md row 63). */
+export function multicastIsOfGroups(ifname: string, group: string | undefined): OperatorError {
+  return new OperatorError(
+    'EINVAL',
+    `${ifname} is an interface, and multicast is joined on a group`,
+    group === undefined ? undefined : `it is in group ${group}: give dev ${group}`,
+  );
+}
+
 export function interfaceExists(name: string): OperatorError {
   return new OperatorError('EEXIST', `there is an interface ${name} already`);
 }

@@ -10,6 +10,7 @@ import { OperatorError } from '../../base/errors.ts';
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { MULTICAST_MAX } from '../../model/limits.ts';
+import { multicastIsOfGroups } from '../../model/refusals.ts';
 import type { MulticastRow } from '../../model/rows.ts';
 import { type Ipv4, ipv4Format, ipv4IsMulticast, ipv4Parse, ipv6Parse } from '../../wire/addr.ts';
 import { findGroup, type IpmpContext, refuseCondemnedGroup } from '../object/context.ts';
@@ -17,8 +18,9 @@ import type { IpmpGroup } from '../object/group.ts';
 
 /**
  * Has the host listen to a multicast address (`isMember`), or no longer. ENOENT; EINVAL for what is
- * no multicast address; EAFNOSUPPORT for IPv6; EADDRINUSE if it is joined already; EADDRNOTAVAIL if
- * it is not; ENOBUFS beyond MULTICAST_MAX; what the host refuses with.
+ * no multicast address, and for an interface (docs/law.md row 63); EAFNOSUPPORT for IPv6;
+ * EADDRINUSE if it is joined already; EADDRNOTAVAIL if it is not; ENOBUFS beyond MULTICAST_MAX;
+ * what the host refuses with.
  */
 export function* changeMulticast(
   ctx: IpmpContext,
@@ -27,6 +29,8 @@ export function* changeMulticast(
   isMember: boolean,
 ): Operation<void> {
   const address = addressOf(text);
+  const tracked = ctx.interfaces.get(groupName);
+  if (tracked !== undefined) throw multicastIsOfGroups(groupName, tracked.group?.name);
   const group = findGroup(ctx, groupName);
   const refuse = isMember ? refuseJoin : refuseLeave;
   refuse(group, address);

@@ -73,6 +73,8 @@ test('multicast: joined once, shown with the NIC that carries it, left', () => {
   const before = describe(system);
   equal(join('239.1.2.3'), 'EADDRINUSE group ipmp0 has joined 239.1.2.3 already');
   equal(join('239.1.2.4', 'ipmp9'), 'ENOENT there is no group ipmp9');
+  const onMember = 'EINVAL net0 is an interface, and multicast is joined on a group';
+  equal(join('239.1.2.4', 'net0'), onMember);
   for (const wrong of ['192.0.2.7', '255.255.255.255', '239.1.2', '']) {
     equal(join(wrong), `EINVAL "${wrong}" is not a multicast address (224.0.0.0/4)`);
   }

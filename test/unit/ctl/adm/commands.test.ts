@@ -204,6 +204,15 @@ const REFUSALS = [
     'lladdr "2:0:0:0:0:9" is not valid (EINVAL)\n' +
       '  six pairs of hexadecimal digits, such as 02:00:00:00:00:01',
   ],
+  [
+    'multicast join 239.1.2.3 dev net0',
+    'net0 is an interface, and multicast is joined on a group (EINVAL)\n' +
+      '  it is in group ipmp0: give dev ipmp0',
+  ],
+  [
+    'multicast leave 239.1.2.3 dev net2',
+    'net2 is an interface, and multicast is joined on a group (EINVAL)',
+  ],
   ['multicast join ff02::9 dev ipmp0', 'multicast ff02::9: IPv6 is not served (EAFNOSUPPORT)'],
   [`${JOIN} && ${JOIN}`, 'group ipmp0 has joined 239.1.2.3 already (EADDRINUSE)'],
   ['multicast leave 239.1.2.3 dev ipmp0', 'group ipmp0 has not joined 239.1.2.3 (EADDRNOTAVAIL)'],
