@@ -144,7 +144,14 @@ export class Lan {
     this.#wire = new NeighborWire(side);
     this.#host = new NeighborHost(side);
     this.#icmp = new LocalIcmp({ membership, output, counters });
-    this.#multicast = new Multicast({ membership, output, counters, pace, rng: rng.fork() });
+    this.#multicast = new Multicast({
+      membership,
+      output,
+      counters,
+      pace,
+      rng: rng.fork(),
+      proxied: () => this.#proxied(),
+    });
   }
 
   /** Another limit of the neighbour cache, 64 .. 65536. */
@@ -254,6 +261,7 @@ export class Lan {
     const isOurs = this.#membership.isOwnMac(mac);
     if (this.#resolver.pin(address, mac, isProxy || isOurs, nowMs)) {
       if (isProxy || isOurs) this.#nomination.handleProxy(address, nowMs);
+      this.#multicast.handleProxied(nowMs);
       return;
     }
     throw new OperatorError('ENOBUFS', 'the neighbor table is full of neighbors in use');
@@ -262,7 +270,9 @@ export class Lan {
   /** Removes a neighbour; false if it is not known. Refused with EINVAL for our own addresses. */
   deleteNeighbor(address: IpAddress, nowMs: number): boolean {
     this.#refuseOwn(address);
-    return this.#resolver.delete(address, 'removed', nowMs);
+    const wasKnown = this.#resolver.delete(address, 'removed', nowMs);
+    this.#multicast.handleProxied(nowMs);
+    return wasKnown;
   }
 
   /** Does what is due at `nowMs`. */
@@ -278,6 +288,11 @@ export class Lan {
   pollAt(): number {
     const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination, this.#multicast];
     return Math.min(...parts.map((part) => part.pollAt()));
+  }
+
+  /** Addresses that the nominated NIC answers for. */
+  *#proxied(): Iterable<IpAddress> {
+    for (const nce of this.#resolver.cache.entries()) if (nce.isProxy) yield nce.address;
   }
 
   #wireEnd(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {

@@ -8,36 +8,25 @@
  * to the host as well, unchanged, so the host receives it once.
  */
 
-import type { Rng } from '../../base/rng.ts';
 import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
 import { ipv6IsValid, ipv6TotalLength, ipv6Walk, ipv6WalkCreate } from '../../wire/ipv6.ts';
 import { mldIsValid, mldQueryParse } from '../../wire/mld.ts';
-import type { Pace } from '../claim/pace.ts';
-import type { FrameEnd, LanCounters } from '../lan-counters.ts';
-import type { LanMembership, LanOutput } from '../lan-port.ts';
+import type { FrameEnd } from '../lan-counters.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
 import { MembershipQueries } from './queries.ts';
-import { SolicitedGroups } from './solicited.ts';
+import { SolicitedGroups, type SolicitedOptions } from './solicited.ts';
 
 const IP = ETHERNET_HEADER_LENGTH;
 
-export interface MulticastOptions {
-  readonly membership: LanMembership;
-  readonly output: LanOutput;
-  readonly counters: LanCounters;
-  readonly rng: Rng;
-  readonly pace: Pace;
-}
-
 /** The multicast of one LAN. */
 export class Multicast {
-  readonly #options: MulticastOptions;
+  readonly #options: SolicitedOptions;
   readonly #queries: MembershipQueries;
   readonly #solicited: SolicitedGroups;
   readonly #walk = ipv6WalkCreate();
 
-  constructor(options: MulticastOptions) {
+  constructor(options: SolicitedOptions) {
     this.#options = options;
     this.#queries = new MembershipQueries(options);
     this.#solicited = new SolicitedGroups(options);
@@ -46,6 +35,12 @@ export class Multicast {
   /** The host's reports leave by another NIC than before. */
   handleNominated(nowMs: number): void {
     this.#queries.begin(nowMs);
+    this.#solicited.handleProxied(nowMs);
+  }
+
+  /** Addresses that are answered for in proxy came or went. */
+  handleProxied(nowMs: number): void {
+    this.#solicited.handleProxied(nowMs);
   }
 
   /** `ipif` is served by the NIC in its `boundIll` from now on. */

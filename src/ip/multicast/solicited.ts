@@ -5,8 +5,9 @@
  * last 24 bits. A switch that snoops sends it only where the group was reported. The host's kernel
  * reports the groups of its addresses too, but its reports leave by the nominated NIC alone; the
  * solicitation is answered by the NIC that the address is bound to. So each NIC is a listener of
- * its own here, for the data addresses bound to it and its test addresses, of RFC 3810 or, while
- * the querier that it receives is of version 1, of RFC 2710:
+ * its own here, for the data addresses bound to it, its test addresses and, if it is nominated, the
+ * addresses that are answered for in proxy. It follows RFC 3810 or, while the querier that it
+ * receives is of version 1, RFC 2710:
  *
  * - A group that a binding adds is reported at once and again within the unsolicited report
  *   interval; one that is lost is left in the same way, unless the link of the NIC is down. Before
@@ -21,7 +22,13 @@
  */
 
 import type { Rng } from '../../base/rng.ts';
-import { IPV6_UNSPECIFIED, type Ipv6, ipIsLinkLocal, ipv6SolicitedNode } from '../../wire/addr.ts';
+import {
+  IPV6_UNSPECIFIED,
+  type IpAddress,
+  type Ipv6,
+  ipIsLinkLocal,
+  ipv6SolicitedNode,
+} from '../../wire/addr.ts';
 import { ICMPV6_MLDV1_DONE, ICMPV6_MLDV1_REPORT } from '../../wire/icmpv6.ts';
 import { RECORD_IS_EXCLUDE, RECORD_TO_EXCLUDE, RECORD_TO_INCLUDE } from '../../wire/membership.ts';
 import {
@@ -74,6 +81,8 @@ export interface SolicitedOptions {
   readonly counters: LanCounters;
   readonly rng: Rng;
   readonly pace: Pace;
+  /** Addresses of others that the nominated NIC answers for (docs/law.md row 69). */
+  readonly proxied: () => Iterable<IpAddress>;
 }
 
 /** The listener of one NIC. */
@@ -162,6 +171,8 @@ export class SolicitedGroups {
   readonly #nics = new Map<Ill, NicListener>();
   /** The NIC on which the group of each address is reported. */
   readonly #bound = new Map<Ipif, NicListener>();
+  /** The same for the addresses that are answered for in proxy. */
+  readonly #proxied = new Map<Ipv6, NicListener>();
   /** The time of the last call that had one. */
   #nowMs = 0;
 
@@ -190,6 +201,27 @@ export class SolicitedGroups {
     if (nic === undefined || typeof ipif.address === 'number') return;
     this.#bound.delete(ipif);
     nic.remove(ipv6SolicitedNode(ipif.address), this.#nowMs);
+  }
+
+  /** Another NIC answers for the proxied addresses, or these have changed. */
+  handleProxied(nowMs: number): void {
+    this.#nowMs = nowMs;
+    const { membership, proxied } = this.#options;
+    const ill = membership.castIll();
+    const nic = ill === undefined ? undefined : this.#nicOf(ill);
+    const wanted = new Set<Ipv6>();
+    for (const address of proxied()) if (typeof address === 'bigint') wanted.add(address);
+    for (const [address, before] of this.#proxied) {
+      if (before === nic && wanted.has(address)) continue;
+      this.#proxied.delete(address);
+      before.remove(ipv6SolicitedNode(address), nowMs);
+    }
+    if (nic === undefined) return;
+    for (const address of wanted) {
+      if (this.#proxied.has(address)) continue;
+      this.#proxied.set(address, nic);
+      nic.add(ipv6SolicitedNode(address), nowMs);
+    }
   }
 
   /** The link of `ill` came up. */

@@ -51,6 +51,8 @@ class Bench {
   readonly world = new World();
   readonly counters = new LanCounters();
   readonly multicast: Multicast;
+  /** Addresses that are answered for in proxy. */
+  proxied: (Ipv6 | number)[] = [];
 
   constructor(seed = 1) {
     const { world, counters } = this;
@@ -60,6 +62,7 @@ class Bench {
       counters,
       rng: new Rng(seed),
       pace: new Pace(() => 3),
+      proxied: () => this.proxied,
     });
   }
 
@@ -210,6 +213,27 @@ test('two addresses with the same last 24 bits are one group until both are lost
   bench.unbind(second);
   bench.advance(60_000);
   equal(bench.lines().length, 2);
+});
+
+test('the nominated NIC reports the groups of the addresses that it answers for in proxy', () => {
+  const bench = new Bench();
+  bench.proxied = [DATA, 1];
+  bench.multicast.handleProxied(bench.world.nowMs);
+  bench.multicast.handleProxied(bench.world.nowMs);
+  bench.advance(60_000);
+  deepEqual(bench.lines(), new Array(2).fill(`net0 ${RECORD_TO_EXCLUDE} 0:10`));
+  bench.world.cast = bench.world.ill(2);
+  bench.multicast.handleNominated(bench.world.nowMs);
+  bench.advance(0);
+  deepEqual(bench.lines().sort(), [
+    `net0 ${RECORD_TO_INCLUDE} 0:10`,
+    `net2 ${RECORD_TO_EXCLUDE} 0:10`,
+  ]);
+  bench.data(six('2001:db8::11'), 2);
+  bench.proxied = [];
+  bench.multicast.handleProxied(bench.world.nowMs);
+  bench.advance(60_000);
+  ok(bench.lines().includes(`net2 ${RECORD_TO_INCLUDE} 0:10`));
 });
 
 test('a link that comes up has the groups of its NIC reported again', () => {
