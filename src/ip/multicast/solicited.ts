@@ -175,6 +175,8 @@ export class SolicitedGroups {
   readonly #proxied = new Map<Ipv6, NicListener>();
   /** The time of the last call that had one. */
   #nowMs = 0;
+  /** The sender of all reports of one moment; undefined until the first. */
+  #sender: Ipv6 | undefined;
 
   constructor(options: SolicitedOptions) {
     this.#options = options;
@@ -251,6 +253,7 @@ export class SolicitedGroups {
     for (const nic of this.#nics.values()) {
       if (nowMs >= nic.nextMs()) this.#step(nic, nowMs);
     }
+    this.#sender = undefined;
     this.#queue.handleTime(nowMs);
   }
 
@@ -260,17 +263,17 @@ export class SolicitedGroups {
     return nextMs;
   }
 
+  /** The listener of `ill`; for a new one those of NICs that have left give way. */
   #nicOf(ill: Ill): NicListener {
     const known = this.#nics.get(ill);
     if (known !== undefined) return known;
+    const members = new Set(this.#options.membership.ills());
+    for (const [other, { isIdle }] of this.#nics) {
+      if (isIdle && !members.has(other)) this.#nics.delete(other);
+    }
     const nic = new NicListener(ill);
     this.#nics.set(ill, nic);
     return nic;
-  }
-
-  #isMember(ill: Ill): boolean {
-    for (const one of this.#options.membership.ills()) if (one === ill) return true;
-    return false;
   }
 
   /** Queues what is due of one NIC. */
@@ -278,7 +281,6 @@ export class SolicitedGroups {
     if (nowMs >= nic.changesAtMs) this.#reportChanges(nic, nowMs);
     const records = nic.takeAnswers(nowMs).map((group) => recordOf(RECORD_IS_EXCLUDE, group));
     this.#report(nic, records, nowMs);
-    if (nic.isIdle && !this.#isMember(nic.ill)) this.#nics.delete(nic.ill);
   }
 
   #reportChanges(nic: NicListener, nowMs: number): void {
@@ -311,7 +313,8 @@ export class SolicitedGroups {
     const [first] = records;
     if (!isInUse(ill) || first === undefined) return;
     counters.listenerReports++;
-    const sender = this.#linkLocal();
+    this.#sender ??= this.#linkLocal();
+    const sender = this.#sender;
     if (version === 2) {
       output.toWire(ill, mldReportFrame(ill.physAddr, sender, records));
       return;
