@@ -8,7 +8,7 @@ import { isMistake, OperatorError } from '../base/errors.ts';
 import type { Task } from '../base/operation.ts';
 import { Rng } from '../base/rng.ts';
 import type { GroupSettings, InterfaceChanges } from '../system.ts';
-import { macParse } from '../wire/addr.ts';
+import { ipv6Parse, macParse } from '../wire/addr.ts';
 import type { DriverMood } from './drivers.ts';
 import type { End, Faults } from './lan/cable.ts';
 import type { Side } from './lan/network.ts';
@@ -49,7 +49,14 @@ export type Act =
       /** Of the bytes. */
       readonly seed: number;
     }
-  | { readonly kind: 'move'; readonly station: string; readonly mac: string };
+  | { readonly kind: 'move'; readonly station: string; readonly mac: string }
+  | {
+      /** A router advertises itself, and a prefix of 64 bits; the lifetime 0: it is none. */
+      readonly kind: 'advertise';
+      readonly station: string;
+      readonly prefix: string | null;
+      readonly lifetimeS: number;
+    };
 
 type Kind = Act['kind'];
 type ActOf<K extends Kind> = Act & { readonly kind: K };
@@ -61,6 +68,8 @@ export const HOST = 'host';
 /** Ours: enough for each to hit a different check, too few to fill a queue. */
 const JUNK_FRAMES = 20;
 const JUNK_BYTES = 128;
+/** Longer than any life. */
+const VALID_S = 86_400;
 
 /** Does one act. Returns the operation that it began, if it began one. */
 export function perform(world: SimWorld, act: Act): Task<unknown> | undefined {
@@ -160,6 +169,14 @@ const DEEDS: { readonly [K in Kind]: Deed<K> } = {
     const station6 = world.network.station6(name);
     station6.mac = station.mac;
     for (const { address } of station6.addresses.list) station6.announce(address);
+  }),
+  advertise: alone((world, { station: name, prefix, lifetimeS }) => {
+    const { discovery } = world.network.station6(name);
+    const parsed = prefix === null ? undefined : ipv6Parse(prefix);
+    const fixed = { prefixLength: 64, isOnLink: true, isAutonomous: true, validS: VALID_S };
+    const prefixes = parsed === undefined ? [] : [{ prefix: parsed, ...fixed }];
+    discovery.role = { lifetimeS, prefixes };
+    discovery.advertiseRouter();
   }),
 };
 

@@ -2,10 +2,11 @@
 
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { HOST } from '../../src/sim/act.ts';
 import { demonstrate } from '../../src/sim/demonstration.ts';
 import { readKstat } from '../../src/sim/read-kstat.ts';
 import { address, GROUP, type NicSpec, type SimWorld } from '../../src/sim/world.ts';
-import { ADDRESSES, GATEWAY, lostOf, scene, TWO, twoNics } from './scene.ts';
+import { ADDRESSES, FAMILIES, GATEWAY_NAME, lostOf, ping, scene, TWO, twoNics } from './scene.ts';
 
 const groupOf = (world: SimWorld) => world.system.describeGroups()[0]!;
 
@@ -20,33 +21,32 @@ test('the demonstration is right, and the same for the same seed', () => {
   for (let seed = 2; seed < 10; seed++) story(seed);
 });
 
-test('a cut moves the address at once; a few milliseconds; the repair loses nothing', () => {
-  const { world, checkers, gateway } = scene();
-  const both = [
-    world.host.station.ping(address(GATEWAY), 1, address('192.0.2.10')),
-    gateway.ping(address('192.0.2.10'), 1),
-  ];
-  world.runFor(500);
-  const victim = world.boundNic('192.0.2.10')!;
-  for (const each of both) each.mark('cut');
-  world.cut(victim);
-  world.runFor(1000);
-  equal(groupOf(world).state, 'degraded');
-  deepEqual(groupOf(world).failed, [victim]);
-  for (const each of both) each.mark('repair');
-  world.repair(victim);
-  world.runFor(1000);
-  lostOf(world, ...both);
-  for (const each of both) {
-    const [start, cut, repair] = each.result().windows;
-    equal(start?.lost, 0);
-    ok(cut !== undefined && cut.longestGapMs <= 5 && cut.lost <= 4, JSON.stringify(cut));
-    equal(repair?.lost, 0);
-    equal(each.result().duplicates, 0);
-  }
-  equal(groupOf(world).state, 'ok');
-  checkers.finish();
-});
+for (const { family, gateway, data } of FAMILIES) {
+  test(`IPv${family}: a cut moves the address in milliseconds; the repair loses nothing`, () => {
+    const { world, checkers } = scene();
+    const both = [ping(world, HOST, gateway, 1, data[0]), ping(world, GATEWAY_NAME, data[0], 1)];
+    world.runFor(500);
+    const victim = world.boundNic(data[0])!;
+    for (const each of both) each.mark('cut');
+    world.cut(victim);
+    world.runFor(1000);
+    equal(groupOf(world).state, 'degraded');
+    deepEqual(groupOf(world).failed, [victim]);
+    for (const each of both) each.mark('repair');
+    world.repair(victim);
+    world.runFor(1000);
+    lostOf(world, ...both);
+    for (const each of both) {
+      const [start, cut, repair] = each.result().windows;
+      equal(start?.lost, 0);
+      ok(cut !== undefined && cut.longestGapMs <= 5 && cut.lost <= 4, JSON.stringify(cut));
+      equal(repair?.lost, 0);
+      equal(each.result().duplicates, 0);
+    }
+    equal(groupOf(world).state, 'ok');
+    checkers.finish();
+  });
+}
 
 test('two losses 20 ms apart: the last NIC serves every address, and gets them announced', () => {
   const nics: NicSpec[] = [...TWO, { name: 'net2', side: 'A' }];
@@ -66,23 +66,24 @@ test('two losses 20 ms apart: the last NIC serves every address, and gets them a
   checkers.finish();
 });
 
-test('when the last NIC dies the group fails, and the first one back carries everything', () => {
-  const { world, checkers, gateway } = scene();
-  world.cut('net0');
-  world.cut('net1');
-  world.runFor(100);
-  equal(groupOf(world).state, 'failed');
-  equal(world.boundNic('192.0.2.10'), null);
-  world.repair('net1');
-  world.runFor(2000);
-  equal(groupOf(world).state, 'degraded');
-  equal(world.boundNic('192.0.2.10'), 'net1');
-  equal(world.boundNic('192.0.2.11'), 'net1');
-  const stream = gateway.ping(address('192.0.2.11'), 10);
-  world.runFor(200);
-  equal(lostOf(world, stream), 0);
-  checkers.finish();
-});
+for (const { family, data } of FAMILIES) {
+  test(`IPv${family}: the last NIC dies and the group fails; the first back carries all`, () => {
+    const { world, checkers } = scene();
+    world.cut('net0');
+    world.cut('net1');
+    world.runFor(100);
+    equal(groupOf(world).state, 'failed');
+    equal(world.boundNic(data[0]), null);
+    world.repair('net1');
+    world.runFor(2000);
+    equal(groupOf(world).state, 'degraded');
+    for (const each of data) equal(world.boundNic(each), 'net1');
+    const stream = ping(world, GATEWAY_NAME, data[1], 10);
+    world.runFor(200);
+    equal(lostOf(world, stream), 0);
+    checkers.finish();
+  });
+}
 
 test('[contract 3.9] a standby works only while another NIC does not', () => {
   const nics: NicSpec[] = [...TWO, { name: 'net2', side: 'B', standby: true }];
@@ -179,8 +180,10 @@ test('addresses are spread evenly, and level again when a NIC comes back', () =>
 });
 
 test('a member leaves and joins again while frames flow; its addresses never lie idle', () => {
-  const { world, checkers, gateway } = scene();
-  const streams = ADDRESSES.map((text) => gateway.ping(address(text.split('/')[0]!), 1));
+  const { world, checkers } = scene();
+  const streams = FAMILIES.flatMap(({ data }) =>
+    data.map((text) => ping(world, GATEWAY_NAME, text, 1)),
+  );
   world.runFor(200);
   for (let times = 0; times < 5; times++) {
     world.operate('leave', () => world.system.leaveGroup(GROUP, 'net0'));

@@ -4,13 +4,27 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { YIELD_MS } from '../../src/ip/neighbor/nce.ts';
 import { REDIRECT_KEPT_MS } from '../../src/ip/neighbor/redirect.ts';
+import { HOST, perform } from '../../src/sim/act.ts';
 import type { Station } from '../../src/sim/lan/station.ts';
-import { address, type SimWorld } from '../../src/sim/world.ts';
+import type { Station6 } from '../../src/sim/lan/station6.ts';
+import { address, address6, type SimWorld } from '../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame, arpIsValid, arpParse } from '../../src/wire/arp.ts';
 import { ETHERTYPE_ARP, ethernetSource, ethernetType } from '../../src/wire/ethernet.ts';
 import { ipv4Frame, udpDatagram } from '../tools/frames.ts';
-import { GATEWAY, lostOf, scene as sceneOf, TESTED } from './scene.ts';
+import {
+  FAMILIES,
+  GATEWAY,
+  GATEWAY_NAME,
+  GATEWAY6,
+  GATEWAY6_LOCAL,
+  hostNeighbor,
+  lostOf,
+  moveGateway,
+  ping,
+  scene as sceneOf,
+  TESTED,
+} from './scene.ts';
 
 const FIRST = '192.0.2.10';
 
@@ -27,23 +41,23 @@ function request(gateway: Station, sender: string, target: string): void {
 const neighborOf = (world: SimWorld, text: string) =>
   world.system.describeNeighbors().find((row) => row.dst === text);
 
-test('the host learns the real MAC of a neighbour, and nothing of an absent one', () => {
-  const { world, checkers, gateway } = scene();
-  const { station } = world.host;
-  const present = station.ping(address(GATEWAY), 100);
-  const absent = station.ping(address('192.0.2.99'), 100);
-  world.runFor(5000);
-  equal(station.arp.lookUp(address(GATEWAY))?.mac, gateway.mac);
-  equal(neighborOf(world, GATEWAY)?.lladdr, '02:00:00:00:00:01');
-  ok(station.arp.unresolved > 0);
-  present.stop();
-  absent.stop();
-  world.runFor(4000);
-  equal(station.arp.lookUp(address('192.0.2.99'))?.state, 'failed');
-  equal(present.result().lost, 0);
-  equal(absent.result().answered, 0);
-  checkers.finish();
-});
+for (const { family, gateway: present, absent } of FAMILIES) {
+  test(`IPv${family}: the host learns a neighbour's real MAC, and nothing of an absent one`, () => {
+    const { world, checkers, gateway } = scene();
+    const streams = [ping(world, HOST, present, 100), ping(world, HOST, absent, 100)];
+    world.runFor(5000);
+    equal(hostNeighbor(world, present)?.mac, gateway.mac);
+    equal(neighborOf(world, present)?.lladdr, '02:00:00:00:00:01');
+    for (const stream of streams) stream.stop();
+    world.runFor(4000);
+    equal(hostNeighbor(world, absent)?.state, 'failed');
+    equal(streams[0]?.result().lost, 0);
+    equal(streams[1]?.result().answered, 0);
+    const { station, station6 } = world.host;
+    ok((family === 4 ? station.arp : station6.nd).unresolved > 0);
+    checkers.finish();
+  });
+}
 
 test('one reply per request, from the NIC to which the address is bound', () => {
   const { world, checkers, gateway } = scene();
@@ -73,24 +87,24 @@ test('a test address answers echo requests through its own NIC', () => {
   checkers.finish();
 });
 
-test('a neighbour that changes its MAC is followed once the old one is silent', () => {
-  const { world, checkers, gateway } = scene();
-  const { station } = world.host;
-  const stream = station.ping(address(GATEWAY), 1);
-  world.runFor(2000);
-  stream.mark('moved');
-  gateway.mac = 0x0200000000aa;
-  gateway.announce(address(GATEWAY));
-  world.runFor(5000);
-  lostOf(world, stream);
-  equal(neighborOf(world, GATEWAY)?.lladdr, '02:00:00:00:00:aa');
-  equal(station.arp.lookUp(address(GATEWAY))?.mac, 0x0200000000aa);
-  const moved = stream.window('moved');
-  const mostMs = YIELD_MS + 4;
-  ok(moved !== undefined && moved.longestGapMs <= mostMs, JSON.stringify(moved));
-  ok(world.events.some(({ event }) => event === 'neighbor-moved'));
-  checkers.finish();
-});
+for (const { family, gateway } of FAMILIES) {
+  test(`IPv${family}: a neighbour that changes its MAC is followed once the old is silent`, () => {
+    const { world, checkers } = scene();
+    const stream = ping(world, HOST, gateway, 1);
+    world.runFor(2000);
+    stream.mark('moved');
+    moveGateway(world, 0x0200000000aa);
+    world.runFor(5000);
+    lostOf(world, stream);
+    equal(neighborOf(world, gateway)?.lladdr, '02:00:00:00:00:aa');
+    equal(hostNeighbor(world, gateway)?.mac, 0x0200000000aa);
+    const moved = stream.window('moved');
+    const mostMs = YIELD_MS + 4;
+    ok(moved !== undefined && moved.longestGapMs <= mostMs, JSON.stringify(moved));
+    ok(world.events.some(({ event }) => event === 'neighbor-moved'));
+    checkers.finish();
+  });
+}
 
 test('a neighbour given up in an outage comes back with another MAC: the host follows', () => {
   const { world, checkers, gateway } = scene();
@@ -157,20 +171,24 @@ test('a host that never learns a new MAC is served as long as it sends, not long
   checkers.finish();
 });
 
-test('an address that another station uses is a duplicate and never up', () => {
-  const { world, checkers, gateway } = scene();
-  gateway.addresses.push({ address: address('192.0.2.50'), prefixLength: 24 });
-  world.host.addAddress('192.0.2.50/24');
-  world.runFor(3000);
-  const row = world.system.describeAddresses().find((each) => each.address === '192.0.2.50/24');
-  equal(row?.state, 'duplicate');
-  ok(
-    !world.events.some(({ event, to, detail }) => {
-      return event === 'address-state' && to === 'up' && detail?.startsWith('192.0.2.50');
-    }),
-  );
-  checkers.finish();
-});
+for (const { family, absent: taken, prefixLength } of FAMILIES) {
+  test(`IPv${family}: an address that another station uses is a duplicate and never up`, () => {
+    const { world, checkers, gateway } = scene();
+    if (family === 4) gateway.addresses.push({ address: address(taken), prefixLength });
+    else world.network.station6(GATEWAY_NAME).addAddress(address6(taken), prefixLength, true);
+    const text = `${taken}/${prefixLength}`;
+    world.host.addAddress(text);
+    world.runFor(3000);
+    const row = world.system.describeAddresses().find((each) => each.address === text);
+    equal(row?.state, 'duplicate');
+    ok(
+      !world.events.some(({ event, to, detail }) => {
+        return event === 'address-state' && to === 'up' && detail?.startsWith(taken);
+      }),
+    );
+    checkers.finish();
+  });
+}
 
 test('an address in use is defended, at most once in ten seconds, and kept', () => {
   const { world, checkers, gateway } = scene();
@@ -231,3 +249,71 @@ test('broadcast and multicast come exactly once, before and after a failover', (
   expectOnce(station, FIRST);
   checkers.finish();
 });
+
+for (const { family } of FAMILIES.filter((row) => row.family === 6)) {
+  test(`IPv${family}: multicast comes exactly once, before and after a failover`, () => {
+    const { world, checkers } = scene();
+    const { station6 } = world.host;
+    const gateway = world.network.station6(GATEWAY_NAME);
+    const groups = ['ff02::fb', 'ff05::1:3', 'ff02::1'].map(address6);
+    const [from, to] = [address6(GATEWAY6_LOCAL), address6('fe80::10')];
+    for (const group of groups) for (const each of [gateway, station6]) each.groups.join(group);
+    let seen: bigint[] = [];
+    const expectOnce = (receiver: Station6, sender: Station6, source: bigint): void => {
+      receiver.onDatagram = (header) => seen.push(header.destination);
+      seen = [];
+      for (const group of groups) sender.sendDatagram(source, group, 253, new Uint8Array(4));
+      world.runFor(50);
+      receiver.onDatagram = undefined;
+      deepEqual(seen, groups);
+    };
+    world.runFor(2000);
+    expectOnce(station6, gateway, from);
+    const nominated = world.system.describeGroups()[0]?.nominated ?? '';
+    world.cut(nominated);
+    world.runFor(50);
+    expectOnce(station6, gateway, from);
+    world.repair(nominated);
+    world.runFor(3000);
+    expectOnce(gateway, station6, to);
+    checkers.finish();
+  });
+
+  test(`IPv${family}: the host keeps its router while its questions are answered`, () => {
+    const { world, checkers } = scene();
+    const { discovery } = world.host.station6;
+    perform(world, { kind: 'advertise', station: GATEWAY_NAME, prefix: null, lifetimeS: 1800 });
+    const stream = ping(world, HOST, '2001:db8:ffff::1', 100);
+    world.runFor(60_000);
+    equal(discovery.router, address6(GATEWAY6_LOCAL));
+    equal(discovery.counts.routersLost, 0);
+    equal(world.host.station6.nd.unresolved, 0);
+    equal(lostOf(world, stream), stream.result().sent, 'the gateway forwards nothing');
+    checkers.finish();
+  });
+
+  test(`IPv${family}: an advertised prefix gives the host an address that the group serves`, () => {
+    const { world, checkers } = scene();
+    const prefix = '2001:db8::';
+    perform(world, { kind: 'advertise', station: GATEWAY_NAME, prefix, lifetimeS: 1800 });
+    world.runFor(3000);
+    const text = '2001:db8::ff:fe00:1000';
+    ok(world.host.hasAddress(text));
+    const row = world.system.describeAddresses().find((each) => each.address === `${text}/64`);
+    equal(row?.state, 'up');
+    equal(world.host.station6.discovery.counts.routerAdvertisements, 1, 'once, by the nominee');
+    const streams = [ping(world, GATEWAY_NAME, text, 10), ping(world, HOST, GATEWAY6, 10, text)];
+    world.runFor(500);
+    equal(lostOf(world, ...streams), 0);
+    checkers.finish();
+  });
+
+  test(`IPv${family}: the host asks for a router and is answered`, () => {
+    const { world, checkers } = scene();
+    world.network.station6(GATEWAY_NAME).discovery.role = { lifetimeS: 1800, prefixes: [] };
+    world.host.station6.discovery.solicitRouters();
+    world.runFor(100);
+    equal(world.host.station6.discovery.router, address6(GATEWAY6_LOCAL));
+    checkers.finish();
+  });
+}

@@ -20,16 +20,23 @@
 import { OperatorError } from '../../../src/base/errors.ts';
 import { referenceCounts } from '../../../src/base/reference.ts';
 import { Rng } from '../../../src/base/rng.ts';
-import { type Act, perform } from '../../../src/sim/act.ts';
+import { type Act, HOST, perform } from '../../../src/sim/act.ts';
 import type { Station } from '../../../src/sim/lan/station.ts';
-import { address, GROUP, SimWorld } from '../../../src/sim/world.ts';
+import { GROUP, SimWorld } from '../../../src/sim/world.ts';
 import { type Account, accountBreaches, openAccount } from '../check/accounts.ts';
 import { Checkers } from '../check/checkers.ts';
 import { leftovers } from '../check/leftovers.ts';
 import { OperatorCheckers } from '../check/operator-checkers.ts';
 import { unwell } from '../check/wellness.ts';
-import { addDaemonKstats, addGateway, GATEWAY } from '../scene.ts';
-import { OTHER_GROUP, POOL, type Schedule } from './schedule.ts';
+import {
+  addDaemonKstats,
+  addGateway,
+  announceGateway,
+  FAMILIES,
+  GATEWAY_NAME,
+  ping,
+} from '../scene.ts';
+import { BEGINNING, OTHER_GROUP, POOL, POOL6, type Schedule } from './schedule.ts';
 
 /** Order of tasks; differs from the streams of the world and of the schedule. */
 const ORDER = 0x0de5;
@@ -71,7 +78,7 @@ export class Life {
       seed,
       nics,
       choose: (readyCount) => order.below(readyCount),
-      addresses: POOL.slice(0, 4).map((text) => `${text}/24`),
+      addresses: BEGINNING,
       settings,
       showsFrames,
     });
@@ -104,11 +111,11 @@ export class Life {
   }
 
   #safety(): void {
-    const { world, gateway } = this;
-    const streams = [
-      world.host.station.ping(address(GATEWAY), 40),
-      gateway.ping(address(POOL[0]!), 40),
-    ];
+    const { world } = this;
+    const streams = FAMILIES.flatMap(({ gateway, data }) => [
+      ping(world, HOST, gateway, 40),
+      ping(world, GATEWAY_NAME, data[0], 40),
+    ]);
     for (const [index, { atMs, act }] of this.#schedule.steps.entries()) {
       world.runFor(Math.max(0, atMs - world.nowMs));
       const task = perform(world, act);
@@ -132,14 +139,14 @@ export class Life {
   }
 
   #liveness(): void {
-    const { world, gateway } = this;
+    const { world } = this;
     this.#heal();
     world.runFor(QUIET_MS);
     // A MAC that changed unseen is verified half a minute later (docs/limits.md): announce it.
-    gateway.announce(address(GATEWAY));
+    announceGateway(world);
     world.runFor(QUIET_MS);
     const account = openAccount(world);
-    const complaints = unwell(world, gateway, this.#schedule.nics);
+    const complaints = unwell(world, this.#schedule.nics);
     if (complaints.length > 0) this.#fail('wellAgain', complaints.join('; '));
     this.checkers.finish();
     this.#settleAccount(account);
@@ -148,7 +155,7 @@ export class Life {
   /** Every fault ends, and whatever is missing is made. */
   #heal(): void {
     const { world } = this;
-    const { system, network, host } = world;
+    const { system, network } = world;
     world.transcript.write('life', 'all faults end');
     world.drivers.soothe();
     for (const cable of network.cables.values()) {
@@ -158,7 +165,7 @@ export class Life {
     for (const side of ['A', 'B'] as const) network.switches[side].turnOn();
     this.#all({ kind: 'host', answerMs: 0, refuses: false });
     this.#withdrawWishes();
-    if (host.station.addresses.length === 0) host.addAddress(`${POOL[0]}/24`);
+    this.#restoreAddresses();
     for (const spec of this.#schedule.nics) {
       const { name: nic, side } = spec;
       if (system.nicOf(nic) === undefined) this.#all({ kind: 'plumb', spec });
@@ -179,6 +186,14 @@ export class Life {
     });
     world.runFor(1000);
     for (const { name: nic } of this.#schedule.nics) this.#all({ kind: 'join', group: GROUP, nic });
+  }
+
+  /** The host has an address of each kind again: those that the streams of the end begin at. */
+  #restoreAddresses(): void {
+    for (const address of [POOL[0]!, ...POOL6.slice(0, 2)]) {
+      const prefixLength = address.includes(':') ? 64 : 24;
+      this.#all({ kind: 'add-address', address: `${address}/${prefixLength}` });
+    }
   }
 
   /** What the operator wanted is over, activations with it. */

@@ -10,7 +10,7 @@ import type { Faults } from '../../../src/sim/lan/cable.ts';
 import type { Side } from '../../../src/sim/lan/network.ts';
 import { GROUP, type NicSpec, type WorldOptions } from '../../../src/sim/world.ts';
 import { macFormat } from '../../../src/wire/addr.ts';
-import { GATEWAY_NAME, TWO } from '../scene.ts';
+import { GATEWAY_NAME, SERVES_IPV6, TWO } from '../scene.ts';
 
 /** The schedule's stream must differ from the world's own, whatever the seed. */
 const SCHEDULE = 0x5eed;
@@ -19,6 +19,17 @@ const SCHEDULE = 0x5eed;
 export const OTHER_GROUP = 'ipmp1';
 /** Data addresses that come and go. */
 export const POOL = [10, 11, 12, 13, 14, 15].map((last) => `192.0.2.${last}`);
+/** Of IPv6; the first is the link-local one of the group's device. */
+export const POOL6 = SERVES_IPV6
+  ? ['fe80::10', ...[10, 11, 12, 13].map((last) => `2001:db8::${last}`)]
+  : [];
+/** What a life begins with, and what is left when all is well: some of each family. */
+export const BEGINNING = [
+  ...POOL.slice(0, 4).map((text) => `${text}/24`),
+  ...POOL6.slice(0, 4).map((text) => `${text}/64`),
+];
+/** What the gateway advertises to hosts that make themselves an address of it. */
+const PREFIX = '2001:db8::';
 /** The interfaces at the beginning and at the end, where a schedule has no others. */
 export const NICS: readonly NicSpec[] = [...TWO, { name: 'net2', side: 'A' }];
 const NAMES = NICS.map(({ name }) => name);
@@ -27,7 +38,7 @@ const TEST_ADDRESSES = [TEST_ADDRESS, '192.0.2.22/24', '192.0.2.22/25', '2001:db
 /** Names for groups: also some that are taken. */
 const GROUP_NAMES = ['blue', 'green', GROUP, OTHER_GROUP, 'net0'];
 /** Neighbours that the operator sets; no station has these addresses. */
-const STRANGERS = ['192.0.2.200', '192.0.2.201'];
+const STRANGERS = ['192.0.2.200', '192.0.2.201', '2001:db8::200', 'fe80::200'];
 
 const ACTS = 60;
 /** Ours: many acts fall into one driver call or one duplicate detection, others into none. */
@@ -162,7 +173,13 @@ const rename: Draw = (rng) => ({
 });
 const addresses: Draw = (rng) => ({
   kind: pick(rng, ['add-address', 'delete-address'] as const),
-  address: `${pick(rng, POOL)}/24`,
+  address: pick(rng, [...POOL.map((text) => `${text}/24`), ...POOL6.map((text) => `${text}/64`)]),
+});
+const advertise: Draw = (rng) => ({
+  kind: 'advertise',
+  station: GATEWAY_NAME,
+  prefix: rng.below(2) === 0 ? PREFIX : null,
+  lifetimeS: rng.below(2) * 1800,
 });
 const neighbor: Draw = (rng) => {
   const dst = pick(rng, STRANGERS);
@@ -229,7 +246,7 @@ const WEIGHTED: readonly (readonly [number, ...Draw[]])[] = [
   [1, neighbor],
   [3, read],
   [2, mood],
-  [1, host, faults, part, switches, junk, move],
+  [1, host, faults, part, switches, junk, move, advertise],
 ];
 const DRAWS = WEIGHTED.flatMap(([times, ...draws]) =>
   draws.flatMap((draw) => new Array<Draw>(times).fill(draw)),
