@@ -4,22 +4,22 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ETHERNET_HEADER_LENGTH } from '../../src/wire/ethernet.ts';
+import { ipv6IsValid, ipv6Walk, ipv6WalkCreate } from '../../src/wire/ipv6.ts';
 import {
   igmpQueryFrame,
   igmpQueryParse,
   igmpReportFrame,
   igmpReportParse,
   igmpVerifyChecksum,
-} from '../../src/wire/igmp.ts';
-import { ipv6IsValid, ipv6Walk, ipv6WalkCreate } from '../../src/wire/ipv6.ts';
-import { codeOf, codeParse } from '../../src/wire/membership.ts';
+} from '../../src/wire/multicast/igmp.ts';
+import { codeOf, codeParse } from '../../src/wire/multicast/membership.ts';
 import {
   mldIsValid,
   mldQueryFrame,
   mldQueryParse,
   mldReportFrame,
   mldReportParse,
-} from '../../src/wire/mld.ts';
+} from '../../src/wire/multicast/mld.ts';
 import { forAll } from '../tools/for-all.ts';
 
 const IGMP = ETHERNET_HEADER_LENGTH + 24;

@@ -10,7 +10,7 @@
 
 import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
 import { ipv6IsValid, ipv6TotalLength, ipv6Walk, ipv6WalkCreate } from '../../wire/ipv6.ts';
-import { mldIsValid, mldQueryParse } from '../../wire/mld.ts';
+import { mldIsValid, mldQueryParse } from '../../wire/multicast/mld.ts';
 import type { FrameEnd } from '../lan-counters.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';

@@ -26,8 +26,8 @@
 
 import { TokenBucket } from '../../base/token-bucket.ts';
 import type { Ipv6, Mac } from '../../wire/addr.ts';
-import { igmpQueryFrame } from '../../wire/igmp.ts';
-import { type MldQuery, mldQueryFrame } from '../../wire/mld.ts';
+import { igmpQueryFrame } from '../../wire/multicast/igmp.ts';
+import { type MldQuery, mldQueryFrame } from '../../wire/multicast/mld.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 

@@ -30,14 +30,18 @@ import {
   ipv6SolicitedNode,
 } from '../../wire/addr.ts';
 import { ICMPV6_MLDV1_DONE, ICMPV6_MLDV1_REPORT } from '../../wire/icmpv6.ts';
-import { RECORD_IS_EXCLUDE, RECORD_TO_EXCLUDE, RECORD_TO_INCLUDE } from '../../wire/membership.ts';
+import {
+  RECORD_IS_EXCLUDE,
+  RECORD_TO_EXCLUDE,
+  RECORD_TO_INCLUDE,
+} from '../../wire/multicast/membership.ts';
 import {
   type MldQuery,
   type MldRecord,
   mldGroupFrame,
   mldRecordsMax,
   mldReportFrame,
-} from '../../wire/mld.ts';
+} from '../../wire/multicast/mld.ts';
 import type { Pace } from '../claim/pace.ts';
 import { PacedQueue } from '../claim/paced-queue.ts';
 import type { LanCounters } from '../lan-counters.ts';

@@ -20,7 +20,7 @@ import {
   RECORD_IS_EXCLUDE,
   RECORD_TO_EXCLUDE,
   RECORD_TO_INCLUDE,
-} from '../../../../src/wire/membership.ts';
+} from '../../../../src/wire/multicast/membership.ts';
 import {
   type MldQuery,
   mldGroup,
@@ -28,7 +28,7 @@ import {
   mldQueryFrame,
   mldReportFrame,
   mldReportParse,
-} from '../../../../src/wire/mld.ts';
+} from '../../../../src/wire/multicast/mld.ts';
 import { NET1, NET2, OTHER_MAC, World } from '../harness.ts';
 
 const six = (text: string): Ipv6 => ipv6Parse(text)!;

@@ -15,7 +15,7 @@
  * parsers check the rest, and give undefined for what is no such message.
  */
 
-import { readU16, writeU16 } from '../base/bytes.ts';
+import { readU16, writeU16 } from '../../base/bytes.ts';
 import {
   IPV4_ADDRESS_LENGTH,
   type Ipv4,
@@ -25,10 +25,10 @@ import {
   ipv4Read,
   ipv4Write,
   type Mac,
-} from './addr.ts';
-import { checksumAdd, checksumComplement, checksumFold } from './checksum.ts';
-import { ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, ethernetEmit } from './ethernet.ts';
-import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_IGMP, ipv4HeaderEmit } from './ipv4.ts';
+} from '../addr.ts';
+import { checksumAdd, checksumComplement, checksumFold } from '../checksum.ts';
+import { ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, ethernetEmit } from '../ethernet.ts';
+import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_IGMP, ipv4HeaderEmit } from '../ipv4.ts';
 import {
   type AddressCodec,
   addressesRead,

@@ -12,7 +12,7 @@
  *   |  sources, auxiliary data ...  |
  */
 
-import { readU16, writeU16 } from '../base/bytes.ts';
+import { readU16, writeU16 } from '../../base/bytes.ts';
 
 // RFC 3376 4.2.12, RFC 3810 5.2.12.
 

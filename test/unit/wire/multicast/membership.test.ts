@@ -5,13 +5,15 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { ipv4Parse, ipv6Parse, macParse } from '../../../src/wire/addr.ts';
-import { ETHERNET_HEADER_LENGTH } from '../../../src/wire/ethernet.ts';
+import { ipv4Parse, ipv6Parse, macParse } from '../../../../src/wire/addr.ts';
+import { ETHERNET_HEADER_LENGTH } from '../../../../src/wire/ethernet.ts';
 import {
   ICMPV6_MLDV1_DONE,
   ICMPV6_MLDV1_REPORT,
   icmpv6FillChecksum,
-} from '../../../src/wire/icmpv6.ts';
+} from '../../../../src/wire/icmpv6.ts';
+import { ipv4FillChecksum, ipv4HeaderLength } from '../../../../src/wire/ipv4.ts';
+import { ipv6IsValid, ipv6Walk, ipv6WalkCreate } from '../../../../src/wire/ipv6.ts';
 import {
   IGMP_LEAVE,
   IGMP_REPORT_V2,
@@ -23,9 +25,7 @@ import {
   igmpReportFrame,
   igmpReportParse,
   igmpVerifyChecksum,
-} from '../../../src/wire/igmp.ts';
-import { ipv4FillChecksum, ipv4HeaderLength } from '../../../src/wire/ipv4.ts';
-import { ipv6IsValid, ipv6Walk, ipv6WalkCreate } from '../../../src/wire/ipv6.ts';
+} from '../../../../src/wire/multicast/igmp.ts';
 import {
   codeOf,
   codeParse,
@@ -33,7 +33,7 @@ import {
   RECORD_IS_EXCLUDE,
   RECORD_IS_INCLUDE,
   RECORD_TO_EXCLUDE,
-} from '../../../src/wire/membership.ts';
+} from '../../../../src/wire/multicast/membership.ts';
 import {
   mldGroup,
   mldGroupFrame,
@@ -43,8 +43,8 @@ import {
   mldRecordsMax,
   mldReportFrame,
   mldReportParse,
-} from '../../../src/wire/mld.ts';
-import { hexFormat, hexParse } from '../../tools/hex.ts';
+} from '../../../../src/wire/multicast/mld.ts';
+import { hexFormat, hexParse } from '../../../tools/hex.ts';
 
 const HOST = macParse('02:00:00:00:00:0a')!;
 const QUERIER = macParse('02:00:00:00:00:0b')!;

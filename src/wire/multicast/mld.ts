@@ -19,7 +19,7 @@
  * undefined for what is no such message.
  */
 
-import { readU16, writeU16 } from '../base/bytes.ts';
+import { readU16, writeU16 } from '../../base/bytes.ts';
 import {
   IPV6_ADDRESS_LENGTH,
   IPV6_ALL_MLDV2_ROUTERS,
@@ -33,8 +33,8 @@ import {
   ipv6Read,
   ipv6Write,
   type Mac,
-} from './addr.ts';
-import { ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV6, ethernetEmit } from './ethernet.ts';
+} from '../addr.ts';
+import { ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV6, ethernetEmit } from '../ethernet.ts';
 import {
   ICMPV6_MLD_QUERY,
   ICMPV6_MLDV1_DONE,
@@ -44,7 +44,7 @@ import {
   icmpv6IsMld,
   icmpv6Type,
   icmpv6VerifyChecksum,
-} from './icmpv6.ts';
+} from '../icmpv6.ts';
 import {
   IPV6_HEADER_LENGTH,
   IPV6_HOP_BY_HOP,
@@ -55,7 +55,7 @@ import {
   ipv6NextHeader,
   ipv6Source,
   ipv6TotalLength,
-} from './ipv6.ts';
+} from '../ipv6.ts';
 import {
   type AddressCodec,
   addressesRead,
