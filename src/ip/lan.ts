@@ -300,7 +300,10 @@ export class Lan {
     const type = ethernetType(frame, 0);
     if (type === ETHERTYPE_ARP) return this.#wire.handleFrame(this.#arp, ill, frame, nowMs);
     if (type === ETHERTYPE_IPV4) return this.#icmp.handleWireFrame(ill, frame, nowMs);
-    if (type === ETHERTYPE_IPV6) return this.#multicast.handleWireFrame(ill, frame, nowMs);
+    if (type === ETHERTYPE_IPV6) {
+      const end = this.#multicast.handleWireFrame(ill, frame, nowMs);
+      return end ?? this.#icmp.handleWireFrame(ill, frame, nowMs);
+    }
     return 'unknown_ethertype';
   }
 

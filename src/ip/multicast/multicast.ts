@@ -9,7 +9,14 @@
  */
 
 import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
-import { ipv6IsValid, ipv6TotalLength, ipv6Walk, ipv6WalkCreate } from '../../wire/ipv6.ts';
+import { icmpv6IsMld } from '../../wire/icmpv6.ts';
+import {
+  IPV6_PROTOCOL_ICMP,
+  ipv6IsValid,
+  ipv6TotalLength,
+  ipv6Walk,
+  ipv6WalkCreate,
+} from '../../wire/ipv6.ts';
 import { mldIsValid, mldQueryParse } from '../../wire/multicast/mld.ts';
 import type { FrameEnd } from '../lan-counters.ts';
 import type { Ill } from '../object/ill.ts';
@@ -57,12 +64,14 @@ export class Multicast {
     this.#solicited.handleLinkUp(ill, nowMs);
   }
 
-  /** A frame of IPv6 with a message of MLD, received by `ill`. */
-  handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd {
+  /** A frame of IPv6 received by `ill`; undefined if it has no message of MLD. */
+  handleWireFrame(ill: Ill, frame: Uint8Array, nowMs: number): FrameEnd | undefined {
     const { membership, output, counters } = this.#options;
     const walk = this.#walk;
-    if (!ipv6IsValid(frame, IP, frame.length - IP)) return 'mld_invalid';
-    if (!ipv6Walk(frame, IP, walk) || !mldIsValid(frame, IP, walk)) return 'mld_invalid';
+    if (!ipv6IsValid(frame, IP, frame.length - IP) || !ipv6Walk(frame, IP, walk)) return undefined;
+    const isIcmp = walk.protocol === IPV6_PROTOCOL_ICMP && walk.offset < frame.length;
+    if (!isIcmp || walk.isLaterFragment || !icmpv6IsMld(frame[walk.offset]!)) return undefined;
+    if (!mldIsValid(frame, IP, walk)) return 'mld_invalid';
     const length = IP + ipv6TotalLength(frame, IP) - walk.offset;
     const query = mldQueryParse(frame, walk.offset, length);
     if (query === undefined) return 'mld_invalid';

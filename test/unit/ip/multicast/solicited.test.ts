@@ -93,7 +93,7 @@ class Bench {
   }
 
   /** A query that a NIC receives; its end. */
-  query(nic: number, query: Partial<MldQuery> = {}): string {
+  query(nic: number, query: Partial<MldQuery> = {}): string | undefined {
     const whole = {
       version: 2,
       group: undefined,
@@ -107,7 +107,7 @@ class Bench {
     return this.wire(nic, mldQueryFrame(OTHER_MAC, QUERIER, whole));
   }
 
-  wire(nic: number, frame: Uint8Array): string {
+  wire(nic: number, frame: Uint8Array): string | undefined {
     const { world, multicast } = this;
     return multicast.handleWireFrame(world.ill(nic), frame, world.nowMs);
   }
@@ -358,11 +358,17 @@ test('a query that the nominated NIC receives reaches the host once, unchanged',
   deepEqual(bench.world.take('host'), []);
 });
 
-test('what is no valid query is dropped for that', () => {
+test('a message of MLD that is no valid query is dropped for that, others are not taken', () => {
   const bench = new Bench();
   const report = mldReportFrame(OTHER_MAC, QUERIER, []);
   equal(bench.wire(0, report), 'mld_invalid');
-  equal(bench.wire(0, report.subarray(0, 40)), 'mld_invalid');
+  equal(bench.wire(0, report.subarray(0, 40)), undefined);
+  const other = report.slice();
+  other[MLD] = 135;
+  equal(bench.wire(0, other), undefined);
+  const far = report.slice();
+  far[IP + 7] = 2;
+  equal(bench.wire(0, far), 'mld_invalid', 'a hop limit of 2');
   bench.advance(60_000);
   deepEqual(bench.lines(), []);
   deepEqual(bench.world.take('host'), []);
