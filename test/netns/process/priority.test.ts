@@ -1,13 +1,14 @@
 /** The priority of the daemon's threads: as the kernel has it, and as the log shows it. */
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { socketOf } from '../../../src/lab/daemon-process.ts';
 import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
+import { readThreads } from '../../tools/threads.ts';
 import { hostTest } from '../tools/harness.ts';
 import { nicesIn, program, Running } from '../tools/programs.ts';
 
@@ -16,8 +17,7 @@ const RAISED = -10;
 const INFO = 30;
 
 function nicesOf(pid: number | undefined): Record<string, number> {
-  const files = readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/stat`);
-  return nicesIn(files.map((file) => readFileSync(file, 'utf8')).join(''), pid);
+  return nicesIn(readThreads(pid, 'stat').join(''), pid);
 }
 
 function prioritiesIn(log: string): unknown[] {
