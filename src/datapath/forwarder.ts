@@ -20,12 +20,7 @@
 import { assert } from '../base/assert.ts';
 import { GROUP_PORT_BASE } from '../model/limits.ts';
 import { native } from '../native/addon.ts';
-import {
-  ETHERNET_HEADER_LENGTH,
-  ETHERTYPE_ARP,
-  ethernetIsGroup,
-  ethernetType,
-} from '../wire/ethernet.ts';
+import { ETHERNET_HEADER_LENGTH, ethernetIsGroup } from '../wire/ethernet.ts';
 import { CounterWriter } from './counters.ts';
 import { type Burst, type PortIo, VNET_HEADER_LENGTH } from './port.ts';
 import { BURST_MAX, SLOT_LENGTH, type Slab, slabCreate } from './slab.ts';
@@ -51,6 +46,7 @@ import {
   WORKER_HELD,
   workerOffset,
 } from './tables/layout.ts';
+import { isPaced } from './verdict/discovery.ts';
 import { inputVerdict } from './verdict/input.ts';
 import { outputVerdict } from './verdict/output.ts';
 import { type Packet, packetCreate } from './verdict/parse.ts';
@@ -261,7 +257,7 @@ export class Forwarder {
     }
     const frame = at + VNET_HEADER_LENGTH;
     const nowMs = this.#nowMs();
-    const isLimited = port < GROUP_PORT_BASE && ethernetType(bytes, frame) === ETHERTYPE_ARP;
+    const isLimited = port < GROUP_PORT_BASE && isPaced(this.#packet, bytes);
     if (isLimited && !this.#puntLimit.take(port, bytes, frame, nowMs)) {
       this.#drop(port, DROP_PUNT_RATE_LIMITED);
       return;

@@ -5,12 +5,19 @@
  * highest score wins. A member that leaves takes only its own flows with it, and they spread evenly
  * over the others; one that comes back gets exactly those flows again. No state per flow is kept.
  *
- * All fragments of a datagram take one NIC, though only the first of them has ports: a fragment is
- * hashed by addresses and protocol alone.
+ * All fragments of a datagram take one NIC, though only the first of them has ports: a fragment of
+ * IPv4 is hashed by addresses and protocol alone. One of IPv6 is hashed by addresses alone: the
+ * first may have more extension headers, and each its own next header (RFC 8200 4.5).
+ *
+ * A flow label of IPv6 takes the place of protocol and ports (RFC 6437 5.1). All fragments carry
+ * it, so a flow with a label keeps its NIC, whatever part of it is fragmented. Linux gives a label
+ * to each of its sockets, and another one when a connection must send again: so it tries another
+ * way by itself.
  */
 
 import { readI32 } from '../../base/bytes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
+import { ETHERTYPE_IPV6 } from '../../wire/ethernet.ts';
 import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from '../../wire/ipv4.ts';
 import { mix, mixInto } from '../tables/hash.ts';
 import type { Packet } from './parse.ts';
@@ -27,18 +34,39 @@ const MEMBER_CONSTANTS = Int32Array.from({ length: MAX_GROUP_MEMBERS }, (_, ordi
   mixInto(MAX_GROUP_MEMBERS, ordinal),
 );
 
-/** Hash of the flow of `packet`: addresses, protocol, ports if it has some. */
+/** Hash of the flow of `packet`: addresses, and its flow label, or protocol and ports. */
 export function flowHash(packet: Packet, bytes: Uint8Array): number {
-  const { protocol, transport } = packet;
-  const hash = mixInto(mixInto(packet.source, packet.destination), protocol);
-  if (!hasPorts(protocol) || packet.isFragment) return hash;
-  if (packet.network + packet.length < transport + PORTS_LENGTH) return hash;
-  return mixInto(hash, readI32(bytes, transport));
+  if (packet.ethertype === ETHERTYPE_IPV6) return flowHash6(packet, bytes);
+  const hash = mixInto(mixInto(packet.source, packet.destination), packet.protocol);
+  return packet.isFragment ? hash : portsInto(hash, packet, bytes);
 }
 
 /** Hash of the destination address of `packet`. */
 export function destinationHash(packet: Packet): number {
-  return mix(packet.destination);
+  const hash = mix(packet.destination);
+  return packet.ethertype === ETHERTYPE_IPV6 ? destinationInto(hash, packet) : hash;
+}
+
+function flowHash6(packet: Packet, bytes: Uint8Array): number {
+  let hash = mixInto(mixInto(packet.source, packet.source1), packet.source2);
+  hash = mixInto(mixInto(hash, packet.source3), packet.destination);
+  hash = destinationInto(hash, packet);
+  if (packet.flowLabel !== 0) return mixInto(hash, packet.flowLabel);
+  return packet.isFragment ? hash : portsInto(mixInto(hash, packet.protocol), packet, bytes);
+}
+
+/** The words of an IPv6 destination after the first. */
+function destinationInto(hash: number, packet: Packet): number {
+  const { destination1, destination2, destination3 } = packet;
+  return mixInto(mixInto(mixInto(hash, destination1), destination2), destination3);
+}
+
+/** Both ports, if the protocol has some and they are there. */
+function portsInto(hash: number, packet: Packet, bytes: Uint8Array): number {
+  const { transport } = packet;
+  if (!hasPorts(packet.protocol)) return hash;
+  if (packet.network + packet.length < transport + PORTS_LENGTH) return hash;
+  return mixInto(hash, readI32(bytes, transport));
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * The way out: a frame from the host, read from a group's device. It leaves by one member with that
- * NIC's MAC as source; ARP and what is for one of our own NICs go to the control plane.
+ * NIC's MAC as source; ARP, neighbour discovery and what is for one of our own NICs go to the
+ * control plane.
  *
  * The source MAC of the host's frame does not matter: it is replaced in any case, so the
  * group's MAC never reaches the wire.
@@ -19,7 +20,7 @@ import {
   dhcpIsClientRequest,
   dhcpSetBroadcast,
 } from '../../wire/dhcp.ts';
-import { ETHERTYPE_ARP } from '../../wire/ethernet.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '../../wire/ethernet.ts';
 import { IPV4_PROTOCOL_UDP } from '../../wire/ipv4.ts';
 import {
   UDP_HEADER_LENGTH,
@@ -44,8 +45,15 @@ import {
   redirectFind,
   redirectHash,
 } from '../tables/lookup.ts';
+import { hasSameAddresses6, sourceFind6 } from './addresses6.ts';
+import { isDiscovery } from './discovery.ts';
 import { destinationHash, flowHash, memberPick } from './flow.ts';
-import { destinationIsMartian, sourceIsMartian } from './martian.ts';
+import {
+  destinationIsMartian,
+  destinationIsMartian6,
+  sourceIsMartian,
+  sourceIsMartian6,
+} from './martian.ts';
 import { type Packet, parseFrame } from './parse.ts';
 import {
   DROP_MARTIAN_DESTINATION,
@@ -81,15 +89,58 @@ export function outputVerdict(
   if (visit.group < 0) return DROP_NO_GROUP;
   if (packet.fault !== PASS) return packet.fault;
   if (packet.ethertype === ETHERTYPE_ARP) return PUNT;
+  if (packet.ethertype === ETHERTYPE_IPV6) return outputIpv6(words, table, visit, packet, bytes);
+  return outputIpv4(words, table, visit, packet, bytes);
+}
 
-  const { source, destination, frame } = packet;
+function outputIpv4(
+  words: Int32Array,
+  table: number,
+  visit: Visit,
+  packet: Packet,
+  bytes: Uint8Array,
+): number {
+  const { source, destination } = packet;
   if (sourceIsMartian(source, packet.isGroup)) return DROP_MARTIAN_SOURCE;
   if (destinationIsMartian(destination)) return DROP_MARTIAN_DESTINATION;
   if (source === destination) return DROP_SAME_ADDRESSES;
   const origin = addressFind(words, table, visit.group, source);
   if (origin < 0) return DROP_TEST_SOURCE;
   if (packet.isGroup) return outputGroup(words, table, visit, packet, bytes);
+  return outputUnicast(words, table, visit, packet, bytes, origin);
+}
 
+/**
+ * Reports of multicast listeners (MLD) leave like any multicast. DHCPv6 needs nothing that DHCP
+ * does: a server answers to the source address of the request (RFC 8415 18.3.10).
+ */
+function outputIpv6(
+  words: Int32Array,
+  table: number,
+  visit: Visit,
+  packet: Packet,
+  bytes: Uint8Array,
+): number {
+  if (sourceIsMartian6(packet)) return DROP_MARTIAN_SOURCE;
+  if (destinationIsMartian6(packet)) return DROP_MARTIAN_DESTINATION;
+  if (hasSameAddresses6(packet)) return DROP_SAME_ADDRESSES;
+  if (isDiscovery(packet, bytes)) return PUNT;
+  const origin = sourceFind6(words, table, visit.group, packet);
+  if (origin < 0) return DROP_TEST_SOURCE;
+  if (packet.isGroup) return outputGroup(words, table, visit, packet, bytes);
+  return outputUnicast(words, table, visit, packet, bytes, origin);
+}
+
+/** `origin` is what the source address is (addressFind). */
+function outputUnicast(
+  words: Int32Array,
+  table: number,
+  visit: Visit,
+  packet: Packet,
+  bytes: Uint8Array,
+  origin: number,
+): number {
+  const { frame } = packet;
   const owner = macFind(words, table, bytes, frame);
   if (owner >= GROUP_PORT_BASE) return DROP_OWN_DESTINATION;
   if (owner >= 0) return PUNT;
@@ -112,7 +163,7 @@ function outputGroup(
   const { castNic } = visit;
   if (castNic < 0) return DROP_NO_ACTIVE_MEMBER;
   if (isTooBig(words, table, castNic, packet, bytes)) return DROP_TOO_BIG;
-  dhcpAskBroadcast(packet, bytes);
+  if (packet.ethertype === ETHERTYPE_IPV4) dhcpAskBroadcast(packet, bytes);
   sourceWrite(words, table, castNic, bytes, packet.frame);
   return castNic;
 }

@@ -31,12 +31,27 @@ import {
   ipv4SourceWord,
   ipv4TotalLength,
 } from '../../wire/ipv4.ts';
+import {
+  IPV6_HEADER_LENGTH,
+  IPV6_HOP_BY_HOP,
+  type Ipv6Walk,
+  ipv6DestinationWord,
+  ipv6FlowLabel,
+  ipv6IsValid,
+  ipv6NextHeader,
+  ipv6PayloadLength,
+  ipv6SourceWord,
+  ipv6TotalLength,
+  ipv6Walk,
+  ipv6WalkCreate,
+} from '../../wire/ipv6.ts';
 import { VNET_HEADER_LENGTH } from '../port.ts';
 import { SLOT_LENGTH } from '../slab.ts';
 import {
   DROP_BAD_IPV4_HEADER,
+  DROP_BAD_IPV6_HEADER,
   DROP_BAD_VNET_HEADER,
-  DROP_IPV6_NOT_SERVED,
+  DROP_JUMBOGRAM,
   DROP_RUNT,
   DROP_SOURCE_ROUTE,
   DROP_TRUNCATED,
@@ -44,7 +59,7 @@ import {
   DROP_VLAN,
   PASS,
 } from './verdict.ts';
-import { vnetIsValid, vnetSuitsIpv4 } from './vnet.ts';
+import { vnetIsValid, vnetSuits } from './vnet.ts';
 
 /** What `parseFrame` notes. All places are offsets in the bytes of the slab. */
 export interface Packet {
@@ -63,16 +78,25 @@ export interface Packet {
   network: number;
   /** The datagram's own length in bytes, without padding. */
   length: number;
-  /** Protocol of the transport header, and its place. */
+  /** Protocol of the transport header, and its place: behind options and extension headers. */
   protocol: number;
   transport: number;
   /** A piece of a datagram, the first too. */
   isFragment: boolean;
   /** A piece but the first: no transport header follows. */
   isLaterFragment: boolean;
-  /** The addresses as signed words. */
+  /** The addresses as signed words; IPv4 has the first alone. */
   source: number;
+  source1: number;
+  source2: number;
+  source3: number;
   destination: number;
+  destination1: number;
+  destination2: number;
+  destination3: number;
+  /** Of IPv6; 0 if the source gave none. */
+  flowLabel: number;
+  readonly walk: Ipv6Walk;
 }
 
 /** A packet that nothing has been parsed into. */
@@ -91,7 +115,15 @@ export function packetCreate(): Packet {
     isFragment: false,
     isLaterFragment: false,
     source: 0,
+    source1: 0,
+    source2: 0,
+    source3: 0,
     destination: 0,
+    destination1: 0,
+    destination2: 0,
+    destination3: 0,
+    flowLabel: 0,
+    walk: ipv6WalkCreate(),
   };
 }
 
@@ -111,14 +143,15 @@ export function parseFrame(packet: Packet, bytes: Uint8Array, at: number, length
   packet.isGroup = ethernetIsGroup(bytes, frame);
   packet.ethertype = type;
   packet.network = frame + ETHERNET_HEADER_LENGTH;
-  packet.fault = type === ETHERTYPE_IPV4 ? parseIpv4(packet, bytes) : ethertypeFault(type);
+  if (type === ETHERTYPE_IPV4) packet.fault = parseIpv4(packet, bytes);
+  else if (type === ETHERTYPE_IPV6) packet.fault = parseIpv6(packet, bytes);
+  else packet.fault = ethertypeFault(type);
   return PASS;
 }
 
-/** The fault of an Ethernet type other than IPv4. */
+/** The fault of an Ethernet type that is not IP. */
 function ethertypeFault(type: number): number {
   if (type === ETHERTYPE_ARP) return PASS;
-  if (type === ETHERTYPE_IPV6) return DROP_IPV6_NOT_SERVED;
   if (type === ETHERTYPE_VLAN || type === ETHERTYPE_QINQ) return DROP_VLAN;
   return DROP_UNKNOWN_ETHERTYPE;
 }
@@ -133,7 +166,7 @@ function parseIpv4(packet: Packet, bytes: Uint8Array): number {
   if (room < IPV4_HEADER_LENGTH_MIN) return DROP_RUNT;
   if (!ipv4IsValid(bytes, ip, room)) return DROP_BAD_IPV4_HEADER;
   const protocol = ipv4Protocol(bytes, ip);
-  if (!vnetSuitsIpv4(bytes, packet.at, protocol)) return DROP_BAD_VNET_HEADER;
+  if (!vnetSuits(bytes, packet.at, 4, protocol)) return DROP_BAD_VNET_HEADER;
   const headerLength = ipv4HeaderLength(bytes, ip);
   const hasOptions = headerLength > IPV4_HEADER_LENGTH_MIN;
   if (hasOptions && ipv4Options(bytes, ip) === 'source-route') return DROP_SOURCE_ROUTE;
@@ -145,4 +178,40 @@ function parseIpv4(packet: Packet, bytes: Uint8Array): number {
   packet.source = ipv4SourceWord(bytes, ip);
   packet.destination = ipv4DestinationWord(bytes, ip);
   return PASS;
+}
+
+/**
+ * Extension headers that cannot be walked are a fault, other than options of IPv4: what hides
+ * behind them might be neighbour discovery, which must not pass.
+ */
+function parseIpv6(packet: Packet, bytes: Uint8Array): number {
+  const ip = packet.network;
+  const room = packet.frameEnd - ip;
+  if (room < IPV6_HEADER_LENGTH) return DROP_RUNT;
+  if (!ipv6IsValid(bytes, ip, room)) return DROP_BAD_IPV6_HEADER;
+  if (isJumbogram(bytes, ip)) return DROP_JUMBOGRAM;
+  const { walk } = packet;
+  if (!ipv6Walk(bytes, ip, walk)) return DROP_BAD_IPV6_HEADER;
+  if (!vnetSuits(bytes, packet.at, 6, walk.protocol)) return DROP_BAD_VNET_HEADER;
+  if (walk.hasSourceRoute) return DROP_SOURCE_ROUTE;
+  packet.length = ipv6TotalLength(bytes, ip);
+  packet.protocol = walk.protocol;
+  packet.transport = walk.offset;
+  packet.isFragment = walk.isFragment;
+  packet.isLaterFragment = walk.isLaterFragment;
+  packet.flowLabel = ipv6FlowLabel(bytes, ip);
+  packet.source = ipv6SourceWord(bytes, ip, 0);
+  packet.source1 = ipv6SourceWord(bytes, ip, 1);
+  packet.source2 = ipv6SourceWord(bytes, ip, 2);
+  packet.source3 = ipv6SourceWord(bytes, ip, 3);
+  packet.destination = ipv6DestinationWord(bytes, ip, 0);
+  packet.destination1 = ipv6DestinationWord(bytes, ip, 1);
+  packet.destination2 = ipv6DestinationWord(bytes, ip, 2);
+  packet.destination3 = ipv6DestinationWord(bytes, ip, 3);
+  return PASS;
+}
+
+/** RFC 2675 2: the length is in an option of the hop-by-hop header. None fits into a slot. */
+function isJumbogram(bytes: Uint8Array, ip: number): boolean {
+  return ipv6PayloadLength(bytes, ip) === 0 && ipv6NextHeader(bytes, ip) === IPV6_HOP_BY_HOP;
 }

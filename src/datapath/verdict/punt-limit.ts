@@ -1,5 +1,5 @@
 /**
- * The rate of ARP that one station gets into the control plane.
+ * The rate of ARP and neighbour discovery that one station gets into the control plane.
  *
  * A frame for the control plane costs many times what a forwarded one costs, and its queue is one
  * for all. Without a limit a station that asks 100,000 times a second takes the processor from the

@@ -10,6 +10,7 @@
  */
 
 import { readU16, writeU16 } from '../../base/bytes.ts';
+import type { Family } from '../../wire/addr.ts';
 import { checksumAdd, checksumComplement } from '../../wire/checksum.ts';
 import { ETHERNET_HEADER_LENGTH } from '../../wire/ethernet.ts';
 import { IPV4_PROTOCOL_TCP, IPV4_PROTOCOL_UDP } from '../../wire/ipv4.ts';
@@ -56,15 +57,20 @@ export function vnetIsValid(bytes: Uint8Array, at: number, frameLength: number):
   }
 }
 
-/** True if the segmentation that the header asks for exists for IPv4 and `protocol`. */
-export function vnetSuitsIpv4(bytes: Uint8Array, at: number, protocol: number): boolean {
+/** True if the segmentation that the header asks for exists for `protocol` over `family`. */
+export function vnetSuits(
+  bytes: Uint8Array,
+  at: number,
+  family: Family,
+  protocol: number,
+): boolean {
   switch (gsoType(bytes, at)) {
     case GSO_NONE:
       return true;
     case GSO_TCPV4:
-      return protocol === IPV4_PROTOCOL_TCP;
+      return family === 4 && protocol === IPV4_PROTOCOL_TCP;
     case GSO_TCPV6:
-      return false;
+      return family === 6 && protocol === IPV4_PROTOCOL_TCP;
     default:
       return protocol === IPV4_PROTOCOL_UDP;
   }
@@ -84,6 +90,9 @@ export function vnetIsSegmented(bytes: Uint8Array, at: number): boolean {
  * Bytes of the largest IP packet into which the super-frame will be cut, with its IP header at `ip`
  * and the header of `protocol` at `transport`. The header's own length of headers is a hint only,
  * so they are read.
+ *
+ * Old UDP fragmentation (UFO) cuts into fragments: of IPv6 each has a fragment header, which is as
+ * long as the header of UDP that is counted here; of IPv4 the result is 8 too many.
  */
 export function vnetSegmentLength(
   bytes: Uint8Array,

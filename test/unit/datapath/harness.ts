@@ -9,10 +9,24 @@ import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
 import { GROUP_PORT_BASE } from '../../../src/model/limits.ts';
 import type { Spreading } from '../../../src/model/states.ts';
 import { MemoryPort } from '../../../src/sim/memory-port.ts';
-import { type Ipv4, ipv4Parse, type Mac, macParse } from '../../../src/wire/addr.ts';
+import {
+  type IpAddress,
+  type Ipv4,
+  type Ipv6,
+  ipMulticastMac,
+  ipParse,
+  ipv4Parse,
+  ipv6Parse,
+  ipv6SolicitedNode,
+  type Mac,
+  macParse,
+} from '../../../src/wire/addr.ts';
+import { ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
 import { ETHERNET_HEADER_LENGTH, ethernetEmit } from '../../../src/wire/ethernet.ts';
 import { IPV4_PROTOCOL_UDP } from '../../../src/wire/ipv4.ts';
-import { ipv4Frame as ipv4FrameOf } from '../../tools/frames.ts';
+import { IPV6_FRAGMENT } from '../../../src/wire/ipv6.ts';
+import { ndSolicitationFrame } from '../../../src/wire/nd-frames.ts';
+import { ipv4Frame as ipv4FrameOf, ipv6Frame as ipv6FrameOf } from '../../tools/frames.ts';
 
 /** Ports of the devices of the first group and of the second. */
 export const HOST = GROUP_PORT_BASE;
@@ -27,6 +41,8 @@ export const PORTS = [NET0, NET1, NET2, LONE, NET4, HOST, HOST_2] as const;
 
 export const mac = (text: string): Mac => macParse(text) ?? Number.NaN;
 export const ip = (text: string): Ipv4 => ipv4Parse(text) ?? Number.NaN;
+export const ip6 = (text: string): Ipv6 => ipv6Parse(text) ?? -1n;
+const either = (text: string): IpAddress => ipParse(text) ?? Number.NaN;
 
 export const NIC_MACS = [0, 1, 2, 3, 4].map((nic) => mac(`02:00:00:00:01:0${nic}`));
 export const GROUP_MACS = [mac('02:00:00:00:0f:00'), mac('02:00:00:00:0f:01')] as const;
@@ -36,10 +52,10 @@ export const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 export const MULTICAST = mac('01:00:5e:01:02:03');
 
 const data = (address: string, slot: number, group = 0): AddressRecord => {
-  return { address: ip(address), group, kind: 'data', slot, nic: -1 };
+  return { address: either(address), group, kind: 'data', slot, nic: -1 };
 };
 const test = (address: string, nic: number, group = 0): AddressRecord => {
-  return { address: ip(address), group, kind: 'test', slot: -1, nic };
+  return { address: either(address), group, kind: 'test', slot: -1, nic };
 };
 
 /** The structure of this world. */
@@ -62,6 +78,11 @@ export function worldTables(spreading: Spreading = 'flow'): ForwardingTables {
       test('192.0.2.21', NET0),
       test('192.0.2.23', LONE, -1),
       data('198.51.100.10', 64, 1),
+      data('2001:db8::10', 0),
+      data('2001:db8::11', 1),
+      test('2001:db8::21', NET0),
+      test('2001:db8::23', LONE, -1),
+      data('2001:db8:2::10', 64, 1),
     ],
     redirects: [{ group: 0, from: mac('52:54:00:aa:bb:02'), to: PEER_NEW }],
   };
@@ -157,11 +178,18 @@ export interface FrameOptions {
   fragment?: number;
   options?: Uint8Array;
   payload?: Uint8Array;
+  /** Of IPv6: the flow label, and extension headers of which the first is of kind `next`. */
+  flowLabel?: number;
+  next?: number;
+  extensions?: Uint8Array;
 }
+
+/** UDP from port 12345 to port 7, with four bytes. */
+const DATAGRAM = Uint8Array.of(0x30, 0x39, 0, 7, 0, 12, 0, 0, 1, 2, 3, 4);
 
 /** An Ethernet frame with an IPv4 datagram, from a peer on the wire to 192.0.2.10 by default. */
 export function ipv4Frame(options: FrameOptions = {}): Uint8Array {
-  const payload = options.payload ?? Uint8Array.of(0x30, 0x39, 0, 7, 0, 12, 0, 0, 1, 2, 3, 4);
+  const payload = options.payload ?? DATAGRAM;
   const { destination = NIC_MACS[0]!, source = PEER, type = 0x0800 } = options;
   const frame = ipv4FrameOf(
     {
@@ -177,6 +205,33 @@ export function ipv4Frame(options: FrameOptions = {}): Uint8Array {
   );
   writeU16(frame, 12, type);
   return frame;
+}
+
+/** The same with an IPv6 packet, to 2001:db8::10; a fragment has its header behind `extensions`. */
+export function ipv6Frame(options: FrameOptions = {}): Uint8Array {
+  const { destination = NIC_MACS[0]!, source = PEER, fragment = 0 } = options;
+  const protocol = options.protocol ?? IPV4_PROTOCOL_UDP;
+  const piece = [
+    protocol,
+    0,
+    (fragment & 0x1fff) >> 5,
+    ((fragment & 0x1f) << 3) | (fragment >> 13),
+  ];
+  const extensions = [
+    ...(options.extensions ?? []),
+    ...(fragment === 0 ? [] : [...piece, 0, 0, 0, 1]),
+  ];
+  return ipv6FrameOf(
+    {
+      destinationMac: destination,
+      sourceMac: source,
+      source: ip6(options.from ?? '2001:db8::1'),
+      destination: ip6(options.to ?? '2001:db8::10'),
+      nextHeader: options.next ?? (fragment === 0 ? protocol : IPV6_FRAGMENT),
+      flowLabel: options.flowLabel ?? 0,
+    },
+    Uint8Array.from([...extensions, ...(options.payload ?? DATAGRAM)]),
+  );
 }
 
 /** A virtio net header: flags, segmentation, length of headers, segment, checksum from and at. */
@@ -197,6 +252,92 @@ export function hostFrame(options: FrameOptions = {}): Uint8Array {
   const own = { destination: PEER, source: GROUP_MACS[0], from: '192.0.2.10', to: '192.0.2.1' };
   return ipv4Frame({ ...own, ...options });
 }
+
+/** The same of IPv6: from 2001:db8::10. */
+export function hostFrame6(options: FrameOptions = {}): Uint8Array {
+  const own = { destination: PEER, source: GROUP_MACS[0], from: '2001:db8::10', to: '2001:db8::1' };
+  return ipv6Frame({ ...own, ...options });
+}
+
+/** What a test of both families needs of each. */
+export interface FamilyPlan {
+  readonly name: string;
+  /** Our data addresses, on the first NIC and the second; one of the second group. */
+  readonly own: string;
+  readonly own1: string;
+  readonly own2: string;
+  /** Test addresses of the first NIC and of the NIC in no group. */
+  readonly test: string;
+  readonly loneTest: string;
+  readonly peer: string;
+  /** Address `i` (0 to 255) of another network. */
+  readonly far: (i: number) => string;
+  readonly unspecified: string;
+  readonly loopback: string;
+  readonly group: string;
+  readonly groupMac: Mac;
+  /** Bytes before the transport header, and its segmentation of TCP. */
+  readonly headers: number;
+  readonly gsoTcp: number;
+  readonly badHeader: string;
+  readonly fromWire: (options?: FrameOptions) => Uint8Array;
+  readonly fromHost: (options?: FrameOptions) => Uint8Array;
+  /** A question about `target`: to those that may have it, or to `destination`. */
+  readonly request: (target: string, source?: Mac, destination?: Mac) => Uint8Array;
+}
+
+const PLAN_4: FamilyPlan = {
+  name: 'IPv4',
+  own: '192.0.2.10',
+  own1: '192.0.2.11',
+  own2: '198.51.100.10',
+  test: '192.0.2.21',
+  loneTest: '192.0.2.23',
+  peer: '192.0.2.1',
+  far: (i) => `203.0.113.${i}`,
+  unspecified: '0.0.0.0',
+  loopback: '127.0.0.1',
+  group: '239.1.2.3',
+  groupMac: MULTICAST,
+  headers: 34,
+  gsoTcp: 1,
+  badHeader: 'bad_ipv4_header',
+  fromWire: ipv4Frame,
+  fromHost: hostFrame,
+  request: (target, source = PEER, destination = BROADCAST) => {
+    const asked = { targetMac: 0, targetAddress: ip(target) };
+    const sender = { senderMac: source, senderAddress: ip('192.0.2.1') };
+    return arpFrame(destination, source, { operation: ARP_REQUEST, ...sender, ...asked });
+  },
+};
+
+export const PLAN_6: FamilyPlan = {
+  name: 'IPv6',
+  own: '2001:db8::10',
+  own1: '2001:db8::11',
+  own2: '2001:db8:2::10',
+  test: '2001:db8::21',
+  loneTest: '2001:db8::23',
+  peer: '2001:db8::1',
+  far: (i) => `2001:db8:f::${i}`,
+  unspecified: '::',
+  loopback: '::1',
+  group: 'ff0e::1:2:3',
+  groupMac: mac('33:33:00:02:00:03'),
+  headers: 54,
+  gsoTcp: 4,
+  badHeader: 'bad_ipv6_header',
+  fromWire: ipv6Frame,
+  fromHost: hostFrame6,
+  request: (target, from = PEER, to) => {
+    const group = ipv6SolicitedNode(ip6(target));
+    const ends = { source: ip6('2001:db8::1'), destination: group, target: ip6(target) };
+    const message = { ...ends, sourceMac: from, nonce: undefined };
+    return ndSolicitationFrame(to ?? ipMulticastMac(group), from, message);
+  },
+};
+
+export const FAMILIES = [PLAN_4, PLAN_6] as const;
 
 /** A frame of any type. */
 export function etherFrame(

@@ -2,17 +2,19 @@
 
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { test } from 'node:test';
-import { arpFrame } from '../../../src/wire/arp.ts';
 import { udpVerifyChecksum } from '../../../src/wire/udp.ts';
 import { type Ends, udpDatagram } from '../../tools/frames.ts';
 import {
   BROADCAST,
   etherFrame,
+  FAMILIES,
+  type FamilyPlan,
+  type FrameOptions,
   GROUP_MACS,
   HOST,
   hostFrame,
+  hostFrame6,
   ip,
-  MULTICAST,
   mac,
   NET0,
   NET1,
@@ -28,84 +30,139 @@ import {
 const ANY_NIC = 'net';
 const group = GROUP_MACS[0];
 
-const arpRequest = arpFrame(BROADCAST, group, {
-  operation: 1,
-  senderMac: group,
-  senderAddress: ip('192.0.2.10'),
-  targetMac: 0,
-  targetAddress: ip('192.0.2.1'),
-});
-
 /** What the frame is, the frame, what becomes of it. */
-const ROWS: readonly [string, Uint8Array, string][] = [
-  ['unicast', hostFrame(), ANY_NIC],
-  ['forwarded for another host', hostFrame({ from: '203.0.113.7' }), ANY_NIC],
-  ['source MAC of another station', hostFrame({ source: PEER }), ANY_NIC],
+type Row = readonly [string, Uint8Array, string];
+
+/** What holds for both families. */
+function familyRows(plan: FamilyPlan): readonly Row[] {
+  const { fromHost: host, own, headers, unspecified } = plan;
+  const toGroup = { to: plan.group, destination: plan.groupMac };
+  const room = 1500 + 14 - headers;
+  return [
+    ['unicast', host(), ANY_NIC],
+    ['forwarded for another host', host({ from: plan.far(7) }), ANY_NIC],
+    ['source MAC of another station', host({ source: PEER }), ANY_NIC],
+    ['multicast', host(toGroup), 'net0'],
+    ['a request', plan.request(plan.peer, group), 'punt'],
+    ['a request to one station', plan.request(plan.peer, group, PEER), 'punt'],
+    ['to a NIC of ours', host({ destination: NIC_MACS[1]! }), 'punt'],
+    ['to the NIC in no group', host({ destination: NIC_MACS[3]! }), 'punt'],
+    ['to the group itself', host({ destination: group }), 'own_destination'],
+    ['from a test address', host({ from: plan.test }), 'test_source'],
+    ['from multicast', host({ from: plan.group }), 'martian_source'],
+    ['from loopback', host({ from: plan.loopback }), 'martian_source'],
+    ['from the unspecified address by unicast', host({ from: unspecified }), 'martian_source'],
+    ['from it by multicast', host({ from: unspecified, ...toGroup }), 'net0'],
+    ['to loopback', host({ to: plan.loopback }), 'martian_destination'],
+    ['source is destination', host({ to: own }), 'same_addresses'],
+    ['as long as the NICs take', host({ payload: new Uint8Array(room) }), ANY_NIC],
+    ['longer than they take', host({ payload: new Uint8Array(room + 1) }), 'too_big'],
+    [
+      'a multicast longer than they take',
+      host({ ...toGroup, payload: new Uint8Array(room + 1) }),
+      'too_big',
+    ],
+    ['too short', host().slice(0, 20), 'runt'],
+  ];
+}
+
+const ROWS_4: readonly Row[] = [
   ['broadcast', hostFrame({ destination: BROADCAST, to: '192.0.2.255' }), 'net0'],
   ['limited broadcast', hostFrame({ destination: BROADCAST, to: '255.255.255.255' }), 'net0'],
-  ['multicast', hostFrame({ destination: MULTICAST, to: '239.1.2.3' }), 'net0'],
-  ['ARP', arpRequest, 'punt'],
-  ['to a NIC of ours', hostFrame({ destination: NIC_MACS[1]! }), 'punt'],
-  ['to the NIC in no group', hostFrame({ destination: NIC_MACS[3]! }), 'punt'],
-  ['to the group itself', hostFrame({ destination: group }), 'own_destination'],
-  ['from a test address', hostFrame({ from: '192.0.2.21' }), 'test_source'],
-  ['from multicast', hostFrame({ from: '239.1.2.3' }), 'martian_source'],
-  ['from loopback', hostFrame({ from: '127.0.0.1' }), 'martian_source'],
-  ['from 0.0.0.0 by unicast', hostFrame({ from: '0.0.0.0' }), 'martian_source'],
-  ['from 0.0.0.0 by multicast', hostFrame({ from: '0.0.0.0', destination: MULTICAST }), 'net0'],
-  ['to loopback', hostFrame({ to: '127.0.0.1' }), 'martian_destination'],
-  ['source is destination', hostFrame({ to: '192.0.2.10' }), 'same_addresses'],
   ['source route', hostFrame({ options: Uint8Array.of(137, 3, 4, 0) }), 'source_route'],
-  ['as long as the NICs take', hostFrame({ payload: new Uint8Array(1480) }), ANY_NIC],
-  ['longer than they take', hostFrame({ payload: new Uint8Array(1481) }), 'too_big'],
-  [
-    'a broadcast longer than they take',
-    hostFrame({ destination: BROADCAST, to: '192.0.2.255', payload: new Uint8Array(1481) }),
-    'too_big',
-  ],
-  ['IPv6', etherFrame(PEER, group, 0x86dd), 'ipv6_not_served'],
   ['VLAN', etherFrame(PEER, group, 0x8100), 'vlan'],
   ['unknown type', etherFrame(PEER, group, 0x1234), 'unknown_ethertype'],
   ['IPv4 in name only', etherFrame(PEER, group, 0x0800), 'bad_ipv4_header'],
-  ['too short', hostFrame().slice(0, 20), 'runt'],
   ['too long', new Uint8Array(70_000), 'truncated'],
 ];
 
-for (const [name, frame, fate] of ROWS) {
-  test(`from the host: ${name}: ${fate}`, () => {
-    const found = new World().fate(HOST, frame);
-    equal(fate === ANY_NIC ? found.replace(/\d/, '') : found, fate);
+const message = (type: number, options: FrameOptions = {}): Uint8Array => {
+  const payload = new Uint8Array(24);
+  payload[0] = type;
+  return hostFrame6({ protocol: 58, payload, ...options });
+};
+const toNodes = { to: 'ff02::1', destination: mac('33:33:00:00:00:01') };
+/** Router alert before a report, from an address that is not known to be ours yet. */
+const report: FrameOptions = {
+  to: 'ff02::16',
+  destination: mac('33:33:00:00:00:16'),
+  from: '::',
+  next: 0,
+  extensions: Uint8Array.of(58, 0, 5, 2, 0, 0, 1, 0),
+};
+const sourceRoute = Uint8Array.of(17, 0, 0, 1, 0, 0, 0, 0);
+
+const ROWS_6: readonly Row[] = [
+  ['router solicitation', message(133, toNodes), 'punt'],
+  ['router advertisement', message(134, toNodes), 'punt'],
+  ['detection of a duplicate', message(135, { ...toNodes, from: '::' }), 'punt'],
+  ['advertisement', message(136), 'punt'],
+  ['redirect', message(137), 'punt'],
+  ['query for listeners', message(130, toNodes), 'net0'],
+  ['report of listeners', message(143, report), 'net0'],
+  ['echo request', message(128), ANY_NIC],
+  ['source route', hostFrame6({ next: 43, extensions: sourceRoute }), 'source_route'],
+  ['to a group of the interface alone', message(128, { to: 'ff01::1' }), 'martian_destination'],
+  ['IPv6 in name only', etherFrame(PEER, group, 0x86dd), 'bad_ipv6_header'],
+];
+
+const ALL_ROWS: readonly (readonly [string, readonly Row[]])[] = [
+  ...FAMILIES.map((plan) => [plan.name, familyRows(plan)] as const),
+  ['IPv4 alone', ROWS_4],
+  ['IPv6 alone', ROWS_6],
+];
+
+for (const [family, rows] of ALL_ROWS) {
+  for (const [name, frame, fate] of rows) {
+    test(`from the host, ${family}: ${name}: ${fate}`, () => {
+      const found = new World().fate(HOST, frame);
+      equal(fate === ANY_NIC ? found.replace(/\d/, '') : found, fate);
+    });
+  }
+}
+
+for (const { name, fromHost, headers, gsoTcp } of FAMILIES) {
+  test(`${name}: a super-frame is judged by the packets that it will be cut into`, () => {
+    const payload = new Uint8Array(4000);
+    payload[12] = 8 << 4;
+    const fate = (protocol: number, gso: number, size: number, options?: FrameOptions): string => {
+      const frame = fromHost({ protocol, payload, ...options });
+      return new World().fate(HOST, frame, vnet(1, gso, 66, size, headers, 6)).replace(/\d/, '');
+    };
+    const most = 1500 + 14 - headers;
+    deepEqual(
+      [fate(6, gsoTcp, most - 32), fate(6, gsoTcp, most - 31)],
+      [ANY_NIC, 'too_big'],
+      'TCP',
+    );
+    deepEqual([fate(17, 5, most - 8), fate(17, 5, most - 7)], [ANY_NIC, 'too_big'], 'UDP');
+  });
+
+  test(`${name}: a frame leaves with the MAC of its NIC as source, nothing else changed`, () => {
+    const world = new World();
+    const frame = fromHost();
+    const nic = world.fate(HOST, frame) === 'net0' ? NET0 : NET1;
+    const expected = frame.slice();
+    expected.set([0x02, 0, 0, 0, 1, nic], 6);
+    deepEqual(world.sent(nic), expected);
+  });
+
+  test(`${name}: a neighbour that moved gets its frames at the new MAC`, () => {
+    const world = new World();
+    world.fate(HOST, fromHost({ destination: mac('52:54:00:aa:bb:02') }));
+    const sent = world.port(NET0).sent[0] ?? world.sent(NET1);
+    deepEqual([...sent.subarray(0, 6)], [0x52, 0x54, 0, 0xaa, 0xbb, 0x99]);
   });
 }
 
-test('a super-frame is judged by the packets that it will be cut into', () => {
-  const tcp = new Uint8Array(4000);
-  tcp[12] = 8 << 4;
-  const [TCP, UDP] = [1, 5];
-  const fate = (protocol: number, gso: number, size: number): string => {
-    const frame = hostFrame({ protocol, payload: tcp });
-    return new World().fate(HOST, frame, vnet(1, gso, 66, size, 34, 6)).replace(/\d/, '');
-  };
-  deepEqual([fate(6, TCP, 1448), fate(6, TCP, 1449)], [ANY_NIC, 'too_big']);
-  deepEqual([fate(17, UDP, 1472), fate(17, UDP, 1473)], [ANY_NIC, 'too_big']);
-});
-
-test('a frame leaves with the MAC of its NIC as source, nothing else changed', () => {
-  const world = new World();
-  const frame = hostFrame();
-  const name = world.fate(HOST, frame);
-  const nic = name === 'net0' ? NET0 : NET1;
-  const expected = frame.slice();
-  expected.set([0x02, 0, 0, 0, 1, nic], 6);
-  deepEqual(world.sent(nic), expected);
-});
-
-test('a neighbour that moved gets its frames at the new MAC', () => {
-  const world = new World();
-  const frame = hostFrame({ destination: mac('52:54:00:aa:bb:02') });
-  world.fate(HOST, frame);
-  const sent = world.port(NET0).sent[0] ?? world.sent(NET1);
-  deepEqual([...sent.subarray(0, 6)], [0x52, 0x54, 0, 0xaa, 0xbb, 0x99]);
+test('extension headers count in the packets that a super-frame of IPv6 is cut into', () => {
+  const payload = new Uint8Array(4000);
+  payload[12] = 8 << 4;
+  const options = { next: 60, extensions: Uint8Array.of(6, 0, 1, 4, 0, 0, 0, 0) };
+  const frame = hostFrame6({ protocol: 6, payload, ...options });
+  const fate = (size: number): string =>
+    new World().fate(HOST, frame, vnet(1, 4, 94, size, 62, 16)).replace(/\d/, '');
+  deepEqual([fate(1420), fate(1421)], [ANY_NIC, 'too_big']);
 });
 
 test('the use of a redirect is reported once, of the right group, also after a new table', () => {
@@ -122,77 +179,133 @@ test('the use of a redirect is reported once, of the right group, also after a n
   deepEqual([isUsed(), isUsed()], [true, false]);
 });
 
-/** A frame of flow `i`: another source port. */
-const flow = (i: number): Uint8Array => {
-  return hostFrame({ payload: Uint8Array.of(i >> 8, i, 0, 53, 0, 8, 0, 0) });
-};
 const fates = (world: World, frames: readonly Uint8Array[]): string[] =>
   frames.map((frame) => world.fate(HOST, frame));
-const FLOWS = Array.from({ length: 64 }, (_, i) => flow(i + 1024));
+const times = (count: number, frame: (i: number) => Uint8Array): Uint8Array[] =>
+  Array.from({ length: count }, (_, i) => frame(i));
+/** Payload of flow `i`: another source port. */
+const ports = (i: number): Uint8Array => Uint8Array.of((i + 1024) >> 8, i, 0, 53, 0, 8, 0, 0);
 
-test('[contract 3.11] flows use all active members and no other', () => {
-  const used = new Set(fates(new World(), FLOWS));
-  deepEqual([...used].sort(), ['net0', 'net1']);
-});
+for (const plan of FAMILIES) {
+  const { name, fromHost } = plan;
+  const FLOWS = times(64, (i) => fromHost({ payload: ports(i) }));
 
-test('a death moves the flows of the dead and no other, a repair brings them back', () => {
-  const world = new World();
-  const before = fates(world, FLOWS);
-  world.setLinkDown(NET1, true);
-  deepEqual([...new Set(fates(world, FLOWS))], ['net0']);
-  world.setLinkDown(NET1, false);
-  deepEqual(fates(world, FLOWS), before);
-  world.publisher.setActiveMembers(0, 0b11, 1 << 8);
-  fates(world, FLOWS).forEach((name, i) => {
-    if (name !== portName(NET2)) equal(name, before[i]);
+  test(`[contract 3.11] ${name}: flows use all active members and no other`, () => {
+    const used = new Set(fates(new World(), FLOWS));
+    deepEqual([...used].sort(), ['net0', 'net1']);
   });
-});
 
-test('if all links look down, none counts as down', () => {
-  const world = new World();
-  world.setLinkDown(NET0, true);
-  world.setLinkDown(NET1, true);
-  deepEqual([...new Set(fates(world, FLOWS))].sort(), ['net0', 'net1']);
-  equal(world.fate(HOST, hostFrame({ destination: BROADCAST })), 'net0');
-});
+  test(`${name}: a death moves the flows of the dead alone, a repair brings them back`, () => {
+    const world = new World();
+    const before = fates(world, FLOWS);
+    world.setLinkDown(NET1, true);
+    deepEqual([...new Set(fates(world, FLOWS))], ['net0']);
+    world.setLinkDown(NET1, false);
+    deepEqual(fates(world, FLOWS), before);
+    world.publisher.setActiveMembers(0, 0b11, 1 << 8);
+    fates(world, FLOWS).forEach((way, i) => {
+      if (way !== portName(NET2)) equal(way, before[i]);
+    });
+  });
 
-test('without an active member everything is dropped', () => {
-  const world = new World();
-  world.publisher.setActiveMembers(0, 0, 0);
-  equal(world.fate(HOST, hostFrame()), 'no_active_member');
-  world.publisher.setCastMember(0, -1);
-  equal(world.fate(HOST, hostFrame({ destination: BROADCAST })), 'no_active_member');
-});
+  test(`${name}: if all links look down, none counts as down`, () => {
+    const world = new World();
+    world.setLinkDown(NET0, true);
+    world.setLinkDown(NET1, true);
+    deepEqual([...new Set(fates(world, FLOWS))].sort(), ['net0', 'net1']);
+    const multicast = { destination: plan.groupMac, to: plan.group };
+    equal(world.fate(HOST, fromHost(multicast)), 'net0');
+  });
 
-test('fragments of a datagram take one NIC, ports or not', () => {
-  const world = new World();
-  for (let i = 0; i < 32; i++) {
-    const from = `203.0.113.${i}`;
-    const first = hostFrame({ from, fragment: 0x2000, payload: Uint8Array.of(9, i, 0, 53, 0, 0) });
-    const later = hostFrame({ from, fragment: 0x0002, payload: new Uint8Array(64).fill(i) });
-    equal(world.fate(HOST, first), world.fate(HOST, later));
+  test(`${name}: without an active member everything is dropped`, () => {
+    const world = new World();
+    world.publisher.setActiveMembers(0, 0, 0);
+    equal(world.fate(HOST, fromHost()), 'no_active_member');
+    world.publisher.setCastMember(0, -1);
+    const multicast = { destination: plan.groupMac, to: plan.group };
+    equal(world.fate(HOST, fromHost(multicast)), 'no_active_member');
+  });
+
+  test(`${name}: fragments of a datagram take one NIC, ports or not`, () => {
+    const world = new World();
+    for (let i = 0; i < 32; i++) {
+      const from = plan.far(i);
+      const payload = Uint8Array.of(9, i, 0, 53, 0, 0);
+      const first = fromHost({ from, fragment: 0x2000, payload });
+      const later = fromHost({ from, fragment: 0x0002, payload: new Uint8Array(64).fill(i) });
+      equal(world.fate(HOST, first), world.fate(HOST, later));
+    }
+  });
+
+  test(`[contract 3.11] ${name}: spreading by destination ignores the ports`, () => {
+    const world = new World('destination');
+    equal(new Set(fates(world, FLOWS)).size, 1);
+    const peers = times(32, (i) => fromHost({ to: plan.far(i) }));
+    equal(new Set(fates(world, peers)).size, 2);
+  });
+
+  test(`[contract 3.11] ${name}: spreading by address follows the place of the source`, () => {
+    const world = new World('address');
+    deepEqual([...new Set(fates(world, FLOWS))], ['net0']);
+    const second = fromHost({ from: plan.own1 });
+    equal(world.fate(HOST, second), 'net1');
+    world.publisher.setPlacement(1, NET0);
+    equal(world.fate(HOST, second), 'net0');
+    world.setLinkDown(NET0, true);
+    equal(world.fate(HOST, second), 'net1');
+    world.setLinkDown(NET0, false);
+    world.publisher.setPlacement(1, -1);
+    const foreign = times(64, (i) => fromHost({ from: plan.far(i) }));
+    equal(new Set(fates(world, foreign)).size, 2);
+  });
+}
+
+test('every part of an IPv6 address may move a flow, of the source and of the destination', () => {
+  const ways = (world: World, frame: (i: number) => Uint8Array): number =>
+    new Set(fates(world, times(32, frame))).size;
+  for (const part of [1, 2, 3, 4, 5, 6, 7]) {
+    const address = (i: number): string => {
+      const groups = new Array<string>(8).fill('1');
+      groups[0] = '2001';
+      groups[part] = i.toString(16);
+      return groups.join(':');
+    };
+    const from = (i: number): Uint8Array => hostFrame6({ from: address(i) });
+    const to = (i: number): Uint8Array => hostFrame6({ to: address(i) });
+    deepEqual([ways(new World(), from), ways(new World(), to)], [2, 2], `part ${part}`);
+    equal(ways(new World('destination'), to), 2, `part ${part} of a destination`);
   }
 });
 
-test('[contract 3.11] spreading by destination ignores the ports', () => {
-  const world = new World('destination');
-  equal(new Set(fates(world, FLOWS)).size, 1);
-  const peers = Array.from({ length: 32 }, (_, i) => hostFrame({ to: `203.0.113.${i}` }));
-  equal(new Set(fates(world, peers)).size, 2);
+test('a flow label takes the place of protocol and ports, fragmented or not', () => {
+  const world = new World();
+  const used = new Set<string>();
+  for (let flowLabel = 1; flowLabel <= 64; flowLabel++) {
+    const frames = [
+      hostFrame6({ flowLabel, payload: ports(flowLabel) }),
+      hostFrame6({ flowLabel, payload: ports(1) }),
+      hostFrame6({ flowLabel, protocol: 6 }),
+      hostFrame6({ flowLabel, fragment: 0x2000 }),
+      hostFrame6({ flowLabel, fragment: 0x0002 }),
+    ];
+    const ways = new Set(fates(world, frames));
+    equal(ways.size, 1, `label ${flowLabel}`);
+    for (const way of ways) used.add(way);
+  }
+  equal(used.size, 2);
 });
 
-test('[contract 3.11] spreading by address follows the place of the source', () => {
-  const world = new World('address');
-  deepEqual([...new Set(fates(world, FLOWS))], ['net0']);
-  equal(world.fate(HOST, hostFrame({ from: '192.0.2.11' })), 'net1');
-  world.publisher.setPlacement(1, NET0);
-  equal(world.fate(HOST, hostFrame({ from: '192.0.2.11' })), 'net0');
-  world.setLinkDown(NET0, true);
-  equal(world.fate(HOST, hostFrame({ from: '192.0.2.11' })), 'net1');
-  world.setLinkDown(NET0, false);
-  world.publisher.setPlacement(1, -1);
-  const foreign = FLOWS.map((_, i) => hostFrame({ from: `203.0.113.${i}` }));
-  equal(new Set(fates(world, foreign)).size, 2);
+test('fragments without a label take one NIC whatever headers the first of them has', () => {
+  const world = new World();
+  // Behind the fragment header the first has options for the destination, then UDP.
+  const options = Uint8Array.of(17, 0, 1, 4, 0, 0, 0, 0, 9, 9, 0, 53, 0, 0, 0, 0);
+  for (let i = 0; i < 32; i++) {
+    const pieces = [0x2000, 0x0002].map((fragment) =>
+      hostFrame6({ from: `2001:db8:f::${i}`, fragment, protocol: 60, payload: options }),
+    );
+    const plain = hostFrame6({ from: `2001:db8:f::${i}`, fragment: 0x0004, protocol: 17 });
+    equal(new Set(fates(world, [...pieces, plain])).size, 1);
+  }
 });
 
 const UDP = 34;

@@ -14,13 +14,16 @@ import { udpDatagram } from '../../tools/frames.ts';
 import {
   BROADCAST,
   etherFrame,
+  FAMILIES,
   type FrameOptions,
   GROUP_MACS,
   HOST,
   HOST_2,
   hostFrame,
+  hostFrame6,
   ip,
   ipv4Frame,
+  ipv6Frame,
   LONE,
   MULTICAST,
   mac,
@@ -67,14 +70,19 @@ const SUPER_FRAME = 65_226;
 const MSS = 1448;
 const TCP_HEADERS = 66;
 const UDP_HEADERS = 42;
+/** Bytes by which the header of IPv6 is longer. */
+const MORE_6 = 20;
 
 const NO_VNET = new Uint8Array(VNET_HEADER_LENGTH);
 const GSO_TCPV4 = 1;
+const GSO_TCPV6 = 4;
 const GSO_UDP_L4 = 5;
 
 /** Virtio net headers that leave the checksum, and the segmentation too, to the device. */
 const TSO = vnet(1, GSO_TCPV4, TCP_HEADERS, MSS, 34, 16);
 const USO = vnet(1, GSO_UDP_L4, UDP_HEADERS, MSS, 34, 6);
+const TSO_6 = vnet(1, GSO_TCPV6, TCP_HEADERS + MORE_6, MSS - MORE_6, 54, 16);
+const USO_6 = vnet(1, GSO_UDP_L4, UDP_HEADERS + MORE_6, MSS - MORE_6, 54, 6);
 const CHECKSUM = vnet(1, 0, 0, 0, 34, 6);
 /** The device has verified the checksum: the flag of a NIC on reception. */
 const DATA_VALID = Uint8Array.from(NO_VNET, (_, i) => (i === 0 ? 2 : 0));
@@ -95,6 +103,8 @@ function kind(
 const PROTOCOL_ICMP = 1;
 const PROTOCOL_TCP = 6;
 const PROTOCOL_UDP = 17;
+const PROTOCOL_ICMPV6 = 58;
+const DESTINATION_OPTIONS = 60;
 
 /** A transport header of 32 bytes that begins with these ports. */
 function ports(from: number, to: number): Uint8Array {
@@ -102,6 +112,12 @@ function ports(from: number, to: number): Uint8Array {
   writeU16(bytes, 0, from);
   writeU16(bytes, 2, to);
   return bytes;
+}
+
+/** The same frame of IPv6, with `length` as payload length. */
+function withPayloadLength(frame: Uint8Array, length: number): Uint8Array {
+  writeU16(frame, 18, length);
+  return frame;
 }
 
 /** The same frame, with `length` as IPv4 total length. */
@@ -158,7 +174,6 @@ function hostKinds(port: number, from: string): Kind[] {
     kind('martian', port, 'martian_source', own({ from: '127.0.0.1' })),
     kind('to itself', port, 'same_addresses', own({ to: from })),
     kind('to a group', port, 'own_destination', own({ destination: GROUP_MACS[1] })),
-    kind('IPv6', port, 'ipv6_not_served', etherFrame(PEER, GROUP_MACS[0], 0x86dd)),
     kind('no frame', port, 'runt', new Uint8Array(8)),
   ];
 }
@@ -178,6 +193,73 @@ const FIRST_HOST_KINDS: readonly Kind[] = [
   kind('from a test address', HOST, 'test_source', hostFrame({ ...udp, from: '192.0.2.21' })),
   kind('to a NIC of ours', HOST, 'punted', hostFrame({ destination: NIC_MACS[1]!, ...icmp(8) })),
 ];
+
+/** Fields of frames of IPv6 that both directions have. */
+const label = { flowLabel: 0x12345 };
+/** Options for the destination before a transport header. */
+const behind = (protocol: number): FrameOptions => {
+  return { next: DESTINATION_OPTIONS, extensions: Uint8Array.of(protocol, 0, 1, 4, 0, 0, 0, 0) };
+};
+const icmpv6 = (type: number): FrameOptions => {
+  return {
+    protocol: PROTOCOL_ICMPV6,
+    payload: Uint8Array.of(type, 0, 0, 0, ...new Uint8Array(20)),
+  };
+};
+const toNodes = { destination: mac('33:33:00:00:00:01'), to: 'ff02::1' };
+const superFrame6 = (frame: Uint8Array): Uint8Array => withPayloadLength(frame, SUPER_FRAME - 54);
+
+/** Frames that leave alike in both directions; `frame` makes them. */
+function bothWays6(port: number, frame: (options: FrameOptions) => Uint8Array): Kind[] {
+  const length = SUPER_FRAME;
+  return [
+    kind('IPv6 UDP', port, 'forwarded', frame(udp), { share: 4 }),
+    kind('IPv6 TCP', port, 'forwarded', frame({ ...tcp, ...label }), { share: 4 }),
+    kind('IPv6 TCP super-frame', port, 'forwarded', superFrame6(frame({ ...tcp, ...label })), {
+      header: TSO_6,
+      length,
+      share: 4,
+    }),
+    kind('IPv6 UDP super-frame', port, 'forwarded', superFrame6(frame(udp)), {
+      header: USO_6,
+      length,
+    }),
+    kind('IPv6 fragment', port, 'forwarded', frame({ ...udp, fragment: 0x2001 })),
+    kind('IPv6 options', port, 'forwarded', frame({ ...udp, ...behind(PROTOCOL_UDP) })),
+    kind('IPv6 source route', port, 'source_route', frame({ ...udp, ...sourceRoute })),
+    kind('IPv6 martian', port, 'martian_source', frame({ from: '::1' })),
+    kind('IPv6 to loopback', port, 'martian_destination', frame({ to: '::1' })),
+    kind('IPv6 cut off', port, 'bad_ipv6_header', withPayloadLength(frame(udp), 9_000)),
+    kind('jumbogram', port, 'jumbogram', withPayloadLength(frame({ next: 0 }), 0)),
+  ];
+}
+
+const sourceRoute = {
+  next: 43,
+  extensions: Uint8Array.of(PROTOCOL_UDP, 0, 0, 1, 0, 0, 0, 0),
+};
+
+/** What the host sends by IPv6. */
+function hostKinds6(port: number): Kind[] {
+  return [
+    ...bothWays6(port, hostFrame6),
+    kind('IPv6 multicast', port, 'forwarded', hostFrame6({ ...udp, ...toNodes })),
+    kind('IPv6 to itself', port, 'same_addresses', hostFrame6({ to: '2001:db8::10' })),
+    kind('solicitation of the host', port, 'punted', hostFrame6({ ...icmpv6(135), ...toNodes })),
+  ];
+}
+
+/** What a NIC of the first group receives by IPv6. */
+function wireKinds6(port: number): Kind[] {
+  const destination = NIC_MACS[port]!;
+  const here = (options: FrameOptions): Uint8Array => ipv6Frame({ destination, ...options });
+  return [
+    ...bothWays6(port, here),
+    kind('IPv6 own address', port, 'own_source_address', here({ from: '2001:db8::11' })),
+    kind('advertisement', port, 'punted', here(icmpv6(136))),
+    kind('listener query', port, 'punted', here({ ...icmpv6(130), ...toNodes })),
+  ];
+}
 
 /** What a NIC of the first group receives. */
 function wireKinds(port: number): Kind[] {
@@ -216,6 +298,9 @@ function wireKinds(port: number): Kind[] {
 
 const test0 = (options: FrameOptions): Uint8Array => ipv4Frame({ to: '192.0.2.21', ...options });
 
+const [, PLAN_6] = FAMILIES;
+const TEST_6 = PLAN_6.test;
+
 /** All kinds. Shares are such that one frame in fifty is for the control plane. */
 export const KINDS: readonly Kind[] = [
   ...FIRST_HOST_KINDS,
@@ -223,6 +308,15 @@ export const KINDS: readonly Kind[] = [
   ...hostKinds(HOST_3, '203.0.113.10'),
   ...wireKinds(NET0),
   ...wireKinds(NET1),
+  ...hostKinds6(HOST),
+  ...hostKinds6(HOST_3),
+  ...wireKinds6(NET0),
+  ...wireKinds6(NET1),
+  kind('solicitation', NET0, 'punted', PLAN_6.request('2001:db8::11')),
+  kind('solicitation here', NET1, 'punted', PLAN_6.request('2001:db8::11')),
+  kind('solicitation', NET1, 'not_nominated', PLAN_6.request('2001:db8::10')),
+  kind('IPv6 to a test address', NET0, 'punted', ipv6Frame({ ...icmpv6(128), to: TEST_6 })),
+  kind('IPv6 from a test address', HOST, 'test_source', hostFrame6({ ...udp, from: TEST_6 })),
   kind('broadcast', NET0, 'forwarded', ipv4Frame({ destination: BROADCAST, to: '192.0.2.255' })),
   kind('ARP to all', NET0, 'punted', arpRequest(PEER)),
   kind('broadcast', NET1, 'not_nominated', ipv4Frame({ destination: BROADCAST })),
