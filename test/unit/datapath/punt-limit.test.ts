@@ -3,7 +3,18 @@
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { PUNT_BURST, PUNT_INTERVAL_MS } from '../../../src/datapath/verdict/punt-limit.ts';
-import { FAMILIES, HOST, NET0, NET1, NIC_MACS, PEER, PEER_NEW, World } from './harness.ts';
+import {
+  FAMILIES,
+  HOST,
+  ipv6Frame,
+  mac,
+  NET0,
+  NET1,
+  NIC_MACS,
+  PEER,
+  PEER_NEW,
+  World,
+} from './harness.ts';
 
 /** A world that has taken what one station may send at once. */
 function flooded(frame: Uint8Array, port: number = NET0): World {
@@ -44,3 +55,11 @@ for (const { name, own1, test: tested, fromWire, request } of FAMILIES) {
     equal(flooded(echo).fate(NET0, echo), 'punt');
   });
 }
+
+test('listener queries of one station have the rate of its requests', () => {
+  const payload = new Uint8Array(24);
+  payload[0] = 130;
+  const ends = { to: 'ff02::1', destination: mac('33:33:00:00:00:01'), from: 'fe80::1' };
+  const query = ipv6Frame({ ...ends, protocol: 58, payload });
+  equal(flooded(query).fate(NET0, query), 'punt_rate_limited');
+});
