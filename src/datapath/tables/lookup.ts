@@ -39,9 +39,9 @@ export function addressHash(group: number, address: number): number {
   return mixInto(group, address) & (ADDRESS_SLOTS - 1);
 }
 
-/** First index to look at for an IPv6 address of a group, given as four signed words. */
-export function addressHash6(group: number, a: number, b: number, c: number, d: number): number {
-  return mixInto(mixInto(mixInto(mixInto(group, a), b), c), d) & (ADDRESS_SLOTS - 1);
+/** First index to look at for an IPv6 address of a group, given what mixAddress makes of it. */
+export function addressHash6(group: number, mixed: number): number {
+  return mixInto(group, mixed) & (ADDRESS_SLOTS - 1);
 }
 
 /** First index to look at for a redirect of a group. */
@@ -88,18 +88,19 @@ export function addressFind(
   return ADDRESS_NONE;
 }
 
-/** As addressFind, for the IPv6 address of four signed words. */
+/** As addressFind, for the IPv6 address of four signed words, and what mixAddress makes of it. */
 export function addressFind6(
   words: Int32Array,
   table: number,
   group: number,
+  mixed: number,
   a: number,
   b: number,
   c: number,
   d: number,
 ): number {
   const key = group + 2;
-  let index = addressHash6(group, a, b, c, d);
+  let index = addressHash6(group, mixed);
   for (let probes = 0; probes < ADDRESS_SLOTS; probes++) {
     const entry = table + TABLE_ADDRESSES6 + index * HASH6_ENTRY_WORDS;
     const found = words[entry]!;

@@ -30,6 +30,7 @@ import {
   type Publication,
   type RedirectRecord,
 } from './fib.ts';
+import { mixAddress } from './hash.ts';
 import {
   ACTIVE_HIGH,
   ACTIVE_LOW,
@@ -260,7 +261,7 @@ function ipv6Write(
 ): void {
   const parts = ipv6Words(address).map((word) => word | 0);
   const [a = 0, b = 0, c = 0, d = 0] = parts;
-  let index = addressHash6(group, a, b, c, d);
+  let index = addressHash6(group, mixAddress(a, b, c, d));
   let entry = table + TABLE_ADDRESSES6 + index * HASH6_ENTRY_WORDS;
   while (words[entry] !== 0) {
     const at = entry + 1;

@@ -20,8 +20,8 @@ export function sourceFind6(
   group: number,
   packet: Packet,
 ): number {
-  const { source, source1, source2, source3 } = packet;
-  return addressFind6(words, table, group, source, source1, source2, source3);
+  const { sourceMix, source: a, source1: b, source2: c, source3: d } = packet;
+  return addressFind6(words, table, group, sourceMix, a, b, c, d);
 }
 
 /** What the destination address is to `group`. */
@@ -31,6 +31,7 @@ export function destinationFind6(
   group: number,
   packet: Packet,
 ): number {
-  const { destination, destination1, destination2, destination3 } = packet;
-  return addressFind6(words, table, group, destination, destination1, destination2, destination3);
+  const { destinationMix, destination: a, destination1: b } = packet;
+  const { destination2: c, destination3: d } = packet;
+  return addressFind6(words, table, group, destinationMix, a, b, c, d);
 }

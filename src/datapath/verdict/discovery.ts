@@ -16,6 +16,7 @@ import {
   icmpv6Type,
 } from '../../wire/icmpv6.ts';
 import { IPV6_PROTOCOL_ICMP } from '../../wire/ipv6.ts';
+import { mixAddress } from '../tables/hash.ts';
 import { PLACEMENT } from '../tables/layout.ts';
 import { ADDRESS_UNPLACED, addressFind, addressFind6 } from '../tables/lookup.ts';
 import type { Packet } from './parse.ts';
@@ -65,7 +66,8 @@ export function isAskedHere(
   const second = readI32(bytes, at + 4);
   const third = readI32(bytes, at + 8);
   const last = readI32(bytes, at + 12);
-  const target = addressFind6(words, table, visit.group, first, second, third, last);
+  const mixed = mixAddress(first, second, third, last);
+  const target = addressFind6(words, table, visit.group, mixed, first, second, third, last);
   return isServedHere(words, visit, target);
 }
 

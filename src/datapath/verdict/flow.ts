@@ -43,22 +43,13 @@ export function flowHash(packet: Packet, bytes: Uint8Array): number {
 
 /** Hash of the destination address of `packet`. */
 export function destinationHash(packet: Packet): number {
-  const hash = mix(packet.destination);
-  return packet.ethertype === ETHERTYPE_IPV6 ? destinationInto(hash, packet) : hash;
+  return packet.ethertype === ETHERTYPE_IPV6 ? packet.destinationMix : mix(packet.destination);
 }
 
 function flowHash6(packet: Packet, bytes: Uint8Array): number {
-  let hash = mixInto(mixInto(packet.source, packet.source1), packet.source2);
-  hash = mixInto(mixInto(hash, packet.source3), packet.destination);
-  hash = destinationInto(hash, packet);
+  const hash = mixInto(packet.sourceMix, packet.destinationMix);
   if (packet.flowLabel !== 0) return mixInto(hash, packet.flowLabel);
   return packet.isFragment ? hash : portsInto(mixInto(hash, packet.protocol), packet, bytes);
-}
-
-/** The words of an IPv6 destination after the first. */
-function destinationInto(hash: number, packet: Packet): number {
-  const { destination1, destination2, destination3 } = packet;
-  return mixInto(mixInto(mixInto(hash, destination1), destination2), destination3);
 }
 
 /** Both ports, if the protocol has some and they are there. */

@@ -47,6 +47,7 @@ import {
 } from '../../wire/ipv6.ts';
 import { VNET_HEADER_LENGTH } from '../port.ts';
 import { SLOT_LENGTH } from '../slab.ts';
+import { mixAddress } from '../tables/hash.ts';
 import {
   DROP_BAD_IPV4_HEADER,
   DROP_BAD_IPV6_HEADER,
@@ -94,6 +95,9 @@ export interface Packet {
   destination1: number;
   destination2: number;
   destination3: number;
+  /** The address of IPv6 in one word each, by mixAddress. */
+  sourceMix: number;
+  destinationMix: number;
   /** Of IPv6; 0 if the source gave none. */
   flowLabel: number;
   readonly walk: Ipv6Walk;
@@ -122,6 +126,8 @@ export function packetCreate(): Packet {
     destination1: 0,
     destination2: 0,
     destination3: 0,
+    sourceMix: 0,
+    destinationMix: 0,
     flowLabel: 0,
     walk: ipv6WalkCreate(),
   };
@@ -200,15 +206,30 @@ function parseIpv6(packet: Packet, bytes: Uint8Array): number {
   packet.isFragment = walk.isFragment;
   packet.isLaterFragment = walk.isLaterFragment;
   packet.flowLabel = ipv6FlowLabel(bytes, ip);
-  packet.source = ipv6SourceWord(bytes, ip, 0);
-  packet.source1 = ipv6SourceWord(bytes, ip, 1);
-  packet.source2 = ipv6SourceWord(bytes, ip, 2);
-  packet.source3 = ipv6SourceWord(bytes, ip, 3);
-  packet.destination = ipv6DestinationWord(bytes, ip, 0);
-  packet.destination1 = ipv6DestinationWord(bytes, ip, 1);
-  packet.destination2 = ipv6DestinationWord(bytes, ip, 2);
-  packet.destination3 = ipv6DestinationWord(bytes, ip, 3);
+  addressesNote(packet, bytes);
   return PASS;
+}
+
+function addressesNote(packet: Packet, bytes: Uint8Array): void {
+  const ip = packet.network;
+  const source = ipv6SourceWord(bytes, ip, 0);
+  const source1 = ipv6SourceWord(bytes, ip, 1);
+  const source2 = ipv6SourceWord(bytes, ip, 2);
+  const source3 = ipv6SourceWord(bytes, ip, 3);
+  packet.source = source;
+  packet.source1 = source1;
+  packet.source2 = source2;
+  packet.source3 = source3;
+  packet.sourceMix = mixAddress(source, source1, source2, source3);
+  const destination = ipv6DestinationWord(bytes, ip, 0);
+  const destination1 = ipv6DestinationWord(bytes, ip, 1);
+  const destination2 = ipv6DestinationWord(bytes, ip, 2);
+  const destination3 = ipv6DestinationWord(bytes, ip, 3);
+  packet.destination = destination;
+  packet.destination1 = destination1;
+  packet.destination2 = destination2;
+  packet.destination3 = destination3;
+  packet.destinationMix = mixAddress(destination, destination1, destination2, destination3);
 }
 
 /** RFC 2675 2: the length is in an option of the hop-by-hop header. None fits into a slot. */

@@ -14,9 +14,9 @@ import { BURST_MAX, slabCreate } from '../../../src/datapath/slab.ts';
 import { controlMemoryCreate } from '../../../src/datapath/tables/layout.ts';
 import { TablePublisher } from '../../../src/datapath/tables/publish.ts';
 import {
+  FAMILIES,
+  type FamilyPlan,
   HOST,
-  hostFrame,
-  ipv4Frame,
   NET0,
   NET1,
   worldTables,
@@ -76,8 +76,9 @@ class Way {
   readonly #counters: CounterReader;
   #frames = 0;
 
-  constructor(name: string, port: number, burst: number) {
-    this.name = `${name}, bursts of ${burst}`;
+  constructor({ name, fromHost, fromWire }: FamilyPlan, port: number, burst: number) {
+    const way = port === HOST ? 'out' : 'in';
+    this.name = `${name} ${way}, bursts of ${burst}`;
     this.#port = port;
     this.#burst = burst;
     const memory = controlMemoryCreate(1);
@@ -89,7 +90,7 @@ class Way {
     publisher.replace(worldTables());
     publisher.setActiveMembers(0, 0b11, 0);
     publisher.setCastMember(0, NET0);
-    const frame = port === HOST ? hostFrame() : ipv4Frame();
+    const frame = port === HOST ? fromHost() : fromWire();
     for (const each of [HOST, NET0, NET1]) {
       const io = new StillPort(frame, burst);
       this.#forwarder.attach(each, io);
@@ -120,17 +121,14 @@ class Way {
 }
 
 /**
- * Measures all ways in turn, `runMs` milliseconds a round each: three seconds in all by
- * default. @throws WrongTransfer
+ * Measures all ways of both families in turn, `runMs` milliseconds a round each: six seconds in all
+ * by default. @throws WrongTransfer
  */
 export function measureForwarder({ rounds = 9, runMs = 50 } = {}): Rounds {
   const values = new Map<string, number[]>();
-  const ways = [
-    new Way('out', HOST, BURST_MAX),
-    new Way('in', NET0, BURST_MAX),
-    new Way('out', HOST, 1),
-    new Way('in', NET0, 1),
-  ];
+  const ways = [BURST_MAX, 1].flatMap((burst) =>
+    [HOST, NET0].flatMap((port) => FAMILIES.map((plan) => new Way(plan, port, burst))),
+  );
   for (let round = 0; round < COLD_ROUNDS + rounds; round++) {
     for (const way of ways) {
       const ns = way.run(runMs);

@@ -219,7 +219,7 @@ test('ping: every request has one reply', () => {
 
 test('the forwarder in memory: every frame leaves and is counted', () => {
   const ways = measureForwarder({ rounds: 1, runMs: 1 });
-  equal(ways.size, 4);
+  equal(ways.size, 8);
   for (const [name, values] of ways) ok(values.length === 1 && values[0]! > 0, name);
 });
 

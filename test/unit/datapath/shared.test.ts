@@ -17,6 +17,7 @@ import {
   frameRingCreate,
 } from '../../../src/datapath/ring.ts';
 import { BURST_MAX, SLOT_LENGTH, slabCreate } from '../../../src/datapath/slab.ts';
+import { mixAddress } from '../../../src/datapath/tables/hash.ts';
 import {
   controlMemoryCreate,
   controlMemoryWorkers,
@@ -226,8 +227,8 @@ test('generations wrap without touching the table in use', () => {
 /** What `address` is to `group`, by the look-up of its family. */
 function find(words: Int32Array, table: number, group: number, address: IpAddress): number {
   if (typeof address === 'number') return addressFind(words, table, group, address | 0);
-  const [a, b, c, d] = ipv6Words(address);
-  return addressFind6(words, table, group, a | 0, b | 0, c | 0, d | 0);
+  const [a = 0, b = 0, c = 0, d = 0] = ipv6Words(address).map((word) => word | 0);
+  return addressFind6(words, table, group, mixAddress(a, b, c, d), a, b, c, d);
 }
 
 const FULL_TABLES: readonly [string, (i: number) => IpAddress][] = [
