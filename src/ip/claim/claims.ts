@@ -8,13 +8,11 @@
  *
  * Probes and announcements are paced (pace.ts): so many in a millisecond, the next ones after it.
  * The death of a NIC with thousands of addresses, or as many new ones, neither floods the LAN nor
- * holds anything else up. First announcements pass all that wait: peers send to a dead NIC until
- * they receive one. Only a defence does not wait.
+ * holds anything else up (claim-deadlines.ts). Only a defence does not wait.
  *
  * As many claims as the owner has addresses; the owner limits those.
  */
 
-import { DeadlineQueue } from '../../base/deadline.ts';
 import type { Rng } from '../../base/rng.ts';
 import type { Mac } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
@@ -22,6 +20,7 @@ import type { AddressCause, LanMembership, LanOutput } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
 import type { ProtocolOf } from '../protocol.ts';
+import { ClaimDeadlines } from './claim-deadlines.ts';
 import {
   announceAtMs,
   Claim,
@@ -64,9 +63,7 @@ export class Claims {
   readonly #counters: LanCounters;
   readonly #notify: (ipif: Ipif, nowMs: number) => void;
   readonly #claims = new Map<Ipif, Claim>();
-  /** First announcements of series that may not begin yet; all other deadlines. */
-  readonly #first = new DeadlineQueue<Claim>();
-  readonly #queue = new DeadlineQueue<Claim>();
+  readonly #deadlines: ClaimDeadlines;
   readonly #pace: Pace;
   /** How many are duplicates. */
   #duplicates = 0;
@@ -79,6 +76,7 @@ export class Claims {
     this.#counters = options.counters;
     this.#notify = options.notify;
     this.#pace = options.pace;
+    this.#deadlines = new ClaimDeadlines(options.pace);
   }
 
   /** The claim of an address, for explanations; undefined before the first binding. */
@@ -103,7 +101,7 @@ export class Claims {
   handleRemoved(ipif: Ipif): void {
     const claim = this.#claims.get(ipif);
     if (claim === undefined) return;
-    this.#cancel(claim);
+    this.#deadlines.cancel(claim);
     if (claim.state === 'duplicate') this.#duplicates--;
     this.#claims.delete(ipif);
   }
@@ -159,7 +157,7 @@ export class Claims {
     const isRecent = nowMs < claim.nextDefenceMs;
     if (isUp && isRecent && ipif.kind === 'data') {
       claim.isContested = true;
-      if (claim.state === 'settled') this.#schedule(claim, claim.nextDefenceMs);
+      if (claim.state === 'settled') this.#deadlines.schedule(claim, claim.nextDefenceMs);
       return false;
     }
     const before = claim.state;
@@ -169,16 +167,15 @@ export class Claims {
 
   handleTime(nowMs: number): void {
     for (let met = 0; met < CLAIMS_A_TURN; met++) {
-      const claim = this.#takeDue(this.#first, nowMs) ?? this.#takeDue(this.#queue, nowMs);
+      const claim = this.#deadlines.takeDue(nowMs);
       if (claim === undefined) return;
-      claim.deadline = undefined;
       const canAsk = this.#asker(claim) !== undefined;
       this.#apply(claim, claim.takeDueEvent(canAsk, nowMs), nowMs, 0);
     }
   }
 
   pollAt(): number {
-    return Math.min(this.#nextAtMs(this.#first), this.#nextAtMs(this.#queue));
+    return this.#deadlines.pollAt();
   }
 
   /**
@@ -191,24 +188,14 @@ export class Claims {
       const isWaiting = state === 'announcing' && sent === 0 && deadline !== undefined;
       if (isWaiting) atMs = Math.max(atMs, deadline.atMs);
     }
-    return atMs + Math.floor(this.#first.size / BROADCASTS_A_MS);
-  }
-
-  /** The next claim of a queue that is due, if the pace lets it send. */
-  #takeDue(queue: DeadlineQueue<Claim>, nowMs: number): Claim | undefined {
-    if (queue.nextAtMs() > nowMs) return undefined;
-    return this.#pace.hasRoom(queue === this.#first, nowMs) ? queue.popDue(nowMs) : undefined;
-  }
-
-  #nextAtMs(queue: DeadlineQueue<Claim>): number {
-    return Math.max(queue.nextAtMs(), this.#pace.roomAtMs(queue === this.#first));
+    return atMs + Math.floor(this.#deadlines.firstCount / BROADCASTS_A_MS);
   }
 
   #apply(claim: Claim, event: ClaimEvent, nowMs: number, mac: Mac): void {
     const before = claim.state;
     const cell = claimTransition(claim, event);
     if (claim.state !== before) {
-      this.#cancel(claim);
+      this.#deadlines.cancel(claim);
       if (before === 'duplicate') this.#duplicates--;
       if (claim.state === 'duplicate') this.#duplicates++;
     }
@@ -225,7 +212,10 @@ export class Claims {
         claim.sent = 0;
         claim.isRecovering ||= claim.ipif.state === 'duplicate';
         this.#setState(claim, 'tentative', 'probing', nowMs, 0);
-        this.#schedule(claim, nowMs + this.#rng.uniform(0, this.#probeTimes(claim).delay));
+        this.#deadlines.schedule(
+          claim,
+          nowMs + this.#rng.uniform(0, this.#probeTimes(claim).delay),
+        );
         break;
       case 'probe':
         this.#probe(claim, nowMs);
@@ -277,7 +267,7 @@ export class Claims {
     }
     const { least, most, last } = this.#probeTimes(claim);
     const isLast = last !== undefined && claim.sent >= PROBE_COUNT;
-    this.#schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
+    this.#deadlines.schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
   }
 
   #probeTimes({ ipif }: Claim): ProbeTimes {
@@ -303,7 +293,7 @@ export class Claims {
 
   #scheduleWatch(claim: Claim, nowMs: number): void {
     const leastMs = (this.#duplicates * 1000) / WATCHES_A_SECOND;
-    this.#schedule(claim, nowMs + Math.max(WATCH_MS, leastMs));
+    this.#deadlines.schedule(claim, nowMs + Math.max(WATCH_MS, leastMs));
   }
 
   /** Begins a series now, or when the rate allows it (see the head of dad.ts). */
@@ -312,13 +302,11 @@ export class Claims {
     claim.isContested = false;
     if (nowMs >= claim.seriesMs + SERIES_INTERVAL_MS) claim.moves = 0;
     if (claim.moves >= MOVES_PER_SERIES) {
-      this.#schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
+      this.#deadlines.schedule(claim, claim.seriesMs + SERIES_INTERVAL_MS);
       return;
     }
-    // Those that wait were first.
-    const isNext = this.#first.nextAtMs() > nowMs && this.#pace.hasRoom(true, nowMs);
-    if (isNext) this.#announce(claim, nowMs);
-    else this.#schedule(claim, nowMs);
+    if (this.#deadlines.isFirstNext(nowMs)) this.#announce(claim, nowMs);
+    else this.#deadlines.schedule(claim, nowMs);
   }
 
   #announce(claim: Claim, nowMs: number): void {
@@ -334,7 +322,10 @@ export class Claims {
     this.#sendAnnouncement(claim.ipif, number);
     const hasNotice = claim.hasNoticeWith(number);
     if (hasNotice && this.#membership.isHostUp()) this.#notify(claim.ipif, nowMs);
-    this.#schedule(claim, announceAtMs(claim.family, claim.sent, claim.firstMs, nowMs) ?? nowMs);
+    this.#deadlines.schedule(
+      claim,
+      announceAtMs(claim.family, claim.sent, claim.firstMs, nowMs) ?? nowMs,
+    );
   }
 
   /** Sets the time of the next announcement of a settled address, by how many its NIC has. */
@@ -343,7 +334,10 @@ export class Claims {
     const count = ill === undefined ? 1 : ill.boundCount + ill.testIpifs.length;
     const factor = this.#rng.uniform(1, 1 + REFRESH_JITTER);
     const periodMs = Math.max(REFRESH_MS, count * REFRESH_SPACING_MS);
-    this.#schedule(claim, claim.isContested ? claim.nextDefenceMs : nowMs + periodMs * factor);
+    this.#deadlines.schedule(
+      claim,
+      claim.isContested ? claim.nextDefenceMs : nowMs + periodMs * factor,
+    );
   }
 
   #defend(claim: Claim, mac: Mac, nowMs: number): void {
@@ -374,20 +368,5 @@ export class Claims {
     if (from === to) return;
     ipif.state = to;
     this.#output.event({ kind: 'address-state', atMs: nowMs, ipif, from, to, cause, mac });
-  }
-
-  #schedule(claim: Claim, atMs: number): void {
-    this.#cancel(claim);
-    claim.isFirst = claim.state === 'announcing' && claim.sent === 0;
-    claim.deadline = this.#queueOf(claim).schedule(atMs, claim);
-  }
-
-  #cancel(claim: Claim): void {
-    if (claim.deadline !== undefined) this.#queueOf(claim).cancel(claim.deadline);
-    claim.deadline = undefined;
-  }
-
-  #queueOf(claim: Claim): DeadlineQueue<Claim> {
-    return claim.isFirst ? this.#first : this.#queue;
   }
 }
