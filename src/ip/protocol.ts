@@ -24,8 +24,15 @@ export interface NeighborMessage {
   readonly sender: IpAddress | undefined;
   /** The MAC of the sender; that of its frame if the message has none. */
   readonly mac: Mac;
+  readonly isMacStated: boolean;
+  /** The MAC replaces another one that is known; else it only says that that may be wrong. */
+  readonly isOverride: boolean;
+  /** The sender of a reply is a router. */
+  readonly isRouter: boolean;
   /** Of a question the address asked for, of a reply the one that it is sent to, if any. */
   readonly target: IpAddress | undefined;
+  /** The number by which the sender of a probe knows its own (RFC 7527). */
+  readonly nonce: bigint | undefined;
 }
 
 /** Where an answer to a question goes. */
@@ -45,6 +52,8 @@ export interface Waiter extends Asker {
 export interface NeighborFacts {
   readonly address: IpAddress;
   readonly mac: Mac;
+  /** Of IPv6; the host gives its default routes up when a router no longer is one. */
+  readonly isRouter?: boolean;
 }
 
 /** Why a message of a family is of no use. */
@@ -62,6 +71,8 @@ export interface NeighborReasons {
 /** One address family; each frame begins at the Ethernet header. */
 export interface NeighborProtocol {
   readonly reasons: NeighborReasons;
+  /** A question must have an address that the asking NIC serves. */
+  readonly needsSender: boolean;
   /** The message in `frame`, or the reason why it is not taken. */
   read(frame: Uint8Array): NeighborMessage | DropReason;
   /**
@@ -70,17 +81,22 @@ export interface NeighborProtocol {
    */
   question(ill: Ill, sender: IpAddress | undefined, target: IpAddress, to?: Mac): Uint8Array;
   /** Detection: the question whether any station has `address`. */
-  probe(ill: Ill, address: IpAddress): Uint8Array;
+  probe(ill: Ill, address: IpAddress, nonce: bigint | undefined): Uint8Array;
   /** The question to `holder`, which has the address of ours, whether it has it still. */
   watch(ill: Ill, address: IpAddress, holder: Mac): Uint8Array;
   /** `address` is served by `ill`: announcement `number` (from 0) of a series, or a defence (0). */
   announce(ill: Ill, address: IpAddress, number: number): Uint8Array;
-  /** The answer of `ill` to a question of the wire for `address`. */
-  answer(ill: Ill, address: IpAddress, asker: Asker): Uint8Array;
+  /** The answer of `ill` to a question of the wire for `address`, ours or that of a proxy entry. */
+  answer(ill: Ill, address: IpAddress, asker: Asker, isProxy: boolean): Uint8Array;
   /** The answer to the host's question about a neighbour or a test address. */
   answerHost(asker: Asker, neighbor: NeighborFacts): Uint8Array;
   /** For the host's device with `groupMac`, unasked: a neighbour has another MAC than before. */
   tellHost(groupMac: Mac, neighbor: NeighborFacts): Uint8Array;
+  /**
+   * For the host, unasked: `holder` has its `address`, so it must not use it; undefined where the
+   * family has no such message.
+   */
+  refuseHost(address: IpAddress, holder: Mac): Uint8Array | undefined;
   /**
    * What `message` in `frame` means for the program with the MAC `asker`, which detects whether an
    * address is in use: a probe of a rival, or a station that has it.

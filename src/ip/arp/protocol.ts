@@ -43,6 +43,7 @@ const REASONS: NeighborReasons = {
 /** The messages of IPv4. */
 export class ArpProtocol implements NeighborProtocol {
   readonly reasons = REASONS;
+  readonly needsSender = false;
 
   read(frame: Uint8Array): NeighborMessage | DropReason {
     const packet = arpGate(frame);
@@ -54,7 +55,11 @@ export class ArpProtocol implements NeighborProtocol {
       isAnnouncement: arpIsAnnouncement(packet),
       sender: senderAddress === 0 ? undefined : senderAddress,
       mac: senderMac,
+      isMacStated: true,
+      isOverride: true,
+      isRouter: false,
       target: targetAddress === 0 ? undefined : targetAddress,
+      nonce: undefined,
     };
   }
 
@@ -89,6 +94,11 @@ export class ArpProtocol implements NeighborProtocol {
   /** A gratuitous reply: the neighbour is sender and target (see neighbor/redirect.ts). */
   tellHost(groupMac: Mac, neighbor: ArpStation): Uint8Array {
     return reply(groupMac, neighbor, { spa: neighbor.address, sha: neighbor.mac });
+  }
+
+  /** The kernel does no detection for IPv4, so there is nothing to answer. */
+  refuseHost(): undefined {
+    return undefined;
   }
 
   /** A rival's probe as it was; else an answer to the program's probe, which had no address. */

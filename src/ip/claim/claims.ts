@@ -87,7 +87,7 @@ export class Claims {
   handleBound(ipif: Ipif, how: 'initial' | 'rebind', nowMs: number): void {
     let claim = this.#claims.get(ipif);
     if (claim === undefined) {
-      claim = new Claim(ipif);
+      claim = new Claim(ipif, ipif.family === 6 ? this.#nonce() : undefined);
       this.#claims.set(ipif, claim);
     }
     this.#apply(claim, how, nowMs, 0);
@@ -163,6 +163,22 @@ export class Claims {
     const before = claim.state;
     this.#apply(claim, isUp && isRecent ? 'lost' : 'conflict', nowMs, mac);
     return isUp || isAwaited || claim.state !== before;
+  }
+
+  /** A probe of ours for `ipif` had this number. */
+  isOwnProbe(ipif: Ipif, nonce: bigint | undefined): boolean {
+    return nonce !== undefined && this.#claims.get(ipif)?.nonce === nonce;
+  }
+
+  /** Tells the host that its address is another station's; false if there is nothing to tell. */
+  refuseHost(ipif: Ipif): boolean {
+    const claim = this.#claims.get(ipif);
+    if (claim?.state !== 'duplicate' || ipif.kind !== 'data') return false;
+    const frame = this.#protocolOf(ipif.address).refuseHost(ipif.address, claim.holder);
+    if (frame === undefined || this.#membership.groupMac() === 0) return false;
+    this.#counters.hostTold++;
+    this.#output.toHost(frame);
+    return true;
   }
 
   handleTime(nowMs: number): void {
@@ -245,6 +261,7 @@ export class Claims {
         break;
       case 'duplicate':
         this.#setState(claim, 'duplicate', 'conflict', nowMs, mac);
+        this.refuseHost(claim.ipif);
         this.#scheduleWatch(claim, nowMs);
         break;
       case 'watch':
@@ -262,12 +279,17 @@ export class Claims {
     }
     claim.sent++;
     const { address } = claim.ipif;
-    if (this.#sendToAll(ill, this.#protocolOf(address).probe(ill, address))) {
+    if (this.#sendToAll(ill, this.#protocolOf(address).probe(ill, address, claim.nonce))) {
       this.#counters.detectionProbes++;
     }
     const { least, most, last } = this.#probeTimes(claim);
     const isLast = last !== undefined && claim.sent >= PROBE_COUNT;
     this.#deadlines.schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
+  }
+
+  /** 48 bits, as RFC 7527 4.1 asks for. */
+  #nonce(): bigint {
+    return BigInt(this.#rng.nextU32()) * 0x10000n + BigInt(this.#rng.below(0x10000));
   }
 
   #probeTimes({ ipif }: Claim): ProbeTimes {

@@ -272,6 +272,8 @@ export const CLAIM_TABLE: Readonly<Record<ClaimState, Readonly<Record<ClaimEvent
 export class Claim {
   readonly ipif: Ipif;
   readonly family: Family;
+  /** By which our probes for an address of IPv6 are known to be ours (RFC 7527). */
+  readonly nonce: bigint | undefined;
   state: ClaimState;
   why = '';
   deadline: Deadline<Claim> | undefined = undefined;
@@ -296,8 +298,9 @@ export class Claim {
   /** Claimed again since: peers need another announcement when the interval is over. */
   isContested = false;
 
-  constructor(ipif: Ipif) {
+  constructor(ipif: Ipif, nonce?: bigint) {
     this.ipif = ipif;
+    this.nonce = nonce;
     this.family = ipFamily(ipif.address);
     this.state = ipif.state === 'up' ? 'ready' : 'unverified';
   }

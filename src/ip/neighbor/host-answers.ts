@@ -11,7 +11,7 @@
 import type { IpAddress, Mac } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
-import type { ProtocolOf } from '../protocol.ts';
+import type { NeighborFacts, ProtocolOf } from '../protocol.ts';
 import type { Nce } from './nce.ts';
 
 export interface HostAnswersOptions {
@@ -19,6 +19,7 @@ export interface HostAnswersOptions {
   readonly output: LanOutput;
   readonly protocolOf: ProtocolOf;
   readonly counters: LanCounters;
+  readonly isGateway: (address: IpAddress) => boolean;
   /** Neighbours remembered, as many as the cache may hold. */
   readonly limit: number;
 }
@@ -29,6 +30,7 @@ export class HostAnswers {
   readonly #output: LanOutput;
   readonly #protocolOf: ProtocolOf;
   readonly #counters: LanCounters;
+  readonly #isGateway: (address: IpAddress) => boolean;
   #limit: number;
   /** Oldest first. */
   readonly #told = new Map<IpAddress, Mac>();
@@ -38,6 +40,7 @@ export class HostAnswers {
     this.#output = options.output;
     this.#protocolOf = options.protocolOf;
     this.#counters = options.counters;
+    this.#isGateway = options.isGateway;
     this.#limit = options.limit;
   }
 
@@ -62,17 +65,23 @@ export class HostAnswers {
     for (const waiter of nce.waiters.splice(0)) {
       this.#counters.hostAnswers++;
       this.#remember(nce.address, nce.mac);
-      this.#output.toHost(this.#protocolOf(nce.address).answerHost(waiter, nce));
+      this.#output.toHost(this.#protocolOf(nce.address).answerHost(waiter, this.#factsOf(nce)));
     }
   }
 
   /** Sends the host an unsolicited reply: `address` is at `mac` (see redirect.ts). */
-  tell(address: IpAddress, mac: Mac): void {
+  tell(address: IpAddress, mac: Mac, isRouter: boolean): void {
     const groupMac = this.#membership.groupMac();
     if (groupMac === 0) return;
     this.#counters.hostTold++;
     this.#remember(address, mac);
-    this.#output.toHost(this.#protocolOf(address).tellHost(groupMac, { address, mac }));
+    this.#output.toHost(this.#protocolOf(address).tellHost(groupMac, { address, mac, isRouter }));
+  }
+
+  /** A static entry has never said whether it is a router, so the host's routes tell. */
+  #factsOf({ address, mac, isRouter, state }: Nce): NeighborFacts {
+    const isRouteVia = state === 'PERMANENT' && this.#isGateway(address);
+    return { address, mac, isRouter: isRouter || isRouteVia };
   }
 
   #remember(address: IpAddress, mac: Mac): void {

@@ -9,7 +9,8 @@
  * - A probe (no sender address) about a foreign address is asked again on the wire, and the
  *   answers from the wire are handed up (host-probes.ts).
  * - Probes and announcements of the host's own addresses are absorbed: detection and announcing are
- *   ours. An announcement makes us repeat ours, at most once a second.
+ *   ours. An announcement makes us repeat ours, at most once a second; a probe of one that
+ *   another station has is answered so, where the family has a message for it.
  */
 
 import type { IpAddress } from '../../wire/addr.ts';
@@ -63,7 +64,10 @@ export class NeighborHost {
 
   /** A question about an address of ours: only a test address is not the host's own. */
   #handleOwnTarget(protocol: NeighborProtocol, message: NeighborMessage, ipif: Ipif): FrameEnd {
-    if (ipif.kind === 'data') return isProbe(message) ? 'host_detection' : 'host_own_target';
+    if (ipif.kind === 'data') {
+      if (!isProbe(message)) return 'host_own_target';
+      return this.#claims.refuseHost(ipif) ? 'answered' : 'host_detection';
+    }
     if (ipif.state !== 'up') return 'address_tentative';
     const mac = ipif.boundIll?.physAddr ?? 0;
     if (mac === 0) return 'address_unbound';
@@ -76,7 +80,7 @@ export class NeighborHost {
   #probe(
     protocol: NeighborProtocol,
     address: IpAddress,
-    { mac }: NeighborMessage,
+    { mac, nonce }: NeighborMessage,
     nowMs: number,
   ): FrameEnd {
     const ill = this.#membership.probeIll();
@@ -84,7 +88,7 @@ export class NeighborHost {
     if (!this.#resolver.questions.takeAskToken(ill, nowMs)) return 'neighbor_rate_limited';
     this.#hostProbes.add(address, mac, nowMs);
     this.#counters.questionsSent++;
-    this.#output.toWire(ill, protocol.probe(ill, address));
+    this.#output.toWire(ill, protocol.probe(ill, address, nonce));
     return 'consumed';
   }
 }

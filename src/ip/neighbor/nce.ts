@@ -27,9 +27,10 @@
  *   PERMANENT   answer     answer   -          -            ignore  ignore       -
  *
  * No tries left: INCOMPLETE fails; PROBE asks by broadcast, since the neighbour may live on with
- * another MAC. `yield` is the end of PROBE when another MAC has answered and the known one has not:
- * the other one is taken. `doubt` makes REACHABLE STALE and repeats a question that is out. `pin`
- * makes any entry PERMANENT.
+ * another MAC. `contradicted` is a claim or a reply of another MAC that does not insist (RFC 4861
+ * 7.2.5: the override flag is clear, as of a proxy): REACHABLE becomes STALE. `yield` is the end of
+ * PROBE when another MAC has answered and the known one has not: the other one is taken. `doubt`
+ * makes REACHABLE STALE and repeats a question that is out. `pin` makes any entry PERMANENT.
  *
  * Invariants
  * 1. An entry that may answer (REACHABLE, PERMANENT) has a MAC; one that failed has none.
@@ -99,6 +100,7 @@ export const NCE_EVENTS = [
   'claimMoved' /* unsolicited, with another MAC */,
   'timeout' /* the deadline passed; when asking: tries are left */,
   'exhausted' /* the deadline passed when asking, no tries are left */,
+  'contradicted' /* another MAC was stated, which is not to replace the known one */,
   'yield' /* the deadline passed when another MAC has answered */,
   'doubt' /* a member of the group is gone: verify before the next answer */,
   'pin' /* the operator sets the MAC */,
@@ -156,6 +158,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('NONE', 'impossible', NO_MAC),
     timeout: cell('NONE', 'impossible', NO_DEADLINE),
     exhausted: cell('NONE', 'impossible', NO_DEADLINE),
+    contradicted: cell('NONE', 'impossible', NO_MAC),
     yield: cell('NONE', 'impossible', NO_QUESTION),
     doubt: cell('NONE', 'none', 'no MAC is confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -169,6 +172,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('INCOMPLETE', 'none', 'only the answer to our question counts'),
     timeout: cell('INCOMPLETE', 'askAgain', 'no answer yet'),
     exhausted: cell('FAILED', 'giveUp', 'no answer came'),
+    contradicted: cell('INCOMPLETE', 'impossible', 'what answers now is taken'),
     yield: cell('INCOMPLETE', 'impossible', NO_QUESTION),
     doubt: cell('INCOMPLETE', 'askAgain', 'the question may have left by the lost member'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -182,6 +186,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('STALE', 'age', 'the confirmation is too old'),
     exhausted: cell('REACHABLE', 'impossible', NO_QUESTION),
+    contradicted: cell('STALE', 'age', 'another MAC claims it, without insisting'),
     yield: cell('REACHABLE', 'impossible', NO_QUESTION),
     doubt: cell('STALE', 'age', 'a member of the group is gone'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -195,6 +200,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('STALE', 'impossible', NO_DEADLINE),
     exhausted: cell('STALE', 'impossible', NO_DEADLINE),
+    contradicted: cell('STALE', 'none', 'it is not confirmed'),
     yield: cell('STALE', 'impossible', NO_QUESTION),
     doubt: cell('STALE', 'none', 'it is not confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -208,6 +214,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('PROBE', 'challenge', 'another MAC claims it'),
     timeout: cell('PROBE', 'verifyAgain', 'no answer yet'),
     exhausted: cell('INCOMPLETE', 'ask', 'the known MAC is silent'),
+    contradicted: cell('PROBE', 'none', 'the known MAC is asked already'),
     yield: cell('REACHABLE', 'moveConfirm', 'another MAC answered, the known one did not'),
     doubt: cell('PROBE', 'verifyAgain', 'the question may have left by the lost member'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -221,6 +228,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('FAILED', 'impossible', NO_MAC),
     timeout: cell('NONE', 'remove', 'it was not asked for again'),
     exhausted: cell('FAILED', 'impossible', NO_QUESTION),
+    contradicted: cell('FAILED', 'impossible', NO_MAC),
     yield: cell('FAILED', 'impossible', NO_QUESTION),
     doubt: cell('FAILED', 'none', 'no MAC is confirmed'),
     pin: cell('PERMANENT', 'pin', PINNED),
@@ -234,6 +242,7 @@ export const NCE_TABLE: Readonly<Record<NceState, Readonly<Record<NceEvent, NceC
     claimMoved: cell('PERMANENT', 'none', PINNED),
     timeout: cell('PERMANENT', 'impossible', NO_DEADLINE),
     exhausted: cell('PERMANENT', 'impossible', NO_DEADLINE),
+    contradicted: cell('PERMANENT', 'none', PINNED),
     yield: cell('PERMANENT', 'impossible', NO_QUESTION),
     doubt: cell('PERMANENT', 'none', PINNED),
     pin: cell('PERMANENT', 'pin', 'the operator set another MAC'),
@@ -268,6 +277,8 @@ export class Nce {
   contestDeadline: Deadline<Nce> | undefined = undefined;
   /** Another MAC that has answered, while the known one may still do so; 0 for none. */
   candidate: Mac = 0;
+  /** Its last reply came from a router, or it advertised itself as one. */
+  isRouter = false;
   /** Static entry that we answer for on the wire with the MAC of a live member. */
   isProxy = false;
   readonly waiters: Waiter[] = [];

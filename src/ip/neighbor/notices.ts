@@ -10,13 +10,20 @@
  *
  * Addresses that move together are handled together, one turn later; a failover of thousands of
  * addresses must not wait for it. Only a neighbour of the address's own subnet is asked: no other
- * would have it.
+ * would have it. Of IPv6 that is any neighbour if one of the two addresses is link-local, as those
+ * of routers are.
  *
  * Limits: NOTICES_MAX that wait, and the pace of pace.ts. What is beyond is left to the
  * series of announcements, which repeats.
  */
 
-import { type IpAddress, ipSameSubnet, type Mac } from '../../wire/addr.ts';
+import {
+  type IpAddress,
+  ipFamily,
+  ipIsLinkLocal,
+  ipSameSubnet,
+  type Mac,
+} from '../../wire/addr.ts';
 import { Pace } from '../claim/pace.ts';
 import { PacedQueue } from '../claim/paced-queue.ts';
 import type { LanCounters } from '../lan-counters.ts';
@@ -90,7 +97,7 @@ export class Notices {
 
   #add(ipif: Ipif, neighbors: readonly Nce[], nowMs: number): void {
     for (const { address, mac } of neighbors) {
-      if (!ipSameSubnet(ipif.address, address, ipif.prefixLength)) continue;
+      if (!isNear(ipif, address)) continue;
       if (!this.#queue.add({ ipif, address, mac }, nowMs)) return;
     }
   }
@@ -114,4 +121,11 @@ export class Notices {
     counters.verificationsSent++;
     output.toWire(ill, protocolOf(address).question(ill, ipif.address, address, mac));
   }
+}
+
+/** The neighbour `address` may have `ipif` in its table. */
+function isNear(ipif: Ipif, address: IpAddress): boolean {
+  if (ipSameSubnet(ipif.address, address, ipif.prefixLength)) return true;
+  if (ipif.family !== 6 || ipFamily(address) !== 6) return false;
+  return ipIsLinkLocal(ipif.address) || ipIsLinkLocal(address);
 }

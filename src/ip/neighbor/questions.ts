@@ -11,12 +11,21 @@
  * detecting takes it for a rival's. Which NIC that is gets decided anew each time: a failover in
  * between moves it.
  *
+ * A question of IPv6 always has an address, since the neighbour takes that and the MAC into its
+ * table: another one of the same NIC, or of the next NIC that has one.
+ *
  * Limits: two rates per NIC, so that a scan through us cannot flood the LAN, nor keep known
  * neighbours from being verified.
  */
 
 import { TokenBucket } from '../../base/token-bucket.ts';
-import { type IpAddress, ipFamily, ipSameSubnet, type Mac } from '../../wire/addr.ts';
+import {
+  type IpAddress,
+  ipFamily,
+  ipIsLinkLocal,
+  ipSameSubnet,
+  type Mac,
+} from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
@@ -48,7 +57,7 @@ export interface QuestionsOptions {
 }
 
 /** Why a question cannot be asked now. */
-export type QuestionRefusal = 'no_active_member' | 'neighbor_rate_limited';
+export type QuestionRefusal = 'no_active_member' | 'address_tentative' | 'neighbor_rate_limited';
 
 /** The questions of one LAN. */
 export class Questions {
@@ -69,11 +78,14 @@ export class Questions {
   /** Why a first question of `spa`, by broadcast or to one, cannot be asked. */
   refusal(
     spa: IpAddress | undefined,
+    target: IpAddress,
     isToAll: boolean,
     nowMs: number,
   ): QuestionRefusal | undefined {
-    const point = this.#firstPoint(spa);
-    if (point === undefined) return 'no_active_member';
+    const point = this.#firstPoint(spa, target);
+    if (point === undefined) {
+      return this.#wantedPoint(spa) === undefined ? 'no_active_member' : 'address_tentative';
+    }
     const { ask, verify } = this.#ratesOf(point.ill);
     return (isToAll ? ask : verify).has(nowMs) ? undefined : 'neighbor_rate_limited';
   }
@@ -105,11 +117,12 @@ export class Questions {
   }
 
   #point(nce: Nce, isToAll: boolean): AskingPoint | undefined {
-    const first = this.#firstPoint(nce.askSpa);
+    const first = this.#firstPoint(nce.askSpa, nce.address);
     if (first === undefined || nce.unanswered === 0) return first;
+    const needsAddress = isToAll || this.#protocolOf(nce.address).needsSender;
     const active = this.#membership.activeIlls().filter((ill) => {
       if (ill === first.ill) return true;
-      return ill.physAddr !== 0 && (!isToAll || addressOf(ill, nce.address) !== undefined);
+      return ill.physAddr !== 0 && (!needsAddress || addressOf(ill, nce.address) !== undefined);
     });
     const at = active.indexOf(first.ill) + nce.unanswered;
     const ill = active[at % active.length];
@@ -117,7 +130,20 @@ export class Questions {
     return { ill, spa: addressOf(ill, nce.address) };
   }
 
-  #firstPoint(spa: IpAddress | undefined): AskingPoint | undefined {
+  /** Undefined: no NIC can ask, or none has the address that a question needs. */
+  #firstPoint(spa: IpAddress | undefined, target: IpAddress): AskingPoint | undefined {
+    const wanted = this.#wantedPoint(spa);
+    if (wanted === undefined || wanted.spa !== undefined) return wanted;
+    if (!this.#protocolOf(target).needsSender) return wanted;
+    for (const ill of [wanted.ill, ...this.#membership.activeIlls()]) {
+      const own = ill.physAddr === 0 ? undefined : addressOf(ill, target);
+      if (own !== undefined) return { ill, spa: own };
+    }
+    return undefined;
+  }
+
+  /** The NIC that asks for `spa`, and `spa` if it may ask from there. */
+  #wantedPoint(spa: IpAddress | undefined): AskingPoint | undefined {
     const ipif = spa === undefined ? undefined : this.#membership.findIpif(spa);
     const bound = ipif?.boundIll;
     if (bound !== undefined && bound.physAddr !== 0) {
@@ -139,10 +165,17 @@ export class Questions {
   }
 }
 
-/** An address that `ill` serves, in the subnet of `target`. */
+/**
+ * An address that `ill` serves, in the subnet of `target`; of IPv6 else a link-local one, which
+ * every neighbour can answer.
+ */
 function addressOf(ill: Ill, target: IpAddress): IpAddress | undefined {
-  const found = ill.boundIpifs[ipFamily(target)].find(({ address, prefixLength, state }) => {
+  const near = ill.boundIpifs[ipFamily(target)].find(({ address, prefixLength, state }) => {
     return state === 'up' && ipSameSubnet(address, target, prefixLength);
   });
-  return found?.address;
+  if (near !== undefined || ipFamily(target) === 4) return near?.address;
+  const local = ill.boundIpifs[6].find(({ address, state }) => {
+    return state === 'up' && ipIsLinkLocal(address);
+  });
+  return local?.address;
 }

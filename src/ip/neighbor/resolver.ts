@@ -43,6 +43,12 @@ export const NEIGHBOR_EVENT_BURST = 50;
 export interface SenderClaim {
   readonly address: IpAddress;
   readonly mac: Mac;
+  /** The message has the MAC; else it is that of the frame alone. */
+  readonly isMacStated: boolean;
+  /** It may replace another MAC. */
+  readonly isOverride: boolean;
+  /** A reply is the evidence that it is a router or none; anything else only that it is one. */
+  readonly isRouter: boolean;
   /** A reply sent to one of our NICs: may answer a question. */
   readonly isReply: boolean;
   /** The address that it is sent to; undefined for none. */
@@ -94,7 +100,9 @@ export class Resolver {
       redirect: (from, to) => this.#output.redirect(from, to),
       unredirect: (from) => this.#output.unredirect(from),
       takeUse: (from) => this.#output.takeRedirectUse(from),
-      tellHost: (address, mac) => this.hostAnswers.tell(address, mac),
+      tellHost: (address, mac) => {
+        this.hostAnswers.tell(address, mac, this.cache.get(address)?.isRouter ?? false);
+      },
     });
   }
 
@@ -136,7 +144,16 @@ export class Resolver {
       return 'consumed';
     }
     const isMoved = nce.mac !== 0 && nce.mac !== claim.mac;
-    if (claim.isReply && nce.isAsking && nce.sentSpas.includes(claim.targetAddress)) {
+    const isIncomplete = nce.state === 'INCOMPLETE';
+    const isReply = claim.isReply && nce.isAsking && nce.sentSpas.includes(claim.targetAddress);
+    if (!claim.isMacStated && (!isReply || isIncomplete)) return 'unsolicited'; // RFC 4861 7.2.5
+    if (isMoved && !claim.isOverride && !isIncomplete) {
+      this.#apply(nce, 'contradicted', nowMs);
+      return nce.state === 'PERMANENT' ? 'staticNeighbor' : 'consumed';
+    }
+    nce.isRouter ||= claim.isRouter;
+    if (isReply) {
+      nce.isRouter = claim.isRouter;
       this.#cancelContest(nce);
       this.#apply(nce, isMoved ? 'replyMoved' : 'reply', nowMs, claim.mac);
       return 'consumed';
@@ -211,7 +228,7 @@ export class Resolver {
     const isNew = state === 'NONE' || state === 'FAILED';
     const isVerified = state === 'STALE' || (state === 'REACHABLE' && mustCheck);
     if (!isNew && !isVerified) return undefined;
-    const refusal = this.questions.refusal(spa, isNew, nowMs);
+    const refusal = this.questions.refusal(spa, address, isNew, nowMs);
     if (isNew && refusal !== 'no_active_member' && !this.cache.mayAsk()) {
       return 'neighbor_incomplete_limit';
     }

@@ -92,6 +92,9 @@ export class NeighborWire {
     // Detection goes on meanwhile.
     if (!isHostUp && (ipif === undefined || ipif.state === 'up')) return 'host_down';
     if (ipif !== undefined) {
+      if (isProbe(message) && this.#claims.isOwnProbe(ipif, message.nonce)) {
+        return protocol.reasons.reflection;
+      }
       if (this.#membership.isHostMac(message.mac)) return protocol.reasons.reflection;
       const isOfUse = this.#claims.handleConflict(ipif, message.mac, nowMs);
       return isOfUse ? 'consumed' : protocol.reasons.conflict;
@@ -144,10 +147,12 @@ export class NeighborWire {
 
   /** What the message means for the neighbour that sent it. */
   #learn({ protocol, message, isToUs, nowMs }: Arrival, mayAdd: boolean): FrameEnd {
-    const { sender: address, mac, target } = message;
+    const { sender: address, mac, isMacStated, isOverride, isRouter, target } = message;
     if (address === undefined) return protocol.reasons.otherTarget;
+    if (message.isQuestion && !isMacStated) return protocol.reasons.otherTarget;
     const isReply = message.isReply && isToUs;
-    const claim = { address, mac, isReply, targetAddress: target, mayAdd };
+    const facts = { address, mac, isMacStated, isOverride, isRouter };
+    const claim = { ...facts, isReply, targetAddress: target, mayAdd };
     const end = this.#resolver.handleSender(claim, nowMs);
     return end === 'consumed' ? end : protocol.reasons[end];
   }
@@ -160,8 +165,10 @@ export class NeighborWire {
   }
 
   #answer(protocol: NeighborProtocol, ill: Ill, address: IpAddress, to: NeighborMessage): void {
+    const isProxy = this.#resolver.cache.get(address)?.isProxy === true;
+    const asker = { spa: to.sender, sha: to.mac };
     this.#counters.wireAnswers++;
-    this.#output.toWire(ill, protocol.answer(ill, address, { spa: to.sender, sha: to.mac }));
+    this.#output.toWire(ill, protocol.answer(ill, address, asker, isProxy));
   }
 
   /** Hands messages about its address to a detecting program of the host. */

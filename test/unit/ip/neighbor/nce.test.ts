@@ -19,27 +19,29 @@ import { tableWalk } from '../../../tools/table-walk.ts';
 const EXPECTED: Readonly<Record<NceState, string>> = {
   NONE: `
     resolve, check: INCOMPLETE ask; claim: STALE record; pin: PERMANENT pin;
-    reply, replyMoved, claimMoved, timeout, exhausted, yield: !; doubt: .`,
+    reply, replyMoved, claimMoved, timeout, exhausted, contradicted, yield: !; doubt: .`,
   INCOMPLETE: `
     resolve, check: INCOMPLETE wait; reply: REACHABLE confirm; replyMoved: REACHABLE moveConfirm;
     timeout, doubt: INCOMPLETE askAgain; exhausted: FAILED giveUp; pin: PERMANENT pin;
-    claim, claimMoved: .; yield: !`,
+    claim, claimMoved: .; contradicted, yield: !`,
   REACHABLE: `
     resolve: REACHABLE answer; check: PROBE verify; claimMoved: PROBE challenge;
-    timeout, doubt: STALE age; pin: PERMANENT pin; claim: .;
+    timeout, contradicted, doubt: STALE age; pin: PERMANENT pin; claim: .;
     reply, replyMoved, exhausted, yield: !`,
   STALE: `
     resolve, check: PROBE verify; claimMoved: PROBE challenge;
-    pin: PERMANENT pin; reply, replyMoved, timeout, exhausted, yield: !; claim, doubt: .`,
+    pin: PERMANENT pin; reply, replyMoved, timeout, exhausted, yield: !;
+    claim, contradicted, doubt: .`,
   PROBE: `
     resolve, check: PROBE wait; reply: REACHABLE confirm; replyMoved: PROBE hold;
     claimMoved: PROBE challenge; timeout, doubt: PROBE verifyAgain; exhausted: INCOMPLETE ask;
-    yield: REACHABLE moveConfirm; pin: PERMANENT pin; claim: .`,
+    yield: REACHABLE moveConfirm; pin: PERMANENT pin; claim, contradicted: .`,
   FAILED: `
     resolve, check: INCOMPLETE ask; claim: STALE record; timeout: NONE remove;
-    pin: PERMANENT pin; reply, replyMoved, claimMoved, exhausted, yield: !; doubt: .`,
+    pin: PERMANENT pin; reply, replyMoved, claimMoved, exhausted, contradicted, yield: !;
+    doubt: .`,
   PERMANENT: `
-    resolve, check: PERMANENT answer; pin: PERMANENT pin; claim, claimMoved, doubt: .;
+    resolve, check: PERMANENT answer; pin: PERMANENT pin; claim, claimMoved, contradicted, doubt: .;
     reply, replyMoved, timeout, exhausted, yield: !`,
 };
 
@@ -61,7 +63,7 @@ test('every cell of the neighbour table', () => {
     equal(nce.state, next, where);
     if (action === 'none') equal(next, state, where);
   });
-  equal(cells, 77);
+  equal(cells, 84);
 });
 
 test('every cell has a reason, and the entry keeps that of its last change', () => {
