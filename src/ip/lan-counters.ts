@@ -4,8 +4,8 @@
  * Two laws hold after every call. Of the frames given to a Lan each has one end: framesFromWire +
  * framesFromHost = framesAnswered + framesConsumed + the drops that it reported. Of the frames that
  * it sends each is counted under the one cause that made it: questionsSent, verificationsSent,
- * wireAnswers, hostAnswers, hostTold, handedUp, detectionProbes, announcements, membershipQueries,
- * listenerReports, echoReplies.
+ * wireAnswers, hostAnswers, hostTold, handedUp, detectionProbes, announcements, routerMessages,
+ * membershipQueries, listenerReports, echoReplies.
  */
 
 import { keysOf } from '../base/keys.ts';
@@ -33,7 +33,7 @@ export class LanCounters {
   wireAnswers = 0;
   /** Requests of the host answered. */
   hostAnswers = 0;
-  /** Replies sent to the host because a neighbour's MAC changed. */
+  /** Sent to the host unasked: a neighbour's MAC changed, or another station has its address. */
   hostTold = 0;
   /** Frames that were handed to a detecting program of the host, and MLD queries to its kernel. */
   handedUp = 0;
@@ -47,6 +47,8 @@ export class LanCounters {
   defences = 0;
   /** Questions to the host's kernel about its multicast memberships. */
   membershipQueries = 0;
+  /** Router solicitations and advertisements passed on between host and wire. */
+  routerMessages = 0;
   /** Reports of the groups of our own IPv6 addresses. */
   listenerReports = 0;
   /** Echo requests to the stack's own addresses answered. */

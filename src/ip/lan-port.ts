@@ -27,6 +27,8 @@ export interface LanMembership {
   groupMac(): Mac;
   /** The group's device is up, so the host takes frames. */
   isHostUp(): boolean;
+  /** The host forwards, so neighbours may have it as their router. */
+  isRouter(): boolean;
   /** An active member to resolve from when the asking address is bound nowhere. */
   probeIll(): Ill | undefined;
 }

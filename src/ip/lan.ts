@@ -1,10 +1,11 @@
 /**
  * One LAN. Theory of operation.
  *
- * Purpose. The host sees one Ethernet interface, the wire sees several NICs. ARP therefore ends
- * here on both sides: neither side's ARP is ever passed on. What the host learns of a neighbour is
- * the neighbour's real MAC, once the neighbour itself has confirmed it; what the wire learns of a
- * data address is the MAC of the NIC that the address is bound to.
+ * Purpose. The host sees one Ethernet interface, the wire sees several NICs. ARP and neighbour
+ * discovery therefore end here on both sides: neither side's questions about neighbours are ever
+ * passed on. What the host learns of a neighbour is the neighbour's real MAC, once the neighbour
+ * itself has confirmed it; what the wire learns of a data address is the MAC of the NIC that the
+ * address is bound to.
  *
  *      host ── neighbor/host ──┐                     ┌── neighbor/wire ── wire (several NICs)
  *        ▲        │            ├── resolver ─────────┤        │  ▲
@@ -17,7 +18,8 @@
  * claims.ts drives detection, announcements and defence of our own addresses (dad.ts: states);
  * notices.ts sends neighbours a question from each moved address, nomination.ts announces what a
  * new nominated NIC serves; multicast/ has the host's memberships reported by it, and reports those
- * of each NIC; questions.ts chooses how to ask;
+ * of each NIC; questions.ts chooses how to ask; arp/ and nd/ read and build the messages of each
+ * family, and nd/routers.ts passes those of routers on;
  * icmp.ts answers echo; ire.ts mirrors routes.
  *
  * Sans-IO: `handle…` and `address…` take an input, LanOutput takes outputs at once, and `pollAt`
@@ -36,7 +38,15 @@
 
 import { OperatorError } from '../base/errors.ts';
 import type { Rng } from '../base/rng.ts';
-import { type IpAddress, ipFormat, type Mac, macFormat, macIsGroup } from '../wire/addr.ts';
+import {
+  type Family,
+  type IpAddress,
+  ipFamily,
+  ipFormat,
+  type Mac,
+  macFormat,
+  macIsGroup,
+} from '../wire/addr.ts';
 import {
   ETHERTYPE_ARP,
   ETHERTYPE_IPV4,
@@ -52,6 +62,8 @@ import { LocalIcmp } from './icmp.ts';
 import { type FrameEnd, LanCounters, type NeighborCounts } from './lan-counters.ts';
 import type { LanMembership, LanOutput } from './lan-port.ts';
 import { Multicast } from './multicast/multicast.ts';
+import { NeighborDiscovery } from './nd/discovery.ts';
+import { NdProtocol } from './nd/protocol.ts';
 import { NEIGHBOR_LIMIT_DEFAULT } from './neighbor/cache.ts';
 import { NeighborHost } from './neighbor/host.ts';
 import { HostProbes } from './neighbor/host-probes.ts';
@@ -86,6 +98,8 @@ export interface NeighborView {
 /** `initial`: detection, then announcements; `rebind`: announcements when already up. */
 export type BindHow = 'initial' | 'rebind';
 
+const FAMILIES: readonly Family[] = [4, 6];
+
 /** One LAN. */
 export class Lan {
   readonly counters = new LanCounters();
@@ -96,11 +110,12 @@ export class Lan {
   readonly #resolver: Resolver;
   readonly #claims: Claims;
   readonly #notices: Notices;
-  readonly #nomination: Nomination;
+  readonly #nominations: readonly Nomination[];
   readonly #multicast: Multicast;
   readonly #arp = new ArpProtocol();
   readonly #wire: NeighborWire;
   readonly #host: NeighborHost;
+  readonly #discovery: NeighborDiscovery;
   readonly #icmp: LocalIcmp;
 
   constructor(options: LanOptions) {
@@ -108,7 +123,8 @@ export class Lan {
     const { counters } = this;
     this.#membership = membership;
     this.#output = output;
-    const protocolOf: ProtocolOf = () => this.#arp;
+    const nd = new NdProtocol(() => membership.isRouter());
+    const protocolOf: ProtocolOf = (address) => (ipFamily(address) === 4 ? this.#arp : nd);
     this.#resolver = new Resolver({
       membership,
       output,
@@ -128,7 +144,8 @@ export class Lan {
     });
     const pace = new Pace(() => [...membership.ills()].length);
     const { cache } = resolver;
-    this.#nomination = new Nomination({ membership, output, protocolOf, counters, cache, pace });
+    const shared = { membership, output, protocolOf, counters, cache, pace };
+    this.#nominations = FAMILIES.map((family) => new Nomination({ ...shared, family }));
     this.#claims = new Claims({
       membership,
       output,
@@ -143,6 +160,7 @@ export class Lan {
     const side = { membership, output, counters, resolver, claims, hostProbes };
     this.#wire = new NeighborWire(side);
     this.#host = new NeighborHost(side);
+    this.#discovery = new NeighborDiscovery({ ...side, nd, wire: this.#wire, host: this.#host });
     this.#icmp = new LocalIcmp({ membership, output, counters });
     this.#multicast = new Multicast({
       membership,
@@ -166,7 +184,7 @@ export class Lan {
     this.#finish(this.#wireEnd(ill, frame, nowMs));
   }
 
-  /** ARP of the host, or a frame of the host to a MAC of our NICs. */
+  /** ARP or neighbour discovery of the host, or a frame of the host to a MAC of our NICs. */
   handleHostFrame(frame: Uint8Array, nowMs: number): void {
     this.counters.framesFromHost++;
     this.#finish(this.#hostEnd(frame, nowMs));
@@ -175,10 +193,8 @@ export class Lan {
   /** `ipif` is served by the NIC in its `boundIll` from now on (docs/law.md rows 42, 43). */
   addressBound(ipif: Ipif, how: BindHow, nowMs: number): void {
     const { address } = ipif;
-    if (typeof address === 'number') {
-      this.#resolver.delete(address, 'replaced', nowMs); // no neighbour has it
-      this.#resolver.hostAnswers.forget(address);
-    }
+    this.#resolver.delete(address, 'replaced', nowMs); // no neighbour has it
+    this.#resolver.hostAnswers.forget(address);
     this.#multicast.handleBound(ipif, nowMs);
     this.#claims.handleBound(ipif, how, nowMs);
   }
@@ -215,13 +231,13 @@ export class Lan {
   /** The group's device was set down, and runs again. */
   handleHostUp(nowMs: number): void {
     this.#claims.handleHostUp(nowMs);
-    this.#nomination.begin(nowMs);
+    for (const nomination of this.#nominations) nomination.begin(nowMs);
     this.#multicast.handleNominated(nowMs);
   }
 
   /** Another member than before is nominated for broadcast and multicast. */
   handleNominated(nowMs: number): void {
-    this.#nomination.begin(nowMs);
+    for (const nomination of this.#nominations) nomination.begin(nowMs);
     this.#multicast.handleNominated(nowMs);
   }
 
@@ -260,7 +276,7 @@ export class Lan {
     }
     const isOurs = this.#membership.isOwnMac(mac);
     if (this.#resolver.pin(address, mac, isProxy || isOurs, nowMs)) {
-      if (isProxy || isOurs) this.#nomination.handleProxy(address, nowMs);
+      if (isProxy || isOurs) this.#announceProxy(address, nowMs);
       this.#multicast.handleProxied(nowMs);
       return;
     }
@@ -280,14 +296,18 @@ export class Lan {
     this.#claims.handleTime(nowMs);
     this.#resolver.handleTime(nowMs);
     this.#notices.handleTime(nowMs);
-    this.#nomination.handleTime(nowMs);
+    for (const nomination of this.#nominations) nomination.handleTime(nowMs);
     this.#multicast.handleTime(nowMs);
   }
 
   /** When `handleTime` has something to do; Infinity for never. */
   pollAt(): number {
-    const parts = [this.#claims, this.#resolver, this.#notices, this.#nomination, this.#multicast];
-    return Math.min(...parts.map((part) => part.pollAt()));
+    const parts = [this.#claims, this.#resolver, this.#notices, this.#multicast];
+    return Math.min(...[...parts, ...this.#nominations].map((part) => part.pollAt()));
+  }
+
+  #announceProxy(address: IpAddress, nowMs: number): void {
+    for (const nomination of this.#nominations) nomination.handleProxy(address, nowMs);
   }
 
   /** Addresses that the nominated NIC answers for. */
@@ -301,7 +321,9 @@ export class Lan {
     if (type === ETHERTYPE_ARP) return this.#wire.handleFrame(this.#arp, ill, frame, nowMs);
     if (type === ETHERTYPE_IPV4) return this.#icmp.handleWireFrame(ill, frame, nowMs);
     if (type === ETHERTYPE_IPV6) {
-      const end = this.#multicast.handleWireFrame(ill, frame, nowMs);
+      const end =
+        this.#discovery.handleWireFrame(ill, frame, nowMs) ??
+        this.#multicast.handleWireFrame(ill, frame, nowMs);
       return end ?? this.#icmp.handleWireFrame(ill, frame, nowMs);
     }
     return 'unknown_ethertype';
@@ -312,6 +334,10 @@ export class Lan {
     const type = ethernetType(frame, 0);
     if (type === ETHERTYPE_ARP) return this.#host.handleFrame(this.#arp, frame, nowMs);
     if (type === ETHERTYPE_IPV4) return this.#icmp.handleHostFrame(frame, nowMs);
+    if (type === ETHERTYPE_IPV6) {
+      const end = this.#discovery.handleHostFrame(frame, nowMs);
+      return end ?? this.#icmp.handleHostFrame(frame, nowMs);
+    }
     return 'unknown_ethertype';
   }
 

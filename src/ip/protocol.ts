@@ -1,6 +1,6 @@
 /**
- * The port between a LAN and an address family, which ARP (arp/protocol.ts) implements. A protocol
- * reads and builds frames, and has no state of its own.
+ * The port between a LAN and an address family, which ARP (arp/protocol.ts) and neighbour discovery
+ * (nd/protocol.ts) implement. A protocol reads and builds frames, and has no state of its own.
  *
  * When a frame leaves, by which NIC, how often and to whom, and what a received one means, is
  * decided for both families by the same code: the rules of wire and host (neighbor/wire.ts,

@@ -70,14 +70,29 @@ export const DROP_REASONS = {
     nd_checksum: 'neighbor discovery with a wrong checksum',
     nd_martian: 'neighbor discovery with an address that may not be where it is',
     nd_bad_sender: 'neighbor discovery with a MAC that is zero or a group address in an option',
+    nd_reflection:
+      'neighbor discovery that came back from the wire with one of our own MACs as sender',
+    nd_other_target: 'neighbor solicitation of a stranger for an address that is not ours',
+    nd_other_interface:
+      'neighbor solicitation for an address of ours that another interface serves and answers',
+    nd_unsolicited: 'neighbor advertisement of a station without a question of ours',
+    nd_static_neighbor: 'neighbor discovery that contradicts a neighbor set by the operator',
+    nd_change_locked:
+      'neighbor discovery with yet another MAC for a neighbor that changed it within a second',
+    nd_conflict:
+      'neighbor discovery of another station with an address of ours, within the defence interval',
+    nd_redirect: 'ICMPv6 redirect from the wire, which is not followed',
+    nd_router_solicitation: 'router solicitation from the wire while the host is no router',
     mld_invalid: 'multicast listener discovery that is no valid query',
     address_tentative: 'for an address of ours that is being probed or is a duplicate',
     address_unbound: 'for an address of ours that no interface serves at the moment',
-    host_down: 'ARP while the device of the group is set down',
+    host_down: 'ARP or neighbor discovery while the device of the group is set down',
     host_detection:
       'the host’s own detection or announcement of an address, which the stack does itself',
     host_arp_reply: 'ARP reply of the host without a question of ours',
-    host_own_target: 'ARP request of the host for an address that is its own',
+    host_advertisement: 'neighbor advertisement of the host without a question of ours',
+    host_redirect: 'ICMPv6 redirect of the host, which would name MACs that are not on the wire',
+    host_own_target: 'ARP or neighbor discovery of the host for an address that is its own',
     neighbor_table_full: 'question about a new neighbor while no entry of the table may give way',
     neighbor_incomplete_limit: 'question about a new neighbor while too many are being asked',
     neighbor_rate_limited: 'question about a neighbor beyond the rate of the interface',

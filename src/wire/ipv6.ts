@@ -120,6 +120,10 @@ export function ipv6TotalLength(bytes: Uint8Array, offset: number): number {
   return IPV6_HEADER_LENGTH + ipv6PayloadLength(bytes, offset);
 }
 
+export function ipv6SetPayloadLength(bytes: Uint8Array, offset: number, length: number): void {
+  writeU16(bytes, offset + PAYLOAD_LENGTH, length);
+}
+
 export function ipv6NextHeader(bytes: Uint8Array, offset: number): number {
   return bytes[offset + NEXT_HEADER]!;
 }

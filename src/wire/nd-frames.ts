@@ -1,7 +1,8 @@
 /**
  * Frames of neighbour discovery that the stack sends: neighbour solicitations and advertisements,
- * and router solicitations (RFC 4861 4.1, 4.3, 4.4). The stack is no router, so it sends neither
- * router advertisements nor redirects. Each is a new frame with its checksum and hop limit 255.
+ * and router solicitations (RFC 4861 4.1, 4.3, 4.4). The stack is no router: advertisements of
+ * routers are passed on with another sender's MAC, or without one, and redirects are not sent. Each
+ * is a new frame with its checksum and hop limit 255.
  */
 
 import { writeU16 } from '../base/bytes.ts';
@@ -14,7 +15,13 @@ import {
   ICMPV6_ROUTER_SOLICITATION,
   icmpv6FillChecksum,
 } from './icmpv6.ts';
-import { IPV6_HEADER_LENGTH, IPV6_PROTOCOL_ICMP, ipv6HeaderEmit } from './ipv6.ts';
+import {
+  IPV6_HEADER_LENGTH,
+  IPV6_PROTOCOL_ICMP,
+  ipv6HeaderEmit,
+  ipv6SetPayloadLength,
+  ipv6TotalLength,
+} from './ipv6.ts';
 import {
   ND_FLAG_OVERRIDE,
   ND_FLAG_ROUTER,
@@ -30,6 +37,7 @@ import {
   type NdEnds,
   type NdRouterSolicitation,
   type NdSolicitation,
+  ndOptionPlaces,
 } from './nd.ts';
 
 const HEADER = ETHERNET_HEADER_LENGTH;
@@ -86,6 +94,38 @@ export function ndRouterSolicitationFrame(
       [ND_OPTION_SOURCE_MAC, message.sourceMac],
     ]),
   );
+}
+
+/**
+ * A copy of a frame with a message that a gate took, from `source` to `destination`, in which the
+ * sender's MAC is `sourceMac`, or is left out.
+ */
+export function ndFrameWithSourceMac(
+  frame: Uint8Array,
+  { destination, source }: { readonly destination: Mac; readonly source: Mac },
+  sourceMac: Mac | undefined,
+): Uint8Array {
+  const options = [...ndOptionPlaces(frame, HEADER)];
+  const kept = options.filter(([place]) => frame[place] !== ND_OPTION_SOURCE_MAC);
+  const packetEnd = HEADER + ipv6TotalLength(frame, HEADER);
+  const optionsAt = options[0]?.[0] ?? packetEnd;
+  const keptLength = kept.reduce((sum, [, length]) => sum + length, 0);
+  const copy = new Uint8Array(
+    optionsAt + keptLength + (sourceMac === undefined ? 0 : ND_OPTION_UNIT),
+  );
+  copy.set(frame.subarray(0, optionsAt));
+  let end = optionsAt;
+  for (const [place, length] of kept) {
+    copy.set(frame.subarray(place, place + length), end);
+    end += length;
+  }
+  if (sourceMac !== undefined) {
+    writeU16(copy, end, (ND_OPTION_SOURCE_MAC << 8) | 1);
+    macWrite(copy, end + 2, sourceMac);
+  }
+  ethernetEmit(copy, 0, { destination, source, type: ETHERTYPE_IPV6 });
+  ipv6SetPayloadLength(copy, HEADER, copy.length - MESSAGE);
+  return finish(copy);
 }
 
 /** A frame of zeros but for its headers, its type and the options behind `headLength` bytes. */

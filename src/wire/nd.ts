@@ -354,6 +354,17 @@ export function ndOptionMac(bytes: Uint8Array, header: number, type: number): Ma
   return place === 0 ? undefined : macRead(bytes, place + 2);
 }
 
+/** Place and length in bytes of each option. */
+export function* ndOptionPlaces(
+  bytes: Uint8Array,
+  header: number,
+): Iterable<readonly [place: number, length: number]> {
+  const end = packetEnd(bytes, header);
+  for (let place = firstOption(bytes, header); place < end; place += optionLength(bytes, place)) {
+    yield [place, optionLength(bytes, place)];
+  }
+}
+
 /** The place of the first option of `type` with `units` of length, from `from`; 0 without one. */
 function findOption(
   bytes: Uint8Array,

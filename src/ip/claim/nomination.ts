@@ -4,7 +4,7 @@
  * that of an address of our own (dad.ts).
  */
 
-import type { IpAddress } from '../../wire/addr.ts';
+import { type Family, type IpAddress, ipFamily } from '../../wire/addr.ts';
 import type { LanCounters } from '../lan-counters.ts';
 import type { LanMembership, LanOutput } from '../lan-port.ts';
 import type { NeighborCache } from '../neighbor/cache.ts';
@@ -30,6 +30,8 @@ export interface NominationOptions {
   readonly counters: LanCounters;
   readonly cache: NeighborCache;
   readonly pace: Pace;
+  /** Entries of this family are announced, at its times. */
+  readonly family: Family;
 }
 
 /** The nomination in one LAN. */
@@ -56,6 +58,7 @@ export class Nomination {
 
   /** A proxy entry is new: it is announced at once, and in the series that follows with all. */
   handleProxy(address: IpAddress, nowMs: number): void {
+    if (ipFamily(address) !== this.#options.family) return;
     this.#beganMs = nowMs;
     this.#number = 0;
     this.#queue.add({ address, number: 0 }, nowMs);
@@ -74,15 +77,17 @@ export class Nomination {
 
   #step(nowMs: number): void {
     const number = this.#number;
-    for (const { address, isProxy } of this.#options.cache.entries()) {
-      if (isProxy) this.#queue.add({ address, number }, nowMs);
+    const { cache, family } = this.#options;
+    for (const { address, isProxy } of cache.entries()) {
+      if (isProxy && ipFamily(address) === family) this.#queue.add({ address, number }, nowMs);
     }
     this.#scheduleNext(nowMs);
   }
 
   #scheduleNext(nowMs: number): void {
     this.#number++;
-    this.#nextMs = announceAtMs(4, this.#number, this.#beganMs, nowMs) ?? Number.POSITIVE_INFINITY;
+    const atMs = announceAtMs(this.#options.family, this.#number, this.#beganMs, nowMs);
+    this.#nextMs = atMs ?? Number.POSITIVE_INFINITY;
   }
 
   #announce({ address, number }: Announcement): void {

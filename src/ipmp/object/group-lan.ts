@@ -79,6 +79,10 @@ export class GroupLanPort implements LanMembership, LanOutput {
     return this.#group.device.up;
   }
 
+  isRouter(): boolean {
+    return this.#group.settings.forwarding;
+  }
+
   probeIll(): Ill | undefined {
     return this.castIll();
   }

@@ -73,6 +73,7 @@ export class World implements LanMembership, LanOutput {
   readonly lan: Lan;
   cast: Ill | undefined;
   hostUp = true;
+  router = false;
   nowMs = 1_000_000;
 
   constructor(options: WorldOptions = {}) {
@@ -200,6 +201,10 @@ export class World implements LanMembership, LanOutput {
 
   activeIlls(): readonly Ill[] {
     return this.ifaces.map((phyint) => phyint.ill);
+  }
+
+  isRouter(): boolean {
+    return this.router;
   }
 
   isHostUp(): boolean {
