@@ -1,4 +1,7 @@
-/** The tables below the neighbour states, under any sequence of calls: limits and bookkeeping. */
+/**
+ * The tables below the neighbour states, under any sequence of calls: limits and bookkeeping.
+ * Addresses of both families are in one table.
+ */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
@@ -12,8 +15,14 @@ import { forAll } from '../tools/for-all.ts';
 const LIMIT = 64;
 const STATES: readonly NceState[] = ['INCOMPLETE', 'REACHABLE', 'STALE', 'PROBE', 'FAILED'];
 
+/** One of so many addresses of IPv4, or of as many of IPv6 with the same last bits. */
+function addressUpTo(max: number): fc.Arbitrary<IpAddress> {
+  const number = fc.integer({ min: 1, max });
+  return fc.oneof(number, number.map(BigInt));
+}
+
 const change = fc.record({
-  address: fc.integer({ min: 1, max: 2 * LIMIT }),
+  address: addressUpTo(2 * LIMIT),
   mac: fc.nat(4),
   state: fc.constantFrom(...STATES),
   everConfirmed: fc.boolean(),
@@ -79,7 +88,7 @@ test('[contract 3.10, 8.4] neighbour cache: limits, queues by state, users of ea
 
 const move = fc.record({
   kind: fc.constantFrom('move', 'move', 'move', 'seen', 'release', 'forget', 'time'),
-  address: fc.integer({ min: 1, max: 8 }),
+  address: addressUpTo(8),
   from: fc.integer({ min: 1, max: 100 }),
   to: fc.integer({ min: 1, max: 100 }),
   isUsed: fc.boolean(),
@@ -113,7 +122,10 @@ test('redirects: no chain, bounded, and the output has what is in force', () => 
       ok(told.size <= REDIRECT_LIMIT);
       for (const target of told.values()) ok(!told.has(target), `a chain by ${target}`);
     }
-    for (let address = 1; address <= 8; address++) redirects.forget(address);
+    for (let address = 1; address <= 8; address++) {
+      redirects.forget(address);
+      redirects.forget(BigInt(address));
+    }
     deepEqual([told.size, redirects.pollAt()], [0, Number.POSITIVE_INFINITY]);
   });
 });

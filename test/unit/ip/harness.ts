@@ -9,6 +9,7 @@ import { Ipif } from '../../../src/ip/object/ipif.ts';
 import { Phyint } from '../../../src/ip/object/phyint.ts';
 import type { DropReason } from '../../../src/stats/drop-reasons.ts';
 import {
+  type Family,
   type IpAddress,
   type Ipv4,
   ipv4Parse,
@@ -16,14 +17,15 @@ import {
   type Mac,
   macParse,
 } from '../../../src/wire/addr.ts';
+import { ARP_REPLY, ARP_REQUEST, arpFrame, arpParse } from '../../../src/wire/arp.ts';
 import {
-  ARP_REPLY,
-  ARP_REQUEST,
-  type ArpPacket,
-  arpFrame,
-  arpParse,
-} from '../../../src/wire/arp.ts';
-import { ethernetDestination, ethernetSource } from '../../../src/wire/ethernet.ts';
+  ETHERTYPE_IPV6,
+  ethernetDestination,
+  ethernetIsGroup,
+  ethernetSource,
+  ethernetType,
+} from '../../../src/wire/ethernet.ts';
+import { ndPacket, ndReply, ndRequest, type Packet } from './nd-messages.ts';
 
 export const GROUP_MAC = mac('02:00:00:00:0f:00');
 /** The MACs of the three NICs. */
@@ -37,6 +39,7 @@ export const OTHER_MAC = mac('52:54:00:00:00:99');
 export const HOST_OTHER = mac('52:54:00:00:00:77');
 export const DATA = ip('192.0.2.10');
 export const TEST = ip('192.0.2.21');
+const DATA_IPV6 = (0x20010db8n << 96n) | BigInt(DATA);
 
 export function ip(text: string): Ipv4 {
   return ipv4Parse(text)!;
@@ -46,19 +49,25 @@ export function mac(text: string): Mac {
   return macParse(text)!;
 }
 
-/** A frame that the LAN sent, and its ARP packet; `port` is the name of a NIC, or `host`. */
-export interface Sent extends ArpPacket {
+/**
+ * A frame that the LAN sent, and its message about neighbours; `port` is the name of a NIC, or
+ * `host`.
+ */
+export interface Sent extends Packet {
   readonly atMs: number;
   readonly port: string;
   readonly frame: Uint8Array;
+  /** The broadcast address for a frame to any group. */
   readonly destination: Mac;
   readonly source: Mac;
-  readonly arp: ArpPacket;
+  readonly arp: Packet;
 }
 
 export interface WorldOptions {
   readonly neighborLimit?: number;
   readonly seed?: number;
+  /** Of the address that the host asks from; of IPv6 only messages about neighbours are noted. */
+  readonly family?: Family;
 }
 
 export class World implements LanMembership, LanOutput {
@@ -71,6 +80,7 @@ export class World implements LanMembership, LanOutput {
   /** Redirected MACs that the host has sent to. */
   readonly used = new Set<Mac>();
   readonly lan: Lan;
+  readonly #family: Family | undefined;
   cast: Ill | undefined;
   hostUp = true;
   router = false;
@@ -85,10 +95,16 @@ export class World implements LanMembership, LanOutput {
       return phyint;
     });
     this.cast = this.ill(0);
+    this.#family = options.family;
     const rng = new Rng(options.seed ?? 1);
     const limit = options.neighborLimit;
     const given = limit === undefined ? {} : { neighborLimit: limit };
     this.lan = new Lan({ membership: this, output: this, rng, ...given });
+  }
+
+  /** The address that the host asks from. */
+  get data(): IpAddress {
+    return dataOf(this.#family === 6 ? 0n : 0);
   }
 
   ill(nic: number): Ill {
@@ -96,8 +112,8 @@ export class World implements LanMembership, LanOutput {
   }
 
   /** A data address that is up and bound, its announcements over. */
-  addData(address: Ipv4, nic: number): Ipif {
-    const ipif = Ipif.data(address, 24);
+  addData(address: IpAddress, nic: number): Ipif {
+    const ipif = Ipif.data(address, prefixOf(address));
     this.ipifs.set(address, ipif);
     ipif.state = 'up';
     this.bind(ipif, nic);
@@ -107,8 +123,8 @@ export class World implements LanMembership, LanOutput {
   }
 
   /** A test address whose detection is over. */
-  addTest(address: Ipv4, nic: number): Ipif {
-    const ipif = Ipif.test(address, 24, this.ill(nic));
+  addTest(address: IpAddress, nic: number): Ipif {
+    const ipif = Ipif.test(address, prefixOf(address), this.ill(nic));
     this.ipifs.set(address, ipif);
     this.lan.addressBound(ipif, 'initial', this.nowMs);
     this.advance(10_000);
@@ -149,8 +165,8 @@ export class World implements LanMembership, LanOutput {
     this.lan.handleHostFrame(frame, this.nowMs);
   }
 
-  hostAsks(target: Ipv4, spa: Ipv4 = DATA, destination: Mac = MAC_BROADCAST): void {
-    this.host(request(GROUP_MAC, spa, target, destination));
+  hostAsks(target: IpAddress, spa?: IpAddress, destination: Mac = MAC_BROADCAST): void {
+    this.host(request(GROUP_MAC, spa ?? dataOf(target), target, destination));
   }
 
   /** Takes what was sent so far. */
@@ -164,19 +180,19 @@ export class World implements LanMembership, LanOutput {
     return this.drops.get(reason) ?? 0;
   }
 
-  stateOf(address: Ipv4): string | undefined {
+  stateOf(address: IpAddress): string | undefined {
     return this.lan.neighbors().find((row) => row.address === address)?.state;
   }
 
   /** Makes `address` a confirmed neighbour. */
-  confirm(address: Ipv4, at: Mac): void {
+  confirm(address: IpAddress, at: Mac): void {
     this.hostAsks(address);
-    this.wire(0, reply(at, address, this.ill(0).physAddr, DATA));
+    this.wire(0, reply(at, address, this.ill(0).physAddr, dataOf(address)));
     this.take();
   }
 
   /** The neighbour answers, from `at`, what it was asked last. */
-  answer(address: Ipv4, at: Mac): void {
+  answer(address: IpAddress, at: Mac): void {
     const asked = this.sent.findLast(({ port, arp }) => {
       return port !== 'host' && arp.operation === ARP_REQUEST && arp.targetAddress === address;
     })!;
@@ -185,7 +201,7 @@ export class World implements LanMembership, LanOutput {
   }
 
   /** A neighbour sends from another MAC, and answers from there alone. */
-  neighborMoves(address: Ipv4, at: Mac): void {
+  neighborMoves(address: IpAddress, at: Mac): void {
     this.wire(0, request(at, address, address));
     this.answer(address, at);
     this.advance(YIELD_MS);
@@ -260,8 +276,12 @@ export class World implements LanMembership, LanOutput {
   }
 
   #write(port: string, frame: Uint8Array): void {
-    const [destination, source] = [ethernetDestination(frame, 0), ethernetSource(frame, 0)];
-    const arp = arpParse(frame, 14);
+    const destination = ethernetIsGroup(frame, 0) ? MAC_BROADCAST : ethernetDestination(frame, 0);
+    const source = ethernetSource(frame, 0);
+    const isIpv6 = ethernetType(frame, 0) === ETHERTYPE_IPV6;
+    const nd = isIpv6 ? ndPacket(frame) : undefined;
+    if (isIpv6 && nd === undefined && this.#family !== undefined) return;
+    const arp = nd ?? arpParse(frame, 14);
     this.sent.push({ ...arp, atMs: this.nowMs, port, frame, destination, source, arp });
   }
 }
@@ -271,17 +291,26 @@ export function columns<Row, Key extends keyof Row>(rows: readonly Row[], ...key
   return rows.map((row) => keys.map((key) => row[key]));
 }
 
-/** A question of the station `sha`, by broadcast unless `destination` is given. */
-export function request(sha: Mac, spa: Ipv4, tpa: Ipv4, destination = MAC_BROADCAST): Uint8Array {
-  const sender = { senderMac: sha, senderAddress: spa };
-  const target = { targetMac: 0, targetAddress: tpa };
+/** A question of the station `sha`, to all unless `destination` is given. */
+export function request(
+  sha: Mac,
+  spa: IpAddress,
+  tpa: IpAddress,
+  destination = MAC_BROADCAST,
+): Uint8Array {
+  if (typeof spa === 'bigint' && typeof tpa === 'bigint') {
+    return ndRequest(sha, spa, tpa, destination);
+  }
+  const sender = { senderMac: sha, senderAddress: Number(spa) };
+  const target = { targetMac: 0, targetAddress: Number(tpa) };
   return arpFrame(destination, sha, { operation: ARP_REQUEST, ...sender, ...target });
 }
 
 /** An answer of the station `sha` for `spa`, to the station `tha`. */
-export function reply(sha: Mac, spa: Ipv4, tha: Mac, tpa: Ipv4): Uint8Array {
-  const sender = { senderMac: sha, senderAddress: spa };
-  const target = { targetMac: tha, targetAddress: tpa };
+export function reply(sha: Mac, spa: IpAddress, tha: Mac, tpa: IpAddress): Uint8Array {
+  if (typeof spa === 'bigint' && typeof tpa === 'bigint') return ndReply(sha, spa, tha, tpa);
+  const sender = { senderMac: sha, senderAddress: Number(spa) };
+  const target = { targetMac: tha, targetAddress: Number(tpa) };
   return arpFrame(tha, sha, { operation: ARP_REPLY, ...sender, ...target });
 }
 
@@ -291,8 +320,8 @@ export function isAnnouncement(one: Sent): boolean {
 }
 
 /** The address DATA, new and bound to a NIC: its detection begins. */
-export function beginDetection(world: World, nic = 0, address = DATA): Ipif {
-  const ipif = Ipif.data(address, 24);
+export function beginDetection(world: World, nic = 0, address: IpAddress = world.data): Ipif {
+  const ipif = Ipif.data(address, prefixOf(address));
   world.ipifs.set(address, ipif);
   ipif.bind(world.ill(nic));
   world.lan.addressBound(ipif, 'initial', world.nowMs);
@@ -304,4 +333,13 @@ export function worldWithData(options: WorldOptions = {}): World {
   const world = new World(options);
   world.addData(DATA, 0);
   return world;
+}
+
+/** DATA, in the family of `address`. */
+function dataOf(address: IpAddress): IpAddress {
+  return typeof address === 'number' ? DATA : DATA_IPV6;
+}
+
+function prefixOf(address: IpAddress): number {
+  return typeof address === 'number' ? 24 : 120;
 }

@@ -3,8 +3,9 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
-import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../../src/wire/arp.ts';
+import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
 import { hexFormat } from '../../../tools/hex.ts';
+import { testFamilies } from '../families.ts';
 import {
   beginDetection,
   columns,
@@ -21,7 +22,6 @@ import {
   OTHER_MAC,
   reply,
   request,
-  TEST,
   World,
   worldWithData,
 } from '../harness.ts';
@@ -75,21 +75,21 @@ test('golden: the answer to the wire, the probe and the announcement', () => {
   );
 });
 
-test('a broadcast request is answered once, by the bound NIC, which received it', () => {
-  const world = new World();
-  world.addData(DATA, 1);
-  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA));
+testFamilies('a broadcast request is answered once, by the bound NIC, which received it', (f) => {
+  const world = f.world();
+  world.addData(f.DATA, 1);
+  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
   const sent = world.take();
   deepEqual(columns(sent, 'port', 'source', 'senderMac', 'destination'), [
     ['net1', NET1, NET1, GATEWAY_MAC],
   ]);
   equal(world.dropped('not_nominated'), 1);
-  equal(world.stateOf(GATEWAY), 'STALE', 'learnt from the copy on the nominated NIC');
-  world.wire(0, request(GATEWAY_MAC, 0, DATA));
-  equal(world.dropped('arp_other_interface'), 1);
+  equal(world.stateOf(f.GATEWAY), 'STALE', 'learnt from the copy on the nominated NIC');
+  world.wire(0, request(GATEWAY_MAC, f.NONE, f.DATA));
+  equal(world.dropped(f.reason('other_interface')), 1);
   deepEqual(world.take(), [], 'what is bound elsewhere is answered there');
   // a peer's own probe goes to the MAC in its cache, here the wrong NIC by now
-  world.wire(2, request(GATEWAY_MAC, GATEWAY, DATA, NET2));
+  world.wire(2, request(GATEWAY_MAC, f.GATEWAY, f.DATA, NET2));
   deepEqual(columns(world.take(), 'port', 'senderMac'), [['net1', NET1]]);
 });
 
@@ -118,51 +118,55 @@ test('a request of hardware type 6 (IEEE 802) is answered with type 1 (Ethernet)
   equal(world.dropped('arp_malformed'), 0);
 });
 
-test('a request to the group’s own MAC, which switches flood, is answered once as well', () => {
-  const world = new World();
-  world.addData(DATA, 1);
-  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA, GROUP_MAC));
-  deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
-});
+testFamilies(
+  'a request to the group’s own MAC, which switches flood, is answered once as well',
+  (f) => {
+    const world = f.world();
+    world.addData(f.DATA, 1);
+    for (const nic of [0, 1, 2])
+      world.wire(nic, request(GATEWAY_MAC, f.GATEWAY, f.DATA, GROUP_MAC));
+    deepEqual(columns(world.take(), 'port', 'destination'), [['net1', GATEWAY_MAC]]);
+  },
+);
 
-test('with no NIC nominated, frames of every NIC count', () => {
-  const world = new World();
-  world.addData(DATA, 1);
+testFamilies('with no NIC nominated, frames of every NIC count', (f) => {
+  const world = f.world();
+  world.addData(f.DATA, 1);
   world.cast = undefined;
-  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, GATEWAY, DATA));
+  for (const nic of [0, 1, 2]) world.wire(nic, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
   equal(world.take('net1').length, 1);
 });
 
-test('test addresses answer from their own NIC, to the wire and to the host', () => {
-  const world = worldWithData();
-  world.addTest(TEST, 2);
-  world.wire(2, request(GATEWAY_MAC, GATEWAY, TEST));
+testFamilies('test addresses answer from their own NIC, to the wire and to the host', (f) => {
+  const world = f.worldWithData();
+  world.addTest(f.TEST, 2);
+  world.wire(2, request(GATEWAY_MAC, f.GATEWAY, f.TEST));
   deepEqual(columns(world.take(), 'port', 'senderMac'), [['net2', NET2]]);
-  world.hostAsks(TEST);
+  world.hostAsks(f.TEST);
   const [answer] = world.take('host');
   deepEqual([answer!.source, answer!.senderMac], [NET2, NET2]);
-  deepEqual([answer!.destination, answer!.targetAddress], [GROUP_MAC, DATA]);
+  deepEqual([answer!.destination, answer!.targetAddress], [GROUP_MAC, f.DATA]);
 });
 
-test('a test address that is not up is not answered for to the host either', () => {
-  const world = new World();
-  world.addTest(TEST, 2).state = 'duplicate';
-  world.hostAsks(TEST);
+testFamilies('a test address that is not up is not answered for to the host either', (f) => {
+  const world = f.world();
+  world.addTest(f.TEST, 2).state = 'duplicate';
+  world.hostAsks(f.TEST);
   deepEqual(world.take(), []);
   equal(world.dropped('address_tentative'), 1);
 });
 
-test('addresses that are not up, or not bound, are not answered for', () => {
-  const world = new World();
-  const ipif = world.addData(DATA, 0);
+testFamilies('addresses that are not up, or not bound, are not answered for', (f) => {
+  const world = f.world();
+  const ipif = world.addData(f.DATA, 0);
   ipif.state = 'tentative';
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+  world.wire(0, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
   ipif.state = 'duplicate';
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+  world.wire(0, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
   equal(world.dropped('address_tentative'), 2);
   ipif.state = 'up';
   ipif.unbind();
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
+  world.wire(0, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
   equal(world.dropped('address_unbound'), 1);
   deepEqual(world.take(), []);
 });
@@ -194,39 +198,39 @@ test('frames that the gate refuses', () => {
   deepEqual(world.lan.neighbors(), []);
 });
 
-test('our own MAC as sender is a reflection, never a conflict', () => {
-  const world = new World();
-  const ipif = world.addData(DATA, 0);
+testFamilies('our own MAC as sender is a reflection, never a conflict', (f) => {
+  const world = f.world();
+  const ipif = world.addData(f.DATA, 0);
   for (const own of [NET0, NET1, GROUP_MAC]) {
-    world.wire(0, request(own, DATA, DATA));
-    world.wire(0, request(own, 0, DATA));
+    world.wire(0, request(own, f.DATA, f.DATA));
+    world.wire(0, request(own, f.NONE, f.DATA));
   }
-  const leaked = request(OTHER_MAC, DATA, DATA);
+  const leaked = request(OTHER_MAC, f.DATA, f.DATA);
   leaked.set([2, 0, 0, 0, 0, 1], 6);
   world.wire(0, leaked);
-  equal(world.dropped('arp_reflection'), 7);
+  equal(world.dropped(f.reason('reflection')), 7);
   equal(ipif.state, 'up');
   equal(world.lan.counters.conflicts, 0);
 });
 
-test('another device of this host that answers for our address is no conflict', () => {
-  const world = new World();
-  const ipif = world.addData(DATA, 0);
-  world.wire(0, request(HOST_OTHER, DATA, DATA));
-  equal(world.dropped('arp_reflection'), 1);
+testFamilies('another device of this host that answers for our address is no conflict', (f) => {
+  const world = f.world();
+  const ipif = world.addData(f.DATA, 0);
+  world.wire(0, request(HOST_OTHER, f.DATA, f.DATA));
+  equal(world.dropped(f.reason('reflection')), 1);
   equal(ipif.state, 'up');
   equal(world.lan.counters.conflicts, 0);
 });
 
-test('a proxy entry is answered by the nominated NIC with its MAC', () => {
-  const world = new World();
-  const proxied = ip('192.0.2.77');
+testFamilies('a proxy entry is answered by the nominated NIC with its MAC', (f) => {
+  const world = f.world();
+  const proxied = f.ip('192.0.2.77');
   world.lan.addStatic(proxied, NET1, false, world.nowMs);
   world.advance(10_000);
   world.take();
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, proxied));
+  world.wire(0, request(GATEWAY_MAC, f.GATEWAY, proxied));
   world.cast = world.ill(2);
-  world.wire(2, request(GATEWAY_MAC, GATEWAY, proxied));
+  world.wire(2, request(GATEWAY_MAC, f.GATEWAY, proxied));
   deepEqual(columns(world.take(), 'port', 'senderMac', 'senderAddress'), [
     ['net0', NET0, proxied],
     ['net2', NET2, proxied],
@@ -288,7 +292,7 @@ test('the host’s own detection and announcements are absorbed', () => {
   const announced = world.take();
   deepEqual(columns(announced, 'port', 'source', 'senderMac'), [['net1', NET1, NET1]]);
   world.host(request(GROUP_MAC, DATA, DATA));
-  world.host(arpFrame(MAC_BROADCAST, GROUP_MAC, { ...announced[0]!.arp, operation: ARP_REPLY }));
+  world.host(reply(GROUP_MAC, DATA, MAC_BROADCAST, DATA));
   deepEqual(world.take(), []);
   equal(world.dropped('host_detection'), 4);
   world.host(reply(GROUP_MAC, DATA, GATEWAY_MAC, GATEWAY));

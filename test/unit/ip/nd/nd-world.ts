@@ -10,6 +10,7 @@ import {
   ipv6SolicitedNode,
   type Mac,
 } from '../../../../src/wire/addr.ts';
+import { ethernetDestination } from '../../../../src/wire/ethernet.ts';
 import {
   ICMPV6_NEIGHBOR_ADVERTISEMENT,
   ICMPV6_NEIGHBOR_SOLICITATION,
@@ -69,8 +70,8 @@ export function solicitations(
 export function advertisements(
   world: World,
 ): (NdAdvertisement & { readonly port: string; readonly to: Mac })[] {
-  return sentOf(world, ICMPV6_NEIGHBOR_ADVERTISEMENT).map(({ frame, port, destination }) => {
-    return { ...ndAdvertisementParse(frame, IP), port, to: destination };
+  return sentOf(world, ICMPV6_NEIGHBOR_ADVERTISEMENT).map(({ frame, port }) => {
+    return { ...ndAdvertisementParse(frame, IP), port, to: ethernetDestination(frame, 0) };
   });
 }
 

@@ -12,7 +12,11 @@ import {
   ipv6Write,
   macWrite,
 } from '../../../../src/wire/addr.ts';
-import { ETHERTYPE_IPV6, ethernetEmit } from '../../../../src/wire/ethernet.ts';
+import {
+  ETHERTYPE_IPV6,
+  ethernetDestination,
+  ethernetEmit,
+} from '../../../../src/wire/ethernet.ts';
 import {
   ICMPV6_REDIRECT,
   ICMPV6_ROUTER_ADVERTISEMENT,
@@ -65,10 +69,10 @@ const ADVERTISEMENT = routerFrame(ICMPV6_ROUTER_ADVERTISEMENT, ALL_NODES, IPV6_A
 function handedUp(world: World) {
   return world.sent
     .filter(({ port }) => port === 'host')
-    .map(({ frame, destination }) => {
+    .map(({ frame }) => {
       equal(ndRefusal(frame, IP, frame.length - IP), undefined);
       const { lifetimeS, sourceMac } = ndRouterAdvertisementParse(frame, IP);
-      return { to: destination, lifetimeS, sourceMac };
+      return { to: ethernetDestination(frame, 0), lifetimeS, sourceMac };
     });
 }
 

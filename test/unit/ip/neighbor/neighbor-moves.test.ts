@@ -1,66 +1,68 @@
 /** Neighbours that change their MAC, and forged claims of it. */
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { test } from 'node:test';
 import { REACHABLE_TIME_MS, YIELD_MS } from '../../../../src/ip/neighbor/nce.ts';
 import {
   REDIRECT_KEPT_MS,
   REDIRECT_LIMIT,
   REDIRECTS_A_SECOND,
 } from '../../../../src/ip/neighbor/redirect.ts';
+import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
+import { testFamilies } from '../families.ts';
 import {
   columns,
-  DATA,
-  GATEWAY,
   GATEWAY_MAC,
   GROUP_MAC,
-  ip,
   isAnnouncement,
   mac,
   OTHER_MAC,
   request,
-  worldWithData,
 } from '../harness.ts';
 
-test('a silent change of MAC is found by the host’s second probe, redirected and announced', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.advance(REACHABLE_TIME_MS * 1.5);
-  world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
-  world.advance(1000);
-  const startMs = world.nowMs;
-  world.answer(GATEWAY, OTHER_MAC);
-  deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
-  equal(world.stateOf(GATEWAY), 'REACHABLE');
-  world.advance(5000);
-  const toHost = world.take('host');
-  const told = toHost.filter((one) => one.senderAddress === one.targetAddress);
-  deepEqual(
-    told.map((one) => one.atMs - startMs),
-    [0, 1100, 3000],
-  );
-  for (const one of toHost) {
-    deepEqual([one.destination, one.source, one.senderMac], [GROUP_MAC, OTHER_MAC, OTHER_MAC]);
-  }
-  equal(toHost.length, 4);
-  deepEqual(
-    world.events.filter((event) => event.kind === 'neighbor-moved'),
-    [
-      {
-        kind: 'neighbor-moved',
-        atMs: startMs,
-        address: GATEWAY,
-        from: GATEWAY_MAC,
-        to: OTHER_MAC,
-      },
-    ],
-  );
-});
+testFamilies(
+  'a silent change of MAC is found by the host’s second probe, redirected and announced',
+  (f) => {
+    const world = f.worldWithData();
+    world.confirm(f.GATEWAY, GATEWAY_MAC);
+    world.advance(REACHABLE_TIME_MS * 1.5);
+    world.hostAsks(f.GATEWAY, f.DATA, GATEWAY_MAC);
+    world.advance(1000);
+    const startMs = world.nowMs;
+    world.answer(f.GATEWAY, OTHER_MAC);
+    deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
+    equal(world.stateOf(f.GATEWAY), 'REACHABLE');
+    world.advance(5000);
+    const toHost = world.take('host');
+    const told = toHost.filter((one) => one.senderAddress === one.targetAddress);
+    deepEqual(
+      told.map((one) => one.atMs - startMs),
+      [0, 1100, 3000],
+    );
+    for (const one of toHost) {
+      const isToAll = f.family === 6 && isAnnouncement(one);
+      equal(one.destination, isToAll ? MAC_BROADCAST : GROUP_MAC);
+      deepEqual([one.source, one.senderMac], [OTHER_MAC, OTHER_MAC]);
+    }
+    equal(toHost.length, 4);
+    deepEqual(
+      world.events.filter((event) => event.kind === 'neighbor-moved'),
+      [
+        {
+          kind: 'neighbor-moved',
+          atMs: startMs,
+          address: f.GATEWAY,
+          from: GATEWAY_MAC,
+          to: OTHER_MAC,
+        },
+      ],
+    );
+  },
+);
 
-test('a redirect lasts its time, again and again while it is used', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.neighborMoves(GATEWAY, OTHER_MAC);
+testFamilies('a redirect lasts its time, again and again while it is used', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
+  world.neighborMoves(f.GATEWAY, OTHER_MAC);
   equal(world.redirects.size, 1);
   world.advance(REDIRECT_KEPT_MS - 1);
   world.used.add(GATEWAY_MAC);
@@ -71,28 +73,31 @@ test('a redirect lasts its time, again and again while it is used', () => {
   equal(world.redirects.size, 0);
 });
 
-test('no redirect while another neighbour lives under the old MAC; one ends when it sends', () => {
-  const world = worldWithData();
-  const sibling = ip('192.0.2.2');
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.confirm(sibling, GATEWAY_MAC);
-  world.neighborMoves(GATEWAY, OTHER_MAC);
-  equal(world.redirects.size, 0);
-  equal(world.take('host').length, 1);
-  world.advance(2000);
-  world.neighborMoves(sibling, OTHER_MAC);
-  deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
-  world.wire(0, request(GATEWAY_MAC, ip('192.0.2.3'), ip('192.0.2.4')));
-  equal(world.redirects.size, 0);
-});
+testFamilies(
+  'no redirect while another neighbour lives under the old MAC; one ends when it sends',
+  (f) => {
+    const world = f.worldWithData();
+    const sibling = f.ip('192.0.2.2');
+    world.confirm(f.GATEWAY, GATEWAY_MAC);
+    world.confirm(sibling, GATEWAY_MAC);
+    world.neighborMoves(f.GATEWAY, OTHER_MAC);
+    equal(world.redirects.size, 0);
+    equal(world.take('host').length, 1);
+    world.advance(2000);
+    world.neighborMoves(sibling, OTHER_MAC);
+    deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
+    world.wire(0, request(GATEWAY_MAC, f.ip('192.0.2.3'), f.ip('192.0.2.4')));
+    equal(world.redirects.size, 0);
+  },
+);
 
-test('redirects never chain and never circle', () => {
-  const world = worldWithData();
+testFamilies('redirects never chain and never circle', (f) => {
+  const world = f.worldWithData();
   const third = mac('52:54:00:00:00:03');
-  world.confirm(GATEWAY, GATEWAY_MAC);
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
   const moveTo = (at: number): void => {
     world.advance(2000);
-    world.neighborMoves(GATEWAY, at);
+    world.neighborMoves(f.GATEWAY, at);
   };
   moveTo(OTHER_MAC);
   moveTo(third);
@@ -111,22 +116,22 @@ test('redirects never chain and never circle', () => {
       [third, GATEWAY_MAC],
     ],
   );
-  world.lan.deleteNeighbor(GATEWAY, world.nowMs);
+  world.lan.deleteNeighbor(f.GATEWAY, world.nowMs);
   equal(world.redirects.size, 0);
 });
 
-test('a claim of another MAC has both asked, and changes nothing by itself', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
+testFamilies('a claim of another MAC has both asked, and changes nothing by itself', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
   deepEqual(columns(world.sent, 'port', 'destination', 'senderAddress'), [
-    ['net0', GATEWAY_MAC, DATA],
-    ['net0', OTHER_MAC, DATA],
+    ['net0', GATEWAY_MAC, f.DATA],
+    ['net0', OTHER_MAC, f.DATA],
   ]);
   // The forger is first, and the neighbour a little busy.
-  world.answer(GATEWAY, OTHER_MAC);
+  world.answer(f.GATEWAY, OTHER_MAC);
   world.advance(YIELD_MS - 1);
-  world.answer(GATEWAY, GATEWAY_MAC);
+  world.answer(f.GATEWAY, GATEWAY_MAC);
   world.take();
   world.advance(60_000);
   deepEqual(world.take(), []);
@@ -135,96 +140,102 @@ test('a claim of another MAC has both asked, and changes nothing by itself', () 
   deepEqual(world.events, []);
 });
 
-test('the host gets a moved neighbour’s MAC as soon as the old one had its time', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-  world.answer(GATEWAY, OTHER_MAC);
+testFamilies('the host gets a moved neighbour’s MAC as soon as the old one had its time', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+  world.answer(f.GATEWAY, OTHER_MAC);
   world.take();
   world.advance(YIELD_MS - 1);
   deepEqual(world.take(), []);
   world.advance(1);
   equal(world.take('host')[0]!.senderMac, OTHER_MAC);
   deepEqual([...world.redirects], [[GATEWAY_MAC, OTHER_MAC]]);
-  equal(world.stateOf(GATEWAY), 'REACHABLE');
+  equal(world.stateOf(f.GATEWAY), 'REACHABLE');
 });
 
-test('forged claims once a second leave a neighbour that answers where it is', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
+testFamilies('forged claims once a second leave a neighbour that answers where it is', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
   for (let second = 0; second < 60; second++) {
-    world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-    world.answer(GATEWAY, GATEWAY_MAC);
-    equal(world.stateOf(GATEWAY), 'REACHABLE');
+    world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+    world.answer(f.GATEWAY, GATEWAY_MAC);
+    equal(world.stateOf(f.GATEWAY), 'REACHABLE');
     world.advance(1000);
   }
   deepEqual(world.take('host'), []);
   equal(world.redirects.size, 0);
 });
 
-test('claims within a second of the last are looked at when it is over, one of them', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-  world.answer(GATEWAY, GATEWAY_MAC);
-  world.take();
-  for (let i = 0; i < 100; i++) {
-    world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-    world.wire(0, request(mac('52:54:00:00:00:66'), GATEWAY, GATEWAY));
-  }
-  equal(world.dropped('arp_change_locked'), 200);
-  deepEqual(world.take(), []);
-  world.advance(1000);
-  deepEqual(
-    world.sent.map((one) => one.destination),
-    [GATEWAY_MAC, mac('52:54:00:00:00:66')],
-  );
-  world.answer(GATEWAY, GATEWAY_MAC);
-  equal(world.lan.neighbors()[0]!.mac, GATEWAY_MAC);
-  equal(world.stateOf(GATEWAY), 'REACHABLE');
-});
+testFamilies(
+  'claims within a second of the last are looked at when it is over, one of them',
+  (f) => {
+    const world = f.worldWithData();
+    world.confirm(f.GATEWAY, GATEWAY_MAC);
+    world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+    world.answer(f.GATEWAY, GATEWAY_MAC);
+    world.take();
+    for (let i = 0; i < 100; i++) {
+      world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+      world.wire(0, request(mac('52:54:00:00:00:66'), f.GATEWAY, f.GATEWAY));
+    }
+    equal(world.dropped(f.reason('change_locked')), 200);
+    deepEqual(world.take(), []);
+    world.advance(1000);
+    deepEqual(
+      world.sent.map((one) => one.destination),
+      [GATEWAY_MAC, mac('52:54:00:00:00:66')],
+    );
+    world.answer(f.GATEWAY, GATEWAY_MAC);
+    equal(world.lan.neighbors()[0]!.mac, GATEWAY_MAC);
+    equal(world.stateOf(f.GATEWAY), 'REACHABLE');
+  },
+);
 
-test('a claim that is looked at later has become true meanwhile', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-  world.answer(GATEWAY, OTHER_MAC);
+testFamilies('a claim that is looked at later has become true meanwhile', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
+  world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+  world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+  world.answer(f.GATEWAY, OTHER_MAC);
   world.advance(YIELD_MS);
-  equal(world.stateOf(GATEWAY), 'REACHABLE');
+  equal(world.stateOf(f.GATEWAY), 'REACHABLE');
   world.take();
   world.advance(2000);
   deepEqual(world.take('net0'), []);
 });
 
-test('a question of the host to one MAC is not answered from memory', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
+testFamilies('a question of the host to one MAC is not answered from memory', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
   world.advance(500);
-  world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
+  world.hostAsks(f.GATEWAY, f.DATA, GATEWAY_MAC);
   equal(world.take('host').length, 1, 'just confirmed');
   world.advance(500);
-  world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
+  world.hostAsks(f.GATEWAY, f.DATA, GATEWAY_MAC);
   const [question, ...rest] = world.sent;
   deepEqual([rest.length, question!.port, question!.destination], [0, 'net0', GATEWAY_MAC]);
   world.advance(1000);
-  world.answer(GATEWAY, OTHER_MAC);
+  world.answer(f.GATEWAY, OTHER_MAC);
   equal(world.take('host')[0]!.senderMac, OTHER_MAC, 'a silent change is found in a second');
 });
 
-test('a station for which the host never asked moves in silence, also when it answers', () => {
-  const world = worldWithData();
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
-  world.neighborMoves(GATEWAY, OTHER_MAC);
-  equal(world.lan.neighbors()[0]!.mac, OTHER_MAC);
-  equal(world.stateOf(GATEWAY), 'REACHABLE', 'the answer was taken');
-  world.advance(5000);
-  equal(world.redirects.size, 0);
-  deepEqual(world.take('host'), []);
-});
+testFamilies(
+  'a station for which the host never asked moves in silence, also when it answers',
+  (f) => {
+    const world = f.worldWithData();
+    world.wire(0, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
+    world.neighborMoves(f.GATEWAY, OTHER_MAC);
+    equal(world.lan.neighbors()[0]!.mac, OTHER_MAC);
+    equal(world.stateOf(f.GATEWAY), 'REACHABLE', 'the answer was taken');
+    world.advance(5000);
+    equal(world.redirects.size, 0);
+    deepEqual(world.take('host'), []);
+  },
+);
 
-test('of a hundred moves in a second some are redirected, and the host gets all', () => {
-  const world = worldWithData();
+testFamilies('of a hundred moves in a second some are redirected, and the host gets all', (f) => {
+  const world = f.worldWithData();
   const redirect = world.redirect.bind(world);
   let made = 0;
   world.redirect = (from, to) => {
@@ -232,7 +243,7 @@ test('of a hundred moves in a second some are redirected, and the host gets all'
     redirect(from, to);
   };
   const MOVES = 100;
-  const addresses = Array.from({ length: MOVES }, (_, at) => ip('192.0.2.100') + at);
+  const addresses = Array.from({ length: MOVES }, (_, at) => f.after(f.ip('192.0.2.100'), at));
   const [before, after] = [mac('52:54:00:00:01:00'), mac('52:54:00:00:02:00')];
   for (const [at, address] of addresses.entries()) world.confirm(address, before + at);
   world.advance(2000);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { REACHABLE_TIME_MS } from '../../../../src/ip/neighbor/nce.ts';
 import { Ipif } from '../../../../src/ip/object/ipif.ts';
 import { MAC_BROADCAST } from '../../../../src/wire/addr.ts';
+import { testFamilies } from '../families.ts';
 import {
   columns,
   DATA,
@@ -17,75 +18,78 @@ import {
   reply,
   request,
   World,
-  worldWithData,
 } from '../harness.ts';
 
-const SECOND = ip('192.0.2.11');
+testFamilies(
+  'an absent neighbour: three questions a second apart, each by another NIC, no answer',
+  (f) => {
+    const world = f.worldWithData();
+    world.addData(f.ip('192.0.2.11'), 1);
+    world.addData(f.ip('192.0.2.12'), 2);
+    const startMs = world.nowMs;
+    world.hostAsks(f.GATEWAY);
+    world.advance(10_000);
+    deepEqual(
+      world.take().map((one) => [one.atMs - startMs, one.port, one.destination]),
+      [0, 1, 2].map((nic) => [1000 * nic, `net${nic}`, MAC_BROADCAST]),
+    );
+    equal(world.stateOf(f.GATEWAY), 'FAILED');
+    world.hostAsks(f.GATEWAY);
+    equal(world.take('net0').length, 1);
+    world.advance(63_000);
+    equal(world.stateOf(f.GATEWAY), undefined);
+  },
+);
 
-test('an absent neighbour: three questions a second apart, each by another NIC, no answer', () => {
-  const world = worldWithData();
-  world.addData(SECOND, 1);
-  world.addData(ip('192.0.2.12'), 2);
-  const startMs = world.nowMs;
-  world.hostAsks(GATEWAY);
-  world.advance(10_000);
-  deepEqual(
-    world.take().map((one) => [one.atMs - startMs, one.port, one.destination]),
-    [0, 1, 2].map((nic) => [1000 * nic, `net${nic}`, MAC_BROADCAST]),
-  );
-  equal(world.stateOf(GATEWAY), 'FAILED');
-  world.hostAsks(GATEWAY);
-  equal(world.take('net0').length, 1);
-  world.advance(63_000);
-  equal(world.stateOf(GATEWAY), undefined);
-});
-
-test('questions about one neighbour coalesce; every asker is answered', () => {
-  const world = worldWithData();
-  world.addData(SECOND, 1);
-  world.hostAsks(GATEWAY, DATA);
-  world.hostAsks(GATEWAY, SECOND);
-  world.hostAsks(GATEWAY, DATA);
+testFamilies('questions about one neighbour coalesce; every asker is answered', (f) => {
+  const world = f.worldWithData();
+  world.addData(f.ip('192.0.2.11'), 1);
+  world.hostAsks(f.GATEWAY, f.DATA);
+  world.hostAsks(f.GATEWAY, f.ip('192.0.2.11'));
+  world.hostAsks(f.GATEWAY, f.DATA);
   equal(world.take().length, 1);
-  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
+  world.wire(0, reply(GATEWAY_MAC, f.GATEWAY, NET0, f.DATA));
   deepEqual(columns(world.take(), 'port', 'source', 'targetAddress'), [
-    ['host', GATEWAY_MAC, DATA],
-    ['host', GATEWAY_MAC, SECOND],
+    ['host', GATEWAY_MAC, f.DATA],
+    ['host', GATEWAY_MAC, f.ip('192.0.2.11')],
   ]);
-  world.hostAsks(GATEWAY, SECOND);
+  world.hostAsks(f.GATEWAY, f.ip('192.0.2.11'));
   deepEqual(
     world.take().map((one) => one.targetAddress),
-    [SECOND],
+    [f.ip('192.0.2.11')],
   );
 });
 
-test('a confirmed neighbour is answered from memory, at most 15 s; then it is asked again', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
-  world.advance(REACHABLE_TIME_MS * 0.5 - 1);
-  world.hostAsks(GATEWAY);
-  deepEqual(
-    world.take().map((one) => one.port),
-    ['host'],
-  );
-  world.advance(REACHABLE_TIME_MS + 2);
-  equal(world.stateOf(GATEWAY), 'STALE');
-  world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
-  const [verification, ...rest] = world.take();
-  deepEqual(rest, []);
-  deepEqual([verification!.port, verification!.destination], ['net0', GATEWAY_MAC]);
-  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
-  equal(world.take('host').length, 1);
-  equal(world.stateOf(GATEWAY), 'REACHABLE');
-});
+testFamilies(
+  'a confirmed neighbour is answered from memory, at most 15 s; then it is asked again',
+  (f) => {
+    const world = f.worldWithData();
+    world.confirm(f.GATEWAY, GATEWAY_MAC);
+    world.advance(REACHABLE_TIME_MS * 0.5 - 1);
+    world.hostAsks(f.GATEWAY);
+    deepEqual(
+      world.take().map((one) => one.port),
+      ['host'],
+    );
+    world.advance(REACHABLE_TIME_MS + 2);
+    equal(world.stateOf(f.GATEWAY), 'STALE');
+    world.hostAsks(f.GATEWAY, f.DATA, GATEWAY_MAC);
+    const [verification, ...rest] = world.take();
+    deepEqual(rest, []);
+    deepEqual([verification!.port, verification!.destination], ['net0', GATEWAY_MAC]);
+    world.wire(0, reply(GATEWAY_MAC, f.GATEWAY, NET0, f.DATA));
+    equal(world.take('host').length, 1);
+    equal(world.stateOf(f.GATEWAY), 'REACHABLE');
+  },
+);
 
-test('the host’s probe of a dead neighbour: one by one, then broadcast, no answer', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
+testFamilies('the host’s probe of a dead neighbour: one by one, then broadcast, no answer', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
   world.advance(REACHABLE_TIME_MS * 1.5);
   const startMs = world.nowMs;
   for (let i = 0; i < 3; i++) {
-    world.hostAsks(GATEWAY, DATA, GATEWAY_MAC);
+    world.hostAsks(f.GATEWAY, f.DATA, GATEWAY_MAC);
     world.advance(1000);
   }
   world.advance(5000);
@@ -98,74 +102,82 @@ test('the host’s probe of a dead neighbour: one by one, then broadcast, no ans
       [3000, 'net0', MAC_BROADCAST],
     ],
   );
-  equal(world.stateOf(GATEWAY), 'FAILED');
+  equal(world.stateOf(f.GATEWAY), 'FAILED');
 });
 
-test('questions without an answer go by the next NIC, from an address that it serves', () => {
-  const world = worldWithData();
-  world.addData(SECOND, 1);
-  world.hostAsks(GATEWAY);
-  world.advance(2500);
-  deepEqual(columns(world.take(), 'port', 'source', 'senderAddress'), [
-    ['net0', NET0, DATA],
-    ['net1', NET1, SECOND],
-    // The third NIC has none, and a broadcast without one is a probe.
-    ['net0', NET0, DATA],
-  ]);
-});
+testFamilies(
+  'questions without an answer go by the next NIC, from an address that it serves',
+  (f) => {
+    const world = f.worldWithData();
+    world.addData(f.ip('192.0.2.11'), 1);
+    world.hostAsks(f.GATEWAY);
+    world.advance(2500);
+    deepEqual(columns(world.take(), 'port', 'source', 'senderAddress'), [
+      ['net0', NET0, f.DATA],
+      ['net1', NET1, f.ip('192.0.2.11')],
+      // The third NIC has none, and a broadcast without one is a probe.
+      ['net0', NET0, f.DATA],
+    ]);
+  },
+);
 
-test('an answer to any question of the series counts, however late', () => {
-  const world = worldWithData();
-  world.addData(SECOND, 1);
-  world.hostAsks(GATEWAY);
+testFamilies('an answer to any question of the series counts, however late', (f) => {
+  const world = f.worldWithData();
+  world.addData(f.ip('192.0.2.11'), 1);
+  world.hostAsks(f.GATEWAY);
   world.advance(1100);
   equal(world.take().length, 2);
-  world.wire(0, reply(GATEWAY_MAC, GATEWAY, NET0, DATA));
-  equal(world.stateOf(GATEWAY), 'REACHABLE');
+  world.wire(0, reply(GATEWAY_MAC, f.GATEWAY, NET0, f.DATA));
+  equal(world.stateOf(f.GATEWAY), 'REACHABLE');
   equal(world.take('host').length, 1);
 });
 
-test('a static neighbour wins over every claim; the host is answered at once', () => {
-  const world = worldWithData();
-  world.lan.addStatic(GATEWAY, GATEWAY_MAC, false, world.nowMs);
-  world.wire(0, request(OTHER_MAC, GATEWAY, GATEWAY));
-  world.wire(0, reply(OTHER_MAC, GATEWAY, NET0, DATA));
-  equal(world.dropped('arp_static_neighbor'), 2);
-  world.hostAsks(GATEWAY);
+testFamilies('a static neighbour wins over every claim; the host is answered at once', (f) => {
+  const world = f.worldWithData();
+  world.lan.addStatic(f.GATEWAY, GATEWAY_MAC, false, world.nowMs);
+  world.wire(0, request(OTHER_MAC, f.GATEWAY, f.GATEWAY));
+  world.wire(0, reply(OTHER_MAC, f.GATEWAY, NET0, f.DATA));
+  equal(world.dropped(f.reason('static_neighbor')), 2);
+  world.hostAsks(f.GATEWAY);
   equal(world.take('host')[0]!.senderMac, GATEWAY_MAC);
-  throws(() => world.lan.addStatic(DATA, OTHER_MAC, false, world.nowMs), { code: 'EINVAL' });
-  throws(() => world.lan.addStatic(GATEWAY, MAC_BROADCAST, false, world.nowMs), { code: 'EINVAL' });
-  equal(world.lan.deleteNeighbor(GATEWAY, world.nowMs), true);
-  equal(world.lan.deleteNeighbor(GATEWAY, world.nowMs), false);
+  throws(() => world.lan.addStatic(f.DATA, OTHER_MAC, false, world.nowMs), { code: 'EINVAL' });
+  throws(() => world.lan.addStatic(f.GATEWAY, MAC_BROADCAST, false, world.nowMs), {
+    code: 'EINVAL',
+  });
+  equal(world.lan.deleteNeighbor(f.GATEWAY, world.nowMs), true);
+  equal(world.lan.deleteNeighbor(f.GATEWAY, world.nowMs), false);
 });
 
-test('a static entry ends when the address becomes ours', () => {
-  const world = new World();
-  world.lan.addStatic(DATA, OTHER_MAC, false, world.nowMs);
-  world.addData(DATA, 0);
+testFamilies('a static entry ends when the address becomes ours', (f) => {
+  const world = f.world();
+  world.lan.addStatic(f.DATA, OTHER_MAC, false, world.nowMs);
+  world.addData(f.DATA, 0);
   deepEqual(world.lan.neighbors(), []);
 });
 
-test('an asker for one of our addresses is added, but not confirmed before it answers', () => {
-  const world = worldWithData();
-  world.wire(0, request(GATEWAY_MAC, GATEWAY, DATA));
-  equal(world.stateOf(GATEWAY), 'STALE');
-  world.take();
-  world.hostAsks(GATEWAY);
-  deepEqual(columns(world.take(), 'port', 'destination'), [['net0', GATEWAY_MAC]]);
-});
+testFamilies(
+  'an asker for one of our addresses is added, but not confirmed before it answers',
+  (f) => {
+    const world = f.worldWithData();
+    world.wire(0, request(GATEWAY_MAC, f.GATEWAY, f.DATA));
+    equal(world.stateOf(f.GATEWAY), 'STALE');
+    world.take();
+    world.hostAsks(f.GATEWAY);
+    deepEqual(columns(world.take(), 'port', 'destination'), [['net0', GATEWAY_MAC]]);
+  },
+);
 
-test('the question leaves by the NIC of the asking address, also after a failover', () => {
-  const world = new World();
-  const ipif = world.addData(DATA, 2);
-  world.hostAsks(GATEWAY);
+testFamilies('the question leaves by the NIC of the asking address, also after a failover', (f) => {
+  const world = f.world();
+  const ipif = world.addData(f.DATA, 2);
+  world.hostAsks(f.GATEWAY);
   equal(world.take()[0]!.port, 'net2');
   world.move(ipif, 1);
   world.take();
   world.lan.doubtNeighbors(world.nowMs);
   const [again] = world.take();
   deepEqual([again!.port, again!.source], ['net1', NET1]);
-  world.wire(1, reply(GATEWAY_MAC, GATEWAY, NET1, DATA));
+  world.wire(1, reply(GATEWAY_MAC, f.GATEWAY, NET1, f.DATA));
   equal(world.take('host').length, 1);
 });
 
@@ -188,32 +200,32 @@ test('an address that is not ours asks by any member, one not yet verified as a 
   );
 });
 
-test('with no member left a question is refused, not forgotten in a table', () => {
-  const world = worldWithData();
+testFamilies('with no member left a question is refused, not forgotten in a table', (f) => {
+  const world = f.worldWithData();
   world.cast = undefined;
-  world.hostAsks(GATEWAY, ip('198.51.100.7'));
+  world.hostAsks(f.GATEWAY, f.ip('198.51.100.7'));
   equal(world.dropped('no_active_member'), 1);
   deepEqual(world.lan.neighbors(), []);
 });
 
-test('doubt: a confirmed neighbour is verified before the host gets it again', () => {
-  const world = worldWithData();
-  world.confirm(GATEWAY, GATEWAY_MAC);
+testFamilies('doubt: a confirmed neighbour is verified before the host gets it again', (f) => {
+  const world = f.worldWithData();
+  world.confirm(f.GATEWAY, GATEWAY_MAC);
   world.lan.doubtNeighbors(world.nowMs);
-  equal(world.stateOf(GATEWAY), 'STALE');
-  world.hostAsks(GATEWAY);
+  equal(world.stateOf(f.GATEWAY), 'STALE');
+  world.hostAsks(f.GATEWAY);
   deepEqual(
     world.take().map((one) => one.port),
     ['net0'],
   );
 });
 
-test('doubt: of thousands some in each turn, those asked for before the others', () => {
+testFamilies('doubt: of thousands some in each turn, those asked for before the others', (f) => {
   const count = 3000;
-  const world = worldWithData({ neighborLimit: 4096 });
-  const addresses = Array.from({ length: count }, (_, at) => ip('10.0.0.1') + at);
+  const world = f.worldWithData({ neighborLimit: 4096 });
+  const addresses = Array.from({ length: count }, (_, at) => f.after(f.ip('10.0.0.1'), at));
   for (const address of addresses) {
-    world.wire(0, request(GATEWAY_MAC, address, DATA));
+    world.wire(0, request(GATEWAY_MAC, address, f.DATA));
     world.confirm(address, GATEWAY_MAC);
     world.advance(1);
   }
