@@ -46,7 +46,6 @@ export const CAUSES = {
   'members-equal': 'all interfaces of the group work',
   'smallest-member': 'the smallest MTU among the interfaces of the group',
   'above-smallest-member': 'the configured MTU is larger than an interface of the group takes',
-  'not-served': 'IPv6 is not served yet',
   'used-elsewhere': 'the address is already served by another group or interface',
   'configuration-invalid': 'the configuration has mistakes, and the old one stays in force',
   'too-many': 'there are more addresses than can be served',

@@ -3,8 +3,10 @@
 import { OperatorError } from '../base/errors.ts';
 import {
   type Family,
+  type IpAddress,
   ipFamily,
   ipFormat,
+  ipIsLinkLocal,
   ipIsMulticast,
   ipLastOf,
   ipNetwork,
@@ -62,6 +64,11 @@ export function networkParse(text: string): { family: 0 | 4 | 6; to: string } | 
   const prefix = prefixParse(text);
   if (prefix === undefined || networkOf(prefix) !== prefix.address) return undefined;
   return { family: prefix.family, to: prefixFormat(prefix) };
+}
+
+/** A link-local address of IPv6: on another link it is another address (RFC 4007 section 6). */
+export function isOfOneLink(address: IpAddress | undefined): boolean {
+  return typeof address === 'bigint' && ipIsLinkLocal(address);
 }
 
 /** The first address of a prefix: host bits zero. Canonical text. */

@@ -94,6 +94,7 @@ export const ADDRESS_ROW = {
   name: 'Address',
   fields: {
     address: text('with its prefix length'),
+    flags: listOf(text(), 'what the host notes of it, as `ip addr` has it'),
     ifname: text('the device that has it: of a group, or an interface'),
     group: orNull(text()),
     type: word(ADDRESS_TYPES),

@@ -9,6 +9,12 @@
 
 import { assert } from '../base/assert.ts';
 import {
+  IFA_F_DADFAILED,
+  IFA_F_NODAD,
+  IFA_F_PERMANENT,
+  IFA_F_TENTATIVE,
+} from '../model/address-flags.ts';
+import {
   type IpAddress,
   ipFormat,
   ipIsLinkLocal,
@@ -36,16 +42,12 @@ export interface ListedAddress {
   readonly scope: number;
 }
 
-// From linux/if_addr.h and linux/rtnetlink.h.
-export const IFA_F_NODAD = 0x02;
-export const IFA_F_DADFAILED = 0x08;
-export const IFA_F_TENTATIVE = 0x40;
-export const IFA_F_PERMANENT = 0x80;
 const FLAGS_OF_STATE: Readonly<Record<Address6State, number>> = {
   tentative: IFA_F_TENTATIVE,
   preferred: 0,
   duplicate: IFA_F_TENTATIVE | IFA_F_DADFAILED,
 };
+// From linux/rtnetlink.h.
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 

@@ -3,14 +3,14 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
-import { Agenda } from '../../src/sim/agenda.ts';
 import {
   IFA_F_DADFAILED,
   IFA_F_NODAD,
   IFA_F_PERMANENT,
   IFA_F_TENTATIVE,
-  SimHost,
-} from '../../src/sim/host.ts';
+} from '../../src/model/address-flags.ts';
+import { Agenda } from '../../src/sim/agenda.ts';
+import { SimHost } from '../../src/sim/host.ts';
 import { Network } from '../../src/sim/lan/network.ts';
 import { address6, GROUP_MAC } from '../../src/sim/world.ts';
 import { GATEWAY_MAC, GATEWAY6, GATEWAY6_LOCAL } from './scene.ts';

@@ -84,7 +84,7 @@ export class LargeGroup {
     const list = Array.from({ length: count }, (_, index) => ({
       address: ipv4Format(FIRST_ADDRESS + index),
       prefixLength: 16,
-      family: 4,
+      family: 4 as const,
     }));
     this.system.handleHostAddresses(GROUP, list, this.nowMs);
   }

@@ -92,7 +92,7 @@ function invariantsOf(text: string): string[] {
 
 /** The titles of the tests of a file that run, and the names under which a checker fails. */
 function guardsOf(text: string): string[] {
-  const guards = /^\s*(?:test|it)\(\s*(['"`])(.*?)\1,|this\.#fail\(\s*'(\w+)'/gm;
+  const guards = /^\s*(?:test|testFamilies|it)\(\s*(['"`])(.*?)\1,|this\.#fail\(\s*'(\w+)'/gm;
   return [...text.matchAll(guards)].map(([, , title, checker]) => title ?? checker ?? '');
 }
 

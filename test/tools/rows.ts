@@ -56,6 +56,7 @@ export function interfaceRow(ifname: string, change: Partial<InterfaceRow> = {})
 export function addressRow(address: string, change: Partial<AddressRow> = {}): AddressRow {
   return {
     address,
+    flags: [],
     ifname: 'ipmp0',
     group: 'ipmp0',
     type: 'data',

@@ -98,7 +98,11 @@ const ADDRESS: View = {
   full: (row, paint) => [
     `${paint.address(row.address)} dev ${paint.name(row.ifname)} ` +
       `${text(row.type)} ${paint.state(row.state)} ` +
-      words(['inbound', paint.name(row.inbound)], ['outbound', list(row.outbound, paint.name)]),
+      words(
+        ['flags', list(row.flags)],
+        ['inbound', paint.name(row.inbound)],
+        ['outbound', list(row.outbound, paint.name)],
+      ),
     text(row.cause_text),
   ],
   order: [

@@ -254,8 +254,8 @@ const FLAGS: readonly (readonly [string, (row: InterfaceRow) => boolean])[] = [
   ['s', (row) => row.standby],
   ['m', (row) => row.nominated],
   ['b', (row) => row.nominated],
-  // No interface is nominated for IPv6 multicast, since IPv6 is not served.
-  ['M', () => false],
+  // One interface is nominated for both families.
+  ['M', (row) => row.nominated],
   // An address of its own is up as long as the daemon serves the interface.
   ['d', (row) => row.state === 'offline' || row.state === 'absent'],
   ['h', (row) => row.state === 'offline' && row.cause === 'duplicate-mac'],

@@ -7,6 +7,7 @@
  */
 
 import { assert } from '../../base/assert.ts';
+import { IFA_F_NODAD, IFA_F_PERMANENT } from '../../model/address-flags.ts';
 import type { IpifState } from '../../model/states.ts';
 import { type Family, type IpAddress, ipFamily } from '../../wire/addr.ts';
 import type { Ill } from './ill.ts';
@@ -22,6 +23,8 @@ export class Ipif {
    */
   prefixLength: number;
   readonly kind: IpifKind;
+  /** What the host's kernel notes of it, IFA_F_*. */
+  hostFlags = IFA_F_PERMANENT;
   state: IpifState;
   #boundIll: Ill | undefined = undefined;
 
@@ -36,8 +39,10 @@ export class Ipif {
   }
 
   /** A data address, bound to no NIC yet. */
-  static data(address: IpAddress, prefixLength: number): Ipif {
-    return new Ipif(address, prefixLength, 'data');
+  static data(address: IpAddress, prefixLength: number, hostFlags = IFA_F_PERMANENT): Ipif {
+    const ipif = new Ipif(address, prefixLength, 'data');
+    ipif.hostFlags = hostFlags;
+    return ipif;
   }
 
   /** A test address of `ill`, bound to it for life. */
@@ -46,6 +51,11 @@ export class Ipif {
     ipif.#boundIll = ill;
     ill.testIpifs.push(ipif);
     return ipif;
+  }
+
+  /** The administrator wants no duplicate address detection for it. */
+  get nodad(): boolean {
+    return (this.hostFlags & IFA_F_NODAD) !== 0;
   }
 
   /** The NIC that receives for this address; undefined while there is none. */

@@ -1,14 +1,14 @@
 /**
  * The test addresses of an interface (docs/law.md row 37): they live on their NIC and never move.
- * They are served by the LAN of its group while the NIC is there and not offline. IPv6 ones are
- * kept and shown, but not served yet.
+ * They are served by the LAN of its group while the NIC is there and not offline.
  */
 
 import { OperatorError } from '../../base/errors.ts';
 import { Ipif } from '../../ip/object/ipif.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_ADDRESSES } from '../../model/limits.ts';
-import { ipFormat, ipv4Parse, type Prefix, prefixParse } from '../../wire/addr.ts';
+import { isOfOneLink } from '../../model/prefix.ts';
+import { ipFormat, ipParse, type Prefix, prefixParse } from '../../wire/addr.ts';
 import { type IpmpContext, post, structureChanged } from '../object/context.ts';
 import { testPrefixes } from '../object/spec.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -57,7 +57,7 @@ export function checkTestAddresses(
     throw new OperatorError('EADDRINUSE', message);
   }
   const before = ctx.interfaces.get(ifname)?.ill.testIpifs.length ?? 0;
-  const after = prefixes.filter(({ family }) => family === 4).length;
+  const after = prefixes.length;
   if (after > before && addressCount(ctx) - before + after > MAX_ADDRESSES) {
     throw new OperatorError('ENOSPC', `there are ${MAX_ADDRESSES} addresses already`);
   }
@@ -67,8 +67,8 @@ export function checkTestAddresses(
 /** Gives a new interface its test addresses; they are not served before it joins a group. */
 export function addTestAddresses(tracked: TrackedPhyint, prefixes: readonly Prefix[]): void {
   for (const { address, prefixLength } of prefixes) {
-    const ipv4 = ipv4Parse(address);
-    if (ipv4 !== undefined) Ipif.test(ipv4, prefixLength, tracked.ill).state = 'down';
+    const value = ipParse(address);
+    if (value !== undefined) Ipif.test(value, prefixLength, tracked.ill).state = 'down';
   }
 }
 
@@ -101,8 +101,8 @@ function removeAddress(
   present: readonly Prefix[],
 ): void {
   const { group, name: ifname } = tracked;
-  const ipv4 = ipv4Parse(prefix.address);
-  const ipif = tracked.ill.testIpifs.find(({ address }) => address === ipv4);
+  const value = ipParse(prefix.address);
+  const ipif = tracked.ill.testIpifs.find(({ address }) => address === value);
   const isKept = present.some(({ address }) => address === prefix.address);
   if (ipif !== undefined && !isKept) {
     group?.lan.addressRemoved(ipif);
@@ -114,13 +114,12 @@ function removeAddress(
 
 function addAddress(ctx: IpmpContext, tracked: TrackedPhyint, prefix: Prefix): void {
   const { group, ill, name: ifname } = tracked;
-  const ipv4 = ipv4Parse(prefix.address);
-  const cause = ipv4 === undefined ? 'not-served' : 'configured';
-  post(ctx, 'address-added', cause, { group: group?.name, ifname, to: textOf(prefix) });
-  if (ipv4 === undefined) return;
-  const known = ill.testIpifs.find(({ address }) => address === ipv4);
+  const value = ipParse(prefix.address);
+  post(ctx, 'address-added', 'configured', { group: group?.name, ifname, to: textOf(prefix) });
+  if (value === undefined) return;
+  const known = ill.testIpifs.find(({ address }) => address === value);
   const ipif = ctx.illGlobalLock.write(() => {
-    if (known === undefined) return Ipif.test(ipv4, prefix.prefixLength, ill);
+    if (known === undefined) return Ipif.test(value, prefix.prefixLength, ill);
     known.prefixLength = prefix.prefixLength;
     return known;
   });
@@ -129,14 +128,20 @@ function addAddress(ctx: IpmpContext, tracked: TrackedPhyint, prefix: Prefix): v
   if (isServing(tracked)) group?.lan.addressBound(ipif, 'initial', ctx.nowMs);
 }
 
-/** The other user of an address, in words; undefined if there is none. */
+/**
+ * The other user of an address, in words; undefined if there is none. A link-local address of IPv6
+ * has other users only in the group of the interface.
+ */
 function userOf(ctx: IpmpContext, ifname: string, address: string): string | undefined {
+  const own = ctx.interfaces.get(ifname)?.group;
+  const isLocal = isOfOneLink(ipParse(address));
   for (const group of ctx.groups.values()) {
+    if (isLocal && group !== own) continue;
     const isData = group.hostAddresses.some((one) => one.address === address);
     if (isData) return `it is a data address of group ${group.name}`;
   }
-  for (const { name, spec } of ctx.interfaces.values()) {
-    if (name === ifname) continue;
+  for (const { name, spec, group } of ctx.interfaces.values()) {
+    if (name === ifname || (isLocal && (group === undefined || group !== own))) continue;
     const isTest = spec.testAddresses.some((text) => prefixParse(text)?.address === address);
     if (isTest) return `it is a test address of interface ${name}`;
   }

@@ -13,7 +13,7 @@ import { GROUP_PORT_BASE, MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import type { GroupState } from '../../model/states.ts';
 import { GroupKstat, type KstatMember } from '../../stats/collector.ts';
 import { GroupCounters } from '../../stats/group-counters.ts';
-import type { Ipv4, Mac } from '../../wire/addr.ts';
+import type { Family, Ipv4, Mac } from '../../wire/addr.ts';
 import type { IpmpContext } from './context.ts';
 import { GroupLanPort } from './group-lan.ts';
 import { IllGroup } from './illgrp.ts';
@@ -35,15 +35,16 @@ export interface HostAddress {
   /** Without prefix length. */
   readonly address: string;
   readonly prefixLength: number;
-  /** 4 or 6. */
-  readonly family: number;
+  readonly family: Family;
+  /** IFA_F_* bits; IFA_F_PERMANENT alone if absent. */
+  readonly flags?: number;
 }
 
-/** An address that is shown but not served: IPv6, or IPv4 that is used elsewhere. */
-export interface UnservedAddress {
-  readonly address: string;
-  readonly prefixLength: number;
+/** An address that is shown but not served: used elsewhere, or a duplicate for the kernel too. */
+export interface UnservedAddress extends HostAddress {
   readonly cause: Cause;
+  /** The station that has a duplicate; 0 if none is known. */
+  readonly holder: Mac;
 }
 
 /** What has been written to the live words of the forwarding tables. */

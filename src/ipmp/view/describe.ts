@@ -3,10 +3,11 @@
 import type { NeighborView } from '../../ip/lan.ts';
 import type { Ipif } from '../../ip/object/ipif.ts';
 import { phyintFlagNames } from '../../ip/object/phyint.ts';
+import { addressFlagNames, IFA_F_PERMANENT } from '../../model/address-flags.ts';
 import { type Cause, causeSentence } from '../../model/causes.ts';
 import type { AddressRow, GroupRow, InterfaceView, NeighborRow } from '../../model/rows.ts';
 import type { GroupState } from '../../model/states.ts';
-import { type IpAddress, ipFormat, type Mac, macFormat } from '../../wire/addr.ts';
+import { type IpAddress, ipFamily, ipFormat, type Mac, macFormat } from '../../wire/addr.ts';
 import { isServing } from '../act/test-addresses.ts';
 import { decideMtu } from '../decide/mtu.ts';
 import { type IpmpContext, joinersOf, signatureOf } from '../object/context.ts';
@@ -116,7 +117,7 @@ export function takeAddresses(ctx: IpmpContext): Iterable<AddressRow> {
 }
 
 /** What a row shows of one data address, as it was when it was copied. */
-type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'state'> &
+type DataAddressCopy = Pick<Ipif, 'address' | 'prefixLength' | 'hostFlags' | 'state'> &
   Pick<AddressRow, 'inbound' | 'cause' | 'cause_text'>;
 
 interface DataAddressesCopy {
@@ -139,6 +140,7 @@ function copyDataAddresses(group: IpmpGroup): DataAddressesCopy {
     served: Array.from(group.grp.ipifs.values(), (ipif) => ({
       address: ipif.address,
       prefixLength: ipif.prefixLength,
+      hostFlags: ipif.hostFlags,
       state: ipif.state,
       ...whereaboutsOf(group, ipif, ownerOf),
     })),
@@ -170,6 +172,13 @@ function holderText(mac: Mac, address: IpAddress | undefined): string {
   return `${macFormat(mac)}${own} has it; tried again as soon as that no longer answers`;
 }
 
+/** Why one is not served, in words: of a duplicate, what to do about it. */
+function unservedText({ cause, holder }: UnservedAddress): string {
+  if (cause !== 'address-conflict') return causeSentence(cause);
+  const what = holder === 0 ? causeSentence(cause) : `${macFormat(holder)} has it`;
+  return `${what}; the host does not use it before it is added anew`;
+}
+
 const UNEXPLAINED = { cause: null, cause_text: null };
 
 function because(cause: Cause): Pick<AddressRow, 'cause' | 'cause_text'> {
@@ -178,10 +187,12 @@ function because(cause: Cause): Pick<AddressRow, 'cause' | 'cause_text'> {
 
 function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
   const { common, senders, served, unserved } = copy;
-  for (const { address, prefixLength, state, inbound, cause, cause_text } of served) {
+  for (const row of served) {
+    const { address, prefixLength, hostFlags, state, inbound, cause, cause_text } = row;
     yield {
       ...common,
       address: `${ipFormat(address)}/${prefixLength}`,
+      flags: addressFlagNames(ipFamily(address), hostFlags),
       state,
       inbound,
       outbound: inbound === null ? [] : senders,
@@ -189,14 +200,17 @@ function* dataAddressRows(copy: DataAddressesCopy): Iterable<AddressRow> {
       cause_text,
     };
   }
-  for (const { address, prefixLength, cause } of unserved) {
+  for (const row of unserved) {
+    const { address, prefixLength, family, flags = IFA_F_PERMANENT, cause } = row;
     yield {
       ...common,
       address: `${address}/${prefixLength}`,
-      state: cause === 'not-served' ? 'up' : 'down',
+      flags: addressFlagNames(family, flags),
+      state: cause === 'address-conflict' ? 'duplicate' : 'down',
       inbound: null,
       outbound: [],
-      ...because(cause),
+      cause,
+      cause_text: unservedText(row),
     };
   }
 }
@@ -207,30 +221,18 @@ function describeTestAddresses(tracked: TrackedPhyint): AddressRow[] {
     group: tracked.group?.name ?? null,
     type: 'test' as const,
   };
-  const served = tracked.ill.testIpifs.map((ipif): AddressRow => {
+  return tracked.ill.testIpifs.map((ipif): AddressRow => {
     const isServed = isServing(tracked);
     return {
       ...common,
       address: `${ipFormat(ipif.address)}/${ipif.prefixLength}`,
+      flags: [],
       state: isServed ? ipif.state : 'down',
       inbound: isServed ? tracked.name : null,
       outbound: isServed ? [tracked.name] : [],
       ...UNEXPLAINED,
     };
   });
-  const unserved = tracked.spec.testAddresses
-    .filter((address) => address.includes(':'))
-    .map(
-      (address): AddressRow => ({
-        ...common,
-        address,
-        state: 'down',
-        inbound: null,
-        outbound: [],
-        ...because('not-served'),
-      }),
-    );
-  return [...served, ...unserved];
 }
 
 /** The neighbours of all groups, copied in the same way: there may be tens of thousands. */

@@ -38,7 +38,7 @@ describe('the commands of Solaris', () => {
     equal(
       await show('-i'),
       'INTERFACE   ACTIVE  GROUP       FLAGS     LINK      PROBE     STATE\n' +
-        'net1        yes     ipmp0       --mb---   up        disabled  ok\n' +
+        'net1        yes     ipmp0       --mbM--   up        disabled  ok\n' +
         'net0        no      ipmp0       -------   down      disabled  failed\n',
     );
     await host.topology.repair('eth0');

@@ -1,6 +1,6 @@
 /** Data addresses come and go with `ip addr`, at once, whichever program adds them. */
 
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { LAN } from '../../../src/lab/topology.ts';
@@ -72,16 +72,22 @@ describeOn(WIRINGS, 'data addresses by ip addr', {}, (host) => {
 });
 
 hostTest(
-  '[contract 3.7] IPv6 data addresses are accepted, and shown as not served',
+  '[contract 3.7] IPv6 data addresses are served, and shown with the flags of the kernel',
   { ipv6: true, addresses: ['192.0.2.10/24', '2001:db8::10/64'], isRaw: true },
   async (host) => {
     await until('the address is listed', 10_000, async () => {
       return (await host.daemon.addresses()).some((row) => row.address === '2001:db8::10/64');
     });
     const row = await host.daemon.address('2001:db8::10');
-    deepEqual([row.type, row.inbound], ['data', null]);
+    deepEqual([row.type, row.flags], ['data', []]);
+    ok(row.inbound !== null);
     const device = await host.run('host', ['ip', '-6', 'addr', 'show', 'dev', GROUP]);
     match(device, /inet6 2001:db8::10\/64/);
-    match(await host.adm('address', 'show'), /not served/i);
+    await host.run('host', ['ip', 'addr', 'add', '2001:db8::11/64', 'dev', GROUP, 'nodad']);
+    await until('it is listed with its flag', 10_000, async () => {
+      const rows = await host.daemon.addresses();
+      const added = rows.find(({ address }) => address === '2001:db8::11/64');
+      return added?.state === 'up' && added.flags.join() === 'nodad';
+    });
   },
 );

@@ -3,99 +3,204 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS } from '../../../src/ip/claim/dad.ts';
-import { ipFormat } from '../../../src/wire/addr.ts';
+import {
+  IFA_F_DADFAILED,
+  IFA_F_DEPRECATED,
+  IFA_F_PERMANENT,
+  IFA_F_TEMPORARY,
+  IFA_F_TENTATIVE,
+} from '../../../src/model/address-flags.ts';
+import { ipFormat, ipParse } from '../../../src/wire/addr.ts';
 import { columns, ip, mac, request } from '../ip/harness.ts';
 import { Bench, refuses } from './bench.ts';
+import { FAMILIES } from './families.ts';
 
-test('a list of the host is applied as the difference to the one before', () => {
-  const bench = Bench.of(2);
-  bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
-  deepEqual(bench.bindings(), ['192.0.2.10 net0', '192.0.2.11 net1', '192.0.2.12 net0']);
-  bench.drain();
-  bench.addresses('192.0.2.10', '192.0.2.11', '192.0.2.12');
-  deepEqual(bench.eventLines(), [], 'the same list changes nothing');
-  deepEqual(bench.publication.calls, []);
-  bench.addresses('192.0.2.10', '192.0.2.13', '192.0.2.12');
-  deepEqual(bench.eventLines().slice(0, 3), [
-    'address-removed 192.0.2.11/24> address-removed',
-    'address-moved net1 net0>net1 rebalanced 192.0.2.12',
-    'address-added >192.0.2.13/24 address-added',
-  ]);
-  deepEqual(bench.counts(), [1, 2].toReversed());
-});
-
-test('another prefix length, the same address: it stays up and bound', () => {
-  const bench = Bench.settled(2, 2);
-  bench.addresses('192.0.2.10/24', '192.0.2.11/32');
-  deepEqual(bench.eventLines(), [
-    'address-removed 192.0.2.11/24> address-removed',
-    'address-added >192.0.2.11/32 address-added',
-  ]);
-  deepEqual(columns(bench.system.describeAddresses(), 'address', 'state', 'inbound'), [
-    ['192.0.2.10/24', 'up', 'net0'],
-    ['192.0.2.11/32', 'up', 'net1'],
-  ]);
-  deepEqual(bench.arps(), []);
-  deepEqual(bench.publication.calls, []);
-});
-
-test('a removal is followed by one move at most, and only when it levels', () => {
-  const bench = Bench.of(2);
-  bench.addresses('192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4');
-  bench.drain();
-  bench.addresses('192.0.2.1', '192.0.2.3', '192.0.2.4');
-  deepEqual(bench.counts(), [2, 1]);
-  bench.addresses('192.0.2.1', '192.0.2.3');
-  deepEqual(bench.counts(), [1, 1]);
-});
-
-test('the tables name for each address the slot of its member', () => {
-  const bench = Bench.of(2);
-  bench.addresses('192.0.2.1', '192.0.2.2');
-  const slots = (): unknown =>
-    bench.publication.tables.addresses.map(({ address, slot }) => `${ipFormat(address)}: ${slot}`);
-  deepEqual(slots(), ['192.0.2.1: 0', '192.0.2.2: 1']);
-  bench.link('net0', 'down');
-  deepEqual(slots(), ['192.0.2.1: 1', '192.0.2.2: 1']);
-});
-
-test('IPv6 data addresses are accepted and shown, with the cause why they are not served', () => {
-  const bench = Bench.of(1);
-  bench.addresses('2001:db8::10/64', '192.0.2.1');
-  const row = bench.system.describeAddresses().find(({ address }) => address.includes(':'));
-  deepEqual(row, {
-    ...UNBOUND,
-    address: '2001:db8::10/64',
-    state: 'up',
-    cause: 'not-served',
-    cause_text: 'IPv6 is not served yet',
+for (const { family, at, whole } of FAMILIES) {
+  test(`IPv${family}: a list of the host is applied as the difference to the one before`, () => {
+    const bench = Bench.of(2);
+    bench.addresses(at(10), at(11), at(12));
+    deepEqual(bench.bindings(), [`${at(10)} net0`, `${at(11)} net1`, `${at(12)} net0`]);
+    bench.drain();
+    bench.addresses(at(10), at(11), at(12));
+    deepEqual(bench.eventLines(), [], 'the same list changes nothing');
+    deepEqual(bench.publication.calls, []);
+    bench.addresses(at(10), at(13), at(12));
+    deepEqual(bench.eventLines().slice(0, 3), [
+      `address-removed ${at(11)}/24> address-removed`,
+      `address-moved net1 net0>net1 rebalanced ${at(12)}`,
+      `address-added >${at(13)}/24 address-added`,
+    ]);
+    deepEqual(bench.counts(), [1, 2].toReversed());
   });
-  deepEqual(bench.eventLines(/^address-added/), [
-    'address-added >192.0.2.1/24 address-added',
-    'address-added >2001:db8::10/64 not-served',
+
+  test(`IPv${family}: another prefix length, the same address: it stays up and bound`, () => {
+    const bench = Bench.of(2);
+    bench.addresses(at(10), at(11));
+    bench.settle();
+    bench.addresses(at(10), `${at(11)}/${whole}`);
+    deepEqual(bench.eventLines(), [
+      `address-removed ${at(11)}/24> address-removed`,
+      `address-added >${at(11)}/${whole} address-added`,
+    ]);
+    deepEqual(columns(bench.system.describeAddresses(), 'address', 'state', 'inbound'), [
+      [`${at(10)}/24`, 'up', 'net0'],
+      [`${at(11)}/${whole}`, 'up', 'net1'],
+    ]);
+    deepEqual(bench.frames(), []);
+    deepEqual(bench.publication.calls, []);
+  });
+
+  test(`IPv${family}: a removal is followed by one move at most, only when it levels`, () => {
+    const bench = Bench.of(2);
+    bench.addresses(at(1), at(2), at(3), at(4));
+    bench.drain();
+    bench.addresses(at(1), at(3), at(4));
+    deepEqual(bench.counts(), [2, 1]);
+    bench.addresses(at(1), at(3));
+    deepEqual(bench.counts(), [1, 1]);
+  });
+
+  test(`IPv${family}: the tables name for each address the slot of its member`, () => {
+    const bench = Bench.of(2);
+    bench.addresses(at(1), at(2));
+    const slots = (): unknown =>
+      bench.publication.tables.addresses.map(({ address, slot }) => [ipFormat(address), slot]);
+    deepEqual(slots(), [
+      [at(1), 0],
+      [at(2), 1],
+    ]);
+    bench.link('net0', 'down');
+    deepEqual(slots(), [
+      [at(1), 1],
+      [at(2), 1],
+    ]);
+  });
+
+  test(`IPv${family}: an address of another group or NIC is shown as down until it is free`, () => {
+    const bench = Bench.of(1);
+    bench.createGroup({ name: 'other' });
+    bench.create('net1', { testAddresses: [`${at(9)}/24`] });
+    bench.addresses(at(1));
+    const list = [at(1), at(9)].map((address) => ({ address, prefixLength: 24, family }));
+    bench.system.handleHostAddresses('other', list, bench.nowMs);
+    const states = (): unknown =>
+      bench.system
+        .describeAddresses()
+        .filter((row) => row.group === 'other')
+        .map((row) => row.state);
+    deepEqual(states(), ['down', 'down']);
+    bench.addresses();
+    deepEqual(states(), ['tentative', 'down']);
+  });
+
+  test(`IPv${family}: the flags of the host's kernel are shown, and change nothing else`, () => {
+    const bench = Bench.of(1);
+    const set = (flags: number): void => {
+      const one = { address: at(1), prefixLength: 24, family, flags };
+      bench.system.handleHostAddresses('ipmp0', [one], bench.nowMs);
+    };
+    const flags = (): unknown => bench.system.describeAddresses()[0]?.flags;
+    set(IFA_F_PERMANENT);
+    deepEqual(flags(), []);
+    bench.settle();
+    set(IFA_F_TEMPORARY | IFA_F_DEPRECATED);
+    deepEqual(flags(), [family === 6 ? 'temporary' : 'secondary', 'deprecated', 'dynamic']);
+    deepEqual([bench.eventLines(), bench.publication.calls, bench.frames()], [[], [], []]);
+  });
+
+  test(`IPv${family}: each family is spread evenly, whatever the other one has`, () => {
+    const other = FAMILIES.find((one) => one.family !== family)!;
+    const [uneven, even] = [[other.at(1)], [at(1), at(2), at(3), at(4)]];
+    const bench = Bench.of(2);
+    bench.addresses(...uneven, ...even);
+    const counts = (): number[] => countsOf(bench, even);
+    deepEqual(counts(), [2, 2]);
+    bench.link('net1', 'down');
+    deepEqual(counts(), [4, 0]);
+    bench.link('net1', 'up');
+    deepEqual(counts(), [2, 2]);
+    deepEqual(countsOf(bench, uneven), [1, 0], 'one address does not move for a newcomer');
+    bench.addresses(...uneven, at(1), at(3), at(4));
+    bench.addresses(...uneven, at(3), at(4));
+    deepEqual(counts(), [1, 1]);
+  });
+}
+
+/** How many of these addresses each of two interfaces receives for. */
+function countsOf(bench: Bench, texts: readonly string[]): number[] {
+  const names = bench
+    .bindings()
+    .map((line) => line.split(' '))
+    .filter(([address]) => texts.includes(address!))
+    .map(([, name]) => name);
+  return ['net0', 'net1'].map((ifname) => names.filter((name) => name === ifname).length);
+}
+
+/** The host lists one address with flags. */
+function list(bench: Bench, address: string, flags: number, group = 'ipmp0'): void {
+  const one = { address, prefixLength: 64, family: 6 as const, flags };
+  bench.system.handleHostAddresses(group, [one], bench.nowMs);
+}
+
+test('an address that the kernel gave up is a duplicate, and served when it is added anew', () => {
+  const bench = Bench.of(1);
+  list(bench, '2001:db8::10', IFA_F_PERMANENT);
+  bench.settle();
+  list(bench, '2001:db8::10', IFA_F_PERMANENT | IFA_F_TENTATIVE | IFA_F_DADFAILED);
+  deepEqual(bench.system.describeAddresses(), [
+    {
+      ...UNBOUND,
+      address: '2001:db8::10/64',
+      flags: ['dadfailed', 'tentative'],
+      state: 'duplicate',
+      cause: 'address-conflict',
+      cause_text:
+        'another station uses the same address; the host does not use it before it is added anew',
+    },
   ]);
-  equal(bench.publication.tables.addresses.length, 1);
+  deepEqual(bench.eventLines(), ['address-state net0 up>duplicate address-conflict 2001:db8::10']);
+  deepEqual(bench.publication.tables.addresses, []);
+  bench.addresses();
+  deepEqual(bench.eventLines(), ['address-removed 2001:db8::10/64> address-removed']);
+  list(bench, '2001:db8::10', IFA_F_PERMANENT | IFA_F_TENTATIVE);
+  equal(bench.system.describeAddresses()[0]?.state, 'tentative');
 });
 
-test('an address of another group or NIC is shown as down until it is free', () => {
+test('one that the kernel gave up before we saw it is an event with its cause', () => {
+  const bench = Bench.of(1);
+  list(bench, '2001:db8::10', IFA_F_PERMANENT | IFA_F_DADFAILED);
+  deepEqual(bench.eventLines(/^address/), ['address-added >2001:db8::10/64 address-conflict']);
+});
+
+test('groups may have the same link-local address, also the test address of another', () => {
   const bench = Bench.of(1);
   bench.createGroup({ name: 'other' });
-  bench.create('net1', { testAddresses: ['192.0.2.9/24'] });
-  bench.addresses('192.0.2.1');
-  const list = ['192.0.2.1', '192.0.2.9'].map((address) => ({
-    address,
-    prefixLength: 24,
-    family: 4,
-  }));
-  bench.system.handleHostAddresses('other', list, bench.nowMs);
-  const states = (): unknown =>
-    bench.system
-      .describeAddresses()
-      .filter((row) => row.group === 'other')
-      .map((row) => row.state);
-  deepEqual(states(), ['down', 'down']);
-  bench.addresses();
-  deepEqual(states(), ['tentative', 'down']);
+  bench.create('net1', { testAddresses: ['fe80::9/64'] });
+  for (const group of ['ipmp0', 'other']) list(bench, 'fe80::1', IFA_F_PERMANENT, group);
+  const states = (): unknown => columns(bench.system.describeAddresses(), 'address', 'state');
+  deepEqual(states(), [
+    ['fe80::1/64', 'tentative'],
+    ['fe80::1/64', 'tentative'],
+    ['fe80::9/64', 'down'],
+  ]);
+  list(bench, 'fe80::9', IFA_F_PERMANENT, 'other');
+  equal(bench.system.describeAddresses()[1]?.state, 'tentative');
+});
+
+test('within a group a link-local address is used once', () => {
+  const bench = new Bench();
+  bench.create('net0', { testAddresses: ['fe80::9/64'] });
+  bench.appear('net0');
+  bench.createGroup({ interfaces: ['net0'] });
+  list(bench, 'fe80::9', IFA_F_PERMANENT);
+  const [row] = bench.system.describeAddresses();
+  deepEqual([row?.type, row?.state, row?.cause], ['data', 'down', 'used-elsewhere']);
+});
+
+test('what no station may have is passed over', () => {
+  const bench = Bench.of(1);
+  bench.addresses('::/128', '::1/128', '::ffff:192.0.2.1/128', '0.0.0.0/8');
+  deepEqual(bench.system.describeAddresses(), []);
 });
 
 test('a new address is tentative during detection, then up and announced', () => {
@@ -137,6 +242,7 @@ test('a duplicate is bound to no NIC, and its note names the holder and whose MA
   deepEqual(row(), {
     ...UNBOUND,
     address: '192.0.2.11/24',
+    flags: [],
     state: 'duplicate',
     cause: 'address-conflict',
     cause_text: `${HOLDER} ${AGAIN}`,
@@ -149,21 +255,24 @@ test('a duplicate is bound to no NIC, and its note names the holder and whose MA
 
 test('test addresses stay on their NIC and are down without it', () => {
   const bench = new Bench();
-  const testAddresses = ['192.0.2.21/24', '2001:db8::21/64'];
+  const testAddresses = ['192.0.2.21/24', '2001:db8::21/64', 'fe80::21/128'];
   bench.create('net0', { testAddresses });
   const rows = (): unknown =>
     columns(bench.system.describeAddresses(), 'address', 'type', 'state', 'inbound');
-  const unserved = ['2001:db8::21/64', 'test', 'down', null];
-  deepEqual(rows(), [['192.0.2.21/24', 'test', 'down', null], unserved]);
+  const all = (state: string, inbound: string | null): unknown =>
+    testAddresses.map((address) => [address, 'test', state, inbound]);
+  deepEqual(rows(), all('down', null));
   bench.appear('net0');
   bench.createGroup({ interfaces: ['net0'] });
-  bench.advance(2_000);
-  deepEqual(rows(), [['192.0.2.21/24', 'test', 'up', 'net0'], unserved]);
-  deepEqual(bench.publication.tables.addresses, [
-    { address: 0xc0000215, group: 0, kind: 'test', slot: -1, nic: 0 },
-  ]);
+  bench.advance(5_000);
+  deepEqual(rows(), all('up', 'net0'));
+  const published = [0xc0000215, ipParse('2001:db8::21'), ipParse('fe80::21')];
+  deepEqual(
+    bench.publication.tables.addresses,
+    published.map((address) => ({ address, group: 0, kind: 'test', slot: -1, nic: 0 })),
+  );
   bench.vanish('net0');
-  deepEqual(rows(), [['192.0.2.21/24', 'test', 'down', null], unserved]);
+  deepEqual(rows(), all('down', null));
 });
 
 test('a bad test address is refused', () => {

@@ -230,7 +230,7 @@ export class Bench {
     this.system.handleFrame(this.system.nicOf(name) ?? -1, frame, this.nowMs);
   }
 
-  /** Sets the IPv4 addresses of the group's device, each with /24 or its own length. */
+  /** Sets the addresses of the group's device, each with /24 or its own length. */
   addresses(...list: readonly string[]): void {
     this.system.handleHostAddresses(
       'ipmp0',

@@ -105,7 +105,7 @@ export class Stage {
   attachGroup(): void {
     const info = { present: true, mac: 0x02_00_00_00_0f_ff, mtu: 1500, up: true };
     this.system.handleGroupDevice(GROUP, info, this.#nowMs);
-    const address = { address: '192.0.2.10', prefixLength: 24, family: 4 };
+    const address = { address: '192.0.2.10', prefixLength: 24, family: 4 } as const;
     this.system.handleHostAddresses(GROUP, [address], this.#nowMs);
     this.check();
   }

@@ -185,13 +185,13 @@ test('-i: interfaces, group by group, the newest first', async () => {
     table(`
       INTERFACE   ACTIVE  GROUP       FLAGS     LINK      PROBE     STATE
       tap1        yes     front0      -------   up        ok        ok
-      tap0        yes     front0      --mb---   up        ok        ok
+      tap0        yes     front0      --mbM--   up        ok        ok
       tap3        no      back0       -----d-   unknown   disabled  offline
       tap2        no      back0       -------   down      failed    failed
       tap7        yes     wide0       -------   up        disabled  ok
       tap6        no      wide0       is-----   up        disabled  ok
       tap5        no      wide0       -------   up        failed    failed
-      tap4        yes     wide0       --mb---   unknown   ok        ok
+      tap4        yes     wide0       --mbM--   unknown   ok        ok
     `),
   );
 });

@@ -10,7 +10,7 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bench, macOf, refuses } from './bench.ts';
+import { Bench, macOf, refuses } from '../bench.ts';
 
 test('failback off: a member that is brought online does not wait', () => {
   const bench = Bench.settled(2, 2, { failback: false });

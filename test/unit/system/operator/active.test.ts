@@ -13,7 +13,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bench, describe, macOf } from './bench.ts';
+import { Bench, describe, macOf } from '../bench.ts';
 
 const activate = (bench: Bench, name: string): string =>
   bench.refusal(() => bench.system.activateInterface(name));

@@ -13,9 +13,9 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { OperatorError } from '../../../src/base/errors.ts';
-import { columns, DATA, GATEWAY, GATEWAY_MAC, request } from '../ip/harness.ts';
-import { Bench, describe, macOf, refuses } from './bench.ts';
+import { OperatorError } from '../../../../src/base/errors.ts';
+import { columns, DATA, GATEWAY, GATEWAY_MAC, request } from '../../ip/harness.ts';
+import { Bench, describe, macOf, refuses } from '../bench.ts';
 
 const GRACE_MS = 50;
 

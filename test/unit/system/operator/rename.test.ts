@@ -13,9 +13,9 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { collectKstats } from '../../../src/stats/kstat.ts';
-import { columns } from '../ip/harness.ts';
-import { Bench, refuses } from './bench.ts';
+import { collectKstats } from '../../../../src/stats/kstat.ts';
+import { columns } from '../../ip/harness.ts';
+import { Bench, refuses } from '../bench.ts';
 
 const rename = (bench: Bench, name: string, to: string): string =>
   bench.refusal(() => bench.system.renameGroup(name, to));

@@ -5,9 +5,9 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OperatorError } from '../../../src/base/errors.ts';
-import { columns } from '../ip/harness.ts';
-import { Bench, describe, refusalOf } from './bench.ts';
+import type { OperatorError } from '../../../../src/base/errors.ts';
+import { columns } from '../../ip/harness.ts';
+import { Bench, describe, refusalOf } from '../bench.ts';
 
 const MAC = '02:00:00:00:0a:01';
 const CAST = '01:00:5e:00:00:01';

@@ -5,9 +5,9 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Ipv4, Mac } from '../../../src/wire/addr.ts';
-import { DATA, ip, reply, request } from '../ip/harness.ts';
-import { Bench, GROUP_MAC, interfaceSpec, macOf } from './bench.ts';
+import type { Ipv4, Mac } from '../../../../src/wire/addr.ts';
+import { DATA, ip, reply, request } from '../../ip/harness.ts';
+import { Bench, GROUP_MAC, interfaceSpec, macOf } from '../bench.ts';
 
 const FIRST = ip('198.18.0.1');
 const STATION_MAC = 0x02_00_00_01_00_00;

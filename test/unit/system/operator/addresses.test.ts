@@ -12,9 +12,9 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { ipv4Format } from '../../../src/wire/addr.ts';
-import { columns } from '../ip/harness.ts';
-import { Bench, interfaceSpec } from './bench.ts';
+import { ipv4Format } from '../../../../src/wire/addr.ts';
+import { columns } from '../../ip/harness.ts';
+import { Bench, interfaceSpec } from '../bench.ts';
 
 function quiet(): Bench {
   const bench = Bench.of(2);
@@ -50,6 +50,7 @@ test('a new list adds and removes what differs, and does not touch the rest', ()
     ['test', 0],
     ['test', 0],
     ['data', -1],
+    ['data', -1],
   ]);
   deepEqual(bench.eventLines(), [
     'address-removed net0 192.0.2.21/24> configured',
@@ -65,7 +66,10 @@ test('a new list adds and removes what differs, and does not touch the rest', ()
   deepEqual(bench.publication.calls, []);
   equal(set(bench, 'net0'), 'done');
   deepEqual(tests(bench), []);
-  deepEqual(served(), [['data', -1]]);
+  deepEqual(served(), [
+    ['data', -1],
+    ['data', -1],
+  ]);
   bench.drain();
   bench.advance(30_000);
   equal(
@@ -87,15 +91,15 @@ test('another prefix length is two events, and no frame is sent', () => {
   deepEqual(bench.frames(), []);
 });
 
-test('IPv6 is kept and shown as not served', () => {
+test('IPv6 is served beside IPv4, and shown in canonical form', () => {
   const bench = quiet();
   equal(set(bench, 'net0', '2001:DB8::0:21/64', '192.0.2.21/24'), 'done');
   const rows = bench.system.describeAddresses().filter(({ type }) => type === 'test');
   deepEqual(columns(rows, 'address', 'state', 'cause_text'), [
+    ['2001:db8::21/64', 'tentative', null],
     ['192.0.2.21/24', 'tentative', null],
-    ['2001:db8::21/64', 'down', 'IPv6 is not served yet'],
   ]);
-  deepEqual(bench.eventLines().slice(0, 1), ['address-added net0 >2001:db8::21/64 not-served']);
+  deepEqual(bench.eventLines().slice(0, 1), ['address-added net0 >2001:db8::21/64 configured']);
 });
 
 test('a refusal changes nothing', () => {
@@ -131,7 +135,7 @@ test('a refusal changes nothing', () => {
 
 test('full tables: ENOSPC, and the addresses in them stay', () => {
   const bench = quiet();
-  const many = Array.from({ length: 8191 }, (_, n) => `${ipv4Format(0xc6120001 + n)}/15`);
+  const many = Array.from({ length: 8190 }, (_, n) => `${ipv4Format(0xc6120001 + n)}/15`);
   const full = 'ENOSPC there are 8192 addresses already';
   equal(set(bench, 'net0', ...many, '192.0.2.21/24'), full);
   equal(set(bench, 'net0', ...many), 'done');
