@@ -131,16 +131,15 @@ export class LabDaemon {
     return rowsRead(ROWS.neighbor, await getJson(this.socket, '/v1/neighbors'));
   }
 
-  /** Waits until all members are active and every IPv4 data address is up and bound. */
+  /** Waits until all members are active and every data address is served. */
   async waitUntilOk(withinMs = 10_000): Promise<void> {
     let last = '';
     try {
       await until('the group works', withinMs, async () => {
         const { state, interfaces, active } = await this.group();
-        const rows = (await this.addresses()).filter((row) => !row.address.includes(':'));
+        const rows = await this.addresses();
         last = `${state}, active ${active}; ${rows.map(addressLine).join(', ')}`;
-        const isServed = rows.every((row) => row.inbound !== null && row.state === 'up');
-        return state === 'ok' && active.length === interfaces.length && isServed;
+        return state === 'ok' && active.length === interfaces.length && rows.every(isServed);
       });
     } catch (error) {
       throw new Error(`${messageOf(error)}: ${last}`);
@@ -166,6 +165,11 @@ export class LabDaemon {
   }
 }
 
-function addressLine({ address, state, inbound }: AddressRow): string {
-  return `${address} ${state} on ${inbound}`;
+/** The daemon receives for it, and the host's kernel is done with its own detection (RFC 4862). */
+export function isServed({ state, inbound, flags }: AddressRow): boolean {
+  return state === 'up' && inbound !== null && !flags.includes('tentative');
+}
+
+function addressLine({ address, state, inbound, flags }: AddressRow): string {
+  return `${address} ${state} on ${inbound} ${flags.join(',')}`;
 }

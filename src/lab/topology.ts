@@ -56,6 +56,9 @@ export const LAN6: Lan = {
   remote: '2001:db8:1::1',
 };
 
+/** Both families, for what is done in each. */
+export const LANS: readonly Lan[] = [LAN, LAN6];
+
 /** A cable, named by its near end. */
 export interface Link {
   readonly name: string;
@@ -89,7 +92,7 @@ export class Topology {
 
   /** The families that the lab has. */
   get lans(): readonly Lan[] {
-    return this.options.ipv6 ? [LAN, LAN6] : [LAN];
+    return this.options.ipv6 ? LANS : [LAN];
   }
 
   /** Names of the host's NICs. */

@@ -3,7 +3,7 @@
  * switched on and off at the group's device, at the members, at the NICs below and at the peer,
  * and with MTUs from 1280 to 9000, everything still arrives as it was sent. TCP is compared by
  * digest, datagrams byte by byte and in order (also such that the kernel cuts from one buffer),
- * large pings come in fragments; all of it both ways, over both NICs.
+ * large pings come in fragments; all of it both ways, over both NICs, in both families.
  *
  * A plan covers every two settings of every two devices (offload-plan.ts). For more, steps are
  * drawn from all combinations of one switched off at each device:
@@ -13,10 +13,11 @@
  */
 
 import { deepEqual, equal } from 'node:assert/strict';
+import { isIPv6 } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { MeasuringChild } from '../../../src/lab/measure/child.ts';
-import { LAN } from '../../../src/lab/topology.ts';
+import { LANS } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { TestHost, WIRINGS } from '../tools/harness.ts';
 import {
@@ -33,15 +34,16 @@ import { script } from '../tools/programs.ts';
 const USO = script('uso.py');
 const EXCHANGE = new URL('../programs/exchange.js', import.meta.url);
 const EXCHANGE_PORT = '7007';
-const [GATEWAY] = LAN.gateways;
+const GATEWAYS = LANS.map(({ gateways }) => gateways[0]);
+const DATA = LANS.flatMap(({ data }) => data);
 /** Steps drawn from the full plan; undefined: the short one. */
 const ASKED = process.env.IPMPD_OFFLOADS;
 const SEED = Number(process.env.IPMPD_OFFLOADS_SEED ?? 1);
 
 /** Bytes of a TCP transfer: some dozen super-frames at least. */
 const TCP_BYTES = 2 << 20;
-/** What IPv4 and UDP put before the bytes of a datagram. */
-const HEADERS = 28;
+/** What IP and UDP put before the bytes of a datagram. */
+const headersOf = (address: string): number => (isIPv6(address) ? 48 : 28);
 const FRAGMENTED = 20_000;
 /** Each step that fails waits for what does not come: after so many it is clear. */
 const FAILURES_MOST = 3;
@@ -82,8 +84,8 @@ class Exchange {
 
   async start(): Promise<void> {
     for (const [role, addresses] of [
-      ['host', LAN.data],
-      ['gw', [GATEWAY]],
+      ['host', DATA],
+      ['gw', GATEWAYS],
     ] as const) {
       const args = [EXCHANGE_PORT, ...addresses];
       const end = new MeasuringChild(this.#host.workspace, role, EXCHANGE, args);
@@ -135,15 +137,17 @@ class Exchange {
       }
     }
     const wrong = await Promise.all([
-      this.#exchange('host', [GATEWAY], step.mtu),
-      this.#exchange('gw', LAN.data, step.mtu),
+      this.#exchange('host', GATEWAYS, step.mtu),
+      this.#exchange('gw', DATA, step.mtu),
     ]);
     const isOff = (place: string): boolean =>
       switches.some((each, i) => each.place === place && each.offload === 'tx' && step.isOff[i]);
     const then = await Promise.all([
-      this.#large('host', GATEWAY),
-      this.#cut('host', GATEWAY, step.mtu, isOff('group')),
-      ...LAN.data.flatMap((address) => [
+      ...GATEWAYS.flatMap((address) => [
+        this.#large('host', address),
+        this.#cut('host', address, step.mtu, isOff('group')),
+      ]),
+      ...DATA.flatMap((address) => [
         this.#large('gw', address),
         this.#cut('gw', address, step.mtu, isOff('peer')),
       ]),
@@ -153,8 +157,9 @@ class Exchange {
 
   /** TCP, and datagrams of sizes around one MTU and far above. */
   async #exchange(role: string, addresses: readonly string[], mtu: number): Promise<string[]> {
-    const fit = mtu - HEADERS;
-    const sizes = [1, 63, 512, fit - 1, fit, fit + 1, FRAGMENTED];
+    const fits = addresses.map((address) => mtu - headersOf(address));
+    const around = fits.flatMap((fit) => [fit - 1, fit, fit + 1]);
+    const sizes = [...new Set([1, 63, 512, ...around, FRAGMENTED])];
     const request = { kind: 'exchange', addresses, bytes: TCP_BYTES, sizes };
     const end = this.#ends.get(role);
     if (end === undefined) throw new Error(`no exchange runs in ${role}`);
@@ -173,7 +178,7 @@ class Exchange {
 
   /** Datagrams that the kernel or a device cuts from one buffer. `mayRefuse`: it need not. */
   async #cut(role: string, address: string, mtu: number, mayRefuse: boolean): Promise<string[]> {
-    const length = mtu - HEADERS;
+    const length = mtu - headersOf(address);
     const segments = Math.min(SEGMENTS_MAX, Math.floor(BUFFER_MAX / length));
     const words = ['python3', '-IS', USO, address, EXCHANGE_PORT, length, segments].map(String);
     const argv = ['sh', '-c', '"$@" 2>&1 || true', '-', ...words];
@@ -225,7 +230,7 @@ for (const wiring of WIRINGS) {
     let exchange: Exchange;
 
     before(async () => {
-      host = await TestHost.raise({ wiring });
+      host = await TestHost.raise({ wiring, ipv6: true });
       exchange = new Exchange(host);
       await exchange.start();
     });

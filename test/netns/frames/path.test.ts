@@ -1,63 +1,80 @@
 /** Messages of routers about a path reach the host: a smaller MTU, an exceeded TTL. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Transfer } from '../../../src/lab/measure/measure.ts';
-import { LAN, type Topology } from '../../../src/lab/topology.ts';
+import { LANS, type Topology } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
 
-const FAR = '203.0.113.2';
+/** The network behind the gateway: by its family, its two ends, and the headers of a ping. */
+const FAR = {
+  4: { router: '203.0.113.1', end: '203.0.113.2', prefixLength: 24, headers: 28 },
+  6: { router: '2001:db8:2::1', end: '2001:db8:2::2', prefixLength: 64, headers: 48 },
+} as const;
 const FAR_MTU = 1400;
+const LAN_MTU = 1500;
 
 /** A network behind the gateway, by a link with a smaller MTU. */
 async function addFarNetwork({ workspace }: Topology): Promise<void> {
-  await workspace.addNamespace('far', { ipv6: false });
+  await workspace.addNamespace('far', { ipv6: true });
   const namespace = workspace.namespaceOf('far');
   await workspace.ip('gw', [
     `link add name far0 mtu ${FAR_MTU} type veth peer name eth0 netns ${namespace}`,
-    'address add 203.0.113.1/24 dev far0',
     'link set far0 up',
   ]);
-  await workspace.ip('far', [
-    `address add ${FAR}/24 dev eth0`,
-    `link set eth0 mtu ${FAR_MTU} up`,
-    'route add default via 203.0.113.1',
-  ]);
+  await workspace.ip('far', [`link set eth0 mtu ${FAR_MTU} up`]);
+  for (const { family } of LANS) {
+    const { router, end, prefixLength } = FAR[family];
+    const flag = family === 6 ? 'nodad' : '';
+    await workspace.ip('gw', [`address add ${router}/${prefixLength} dev far0 ${flag}`]);
+    await workspace.ip('far', [
+      `address add ${end}/${prefixLength} dev eth0 ${flag}`,
+      `route add default via ${router}`,
+    ]);
+  }
 }
 
-describeOn(WIRINGS, 'a far network', { prepare: addFarNetwork }, (host) => {
-  test('the kernel learns the MTU of the path', async () => {
-    equal((await host.ping('host', FAR)).answered, 3);
-    await host.ping('host', FAR, { count: 1, args: ['-M', 'do', '-s', '1472'] });
-    const route = await host.run('host', ['ip', 'route', 'get', FAR]);
-    match(route, new RegExp(`mtu ${FAR_MTU}`));
-  });
+const OPTIONS = { ipv6: true, prepare: addFarNetwork };
 
-  test('TCP passes whole', async () => {
-    await host.run('host', ['ip', 'route', 'flush', 'cache']);
-    const ends = { from: 'host', to: 'far', address: FAR, rate: 20_000_000 };
-    const transfer = await Transfer.start(host.workspace, ends);
-    await until('bytes arrive', 10_000, async () => (await transfer.offset()) > 2_000_000);
-    const { sent, received } = await transfer.finish();
-    deepEqual(received, sent);
-  });
+describeOn(WIRINGS, 'a far network', OPTIONS, (host) => {
+  for (const { family, gateways } of LANS) {
+    const { end, headers } = FAR[family];
+    describe(`IPv${family}`, () => {
+      test('the kernel learns the MTU of the path', async () => {
+        equal((await host.ping('host', end)).answered, 3);
+        const payload = String(LAN_MTU - headers);
+        await host.ping('host', end, { count: 1, args: ['-M', 'do', '-s', payload] });
+        const route = await host.run('host', ['ip', 'route', 'get', end]);
+        match(route, new RegExp(`mtu ${FAR_MTU}`));
+      });
 
-  test('traceroute sees the gateway and the end', async () => {
-    // One probe at a time: the end answers six at once, and which of sixteen is random.
-    const argv = ['traceroute', '-n', '-q', '1', '-N', '1', '-w', '2', FAR];
-    const text = await host.run('host', argv);
-    const hops = text
-      .split('\n')
-      .slice(1)
-      .filter((line) => line.trim() !== '')
-      .map((line) => line.trim().split(/\s+/)[1]);
-    deepEqual(hops, [LAN.gateways[0], FAR], text);
-  });
+      test('TCP passes whole', async () => {
+        await host.run('host', ['ip', `-${family}`, 'route', 'flush', 'cache']);
+        const ends = { from: 'host', to: 'far', address: end, rate: 20_000_000 };
+        const transfer = await Transfer.start(host.workspace, ends);
+        await until('bytes arrive', 10_000, async () => (await transfer.offset()) > 2_000_000);
+        const { sent, received } = await transfer.finish();
+        deepEqual(received, sent);
+      });
 
-  test('an unreachable port is reported at once', async () => {
-    const argv = ['traceroute', '-n', '-q', '1', '-w', '2', '-U', '-p', '40000', LAN.gateways[0]];
-    const text = await host.run('host', argv);
-    ok(text.includes(`1  ${LAN.gateways[0]}`), text);
-  });
+      test('traceroute sees the gateway and the end', async () => {
+        // One probe at a time: the end answers six at once, and which of sixteen is random.
+        const argv = ['traceroute', '-n', '-q', '1', '-N', '1', '-w', '2', end];
+        const text = await host.run('host', argv);
+        const hops = text
+          .split('\n')
+          .slice(1)
+          .filter((line) => line.trim() !== '')
+          .map((line) => line.trim().split(/\s+/)[1]);
+        deepEqual(hops, [gateways[0], end], text);
+      });
+
+      test('an unreachable port is reported at once', async () => {
+        const port = ['-U', '-p', '40000', gateways[0]];
+        const text = await host.run('host', ['traceroute', '-n', '-q', '1', '-w', '2', ...port]);
+        ok(text.includes(`1  ${gateways[0]}`), text);
+      });
+    });
+  }
 });

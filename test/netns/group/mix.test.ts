@@ -15,7 +15,7 @@ import { ControlClient } from '../../../src/ctl/client.ts';
 import { ANSWER_MS, getJson } from '../../../src/lab/api.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { EchoStream, Transfer } from '../../../src/lab/measure/measure.ts';
-import { LAN } from '../../../src/lab/topology.ts';
+import { LANS } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { type KstatRow, lawBreaches } from '../../tools/conservation.ts';
 import {
@@ -32,9 +32,10 @@ const SECONDS = Number(process.env.IPMPD_MIX_SECONDS ?? 20);
 const SEED = Number(process.env.IPMPD_MIX_SEED ?? 1);
 const READERS = 6;
 const SCRAPE_MS = 100;
-const [GATEWAY] = LAN.gateways;
 /** Added and deleted beside those of the configuration. */
-const EXTRA = ['192.0.2.12', '192.0.2.13', '192.0.2.14'];
+const EXTRA = LANS.flatMap(({ data, prefixLength }) =>
+  [12, 13, 14].map((last) => `${data[0].replace(/10$/, String(last))}/${prefixLength}`),
+);
 const BYTES_PER_SECOND = 1_000_000;
 /** How long traffic flows without faults, in the end. */
 const CALM_MS = 2000;
@@ -139,7 +140,7 @@ class Mix {
     while (!this.#isOver) {
       const address = EXTRA[this.#rng.below(EXTRA.length)]!;
       const verb = present.has(address) ? 'del' : 'add';
-      const command = `address ${verb} ${address}/${LAN.prefixLength} dev ${GROUP}`;
+      const command = `address ${verb} ${address} dev ${GROUP}`;
       await this.#host.workspace.ip('host', [command]);
       if (verb === 'add') present.add(address);
       else present.delete(address);
@@ -207,33 +208,38 @@ class Watch {
 /** Traffic of the kinds that the daemon treats differently. */
 class Traffic {
   readonly #echoes: readonly EchoStream[];
-  readonly #transfer: Transfer;
+  readonly #transfers: readonly Transfer[];
 
   static async start({ workspace }: TestHost): Promise<Traffic> {
-    const out = await EchoStream.start(workspace, GATEWAY, { perSecond: 500 });
-    const back = await EchoStream.start(workspace, LAN.data[1], { role: 'gw', perSecond: 500 });
-    const transfer = await Transfer.start(workspace, {
-      from: 'host',
-      to: 'gw',
-      address: GATEWAY,
-      rate: BYTES_PER_SECOND,
-    });
-    return new Traffic([out, back], transfer);
+    const echoes: EchoStream[] = [];
+    const transfers: Transfer[] = [];
+    for (const { gateways, data } of LANS) {
+      const [gateway] = gateways;
+      echoes.push(await EchoStream.start(workspace, gateway, { perSecond: 250 }));
+      echoes.push(await EchoStream.start(workspace, data[1], { role: 'gw', perSecond: 250 }));
+      const ends = { from: 'host', to: 'gw', address: gateway, rate: BYTES_PER_SECOND };
+      transfers.push(await Transfer.start(workspace, ends));
+    }
+    return new Traffic(echoes, transfers);
   }
 
-  private constructor(echoes: readonly EchoStream[], transfer: Transfer) {
+  private constructor(echoes: readonly EchoStream[], transfers: readonly Transfer[]) {
     this.#echoes = echoes;
-    this.#transfer = transfer;
+    this.#transfers = transfers;
   }
 
-  /** Ends it; returns the echoes of host and gateway. @throws if a byte of TCP is wrong */
-  async stop(): Promise<{ sent: number[]; lost: number[]; bytes: number }> {
-    const { sent, received } = await this.#transfer.finish();
-    deepEqual(received, sent, 'both ends of the transfer');
-    ok(sent.bytes > 0);
+  /** Ends it; returns the echoes of each stream. @throws if a byte of TCP is wrong */
+  async stop(): Promise<{ sent: number[]; lost: number[]; bytes: number[] }> {
+    const bytes: number[] = [];
+    for (const transfer of this.#transfers) {
+      const { sent, received } = await transfer.finish();
+      deepEqual(received, sent, 'both ends of a transfer');
+      ok(sent.bytes > 0);
+      bytes.push(sent.bytes);
+    }
     const ends = await Promise.all(this.#echoes.map((stream) => stream.stop()));
     const of = (what: 'sent' | 'lost'): number[] => ends.map((end) => end[what]);
-    return { sent: of('sent'), lost: of('lost'), bytes: sent.bytes };
+    return { sent: of('sent'), lost: of('lost'), bytes };
   }
 }
 
@@ -246,7 +252,9 @@ function expectEqual(comparisons: ReturnType<typeof compareHostDoors>): void {
 /** Makes the gateway and the switches learn where each address is. */
 async function warmUp(host: TestHost): Promise<void> {
   await host.workspace.ip('gw', ['neigh flush dev eth0']);
-  for (const address of LAN.data) await host.waitForPing('gw', address, WARM_WITHIN_MS);
+  for (const { data } of LANS) {
+    for (const address of data) await host.waitForPing('gw', address, WARM_WITHIN_MS);
+  }
 }
 
 /** The witness of the daemon has reported nothing. */
@@ -259,6 +267,7 @@ function expectNoReport({ rows }: DoorReading): void {
 hostTest(
   `everything at once for ${SECONDS} s, seed ${SEED}`,
   {
+    ipv6: true,
     group: { 'flap-damping': 'off' },
     environment: { IPMPD_WITNESS: 'fatal' },
   },
@@ -282,7 +291,7 @@ hostTest(
     const start = await readDoorsAtRest(host);
     const calm = await Traffic.start(host);
     await sleep(CALM_MS);
-    deepEqual((await calm.stop()).lost, [0, 0]);
+    deepEqual((await calm.stop()).lost, [0, 0, 0, 0]);
     const end = await readDoorsAtRest(host);
     const ends = [...compareHostDoors(host, start, end), ...compareGateway(host, start, end)];
     t.diagnostic(`without faults: ${JSON.stringify(ends)}`);

@@ -12,7 +12,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 import { onParentMessage, sendToParent } from '../../../src/lab/measure/child.ts';
 
 /** Ours: no packet takes so long, also on a busy machine. */
@@ -44,7 +44,7 @@ async function serve(address: string): Promise<void> {
   });
   server.listen(PORT, address);
   await once(server, 'listening');
-  const echo = createSocket('udp4');
+  const echo = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   echo.on('message', (message, { port, address: to }) => echo.send(message, port, to));
   echo.bind(PORT, address);
   await once(echo, 'listening');
@@ -105,7 +105,7 @@ async function udp(
 
 /** Datagrams to one address, until one of them goes wrong. */
 async function datagrams(address: string, sizes: readonly number[]): Promise<string | undefined> {
-  const socket = createSocket('udp4');
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   socket.bind();
   await once(socket, 'listening');
   const bursts = sizes.map((size) => {

@@ -18,7 +18,8 @@ ANSWER_S = 5
 
 address, port, length, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 segments = [i.to_bytes(4, "big") + os.urandom(length - 4) for i in range(count)]
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+udp = socket.socket(family, socket.SOCK_DGRAM)
 udp.settimeout(ANSWER_S)
 udp.connect((address, port))
 udp.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, length)

@@ -10,7 +10,7 @@ import {
   configurationFor,
   GROUP,
 } from '../../../src/lab/configuration.ts';
-import { LabDaemon, socketOf } from '../../../src/lab/daemon-process.ts';
+import { isServed, LabDaemon, socketOf } from '../../../src/lab/daemon-process.ts';
 import { EchoStream } from '../../../src/lab/measure/measure.ts';
 import {
   PING_COUNT,
@@ -266,9 +266,9 @@ export class TestHost {
     return row;
   }
 
-  /** The IPv4 addresses on a device of the host, with prefix length, sorted. */
+  /** The addresses on a device of the host, with prefix length, sorted. */
   async addressesOn(device: string): Promise<string[]> {
-    const rows = await this.ipJson('host', ['-4', 'addr', 'show', 'dev', device]);
+    const rows = await this.ipJson('host', ['addr', 'show', 'dev', device]);
     const [row] = rows as { addr_info: { local: string; prefixlen: number }[] }[];
     return (row?.addr_info ?? []).map((one) => `${one.local}/${one.prefixlen}`).sort();
   }
@@ -328,11 +328,11 @@ export class TestHost {
     });
   }
 
-  /** Waits for the state of an address, and while that is `up` also for its binding. */
+  /** Waits for the state of an address; `up` is one that both daemon and kernel serve. */
   async waitForAddress(address: string, state = 'up', withinMs = 10_000): Promise<void> {
     await until(`${address} is ${state}`, withinMs, async () => {
       const row = await this.daemon.address(address);
-      return row.state === state && (state !== 'up' || row.inbound !== null);
+      return row.state === state && (state !== 'up' || isServed(row));
     });
   }
 
