@@ -21,6 +21,24 @@ const FOR_TEST = [
     file: 'usr/bin/promtool',
     without: 'its tests skip',
   },
+  {
+    program: 'radvd',
+    debianPackage: 'radvd',
+    file: 'usr/sbin/radvd',
+    without: 'its tests skip',
+  },
+  {
+    program: 'rdisc6',
+    debianPackage: 'ndisc6',
+    file: 'bin/rdisc6',
+    without: 'its tests skip',
+  },
+  {
+    program: 'ndisc6',
+    debianPackage: 'ndisc6',
+    file: 'usr/bin/ndisc6',
+    without: 'its tests skip',
+  },
 ];
 const FOR_BENCH = [
   {

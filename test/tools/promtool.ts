@@ -1,21 +1,16 @@
 /** Prometheus' own checker for tests: the system's, or what set-up has taken out of its package. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+import { join } from 'node:path';
+import { extracted, ROOT, whyNot } from './extracted.ts';
 
 /** Why a test is skipped when `PROMTOOL` is undefined. */
-export const NO_PROMTOOL =
-  'promtool is not here (npm test as root takes it out of Debian package prometheus)';
+export const NO_PROMTOOL = whyNot('promtool', 'prometheus');
 
 /** The path of promtool, undefined if there is none. */
-export const PROMTOOL = [join(ROOT, 'build/tools'), ...(process.env.PATH ?? '').split(delimiter)]
-  .map((folder) => join(folder, 'promtool'))
-  .find((path) => existsSync(path));
+export const PROMTOOL = extracted('promtool');
 
 /** How promtool ended, and all that it printed. */
 export interface Verdict {
