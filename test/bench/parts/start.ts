@@ -16,7 +16,7 @@ import { MeasuringChild } from '../../../src/lab/measure/child.ts';
 import { addTo, type Rounds } from '../figures.ts';
 import { quietShare } from '../machine.ts';
 import { say } from '../report.ts';
-import { type Closable, Field, HOST, HOST_PREFIX, PEER } from '../side-by-side/field.ts';
+import { type Closable, Field, HOST, HOST_PREFIXES, PEER } from '../side-by-side/field.ts';
 
 const PROGRAM = new URL('./first-packet.js', import.meta.url);
 const NICS = 2;
@@ -63,7 +63,7 @@ async function measureStart(field: Field): Promise<Start> {
     new MeasuringChild(workspace, 'peer', PROGRAM, [HOST]),
   ] as const;
   await Promise.all(ends.map((end) => end.receive('ready')));
-  const text = configurationFor(field, { socket: socketOf(workspace), addresses: [HOST_PREFIX] });
+  const text = configurationFor(field, { socket: socketOf(workspace), addresses: HOST_PREFIXES });
   const execMs = nowMs();
   const execWallMs = Date.now();
   const daemon = await LabDaemon.start(workspace, text);

@@ -8,7 +8,7 @@ import { LabDaemon, socketOf } from '../../../src/lab/daemon-process.ts';
 import type { Wiring } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { compiled } from './compile.ts';
-import { type Closable, Field, HOST_PREFIX } from './field.ts';
+import { addressLines, type Closable, Field, HOST_PREFIXES } from './field.ts';
 import { openVSwitch } from './open-vswitch.ts';
 
 export const DIRECT = 'direct';
@@ -90,7 +90,7 @@ function alternatives(): Candidate[] {
 
 async function raiseDirect(field: Field): Promise<undefined> {
   await field.build({ isBare: true });
-  await field.workspace.ip('host', [`address add ${HOST_PREFIX} dev eth0`]);
+  await field.workspace.ip('host', addressLines('eth0', 'host'));
 }
 
 /** The relay has queues as long as the daemon's, and its kernel is as silent below. */
@@ -111,7 +111,7 @@ async function raiseRelay(field: Field, program: string): Promise<number | undef
   await until('the relay has made its TAP', 5000, () => shell(`test -e /sys/class/net/${GROUP}`));
   await workspace.ip('host', [
     `link set ${GROUP} address ${mac} txqueuelen ${TX_QUEUE_LENGTH}`,
-    `address add ${HOST_PREFIX} dev ${GROUP}`,
+    ...addressLines(GROUP, 'host'),
     `link set ${GROUP} up`,
   ]);
   return relay.pid;
@@ -136,7 +136,7 @@ function daemon(name: string, options: DaemonOptions): Candidate {
     async raise(ground) {
       await ground.build();
       const socket = socketOf(ground.workspace);
-      const text = configurationFor(ground, { socket, addresses: [HOST_PREFIX], top });
+      const text = configurationFor(ground, { socket, addresses: HOST_PREFIXES, top });
       const started = await (await daemonOf(build)).start(ground.workspace, text);
       await started.waitUntilOk();
       return started.process.pid;

@@ -17,15 +17,23 @@ import {
   TCP_OUT,
   TCP_STREAMS_IN,
   TCP_STREAMS_OUT,
+  TCP6_IN,
+  TCP6_OUT,
   UDP_IN,
   UDP_OUT,
+  UDP6_IN,
+  UDP6_OUT,
 } from './workloads.ts';
 
-/** One goal: the figure of `of`, or its ratio to that of `to`; the row has what is better. */
+/**
+ * One goal: the figure of `of`, or its ratio to that of `to`, or to its own in the row `toRow`; the
+ * row has what is better.
+ */
 export interface Goal {
   readonly row: Row;
   readonly of: string;
   readonly to?: string;
+  readonly toRow?: Row;
   readonly limit: number;
   /** Judged only where this ratio of the same row is reached; reported always. */
   readonly where?: { readonly of: string; readonly to: string; readonly least: number };
@@ -41,6 +49,10 @@ export const GOALS: readonly Goal[] = [
   ...each([TCP_STREAMS_OUT, TCP_STREAMS_IN], { of: IPMPD_TWO, to: IPMPD, limit: 0.95 }),
   ...each([UDP_OUT, UDP_IN], { of: IPMPD, to: RELAY, limit: 0.9 }),
   ...each([UDP_OUT, UDP_IN], { of: IPMPD, to: OPEN_VSWITCH, limit: 1.5 }),
+  { row: TCP6_OUT, of: IPMPD, toRow: TCP_OUT, limit: 0.97 },
+  { row: TCP6_IN, of: IPMPD, toRow: TCP_IN, limit: 0.97 },
+  { row: UDP6_OUT, of: IPMPD, toRow: UDP_OUT, limit: 0.97 },
+  { row: UDP6_IN, of: IPMPD, toRow: UDP_IN, limit: 0.97 },
   { row: LATENCY_P50, of: IPMPD, to: RELAY, limit: 1.15 },
   { row: LATENCY_P99, of: IPMPD, to: RELAY, limit: 1.5 },
   { row: RSS_IDLE, of: IPMPD_TWO, limit: 120 },
@@ -71,7 +83,8 @@ export function judge(values: Values): Judgement[] {
 
 /** A goal and what became of it, in one line. */
 export function judgementLine({ goal, spread, verdict, reason }: Judgement): string {
-  const { row, of, to, limit } = goal;
+  const { row, of, limit } = goal;
+  const to = goal.to ?? (goal.toRow && `its ${goal.toRow.name}`);
   const sign = row.isLessBetter ? '<=' : '>=';
   const what = to === undefined ? of : `${of} / ${to}`;
   const figure =
@@ -95,8 +108,19 @@ function whyNotJudged(values: Values, { row, where }: Goal): string | undefined 
   return `${where.of} / ${where.to} is ${seen}`;
 }
 
-function figureOf(values: Values, { row, of, to }: Omit<Goal, 'limit'>): Spread | undefined {
-  const rounds = values.get(row.name) ?? new Map();
+function figureOf(values: Values, { row, of, to, toRow }: Omit<Goal, 'limit'>) {
+  const rounds = values.get(row.name) ?? new Map<string, number[]>();
+  if (toRow !== undefined) {
+    const [over = [], under = []] = [rounds.get(of), values.get(toRow.name)?.get(of)];
+    return ratioOf(
+      new Map([
+        ['over', over],
+        ['under', under],
+      ]),
+      'over',
+      'under',
+    );
+  }
   return to === undefined ? spreadOf(rounds.get(of) ?? []) : ratioOf(rounds, of, to);
 }
 

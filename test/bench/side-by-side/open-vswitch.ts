@@ -19,7 +19,7 @@ import { environment, execute } from '../../../src/lab/command.ts';
 import { GROUP } from '../../../src/lab/configuration.ts';
 import { until } from '../../../src/lab/until.ts';
 import type { Workspace } from '../../../src/lab/workspace.ts';
-import { type Field, HOST_PREFIX } from './field.ts';
+import { addressLines, type Field } from './field.ts';
 
 /** Where set-up puts what it takes out of the package. */
 const EXTRACTED = fileURLToPath(new URL('../../../../build/tools/openvswitch', import.meta.url));
@@ -81,7 +81,7 @@ export const openVSwitch = {
     await withoutOffload(workspace, 'host', GROUP);
     await workspace.ip('host', [
       `link set ${GROUP} txqueuelen ${TX_QUEUE_LENGTH}`,
-      `address add ${HOST_PREFIX} dev ${GROUP}`,
+      ...addressLines(GROUP, 'host'),
       `link set ${GROUP} up`,
     ]);
     return daemon.pid;

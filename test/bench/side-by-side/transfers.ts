@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Transfer } from '../../../src/lab/measure/measure.ts';
 import { pingText } from '../../../src/lab/measure/ping.ts';
 import { until } from '../../../src/lab/until.ts';
-import { type Field, HOST, PEER } from './field.ts';
+import { type Field, PATH4, PATH6, type Path, PEER } from './field.ts';
 
 /** From ip-sysctl of the kernel: least, default and most of a socket buffer, in bytes. */
 const TCP_BUFFERS = ['/proc/sys/net/ipv4/tcp_rmem', '/proc/sys/net/ipv4/tcp_wmem'];
@@ -25,12 +25,16 @@ export class WrongTransfer extends Error {
   }
 }
 
-/** Sends data both ways and compares the digests. @throws WrongTransfer */
+/** Sends data both ways in each family and compares the digests. @throws WrongTransfer */
 export async function compareDigests({ workspace }: Field): Promise<void> {
-  for (const [from, to, address] of [
-    ['host', 'peer', PEER],
-    ['peer', 'host', HOST],
-  ] as const) {
+  const ways = [PATH4, PATH6].flatMap(
+    ({ host, peer }) =>
+      [
+        ['host', 'peer', peer],
+        ['peer', 'host', host],
+      ] as const,
+  );
+  for (const [from, to, address] of ways) {
     const transfer = await Transfer.start(workspace, { from, to, address, rate: DIGEST_RATE });
     await until('the data has come', DIGEST_MS, async () => {
       return (await transfer.offset()) >= DIGEST_BYTES;
@@ -108,9 +112,10 @@ export async function iperf(
   { workspace }: Field,
   seconds: number,
   args: readonly string[],
+  { host, peer }: Path = PATH4,
 ): Promise<IperfReport> {
   const limit = ['timeout', '-s', 'KILL', String(seconds + IPERF_GRACE_S)];
-  const client = ['iperf3', '-J', '-c', PEER, '-B', HOST, '-t', String(seconds), ...args];
+  const client = ['iperf3', '-J', '-c', peer, '-B', host, '-t', String(seconds), ...args];
   const text = await workspace.runIn('host', [...limit, ...client]);
   const report = JSON.parse(text) as IperfReport;
   if (report.error !== undefined) throw new WrongTransfer(`iperf3: ${report.error}`);

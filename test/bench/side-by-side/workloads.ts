@@ -1,7 +1,7 @@
 /** What each candidate has to carry: the rows of the report. `full.ts` has the rarer ones. */
 
 import { quantile } from '../figures.ts';
-import type { Field } from './field.ts';
+import { type Field, PATH4, PATH6, type Path } from './field.ts';
 import { iperf, ping, pingTimes, tcpBits, tcpBuffered, udpBits } from './transfers.ts';
 
 /** Bytes of a small UDP datagram. */
@@ -47,6 +47,10 @@ export const TCP_STREAMS_OUT = row(`TCP ${STREAMS} streams out`, 'Gbit/s');
 export const TCP_STREAMS_IN = row(`TCP ${STREAMS} streams in`, 'Gbit/s');
 export const UDP_OUT = row(`UDP ${UDP_LENGTH} out`, 'Mbit/s');
 export const UDP_IN = row(`UDP ${UDP_LENGTH} in`, 'Mbit/s');
+export const TCP6_OUT = row('TCP 1 stream out, IPv6', 'Gbit/s');
+export const TCP6_IN = row('TCP 1 stream in, IPv6', 'Gbit/s');
+export const UDP6_OUT = row(`UDP ${UDP_LENGTH} out, IPv6`, 'Mbit/s');
+export const UDP6_IN = row(`UDP ${UDP_LENGTH} in, IPv6`, 'Mbit/s');
 export const LATENCY_P50 = row('round trip p50', 'us', { isLessBetter: true });
 export const LATENCY_P99 = row('round trip p99', 'us', { isLessBetter: true });
 /** Of the process that carries the frames. */
@@ -61,11 +65,15 @@ const TCP_COST = (cpuMs: number, gbits: number, seconds: number): number =>
 /** In the order in which a round runs them. */
 export const WORKLOADS: readonly Workload[] = [
   tcp(TCP_OUT),
+  tcp(TCP6_OUT, { path: PATH6 }),
   tcp(TCP_IN, { args: ['-R'] }),
+  tcp(TCP6_IN, { args: ['-R'], path: PATH6 }),
   tcp(TCP_STREAMS_OUT, { streams: STREAMS }),
   tcp(TCP_STREAMS_IN, { streams: STREAMS, args: ['-R'] }),
   udp(UDP_OUT, UDP_LENGTH),
+  udp(UDP6_OUT, UDP_LENGTH, [], PATH6),
   udp(UDP_IN, UDP_LENGTH, ['-R']),
+  udp(UDP6_IN, UDP_LENGTH, ['-R'], PATH6),
   {
     name: 'round trip',
     rows: [LATENCY_P50, LATENCY_P99],
@@ -89,7 +97,11 @@ export function row(
 /** iperf3 over TCP; `args` beside what all runs have. */
 export function tcp(
   of: Row,
-  { streams = 1, args = [] }: { streams?: number; args?: readonly string[] } = {},
+  {
+    streams = 1,
+    args = [],
+    path = PATH4,
+  }: { streams?: number; args?: readonly string[]; path?: Path } = {},
 ): Workload {
   const all = ['-P', String(streams), ...args];
   return {
@@ -97,14 +109,19 @@ export function tcp(
     rows: [of],
     cost: { row: row(`${of.name}, CPU`, 'ms/Gbit', { isLessBetter: true }), of: TCP_COST },
     async measure(field, seconds) {
-      const report = await iperf(field, seconds, all);
+      const report = await iperf(field, seconds, all, path);
       return [{ row: of.name, value: tcpBits(report, streams * tcpBuffered()) / 1e9 }];
     },
   };
 }
 
 /** iperf3 over UDP, datagrams of `length` bytes as fast as they go. */
-export function udp(of: Row, length: number, args: readonly string[] = []): Workload {
+export function udp(
+  of: Row,
+  length: number,
+  args: readonly string[] = [],
+  path: Path = PATH4,
+): Workload {
   const all = ['-u', '-b', '0', '-l', String(length), ...args];
   return {
     name: of.name,
@@ -115,7 +132,7 @@ export function udp(of: Row, length: number, args: readonly string[] = []): Work
       of: (cpuMs, mbits, seconds) => (cpuMs * 1000) / ((mbits * seconds * 1e6) / (8 * length)),
     },
     async measure(field, seconds) {
-      return [{ row: of.name, value: udpBits(await iperf(field, seconds, all)) / 1e6 }];
+      return [{ row: of.name, value: udpBits(await iperf(field, seconds, all, path)) / 1e6 }];
     },
   };
 }

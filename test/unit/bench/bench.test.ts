@@ -182,7 +182,7 @@ test('the options of a run', () => {
   const part = options(['--row', 'UDP', '--only', RELAY]);
   deepEqual(
     part.workloads.map(({ name }) => name),
-    ['UDP 64 out', 'UDP 64 in'],
+    ['UDP 64 out', 'UDP 64 out, IPv6', 'UDP 64 in', 'UDP 64 in, IPv6'],
   );
   deepEqual([part.starts, part.isPart, part.rare.length], [0, true, 4]);
   equal(options(['--row', FIRST_PACKET.name]).workloads.length, 0);
