@@ -3,8 +3,9 @@
  * for both families, ARP and neighbour discovery:
  *
  * 1. a frame for all on a NIC that is not nominated is a copy of one that is handled elsewhere;
- *    only a question for an address that is bound to this very NIC is answered here. So is what is
- *    sent to the group's own MAC, which switches flood;
+ *    only a question for an address that is bound to this very NIC is answered here, and a probe
+ *    for one that this NIC detects is its conflict: behind a switch that snoops no other NIC gets
+ *    it. What is sent to the group's own MAC, which switches flood, is such a copy too;
  * 2. the gate of the protocol; and whether the host takes anything at all: what is set down is
  *    neither answered for nor defended, but whether an address is free is found out all the same;
  * 3. a sender with a MAC of ours is our own frame, reflected by a switch or leaked by the kernel
@@ -85,23 +86,30 @@ export class NeighborWire {
     const isHostUp = this.#membership.isHostUp();
     const isToUs = this.#membership.isOwnMac(destination);
     const arrival: Arrival = { protocol, frame, message, ill, isForAll, isToUs, nowMs };
-    if (isCopy) return isOurs || !isHostUp ? 'not_nominated' : this.#handleCopy(arrival);
+    if (isCopy && isOurs) return 'not_nominated';
     if (isOurs) return protocol.reasons.reflection;
     const isRival = isGroup && isProbe(message) && source === message.mac;
-    const ipif = this.#conflicting(message, isRival);
+    const contested = isRival ? this.#contested(message) : undefined;
+    if (isCopy && usable(contested?.boundIll) !== ill) {
+      return isHostUp ? this.#handleCopy(arrival) : 'not_nominated';
+    }
+    const ipif = contested ?? this.#ownSender(message);
     // Detection goes on meanwhile.
     if (!isHostUp && (ipif === undefined || ipif.state === 'up')) return 'host_down';
-    if (ipif !== undefined) {
-      if (isProbe(message) && this.#claims.isOwnProbe(ipif, message.nonce)) {
-        return protocol.reasons.reflection;
-      }
-      if (this.#membership.isHostMac(message.mac)) return protocol.reasons.reflection;
-      const isOfUse = this.#claims.handleConflict(ipif, message.mac, nowMs);
-      return isOfUse ? 'consumed' : protocol.reasons.conflict;
-    }
+    if (ipif !== undefined) return this.#handleConflict(arrival, ipif);
     const isHandedUp = this.#handUp(arrival);
     const end = this.#handleMessage(arrival);
     return isHandedUp && end !== 'answered' ? 'consumed' : end;
+  }
+
+  /** Another station uses `ipif`, or wants to. */
+  #handleConflict({ protocol, message, nowMs }: Arrival, ipif: Ipif): FrameEnd {
+    if (isProbe(message) && this.#claims.isOwnProbe(ipif, message.nonce)) {
+      return protocol.reasons.reflection;
+    }
+    if (this.#membership.isHostMac(message.mac)) return protocol.reasons.reflection;
+    const isOfUse = this.#claims.handleConflict(ipif, message.mac, nowMs);
+    return isOfUse ? 'consumed' : protocol.reasons.conflict;
   }
 
   /** The sender is learnt from the copy on the nominated NIC. */
@@ -118,11 +126,14 @@ export class NeighborWire {
     return 'answered';
   }
 
-  /** The address of ours that another station uses, or probes for at the same time as we. */
-  #conflicting({ sender, target }: NeighborMessage, isRival: boolean): Ipif | undefined {
-    if (sender !== undefined) return this.#membership.findIpif(sender);
-    if (!isRival || target === undefined) return undefined;
-    const ipif = this.#membership.findIpif(target);
+  /** The address of ours that another station uses. */
+  #ownSender({ sender }: NeighborMessage): Ipif | undefined {
+    return sender === undefined ? undefined : this.#membership.findIpif(sender);
+  }
+
+  /** The address that a rival's probe is about, while we detect it ourselves. */
+  #contested({ target }: NeighborMessage): Ipif | undefined {
+    const ipif = target === undefined ? undefined : this.#membership.findIpif(target);
     return ipif?.state === 'tentative' ? ipif : undefined;
   }
 

@@ -2,6 +2,7 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { HOST_PROBE_MS } from '../../../../src/ip/neighbor/host-probes.ts';
 import { Ipif } from '../../../../src/ip/object/ipif.ts';
 import {
   IPV6_ALL_NODES,
@@ -153,6 +154,31 @@ test('a probe with our own nonce is no conflict, one with another is', () => {
   equal(ipif.state, 'duplicate');
 });
 
+test('a rival’s probe that only the detecting NIC receives makes the address a duplicate', () => {
+  const rival = asks(OTHER_MAC, IPV6_UNSPECIFIED, DATA);
+  for (const kind of ['data', 'test'] as const) {
+    for (const isHostUp of [true, false]) {
+      const world = new World();
+      const ill = world.ill(1);
+      const ipif = kind === 'data' ? Ipif.data(DATA, 64) : Ipif.test(DATA, 64, ill);
+      world.ipifs.set(DATA, ipif);
+      if (kind === 'data') ipif.bind(ill);
+      world.lan.addressBound(ipif, 'initial', world.nowMs);
+      world.advance(200);
+      world.hostUp = isHostUp;
+      const nonce = solicitations(world)[0]?.nonce ?? 0n;
+      world.wire(1, asks(OTHER_MAC, IPV6_UNSPECIFIED, DATA, { nonce }));
+      world.wire(2, rival);
+      equal(ipif.state, 'tentative', 'our own, and one on a NIC of no concern');
+      deepEqual([world.dropped('nd_reflection'), world.dropped('not_nominated')], [1, 1]);
+      world.wire(1, rival);
+      equal(ipif.state, 'duplicate', `${kind}, host ${isHostUp ? 'up' : 'down'}`);
+      world.wire(0, rival);
+      equal(world.lan.counters.conflicts, 1, 'the copy of the nominated NIC counts no second one');
+    }
+  }
+});
+
 test('the host learns by an advertisement that its address is another station’s', () => {
   const { world, ipif } = detecting();
   world.sent.length = 0;
@@ -183,6 +209,38 @@ test('what the host detects and states of its own addresses is absorbed', () => 
     [['net0', NET0]],
     'announced by us, with the MAC of the NIC',
   );
+});
+
+test('what concerns an address that a program of the host detects is handed to it', () => {
+  const others = { mac: NET0, address: DATA };
+  const rows = [
+    [asks(OTHER_MAC, IPV6_UNSPECIFIED, PEER), 'question'],
+    [states(OTHER_MAC, PEER), ALL_NODES],
+    [states(OTHER_MAC, PEER, others), GROUP_MAC],
+    [asks(OTHER_MAC, PEER, ROUTER), ALL_NODES],
+  ] as const;
+  for (const [frame, to] of rows) {
+    const world = ndWorld();
+    world.wire(0, frame);
+    deepEqual(world.take('host'), [], 'not before it asks');
+    world.host(asks(GROUP_MAC, IPV6_UNSPECIFIED, PEER));
+    const probed = solicitations(world).map(({ port, target, source }) => [port, target, source]);
+    deepEqual(probed, [['net0', PEER, IPV6_UNSPECIFIED]]);
+    world.sent.length = 0;
+    world.wire(0, frame);
+    const got = world.sent.filter(({ port }) => port === 'host');
+    equal(got.length, 1);
+    if (to === 'question') deepEqual(got[0]?.frame, frame, 'a rival’s probe as it is');
+    else {
+      const [told] = advertisements(world);
+      deepEqual([told?.target, told?.targetMac, told?.to], [PEER, OTHER_MAC, to]);
+    }
+    equal(world.lan.counters.handedUp, 1);
+    world.advance(HOST_PROBE_MS + 1);
+    world.sent.length = 0;
+    world.wire(0, frame);
+    deepEqual(world.take('host'), [], 'nor after its time');
+  }
 });
 
 test('a move of a global address is a notice to the router, whose address is link-local', () => {

@@ -28,7 +28,7 @@ import {
   ndRouterAdvertisementParse,
   ndRouterSolicitationParse,
 } from '../../../../src/wire/nd.ts';
-import { ndRouterSolicitationFrame } from '../../../../src/wire/nd-frames.ts';
+import { ndFrameWithSourceMac, ndRouterSolicitationFrame } from '../../../../src/wire/nd-frames.ts';
 import { GROUP_MAC, NET0, NET1, OTHER_MAC, type World } from '../harness.ts';
 import { addData, DATA, hostAsks, IP, LOCAL, ndWorld, PEER, ROUTER, states } from './nd-world.ts';
 
@@ -61,6 +61,14 @@ function routerFrame(type: number, to: number, destination: Ipv6, headLength: nu
   macWrite(frame, MESSAGE + headLength + 2, OTHER_MAC);
   icmpv6FillChecksum(frame, MESSAGE, headLength + 8, IP);
   return frame;
+}
+
+/** As the kernel's router program sends it: from LOCAL, with the MAC of the group's device. */
+function advertisementOfHost(): Uint8Array {
+  const frame = routerFrame(ICMPV6_ROUTER_ADVERTISEMENT, ALL_NODES, IPV6_ALL_NODES, 16);
+  ipv6Write(frame, IP + 8, LOCAL);
+  const ends = { destination: ALL_NODES, source: GROUP_MAC };
+  return ndFrameWithSourceMac(frame, ends, GROUP_MAC);
 }
 
 const ADVERTISEMENT = routerFrame(ICMPV6_ROUTER_ADVERTISEMENT, ALL_NODES, IPV6_ALL_NODES, 16);
@@ -99,6 +107,28 @@ test('the router’s MAC stays in its advertisement once it is confirmed', () =>
   world.sent.length = 0;
   world.wire(0, ADVERTISEMENT);
   deepEqual(handedUp(world), [{ to: ALL_NODES, lifetimeS: 180, sourceMac: OTHER_MAC }]);
+});
+
+test('of a host that is a router the advertisement has the MAC of the NIC of its address', () => {
+  const world = ndWorld();
+  world.router = true;
+  const local = addData(world, LOCAL, 1);
+  const frame = advertisementOfHost();
+  world.host(frame);
+  deepEqual(
+    world.take().map((one) => {
+      const { source, lifetimeS, sourceMac } = ndRouterAdvertisementParse(one.frame, IP);
+      equal(ndRefusal(one.frame, IP, one.frame.length - IP), undefined);
+      return [one.port, one.source, source, lifetimeS, sourceMac];
+    }),
+    [['net1', NET1, LOCAL, 180, NET1]],
+  );
+  world.unbind(local);
+  world.host(frame);
+  local.state = 'duplicate';
+  world.host(frame);
+  equal(world.dropped('address_unbound'), 2, 'without a NIC, or as another’s, it does not leave');
+  equal(world.sent.length, 0);
 });
 
 test('redirects end here, for a reason, in both directions', () => {
