@@ -32,7 +32,8 @@ export const DROP_REASONS = {
     bad_ipv6_header:
       'IPv6 header with a wrong version or length, or extension headers that cannot be walked',
     jumbogram: 'IPv6 jumbogram, longer than any buffer',
-    source_route: 'carries an IPv4 source route option or an IPv6 routing header of type 0',
+    source_route:
+      'carries an IPv4 source route option, or an IPv6 routing header of type 0 with segments left',
     icmp_redirect: 'ICMP redirect of IPv4 from the wire',
     own_destination: 'sent by the host to the MAC of a group device',
     test_source: 'sent by the host from a test address, which belongs to one NIC',

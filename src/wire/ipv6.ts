@@ -46,8 +46,11 @@ export const IPV6_FRAGMENT_HEADER_LENGTH = 8;
 const FRAGMENT_OFFSET_MASK = 0xfff8;
 const MORE_FRAGMENTS = 0x0001;
 
-/** The routing header that every node must refuse (RFC 5095). */
+/** The routing header that every node must refuse while segments are left (RFC 5095 3). */
 const ROUTING_TYPE_SOURCE = 0;
+/** In a routing header: its type, and then how many segments are left. */
+const ROUTING_TYPE = 2;
+const SEGMENTS_LEFT = ROUTING_TYPE + 1;
 
 // Ours
 /** Extension headers of one packet: one of each kind, with the second destination options. */
@@ -78,7 +81,7 @@ export interface Ipv6Walk {
   isLaterFragment: boolean;
   /** At least one extension header other than a fragment header is there. */
   hasExtensions: boolean;
-  /** A routing header asks for source routing (RFC 5095). */
+  /** A routing header asks for source routing; one that is used up does not (RFC 5095). */
   hasSourceRoute: boolean;
 }
 
@@ -182,8 +185,8 @@ function extensionStep(bytes: Uint8Array, end: number, count: number, walk: Ipv6
   } else {
     walk.hasExtensions = true;
   }
-  if (protocol === IPV6_ROUTING && bytes[offset + 2] === ROUTING_TYPE_SOURCE) {
-    walk.hasSourceRoute = true;
+  if (protocol === IPV6_ROUTING && bytes[offset + ROUTING_TYPE] === ROUTING_TYPE_SOURCE) {
+    walk.hasSourceRoute ||= bytes[offset + SEGMENTS_LEFT] !== 0;
   }
   walk.protocol = bytes[offset]!;
   walk.offset = offset + extensionLength(bytes, offset, protocol);

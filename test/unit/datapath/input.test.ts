@@ -218,7 +218,7 @@ const ROWS_6: readonly Row[] = [
   ['hop-by-hop options', 'host0', behind(17, [0])],
   ['hop-by-hop options, not the first', 'bad_ipv6_header', behind(17, [DESTINATION_OPTIONS, 0])],
   ['routing header of type 0', 'source_route', behind(17, [43], 0, 1)],
-  ['routing header of type 0, used up', 'source_route', behind(17, [43], 0, 0)],
+  ['routing header of type 0, used up', 'host0', behind(17, [43], 0, 0)],
   ['routing header of type 2', 'host0', behind(17, [43], 2, 1)],
   ['segment routing', 'host0', behind(17, [43], 4, 1)],
   ['an authentication header', 'host0', behind(17, [51], 0, 0)],
