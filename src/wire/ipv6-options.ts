@@ -1,7 +1,9 @@
 /**
  * May a node that knows no options take a packet (RFC 8200 4.2, 4.4)? The two upper bits of an
  * option's type are what is done with one that is unknown: 0 is to skip it, all else to discard
- * the packet. Padding and router alerts have 0. A routing header must have been used up.
+ * the packet. Padding and router alerts have 0. A routing header must have been used up. What a
+ * header may hold is limited as a Linux host does it (RFC 8504 5.3): a sender that needs more wants
+ * to make work, or to hide something.
  */
 
 import {
@@ -19,6 +21,14 @@ import {
 const OPTION_PAD_1 = 0;
 const ACTION_MASK = 0xc0;
 const SEGMENTS_LEFT = 3;
+const OPTION_PAD_N = 1;
+
+// From RFC 8504 5.3.
+
+/** Bytes of padding in a row: options are aligned to 8. */
+const PADDING_MAX = 7;
+/** Options of one header besides padding. */
+const OPTIONS_MAX = 8;
 
 /**
  * True if every extension header in front of `payload`, where the walk of a valid packet ended, may
@@ -46,14 +56,20 @@ export function ipv6ExtensionsAreIdle(bytes: Uint8Array, header: number, payload
 
 function optionsAreIdle(bytes: Uint8Array, start: number, end: number): boolean {
   let place = start;
+  let padding = 0;
+  let options = 0;
   while (place < end) {
     const type = bytes[place]!;
-    if (type === OPTION_PAD_1) {
-      place++;
-      continue;
+    const length = type === OPTION_PAD_1 ? 1 : 2 + bytes[place + 1]!;
+    if (type === OPTION_PAD_1 || type === OPTION_PAD_N) {
+      padding += length;
+      if (padding > PADDING_MAX) return false;
+    } else {
+      padding = 0;
+      options++;
+      if (options > OPTIONS_MAX || (type & ACTION_MASK) !== 0) return false;
     }
-    if ((type & ACTION_MASK) !== 0) return false;
-    place += 2 + bytes[place + 1]!; // beyond the end if its length is
+    place += length; // beyond the end if its length is
   }
   return place === end;
 }
