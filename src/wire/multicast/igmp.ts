@@ -7,9 +7,7 @@
  *   +-------+-------+-------+-------+   two bytes of 0, the number of records, the records
  *   |      group address (0: all)   |
  *   +-------+-------+-------+-------+
- *   |s, qrv | qqic  |sources: number|   of a query of version 3 alone: robustness, interval
- *   +-------+-------+-------+-------+
- *   |      sources ...              |
+ *   |  end of a query ...           |   of version 3 alone (membership.ts)
  *
  * The version of a query shows in its length (RFC 3376 7.1). `igmpIsValid` is the gate; the
  * parsers check the rest, and give undefined for what is no such message.
@@ -31,12 +29,14 @@ import { ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, ethernetEmit } from '../etherne
 import { IPV4_HEADER_LENGTH_MIN, IPV4_PROTOCOL_IGMP, ipv4HeaderEmit } from '../ipv4.ts';
 import {
   type AddressCodec,
-  addressesRead,
-  addressesWrite,
   codeOf,
   codeParse,
   type GroupRecord,
   type MembershipQuery,
+  QUERY_TAIL_NONE,
+  queryTailEmit,
+  queryTailLength,
+  queryTailParse,
   recordLength,
   recordsEmit,
   recordsParse,
@@ -53,17 +53,11 @@ export const IGMP_REPORT_V3 = 0x22;
 const CODE = 1;
 const CHECKSUM = 2;
 const GROUP = 4;
-const FLAGS = 8;
-const INTERVAL = 9;
-const SOURCE_COUNT = 10;
+const QUERY_TAIL = 8;
 const RECORD_COUNT = 6;
 
 /** Bytes of a message of versions 1 and 2, and of every message at least. */
 const LENGTH_MIN = 8;
-/** Bytes of a query of version 3 without sources. */
-const QUERY_LENGTH = 12;
-const SUPPRESS = 0x08;
-const ROBUSTNESS_MASK = 0x07;
 /** The code counts tenths of a second. */
 const TENTH_MS = 100;
 /** A query of version 1 names no time (RFC 1112 appendix I: a random delay up to this). */
@@ -125,26 +119,12 @@ export function igmpQueryParse(
   if (length === LENGTH_MIN) {
     const version = code === 0 ? 1 : 2;
     const maxResponseMs = code === 0 ? RESPONSE_V1_MS : code * TENTH_MS;
-    return { version, group, maxResponseMs, ...WITHOUT_V3 };
+    return { version, group, maxResponseMs, ...QUERY_TAIL_NONE };
   }
-  if (length < QUERY_LENGTH) return undefined;
-  const sourceCount = readU16(bytes, offset + SOURCE_COUNT);
-  if (QUERY_LENGTH + sourceCount * IPV4_ADDRESS_LENGTH > length) return undefined;
-  if (group === undefined && sourceCount > 0) return undefined;
-  const flags = bytes[offset + FLAGS]!;
-  return {
-    version: 3,
-    group,
-    maxResponseMs: codeParse(code, 8) * TENTH_MS,
-    isSuppressed: (flags & SUPPRESS) !== 0,
-    robustness: flags & ROBUSTNESS_MASK,
-    intervalS: codeParse(bytes[offset + INTERVAL]!, 8),
-    sources: addressesRead(CODEC, bytes, offset + QUERY_LENGTH, sourceCount),
-  };
+  const tail = queryTailParse(CODEC, bytes, offset + QUERY_TAIL, offset + length);
+  if (tail === undefined || (group === undefined && tail.sources.length > 0)) return undefined;
+  return { version: 3, group, maxResponseMs: codeParse(code, 8) * TENTH_MS, ...tail };
 }
-
-/** What a query of versions 1 and 2 does not have. */
-const WITHOUT_V3 = { isSuppressed: false, robustness: 0, intervalS: 0, sources: [] } as const;
 
 /** The records of a report of version 3 of `length` bytes; undefined if it is none. */
 export function igmpReportParse(
@@ -164,20 +144,15 @@ export function igmpReportParse(
  * queriers (RFC 4541 2.1.1).
  */
 export function igmpQueryFrame(source: Mac, query: IgmpQuery): Uint8Array {
-  const { version, group, maxResponseMs, sources } = query;
-  const length = version === 3 ? QUERY_LENGTH + sources.length * CODEC.length : LENGTH_MIN;
+  const { version, group, maxResponseMs } = query;
+  const length = version === 3 ? QUERY_TAIL + queryTailLength(CODEC, query) : LENGTH_MIN;
   const frame = frameCreate({ source, sender: 0, to: group ?? ALL_SYSTEMS }, length);
   frame[MESSAGE] = IGMP_QUERY;
   const tenths = Math.floor(maxResponseMs / TENTH_MS);
   if (version === 3) frame[MESSAGE + CODE] = codeOf(tenths, 8);
   else if (version === 2) frame[MESSAGE + CODE] = Math.min(0xff, Math.max(1, tenths));
   ipv4Write(frame, MESSAGE + GROUP, group ?? 0);
-  if (version === 3) {
-    frame[MESSAGE + FLAGS] = (query.isSuppressed ? SUPPRESS : 0) | query.robustness;
-    frame[MESSAGE + INTERVAL] = codeOf(query.intervalS, 8);
-    writeU16(frame, MESSAGE + SOURCE_COUNT, sources.length);
-    addressesWrite(CODEC, frame, MESSAGE + QUERY_LENGTH, sources);
-  }
+  if (version === 3) queryTailEmit(CODEC, frame, MESSAGE + QUERY_TAIL, query);
   return finish(frame);
 }
 

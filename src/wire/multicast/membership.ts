@@ -10,6 +10,14 @@
  *   +-------+-------+-------+-------+
  *   |  group address, 4 or 16 bytes |
  *   |  sources, auxiliary data ...  |
+ *
+ * The end of a query of the newest version, behind its group:
+ *
+ *    0       1       2       3       4
+ *   +-------+-------+-------+-------+
+ *   |s, qrv | qqic  |sources: number|   suppression, robustness, interval
+ *   +-------+-------+-------+-------+
+ *   |      sources ...              |
  */
 
 import { readU16, writeU16 } from '../../base/bytes.ts';
@@ -25,6 +33,14 @@ export const RECORD_TO_EXCLUDE = 4;
 /** A change of the sources: these are wanted now, or no longer. */
 export const RECORD_ALLOW = 5;
 export const RECORD_BLOCK = 6;
+
+const FLAGS = 0;
+const INTERVAL = FLAGS + 1;
+const QUERY_SOURCES = INTERVAL + 1;
+/** Bytes of the end of a query without sources. */
+export const QUERY_TAIL_LENGTH = QUERY_SOURCES + 2;
+const SUPPRESS = 0x08;
+const ROBUSTNESS_MASK = 0x07;
 
 const TYPE = 0;
 const AUXILIARY_LENGTH = TYPE + 1;
@@ -48,6 +64,20 @@ export interface MembershipQuery<A> {
   readonly sources: readonly A[];
 }
 
+/** What the end of a query holds. */
+export type QueryTail<A> = Pick<
+  MembershipQuery<A>,
+  'isSuppressed' | 'robustness' | 'intervalS' | 'sources'
+>;
+
+/** What a query of an older version, which ends behind its group, says by that. */
+export const QUERY_TAIL_NONE = {
+  isSuppressed: false,
+  robustness: 0,
+  intervalS: 0,
+  sources: [],
+} as const;
+
 /** One group in a report. */
 export interface GroupRecord<A> {
   /** RECORD_… */
@@ -64,7 +94,7 @@ export interface AddressCodec<A> {
 }
 
 /** `count` addresses from `offset`. */
-export function addressesRead<A>(
+function addressesRead<A>(
   codec: AddressCodec<A>,
   bytes: Uint8Array,
   offset: number,
@@ -74,7 +104,7 @@ export function addressesRead<A>(
 }
 
 /** Writes the addresses from `offset`. */
-export function addressesWrite<A>(
+function addressesWrite<A>(
   codec: AddressCodec<A>,
   bytes: Uint8Array,
   offset: number,
@@ -83,6 +113,44 @@ export function addressesWrite<A>(
   for (const [at, address] of addresses.entries()) {
     codec.write(bytes, offset + at * codec.length, address);
   }
+}
+
+/** Bytes of the end of a query. */
+export function queryTailLength<A>(codec: AddressCodec<A>, { sources }: QueryTail<A>): number {
+  return QUERY_TAIL_LENGTH + sources.length * codec.length;
+}
+
+/** The end of a query between `offset` and `end`; undefined if its sources do not fit. */
+export function queryTailParse<A>(
+  codec: AddressCodec<A>,
+  bytes: Uint8Array,
+  offset: number,
+  end: number,
+): QueryTail<A> | undefined {
+  const first = offset + QUERY_TAIL_LENGTH;
+  if (first > end) return undefined;
+  const count = readU16(bytes, offset + QUERY_SOURCES);
+  if (first + count * codec.length > end) return undefined;
+  const flags = bytes[offset + FLAGS]!;
+  return {
+    isSuppressed: (flags & SUPPRESS) !== 0,
+    robustness: flags & ROBUSTNESS_MASK,
+    intervalS: codeParse(bytes[offset + INTERVAL]!, 8),
+    sources: addressesRead(codec, bytes, first, count),
+  };
+}
+
+/** Writes the end of a query. */
+export function queryTailEmit<A>(
+  codec: AddressCodec<A>,
+  bytes: Uint8Array,
+  offset: number,
+  { isSuppressed, robustness, intervalS, sources }: QueryTail<A>,
+): void {
+  bytes[offset + FLAGS] = (isSuppressed ? SUPPRESS : 0) | robustness;
+  bytes[offset + INTERVAL] = codeOf(intervalS, 8);
+  writeU16(bytes, offset + QUERY_SOURCES, sources.length);
+  addressesWrite(codec, bytes, offset + QUERY_TAIL_LENGTH, sources);
 }
 
 /** Bytes of a record without auxiliary data. */

@@ -10,9 +10,7 @@
  *   +-------+-------+-------+-------+   records here, and then the records
  *   |  group address, 16 bytes      |
  *   +-------+-------+-------+-------+
- *   |s, qrv | qqic  |sources: number|   of a query of version 2 alone: robustness, interval
- *   +-------+-------+-------+-------+
- *   |  sources ...                  |
+ *   |  end of a query ...           |   of version 2 alone (membership.ts)
  *
  * The version of a query shows in its length (RFC 3810 8.1). `mldIsValid` is the gate, behind those
  * of the frame, of IPv6 and of its extension headers; the parsers check the rest, and give
@@ -58,12 +56,14 @@ import {
 } from '../ipv6.ts';
 import {
   type AddressCodec,
-  addressesRead,
-  addressesWrite,
   codeOf,
   codeParse,
   type GroupRecord,
   type MembershipQuery,
+  QUERY_TAIL_NONE,
+  queryTailEmit,
+  queryTailLength,
+  queryTailParse,
   recordLength,
   recordsEmit,
   recordsParse,
@@ -74,18 +74,12 @@ import {
 const RESPONSE = 4;
 const RECORD_COUNT = 6;
 const GROUP = 8;
-const FLAGS = GROUP + IPV6_ADDRESS_LENGTH;
-const INTERVAL = FLAGS + 1;
-const SOURCE_COUNT = INTERVAL + 1;
+const QUERY_TAIL = GROUP + IPV6_ADDRESS_LENGTH;
 
 /** Bytes of a message of version 1, and of a query at least. */
-const LENGTH_V1 = FLAGS;
-/** Bytes of a query of version 2 without sources. */
-const QUERY_LENGTH = SOURCE_COUNT + 2;
+const LENGTH_V1 = QUERY_TAIL;
 /** Bytes of a report of version 2 without records. */
 const REPORT_LENGTH = 8;
-const SUPPRESS = 0x08;
-const ROBUSTNESS_MASK = 0x07;
 const RESPONSE_MAX_V1_MS = 0xffff;
 
 /** Options of the hop-by-hop header (RFC 8200 4.2), and that for routers (RFC 2711 2.1). */
@@ -142,24 +136,10 @@ export function mldQueryParse(
   if (address !== IPV6_UNSPECIFIED && !ipv6IsMulticast(address)) return undefined;
   const group = address === IPV6_UNSPECIFIED ? undefined : address;
   const code = readU16(bytes, offset + RESPONSE);
-  if (length === LENGTH_V1) {
-    const without = { isSuppressed: false, robustness: 0, intervalS: 0, sources: [] };
-    return { version: 1, group, maxResponseMs: code, ...without };
-  }
-  if (length < QUERY_LENGTH) return undefined;
-  const sourceCount = readU16(bytes, offset + SOURCE_COUNT);
-  if (QUERY_LENGTH + sourceCount * IPV6_ADDRESS_LENGTH > length) return undefined;
-  if (group === undefined && sourceCount > 0) return undefined;
-  const flags = bytes[offset + FLAGS]!;
-  return {
-    version: 2,
-    group,
-    maxResponseMs: codeParse(code, 16),
-    isSuppressed: (flags & SUPPRESS) !== 0,
-    robustness: flags & ROBUSTNESS_MASK,
-    intervalS: codeParse(bytes[offset + INTERVAL]!, 8),
-    sources: addressesRead(CODEC, bytes, offset + QUERY_LENGTH, sourceCount),
-  };
+  if (length === LENGTH_V1) return { version: 1, group, maxResponseMs: code, ...QUERY_TAIL_NONE };
+  const tail = queryTailParse(CODEC, bytes, offset + QUERY_TAIL, offset + length);
+  if (tail === undefined || (group === undefined && tail.sources.length > 0)) return undefined;
+  return { version: 2, group, maxResponseMs: codeParse(code, 16), ...tail };
 }
 
 /** The records of a report of version 2 of `length` bytes at `offset`; undefined if it is none. */
@@ -183,19 +163,14 @@ export function mldRecordsMax(mtu: number): number {
 
 /** A new frame with a query of the station `source`; `sender` is link-local. */
 export function mldQueryFrame(source: Mac, sender: Ipv6, query: MldQuery): Uint8Array {
-  const { version, group, maxResponseMs, sources } = query;
-  const length = version === 2 ? QUERY_LENGTH + sources.length * CODEC.length : LENGTH_V1;
+  const { version, group, maxResponseMs } = query;
+  const length = version === 2 ? QUERY_TAIL + queryTailLength(CODEC, query) : LENGTH_V1;
   const frame = frameCreate({ source, sender, to: group ?? IPV6_ALL_NODES }, length);
   frame[MESSAGE] = ICMPV6_MLD_QUERY;
   const ms = version === 2 ? codeOf(maxResponseMs, 16) : maxResponseMs;
   writeU16(frame, MESSAGE + RESPONSE, Math.min(ms, RESPONSE_MAX_V1_MS));
   ipv6Write(frame, MESSAGE + GROUP, group ?? IPV6_UNSPECIFIED);
-  if (version === 2) {
-    frame[MESSAGE + FLAGS] = (query.isSuppressed ? SUPPRESS : 0) | query.robustness;
-    frame[MESSAGE + INTERVAL] = codeOf(query.intervalS, 8);
-    writeU16(frame, MESSAGE + SOURCE_COUNT, sources.length);
-    addressesWrite(CODEC, frame, MESSAGE + QUERY_LENGTH, sources);
-  }
+  if (version === 2) queryTailEmit(CODEC, frame, MESSAGE + QUERY_TAIL, query);
   return finish(frame);
 }
 
