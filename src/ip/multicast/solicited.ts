@@ -199,6 +199,7 @@ export class SolicitedGroups {
     const nic = this.#nicOf(boundIll);
     this.#bound.set(ipif, nic);
     nic.add(ipv6SolicitedNode(address), nowMs);
+    this.#dropProxied(address);
   }
 
   /** No NIC serves `ipif` any longer. */
@@ -218,9 +219,7 @@ export class SolicitedGroups {
     const wanted = new Set<Ipv6>();
     for (const address of proxied()) if (typeof address === 'bigint') wanted.add(address);
     for (const [address, before] of this.#proxied) {
-      if (before === nic && wanted.has(address)) continue;
-      this.#proxied.delete(address);
-      before.remove(ipv6SolicitedNode(address), nowMs);
+      if (before !== nic || !wanted.has(address)) this.#dropProxied(address);
     }
     if (nic === undefined) return;
     for (const address of wanted) {
@@ -278,6 +277,14 @@ export class SolicitedGroups {
     const nic = new NicListener(ill);
     this.#nics.set(ill, nic);
     return nic;
+  }
+
+  /** `address` is answered for in proxy no longer; an address of ours replaces such an entry. */
+  #dropProxied(address: Ipv6): void {
+    const nic = this.#proxied.get(address);
+    if (nic === undefined) return;
+    this.#proxied.delete(address);
+    nic.remove(ipv6SolicitedNode(address), this.#nowMs);
   }
 
   /** Queues what is due of one NIC. */
