@@ -3,7 +3,9 @@
  * address, its size, the settings below, and what the configuration puts on it; everything else
  * on it belongs to the program that put it there.
  *
- *   addr_gen_mode=1 (none)   no link-local address of the kernel's invention
+ *   addr_gen_mode=0 (EUI-64) its link-local address, and those that it makes of a router's prefix,
+ *                            follow from its own stable MAC: the same after every restart,
+ *                            whatever the members. A host without IPv6 makes none
  *   keep_addr_on_down=1      IPv6 addresses outlive `ip link set down`
  *   accept_dad=1             the kernel's own duplicate detection
  *   promote_secondaries=1    deleting one address does not delete its whole subnet
@@ -38,7 +40,7 @@ import type { GroupContext } from './wanted.ts';
 type Setting = readonly ['ipv4' | 'ipv6', string, string, ('conf' | 'neigh')?];
 
 const SETTINGS: readonly Setting[] = [
-  ['ipv6', 'addr_gen_mode', '1'],
+  ['ipv6', 'addr_gen_mode', '0'],
   ['ipv6', 'keep_addr_on_down', '1'],
   ['ipv6', 'accept_dad', '1'],
   ['ipv4', 'promote_secondaries', '1'],
