@@ -191,9 +191,9 @@ function checkRoutes(group: GroupConfig, report: Report): void {
     const pointer = groupAt(group, 'routes', index);
     const via = route.via === null ? undefined : addressParse(route.via);
     const family = networkParse(route.to)?.family ?? 0;
-    if (via !== undefined && family !== 0 && via.family !== family) {
-      const what = `${route.via} is not of the family of ${route.to}`;
-      report(`${pointer}/via`, what, `an IPv${family} address`);
+    if (via?.family === 4 && family === 6) {
+      const what = `${route.via} is no gateway for ${route.to}: the kernel refuses IPv6 via IPv4`;
+      report(`${pointer}/via`, what, 'an IPv6 address');
     }
     if (via !== undefined) {
       const refusal = hostAddressRefusal({ ...via, prefixLength: via.family === 4 ? 32 : 128 });

@@ -110,8 +110,10 @@ type Route = { to: string; via?: string; onlink?: boolean };
 function resolveRoute(route: Route): RouteConfig {
   const network = networkParse(route.to);
   const via = route.via === undefined ? undefined : addressParse(route.via);
-  const family = via?.family ?? (network?.family === 6 ? 6 : 4);
-  const to = network?.to ?? route.to;
+  const ofDefault = via?.family ?? 4;
+  const family = network?.family || ofDefault;
+  const isDefault = network?.to === (ofDefault === 4 ? '0.0.0.0/0' : '::/0');
+  const to = isDefault ? 'default' : (network?.to ?? route.to);
   return { family, to, via: via?.address ?? null, onlink: route.onlink ?? false };
 }
 

@@ -19,9 +19,9 @@ export interface InterfaceConfig {
 
 export interface RouteConfig {
   readonly family: 4 | 6;
-  /** `default`, or a network in canonical text. */
+  /** `default`, of the family of `via`, or a network in canonical text. */
   readonly to: string;
-  /** Canonical; null: on the link. */
+  /** Canonical; null: on the link. That of an IPv4 route may be an address of IPv6. */
   readonly via: string | null;
   /** `via` is on the link, although no address or route shows it. */
   readonly onlink: boolean;

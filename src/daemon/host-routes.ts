@@ -1,6 +1,6 @@
 /**
- * The host's routes as the IP layer mirrors them: IPv4 unicast, one record for each way out. They
- * may be a hundred thousand, and each change brings the whole list: it is worked on in turns, and
+ * The host's routes as the IP layer mirrors them: unicast, of both families, one record for each
+ * way out. The gateway of an IPv4 route may be an address of IPv6 (RTA_VIA). They may be a hundred thousand, and each change brings the whole list: it is worked on in turns, and
  * handed on when it is whole. While one list of a device is worked on, the newest of those that
  * come waits; the others are never looked at.
  */
@@ -9,7 +9,7 @@ import { ROWS_A_TURN, type Steps, stepByStep } from '../base/turns.ts';
 import type { HostRoute } from '../host/kernel/records.ts';
 import { RTN_UNICAST } from '../host/kernel/route-message.ts';
 import { type OrderedRoutes, type RouteRecord, System } from '../system.ts';
-import { ipv4Parse } from '../wire/addr.ts';
+import { ipParse } from '../wire/addr.ts';
 import type { Pump } from './pump.ts';
 
 /** Hands routes on; see the head of the file. */
@@ -58,13 +58,12 @@ function* orderSteps(list: readonly HostRoute[]): Steps<OrderedRoutes> {
 
 function recordsOf(route: HostRoute): RouteRecord[] {
   // The kernel decides about routes of other types before a frame exists.
-  if (route.family !== 4 || route.type !== RTN_UNICAST) return [];
-  const destination = ipv4Parse(route.destination);
+  if (route.type !== RTN_UNICAST) return [];
+  const destination = ipParse(route.destination);
   if (destination === undefined) return [];
   const { prefixLength, table, metric, hops } = route;
   return hops.flatMap(({ via }) => {
-    const gateway = via === undefined ? null : ipv4Parse(via);
-    // A gateway of the other family (RFC 5549 style) is not served yet.
+    const gateway = via === undefined ? null : ipParse(via);
     return gateway === undefined ? [] : [{ destination, prefixLength, gateway, table, metric }];
   });
 }

@@ -74,7 +74,10 @@ export interface HostAddress {
 /** One way out of a route. */
 export interface HostHop {
   readonly ifindex: number;
-  /** Gateway in canonical text, of the hop's own family; undefined for an on-link route. */
+  /**
+   * Gateway in canonical text; undefined for an on-link route. That of an IPv4 route may be an
+   * address of IPv6.
+   */
   readonly via: string | undefined;
   /** 1 .. 256. */
   readonly weight: number;
@@ -108,6 +111,7 @@ export interface HostRoute {
 export interface RouteSettings {
   /** 'default' or a prefix 'A.B.C.D/L', 'X::/L'. */
   readonly to: string;
+  /** Of the family of `to`; or of IPv6 for a prefix of IPv4. It tells the family of `default`. */
   readonly via?: string;
   /** `via` is on the link, although it is in the network of no address or route. */
   readonly onlink?: boolean;

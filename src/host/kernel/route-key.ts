@@ -1,6 +1,6 @@
 /** What makes two routes the same: a route to be set, and one that the kernel reports. */
 
-import { canonicalPrefix } from '../../model/prefix.ts';
+import { prefixFormat } from '../../model/prefix.ts';
 import { prefixParse } from '../../wire/addr.ts';
 import type { HostRoute, RouteSettings } from './records.ts';
 import { RT_TABLE_MAIN } from './route-message.ts';
@@ -8,9 +8,9 @@ import { RT_TABLE_MAIN } from './route-message.ts';
 /** Where IPv6 puts a route that names no metric. */
 const IPV6_DEFAULT_METRIC = 1024;
 
-/** 4 or 6: of the destination, or of the gateway of a default route. */
+/** 4 or 6: of the destination, or of the gateway of a route to `default`. */
 export function routeFamily({ to, via }: RouteSettings): 4 | 6 {
-  return `${to} ${via ?? ''}`.includes(':') ? 6 : 4;
+  return (to === 'default' ? (via ?? '') : to).includes(':') ? 6 : 4;
 }
 
 /** A route to be set. */
@@ -64,9 +64,15 @@ export function routeTable({ table = RT_TABLE_MAIN }: RouteSettings): number {
 
 function placeOf(route: RouteSettings): string {
   const isIpv6 = routeFamily(route) === 6;
-  const to = route.to === 'default' ? (isIpv6 ? '::/0' : '0.0.0.0/0') : canonicalPrefix(route.to);
+  const to = route.to === 'default' ? (isIpv6 ? '::/0' : '0.0.0.0/0') : canonicalText(route.to);
   const metric = route.metric ?? (isIpv6 ? IPV6_DEFAULT_METRIC : 0);
   return `${to} metric ${metric} table ${routeTable(route)}`;
+}
+
+/** Also of a prefix of length 0; what is none has been refused before. */
+function canonicalText(to: string): string {
+  const prefix = prefixParse(to);
+  return prefix === undefined ? to : prefixFormat(prefix);
 }
 
 function hostPlaceOf({ destination, prefixLength, metric, table }: HostRoute): string {

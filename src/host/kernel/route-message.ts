@@ -4,7 +4,13 @@
  * for routes of every table.
  */
 
-import { readHostI32, readHostU16, readHostU32, writeHostU32 } from '../../base/bytes.ts';
+import {
+  readHostI32,
+  readHostU16,
+  readHostU32,
+  writeHostU16,
+  writeHostU32,
+} from '../../base/bytes.ts';
 import { OperatorError } from '../../base/errors.ts';
 import {
   IPV4_ADDRESS_LENGTH,
@@ -86,6 +92,7 @@ const ROUTE_HEADER_LENGTH = 12;
 const BROADCAST_PREFIX_MAX = 30;
 
 interface AddressBytes {
+  /** AF_INET or AF_INET6. */
   readonly family: number;
   readonly bytes: Uint8Array;
 }
@@ -335,10 +342,11 @@ function routeBody(ifindex: number, route: RouteSettings): Buffer {
   }
   const destination = target === undefined ? undefined : addressBytes(target.address);
   const family = destination?.family ?? gateway?.family ?? AF_INET;
-  if (gateway !== undefined && gateway.family !== family) {
+  if (family === AF_INET6 && gateway?.family === AF_INET) {
     throw new OperatorError(
       'EAFNOSUPPORT',
-      `route to ${route.to}: ${route.via} is of another family`,
+      `route to ${route.to}: the kernel takes no IPv4 gateway (${route.via}) for a route of IPv6`,
+      'a gateway of IPv6; one of IPv4 routes may be of either family',
     );
   }
   const table = route.table ?? RT_TABLE_MAIN;
@@ -354,8 +362,16 @@ function routeBody(ifindex: number, route: RouteSettings): Buffer {
     }),
   ];
   if (destination !== undefined) parts.push(attributeEmit(RTA_DST, destination.bytes));
-  if (gateway !== undefined) parts.push(attributeEmit(RTA_GATEWAY, gateway.bytes));
+  if (gateway !== undefined) parts.push(gatewayEmit(gateway, family));
   parts.push(attributeEmitU32(RTA_OIF, ifindex));
   if (route.metric !== undefined) parts.push(attributeEmitU32(RTA_PRIORITY, route.metric));
   return Buffer.concat([...parts, attributeEmitU32(RTA_TABLE, table)]);
+}
+
+/** struct rtvia: the family of the gateway, then its address. */
+function gatewayEmit({ family, bytes }: AddressBytes, routeFamily: number): Uint8Array {
+  if (family === routeFamily) return attributeEmit(RTA_GATEWAY, bytes);
+  const familyBytes = new Uint8Array(2);
+  writeHostU16(familyBytes, 0, family);
+  return attributeEmit(RTA_VIA, familyBytes, bytes);
 }

@@ -201,7 +201,8 @@ ${group('routes: [{ to: 192.0.2.1/24 }]')}
 ${group('routes: [{ to: default, via: gw }]')}
   1: ${at}.routes[0].via: "gw" is not valid (${ADDRESS})
 ${group('routes: [{ to: "2001:db8::/32", via: 192.0.2.1 }]')}
-  1: ${at}.routes[0].via: 192.0.2.1 is not of the family of 2001:db8::/32 (an IPv6 address)
+  1: ${at}.routes[0].via: 192.0.2.1 is no gateway for 2001:db8::/32: the kernel refuses IPv6 via
+    IPv4 (an IPv6 address)
 ${group('addresses: [192.0.2.10/32], routes: [{ to: default, via: 192.0.2.1 }]')}
   1: ${at}.routes[0].via: 192.0.2.1 is on no network of the group (a router on the network of an
     address; or a route to it without via; or onlink: true)

@@ -76,6 +76,10 @@ groups:
       - { to: default, via: 2001:DB8::1 }
       - { to: 198.51.100.0/24 }
       - { to: "2001:db8:1::/48" }
+      - { to: 203.0.113.0/24, via: "FE80::1" }
+      - { to: 0.0.0.0/0, via: "fe80::1" }
+      - { to: "::/0", via: "fe80::1" }
+      - { to: 0.0.0.0/0 }
     probe-targets: [2001:DB8::0:1]
     flap-damping: off
     mtu: 9000
@@ -86,6 +90,10 @@ groups:
     { family: 6, to: 'default', via: '2001:db8::1', onlink: false },
     { family: 4, to: '198.51.100.0/24', via: null, onlink: false },
     { family: 6, to: '2001:db8:1::/48', via: null, onlink: false },
+    { family: 4, to: '203.0.113.0/24', via: 'fe80::1', onlink: false },
+    { family: 4, to: '0.0.0.0/0', via: 'fe80::1', onlink: false },
+    { family: 6, to: 'default', via: 'fe80::1', onlink: false },
+    { family: 4, to: 'default', via: null, onlink: false },
   ]);
   deepEqual(group?.probeTargets, ['2001:db8::1']);
   equal(group?.flapDamping, null);

@@ -6,10 +6,13 @@ import { nextTurn, ROWS_A_TURN } from '../../../src/base/turns.ts';
 import { RouteFeed } from '../../../src/daemon/host-routes.ts';
 import type { HostRoute } from '../../../src/host/kernel/records.ts';
 import type { OrderedRoutes, System } from '../../../src/system.ts';
+import { ipParse } from '../../../src/wire/addr.ts';
 import { turnsOf } from '../base/turns-of.ts';
 import { defaultRoute } from '../host/port/link-record.ts';
 
 const ROUTES = 5000;
+/** A gateway that routes of either family may have. */
+const LINK_LOCAL = ipParse('fe80::1');
 
 function routeTo(at: number, changes: Partial<HostRoute> = {}): HostRoute {
   const destination = `10.${at >> 8}.${at & 255}.0`;
@@ -46,20 +49,23 @@ test('routes are handed on in turns, whole, and of lists that wait the newest', 
   deepEqual(lengths('ipmp0'), [ROUTES, 2, 0]);
 });
 
-test('what the IP layer mirrors are unicast routes of IPv4, by each way out', async () => {
+test('what the IP layer mirrors are unicast routes of both families, by each way out', async () => {
   const { told, feed } = feedOf();
   const hop = { ifindex: 7, weight: 1, flags: 0 };
   const hops = [undefined, '192.0.2.2', 'fe80::1'].map((via) => ({ ...hop, via }));
-  const none = [routeTo(1, { type: 6 }), routeTo(2, { family: 6, destination: '2001:db8::' })];
-  feed.handleRoutes('ipmp0', [...none, routeTo(3, { hops })]);
+  const blackhole = routeTo(1, { type: 6 });
+  const ofIpv6 = routeTo(2, { family: 6, destination: '2001:db8::', hops: hops.slice(2) });
+  feed.handleRoutes('ipmp0', [blackhole, ofIpv6, routeTo(3, { hops })]);
   while (told.length === 0) await nextTurn();
   const { all, gateways } = told[0]!.routes;
   deepEqual(
     all.map(({ destination, gateway }) => [destination, gateway]),
     [
+      [ipParse('2001:db8::'), LINK_LOCAL],
       [0x0a_00_03_00, null],
       [0x0a_00_03_00, 0xc0_00_02_02],
+      [0x0a_00_03_00, LINK_LOCAL],
     ],
   );
-  deepEqual([...gateways], [0xc0_00_02_02]);
+  deepEqual([...gateways], [LINK_LOCAL, 0xc0_00_02_02]);
 });
