@@ -134,7 +134,7 @@ export class Host {
       emit: this.#options.onEvent,
     });
     const groups = new GroupDevices({
-      context: { rtnl, changes, log },
+      context: { rtnl, changes, silencer, log },
       serial: this.#serial,
       clock: this.#clock,
       mirror: () => this.#run.mirror,
@@ -244,7 +244,7 @@ export class Host {
     return this.#run.groups.change(name, (group) => group.setMtu(mtu));
   }
 
-  /** Whether the kernel may forward what comes in by the group's device. */
+  /** Whether the kernel may forward what comes in, or leaves, by the group's device. */
   setGroupForwarding(name: string, forwarding: boolean): Promise<void> {
     return this.#run.groups.change(name, (group) => group.setForwarding(forwarding));
   }

@@ -12,7 +12,9 @@
  *   send_redirects=0         no redirects about traffic that leaves as it came
  *   unres_qlen_bytes (IPv4)  what waits for a neighbour's answer, which takes a worker longer than
  *                            a driver: a burst must not be lost meanwhile
- *   forwarding=0 (IPv4)      only while the group does not forward; otherwise it is the host's own
+ *   forwarding=0             only while the group does not forward; otherwise it is the host's own.
+ *                            In IPv6 it makes the device a host's, which takes routers' prefixes;
+ *                            that nothing is forwarded is a rule's doing (silence/nftables.ts)
  *
  * The kernel forgets some of them by itself (an MTU below 1280 destroys the IPv6 side), so they
  * are asserted again on every link event. After `down` and `up` the kernel has dropped routes:
@@ -48,7 +50,10 @@ const SETTINGS: readonly Setting[] = [
   ['ipv4', 'unres_qlen_bytes', String(2 * 1024 * 1024), 'neigh'],
 ];
 
-const NO_FORWARDING: Setting = ['ipv4', 'forwarding', '0'];
+const NO_FORWARDING: readonly Setting[] = [
+  ['ipv4', 'forwarding', '0'],
+  ['ipv6', 'forwarding', '0'],
+];
 
 /** A group's device as the configuration wants it. */
 export interface GroupDeviceSpec {
@@ -61,7 +66,7 @@ export interface GroupDeviceSpec {
   /** 'ADDR/LEN'. */
   readonly addresses: readonly string[];
   readonly routes: readonly RouteSettings[];
-  /** False: the kernel must not forward what comes in here; otherwise its own setting decides. */
+  /** False: the kernel forwards nothing in or out here; otherwise its own setting decides. */
   readonly forwarding?: boolean;
 }
 
@@ -132,6 +137,7 @@ export class GroupDevice implements Held {
       await this.closeDevice();
     } finally {
       await this.#context.changes.undo(this.holder);
+      if (!this.#forwarding) await this.#context.silencer.allowForwarding(this.spec.name);
     }
   }
 
@@ -151,11 +157,14 @@ export class GroupDevice implements Held {
   /** Changes the setting of forwarding that the specification had. */
   async setForwarding(forwarding: boolean): Promise<void> {
     const link = await this.#link();
-    const [family, setting, value] = NO_FORWARDING;
-    const path = devicePath(family, link.name, setting);
-    const { changes } = this.#context;
-    if (forwarding) await changes.sysctlBack(this.holder, link, path);
-    else await changes.sysctl(this.holder, link, path, value);
+    const { changes, silencer } = this.#context;
+    for (const [family, setting, value] of NO_FORWARDING) {
+      const path = devicePath(family, link.name, setting);
+      if (forwarding) await changes.sysctlBack(this.holder, link, path);
+      else await changes.sysctl(this.holder, link, path, value);
+    }
+    if (forwarding) await silencer.allowForwarding(link.name);
+    else await silencer.stopForwarding(link);
     this.#forwarding = forwarding;
   }
 
@@ -253,11 +262,12 @@ export class GroupDevice implements Held {
   }
 
   async #assertSettings(link: LinkRecord): Promise<void> {
-    const wanted = this.#forwarding ? SETTINGS : [...SETTINGS, NO_FORWARDING];
+    const wanted = this.#forwarding ? SETTINGS : [...SETTINGS, ...NO_FORWARDING];
     for (const [family, setting, value, tree] of wanted) {
       const path = devicePath(family, link.name, setting, tree);
       await this.#context.changes.sysctl(this.holder, link, path, value);
     }
+    if (!this.#forwarding) await this.#context.silencer.stopForwarding(link);
   }
 
   async #applyWanted(): Promise<void> {

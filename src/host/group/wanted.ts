@@ -2,12 +2,14 @@
 
 import type { HostLog } from '../../process/log.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
+import type { Silencer } from '../silence/silence.ts';
 import type { Changes } from '../undo/restore.ts';
 
 /** What the devices of groups need of the host. */
 export interface GroupContext {
   readonly rtnl: Rtnl;
   readonly changes: Changes;
+  readonly silencer: Pick<Silencer, 'stopForwarding' | 'allowForwarding'>;
   readonly log: HostLog;
 }
 

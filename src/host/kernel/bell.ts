@@ -45,9 +45,9 @@ const NETCONFA_IFINDEX = 1;
 
 /**
  * RTNLGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE, IPV6_IFINFO, IPV4_NETCONF,
- * NEXTHOP.
+ * IPV6_NETCONF, NEXTHOP.
  */
-export const BELL_GROUPS: readonly number[] = [1, 5, 7, 9, 11, 12, 24, 32];
+export const BELL_GROUPS: readonly number[] = [1, 5, 7, 9, 11, 12, 24, 25, 32];
 
 /** What the socket for notifications calls. */
 export interface NotificationHandlers {

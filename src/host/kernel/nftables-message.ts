@@ -28,6 +28,7 @@ const NFT_MSG_DELRULE = 8;
 const NFT_TABLE_F_OWNER = 0x2;
 const NFT_META_PROTOCOL = 1;
 const NFT_META_IIFNAME = 6;
+const NFT_META_OIFNAME = 7;
 const NFT_CMP_EQ = 0;
 const NFT_CMP_NEQ = 1;
 const NFT_PAYLOAD_LL_HEADER = 0;
@@ -48,6 +49,7 @@ export type Family = typeof FAMILY_INET | typeof FAMILY_NETDEV;
 
 /** First hook of either family: prerouting, and ingress, which is bound to a device. */
 const FIRST_HOOK = 0;
+const NF_INET_FORWARD = 2;
 
 /** One condition of a rule: its expressions. */
 export type Condition = readonly Uint8Array[];
@@ -80,9 +82,25 @@ export function tableDelete(family: Family, table: string): Request {
  * of `device`.
  */
 export function chainAdd(family: Family, table: string, chain: string, device?: string): Request {
-  // NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY, NFTA_HOOK_DEV
-  const where = [word(1, FIRST_HOOK), word(2, NF_IP_PRI_RAW)];
-  if (device !== undefined) where.push(text(3, device));
+  // NFTA_HOOK_DEV
+  const where = device === undefined ? [] : [text(3, device)];
+  return baseChain(family, table, chain, FIRST_HOOK, where);
+}
+
+/** The same where packets are that the host forwards, of both families. */
+export function forwardChainAdd(table: string, chain: string): Request {
+  return baseChain(FAMILY_INET, table, chain, NF_INET_FORWARD, []);
+}
+
+function baseChain(
+  family: Family,
+  table: string,
+  chain: string,
+  hook: number,
+  more: readonly Uint8Array[],
+): Request {
+  // NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY
+  const where = [word(1, hook), word(2, NF_IP_PRI_RAW), ...more];
   // NFTA_CHAIN_TABLE, _NAME, _HOOK, _POLICY, _TYPE
   const names = [text(1, table), text(3, chain)];
   const attributes = [...names, nested(4, ...where), word(5, NF_ACCEPT), text(7, 'filter')];
@@ -114,9 +132,18 @@ export function dropRule(
 
 /** It came by `device`. */
 export function cameBy(device: string): Condition {
+  return isNamed(NFT_META_IIFNAME, device);
+}
+
+/** It is to leave by `device`. */
+export function leavesBy(device: string): Condition {
+  return isNamed(NFT_META_OIFNAME, device);
+}
+
+function isNamed(key: number, device: string): Condition {
   const name = Buffer.alloc(IFNAMSIZ); // as the comparison sees it: filled up with zeros
   name.write(device, 0, IFNAMSIZ - 1, 'utf8');
-  return [load(NFT_META_IIFNAME), compare(NFT_CMP_EQ, name)];
+  return [load(key), compare(NFT_CMP_EQ, name)];
 }
 
 /** Its destination MAC is that of a group of stations. */

@@ -1,12 +1,18 @@
 /**
- * nftables tables of our own, for what lies below us: they keep what arrives there from the host's
- * own stack, and broadcasts in fragments from the NICs that are not to bring them.
+ * nftables tables of our own. For what lies below us: they keep what arrives there from the host's
+ * own stack, and broadcasts in fragments from the NICs that are not to bring them. For the device
+ * of a group that does not forward: nothing is forwarded that comes or is to leave by it.
  *
  *   table inet ipmpd {
  *     chain nics {
  *       type filter hook prerouting priority raw; policy accept;
  *       iifname "eth0" counter drop
  *       iifname "eth1" counter drop
+ *     }
+ *     chain forward {
+ *       type filter hook forward priority raw; policy accept;
+ *       iifname "ipmp0" counter drop
+ *       oifname "ipmp0" counter drop
  *     }
  *   }
  *   table netdev ipmpd {
@@ -34,6 +40,9 @@
  * Ingress belongs to the family netdev. The family inet has it too, but there the kernel drops
  * frames whose IP header is not right before any rule, and the datapath could not count them.
  *
+ * Group. `forwarding=0` of one device stops IPv4 that comes by it, but not IPv6: while that of `all`
+ * is set, it makes the device a host's and no more.
+ *
  * ARP does not pass prerouting: NOARP on the device sees to that.
  *
  * The tables have an owner, our netlink socket: no other process can change or flush them (a
@@ -53,8 +62,10 @@ import {
   dropRule,
   FAMILY_INET,
   FAMILY_NETDEV,
+  forwardChainAdd,
   isForGroup,
   isIpv4Fragment,
+  leavesBy,
   rulesDelete,
   tableAdd,
   tableDelete,
@@ -65,18 +76,19 @@ import {
 
 const TABLE = 'ipmpd';
 const NICS = 'nics';
+const FORWARD = 'forward';
 const FAMILIES = [FAMILY_INET, FAMILY_NETDEV] as const;
 
 /** Ours: so many tables of our name without an owner are passed over. */
 const NAMES_MAX = 8;
 
-/** What kind of device is silenced: a NIC below a macvtap, or a bridge. */
-export type SilencedKind = 'nic' | 'bridge';
+/** A NIC below a macvtap or a bridge, which is silenced, or a group that does not forward. */
+export type FilteredKind = 'nic' | 'bridge' | 'group';
 
 /** The tables of one daemon; nothing is there until the first device is silenced. */
 export class SilenceTable {
   readonly #client: NetlinkClient;
-  readonly #devices = new Map<string, SilencedKind>();
+  readonly #devices = new Map<string, FilteredKind>();
   /** NICs that bring broadcasts in fragments; whether silenced or not yet. */
   readonly #nominated = new Set<string>();
   /** Called once for each table of our name that is not ours. */
@@ -96,8 +108,8 @@ export class SilenceTable {
     return this.#isMade;
   }
 
-  /** Drops what arrives on `device`. EBUSY: the table belongs to another daemon. */
-  async add(device: string, kind: SilencedKind): Promise<void> {
+  /** Drops what arrives on `device`, or is forwarded through a group. EBUSY: the table belongs to another daemon. */
+  async add(device: string, kind: FilteredKind): Promise<void> {
     const before = this.#devices.get(device);
     if (before === kind && !this.#isDoubtful) return;
     this.#devices.set(device, kind);
@@ -113,7 +125,7 @@ export class SilenceTable {
     }
   }
 
-  /** Lets through again what arrives on `device`; after an error, `retry` does. */
+  /** Lets through again what was dropped; after an error, `retry` does. */
   async delete(device: string): Promise<void> {
     if (!this.#devices.delete(device)) return;
     await this.#assert();
@@ -175,8 +187,8 @@ export class SilenceTable {
   }
 
   /** Adds what one more device needs behind the others: with hundreds, all are many. */
-  async #append(device: string, kind: SilencedKind): Promise<void> {
-    await this.#client.batch(`silence ${device}`, batchOf(this.#partsOf(device, kind)));
+  async #append(device: string, kind: FilteredKind): Promise<void> {
+    await this.#client.batch(`filter ${device}`, batchOf(this.#partsOf(device, kind)));
   }
 
   /** Replaces everything in one transaction, in tables that are ours. */
@@ -206,7 +218,7 @@ export class SilenceTable {
     });
     const parts = [...this.#devices].flatMap(([device, kind]) => this.#partsOf(device, kind));
     await this.#client.batch(
-      `silence ${[...this.#devices.keys()].join(', ')}`,
+      `filter ${[...this.#devices.keys()].join(', ')}`,
       batchOf([...anew, chainAdd(FAMILY_INET, name, NICS), ...parts]),
     );
     this.#isMade = true;
@@ -214,8 +226,13 @@ export class SilenceTable {
   }
 
   /** What one device needs. */
-  #partsOf(device: string, kind: SilencedKind): Request[] {
+  #partsOf(device: string, kind: FilteredKind): Request[] {
     const name = this.#name;
+    if (kind === 'group') {
+      const conditions = [cameBy(device), leavesBy(device)];
+      const rules = conditions.map((one) => dropRule(FAMILY_INET, name, FORWARD, [one]));
+      return [forwardChainAdd(name, FORWARD), ...rules];
+    }
     const ingress = [
       chainAdd(FAMILY_NETDEV, name, chainOf(device), device),
       ...this.#ingressRules(device, kind),
@@ -224,7 +241,7 @@ export class SilenceTable {
     return [dropRule(FAMILY_INET, name, NICS, [cameBy(device)]), ...ingress];
   }
 
-  #ingressRules(device: string, kind: SilencedKind): Request[] {
+  #ingressRules(device: string, kind: 'nic' | 'bridge'): Request[] {
     const chain = chainOf(device);
     if (kind === 'bridge') return [dropRule(FAMILY_NETDEV, this.#name, chain, [])];
     if (this.#nominated.has(device)) return [];

@@ -21,7 +21,7 @@ import { RT_SCOPE_LINK, RTN_UNICAST, RTPROT_KERNEL } from '../kernel/route-messa
 import type { Rtnl } from '../kernel/rtnl.ts';
 import { silenceIpv6 } from '../port/wiring.ts';
 import type { Changes } from '../undo/restore.ts';
-import { SilenceTable } from './nftables.ts';
+import { type FilteredKind, SilenceTable } from './nftables.ts';
 import { sysctlRead } from './sysctl.ts';
 
 /** The largest frame that a TAP or macvtap can hand over is 64 KiB long. */
@@ -33,7 +33,7 @@ const NAMED_MAX = 4;
 /** Whether iptables and nftables see what a bridge forwards (the module br_netfilter). */
 const BRIDGE_FIREWALL = '/proc/sys/net/bridge/bridge-nf-call-iptables';
 
-/** The devices that are silent now, and on whose behalf. */
+/** The devices that are silent now, on whose behalf, and the groups that do not forward. */
 export class Silencer {
   readonly #rtnl: Rtnl;
   readonly #changes: Changes;
@@ -42,6 +42,8 @@ export class Silencer {
   readonly #users = new Map<string, Set<string>>();
   /** Why the rules could not be changed, as logged last. */
   #loggedProblem = '';
+  /** Groups that are not kept from forwarding, as logged. */
+  readonly #unfiltered = new Set<string>();
 
   /** `filtering` is the socket of nftables; undefined where the kernel has none. */
   constructor(rtnl: Rtnl, changes: Changes, filtering: NetlinkClient | undefined, log: HostLog) {
@@ -86,6 +88,23 @@ export class Silencer {
     await this.#changeTable((table) => table.setNominated(device, isNominated));
   }
 
+  /** Nothing is forwarded any more that comes or leaves by `group`. EBUSY as for `silence`. */
+  async stopForwarding(group: LinkRecord): Promise<void> {
+    await this.#drop(group, 'group');
+    if (this.#table !== undefined || this.#unfiltered.has(group.name)) return;
+    this.#unfiltered.add(group.name);
+    this.#log.warn(
+      { group: group.name, hint: 'sysctl net.ipv6.conf.all.forwarding=0' },
+      `no nftables here: IPv6 is forwarded through ${group.name} as through any device`,
+    );
+  }
+
+  /** What comes or leaves by `group` may be forwarded again. */
+  async allowForwarding(group: string): Promise<void> {
+    this.#unfiltered.delete(group);
+    await this.#changeTable((table) => table.delete(group));
+  }
+
   /** No device need be silent any more; the changes are taken back with those of all others. */
   async releaseAll(): Promise<void> {
     this.#users.clear();
@@ -112,7 +131,7 @@ export class Silencer {
   }
 
   async #apply(link: LinkRecord, holder: string, mustBeUp: boolean): Promise<void> {
-    await this.#drop(link);
+    await this.#drop(link, link.kind === 'bridge' ? 'bridge' : 'nic');
     await silenceIpv6(this.#changes, holder, link);
     await this.#changes.link(holder, link, {
       noarp: true,
@@ -123,9 +142,9 @@ export class Silencer {
   }
 
   /** On a kernel without nf_tables the other settings still silence most. */
-  async #drop(link: LinkRecord): Promise<void> {
+  async #drop(link: LinkRecord, kind: FilteredKind): Promise<void> {
     try {
-      await this.#table?.add(link.name, link.kind === 'bridge' ? 'bridge' : 'nic');
+      await this.#table?.add(link.name, kind);
     } catch (error) {
       // ENOENT: a kernel without an expression that we need, or a device that is gone.
       if (!isRefusal(error, 'EOPNOTSUPP', 'ENOTSUP', 'ENOENT')) throw error;

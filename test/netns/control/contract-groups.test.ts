@@ -176,48 +176,6 @@ describe('frames', () => {
     await setGroup('spreading=flow');
   });
 
-  test('[contract 3.12] those for other hosts go to the kernel, which decides', async () => {
-    const { workspace } = host;
-    await workspace.addNamespace('inside', { ipv6: false });
-    await workspace.ip('host', [
-      `link add name in0 type veth peer name eth0 netns ${workspace.namespaceOf('inside')}`,
-      'address add 10.70.0.1/24 dev in0',
-      'link set in0 up',
-    ]);
-    await workspace.ip('inside', [
-      'address add 10.70.0.2/24 dev eth0',
-      'link set eth0 up',
-      'route add default via 10.70.0.1',
-    ]);
-    await workspace.ip('gw', [`route add 10.70.0.0/24 via ${LAN.data[0]}`]);
-    const sysctl = (name: string, value: 0 | 1): Promise<string> =>
-      host.run('host', ['sysctl', '-qw', `net.ipv4.${name}=${value}`]);
-    const reaches = async (): Promise<boolean> =>
-      (await host.ping('gw', '10.70.0.2', { count: 2, silenceS: 0.5 })).answered > 0;
-
-    await sysctl('ip_forward', 1);
-    await sysctl('conf.in0.forwarding', 1);
-    await until('the path is there', 10_000, reaches);
-    await sysctl('ip_forward', 0);
-    equal(await reaches(), false, 'the kernel forwards nothing');
-
-    await sysctl('ip_forward', 1);
-    await until('the path is back', 10_000, reaches);
-    await setGroup('forwarding=off');
-    equal(await reaches(), false);
-    // The kernel sets the one of each device with these.
-    await sysctl('ip_forward', 0);
-    await sysctl('ip_forward', 1);
-    const setting = ['sysctl', '-n', `net.ipv4.conf.${GROUP}.forwarding`];
-    await until('it is off again', 10_000, async () => {
-      return (await host.run('host', setting)).trim() === '0';
-    });
-    equal(await reaches(), false);
-    await host.expectPing('gw', LAN.data[0]);
-    await setGroup('forwarding=on');
-    await until('the path is back', 10_000, reaches);
-  });
-
   test('[contract 3.10, 8.4, 8.5] few of many neighbours are kept, no claim believed', async () => {
     const station = new ArpStation(host, 'gw');
     const claims = async (network: string): Promise<void> => {

@@ -27,8 +27,10 @@ import {
   dropRule,
   FAMILY_INET,
   FAMILY_NETDEV,
+  forwardChainAdd,
   isForGroup,
   isIpv4Fragment,
+  leavesBy,
   rulesDelete,
   tableAdd,
   tableDelete,
@@ -191,6 +193,13 @@ const ROUTES: readonly Row[] = [
       '0800 0600 07000000 0800 0f00 e8030000',
   ],
   [
+    'a default route of IPv4 by a gateway of IPv6',
+    routeAdd(5, { to: '0.0.0.0/0', via: 'fe80::1' }),
+    '0018 0604 02000000 fe040001 00000000 0800 0100 00000000' +
+      '1600 1200 0a00 fe800000 00000000 00000000 00000001 0000' +
+      '0800 0400 05000000 0800 0f00 fe000000',
+  ],
+  [
     'no route of IPv6',
     routeDelete(5, { to: '2001:db8::1/128', via: 'fe80::1' }),
     `0019 0004 0a800000 fe040001 00000000 1400 0100 ${IPV6_PREFIX}` +
@@ -216,6 +225,7 @@ const [BEGIN, COUNT, END] = batchOf([rulesDelete(FAMILY_INET, 'ipmpd', 'all')]);
 /** Expressions of rules: which register is loaded, masked and compared. */
 const LOAD_NAME =
   '2400 0180 0900 0100 6d657461 00 000000 1400 0280 0800 0100 00000001 0800 0200 00000006';
+const LOAD_NAME_OUT = LOAD_NAME.replace(/06$/, '07');
 const COUNT_AND_DROP =
   '1400 0180 0c00 0100 636f756e 74657200 0400 0280' +
   '3000 0180 0e00 0100 696d6d65 64696174 6500 0000' +
@@ -259,6 +269,18 @@ const FILTERS: readonly Row[] = [
     `0a03 0400 05000000 ${TABLE} 0900 0300 65746830 00 000000 2000 0480 0800 0100 00000000` +
       '0800 0200 fffffed4 0900 0300 65746830 00 000000 0800 0500 00000001' +
       '0b00 0700 66696c74 657200 00',
+  ],
+  [
+    'a chain for what the host forwards',
+    forwardChainAdd('ipmpd', 'all'),
+    `0a03 0400 01000000 ${TABLE} 0800 0300 616c6c00 1400 0480 0800 0100 00000002` +
+      '0800 0200 fffffed4 0800 0500 00000001 0b00 0700 66696c74 657200 00',
+  ],
+  [
+    'a rule for what is to leave by a device',
+    dropRule(FAMILY_INET, 'ipmpd', 'all', [leavesBy('eth0')]),
+    `0a06 0c00 01000000 ${TABLE} 0800 0200 616c6c00 a400 0480 ${LOAD_NAME_OUT} ${NAME_IS_ETH0}` +
+      COUNT_AND_DROP,
   ],
   [
     'a rule for what came by a device to a group of stations',

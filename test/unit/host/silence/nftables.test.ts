@@ -57,7 +57,7 @@ test('rules that cannot be taken away keep nothing, and are written anew', async
     filtering.asked.splice(0);
     await silencer.retry();
     await silencer.retry();
-    deepEqual(filtering.asked, ['silence eth1']);
+    deepEqual(filtering.asked, ['filter eth1']);
     lines.splice(0);
     await silencer.silence(eth0, 'interface:net0', false);
   }
@@ -82,4 +82,35 @@ test('a table of our name without an owner does not switch silencing off', async
   await rejects(table.add('eth0', 'nic'), { code: 'EOPNOTSUPP' });
   filtering.refusal = 'EPERM';
   await rejects(table.add('eth0', 'nic'), { code: 'EBUSY' });
+});
+
+test('a group that does not forward has rules beside those of silenced devices', async () => {
+  const filtering = new Filtering();
+  const lines: string[] = [];
+  const log = (_: object, message: string): void => void lines.push(message);
+  const silencer = new Silencer({} as unknown as Rtnl, {} as unknown as Changes, filtering.client, {
+    info: log,
+    warn: log,
+  });
+  const group = { name: 'ipmp0', ifindex: 9 } as LinkRecord;
+  await silencer.stopForwarding(group);
+  await silencer.stopForwarding(group);
+  await silencer.allowForwarding('ipmp0');
+  deepEqual(filtering.asked, ['filter ipmp0', 'remove tables ipmpd']);
+  deepEqual(lines, []);
+});
+
+test('without nftables a group that should not forward is logged once', async () => {
+  const lines: string[] = [];
+  const log = (_: object, message: string): void => void lines.push(message);
+  const silencer = new Silencer({} as unknown as Rtnl, {} as unknown as Changes, undefined, {
+    info: log,
+    warn: log,
+  });
+  const group = { name: 'ipmp0', ifindex: 9 } as LinkRecord;
+  for (let time = 0; time < 2; time++) await silencer.stopForwarding(group);
+  equal(lines.length, 1);
+  await silencer.allowForwarding('ipmp0');
+  await silencer.stopForwarding(group);
+  equal(lines.length, 2);
 });
