@@ -37,6 +37,7 @@ export interface LanMembership {
 export type AddressCause =
   | 'probing' /* duplicate address detection began */
   | 'unopposed' /* no station objected */
+  | 'unchecked' /* the host wants no detection for it */
   | 'conflict' /* another station uses the address */
   | 'recovered'; /* a duplicate address was found free again */
 

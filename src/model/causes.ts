@@ -37,6 +37,7 @@ export const CAUSES = {
   'interface-works': 'an interface of the group works again',
   'detection-began': 'it is being checked whether another station uses the address',
   unopposed: 'no other station uses the address',
+  unchecked: 'the host has the address with nodad, so it is used without being checked',
   'address-conflict': 'another station uses the same address',
   'conflict-over': 'the other station no longer uses the address',
   'neighbor-moved': 'a neighbour answers from another MAC',

@@ -87,7 +87,7 @@ export class Claims {
   handleBound(ipif: Ipif, how: 'initial' | 'rebind', nowMs: number): void {
     let claim = this.#claims.get(ipif);
     if (claim === undefined) {
-      claim = new Claim(ipif, ipif.family === 6 ? this.#nonce() : undefined);
+      claim = new Claim(ipif, this.#rng);
       this.#claims.set(ipif, claim);
     }
     this.#apply(claim, how, nowMs, 0);
@@ -225,20 +225,13 @@ export class Claims {
   #act(claim: Claim, action: ClaimAction, nowMs: number, mac: Mac): void {
     switch (action) {
       case 'startProbes':
-        claim.sent = 0;
-        claim.isRecovering ||= claim.ipif.state === 'duplicate';
-        this.#setState(claim, 'tentative', 'probing', nowMs, 0);
-        this.#deadlines.schedule(
-          claim,
-          nowMs + this.#rng.uniform(0, this.#probeTimes(claim).delay),
-        );
+        this.#startProbes(claim, nowMs);
         break;
       case 'probe':
         this.#probe(claim, nowMs);
         break;
       case 'verified':
-        this.#setState(claim, 'up', claim.isRecovering ? 'recovered' : 'unopposed', nowMs, 0);
-        claim.isRecovering = false;
+        this.#setState(claim, 'up', claim.takeVerdict(), nowMs, 0);
         if (claim.ipif.boundIll === undefined) this.#apply(claim, 'unbound', nowMs, 0);
         else this.#startSeries(claim, nowMs);
         break;
@@ -271,6 +264,18 @@ export class Claims {
     }
   }
 
+  /** Begins detection; of an address that is to have none, ends it too. */
+  #startProbes(claim: Claim, nowMs: number): void {
+    claim.sent = 0;
+    if (claim.ipif.nodad) {
+      this.#apply(claim, 'done', nowMs, 0);
+      return;
+    }
+    claim.isRecovering ||= claim.ipif.state === 'duplicate';
+    this.#setState(claim, 'tentative', 'probing', nowMs, 0);
+    this.#deadlines.schedule(claim, nowMs + this.#rng.uniform(0, this.#probeTimes(claim).delay));
+  }
+
   #probe(claim: Claim, nowMs: number): void {
     const ill = claim.ipif.boundIll ?? this.#membership.probeIll();
     if (ill === undefined) {
@@ -285,11 +290,6 @@ export class Claims {
     const { least, most, last } = this.#probeTimes(claim);
     const isLast = last !== undefined && claim.sent >= PROBE_COUNT;
     this.#deadlines.schedule(claim, nowMs + (isLast ? last : this.#rng.uniform(least, most)));
-  }
-
-  /** 48 bits, as RFC 7527 4.1 asks for. */
-  #nonce(): bigint {
-    return BigInt(this.#rng.nextU32()) * 0x10000n + BigInt(this.#rng.below(0x10000));
   }
 
   #probeTimes({ ipif }: Claim): ProbeTimes {

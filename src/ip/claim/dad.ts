@@ -21,6 +21,8 @@
  * a test address within the defence interval: it is given up, while a data address is defended for
  * ever, at most once an interval; also at its end, if it was claimed meanwhile.
  *
+ * An address that the host has with `nodad` sends no probes: its probing is `done` as it begins.
+ *
  * So an address whose holder leaves is served within two seconds, and one that is held costs its
  * holder two questions a second, and other stations nothing. Its tries (that is: series of probes)
  * are limited as RFC 5227 2.1.1 has it, whatever happens to its binding.
@@ -37,8 +39,10 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Deadline } from '../../base/deadline.ts';
+import type { Rng } from '../../base/rng.ts';
 import { TokenBucket } from '../../base/token-bucket.ts';
 import { type Family, type IpAddress, ipFamily, ipIsLinkLocal, type Mac } from '../../wire/addr.ts';
+import type { AddressCause } from '../lan-port.ts';
 import type { Ill } from '../object/ill.ts';
 import type { Ipif } from '../object/ipif.ts';
 
@@ -298,9 +302,9 @@ export class Claim {
   /** Claimed again since: peers need another announcement when the interval is over. */
   isContested = false;
 
-  constructor(ipif: Ipif, nonce?: bigint) {
+  constructor(ipif: Ipif, rng: Rng) {
     this.ipif = ipif;
-    this.nonce = nonce;
+    this.nonce = ipif.family === 6 ? nonceOf(rng) : undefined;
     this.family = ipFamily(ipif.address);
     this.state = ipif.state === 'up' ? 'ready' : 'unverified';
   }
@@ -308,6 +312,14 @@ export class Claim {
   /** False for a duplicate whose tries are used up for now; takes a try. */
   takeTry(nowMs: number): boolean {
     return this.state !== 'duplicate' || this.tries.take(nowMs);
+  }
+
+  /** Why it is up now; ends the time in which it is tried again. */
+  takeVerdict(): AddressCause {
+    const { isRecovering } = this;
+    this.isRecovering = false;
+    if (this.sent === 0) return 'unchecked';
+    return isRecovering ? 'recovered' : 'unopposed';
   }
 
   /** Questions to neighbours about a move are left in the present series. */
@@ -336,6 +348,11 @@ export class Claim {
     if (this.state === 'duplicate') return canAsk && this.heardMs < this.askedMs;
     return this.state === 'announcing' && this.sent >= LIMITS[this.family].announceAtMs.length;
   }
+}
+
+/** 48 bits, as RFC 7527 4.1 asks for. */
+function nonceOf(rng: Rng): bigint {
+  return BigInt(rng.nextU32()) * 0x10000n + BigInt(rng.below(0x10000));
 }
 
 /** The one transition: looks the cell up, asserts that it can happen and takes its state. */

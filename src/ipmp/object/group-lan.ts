@@ -23,6 +23,7 @@ import type { IpmpGroup } from './group.ts';
 const ADDRESS_CAUSES: Record<AddressCause, Cause> = {
   probing: 'detection-began',
   unopposed: 'unopposed',
+  unchecked: 'unchecked',
   conflict: 'address-conflict',
   recovered: 'conflict-over',
 };

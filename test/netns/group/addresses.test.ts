@@ -90,6 +90,8 @@ function comeAndGo(host: TestHost, { family, prefixLength, data, gateways }: Lan
       // The kernel has tentative addresses, and gives this one up.
       const text = await host.run('host', ['ip', '-6', 'addr', 'show', 'dev', GROUP]);
       match(text, new RegExp(`${address}/${prefixLength} .*dadfailed`));
+      const row = await host.daemon.address(address);
+      deepEqual([row.flags, row.inbound], [['dadfailed', 'tentative'], null]);
     }
     await change('del', address);
     await host.waitUntilGone(address);

@@ -7,6 +7,7 @@ import { YIELD_MS } from '../../../src/ip/neighbor/nce.ts';
 import type { Ill } from '../../../src/ip/object/ill.ts';
 import { Ipif } from '../../../src/ip/object/ipif.ts';
 import { Phyint } from '../../../src/ip/object/phyint.ts';
+import { IFA_F_PERMANENT } from '../../../src/model/address-flags.ts';
 import type { DropReason } from '../../../src/stats/drop-reasons.ts';
 import {
   type Family,
@@ -320,8 +321,13 @@ export function isAnnouncement(one: Sent): boolean {
 }
 
 /** The address DATA, new and bound to a NIC: its detection begins. */
-export function beginDetection(world: World, nic = 0, address: IpAddress = world.data): Ipif {
-  const ipif = Ipif.data(address, prefixOf(address));
+export function beginDetection(
+  world: World,
+  nic = 0,
+  address: IpAddress = world.data,
+  hostFlags = IFA_F_PERMANENT,
+): Ipif {
+  const ipif = Ipif.data(address, prefixOf(address), hostFlags);
   world.ipifs.set(address, ipif);
   ipif.bind(world.ill(nic));
   world.lan.addressBound(ipif, 'initial', world.nowMs);

@@ -2,7 +2,13 @@
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { ANNOUNCE_AT_MS, DEFEND_INTERVAL_MS, REFRESH_MS } from '../../../../src/ip/claim/dad.ts';
+import {
+  ANNOUNCE_AT_MS,
+  DEFEND_INTERVAL_MS,
+  REFRESH_MS,
+  WATCH_MS,
+} from '../../../../src/ip/claim/dad.ts';
+import { IFA_F_NODAD } from '../../../../src/model/address-flags.ts';
 import { type Ipv4, MAC_BROADCAST } from '../../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST } from '../../../../src/wire/arp.ts';
 import { testFamilies } from '../families.ts';
@@ -48,6 +54,42 @@ testFamilies(
     equal(gaps.size > 500, true, 'the jitter varies');
   },
 );
+
+testFamilies('an address with nodad is up and announced at once, without a probe', (f) => {
+  const world = f.world();
+  const ipif = beginDetection(world, 0, f.DATA, IFA_F_NODAD);
+  equal(ipif.state, 'up');
+  world.advance(60_000);
+  deepEqual(
+    world.take().map((one) => [one.port, isAnnouncement(one)]),
+    f.announceAtMs.map(() => ['net0', true]),
+  );
+  deepEqual(
+    world.events.map((event) => event.kind === 'address-state' && [event.to, event.cause]),
+    [['up', 'unchecked']],
+  );
+  world.wire(0, request(OTHER_MAC, f.DATA, f.DATA));
+  equal(ipif.state, 'up');
+  deepEqual(world.take().map(isAnnouncement), [true], 'it is defended like any other');
+});
+
+testFamilies('a duplicate that has nodad by now is used once its holder is silent', (f) => {
+  const world = f.world();
+  const ipif = beginDetection(world);
+  world.advance(150);
+  world.wire(0, request(OTHER_MAC, f.DATA, f.DATA));
+  equal(ipif.state, 'duplicate');
+  ipif.hostFlags |= IFA_F_NODAD;
+  world.take();
+  world.advance(WATCH_MS - 1);
+  equal(ipif.state, 'duplicate', 'its holder is asked still');
+  world.advance(WATCH_MS + 1);
+  equal(ipif.state, 'up');
+  const [asked, announced] = world.take();
+  deepEqual([asked?.operation, isAnnouncement(announced!)], [ARP_REQUEST, true]);
+  const last = world.events.at(-1);
+  equal(last?.kind === 'address-state' && last.cause, 'unchecked');
+});
 
 /** A whole detection with the times of RFC 5227. */
 function expectSlowDetection(world: World, address: Ipv4): void {

@@ -5,6 +5,7 @@
 import { equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import { InvariantError } from '../../../../src/base/assert.ts';
+import { Rng } from '../../../../src/base/rng.ts';
 import {
   CLAIM_EVENTS,
   CLAIM_STATES,
@@ -40,7 +41,7 @@ const EXPECTED: Readonly<Record<ClaimState, string>> = {
 
 test('every cell of the claim table', () => {
   const cells = tableWalk(EXPECTED, CLAIM_STATES, CLAIM_EVENTS, (state, event, wanted, where) => {
-    const claim = new Claim(Ipif.data(0xc000020a, 24));
+    const claim = new Claim(Ipif.data(0xc000020a, 24), new Rng(1));
     claim.state = state;
     if (wanted === '!') return throws(() => claimTransition(claim, event), InvariantError, where);
     const { next, action, why } = claimTransition(claim, event);
