@@ -7,7 +7,12 @@
 import type { LinkState } from '../../model/states.ts';
 import type { Mac } from '../../wire/addr.ts';
 import { deviceEvent, hiddenUps, linkEvent } from '../decide/evidence.ts';
-import { type IpmpContext, postInterface, structureChanged } from '../object/context.ts';
+import {
+  type IpmpContext,
+  noteChange,
+  postInterface,
+  structureChanged,
+} from '../object/context.ts';
 import type { GroupDevice, IpmpGroup } from '../object/group.ts';
 import { refreshOwnMacs } from '../object/own-macs.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
@@ -141,11 +146,15 @@ export function handleGroupDevice(
   info: Readonly<GroupDevice>,
 ): void {
   const { device } = group;
+  const { present, mac, mtu, up } = device;
+  const isOther =
+    present !== info.present || mac !== info.mac || mtu !== info.mtu || up !== info.up;
+  const isNews = info.up && !device.up;
   device.present = info.present;
   device.mac = info.mac;
   device.mtu = info.mtu;
-  const isNews = info.up && !device.up;
   device.up = info.up;
+  if (isOther) noteChange(ctx, group);
   refreshOwnMacs(ctx);
   refreshGroupMtu(ctx, group);
   structureChanged(ctx);

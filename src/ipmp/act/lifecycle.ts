@@ -195,13 +195,17 @@ function* destroyGroup(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
 
 /** Deletes a group that did not get all its members; the first refusal is reported. */
 function* undoCreate(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
+  for (const { name } of [...group.members]) {
+    yield* unlessRefused(leaveGroup(ctx, group.ifname, name));
+  }
+  if (ctx.groups.get(group.ifname) === group) yield* unlessRefused(deleteGroup(ctx, group.ifname));
+}
+
+/** What another operation has done meanwhile, with a member or the group, stays. */
+function* unlessRefused(operation: Operation<void>): Operation<void> {
   try {
-    for (const member of [...group.members]) {
-      yield* leaveGroup(ctx, group.ifname, member.name);
-    }
-    if (ctx.groups.get(group.ifname) === group) yield* deleteGroup(ctx, group.ifname);
+    yield* operation;
   } catch (error) {
-    // Another operation has given the group a member meanwhile: the group stays.
     if (!(error instanceof OperatorError)) throw error;
   }
 }

@@ -70,6 +70,7 @@ export function* joinGroup(ctx: IpmpContext, groupName: string, ifname: string):
     if (tracked.joining === group) {
       tracked.joining = undefined;
       group.pendingJoins--;
+      noteChange(ctx, group);
     }
   }
 }
@@ -79,6 +80,7 @@ export function* leaveGroup(ctx: IpmpContext, groupName: string, ifname: string)
   const tracked = findInterface(ctx, ifname);
   findGroup(ctx, groupName);
   using _writer = yield* becomeWriter(tracked);
+  refuseCondemnedInterface(tracked);
   const { group } = tracked;
   if (group === undefined) return;
   if (group !== lookupGroup(ctx, groupName)) {
@@ -121,6 +123,7 @@ function* acceptJoin(
     tracked.joining = group;
     group.pendingJoins++;
   });
+  noteChange(ctx, group);
   return group;
 }
 

@@ -4,6 +4,7 @@ import { equal, match } from 'node:assert/strict';
 import { OperatorError } from '../../../src/base/errors.ts';
 import { type Operation, sleepFor, type Task } from '../../../src/base/operation.ts';
 import { Rng } from '../../../src/base/rng.ts';
+import type { GroupDevice } from '../../../src/ipmp/object/group.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../../src/stats/schema.ts';
 import {
   type GroupSpec,
@@ -201,8 +202,8 @@ export class Bench {
 
   // What the host reports
 
-  groupDevice(): void {
-    const info = { present: true, mac: GROUP_MAC, mtu: 1500, up: true };
+  groupDevice(changes: Partial<GroupDevice> = {}): void {
+    const info = { present: true, mac: GROUP_MAC, mtu: 1500, up: true, ...changes };
     this.system.handleGroupDevice('ipmp0', info, this.nowMs);
   }
 

@@ -17,10 +17,11 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
+import { READ_BUDGET_MS } from '../../../src/stats/collector.ts';
 import { collectKstats } from '../../../src/stats/kstat.ts';
 import { LINK_COUNTERS_ZERO } from '../../../src/stats/schema.ts';
 import { columns } from '../ip/harness.ts';
-import { Bench, refusalOf, refuses } from './bench.ts';
+import { Bench, groupSpec, refusalOf, refuses } from './bench.ts';
 
 test('names: exactly those that a kernel device can have', () => {
   const bench = new Bench();
@@ -191,6 +192,34 @@ test('during a join another is refused (EALREADY), and a deletion waits for its 
   bench.run(() => bench.system.deleteInterface('net0'));
   equal(bench.members(), 'failed: ');
   bench.create('net0');
+});
+
+test('leaving is refused when the interface was deleted while the leave waited', () => {
+  const bench = Bench.of(2);
+  bench.delaysMs.set('net1', 100);
+  const deletion = bench.begin(() => bench.system.deleteInterface('net1'));
+  const leave = bench.begin(() => bench.system.leaveGroup('ipmp0', 'net1'));
+  bench.advance(2000);
+  deepEqual([deletion.state, leave.state], ['done', 'failed']);
+  equal(String(leave.error), 'OperatorError: there is no interface net1');
+});
+
+test('a group that is not whole is given up although a member of it is deleted meanwhile', () => {
+  const bench = new Bench();
+  for (const name of ['net0', 'net1']) {
+    bench.create(name);
+    bench.appear(name);
+  }
+  bench.delaysMs.set('net1', Number.POSITIVE_INFINITY);
+  const spec = groupSpec({ interfaces: ['net0', 'net1'] });
+  const creation = bench.begin(() => bench.system.createGroup(spec));
+  deepEqual(bench.system.describeGroups()[0]?.interfaces, ['net0']);
+  bench.delaysMs.set('net0', READ_BUDGET_MS / 2);
+  bench.advance(READ_BUDGET_MS - 100);
+  const deletion = bench.begin(() => bench.system.deleteInterface('net0'));
+  bench.advance(60_000);
+  deepEqual([deletion.state, creation.state], ['done', 'failed']);
+  deepEqual(bench.system.describeGroups(), []);
 });
 
 test('an interface that is deleted leaves its group first; its number is free again', () => {

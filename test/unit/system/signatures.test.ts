@@ -6,7 +6,7 @@
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { test } from 'node:test';
 import { isCounted } from '../../../src/model/events.ts';
-import { Bench, refuses } from './bench.ts';
+import { Bench, GROUP_MAC, refuses } from './bench.ts';
 
 const signatureOf = ({ system }: Bench, name: string): string =>
   system.describeGroups().find(({ group }) => group === name)?.signature ?? '';
@@ -27,6 +27,9 @@ const CHANGES: readonly (readonly [what: string, change: (bench: Bench) => void]
   ['a device vanishes', (bench) => bench.vanish('net1')],
   ['a member joins', (bench) => bench.join('ipmp0', 'net3')],
   ['a member leaves', (bench) => bench.leave('ipmp0', 'net1')],
+  ['the MTU of its device changes', (bench) => bench.groupDevice({ mtu: 1400 })],
+  ['the MAC of its device changes', (bench) => bench.groupDevice({ mac: GROUP_MAC - 1 })],
+  ['its device is set down', (bench) => bench.groupDevice({ up: false })],
   ['a member goes offline', (bench) => bench.offline('net0')],
   [
     'a member becomes a standby',
@@ -47,6 +50,27 @@ for (const [what, change] of CHANGES) {
     equal(signatureOf(bench, 'other'), other);
   });
 }
+
+test('a join that has begun is a change, and its refusal another one', () => {
+  const bench = twoGroups();
+  bench.delaysMs.set('net3', Number.POSITIVE_INFINITY);
+  const seen = [signatureOf(bench, 'ipmp0')];
+  const join = bench.begin(() => bench.system.joinGroup('ipmp0', 'net3'));
+  deepEqual(bench.system.describeGroups()[0]?.joining, ['net3']);
+  seen.push(signatureOf(bench, 'ipmp0'));
+  bench.advance(60_000);
+  equal(join.state, 'failed');
+  deepEqual(bench.system.describeGroups()[0]?.joining, []);
+  seen.push(signatureOf(bench, 'ipmp0'));
+  equal(new Set(seen).size, 3);
+});
+
+test('a device that is reported as it was is no change', () => {
+  const bench = twoGroups();
+  const before = signatureOf(bench, 'ipmp0');
+  bench.groupDevice();
+  equal(signatureOf(bench, 'ipmp0'), before);
+});
 
 test('a rename is a change; the group that is created anew is another one', () => {
   const bench = twoGroups();
