@@ -138,7 +138,7 @@ export class System {
     return this.#published(lifecycle.deleteGroup(this.#ctx, name));
   }
 
-  /** ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT; nothing if it is a member already. */
+  /** ENXIO, ENOENT, EALREADY, ENOSPC, EADDRINUSE, ETIMEDOUT; nothing if it is a member already. */
   joinGroup(group: string, ifname: string): Operation<void> {
     return this.#published(membership.joinGroup(this.#ctx, group, ifname));
   }
@@ -178,23 +178,23 @@ export class System {
     return this.#published(operator.setInterface(this.#ctx, name, changes));
   }
 
-  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS; what the host refuses with. */
+  /** ENOENT, EINVAL, EADDRINUSE, ENOBUFS; what the host refuses with. */
   joinMulticast(group: string, address: string): Operation<void> {
     return changeMulticast(this.#ctx, group, address, true);
   }
 
-  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL. */
+  /** ENOENT, EINVAL, EADDRNOTAVAIL. */
   leaveMulticast(group: string, address: string): Operation<void> {
     return changeMulticast(this.#ctx, group, address, false);
   }
 
-  /** Sets a permanent neighbour, in place of any entry. ENOENT, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  /** Sets a permanent neighbour, in place of any entry. ENOENT, EINVAL, ENOBUFS. */
   setNeighbor(group: string, spec: NeighborSpec): void {
     setNeighbor(this.#ctx, group, spec);
     this.#flush();
   }
 
-  /** Removes a neighbour, set or learnt. ENOENT, EINVAL, EAFNOSUPPORT. */
+  /** Removes a neighbour, set or learnt. ENOENT, EINVAL. */
   deleteNeighbor(group: string, dst: string): void {
     deleteNeighbor(this.#ctx, group, dst);
     this.#flush();

@@ -21,6 +21,7 @@ import { acquire, type Held } from '../../base/lock.ts';
 import { type Operation, sleepFor } from '../../base/operation.ts';
 import type { Cause } from '../../model/causes.ts';
 import { MAX_GROUP_MEMBERS } from '../../model/limits.ts';
+import { isOfOneLink } from '../../model/prefix.ts';
 import { alreadyMember } from '../../model/refusals.ts';
 import { READ_BUDGET_MS, within } from '../../stats/collector.ts';
 import { LINK_COUNTERS_ZERO, type LinkCounters } from '../../stats/schema.ts';
@@ -38,8 +39,9 @@ import {
 } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 import type { TrackedPhyint, Withdrawal } from '../object/tracked.ts';
+import { retryUnserved } from './addresses.ts';
 import { handOver, settle } from './settle.ts';
-import { bindTestAddresses, dropTestAddresses } from './test-addresses.ts';
+import { bindTestAddresses, dropTestAddresses, refuseTakenLinkLocal } from './test-addresses.ts';
 import { enter, freeMac, replace, transit } from './transit.ts';
 
 /** Ours: time for neighbours to take an announcement, and for frames in flight to arrive. */
@@ -55,7 +57,10 @@ export function* untilUnused(ctx: IpmpContext, group: IpmpGroup): Operation<void
   yield* sleepFor(toldAtMs - nowMs + WITHDRAWAL_GRACE_MS);
 }
 
-/** Makes a NIC a member; nothing if it is one. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT. */
+/**
+ * Makes a NIC a member; nothing if it is one. ENXIO, ENOENT, EALREADY, ENOSPC, ETIMEDOUT;
+ * EADDRINUSE: its link-local test address is one of the group.
+ */
 export function* joinGroup(ctx: IpmpContext, groupName: string, ifname: string): Operation<void> {
   const tracked = findInterface(ctx, ifname);
   const group = yield* acceptJoin(ctx, tracked, groupName);
@@ -119,6 +124,7 @@ function* acceptJoin(
     const message = `group ${group.name} has ${MAX_GROUP_MEMBERS} members already`;
     throw new OperatorError('ENOSPC', message);
   }
+  refuseTakenLinkLocal(ctx, tracked, group);
   ctx.illGlobalLock.write(() => {
     tracked.joining = group;
     group.pendingJoins++;
@@ -127,13 +133,14 @@ function* acceptJoin(
   return group;
 }
 
-/** The join itself: one turn. */
+/** The join itself: one turn. EADDRINUSE: an address was taken during the wait. */
 function join(
   ctx: IpmpContext,
   tracked: TrackedPhyint,
   group: IpmpGroup,
   value: LinkCounters,
 ): void {
+  refuseTakenLinkLocal(ctx, tracked, group);
   ctx.illGlobalLock.write(() => {
     tracked.joining = undefined;
     group.pendingJoins--;
@@ -179,6 +186,7 @@ export function* leave(
   structureChanged(ctx);
   freeMac(ctx, tracked);
   settle(ctx, group);
+  if (tracked.ill.testIpifs.some(({ address }) => isOfOneLink(address))) retryUnserved(ctx);
 }
 
 /**

@@ -10,6 +10,7 @@ import { MAX_ADDRESSES } from '../../model/limits.ts';
 import { isOfOneLink } from '../../model/prefix.ts';
 import { ipFormat, ipParse, type Prefix, prefixParse } from '../../wire/addr.ts';
 import { type IpmpContext, post, structureChanged } from '../object/context.ts';
+import type { IpmpGroup } from '../object/group.ts';
 import { testPrefixes } from '../object/spec.ts';
 import type { TrackedPhyint } from '../object/tracked.ts';
 import { addressCount, retryUnserved } from './addresses.ts';
@@ -50,8 +51,9 @@ export function checkTestAddresses(
   testAddresses: readonly string[],
 ): Prefix[] {
   const prefixes = testPrefixes(ifname, testAddresses);
+  const group = ctx.interfaces.get(ifname)?.group;
   for (const { address } of prefixes) {
-    const user = userOf(ctx, ifname, address);
+    const user = userOf(ctx, ifname, address, group);
     if (user === undefined) continue;
     const message = `interface ${ifname} cannot have test address ${address}: ${user}`;
     throw new OperatorError('EADDRINUSE', message);
@@ -62,6 +64,21 @@ export function checkTestAddresses(
     throw new OperatorError('ENOSPC', `there are ${MAX_ADDRESSES} addresses already`);
   }
   return prefixes;
+}
+
+/** EADDRINUSE if a link-local test address of the interface is used in the group already. */
+export function refuseTakenLinkLocal(
+  ctx: IpmpContext,
+  { name, ill }: TrackedPhyint,
+  group: IpmpGroup,
+): void {
+  for (const { address } of ill.testIpifs) {
+    const text = ipFormat(address);
+    const user = isOfOneLink(address) ? userOf(ctx, name, text, group) : undefined;
+    if (user === undefined) continue;
+    const message = `interface ${name} has test address ${text}, and ${user}`;
+    throw new OperatorError('EADDRINUSE', message);
+  }
 }
 
 /** Gives a new interface its test addresses; they are not served before it joins a group. */
@@ -130,10 +147,14 @@ function addAddress(ctx: IpmpContext, tracked: TrackedPhyint, prefix: Prefix): v
 
 /**
  * The other user of an address, in words; undefined if there is none. A link-local address of IPv6
- * has other users only in the group of the interface.
+ * has other users only in the group of the interface, `own`.
  */
-function userOf(ctx: IpmpContext, ifname: string, address: string): string | undefined {
-  const own = ctx.interfaces.get(ifname)?.group;
+function userOf(
+  ctx: IpmpContext,
+  ifname: string,
+  address: string,
+  own: IpmpGroup | undefined,
+): string | undefined {
   const isLocal = isOfOneLink(ipParse(address));
   for (const group of ctx.groups.values()) {
     if (isLocal && group !== own) continue;

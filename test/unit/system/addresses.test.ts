@@ -1,6 +1,6 @@
 /** Data and test addresses through the public API (docs/law.md rows 38 to 40; contract 3, 4). */
 
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOUNCE_AT_MS } from '../../../src/ip/claim/dad.ts';
 import {
@@ -195,6 +195,59 @@ test('within a group a link-local address is used once', () => {
   list(bench, 'fe80::9', IFA_F_PERMANENT);
   const [row] = bench.system.describeAddresses();
   deepEqual([row?.type, row?.state, row?.cause], ['data', 'down', 'used-elsewhere']);
+});
+
+/** A group of net0, and net1 in no group, with these link-local test addresses. */
+function besideLinkLocal(ofMember: string[], ofOther: string[]): Bench {
+  const bench = new Bench();
+  bench.create('net0', { testAddresses: ofMember });
+  bench.create('net1', { testAddresses: ofOther });
+  bench.appear('net0');
+  bench.appear('net1');
+  bench.createGroup({ interfaces: ['net0'] });
+  bench.groupDevice();
+  return bench;
+}
+
+test('an interface does not join where its link-local test address is in use', () => {
+  const mayNotJoin = (bench: Bench, user: string): void => {
+    const before = bench.system.describeInterfaces();
+    const message = `EADDRINUSE interface net1 has test address fe80::9, and it is ${user}`;
+    equal(
+      bench.refusal(() => bench.system.joinGroup('ipmp0', 'net1')),
+      message,
+    );
+    deepEqual(bench.system.describeInterfaces(), before);
+    deepEqual(bench.system.describeGroups()[0]?.joining, []);
+  };
+  mayNotJoin(besideLinkLocal(['fe80::9/64'], ['fe80::9/64']), 'a test address of interface net0');
+  const bench = besideLinkLocal(['192.0.2.9/24'], ['192.0.2.8/24', 'fe80::9/64']);
+  list(bench, 'fe80::9', IFA_F_PERMANENT);
+  mayNotJoin(bench, 'a data address of group ipmp0');
+  list(bench, 'fe80::10', IFA_F_PERMANENT);
+  bench.join('ipmp0', 'net1');
+});
+
+test('a link-local address that the group gets while an interface joins ends the join', () => {
+  const bench = besideLinkLocal([], ['fe80::9/64']);
+  bench.delaysMs.set('net1', 100);
+  const join = bench.begin(() => bench.system.joinGroup('ipmp0', 'net1'));
+  list(bench, 'fe80::9', IFA_F_PERMANENT);
+  bench.nowMs += 100;
+  bench.system.handleTime(bench.nowMs);
+  match(String(join.error), /fe80::9, and it is a data address of group ipmp0/);
+  equal(join.state, 'failed');
+  deepEqual(bench.system.describeGroups()[0]?.joining, []);
+});
+
+test('the link-local address of a member is free for the group when the member leaves', () => {
+  const bench = besideLinkLocal(['fe80::9/64'], []);
+  bench.join('ipmp0', 'net1');
+  list(bench, 'fe80::9', IFA_F_PERMANENT);
+  equal(bench.system.describeAddresses()[0]?.cause, 'used-elsewhere');
+  bench.leave('ipmp0', 'net0');
+  const [row] = bench.system.describeAddresses();
+  deepEqual([row?.type, row?.state, row?.inbound], ['data', 'tentative', 'net1']);
 });
 
 test('what no station may have is passed over', () => {
