@@ -20,10 +20,17 @@ import type {
   NewNeighbor,
   Settings,
 } from '../ctl/backend.ts';
-import { addressParse, canonicalPrefix, prefixRead } from '../model/prefix.ts';
+import {
+  addressParse,
+  canonicalAddress,
+  canonicalPrefix,
+  isOfOneLink,
+  prefixRead,
+} from '../model/prefix.ts';
 import { alreadyMember } from '../model/refusals.ts';
 import type { ReloadRow } from '../model/rows.ts';
 import type { System } from '../system.ts';
+import { ipParse } from '../wire/addr.ts';
 import { type ChangingDevices, inOneTurn } from './applier.ts';
 import type { GroupContents } from './group-contents.ts';
 import type { Edit, Reconfiguration } from './reconfiguration.ts';
@@ -32,7 +39,7 @@ import {
   findInterface,
   findMulticastGroup,
   isCalled,
-  isIpv6,
+  linkOf,
   ownerOf,
   refuseName,
 } from './refusals.ts';
@@ -165,7 +172,7 @@ export class Commands implements ControlChanges {
     const prefix = canonicalPrefix(text);
     return this.#change(`add ${prefix} to ${name}`, request, (config) => {
       const group = findGroup(config, name);
-      const holder = this.#holderOf(config, prefix);
+      const holder = this.#holderOf(config, prefix, group);
       const isConfigured = group.addresses.includes(prefix);
       const isPresent = this.#presentAddresses(group).includes(prefix);
       if (isConfigured && isPresent && !request.save) {
@@ -204,7 +211,7 @@ export class Commands implements ControlChanges {
     const prefix = canonicalPrefix(text);
     return this.#change(`add ${prefix} to ${ifname}`, request, (config) => {
       const nic = findInterface(config, ifname);
-      const holder = this.#holderOf(config, prefix);
+      const holder = this.#holderOf(config, prefix, nic);
       if (holder === nic && !request.save) {
         throw new OperatorError('EEXIST', `interface ${ifname} has ${prefix} already`);
       }
@@ -228,11 +235,10 @@ export class Commands implements ControlChanges {
   }
 
   addNeighbor(name: string, neighbor: NewNeighbor, request: ChangeRequest): Promise<void> {
-    const { dst, lladdr, proxy } = neighbor;
+    const { lladdr, proxy } = neighbor;
+    const dst = canonicalAddress(neighbor.dst);
     return this.#change(`add neighbor ${dst} to ${name}`, request, (config) => {
       const group = findGroup(config, name);
-      if (isIpv6(dst))
-        throw new OperatorError('EAFNOSUPPORT', `neighbor ${dst}: IPv6 is not served`);
       const others = group.staticNeighbors.filter((one) => one.dst !== dst);
       const known = group.staticNeighbors.find((one) => one.dst === dst);
       const isSame = known?.lladdr === lladdr.toLowerCase() && known.proxy === proxy;
@@ -244,8 +250,9 @@ export class Commands implements ControlChanges {
     });
   }
 
-  deleteNeighbor(name: string, dst: string, request: ChangeRequest): Promise<void> {
+  deleteNeighbor(name: string, text: string, request: ChangeRequest): Promise<void> {
     const { system, run } = this.#options;
+    const dst = canonicalAddress(text);
     return this.#change(`remove neighbor ${dst} from ${name}`, request, (config) => {
       const group = findGroup(config, name);
       const rest = group.staticNeighbors.filter((one) => one.dst !== dst);
@@ -256,10 +263,10 @@ export class Commands implements ControlChanges {
     });
   }
 
-  joinMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
+  joinMulticast(name: string, text: string, request: ChangeRequest): Promise<void> {
+    const address = canonicalAddress(text);
     return this.#change(`join ${address} on ${name}`, request, (config) => {
       const group = findMulticastGroup(config, name);
-      refuseIpv6Multicast(address);
       if (group.multicast.includes(address) && !request.save) {
         throw new OperatorError('EADDRINUSE', `group ${name} has joined ${address} already`);
       }
@@ -268,10 +275,10 @@ export class Commands implements ControlChanges {
     });
   }
 
-  leaveMulticast(name: string, address: string, request: ChangeRequest): Promise<void> {
+  leaveMulticast(name: string, text: string, request: ChangeRequest): Promise<void> {
+    const address = canonicalAddress(text);
     return this.#change(`leave ${address} on ${name}`, request, (config) => {
       const group = findMulticastGroup(config, name);
-      refuseIpv6Multicast(address);
       if (!group.multicast.includes(address)) {
         throw new OperatorError('EADDRNOTAVAIL', `group ${name} has not joined ${address}`);
       }
@@ -296,13 +303,22 @@ export class Commands implements ControlChanges {
     return this.#options.devices.contentsOf(name);
   }
 
-  /** The object that has an address, as configured or as it is on a group's device. */
-  #holderOf(config: Config, prefix: string): GroupConfig | InterfaceConfig | undefined {
+  /**
+   * The object that has an address, as configured or as it is on a group's device; of a link-local
+   * one of IPv6 only what is on the link of `object`.
+   */
+  #holderOf(
+    config: Config,
+    prefix: string,
+    object: GroupConfig | InterfaceConfig,
+  ): GroupConfig | InterfaceConfig | undefined {
     const isIt = (one: string): boolean => addressOf(one) === addressOf(prefix);
+    const isLocal = isOfOneLink(ipParse(addressOf(prefix)));
+    const { interfaces, groups } = isLocal ? linkOf(config, object) : config;
     return (
-      config.interfaces.find(({ testAddresses }) => testAddresses.some(isIt)) ??
-      config.groups.find((group) => this.#presentAddresses(group).some(isIt)) ??
-      config.groups.find(({ addresses }) => addresses.some(isIt))
+      interfaces.find(({ testAddresses }) => testAddresses.some(isIt)) ??
+      groups.find((group) => this.#presentAddresses(group).some(isIt)) ??
+      groups.find(({ addresses }) => addresses.some(isIt))
     );
   }
 
@@ -360,9 +376,4 @@ function matching(list: readonly string[], text: string): string | undefined {
 
 function addressOf(prefix: string): string {
   return prefix.split('/')[0] ?? '';
-}
-
-function refuseIpv6Multicast(address: string): void {
-  if (!isIpv6(address)) return;
-  throw new OperatorError('EAFNOSUPPORT', `multicast ${address}: IPv6 is not served`);
 }

@@ -2,7 +2,6 @@
 
 import type { Config, GroupConfig, InterfaceConfig } from '../config/types.ts';
 import { checkName } from '../model/names.ts';
-import { addressParse } from '../model/prefix.ts';
 import {
   groupExists,
   groupIsNoInterface,
@@ -45,15 +44,23 @@ export function ownerOf({ groups }: Config, ifname: string): GroupConfig | undef
   return groups.find(({ interfaces }) => interfaces.includes(ifname));
 }
 
+/** What is on the link of a group or an interface: the interface alone if it is in no group. */
+export function linkOf(
+  config: Config,
+  object: GroupConfig | InterfaceConfig,
+): Pick<Config, 'groups' | 'interfaces'> {
+  const group = 'groupName' in object ? object : ownerOf(config, object.name);
+  const names = group?.interfaces ?? [object.name];
+  return {
+    groups: group === undefined ? [] : [group],
+    interfaces: config.interfaces.filter(({ name }) => names.includes(name)),
+  };
+}
+
 /** Refuses a new name that is none or is taken: ENAMETOOLONG, EINVAL, EEXIST. */
 export function refuseName(config: Config, what: 'group' | 'interface', name: string): void {
   checkName(what, name);
   if (config.interfaces.some((nic) => nic.name === name)) throw interfaceExists(name);
   const group = config.groups.find((one) => isCalled(one, name));
   if (group !== undefined) throw groupExists(name, group.groupName);
-}
-
-/** True for an address that is IPv6, not for one that is wrong. */
-export function isIpv6(text: string): boolean {
-  return addressParse(text)?.family === 6;
 }

@@ -11,10 +11,13 @@ import {
   type AddressValue,
   addressParse,
   hostAddressRefusal,
+  isOfOneLink,
+  MULTICAST_RANGES,
   networkOf,
   networkParse,
   prefixRead,
 } from '../model/prefix.ts';
+import { ipIsMulticast, ipParse } from '../wire/addr.ts';
 import type { ConfigDocument, ConfigError } from './document.ts';
 import { pointerJoin } from './document.ts';
 import type { Config, GroupConfig, InterfaceConfig } from './types.ts';
@@ -157,18 +160,28 @@ function listOf(names: readonly string[]): string {
   return names.length <= 8 ? names.join(', ') : `${names.slice(0, 8).join(', ')}, ...`;
 }
 
-/** Data and test addresses: usable by a host, and each in one place only. */
+/**
+ * Data and test addresses: usable by a host, and each in one place only; a link-local one of IPv6
+ * in one place of its link, which is that of its group.
+ */
 function* checkAddresses(config: Config, report: Report): Steps<void> {
   const users = new Map<string, string>();
-  const check = (text: string, pointer: string, user: string): void => {
+  const groups = new Map(
+    config.groups.flatMap(({ name, interfaces }) =>
+      interfaces.map((nic) => [nic, `group ${name}`] as const),
+    ),
+  );
+  const check = (text: string, pointer: string, user: string, link = user): void => {
     const prefix = prefixRead(text);
     if (prefix === undefined) return;
     const refusal = hostAddressRefusal(prefix);
     if (refusal !== undefined) {
       report(pointer, `${prefix.address} ${refusal}`, 'the address of a host');
     }
-    const other = users.get(prefix.address);
-    if (other === undefined) users.set(prefix.address, user);
+    const isLocal = isOfOneLink(ipParse(prefix.address));
+    const key = isLocal ? `${prefix.address} of ${link}` : prefix.address;
+    const other = users.get(key);
+    if (other === undefined) users.set(key, user);
     else
       report(pointer, `${prefix.address} is an address of ${other} already`, 'each address once');
   };
@@ -180,7 +193,8 @@ function* checkAddresses(config: Config, report: Report): Steps<void> {
   }
   for (const nic of config.interfaces) {
     nic.testAddresses.forEach((text, index) => {
-      check(text, interfaceAt(nic, 'test-addresses', index), `interface ${nic.name}`);
+      const pointer = interfaceAt(nic, 'test-addresses', index);
+      check(text, pointer, `interface ${nic.name}`, groups.get(nic.name));
     });
   }
 }
@@ -196,7 +210,7 @@ function checkRoutes(group: GroupConfig, report: Report): void {
       report(`${pointer}/via`, what, 'an IPv6 address');
     }
     if (via !== undefined) {
-      const refusal = hostAddressRefusal({ ...via, prefixLength: via.family === 4 ? 32 : 128 });
+      const refusal = refusalOf(via);
       if (refusal !== undefined) {
         report(`${pointer}/via`, `${via.address} ${refusal}`, 'the address of a router');
       }
@@ -222,7 +236,7 @@ function checkRoutes(group: GroupConfig, report: Report): void {
 function isOnLink(router: AddressValue, group: GroupConfig): boolean {
   const addresses = group.addresses.flatMap((text) => prefixRead(text) ?? []);
   const own = addresses.filter(({ family }) => family === router.family);
-  if (own.length === 0 || isLinkLocal(router)) return true;
+  if (own.length === 0 || isOfOneLink(ipParse(router.address))) return true;
   const links = group.routes.flatMap(({ to, via }) => (via === null ? (prefixRead(to) ?? []) : []));
   return [...own, ...links].some(({ family, prefixLength, address }) => {
     const network = { family, prefixLength };
@@ -233,16 +247,11 @@ function isOnLink(router: AddressValue, group: GroupConfig): boolean {
   });
 }
 
-function isLinkLocal({ family, address }: AddressValue): boolean {
-  return family === 6 && networkOf({ family, address, prefixLength: 10 }) === 'fe80::';
-}
-
 function checkTargets(group: GroupConfig, report: Report): void {
   group.probeTargets.forEach((text, index) => {
     const target = addressParse(text);
     if (target === undefined) return;
-    const prefixLength = target.family === 4 ? 32 : 128;
-    const refusal = hostAddressRefusal({ ...target, prefixLength });
+    const refusal = refusalOf(target);
     if (refusal !== undefined) {
       const pointer = groupAt(group, 'probe-targets', index);
       report(pointer, `${target.address} ${refusal}`, 'the address of a host');
@@ -256,9 +265,8 @@ function checkNeighbors(group: GroupConfig, report: Report): void {
     const pointer = groupAt(group, 'static-neighbors', index);
     const address = addressParse(dst);
     if (address === undefined) return;
-    const refusal = hostAddressRefusal({ ...address, prefixLength: 32 });
-    if (address.family === 6) report(`${pointer}/dst`, `${dst} is IPv6`, 'an IPv4 address');
-    else if (refusal !== undefined) {
+    const refusal = refusalOf(address);
+    if (refusal !== undefined) {
       report(`${pointer}/dst`, `${dst} ${refusal}`, 'the address of a host');
     }
     if (seen.has(dst)) report(pointer, `${dst} is given already`, 'each neighbour once');
@@ -267,10 +275,19 @@ function checkNeighbors(group: GroupConfig, report: Report): void {
 }
 
 function checkMulticast(group: GroupConfig, report: Report): void {
+  const seen = new Set<string>();
   group.multicast.forEach((text, index) => {
-    const first = Number(text.split('.')[0]);
-    if (!text.includes(':') && first >= 224 && first <= 239) return;
     const pointer = groupAt(group, 'multicast', index);
-    report(pointer, `${text} is no IPv4 multicast address`, '224.0.0.0 to 239.255.255.255');
+    const address = ipParse(text);
+    if (address !== undefined && !ipIsMulticast(address)) {
+      report(pointer, `${text} is no multicast address`, MULTICAST_RANGES);
+    }
+    if (seen.has(text)) report(pointer, `${text} is given already`, 'each address once');
+    seen.add(text);
   });
+}
+
+/** Why an address cannot be a host's, whatever its network is. */
+function refusalOf(address: AddressValue): string | undefined {
+  return hostAddressRefusal({ ...address, prefixLength: address.family === 4 ? 32 : 128 });
 }

@@ -2,7 +2,13 @@
 
 import { durationParse } from '../base/text/duration.ts';
 import { CONTROL_SOCKET } from '../model/paths.ts';
-import { addressParse, canonicalPrefix, listenParse, networkParse } from '../model/prefix.ts';
+import {
+  addressParse,
+  canonicalAddress,
+  canonicalPrefix,
+  listenParse,
+  networkParse,
+} from '../model/prefix.ts';
 import { type ConfigValue, isMapping } from './document.ts';
 import type {
   Config,
@@ -119,8 +125,4 @@ function resolveRoute(route: Route): RouteConfig {
 
 function durationMs(text: string): number {
   return durationParse(text) ?? 0;
-}
-
-function canonicalAddress(text: string): string {
-  return addressParse(text)?.address ?? text;
 }

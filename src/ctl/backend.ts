@@ -124,13 +124,13 @@ export interface ControlChanges {
   addTestAddress(ifname: string, address: string, request: ChangeRequest): Promise<void>;
   /** ENXIO, EINVAL, EADDRNOTAVAIL. */
   deleteTestAddress(ifname: string, address: string, request: ChangeRequest): Promise<void>;
-  /** ENOENT, EEXIST, EINVAL, EAFNOSUPPORT, ENOBUFS. */
+  /** ENOENT, EEXIST, EINVAL, ENOBUFS. */
   addNeighbor(group: string, neighbor: NewNeighbor, request: ChangeRequest): Promise<void>;
-  /** ENOENT, EINVAL, EAFNOSUPPORT. */
+  /** ENOENT, EINVAL. */
   deleteNeighbor(group: string, dst: string, request: ChangeRequest): Promise<void>;
-  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRINUSE, ENOBUFS. */
+  /** ENOENT, EINVAL, EADDRINUSE, ENOBUFS. */
   joinMulticast(group: string, address: string, request: ChangeRequest): Promise<void>;
-  /** ENOENT, EINVAL, EAFNOSUPPORT, EADDRNOTAVAIL. */
+  /** ENOENT, EINVAL, EADDRNOTAVAIL. */
   leaveMulticast(group: string, address: string, request: ChangeRequest): Promise<void>;
   /** Reads the files anew and applies what differs. EINVAL: they are wrong; nothing changed. */
   reload(by: Credentials): Promise<ReloadRow>;

@@ -12,11 +12,15 @@ import {
   ipNetwork,
   ipParse,
   ipv4IsLoopback,
+  ipv6IsMapped,
   type Prefix,
   prefixParse,
 } from '../wire/addr.ts';
 
 export const PREFIX_ALLOWED = 'an address with its prefix length, such as 192.0.2.10/24';
+
+/** Multicast addresses of both families. */
+export const MULTICAST_RANGES = '224.0.0.0/4 or ff00::/8';
 
 export interface AddressValue {
   readonly family: Family;
@@ -36,6 +40,11 @@ export function addressParse(text: string): AddressValue | undefined {
   const address = ipParse(text);
   if (address === undefined) return undefined;
   return { family: ipFamily(address), address: ipFormat(address) };
+}
+
+/** Canonical text of an address; what is none stays as it is, for a message. */
+export function canonicalAddress(text: string): string {
+  return addressParse(text)?.address ?? text;
 }
 
 /** An address with its prefix length of at least 1; undefined if it is none. */
@@ -83,7 +92,10 @@ export function hostAddressRefusal({ address, prefixLength }: Prefix): string | 
   if (value === undefined) return 'is no address';
   if (Number(value) === 0) return 'is the unspecified address';
   if (ipIsMulticast(value)) return 'is a multicast address';
-  if (typeof value === 'bigint') return value === 1n ? 'is the loopback address' : undefined;
+  if (typeof value === 'bigint') {
+    if (ipv6IsMapped(value)) return 'stands for an IPv4 address within a program (::ffff:0:0/96)';
+    return value === 1n ? 'is the loopback address' : undefined;
+  }
   if (value >>> 24 === 0) return 'is an address of "this network" (0.0.0.0/8)';
   if (ipv4IsLoopback(value)) return 'is a loopback address';
   if (value >>> 28 === 0xf) return 'is a reserved address';

@@ -52,8 +52,8 @@ export interface Command {
   readonly route: string;
   readonly view?: ViewName;
   readonly parameters: readonly Parameter[];
-  /** The words after `ipmpadm` of one call that makes sense. */
-  readonly example: string;
+  /** The words after `ipmpadm` of calls that make sense, at least one. */
+  readonly examples: readonly string[];
   /** All words are handed on unseen. */
   readonly isOpaque?: true;
 }

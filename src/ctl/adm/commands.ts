@@ -24,11 +24,12 @@ function command(
   summary: string,
   action: Command['action'],
   parameters: readonly Parameter[] = [],
-  example = '',
+  ...examples: readonly string[]
 ): Command {
   const [object = '', verb = ''] = name.split(' ');
   const common = { name, object, verb, route, summary, action, parameters };
-  return { ...common, example: `${name} ${example}`.trimEnd() };
+  const given = examples.length === 0 ? [''] : examples;
+  return { ...common, examples: given.map((words) => `${name} ${words}`.trimEnd()) };
 }
 
 /** Rows of one kind, all or some. */
@@ -48,9 +49,9 @@ function change(
   route: string,
   summary: string,
   parameters: readonly Parameter[],
-  example: string,
+  ...examples: readonly string[]
 ): Command {
-  return command(name, route, summary, 'change', [...parameters, SAVE], example);
+  return command(name, route, summary, 'change', [...parameters, SAVE], ...examples);
 }
 
 const GROUP = word('NAME', 'name', 'name of the group');
@@ -171,6 +172,7 @@ const ADDRESSES: readonly Command[] = [
     'add a data address',
     [PREFIX, DEV_GROUP],
     '192.0.2.12/24 dev ipmp0',
+    '2001:db8::12/64 dev ipmp0',
   ),
   change(
     'address delete',
@@ -178,6 +180,7 @@ const ADDRESSES: readonly Command[] = [
     'delete a data address',
     [ADDRESS, DEV_GROUP],
     '192.0.2.12/24 dev ipmp0',
+    '2001:db8::12 dev ipmp0',
   ),
   show('test-address', 'GET /v1/addresses', 'test-address', 'test addresses', DEV_ANY),
   change(
@@ -186,6 +189,7 @@ const ADDRESSES: readonly Command[] = [
     'add a test address',
     [PREFIX, DEV_INTERFACE],
     '192.0.2.21/24 dev net0',
+    '2001:db8::21/64 dev net0',
   ),
   change(
     'test-address delete',
@@ -193,6 +197,7 @@ const ADDRESSES: readonly Command[] = [
     'delete a test address',
     [ADDRESS, DEV_INTERFACE],
     '192.0.2.21/24 dev net0',
+    '2001:db8::21 dev net0',
   ),
 ];
 
@@ -209,6 +214,7 @@ const NEIGHBORS: readonly Command[] = [
       DEV_GROUP,
     ],
     '192.0.2.9 lladdr 02:00:00:00:00:09 dev ipmp0',
+    '2001:db8::9 lladdr 02:00:00:00:00:09 proxy dev ipmp0',
   ),
   change(
     'neighbor delete',
@@ -216,6 +222,7 @@ const NEIGHBORS: readonly Command[] = [
     'delete a neighbour',
     [NEIGHBOR, DEV_GROUP],
     '192.0.2.9 dev ipmp0',
+    '2001:db8::9 dev ipmp0',
   ),
   show('multicast', 'GET /v1/multicast', 'multicast', 'memberships that were asked for', DEV_ANY),
   change(
@@ -224,6 +231,7 @@ const NEIGHBORS: readonly Command[] = [
     'join a multicast address',
     [MULTICAST, DEV_GROUP],
     '239.1.2.3 dev ipmp0',
+    'ff05::1:3 dev ipmp0',
   ),
   change(
     'multicast leave',
@@ -231,6 +239,7 @@ const NEIGHBORS: readonly Command[] = [
     'leave a multicast address',
     [MULTICAST, DEV_GROUP],
     '239.1.2.3 dev ipmp0',
+    'ff05::1:3 dev ipmp0',
   ),
   show('target', 'GET /v1/targets', 'target', 'hosts that are probed', DEV_ANY),
 ];

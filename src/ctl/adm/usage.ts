@@ -63,7 +63,7 @@ function columns(rows: readonly (readonly [string, string])[]): string[] {
 }
 
 function commandText(command: Command): string[] {
-  const { parameters, summary, example } = command;
+  const { parameters, summary, examples } = command;
   const lines = [`Usage: ipmpadm [OPTIONS] ${commandForm(command)}`, '', `  ${summary}`];
   if (parameters.length > 0) {
     lines.push('', ...columns(parameters.map((entry) => [parameterForm(entry), entry.summary])));
@@ -72,7 +72,8 @@ function commandText(command: Command): string[] {
   if (settings.length > 0) {
     lines.push('', 'KEYS', ...columns(settings.map(({ key, allowed }) => [key, allowed])));
   }
-  lines.push('', ...columns(footnotes(command)), '', `  example: ipmpadm ${example}`);
+  const calls = examples.map((words) => `  example: ipmpadm ${words}`);
+  lines.push('', ...columns(footnotes(command)), '', ...calls);
   return lines;
 }
 

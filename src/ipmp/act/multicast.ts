@@ -10,17 +10,17 @@ import { OperatorError } from '../../base/errors.ts';
 import { acquire } from '../../base/lock.ts';
 import type { Operation } from '../../base/operation.ts';
 import { MULTICAST_MAX } from '../../model/limits.ts';
+import { MULTICAST_RANGES } from '../../model/prefix.ts';
 import { multicastIsOfGroups } from '../../model/refusals.ts';
 import type { MulticastRow } from '../../model/rows.ts';
-import { type Ipv4, ipv4Format, ipv4IsMulticast, ipv4Parse, ipv6Parse } from '../../wire/addr.ts';
+import { type IpAddress, ipFormat, ipIsMulticast, ipParse } from '../../wire/addr.ts';
 import { findGroup, type IpmpContext, refuseCondemnedGroup } from '../object/context.ts';
 import type { IpmpGroup } from '../object/group.ts';
 
 /**
  * Has the host listen to a multicast address (`isMember`), or no longer. ENOENT; EINVAL for what is
- * no multicast address, and for an interface (docs/law.md row 63); EAFNOSUPPORT for IPv6;
- * EADDRINUSE if it is joined already; EADDRNOTAVAIL if it is not; ENOBUFS beyond MULTICAST_MAX;
- * what the host refuses with.
+ * no multicast address, and for an interface (docs/law.md row 63); EADDRINUSE if it is joined
+ * already; EADDRNOTAVAIL if it is not; ENOBUFS beyond MULTICAST_MAX; what the host refuses with.
  */
 export function* changeMulticast(
   ctx: IpmpContext,
@@ -34,7 +34,7 @@ export function* changeMulticast(
   const group = findGroup(ctx, groupName);
   const refuse = isMember ? refuseJoin : refuseLeave;
   refuse(group, address);
-  yield* ctx.setGroupMulticast(group.ifname, ipv4Format(address), isMember);
+  yield* ctx.setGroupMulticast(group.ifname, ipFormat(address), isMember);
   using _writer = yield* acquire(group.ipsq);
   refuse(group, address);
   ctx.illGlobalLock.write(() => {
@@ -43,10 +43,10 @@ export function* changeMulticast(
   });
 }
 
-function refuseJoin(group: IpmpGroup, address: Ipv4): void {
+function refuseJoin(group: IpmpGroup, address: IpAddress): void {
   refuseCondemnedGroup(group);
   if (group.multicast.has(address)) {
-    const message = `group ${group.name} has joined ${ipv4Format(address)} already`;
+    const message = `group ${group.name} has joined ${ipFormat(address)} already`;
     throw new OperatorError('EADDRINUSE', message);
   }
   if (group.multicast.size >= MULTICAST_MAX) {
@@ -55,10 +55,10 @@ function refuseJoin(group: IpmpGroup, address: Ipv4): void {
   }
 }
 
-function refuseLeave(group: IpmpGroup, address: Ipv4): void {
+function refuseLeave(group: IpmpGroup, address: IpAddress): void {
   refuseCondemnedGroup(group);
   if (group.multicast.has(address)) return;
-  const message = `group ${group.name} has not joined ${ipv4Format(address)}`;
+  const message = `group ${group.name} has not joined ${ipFormat(address)}`;
   throw new OperatorError('EADDRNOTAVAIL', message);
 }
 
@@ -66,18 +66,15 @@ function refuseLeave(group: IpmpGroup, address: Ipv4): void {
 export function describeMulticast(ctx: IpmpContext): MulticastRow[] {
   return [...ctx.groups.values()].flatMap(({ name, grp, multicast }) =>
     Array.from(multicast, (address) => ({
-      address: ipv4Format(address),
+      address: ipFormat(address),
       group: name,
       inbound: grp.cast?.name ?? null,
     })),
   );
 }
 
-function addressOf(text: string): Ipv4 {
-  const address = ipv4Parse(text);
-  if (address !== undefined && ipv4IsMulticast(address)) return address;
-  if (address === undefined && ipv6Parse(text) !== undefined) {
-    throw new OperatorError('EAFNOSUPPORT', `multicast ${text}: IPv6 is not served`);
-  }
-  throw new OperatorError('EINVAL', `"${text}" is not a multicast address (224.0.0.0/4)`);
+function addressOf(text: string): IpAddress {
+  const address = ipParse(text);
+  if (address !== undefined && ipIsMulticast(address)) return address;
+  throw new OperatorError('EINVAL', `"${text}" is not a multicast address (${MULTICAST_RANGES})`);
 }

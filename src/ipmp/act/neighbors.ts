@@ -4,16 +4,7 @@
  */
 
 import { OperatorError } from '../../base/errors.ts';
-import {
-  IPV4_BROADCAST,
-  type Ipv4,
-  ipv4IsLoopback,
-  ipv4IsMulticast,
-  ipv4Parse,
-  ipv6Parse,
-  type Mac,
-  macParse,
-} from '../../wire/addr.ts';
+import { type IpAddress, ipIsUnicast, ipParse, type Mac, macParse } from '../../wire/addr.ts';
 import { findGroup, type IpmpContext } from '../object/context.ts';
 
 /** One entry as the operator names it, in text. */
@@ -26,7 +17,7 @@ export interface NeighborSpec {
 
 /**
  * Sets an entry, in place of any other for its address. ENOENT; EINVAL for an address or a MAC that
- * no neighbour has, and for our own; EAFNOSUPPORT for IPv6; ENOBUFS when the table is full.
+ * no neighbour has, and for our own; ENOBUFS when the table is full.
  */
 export function setNeighbor(ctx: IpmpContext, groupName: string, spec: NeighborSpec): void {
   const group = findGroup(ctx, groupName);
@@ -34,23 +25,19 @@ export function setNeighbor(ctx: IpmpContext, groupName: string, spec: NeighborS
   group.lan.addStatic(address, macOf(spec.lladdr), spec.proxy, ctx.nowMs);
 }
 
-/** Removes an entry, set or learnt. ENOENT; EINVAL for our own addresses; EAFNOSUPPORT. */
+/** Removes an entry, set or learnt. ENOENT; EINVAL for what no neighbour has, and for our own. */
 export function deleteNeighbor(ctx: IpmpContext, groupName: string, dst: string): void {
   const group = findGroup(ctx, groupName);
   if (group.lan.deleteNeighbor(addressOf(dst), ctx.nowMs)) return;
   throw new OperatorError('ENOENT', `group ${group.name} has no neighbor ${dst}`);
 }
 
-function addressOf(text: string): Ipv4 {
-  const address = ipv4Parse(text);
+function addressOf(text: string): IpAddress {
+  const address = ipParse(text);
   if (address === undefined) {
-    if (ipv6Parse(text) === undefined) {
-      throw new OperatorError('EINVAL', `"${text}" is not an IPv4 address`);
-    }
-    throw new OperatorError('EAFNOSUPPORT', `neighbor ${text}: IPv6 is not served`);
+    throw new OperatorError('EINVAL', `"${text}" is not an IPv4 or IPv6 address`);
   }
-  const isGroup = ipv4IsMulticast(address) || address === IPV4_BROADCAST;
-  if (address === 0 || isGroup || ipv4IsLoopback(address)) {
+  if (!ipIsUnicast(address)) {
     throw new OperatorError('EINVAL', `${text} is not the address of one neighbor`);
   }
   return address;

@@ -13,7 +13,7 @@ import { GROUP_PORT_BASE, MAX_GROUP_MEMBERS } from '../../model/limits.ts';
 import type { GroupState } from '../../model/states.ts';
 import { GroupKstat, type KstatMember } from '../../stats/collector.ts';
 import { GroupCounters } from '../../stats/group-counters.ts';
-import type { Family, Ipv4, Mac } from '../../wire/addr.ts';
+import type { Family, IpAddress, Mac } from '../../wire/addr.ts';
 import type { IpmpContext } from './context.ts';
 import { GroupLanPort } from './group-lan.ts';
 import { IllGroup } from './illgrp.ts';
@@ -83,7 +83,7 @@ export class IpmpGroup {
   /** A neighbour's former MAC -> its present one. */
   readonly redirects = new Map<Mac, Mac>();
   /** Memberships that the operator set, in order of joining. */
-  readonly multicast = new Set<Ipv4>();
+  readonly multicast = new Set<IpAddress>();
   /** Joins accepted but not done: the group cannot be deleted meanwhile. */
   pendingJoins = 0;
   readonly ipsq: WaitLock;

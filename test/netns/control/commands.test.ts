@@ -5,13 +5,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
-import { LAN } from '../../../src/lab/topology.ts';
+import { LAN, LANS } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
-import { arping } from '../tools/arping.ts';
 import { TestHost } from '../tools/harness.ts';
 import { metricsOf } from '../tools/scrape.ts';
 
-const host = TestHost.ofSuite();
+const host = TestHost.ofSuite({ ipv6: true });
 
 /** Runs a command, words by spaces, that must be refused with `code` and a sentence. */
 async function refuses(code: string, sentence: RegExp, line: string): Promise<void> {
@@ -62,7 +61,7 @@ describe('groups and interfaces made by command', () => {
     await refuses('EEXIST', /192\.0\.2\.10/, `address add 192.0.2.10/24 dev ${GROUP}`);
     await refuses('EADDRNOTAVAIL', /192\.0\.2\.99/, `address delete 192.0.2.99 dev ${GROUP}`);
     await refuses('ENOENT', /nosuch/, 'group delete nosuch');
-    await refuses('EAFNOSUPPORT', /ff05::1/, `multicast join ff05::1 dev ${GROUP}`);
+    await refuses('EINVAL', /2001:db8::1.*ff00::/, `multicast join 2001:db8::1 dev ${GROUP}`);
     equal(await host.adm('-j', 'config', 'show'), before);
     equal((await host.daemon.group()).state, 'ok');
   });
@@ -127,59 +126,73 @@ describe('settings of a group and its interfaces', () => {
     await host.adm('interface', 'set', second, 'standby=off');
     await host.daemon.waitUntilOk();
   });
-
-  test('[contract 4.7] addresses come and go on the device, and the LAN reaches them', async () => {
-    await host.adm('address', 'add', '192.0.2.50/24', 'dev', GROUP);
-    await host.waitForAddress('192.0.2.50');
-    await host.expectPing('gw', '192.0.2.50');
-    await host.adm('address', 'delete', '192.0.2.50', 'dev', GROUP);
-    ok(!(await host.addressesOn(GROUP)).some((a) => a.startsWith('192.0.2.50/')));
-
-    const [first = ''] = host.topology.members;
-    await host.adm('test-address', 'add', '192.0.2.60/24', 'dev', first);
-    await host.waitForPing('gw', '192.0.2.60');
-    const tests = (await host.admRows('address', 'show')).filter(({ type }) => type === 'test');
-    deepEqual(
-      tests.map(({ address, ifname }) => ({ address, ifname })),
-      [{ address: '192.0.2.60/24', ifname: first }],
-    );
-    await host.adm('test-address', 'delete', '192.0.2.60/24', 'dev', first);
-    await refuses('EADDRNOTAVAIL', /192\.0\.2\.60/, `test-address delete 192.0.2.60 dev ${first}`);
-  });
-
-  test('[contract 4.8] static neighbours stay, a proxy is answered for', async () => {
-    const lladdr = '02:00:00:00:77:01';
-    await host.adm('neighbor', 'add', '192.0.2.71', 'lladdr', lladdr, 'dev', GROUP);
-    const found = (await host.admRows('neighbor', 'show')).find(({ dst }) => dst === '192.0.2.71');
-    deepEqual({ lladdr: found?.lladdr, state: found?.state }, { lladdr, state: 'PERMANENT' });
-    await refuses(
-      'EEXIST',
-      /192\.0\.2\.71/,
-      `neighbor add 192.0.2.71 lladdr ${lladdr} dev ${GROUP}`,
-    );
-    const [first = ''] = host.topology.members;
-    const mac = await host.memberMac(first);
-    await host.adm('neighbor', 'add', '192.0.2.72', 'lladdr', mac, 'proxy', 'dev', GROUP);
-    match(await arping(host, '192.0.2.72'), new RegExp(mac));
-    await host.adm('neighbor', 'delete', '192.0.2.72', 'dev', GROUP);
-    await host.adm('neighbor', 'delete', '192.0.2.71', 'dev', GROUP);
-    await refuses('ENOENT', /192\.0\.2\.71/, `neighbor delete 192.0.2.71 dev ${GROUP}`);
-  });
-
-  test('[contract 4.9] a multicast membership is also one of the kernel', async () => {
-    await host.adm('multicast', 'join', '239.5.6.7', 'dev', GROUP);
-    const listens = async (): Promise<boolean> =>
-      (await host.run('host', ['ip', 'maddr', 'show', 'dev', GROUP])).includes('239.5.6.7');
-    ok(await listens());
-    deepEqual(
-      (await host.admRows('multicast', 'show')).map(({ address, group }) => ({ address, group })),
-      [{ address: '239.5.6.7', group: GROUP }],
-    );
-    await refuses('EADDRINUSE', /239\.5\.6\.7/, `multicast join 239.5.6.7 dev ${GROUP}`);
-    await host.adm('multicast', 'leave', '239.5.6.7', 'dev', GROUP);
-    ok(!(await listens()));
-  });
 });
+
+for (const { family, prefixLength, data } of LANS) {
+  /** An address of the LAN that no station has. */
+  const at = (last: number): string => data[0].replace(/10$/, String(last));
+  const [added, tested, pinned, proxied] = [at(50), at(60), at(71), at(72)];
+
+  describe(`addresses, neighbours and multicast of IPv${family}`, () => {
+    test('[contract 4.7] addresses come and go on the device, the LAN reaches them', async () => {
+      await host.adm('address', 'add', `${added}/${prefixLength}`, 'dev', GROUP);
+      await host.waitForAddress(added);
+      await host.expectPing('gw', added);
+      await host.adm('address', 'delete', added, 'dev', GROUP);
+      ok(!(await host.addressesOn(GROUP)).some((text) => text.startsWith(`${added}/`)));
+
+      const [first = ''] = host.topology.members;
+      const test = `${tested}/${prefixLength}`;
+      await host.adm('test-address', 'add', test, 'dev', first);
+      await host.waitForPing('gw', tested);
+      const tests = (await host.admRows('address', 'show')).filter(({ type }) => type === 'test');
+      deepEqual(
+        tests.map(({ address, ifname }) => ({ address, ifname })),
+        [{ address: test, ifname: first }],
+      );
+      await host.adm('test-address', 'delete', test, 'dev', first);
+      await refuses(
+        'EADDRNOTAVAIL',
+        new RegExp(`does not have ${tested}`),
+        `test-address delete ${tested} dev ${first}`,
+      );
+    });
+
+    test('[contract 4.8] static neighbours stay, a proxy is answered for', async () => {
+      const lladdr = '02:00:00:00:77:01';
+      await host.adm('neighbor', 'add', pinned, 'lladdr', lladdr, 'dev', GROUP);
+      const found = (await host.admRows('neighbor', 'show')).find(({ dst }) => dst === pinned);
+      deepEqual({ lladdr: found?.lladdr, state: found?.state }, { lladdr, state: 'PERMANENT' });
+      const again = `neighbor add ${pinned} lladdr ${lladdr} dev ${GROUP}`;
+      await refuses('EEXIST', new RegExp(`${pinned} already`), again);
+      const [first = ''] = host.topology.members;
+      const mac = await host.memberMac(first);
+      await host.adm('neighbor', 'add', proxied, 'lladdr', mac, 'proxy', 'dev', GROUP);
+      await host.ping('gw', proxied, { count: 1 });
+      equal((await host.kernelNeighbor(proxied, 'gw'))?.lladdr, mac);
+      await host.adm('neighbor', 'delete', proxied, 'dev', GROUP);
+      await host.adm('neighbor', 'delete', pinned, 'dev', GROUP);
+      const gone = `neighbor delete ${pinned} dev ${GROUP}`;
+      await refuses('ENOENT', new RegExp(`no neighbor ${pinned}`), gone);
+    });
+
+    test('[contract 4.9] a multicast membership is also one of the kernel', async () => {
+      const joined = family === 4 ? '239.5.6.7' : 'ff05::1:3';
+      const listens = async (): Promise<boolean> =>
+        (await host.run('host', ['ip', 'maddr', 'show', 'dev', GROUP])).includes(` ${joined}\n`);
+      await host.adm('multicast', 'join', joined, 'dev', GROUP);
+      ok(await listens());
+      deepEqual(
+        (await host.admRows('multicast', 'show')).map(({ address, group }) => ({ address, group })),
+        [{ address: joined, group: GROUP }],
+      );
+      const again = `multicast join ${joined} dev ${GROUP}`;
+      await refuses('EADDRINUSE', new RegExp(`joined ${joined} already`), again);
+      await host.adm('multicast', 'leave', joined, 'dev', GROUP);
+      ok(!(await listens()));
+    });
+  });
+}
 
 describe('what lasts', () => {
   test('[contract 4.17] commands last until the stop; with --save longer', async () => {

@@ -28,6 +28,9 @@ const HOST = 'the address of a host';
 /** A group with one line of settings, on line 1. */
 const group = (settings: string): string => `groups: { ipmp0: { ${settings} } }`;
 const at = 'groups.ipmp0';
+const local = group('interfaces: [net0], addresses: ["fe80::1/64"]');
+const neighbor = (dst: string): string => `{ dst: "${dst}", lladdr: "02:00:00:00:00:01" }`;
+const M = '(224.0.0.0/4 or ff00::/8)';
 
 const BAD = String.raw`
 # The file as a whole.
@@ -191,6 +194,33 @@ interfaces:\n  net0:
     { test-addresses: ["2001:DB8::1/64"] }\n${group('addresses: ["2001:db8:0::1/64"]')}
   2: interfaces.net0.test-addresses[0]: 2001:db8::1 is an address of group ipmp0 already (each
     address once)
+${group('addresses: ["::ffff:192.0.2.1/128"]')}
+  1: ${at}.addresses[0]: ::ffff:192.0.2.1 stands for an IPv4 address within a program
+    (::ffff:0:0/96) (${HOST})
+# Groups: link-local addresses are of one link.
+${group('addresses: ["fe80::1/64", "fe80::0:1/10"]')}
+  1: ${at}.addresses[1]: fe80::1 is an address of group ipmp0 already (each address once)
+interfaces: { net0: { test-addresses: ["fe80::1/64"] } }\n${local}
+  1: interfaces.net0.test-addresses[0]: fe80::1 is an address of group ipmp0 already (each
+    address once)
+# Groups: neighbours and multicast.
+${group('static-neighbors: [{ dst: 192.0.2.300, lladdr: "02:00:00:00:00:01" }]')}
+  1: ${at}.static-neighbors[0].dst: "192.0.2.300" is not valid (${ADDRESS})
+${group('static-neighbors: [{ dst: 224.0.0.1, lladdr: "02:00:00:00:00:01" }]')}
+  1: ${at}.static-neighbors[0].dst: 224.0.0.1 is a multicast address (${HOST})
+${group('static-neighbors: [{ dst: "ff02::1", lladdr: "02:00:00:00:00:01" }]')}
+  1: ${at}.static-neighbors[0].dst: ff02::1 is a multicast address (${HOST})
+${group('static-neighbors: [{ dst: "::", lladdr: "02:00:00:00:00:01" }]')}
+  1: ${at}.static-neighbors[0].dst: :: is the unspecified address (${HOST})
+${group(`static-neighbors: [${['2001:DB8::9', '2001:db8:0::9'].map(neighbor).join(', ')}]`)}
+  1: ${at}.static-neighbors[1]: 2001:db8::9 is given already (each neighbour once)
+${group('multicast: [192.0.2.1]')} -> 1: ${at}.multicast[0]: 192.0.2.1 is no multicast address ${M}
+${group('multicast: ["fe80::1"]')} -> 1: ${at}.multicast[0]: fe80::1 is no multicast address ${M}
+${group('multicast: ["ff05::2", "FF05::0:2"]')}
+  1: ${at}.multicast[1]: ff05::2 is given already (each address once)
+${group('multicast: [239.1.2]')}
+  1: ${at}.multicast[0]: "239.1.2" is not valid (a multicast address, such as 239.1.2.3 or
+    ff05::1:3)
 # Groups: routes.
 ${group('routes: [{ via: 192.0.2.1 }]')}
   1: ${at}.routes[0].to: is missing (a route, such as { to: default, via: 192.0.2.1 })

@@ -210,6 +210,30 @@ test('an unreadable file is an error, not an exception', async () => {
   }
 });
 
+test('link-local addresses of IPv6 may be the same on several links', () => {
+  const text = `
+    interfaces:
+      net0: { test-addresses: ['fe80::1/64'] }
+      net1: { test-addresses: ['fe80::2/64'] }
+      net2: { test-addresses: ['fe80::1/64'] }
+    groups:
+      a: { addresses: ['fe80::2/64'], interfaces: [net0] }
+      b: { addresses: ['fe80::1/64'], interfaces: [net1] }`;
+  deepEqual(errorsOf(configFromSources([{ file: 'f.yaml', text }])), []);
+});
+
+test('neighbours and memberships of IPv6 are read in canonical form', () => {
+  const { groups } = configOf(`
+    groups:
+      g:
+        static-neighbors: [{ dst: 'FE80::0:1', lladdr: '02:00:00:00:00:0A' }]
+        multicast: ['FF05::0:2', 239.1.2.3]`);
+  deepEqual(groups[0]?.staticNeighbors, [
+    { dst: 'fe80::1', lladdr: '02:00:00:00:00:0a', proxy: false },
+  ]);
+  deepEqual(groups[0]?.multicast, ['ff05::2', '239.1.2.3']);
+});
+
 test('[contract 3.3] the shipped example is good, and shows every key of the schema', async () => {
   deepEqual(errorsOf(await loadConfig(EXAMPLE)), []);
   const text = readFileSync(EXAMPLE, 'utf8');

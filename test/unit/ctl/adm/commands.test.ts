@@ -5,6 +5,7 @@ import { roleOf } from '../../../../src/ctl/adm/command.ts';
 import { COMMANDS } from '../../../../src/ctl/adm/commands.ts';
 import { ROUTES, routeOf } from '../../../../src/ctl/api/routes.ts';
 import { routeName } from '../../../../src/ctl/route.ts';
+import { FAMILIES, type FamilyRow } from '../../system/families.ts';
 import { type ControlHarness, controlHarness, ipmpadm, untilPrinted } from '../api/harness.ts';
 import type { Outcome } from '../solaris/harness.ts';
 
@@ -41,11 +42,24 @@ test('--save stands on all that changes the configuration, and on nothing else',
   }
 });
 
-const TEST_ADD = 'test-address add 192.0.2.22/24 dev net1';
-const JOIN = 'multicast join 239.1.2.3 dev ipmp0';
-const NEIGHBOR_ADD = 'neighbor add 192.0.2.9 lladdr 02:00:00:00:00:09 dev ipmp0';
-const NEIGHBOR_DELETE = 'neighbor delete 192.0.2.9 dev ipmp0';
-const NEIGHBOR = '{"dst":"192.0.2.9","lladdr":"02:00:00:00:00:09"';
+const LLADDR = '02:00:00:00:00:09';
+
+/** What is done with the addresses of either family. */
+function ofFamily({ at, castAt, whole }: FamilyRow) {
+  const cast = castAt(3);
+  return {
+    prefix: (n: number) => `${at(n)}/${whole - 8}`,
+    cast,
+    testAdd: `test-address add ${at(22)}/${whole - 8} dev net1`,
+    testDelete: `test-address delete ${at(22)} dev net1`,
+    join: `multicast join ${cast} dev ipmp0`,
+    leave: `multicast leave ${cast} dev ipmp0`,
+    neighborAdd: `neighbor add ${at(9)} lladdr ${LLADDR} dev ipmp0`,
+    neighborDelete: `neighbor delete ${at(9)} dev ipmp0`,
+    neighbor: `{"dst":"${at(9)}","lladdr":"${LLADDR}"`,
+  };
+}
+
 const IN_IPMP0 =
   'interface net0 is already in group ipmp0 (EALREADY)\n' +
   '  remove it there first: ipmpadm group remove ipmp0 net0';
@@ -73,19 +87,37 @@ const CHANGES = [
   ['interface delete net3', 'interfaces.net3="removed"'],
   ['interface delete net1', 'groups.ipmp0.interfaces=["net0"] interfaces.net1="removed"'],
   ['interface set net1 standby=on', 'interfaces.net1.standby=true'],
-  ['address add 192.0.2.12/24 dev ipmp2', 'groups.ipmp2.addresses=["192.0.2.12/24"]'],
-  ['address add dev ipmp2 2001:db8::12/64', 'groups.ipmp2.addresses=["2001:db8::12/64"]'],
+  ['address add dev ipmp2 192.0.2.12/24', 'groups.ipmp2.addresses=["192.0.2.12/24"]'],
   ['address delete 192.0.2.11/24 dev ipmp0', 'groups.ipmp0.addresses=["192.0.2.10/24"]'],
   ['address delete 192.0.2.11 dev ipmp0', 'groups.ipmp0.addresses=["192.0.2.10/24"]'],
-  ['test-address add 192.0.2.22/24 dev net1', 'interfaces.net1.test-addresses=["192.0.2.22/24"]'],
-  [`${TEST_ADD} && test-address delete 192.0.2.22 dev net1`, 'interfaces.net1.test-addresses=[]'],
-  [NEIGHBOR_ADD, `groups.ipmp0.static-neighbors=[${NEIGHBOR},"proxy":false}]`],
-  [`${NEIGHBOR_ADD} proxy`, `groups.ipmp0.static-neighbors=[${NEIGHBOR},"proxy":true}]`],
-  [`${NEIGHBOR_ADD} && ${NEIGHBOR_DELETE}`, 'groups.ipmp0.static-neighbors=[]'],
-  ['multicast join 239.1.2.3 dev ipmp0', 'groups.ipmp0.multicast=["239.1.2.3"]'],
-  [`${JOIN} && multicast leave 239.1.2.3 dev ipmp0`, 'groups.ipmp0.multicast=[]'],
   ['interface offline net1', 'offline net1'],
   ['interface offline net1 && interface online net1', 'online net1'],
+  [
+    'address add 2001:DB8:0::12/64 dev ipmp2 && address delete 2001:db8::0:12 dev ipmp2',
+    'groups.ipmp2.addresses=[]',
+  ],
+  [
+    `neighbor add 2001:DB8:0::9 lladdr ${LLADDR} dev ipmp0 && neighbor del 2001:db8:0::9 dev ipmp0`,
+    'groups.ipmp0.static-neighbors=[]',
+  ],
+  [
+    'multicast join FF05::0:3 dev ipmp0 && multicast leave ff05:0::3 dev ipmp0',
+    'groups.ipmp0.multicast=[]',
+  ],
+  ...FAMILIES.flatMap((family) => {
+    const { prefix, cast, testAdd, testDelete, join, leave, ...words } = ofFamily(family);
+    const { neighborAdd, neighborDelete, neighbor } = words;
+    return [
+      [`address add ${prefix(12)} dev ipmp2`, `groups.ipmp2.addresses=["${prefix(12)}"]`],
+      [testAdd, `interfaces.net1.test-addresses=["${prefix(22)}"]`],
+      [`${testAdd} && ${testDelete}`, 'interfaces.net1.test-addresses=[]'],
+      [neighborAdd, `groups.ipmp0.static-neighbors=[${neighbor},"proxy":false}]`],
+      [`${neighborAdd} proxy`, `groups.ipmp0.static-neighbors=[${neighbor},"proxy":true}]`],
+      [`${neighborAdd} && ${neighborDelete}`, 'groups.ipmp0.static-neighbors=[]'],
+      [join, `groups.ipmp0.multicast=["${cast}"]`],
+      [`${join} && ${leave}`, 'groups.ipmp0.multicast=[]'],
+    ] as const;
+  }),
 ] as const;
 
 /** Runs the words in a daemon that has just begun; what came of the last of them. */
@@ -184,20 +216,44 @@ const REFUSALS = [
     'test-address add 192.0.2.10/24 dev net0',
     '192.0.2.10/24 is an address of ipmp0 already (EADDRINUSE)',
   ],
-  [`${TEST_ADD} && ${TEST_ADD}`, 'interface net1 has 192.0.2.22/24 already (EEXIST)'],
+  ...FAMILIES.flatMap((family) => {
+    const { at, whole } = family;
+    const { prefix, cast, testAdd, testDelete, join, leave, ...words } = ofFamily(family);
+    const { neighborAdd, neighborDelete } = words;
+    const neighborAt = 'groups.ipmp0.static-neighbors[0].dst';
+    return [
+      [`${testAdd} && ${testAdd}`, `interface net1 has ${prefix(22)} already (EEXIST)`],
+      [testDelete, `interface net1 does not have ${at(22)} (EADDRNOTAVAIL)`],
+      [
+        `address add ${at(33)}/${whole} dev ipmp0 && address add ${at(33)}/${whole} dev ipmp2`,
+        `${at(33)}/${whole} is an address of group ipmp0 already (EADDRINUSE)`,
+      ],
+      [
+        `${neighborAdd} && ${neighborAdd} proxy`,
+        `group ipmp0 has a neighbor ${at(9)} already (EEXIST)\n` +
+          `  remove it first: ipmpadm ${neighborDelete}`,
+      ],
+      [neighborDelete, `group ipmp0 has no neighbor ${at(9)} (ENOENT)`],
+      [
+        `neighbor add ${cast} lladdr ${LLADDR} dev ipmp0`,
+        `${neighborAt}: ${cast} is a multicast address (the address of a host) (EINVAL)`,
+      ],
+      [`${join} && ${join}`, `group ipmp0 has joined ${cast} already (EADDRINUSE)`],
+      [leave, `group ipmp0 has not joined ${cast} (EADDRNOTAVAIL)`],
+      [
+        `multicast join ${at(9)} dev ipmp0`,
+        `groups.ipmp0.multicast[0]: ${at(9)} is no multicast address ` +
+          '(224.0.0.0/4 or ff00::/8) (EINVAL)',
+      ],
+    ] as const;
+  }),
   [
-    'test-address delete 192.0.2.22 dev net1',
-    'interface net1 does not have 192.0.2.22 (EADDRNOTAVAIL)',
+    `neighbor add 2001:db8::g lladdr ${LLADDR} dev ipmp0`,
+    'dst "2001:db8::g" is not valid (EINVAL)\n  an IPv4 or IPv6 address',
   ],
   [
-    `${NEIGHBOR_ADD} && ${NEIGHBOR_ADD} proxy`,
-    'group ipmp0 has a neighbor 192.0.2.9 already (EEXIST)\n' +
-      '  remove it first: ipmpadm neighbor delete 192.0.2.9 dev ipmp0',
-  ],
-  [NEIGHBOR_DELETE, 'group ipmp0 has no neighbor 192.0.2.9 (ENOENT)'],
-  [
-    'neighbor add 2001:db8::9 lladdr 02:00:00:00:00:09 dev ipmp0',
-    'neighbor 2001:db8::9: IPv6 is not served (EAFNOSUPPORT)',
+    'address add fe80::1/64 dev ipmp0 && test-address add fe80::1/64 dev net0',
+    'fe80::1/64 is an address of ipmp0 already (EADDRINUSE)',
   ],
   [
     'neighbor add 192.0.2.9 lladdr 2:0:0:0:0:9 dev ipmp0',
@@ -213,9 +269,6 @@ const REFUSALS = [
     'multicast leave 239.1.2.3 dev net2',
     'net2 is an interface, and multicast is joined on a group (EINVAL)',
   ],
-  ['multicast join ff02::9 dev ipmp0', 'multicast ff02::9: IPv6 is not served (EAFNOSUPPORT)'],
-  [`${JOIN} && ${JOIN}`, 'group ipmp0 has joined 239.1.2.3 already (EADDRINUSE)'],
-  ['multicast leave 239.1.2.3 dev ipmp0', 'group ipmp0 has not joined 239.1.2.3 (EADDRNOTAVAIL)'],
   [
     'group create averyveryverylongname',
     'name "averyveryverylongname" is longer than 15 characters (ENAMETOOLONG)\n' +
@@ -269,11 +322,13 @@ const BEFORE: Readonly<Record<string, string>> = {
 test('every example works', async () => {
   await using daemon = await controlHarness();
   const { harness } = daemon.backend;
-  for (const { example, name } of COMMANDS) {
+  const all = COMMANDS.flatMap(({ name, examples }) =>
+    examples.map((example, at) => ({ name, example, at })),
+  );
+  for (const { example, name, at } of all) {
     await harness.renew();
-    const before = COMMANDS.find((one) => one.name === BEFORE[name]);
-    if (before !== undefined)
-      equal((await untilPrinted(daemon, before.example)).status, 0, before.example);
+    const before = COMMANDS.find((one) => one.name === BEFORE[name])?.examples[at];
+    if (before !== undefined) equal((await untilPrinted(daemon, before)).status, 0, before);
     if (name === 'interface activate') {
       harness.bench.link('net1', 'up');
       equal((await untilPrinted(daemon, 'interface set net1 standby=on')).status, 0);

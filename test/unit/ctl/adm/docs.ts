@@ -52,7 +52,7 @@ export function commandsPage(): string {
 }
 
 function commandSection(command: Command): string {
-  const { parameters, summary, example, route } = command;
+  const { parameters, summary, examples, route } = command;
   const role = roleOf(command);
   const settings = parameters.flatMap((parameter) => parameter.settings ?? []);
   const parts = [`### \`${commandForm(command)}\``, sentence(summary)];
@@ -64,7 +64,8 @@ function commandSection(command: Command): string {
   if (role !== undefined) parts.push(`For ${ROLES[role]}. API: \`${route}\``);
   else if (route !== '') parts.push(`For everybody. API: \`${route}\``);
   else parts.push('Needs no daemon.');
-  return [...parts, `    ipmpadm ${example}`].join('\n\n');
+  const calls = examples.map((words) => `    ipmpadm ${words}`);
+  return [...parts, calls.join('\n')].join('\n\n');
 }
 
 function parameterRow(parameter: Parameter): string[] {

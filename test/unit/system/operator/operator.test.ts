@@ -6,87 +6,135 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OperatorError } from '../../../../src/base/errors.ts';
+import { ipFormat, macFormat } from '../../../../src/wire/addr.ts';
+import { arpParse } from '../../../../src/wire/arp.ts';
+import {
+  ETHERNET_HEADER_LENGTH,
+  ETHERTYPE_IPV6,
+  ethernetType,
+} from '../../../../src/wire/ethernet.ts';
 import { columns } from '../../ip/harness.ts';
+import { ndPacket } from '../../ip/nd-messages.ts';
 import { Bench, describe, refusalOf } from '../bench.ts';
+import { FAMILIES } from '../families.ts';
 
 const MAC = '02:00:00:00:0a:01';
 const CAST = '01:00:5e:00:00:01';
+const RANGES = '224.0.0.0/4 or ff00::/8';
 
 const served = (): Bench => Bench.settled(2, 1);
 
-test('a neighbour is set and removed; what is no neighbour is refused', () => {
-  const { system } = Bench.detecting(2, 1);
-  const neighbor = (dst: string, lladdr = MAC, group = 'ipmp0'): string =>
-    refusalOf(() => system.setNeighbor(group, { dst, lladdr, proxy: false }));
-  equal(neighbor('192.0.2.7'), 'done');
-  const rows = columns(system.describeNeighbors(), 'dst', 'lladdr', 'state');
-  deepEqual(rows, [['192.0.2.7', MAC, 'PERMANENT']]);
-  const before = describe(system);
-  equal(neighbor('192.0.2.8', MAC, 'ipmp9'), 'ENOENT there is no group ipmp9');
-  for (const [dst, lladdr, refused] of [
-    ['192.0.2.8', 'x', 'EINVAL "x" is not a MAC (six pairs of hexadecimal digits)'],
-    ['192.0.2.8', CAST, `EINVAL ${CAST} is not the MAC of one station`],
-    ['192.0.2', MAC, 'EINVAL "192.0.2" is not an IPv4 address'],
-    ['2001:db8::7', MAC, 'EAFNOSUPPORT neighbor 2001:db8::7: IPv6 is not served'],
-    ['224.0.0.1', MAC, 'EINVAL 224.0.0.1 is not the address of one neighbor'],
-  ] as const) {
-    equal(neighbor(dst, lladdr), refused);
-  }
-  equal(neighbor('192.0.2.10').split(' ')[0], 'EINVAL', 'our own');
-  const remove = (dst: string): string => refusalOf(() => system.deleteNeighbor('ipmp0', dst));
-  equal(remove('192.0.2.8'), 'ENOENT group ipmp0 has no neighbor 192.0.2.8');
-  deepEqual(describe(system), before);
-  equal(remove('192.0.2.7'), 'done');
-  deepEqual(system.describeNeighbors(), []);
-});
+for (const { family, at, castAt } of FAMILIES) {
+  test(`IPv${family}: a neighbour is set and removed; what is no neighbour is refused`, () => {
+    const { system } = Bench.detecting(2, 1);
+    const neighbor = (dst: string, lladdr = MAC, group = 'ipmp0'): string =>
+      refusalOf(() => system.setNeighbor(group, { dst, lladdr, proxy: false }));
+    equal(neighbor(at(7)), 'done');
+    const rows = columns(system.describeNeighbors(), 'dst', 'lladdr', 'state');
+    deepEqual(rows, [[at(7), MAC, 'PERMANENT']]);
+    const before = describe(system);
+    equal(neighbor(at(8), MAC, 'ipmp9'), 'ENOENT there is no group ipmp9');
+    for (const [dst, lladdr, refused] of [
+      [at(8), 'x', 'EINVAL "x" is not a MAC (six pairs of hexadecimal digits)'],
+      [at(8), CAST, `EINVAL ${CAST} is not the MAC of one station`],
+      [castAt(1), MAC, `EINVAL ${castAt(1)} is not the address of one neighbor`],
+    ] as const) {
+      equal(neighbor(dst, lladdr), refused);
+    }
+    const remove = (dst: string): string => refusalOf(() => system.deleteNeighbor('ipmp0', dst));
+    equal(remove(at(8)), `ENOENT group ipmp0 has no neighbor ${at(8)}`);
+    deepEqual(describe(system), before);
+    equal(remove(at(7)), 'done');
+    deepEqual(system.describeNeighbors(), []);
+  });
 
-test('static neighbours outlast the last member; the next one announces a proxied one', () => {
-  const bench = Bench.settled(1, 1);
-  const { system } = bench;
-  const permanent = [
-    ['192.0.2.7', false],
-    ['192.0.2.8', true],
-  ] as const;
-  for (const [dst, proxy] of permanent) system.setNeighbor('ipmp0', { dst, lladdr: MAC, proxy });
-  const shown = () => columns(system.describeNeighbors(), 'dst', 'proxy', 'state');
-  const all = permanent.map((row) => [...row, 'PERMANENT']);
-  bench.leave('ipmp0', 'net0');
-  bench.settle();
-  deepEqual(shown(), all);
-  bench.join('ipmp0', 'net0');
-  deepEqual(shown(), all);
-  const announced = bench.arps().filter(({ spa }) => spa !== '0.0.0.0');
-  deepEqual(columns(announced, 'port', 'spa', 'sha'), [['net0', '192.0.2.8', '02:00:00:00:00:01']]);
-});
+  test(`IPv${family}: an address of ours is no neighbour`, () => {
+    const bench = served();
+    bench.addresses(at(10));
+    for (const change of [
+      () => bench.system.setNeighbor('ipmp0', { dst: at(10), lladdr: MAC, proxy: false }),
+      () => bench.system.deleteNeighbor('ipmp0', at(10)),
+    ]) {
+      equal(refusalOf(change).split(' ')[0], 'EINVAL');
+    }
+  });
 
-test('multicast: joined once, shown with the NIC that carries it, left', () => {
+  test(`IPv${family}: static neighbours outlast the last member; the next announces them`, () => {
+    const bench = Bench.settled(1, 1);
+    const { system } = bench;
+    const permanent = [
+      [at(7), false],
+      [at(8), true],
+    ] as const;
+    for (const [dst, proxy] of permanent) system.setNeighbor('ipmp0', { dst, lladdr: MAC, proxy });
+    const shown = () => columns(system.describeNeighbors(), 'dst', 'proxy', 'state');
+    const all = permanent.map((row) => [...row, 'PERMANENT']);
+    bench.leave('ipmp0', 'net0');
+    bench.settle();
+    deepEqual(shown(), all);
+    bench.join('ipmp0', 'net0');
+    deepEqual(shown(), all);
+    deepEqual(announcedOf(bench), [`net0 ${at(8)} 02:00:00:00:00:01`]);
+  });
+
+  test(`IPv${family}: multicast: joined once, shown with the NIC that carries it, left`, () => {
+    const bench = served();
+    const { system } = bench;
+    const join = (address: string, group = 'ipmp0'): string =>
+      bench.refusal(() => system.joinMulticast(group, address));
+    const leave = (address: string): string =>
+      bench.refusal(() => system.leaveMulticast('ipmp0', address));
+    const [one, other] = [castAt(1), castAt(2)];
+    equal(join(one), 'done');
+    deepEqual(system.describeMulticast(), [{ address: one, group: 'ipmp0', inbound: 'net0' }]);
+    const before = describe(system);
+    equal(join(one), `EADDRINUSE group ipmp0 has joined ${one} already`);
+    equal(join(other, 'ipmp9'), 'ENOENT there is no group ipmp9');
+    const onMember = 'EINVAL net0 is an interface, and multicast is joined on a group';
+    equal(join(other, 'net0'), onMember);
+    equal(join(at(7)), `EINVAL "${at(7)}" is not a multicast address (${RANGES})`);
+    equal(leave(other), `EADDRNOTAVAIL group ipmp0 has not joined ${other}`);
+    deepEqual(describe(system), before);
+    deepEqual(bench.asked, [`ipmp0 listens to ${one}`]);
+    equal(leave(one), 'done');
+    deepEqual(system.describeMulticast(), []);
+    deepEqual(bench.asked, [`ipmp0 listens to ${one}`, `ipmp0 leaves ${one}`]);
+    for (let n = 0; n < 64; n++) equal(join(castAt(n)), 'done');
+    equal(join(castAt(64)), 'ENOBUFS group ipmp0 has joined 64 multicast addresses already');
+  });
+}
+
+/** What is announced on the LAN, in either protocol: NIC, address and MAC. */
+function announcedOf(bench: Bench): string[] {
+  return bench.frames().flatMap(({ port, frame }) => {
+    const isIpv6 = ethernetType(frame, 0) === ETHERTYPE_IPV6;
+    const packet = isIpv6 ? ndPacket(frame) : arpParse(frame, ETHERNET_HEADER_LENGTH);
+    if (packet?.senderAddress !== packet?.targetAddress || packet === undefined) return [];
+    const [address, mac] = [ipFormat(packet.senderAddress), macFormat(packet.senderMac)];
+    return [`${bench.system.nameOfPort(port)} ${address} ${mac}`];
+  });
+}
+
+test('what is no address is no neighbour, and no multicast address', () => {
   const bench = served();
   const { system } = bench;
-  const join = (address: string, group = 'ipmp0'): string =>
-    bench.refusal(() => system.joinMulticast(group, address));
-  const leave = (address: string): string =>
-    bench.refusal(() => system.leaveMulticast('ipmp0', address));
-  equal(join('239.1.2.3'), 'done');
-  deepEqual(system.describeMulticast(), [
-    { address: '239.1.2.3', group: 'ipmp0', inbound: 'net0' },
-  ]);
-  const before = describe(system);
-  equal(join('239.1.2.3'), 'EADDRINUSE group ipmp0 has joined 239.1.2.3 already');
-  equal(join('239.1.2.4', 'ipmp9'), 'ENOENT there is no group ipmp9');
-  const onMember = 'EINVAL net0 is an interface, and multicast is joined on a group';
-  equal(join('239.1.2.4', 'net0'), onMember);
-  for (const wrong of ['192.0.2.7', '255.255.255.255', '239.1.2', '']) {
-    equal(join(wrong), `EINVAL "${wrong}" is not a multicast address (224.0.0.0/4)`);
+  for (const wrong of ['192.0.2', '2001:db8::g', 'fe80::1%eth0', '']) {
+    for (const change of [
+      () => system.setNeighbor('ipmp0', { dst: wrong, lladdr: MAC, proxy: false }),
+      () => system.deleteNeighbor('ipmp0', wrong),
+    ]) {
+      equal(refusalOf(change), `EINVAL "${wrong}" is not an IPv4 or IPv6 address`);
+    }
+    const join = bench.refusal(() => system.joinMulticast('ipmp0', wrong));
+    equal(join, `EINVAL "${wrong}" is not a multicast address (${RANGES})`);
   }
-  equal(join('ff05::2'), 'EAFNOSUPPORT multicast ff05::2: IPv6 is not served');
-  equal(leave('239.1.2.4'), 'EADDRNOTAVAIL group ipmp0 has not joined 239.1.2.4');
-  deepEqual(describe(system), before);
-  deepEqual(bench.asked, ['ipmp0 listens to 239.1.2.3']);
-  equal(leave('239.1.2.3'), 'done');
-  deepEqual(system.describeMulticast(), []);
-  deepEqual(bench.asked, ['ipmp0 listens to 239.1.2.3', 'ipmp0 leaves 239.1.2.3']);
-  for (let n = 0; n < 64; n++) equal(join(`239.0.0.${n}`), 'done');
-  equal(join('239.0.1.0'), 'ENOBUFS group ipmp0 has joined 64 multicast addresses already');
+  for (const nobody of ['0.0.0.0', '127.0.0.1', '255.255.255.255', '::', '::1', '::ffff:1.2.3.4']) {
+    const set = refusalOf(() =>
+      system.setNeighbor('ipmp0', { dst: nobody, lladdr: MAC, proxy: false }),
+    );
+    equal(set, `EINVAL ${nobody} is not the address of one neighbor`);
+  }
+  deepEqual(bench.asked, []);
 });
 
 test('forwarding: the host is asked only for what changes', () => {
