@@ -26,11 +26,9 @@ export const TESTED: readonly NicSpec[] = [
   { ...TWO[0]!, testAddresses: ['192.0.2.20/24'] },
   TWO[1]!,
 ];
-/** False until the system serves both families: worlds have no address of IPv6 then. */
-export const SERVES_IPV6: boolean = false;
 export const ADDRESSES = ['192.0.2.10/24', '192.0.2.11/24'];
 /** The first is the one that every interface of IPv6 has. */
-export const ADDRESSES6 = SERVES_IPV6 ? ['fe80::10/64', '2001:db8::10/64', '2001:db8::11/64'] : [];
+export const ADDRESSES6 = ['fe80::10/64', '2001:db8::10/64', '2001:db8::11/64'];
 export const GATEWAY = '192.0.2.1';
 /** The gateway's addresses of IPv6, as a router of its own link has them. */
 export const GATEWAY6 = '2001:db8::1';
@@ -49,7 +47,7 @@ export interface FamilyRow {
   readonly absent: string;
   readonly prefixLength: number;
 }
-const ROWS: readonly FamilyRow[] = [
+export const FAMILIES: readonly FamilyRow[] = [
   {
     family: 4,
     gateway: GATEWAY,
@@ -65,7 +63,6 @@ const ROWS: readonly FamilyRow[] = [
     prefixLength: 64,
   },
 ];
-export const FAMILIES = ROWS.filter(({ family }) => SERVES_IPV6 || family === 4);
 
 export function twoNics(options: Partial<WorldOptions> = {}): SimWorld {
   const addresses = [...ADDRESSES, ...ADDRESSES6];

@@ -10,7 +10,7 @@ import type { Faults } from '../../../src/sim/lan/cable.ts';
 import type { Side } from '../../../src/sim/lan/network.ts';
 import { GROUP, type NicSpec, type WorldOptions } from '../../../src/sim/world.ts';
 import { macFormat } from '../../../src/wire/addr.ts';
-import { GATEWAY_NAME, SERVES_IPV6, TWO } from '../scene.ts';
+import { GATEWAY_NAME, TWO } from '../scene.ts';
 
 /** The schedule's stream must differ from the world's own, whatever the seed. */
 const SCHEDULE = 0x5eed;
@@ -20,9 +20,7 @@ export const OTHER_GROUP = 'ipmp1';
 /** Data addresses that come and go. */
 export const POOL = [10, 11, 12, 13, 14, 15].map((last) => `192.0.2.${last}`);
 /** Of IPv6; the first is the link-local one of the group's device. */
-export const POOL6 = SERVES_IPV6
-  ? ['fe80::10', ...[10, 11, 12, 13].map((last) => `2001:db8::${last}`)]
-  : [];
+export const POOL6 = ['fe80::10', ...[10, 11, 12, 13].map((last) => `2001:db8::${last}`)];
 /** What a life begins with, and what is left when all is well: some of each family. */
 export const BEGINNING = [
   ...POOL.slice(0, 4).map((text) => `${text}/24`),
