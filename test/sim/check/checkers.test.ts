@@ -2,11 +2,12 @@
 
 import { doesNotThrow, throws } from 'node:assert/strict';
 import { test } from 'node:test';
+import { HOST, perform } from '../../../src/sim/act.ts';
 import { Station6 } from '../../../src/sim/lan/station6.ts';
 import { address, address6, GROUP_MAC, type SimWorld } from '../../../src/sim/world.ts';
 import { MAC_BROADCAST } from '../../../src/wire/addr.ts';
 import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../../src/wire/arp.ts';
-import { twoNics } from '../scene.ts';
+import { addGateway, GATEWAY_MAC, GATEWAY_NAME, GATEWAY6_LOCAL, ping, twoNics } from '../scene.ts';
 import { ANNOUNCEMENTS_PER_SECOND, Checkers } from './checkers.ts';
 
 const FIRST = address('192.0.2.10');
@@ -88,12 +89,36 @@ test('answeredByOwner: the wrong NIC answers for an address', () => {
   throws(() => world.runFor(1), /answeredByOwner/);
 });
 
-test('announcementsBounded: more than a series within a second', () => {
+/** One announcement of a data address of each family, by the NIC that has it. */
+const ANNOUNCE = {
+  4: (world: SimWorld): void => {
+    const name = world.boundNic('192.0.2.10') ?? '';
+    leave(world, name, world.nic(name).mac, ARP_REQUEST);
+  },
+  6: (world: SimWorld): void => advertise(world, {}),
+};
+
+for (const family of [4, 6] as const) {
+  test(`announcementsBounded: more than a series of IPv${family} within a second`, () => {
+    const { world } = quietWorld();
+    const announce = (): void => ANNOUNCE[family](world);
+    for (let count = 0; count < ANNOUNCEMENTS_PER_SECOND[family]; count++) announce();
+    throws(announce, /announcementsBounded/);
+  });
+}
+
+test('routersLost: the host gets an answer for its router without the router flag', () => {
   const { world } = quietWorld();
-  const name = world.boundNic('192.0.2.10') ?? '';
-  const announce = () => leave(world, name, world.nic(name).mac, ARP_REQUEST);
-  for (let count = 0; count < ANNOUNCEMENTS_PER_SECOND; count++) announce();
-  throws(announce, /announcementsBounded/);
+  addGateway(world);
+  world.runFor(1000);
+  perform(world, { kind: 'advertise', station: GATEWAY_NAME, prefix: null, lifetimeS: 1800 });
+  ping(world, HOST, GATEWAY6_LOCAL, 100);
+  world.runFor(3000);
+  doesNotThrow(() => world.runFor(3000));
+  const send = (frame: Uint8Array): void => void world.host.station6.handleFrame(frame);
+  const liar = new Station6({ name: 'liar', mac: GATEWAY_MAC, agenda: world.agenda, send });
+  liar.discovery.announce(address6(GATEWAY6_LOCAL), { isRouter: false });
+  throws(() => world.runFor(1), /routersLost/);
 });
 
 test('movesAnnounced: a move without an announcement', () => {

@@ -11,23 +11,30 @@
  * 4. countersNeverFall: neither the counters of a port nor a published kstat.
  * 5. movesAnnounced: after an address that is up has moved, its new NIC announces it.
  * 6. announcementsBounded: an address is announced at most as often as its moves and two series
- *    allow in a second, counted from its being added.
+ *    of its family allow in a second, counted from its being added.
  * 7. ownMacOnly: what leaves by a NIC has the NIC's MAC as source, and no other MAC is in ARP or
  *    in an option of ND, the group's least of all; and ND that leaves is well formed.
  * 8. answeredByOwner: ARP and ND of a data address are sent only by the NIC to which it is bound.
  * 9. stateTellsTruth: the group has failed exactly while it has no active NIC.
  * 10. nominationStays: one active NIC is nominated, and none other while it is active.
+ * 11. routersLost: the host gives no router up because an answer of ours lacks the router flag.
  *
  * What holds for the operator's changes is in operator-checkers.ts.
  */
 
 import type { PortCounters } from '../../../src/datapath/counters.ts';
-import { ANNOUNCE_AT_MS, MOVES_PER_SERIES } from '../../../src/ip/claim/dad.ts';
+import { ADVERTISE_AT_MS, ANNOUNCE_AT_MS, MOVES_PER_SERIES } from '../../../src/ip/claim/dad.ts';
 import type { Cable, End } from '../../../src/sim/lan/cable.ts';
 import type { SimNic } from '../../../src/sim/lan/nic.ts';
 import { GROUP, GROUP_MAC, type SimWorld } from '../../../src/sim/world.ts';
 import { collectKstats } from '../../../src/stats/kstat.ts';
-import { ipFormat, macFormat } from '../../../src/wire/addr.ts';
+import {
+  type Family,
+  type IpAddress,
+  ipFamily,
+  ipFormat,
+  macFormat,
+} from '../../../src/wire/addr.ts';
 import { ethernetSource } from '../../../src/wire/ethernet.ts';
 import { type Claim, claimOf } from './claim-of.ts';
 
@@ -37,10 +44,17 @@ const ANNOUNCED_WITHIN_MS = 1100;
 const REPEATED_WITHIN_MS = 2200;
 /**
  * Two series within a second, of as many moves each, all at once; and what follows the last move of
- * each, two frames of a full series within its first second.
+ * each within its first second: two frames of ARP, none of neighbour discovery.
  */
-export const ANNOUNCEMENTS_PER_SECOND =
-  2 * (MOVES_PER_SERIES + ANNOUNCE_AT_MS.filter((atMs) => atMs > 0 && atMs < 1000).length);
+export const ANNOUNCEMENTS_PER_SECOND: Readonly<Record<Family, number>> = {
+  4: mostInASecond(ANNOUNCE_AT_MS),
+  6: mostInASecond(ADVERTISE_AT_MS),
+};
+
+function mostInASecond(series: readonly number[]): number {
+  return 2 * (MOVES_PER_SERIES + series.filter((atMs) => atMs > 0 && atMs < 1000).length);
+}
+
 /** Bindings are looked at in every step with an event, and in one of so many others. */
 const BINDINGS_EVERY = 10;
 /** Counters are compared in one of so many steps, and at the end. */
@@ -121,6 +135,7 @@ export class Checkers {
     this.#settleSuspicions();
     if (isEventful || this.#steps % BINDINGS_EVERY === 0) this.#bindings();
     this.#movesAnnounced();
+    this.#routersLost();
     if (++this.#steps % COUNTERS_EVERY !== 0) return;
     this.#framesConserved();
     this.#portCountersNeverFall();
@@ -220,6 +235,12 @@ export class Checkers {
     }
   }
 
+  /** routersLost: the only router of the world never states that it is none. */
+  #routersLost(): void {
+    const { routersLost } = this.#world.host.station6.discovery.counts;
+    if (routersLost > 0) this.#fail('routersLost', `${routersLost} for want of the router flag`);
+  }
+
   #framesConserved(): void {
     const { datapath, nics, system, network } = this.#world;
     for (const port of this.#ports()) {
@@ -280,7 +301,8 @@ export class Checkers {
 
   #claimLeft(ifname: string, claim: Claim): void {
     const { nowMs } = this.#world;
-    const address = claim.address === undefined ? '' : ipFormat(claim.address);
+    if (claim.address === undefined) return;
+    const address = ipFormat(claim.address);
     if (!this.#world.host.hasAddress(address)) return;
     const row = this.#rowOf(address);
     if (row !== undefined && row.inbound !== ifname) {
@@ -290,16 +312,23 @@ export class Checkers {
     if (!claim.isAnnouncement) return;
     this.announcements++;
     if (this.#pending.get(address)?.ifname === ifname) this.#pending.delete(address);
-    const key = `${address} ${ifname}`;
+    this.#announced(claim.address, ifname);
+  }
+
+  /** announcementsBounded. */
+  #announced(address: IpAddress, ifname: string): void {
+    const { nowMs } = this.#world;
+    const text = ipFormat(address);
+    const key = `${text} ${ifname}`;
     const recent = (this.#announcedMs.get(key) ?? []).filter((atMs) => nowMs - atMs < 1000);
     recent.push(nowMs);
     this.#announcedMs.set(key, recent);
     let total = 0;
     for (const [other, times] of this.#announcedMs) {
-      if (other.startsWith(`${address} `)) total += times.filter((t) => nowMs - t < 1000).length;
+      if (other.startsWith(`${text} `)) total += times.filter((t) => nowMs - t < 1000).length;
     }
-    if (total > ANNOUNCEMENTS_PER_SECOND) {
-      this.#fail('announcementsBounded', `${address}: ${total} within a second`);
+    if (total > ANNOUNCEMENTS_PER_SECOND[ipFamily(address)]) {
+      this.#fail('announcementsBounded', `${text}: ${total} within a second`);
     }
   }
 
