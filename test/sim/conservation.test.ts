@@ -8,19 +8,34 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rng } from '../../src/base/rng.ts';
 import type { MemoryPort } from '../../src/sim/memory-port.ts';
-import { address, GROUP, type SimWorld } from '../../src/sim/world.ts';
+import { address, address6, GROUP, type SimWorld } from '../../src/sim/world.ts';
 import { collectKstats, type KstatRecord } from '../../src/stats/kstat.ts';
-import { MAC_BROADCAST, macFormat } from '../../src/wire/addr.ts';
+import { MAC_BROADCAST, macFormat, macParse } from '../../src/wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
 import { hostileFrames } from '../netns/tools/frames.ts';
 import { lawBreaches, statisticOf } from '../tools/conservation.ts';
-import { addDaemonKstats, addGateway, GATEWAY_MAC, TESTED, twoNics } from './scene.ts';
+import { hostileIcmpv6 } from '../tools/hostile-icmpv6.ts';
+import {
+  addDaemonKstats,
+  addGateway,
+  GATEWAY_MAC,
+  GATEWAY6,
+  GATEWAY6_LOCAL,
+  TESTED,
+  twoNics,
+} from './scene.ts';
 
 const SEED = 20_261_123;
 const ROUNDS = 100;
 const PER_ROUND = 300;
+const PER_ROUND6 = 150;
 /** More than the queue to the control plane holds. */
 const FLOOD = 600;
+
+const ADDRESSES6 = [
+  ...['fe80::10', '2001:db8::10', '2001:db8::11', '2001:db8::20'],
+  ...[GATEWAY6, GATEWAY6_LOCAL, '2001:db8::99', '2001:db8:9::9'],
+].map(address6);
 
 /** Errnos that devices give: mostly none, else full, down, malformed, gone. */
 const ERRORS = [0, 0, 0, 0, 11, 5, 22, 77];
@@ -109,6 +124,11 @@ function attack({ world }: CountedWorld, rng: Rng): void {
   for (const frame of hostileFrames(rng, stations, PER_ROUND)) {
     devices[rng.below(devices.length)]?.deliver(frame);
   }
+  const macs = [...stations.own, ...stations.others].map((text) => macParse(text)!);
+  for (let sent = 0; sent < PER_ROUND6; sent++) {
+    const frame = hostileIcmpv6({ rng, macs, addresses: ADDRESSES6 });
+    devices[rng.below(devices.length)]?.deliver(frame);
+  }
 }
 
 /** The host asks for one neighbour again and again, faster than the control plane takes it. */
@@ -153,7 +173,10 @@ test(`conserved: ${ROUNDS} rounds of hostile frames, seed ${SEED}`, (t) => {
   for (const [kstat, names] of Object.entries({
     control: ['answered', 'consumed', 'dropped', 'lost', 'questions', 'wire_answers'],
     datapath: ['forwarded', 'punted', 'injected_transmitted', 'injected_dropped'],
-    drops: ['punt_full', 'inject_full', 'transmit_full', 'transmit_gone'],
+    drops: [
+      ...['punt_full', 'inject_full', 'transmit_full', 'transmit_gone'],
+      ...['nd_bad_sender', 'nd_unsolicited', 'nd_redirect', 'host_advertisement'],
+    ],
   })) {
     for (const name of names) ok(statisticOf(rows, kstat, name) > 0n, `no ${name}`);
   }

@@ -21,9 +21,9 @@ export const TWO: readonly NicSpec[] = [
   { name: 'net0', side: 'A' },
   { name: 'net1', side: 'B' },
 ];
-/** The same two NICs, one of them with a test address. */
+/** The same two NICs, one of them with a test address of each family. */
 export const TESTED: readonly NicSpec[] = [
-  { ...TWO[0]!, testAddresses: ['192.0.2.20/24'] },
+  { ...TWO[0]!, testAddresses: ['192.0.2.20/24', '2001:db8::20/64'] },
   TWO[1]!,
 ];
 export const ADDRESSES = ['192.0.2.10/24', '192.0.2.11/24'];
