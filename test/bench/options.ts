@@ -21,7 +21,7 @@ export const USAGE = `usage: npm run bench -- [--quick | --full] [--rounds N] [-
   --json     where the figures go (dist/bench.json)
   --kstats   only a thousand kstats, and forwarding under scrapes: 2 minutes
   --scale    only large hosts: 64 NICs in a group, 512 in all: 3 minutes
-  --failover only 50 cuts on each wiring: 8 minutes
+  --failover only 50 cuts on each wiring, both families: 8 minutes
   --priority only round trips beside processes that never sleep, by priority: 5 minutes
   --shapes   only whether call sites of the hot path stay monomorphic: 10 seconds
 Everything is IPv4: ipmpd does not serve IPv6 yet.

@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- --scale` and `--failover`: failover of one of 64 NICs with 64 and with 4096
- * addresses, the control plane with 512 NICs, and 50 cuts on each wiring, all on real devices.
+ * addresses, the control plane with 512 NICs, and 50 cuts on each wiring, in both families at once.
+ * All on real devices.
  *
  * Longest turns are those of the daemon's main thread, in its own processor time and on the wall:
  * on a machine that others use as well, the second also contains them.
@@ -29,7 +30,7 @@ export async function benchFailover(open: Closable[], print: Print): Promise<voi
   for (const wiring of CUT_WIRINGS) {
     say(`${CUTS} cuts: ${wiring}`);
     await quietShare();
-    all.push(await measureCuts(open, wiring));
+    all.push(...(await measureCuts(open, wiring)));
   }
   print(cutTable(all));
 }
@@ -65,9 +66,10 @@ function controlTable(steps: readonly Step[]): string {
 
 function cutTable(all: readonly Cuts[]): string {
   const gap = 'longest gap, median / worst, ms';
-  const head = [`${CUTS} cuts`, gap, 'without a cut', 'lost in all', 'by repairs'];
-  const lines = all.map(({ wiring, gaps, calm, lost, lostByRepairs }) => [
-    wiring,
+  const head = [`${CUTS} cuts`, 'its own', gap, 'without a cut', 'lost in all', 'by repairs'];
+  const lines = all.map(({ wiring, family, gaps, calm, lost, lostByRepairs }) => [
+    `${wiring}, IPv${family}`,
+    String(gaps.length),
     middleAndWorst(gaps),
     middleAndWorst(calm),
     String(lost),

@@ -206,10 +206,12 @@ export class TestHost {
     const { stdout } = await this.daemon.ipmpadm(['kstat', '-p', 'ipmpd:0:*:*']);
     const ours = stdout.split('\n').filter((line) => /drop|lost/.test(line) && !/\t0$/.test(line));
     const kernels = ['host', 'gw'].map(async (role) => {
-      const wanted = 'Reasm|Drop|Discard|IcmpOutEchos|IcmpInEchoReps';
+      const wanted = 'Reasm|Drop|Discard|Icmp6?(In|Out)Echo';
       const counters = await this.run(role, ['sh', '-c', `nstat -asz | grep -E "${wanted}"`]);
       const links = await this.run(role, ['ip', '-s', 'link']);
-      return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}`;
+      const raw = await this.run(role, ['cat', '/proc/net/raw', '/proc/net/raw6']);
+      const full = raw.replaceAll(/.* 0 *\n/g, '');
+      return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}${full}`;
     });
     return [...ours, ...(await Promise.all(kernels))].join('\n');
   }
@@ -357,6 +359,13 @@ export class TestHost {
     const index = this.topology.members.indexOf(inbound ?? '');
     if (inbound === null || index < 0) throw new Error(`${address} is bound to ${inbound}`);
     return { ifname: inbound, uplink: this.topology.uplinks[index] ?? '' };
+  }
+
+  /** The address that the host's kernel sends from to `target`. */
+  async sourceTo(target: string): Promise<string> {
+    const [route] = (await this.ipJson('host', ['route', 'get', target])) as { prefsrc: string }[];
+    if (route === undefined) throw new Error(`no route to ${target}`);
+    return route.prefsrc;
   }
 
   /** Position of the member that broadcasts are taken from. @throws Error while there is none */
