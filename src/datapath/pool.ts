@@ -104,7 +104,7 @@ export class DatapathPool {
   constructor({ workers }: DatapathPoolOptions) {
     this.#memory = controlMemoryCreate(workers);
     this.#words = new Int32Array(this.#memory);
-    this.#publisher = new TablePublisher(this.#memory);
+    this.#publisher = new TablePublisher(this.#memory, (worker) => this.#call(worker));
     this.#counters = new CounterReader(this.#memory);
     this.carrierWords = carrierWords(this.#memory);
     this.wakeFds = Array.from({ length: workers }, () => native.eventfdCreate());

@@ -177,6 +177,7 @@ export class LargeGroup {
       setActiveMembers: noted('active', real.setActiveMembers.bind(real)),
       setCastMember: noted('cast', real.setCastMember.bind(real)),
       setPlacement: noted('placement', real.setPlacement.bind(real)),
+      catchUp: real.catchUp.bind(real),
       takeRedirectUse: real.takeRedirectUse.bind(real),
     };
   }

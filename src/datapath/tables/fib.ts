@@ -88,4 +88,9 @@ export interface Publication {
    * It may be true of an unused one (never the other way), if both share a place in the table.
    */
   takeRedirectUse(group: number, from: Mac): boolean;
+  /**
+   * Answers a question, to be asked again after a while: have the workers by now written what was
+   * injected before this call, and read what lay in the devices then?
+   */
+  catchUp(): () => boolean;
 }

@@ -60,6 +60,7 @@ import {
   tableOffset,
   WORD_GENERATION,
   WORD_PENDING,
+  WORKER_BREATHS,
   WORKER_HELD,
   workerOffset,
 } from './layout.ts';
@@ -72,17 +73,26 @@ const GENERATION_LIMIT = 0x7ffffffe;
 
 const MAC_HIGH = 2 ** 32;
 
+/**
+ * Ours: one breath may have begun before; within the next eight a busy worker looks at all its
+ * ports (worker-loop.ts), and an idle one has read what lay in them.
+ */
+const CATCH_UP_BREATHS = 9;
+
 /** Publishes to the workers of one control memory. */
 export class TablePublisher implements Publication {
   readonly #words: Int32Array;
   readonly #workers: number;
+  readonly #call: ((worker: number) => void) | undefined;
   #pending: ForwardingTables | undefined;
   /** Whether each of the two tables has an IPv6 address. */
   readonly #hasIpv6 = [false, false];
 
-  constructor(memory: SharedArrayBuffer) {
+  /** `call` has a worker take a breath soon. Without it there are no threads to wait for. */
+  constructor(memory: SharedArrayBuffer, call?: (worker: number) => void) {
     this.#words = new Int32Array(memory);
     this.#workers = controlMemoryWorkers(memory);
+    this.#call = call;
   }
 
   /** True while the newest structure waits for a worker to let go of the spare table. */
@@ -138,6 +148,27 @@ export class TablePublisher implements Publication {
   takeRedirectUse(group: number, from: Mac): boolean {
     const index = redirectHash(group, macHighHalf(from), from | 0);
     return Atomics.exchange(this.#words, REDIRECTS_USED + index, 0) !== 0;
+  }
+
+  /** See Publication. Each question calls the workers that are behind: an idle one sleeps. */
+  catchUp(): () => boolean {
+    const call = this.#call;
+    if (call === undefined) return () => true;
+    const before = this.#breaths();
+    return () => {
+      const breaths = this.#breaths();
+      const behind = [...before.keys()].filter((worker) => {
+        return ((breaths[worker]! - before[worker]!) | 0) < CATCH_UP_BREATHS;
+      });
+      for (const worker of behind) call(worker);
+      return behind.length === 0;
+    };
+  }
+
+  #breaths(): number[] {
+    return Array.from({ length: this.#workers }, (_, worker) => {
+      return Atomics.load(this.#words, workerOffset(worker) + WORKER_BREATHS);
+    });
   }
 
   /** Writes every word of the table of `generation`. */

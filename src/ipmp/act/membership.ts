@@ -46,15 +46,34 @@ import { enter, freeMac, replace, transit } from './transit.ts';
 
 /** Ours: time for neighbours to take an announcement, and for frames in flight to arrive. */
 const WITHDRAWAL_GRACE_MS = 50;
+/** Ours: from one look at the workers to the next; they take a breath in between. */
+const CATCH_UP_STEP_MS = 2;
+/** Ours: workers that get a processor have caught up by then. */
+const CATCH_UP_USUAL_MS = 30;
+/** Ours: a worker that is late for so long does not keep the operator waiting. */
+const CATCH_UP_MAX_MS = 1000;
 
 /**
  * Waits until neighbours send nothing to a member that withdraws: every move has been announced,
- * which takes up to a second when addresses move often, and then the grace period is over.
+ * which takes up to a second when addresses move often, the grace period is over, and what the
+ * member received meanwhile is read. A worker that got no processor may have written the
+ * announcements only then: the grace period begins anew, once.
  */
 export function* untilUnused(ctx: IpmpContext, group: IpmpGroup): Operation<void> {
   const { nowMs } = ctx;
   const toldAtMs = Math.max(nowMs, group.lan.movesToldAtMs());
   yield* sleepFor(toldAtMs - nowMs + WITHDRAWAL_GRACE_MS);
+  if ((yield* untilCaughtUp(ctx)) <= CATCH_UP_USUAL_MS) return;
+  yield* sleepFor(WITHDRAWAL_GRACE_MS);
+  yield* untilCaughtUp(ctx);
+}
+
+/** Waits for the workers; answers how long. */
+function* untilCaughtUp(ctx: IpmpContext): Operation<number> {
+  const beganMs = ctx.nowMs;
+  const hasCaughtUp = ctx.words.catchUp();
+  while (!hasCaughtUp() && ctx.nowMs - beganMs < CATCH_UP_MAX_MS) yield* sleepFor(CATCH_UP_STEP_MS);
+  return ctx.nowMs - beganMs;
 }
 
 /**

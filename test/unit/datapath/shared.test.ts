@@ -27,6 +27,7 @@ import {
   tableOffset,
   WORD_GENERATION,
   WORD_PENDING,
+  WORKER_BREATHS,
   WORKER_HELD,
   workerOffset,
 } from '../../../src/datapath/tables/layout.ts';
@@ -211,6 +212,27 @@ test('the spare table is rewritten only when no worker holds it', () => {
   equal(publisher.isPending, false);
   equal(generation(), first + 2);
   equal(Atomics.load(words, WORD_PENDING), 0);
+});
+
+test('workers have caught up after nine breaths of each, and are called until then', () => {
+  const memory = controlMemoryCreate(2);
+  const words = new Int32Array(memory);
+  const called: number[] = [];
+  const breathe = (worker: number, count: number): void => {
+    Atomics.add(words, workerOffset(worker) + WORKER_BREATHS, count);
+  };
+  breathe(0, 0x7fff_fffc); // It wraps meanwhile.
+  const hasCaughtUp = new TablePublisher(memory, (worker) => called.push(worker)).catchUp();
+  equal(hasCaughtUp(), false);
+  deepEqual(called.splice(0), [0, 1]);
+  breathe(0, 9);
+  breathe(1, 8);
+  equal(hasCaughtUp(), false);
+  deepEqual(called.splice(0), [1]);
+  breathe(1, 1);
+  equal(hasCaughtUp(), true);
+  deepEqual(called, []);
+  equal(new TablePublisher(memory).catchUp()(), true, 'without threads');
 });
 
 test('generations wrap without touching the table in use', () => {

@@ -5,6 +5,7 @@ import type { ForwardingTables, Publication } from '../../../src/datapath/tables
 /** See the head of the file. */
 export class Recorder implements Publication {
   calls: string[] = [];
+  hasCaughtUp: () => boolean = () => true;
   tables: ForwardingTables = { nics: [], groups: [], addresses: [], redirects: [] };
   readonly active = new Map<number, readonly [number, number]>();
   readonly cast = new Map<number, number>();
@@ -28,6 +29,11 @@ export class Recorder implements Publication {
   /** Nothing is forwarded here, so nothing is used. */
   takeRedirectUse(): boolean {
     return false;
+  }
+
+  /** There is no worker that could be late. */
+  catchUp(): () => boolean {
+    return () => this.hasCaughtUp();
   }
 
   setPlacement(slot: number, nic: number): void {

@@ -262,6 +262,25 @@ test('a broadcast that arrives at a NIC that is offline is dropped', () => {
   deepEqual(bench.system.describeNeighbors(), []);
 });
 
+for (const { lateMs, waitedMs } of [
+  { lateMs: 0, waitedMs: GRACE_MS },
+  { lateMs: 20, waitedMs: GRACE_MS + 20 },
+  { lateMs: 100, waitedMs: 2 * GRACE_MS + 100 },
+  { lateMs: Number.POSITIVE_INFINITY, waitedMs: 2 * GRACE_MS + 2 * 1000 },
+]) {
+  test(`a worker that is ${lateMs} ms late: offline after ${waitedMs} ms`, () => {
+    const bench = Bench.settled(2, 2);
+    const beganMs = bench.nowMs;
+    bench.publication.hasCaughtUp = () => bench.nowMs >= beganMs + GRACE_MS + lateMs;
+    const task = beginOffline(bench);
+    bench.advance(waitedMs - 1);
+    equal(task.state, 'running');
+    equal(bench.row('net0')?.state, 'ok', 'its frames are still accepted');
+    bench.advance(1);
+    deepEqual([task.state, bench.row('net0')?.state], ['done', 'offline']);
+  });
+}
+
 test('the grace period begins when all moves are announced', () => {
   const bench = Bench.settled(2, 2);
   const waits: number[] = [];
