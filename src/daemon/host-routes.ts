@@ -1,7 +1,9 @@
 /**
  * The host's routes as the IP layer mirrors them: unicast, of both families, one record for each
- * way out. The gateway of an IPv4 route may be an address of IPv6 (RTA_VIA). They may be a hundred thousand, and each change brings the whole list: it is worked on in turns, and
- * handed on when it is whole. While one list of a device is worked on, the newest of those that
+ * way out. The gateway of an IPv4 route may be an address of IPv6 (RTA_VIA).
+ *
+ * They may be a hundred thousand, and each change brings the whole list: it is worked on in turns,
+ * and handed on when it is whole. While one list of a device is worked on, the newest of those that
  * come waits; the others are never looked at.
  */
 

@@ -14,7 +14,7 @@ import { MAC_BROADCAST, macFormat, macParse } from '../../src/wire/addr.ts';
 import { ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
 import { hostileFrames } from '../netns/tools/frames.ts';
 import { lawBreaches, statisticOf } from '../tools/conservation.ts';
-import { hostileIcmpv6 } from '../tools/hostile-icmpv6.ts';
+import { hostileIcmpv6 } from './hostile-icmpv6.ts';
 import {
   addDaemonKstats,
   addGateway,

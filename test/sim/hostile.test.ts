@@ -15,7 +15,7 @@ import { ARP_REPLY, ARP_REQUEST, arpFrame } from '../../src/wire/arp.ts';
 import { ICMP_ECHO_REQUEST } from '../../src/wire/icmp.ts';
 import { lawBreaches, statisticOf } from '../tools/conservation.ts';
 import { type Ends, icmpMessage, ipv4Frame, udpDatagram } from '../tools/frames.ts';
-import { hostileIcmpv6 } from '../tools/hostile-icmpv6.ts';
+import { hostileIcmpv6 } from './hostile-icmpv6.ts';
 import {
   addDaemonKstats,
   FAMILIES,

@@ -40,8 +40,8 @@
  * Ingress belongs to the family netdev. The family inet has it too, but there the kernel drops
  * frames whose IP header is not right before any rule, and the datapath could not count them.
  *
- * Group. `forwarding=0` of one device stops IPv4 that comes by it, but not IPv6: while that of `all`
- * is set, it makes the device a host's and no more.
+ * Group. `forwarding=0` of one device stops IPv4 that comes by it, but not IPv6: while that of
+ * `all` is set, it makes the device a host's and no more.
  *
  * ARP does not pass prerouting: NOARP on the device sees to that.
  *
@@ -108,7 +108,10 @@ export class SilenceTable {
     return this.#isMade;
   }
 
-  /** Drops what arrives on `device`, or is forwarded through a group. EBUSY: the table belongs to another daemon. */
+  /**
+   * Drops what arrives on `device`, or is forwarded through a group. EBUSY: the table belongs to
+   * another daemon.
+   */
   async add(device: string, kind: FilteredKind): Promise<void> {
     const before = this.#devices.get(device);
     if (before === kind && !this.#isDoubtful) return;

@@ -24,6 +24,7 @@ import { until } from '../../../src/lab/until.ts';
 import { Workspace } from '../../../src/lab/workspace.ts';
 import type { InterfaceRow } from '../../../src/model/rows.ts';
 import type { KstatRow } from '../../tools/conservation.ts';
+import { lossesOf } from './programs.ts';
 
 /** The three ways in which NICs may lie below the daemon (contract 3). */
 export const WIRINGS: readonly Wiring[] = ['macvtap', 'bridge', 'tap'];
@@ -205,14 +206,7 @@ export class TestHost {
   async losses(): Promise<string> {
     const { stdout } = await this.daemon.ipmpadm(['kstat', '-p', 'ipmpd:0:*:*']);
     const ours = stdout.split('\n').filter((line) => /drop|lost/.test(line) && !/\t0$/.test(line));
-    const kernels = ['host', 'gw'].map(async (role) => {
-      const wanted = 'Reasm|Drop|Discard|Icmp6?(In|Out)Echo';
-      const counters = await this.run(role, ['sh', '-c', `nstat -asz | grep -E "${wanted}"`]);
-      const links = await this.run(role, ['ip', '-s', 'link']);
-      const raw = await this.run(role, ['cat', '/proc/net/raw', '/proc/net/raw6']);
-      const full = raw.replaceAll(/.* 0 *\n/g, '');
-      return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}${full}`;
-    });
+    const kernels = ['host', 'gw'].map((role) => lossesOf(this.workspace, role));
     return [...ours, ...(await Promise.all(kernels))].join('\n');
   }
 

@@ -79,3 +79,13 @@ export function nicesIn(stats: string, pid: number | string | undefined): Record
   }
   return nices;
 }
+
+/** What the kernel of a namespace has lost, as its counters have it. */
+export async function lossesOf(workspace: Workspace, role: string): Promise<string> {
+  const wanted = 'Reasm|Drop|Discard|Icmp6?(In|Out)Echo';
+  const counters = await workspace.runIn(role, ['sh', '-c', `nstat -asz | grep -E "${wanted}"`]);
+  const links = await workspace.runIn(role, ['ip', '-s', 'link']);
+  const raw = await workspace.runIn(role, ['cat', '/proc/net/raw', '/proc/net/raw6']);
+  const full = raw.replaceAll(/.* 0 *\n/g, '');
+  return `${role}:\n${counters.replaceAll(/.* 0 +0\.0\n/g, '')}${links}${full}`;
+}

@@ -16,7 +16,7 @@ import {
   type Mac,
   macWrite,
 } from '../../src/wire/addr.ts';
-import { icmpv6Frame } from './frames.ts';
+import { icmpv6Frame } from '../tools/frames.ts';
 
 /** The stations and addresses that the frames name. */
 export interface Cast6 {
