@@ -1,6 +1,7 @@
 /**
- * The main job shown in virtual time, for machines that allow no devices: traffic through a group
- * of two NICs on two switches, one cable cut, the failover as it happens, the repair, a summary.
+ * The main job shown in virtual time, for machines that allow no devices: traffic of both families
+ * through a group of two NICs on two switches, one cable cut, the failover as it happens, the
+ * repair, a summary.
  *
  * System and forwarder are the real ones; network, kernel and time are simulated. What is printed
  * is measured by the simulated host's own echo stream. There is no TCP here: a transfer needs the
@@ -8,9 +9,9 @@
  */
 
 import { ipFormat } from '../wire/addr.ts';
+import type { SimHost } from './host.ts';
 import type { EchoStream } from './lan/echo-stream.ts';
-import type { Station } from './lan/station.ts';
-import { address, describeEvent, GROUP, SimWorld } from './world.ts';
+import { address, address6, describeEvent, GROUP, SimWorld } from './world.ts';
 
 /** Where text goes, line by line. */
 export type Say = (line: string) => void;
@@ -19,7 +20,11 @@ export type Say = (line: string) => void;
 export const GAP_MAX_MS = 10;
 
 const GATEWAY = '192.0.2.1';
-const DATA = ['192.0.2.10/24', '192.0.2.11/24'] as const;
+const GATEWAY6 = '2001:db8::1';
+const GATEWAYS = [GATEWAY, GATEWAY6];
+const DATA = ['192.0.2.10/24', '192.0.2.11/24', '2001:db8::10/64', '2001:db8::11/64'];
+/** The one that every interface of IPv6 has. */
+const LINK_LOCAL = 'fe80::10/64';
 const PINGS = 3;
 const CALM_MS = 1500;
 /** Detection of duplicates and the first announcements are over by then. */
@@ -46,18 +51,19 @@ export function demonstrate(say: Say, seed = 1): boolean {
       { name: 'net0', side: 'A' },
       { name: 'net1', side: 'B' },
     ],
-    addresses: DATA,
+    addresses: [...DATA, LINK_LOCAL],
   });
   world.network.addStation({
     name: 'gw',
     mac: 0x020000000001,
     side: 'A',
     addresses: [{ address: address(GATEWAY), prefixLength: 24 }],
+    addresses6: [{ address: address6(GATEWAY6), prefixLength: 64 }],
   });
   world.runFor(START_MS);
   showTables(world, say);
   const { host } = world;
-  const claims = [ping(world, host.station, say), ...failoverAndRepair(world, host.station, say)];
+  const claims = [ping(world, host, say), ...failoverAndRepair(world, host, say)];
   claims.push(groupAtEnd(world));
   say('');
   say('summary (virtual time)');
@@ -77,26 +83,39 @@ function showTables(world: SimWorld, say: Say): void {
   }
 }
 
-function ping(world: SimWorld, host: Station, say: Say): Claim {
+/** A stream of echo requests of either family, from `source` or the first address of the host. */
+function echoes(host: SimHost, to: string, intervalMs: number, source?: string): EchoStream {
+  if (to.includes(':')) {
+    const from = source === undefined ? undefined : address6(source);
+    return host.station6.ping(address6(to), intervalMs, from);
+  }
+  const from = source === undefined ? undefined : address(source);
+  return host.station.ping(address(to), intervalMs, from);
+}
+
+function ping(world: SimWorld, host: SimHost, say: Say): Claim {
   say('');
-  say(`${PINGS} echo requests to ${GATEWAY}`);
-  const stream = host.ping(address(GATEWAY), 200);
+  say(`${PINGS} echo requests to ${GATEWAYS.join(', and to ')}`);
+  const streams = GATEWAYS.map((gateway) => echoes(host, gateway, 200));
   world.runFor(200 * PINGS - 1);
-  stream.stop();
+  for (const stream of streams) stream.stop();
   world.runFor(REST_MS);
-  const { sent, answered } = stream.result();
+  const results = streams.map((stream) => stream.result());
   return {
-    isRight: sent === PINGS && answered === PINGS,
-    text: `ping through the group: ${answered} of ${sent} answered`,
+    isRight: results.every(({ sent, answered }) => sent === PINGS && answered === PINGS),
+    text: `ping through the group: ${results
+      .map(({ sent, answered }, index) => `${GATEWAYS[index]} ${answered} of ${sent}`)
+      .join(', ')} answered`,
   };
 }
 
-function failoverAndRepair(world: SimWorld, host: Station, say: Say): Claim[] {
+function failoverAndRepair(world: SimWorld, host: SimHost, say: Say): Claim[] {
   say('');
-  say(`traffic to ${GATEWAY}: 1000 echo requests a second from each data address`);
-  const streams = DATA.map((text) =>
-    host.ping(address(GATEWAY), 1, address(text.slice(0, text.indexOf('/')))),
-  );
+  say(`traffic to ${GATEWAYS.join(' and ')}: 1000 echo requests a second from each data address`);
+  const streams = DATA.map((text) => {
+    const source = text.slice(0, text.indexOf('/'));
+    return echoes(host, source.includes(':') ? GATEWAY6 : GATEWAY, 1, source);
+  });
   world.runFor(CALM_MS);
   const victim = world.boundNic(ipFormat(streams[0]!.source)) ?? 'net0';
   tell(world, streams, 'cut', `cutting the cable of ${victim}`, say, () => world.cut(victim));
