@@ -11,6 +11,7 @@ import type { ControlServer } from '../ctl/api/server.ts';
 import { Shared, type SharedText } from '../ctl/api/shared.ts';
 import type { systemGroupId as SystemGroupId } from '../ctl/api/socket.ts';
 import type { ControlBackend } from '../ctl/backend.ts';
+import { listenFormat } from '../model/prefix.ts';
 import { native } from '../native/addon.ts';
 import { type Clock, type Timer, wallTime } from '../process/clock.ts';
 import type { Log } from '../process/log.ts';
@@ -173,7 +174,7 @@ export class Surface {
       const onRefused = this.#warnOfRefused;
       return await startMetricsListener({ ...listen, hosts, metrics, onRefused });
     } catch (error) {
-      throw listenRefusal(`${listen.host}:${listen.port}`, error);
+      throw listenRefusal(listenFormat(listen), error);
     }
   }
 

@@ -116,3 +116,8 @@ export function listenParse(text: string): ListenValue | null | undefined {
   if (host === undefined || (host.family === 6) !== isBracketed) return undefined;
   return port >= 1 && port <= 65535 ? { host: host.address, port } : undefined;
 }
+
+/** As `listenParse` reads it: an IPv6 address in brackets. */
+export function listenFormat({ host, port }: ListenValue): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
