@@ -49,7 +49,15 @@ const FOR_BENCH = [
     without: 'Open vSwitch is left out',
   },
 ];
-const NEEDS = { test: FOR_TEST, bench: FOR_BENCH };
+const FOR_CONFORMANCE = [
+  {
+    program: 'atk6-implementation6',
+    debianPackage: 'thc-ipv6',
+    file: 'usr/bin/atk6-implementation6',
+    without: 'nothing is compared',
+  },
+];
+const NEEDS = { test: FOR_TEST, bench: FOR_BENCH, conformance: FOR_CONFORMANCE };
 
 const TOOLS = join(root, 'build/tools');
 /** Where a package is taken apart; what a killed run has left there is removed by the next. */
