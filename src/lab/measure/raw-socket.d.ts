@@ -3,6 +3,8 @@ declare module 'raw-socket' {
   import type { EventEmitter } from 'node:events';
 
   export const Protocol: { readonly ICMP: number; readonly ICMPv6: number };
+  export const SocketLevel: { readonly SOL_SOCKET: number };
+  export const SocketOption: { readonly SO_RCVBUF: number };
   export const AddressFamily: { readonly IPv4: number; readonly IPv6: number };
 
   export interface Socket extends EventEmitter {
@@ -14,6 +16,7 @@ declare module 'raw-socket' {
       address: string,
       after: (error: Error | null, bytes: number) => void,
     ): this;
+    setOption(level: number, option: number, value: number): this;
     close(): this;
     on(event: 'message', listener: (packet: Buffer, source: string) => void): this;
     on(event: 'error', listener: (error: Error) => void): this;

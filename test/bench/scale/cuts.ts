@@ -15,6 +15,7 @@ import type { Family } from '../../../src/wire/addr.ts';
 import { Cable, startNoise } from '../../netns/tools/cable.ts';
 import { TestHost } from '../../netns/tools/harness.ts';
 import { median } from '../../timing/figures.ts';
+import { sourceTo } from '../../timing/source.ts';
 import type { Closable } from '../side-by-side/field.ts';
 
 export const CUTS = 50;
@@ -61,7 +62,7 @@ export async function measureCuts(open: Closable[], wiring: CutWiring): Promise<
   };
   const { lans } = host.topology;
   const echoes = await Promise.all(lans.map(({ gateways }) => host.echo(gateways[0])));
-  const sources = await Promise.all(lans.map(({ gateways }) => host.sourceTo(gateways[0])));
+  const sources = await Promise.all(lans.map(({ gateways }) => sourceTo(host, gateways[0])));
   const mark = async (label: string): Promise<void> => {
     await Promise.all(echoes.map((echo) => echo.mark(label)));
   };

@@ -355,13 +355,6 @@ export class TestHost {
     return { ifname: inbound, uplink: this.topology.uplinks[index] ?? '' };
   }
 
-  /** The address that the host's kernel sends from to `target`. */
-  async sourceTo(target: string): Promise<string> {
-    const [route] = (await this.ipJson('host', ['route', 'get', target])) as { prefsrc: string }[];
-    if (route === undefined) throw new Error(`no route to ${target}`);
-    return route.prefsrc;
-  }
-
   /** Position of the member that broadcasts are taken from. @throws Error while there is none */
   async nominated(): Promise<number> {
     const rows = (await this.daemon.interfaces()) as (InterfaceRow & { nominated: boolean })[];
