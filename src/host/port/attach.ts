@@ -3,7 +3,8 @@
  *
  *   macvtap      NIC  -> silenced, up -> macvtap (passthru) created -> up, all multicast -> opened
  *   bridged TAP  TAP opened or created -> port of the bridge -> up; the bridge silenced
- *   TAP alone    TAP opened or created -> up; its other settings are left alone
+ *   TAP alone    TAP opened or created -> up; without IPv6 of the host: what its kernel sends there
+ *                would come out of our descriptor as if from the wire. Else it is left alone
  *
  * Every change goes through restore.ts with the interface as its holder; what was created for us
  * goes, what was found stays as it was found. A TAP that we create is not persistent: it dies with
@@ -25,7 +26,7 @@ import type { Held } from './life.ts';
 import type { Wiring } from './link-state.ts';
 import { stableMac } from './stable-mac.ts';
 import { closeDevice, type Device, openMacvtap, openTap } from './tap.ts';
-import { assertBridgedTap, assertMacvtap, TX_QUEUE_LENGTH } from './wiring.ts';
+import { assertBridgedTap, assertMacvtap, silenceIpv6, TX_QUEUE_LENGTH } from './wiring.ts';
 
 /** From linux/if_arp.h. */
 const ARPHRD_ETHER = 1;
@@ -119,10 +120,13 @@ export async function assertAttachment(
   { spec, holder, wiring, ifindex, lower: silenced }: Attachment,
   hasBounced: boolean,
 ): Promise<void> {
-  if (silenced === undefined) return;
   const { rtnl, changes, silencer } = context;
-  const lower = await rtnl.link(silenced.name);
   const link = await rtnl.link(spec.name);
+  if (silenced === undefined) {
+    if (link?.ifindex === ifindex) await silenceIpv6(changes, holder, link);
+    return;
+  }
+  const lower = await rtnl.link(silenced.name);
   if (lower?.ifindex !== silenced.ifindex) return;
   await silencer.assertSilent(lower, false);
   if (link?.ifindex !== ifindex) return;
@@ -267,7 +271,7 @@ async function openedTap(
   spec: InterfaceSpec,
   queues: number,
   lower?: LinkRecord,
-  wire: (link: LinkRecord) => Promise<void> = async () => undefined,
+  wire?: (link: LinkRecord) => Promise<void>,
 ): Promise<Attachment> {
   const { changes, machineId } = context;
   const holder = holderOf(spec);
@@ -278,7 +282,7 @@ async function openedTap(
       txQueueLength: TX_QUEUE_LENGTH,
       ...(isNew ? { mac: stableMac(machineId, spec.name, 'port') } : {}),
     });
-    await wire(link);
+    await (wire === undefined ? silenceIpv6(changes, holder, link) : wire(link));
     await changes.link(holder, link, { up: true });
   });
   const { ifindex, mtu } = link;

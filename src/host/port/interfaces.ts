@@ -158,6 +158,7 @@ export class Interfaces {
       if (one.spec.bridge !== bridge || one.state !== 'open') continue;
       this.#options.carrier?.refresh(one.spec.nic);
       one.tracker.watchAgain();
+      this.#assertWiring(one, false);
     }
   }
 

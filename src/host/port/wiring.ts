@@ -14,6 +14,8 @@ import type { Changes } from '../undo/restore.ts';
  */
 export const TX_QUEUE_LENGTH = 4096;
 
+const SILENT = ['disable_ipv6', 'addr_gen_mode'] as const;
+
 /**
  * Keeps IPv6 of the host's own stack off a device. A program that sets `disable_ipv6` of `all`
  * sets it for each device; until it is put back, a device without a link-local address
@@ -24,8 +26,19 @@ export async function silenceIpv6(
   holder: string,
   link: LinkRecord,
 ): Promise<void> {
-  for (const setting of ['disable_ipv6', 'addr_gen_mode']) {
+  for (const setting of SILENT) {
     await changes.sysctl(holder, link, devicePath('ipv6', link.name, setting), '1');
+  }
+}
+
+/** Gives a device its IPv6 back, as `holder` found it. */
+export async function unsilenceIpv6(
+  changes: Changes,
+  holder: string,
+  link: LinkRecord,
+): Promise<void> {
+  for (const setting of SILENT.toReversed()) {
+    await changes.sysctlBack(holder, link, devicePath('ipv6', link.name, setting));
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Keeping the host's own stack quiet on what lies below us: the NIC below a macvtap, the bridge
- * that our TAP is a port of. Without this the kernel answers ARP for the addresses of the group
+ * that our TAP is a port of, with its ports. Without this the kernel answers ARP for the addresses of the group
  * with the NIC's own address, receives every broadcast a second time, and runs IPv6 there.
  *
  *   refuse what carries addresses or routes   they would stop working: the operator decides
@@ -19,7 +19,7 @@ import type { NetlinkClient } from '../kernel/netlink.ts';
 import type { HostAddress, HostRoute, LinkRecord } from '../kernel/records.ts';
 import { RT_SCOPE_LINK, RTN_UNICAST, RTPROT_KERNEL } from '../kernel/route-message.ts';
 import type { Rtnl } from '../kernel/rtnl.ts';
-import { silenceIpv6 } from '../port/wiring.ts';
+import { silenceIpv6, unsilenceIpv6 } from '../port/wiring.ts';
 import type { Changes } from '../undo/restore.ts';
 import { type FilteredKind, SilenceTable } from './nftables.ts';
 import { sysctlRead } from './sysctl.ts';
@@ -40,6 +40,8 @@ export class Silencer {
   #table: SilenceTable | undefined;
   readonly #log: HostLog;
   readonly #users = new Map<string, Set<string>>();
+  /** Ports of silenced bridges, by the same key. */
+  readonly #ports = new Map<string, readonly LinkRecord[]>();
   /** Why the rules could not be changed, as logged last. */
   #loggedProblem = '';
   /** Groups that are not kept from forwarding, as logged. */
@@ -108,6 +110,7 @@ export class Silencer {
   /** No device need be silent any more; the changes are taken back with those of all others. */
   async releaseAll(): Promise<void> {
     this.#users.clear();
+    this.#ports.clear();
     await this.#changeTable((table) => table.clear());
   }
 
@@ -133,12 +136,29 @@ export class Silencer {
   async #apply(link: LinkRecord, holder: string, mustBeUp: boolean): Promise<void> {
     await this.#drop(link, link.kind === 'bridge' ? 'bridge' : 'nic');
     await silenceIpv6(this.#changes, holder, link);
+    if (link.kind === 'bridge') await this.#silencePorts(link, holder);
     await this.#changes.link(holder, link, {
       noarp: true,
       ...(mustBeUp ? { up: true } : {}),
       ...(link.groMaxSize > GRO_SIZE_MAX ? { groMaxSize: GRO_SIZE_MAX } : {}),
       ...(link.groIpv4MaxSize > GRO_SIZE_MAX ? { groIpv4MaxSize: GRO_SIZE_MAX } : {}),
     });
+  }
+
+  /**
+   * The NICs of a bridge: what their own IPv6 sends leaves by the cable, although they receive
+   * nothing. One that leaves the bridge gets its IPv6 back. TAPs are their owners'.
+   */
+  async #silencePorts(bridge: LinkRecord, holder: string): Promise<void> {
+    const ports = (await this.#rtnl.ports(bridge.ifindex)).filter(({ kind }) => kind !== 'tun');
+    const before = this.#ports.get(holder) ?? [];
+    this.#ports.set(holder, ports);
+    for (const port of ports) await silenceIpv6(this.#changes, holder, port);
+    for (const { ifindex } of before) {
+      if (ports.some((port) => port.ifindex === ifindex)) continue;
+      const left = await this.#rtnl.link(ifindex);
+      if (left !== undefined) await unsilenceIpv6(this.#changes, holder, left);
+    }
   }
 
   /** On a kernel without nf_tables the other settings still silence most. */
@@ -159,6 +179,7 @@ export class Silencer {
   }
 
   async #undo(device: string, holder: string): Promise<void> {
+    this.#ports.delete(holder);
     await this.#changes.undo(holder);
     const isSilentOtherwise = [...this.#users.keys()].some((key) => deviceOf(key) === device);
     if (!isSilentOtherwise) await this.#changeTable((table) => table.delete(device));
