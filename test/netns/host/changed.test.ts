@@ -67,6 +67,18 @@ inNamespace(import.meta.url, {
     }
   },
 
+  'a NIC that leaves a bridge below a group has its IPv6 again': async (world) => {
+    world.cable('eth1', 'far1');
+    world.bridge('br1', 'eth1');
+    const host = await world.start();
+    await host.attachInterface(nic('net1', 1, { bridge: 'br1' }), 1);
+    equal(ipv6Setting('eth1'), '1');
+    world.ip('link', 'set', 'eth1', 'nomaster');
+    await until('it has IPv6', 2000, () => ipv6Setting('eth1') === '0');
+    world.ip('link', 'set', 'eth1', 'master', 'br1');
+    await until('it is silent', 2000, () => ipv6Setting('eth1') === '1');
+  },
+
   'a NIC that takes less than a group’s device is not used until it takes as much': async (
     world,
   ) => {

@@ -24,6 +24,15 @@ function cableAway(world: World, near: string): void {
   world.ip('-n', FAR, 'addr', 'add', '192.0.2.99/24', 'dev', 'far0');
 }
 
+/** A frame to the group of an IPv6 address (RFC 4291 2.7.1), which the NIC is no member of. */
+const SOLICIT = `
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('far0', 0))
+head = '6000000000003bff' + 'fe80' + 26 * '0' + '77' + 'ff02' + 18 * '0' + '01ff000010'
+s.send(bytes.fromhex('3333ff000010' + '020000000077' + '86dd' + head) + bytes(6))
+`;
+
 /** Runs a command at the far end; how it ends does not matter. */
 function far(...argv: string[]): void {
   spawnSync('ip', ['netns', 'exec', FAR, ...argv], { stdio: 'ignore' });
@@ -62,10 +71,12 @@ async function listensAndIsSilent(world: World, fd: number): Promise<void> {
   ok(!neighbour(world).includes('lladdr'), neighbour(world));
   far('ping', '-c', '1', '-W', '1', '-I', 'far0', '239.1.2.3');
   far('ping', '-c', '1', '-W', '1', '-b', '192.0.2.255');
+  far('python3', '-c', SOLICIT);
   await sleep(20);
   const seen = new Set(received(fd));
   ok(seen.has('ff:ff:ff:ff:ff:ff'), [...seen].join(' '));
   ok(seen.has('01:00:5e:01:02:03'), [...seen].join(' '));
+  ok(seen.has('33:33:ff:00:00:10'), [...seen].join(' '));
   equal(hostDatagrams(), before, 'the kernel received none of them');
 }
 
