@@ -78,6 +78,27 @@ describe('a gateway on no network of the group', () => {
     for (const { family } of LANS) equal(await showRoutes(family, 'default'), '');
   });
 
+  test('the link-local address of the group is served, and the same after a restart', async () => {
+    const own = async (): Promise<string> => {
+      const text = await host.run('host', ['ip', '-6', 'addr', 'show', 'dev', GROUP]);
+      return /inet6 (fe80::\S+)\//.exec(text)?.[1] ?? '';
+    };
+    const earlier = await own();
+    await host.waitForAddress(earlier);
+    await host.restart();
+    await host.daemon.waitUntilOk();
+    await host.waitForAddress(earlier);
+    equal(await own(), earlier);
+    // A host without IPv6: no address, and no word about it.
+    const setting = 'net.ipv6.conf.default.disable_ipv6';
+    await host.run('host', ['sysctl', '-qw', `${setting}=1`]);
+    await host.restart(withRoutes([byGateway(LAN)], [`${LAN.data[0]}/24`]));
+    await host.daemon.waitUntilOk();
+    equal(await own(), '');
+    equal(/ipv6|addr_gen/i.test(host.daemon.log), false, host.daemon.log);
+    await host.run('host', ['sysctl', '-qw', `${setting}=0`]);
+  });
+
   test('[contract 4.15] without a way to it: refused, with the cure', async () => {
     const file = join(host.workspace.folder, 'checked.yaml');
     const check = async (routes: object[]): Promise<{ status: number | null; text: string }> => {
