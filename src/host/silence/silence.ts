@@ -1,7 +1,8 @@
 /**
  * Keeping the host's own stack quiet on what lies below us: the NIC below a macvtap, the bridge
- * that our TAP is a port of, with its ports. Without this the kernel answers ARP for the addresses of the group
- * with the NIC's own address, receives every broadcast a second time, and runs IPv6 there.
+ * that our TAP is a port of, with its ports. Without this the kernel answers ARP for the addresses
+ * of the group with the NIC's own address, receives every broadcast a second time, and runs IPv6
+ * there.
  *
  *   refuse what carries addresses or routes   they would stop working: the operator decides
  *   our nftables table                        frames are dropped before the host's stack

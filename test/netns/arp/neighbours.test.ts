@@ -1,4 +1,4 @@
-/** `ip neigh` on the group is true in both families: real MACs, also changed; FAILED for the absent. */
+/** `ip neigh` on the group is true, in both families: real MACs, also changed; FAILED if absent. */
 
 import { equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
