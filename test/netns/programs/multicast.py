@@ -1,10 +1,10 @@
 """A stream of numbered datagrams to multicast groups, and their receiver.
 
     multicast.py send DEVICE PORT PER_SECOND GROUP...
-    multicast.py receive DEVICE PORT GROUP [SOURCE]
+    multicast.py receive DEVICE PORT GROUP [only SOURCE | except SOURCE]
 
 The sender sends each number to each group, until its input ends. The receiver joins the group (of
-the one source, if given), prints `ready`, a line for each hundred datagrams, and when its input
+the one source, or of all but one, if given), prints `ready`, a line for each hundred datagrams, and when its input
 ends, one JSON object:
 
     received     datagrams, all of them
@@ -27,6 +27,7 @@ import time
 
 # From linux/in.h; they take both families.
 MCAST_JOIN_GROUP = 42
+MCAST_BLOCK_SOURCE = 43
 MCAST_JOIN_SOURCE_GROUP = 46
 
 HEADER = struct.Struct("!Id")
@@ -71,20 +72,22 @@ def send(device, port, per_second, groups):
     print(number)
 
 
-def join(channel, group, device, source):
+def join(channel, group, device, which, source):
     request = struct.pack("=II", socket.if_nametoindex(device), 0) + storage(group)
     level = socket.IPPROTO_IPV6 if channel.family == socket.AF_INET6 else socket.IPPROTO_IP
-    if source is None:
-        channel.setsockopt(level, MCAST_JOIN_GROUP, request)
-    else:
+    if which == "only":
         channel.setsockopt(level, MCAST_JOIN_SOURCE_GROUP, request + storage(source))
+        return
+    channel.setsockopt(level, MCAST_JOIN_GROUP, request)
+    if which == "except":
+        channel.setsockopt(level, MCAST_BLOCK_SOURCE, request + storage(source))
 
 
-def receive(device, port, group, source=None):
+def receive(device, port, group, which=None, source=None):
     channel = channel_for(group, device)
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
     channel.bind((group, port))
-    join(channel, group, device, source)
+    join(channel, group, device, which, source)
     print("ready", flush=True)
     seen = set()
     sources = set()

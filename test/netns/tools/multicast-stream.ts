@@ -52,13 +52,18 @@ export interface StreamReceiver {
   readonly stop: () => Promise<StreamResult>;
 }
 
-/** Receives `group` on the group's device (of one source only, if given). */
+/** A group, and the one source that is wanted, or the one that is not. */
+export interface Membership {
+  readonly group: string;
+  readonly filter?: readonly ['only' | 'except', string];
+}
+
+/** Receives a group on the group's device. */
 export async function streamReceive(
   host: TestHost,
-  group: string,
-  source?: string,
+  { group, filter }: Membership,
 ): Promise<StreamReceiver> {
-  const words = ['receive', 'ipmp0', PORT, group, ...(source === undefined ? [] : [source])];
+  const words = ['receive', 'ipmp0', PORT, group, ...(filter ?? [])];
   const child = start(host, 'host', words);
   const output = outputOf(child);
   const last = (): string => output().trimEnd().split('\n').at(-1) ?? '';
