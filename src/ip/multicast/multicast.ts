@@ -53,6 +53,7 @@ export class Multicast {
   /** `ipif` is served by the NIC in its `boundIll` from now on. */
   handleBound(ipif: Ipif, nowMs: number): void {
     this.#solicited.handleBound(ipif, nowMs);
+    if (ipif.family === 6) this.#queries.handleIpv6Bound(nowMs);
   }
 
   /** No NIC serves `ipif` any longer. */

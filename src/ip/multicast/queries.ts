@@ -6,7 +6,8 @@
  * The kernel repeats a report when a querier asks, up to 125 s later (RFC 3376 8.2). So the kernel
  * is asked in the querier's place when another NIC is nominated, when a group has a working NIC
  * again (what was reported meanwhile was dropped), and when the group's device is up again. Its
- * answers, with all sources and filters, leave by the NIC that is nominated then.
+ * answers, with all sources and filters, leave by the NIC that is nominated then. A kernel without
+ * an IPv6 address takes no query of MLD; it is asked when its first address is bound.
  *
  * - The query is always of the newest version, IGMPv3 and MLDv2. Linux answers it in the version
  *   that the LAN's querier chose, and only a query of an older one changes that choice; so the
@@ -63,6 +64,8 @@ export class MembershipQueries {
   /** Next of the series, and when it is sent; NEVER after the last. */
   #number = 0;
   #nextMs = NEVER;
+  /** The kernel was not asked by MLD, because it has no address of IPv6. */
+  #isMldOwed = false;
   /** What the LAN's querier of MLDv2 says. */
   #querier = { robustness: ROBUSTNESS, intervalS: INTERVAL_S };
 
@@ -76,6 +79,11 @@ export class MembershipQueries {
     this.#number = 0;
     this.#nextMs = nowMs;
     this.handleTime(nowMs);
+  }
+
+  /** An address of IPv6 is bound. */
+  handleIpv6Bound(nowMs: number): void {
+    if (this.#isMldOwed) this.begin(nowMs);
   }
 
   /** The querier of the LAN has asked. */
@@ -116,7 +124,8 @@ export class MembershipQueries {
     counters.membershipQueries++;
     const igmp = { ...GENERAL, version: 3, robustness: 0, intervalS: 0 };
     output.toHost(igmpQueryFrame(mac, igmp));
-    if (!this.#hasIpv6()) return;
+    this.#isMldOwed = !this.#hasIpv6();
+    if (this.#isMldOwed) return;
     counters.membershipQueries++;
     const mld = { ...GENERAL, ...this.#querier, version: 2 };
     output.toHost(mldQueryFrame(mac, linkLocalOf(mac), mld));

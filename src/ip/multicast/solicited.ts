@@ -15,6 +15,8 @@
  * - A link that comes up has all its groups reported: the switch has forgotten them.
  * - A general query is answered for all groups, one for a group for that group, after a random part
  *   of the time that it allows. An answer that is under way serves later queries too.
+ * - Forged queries are limited: a NIC answers once a second for all groups (ANSWER_GAP_MS), and ten
+ *   times a second for single ones, all that are due together (GROUP_GAP_MS).
  *
  * A report of version 2 has as many groups as the smallest MTU of IPv6 takes. What is to be sent
  * waits in one queue of the LAN, at the pace of its announcements. A listener of version 1 would be
@@ -66,6 +68,8 @@ const MTU_MIN = 1280;
 const WAITING_MAX = 8192;
 /** Between two answers for all groups of a NIC at least: a forged query costs thousands else. */
 export const ANSWER_GAP_MS = 1000;
+/** The same for single groups: no longer than the shortest interval that queriers are set to. */
+export const GROUP_GAP_MS = 100;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -101,8 +105,9 @@ class NicListener {
   allAtMs = NEVER;
   readonly answers = new Map<Ipv6, number>();
   answersAtMs = NEVER;
-  /** When the last answer for all groups was sent. */
+  /** When the last answer for all groups was sent, and the last for single ones. */
   answeredMs = Number.NEGATIVE_INFINITY;
+  answeredGroupsMs = Number.NEGATIVE_INFINITY;
   olderUntilMs = Number.NEGATIVE_INFINITY;
   robustness = ROBUSTNESS_DEFAULT;
 
@@ -154,13 +159,25 @@ class NicListener {
     if (nowMs < this.answersAtMs) return [];
     const due: Ipv6[] = [];
     this.answersAtMs = NEVER;
+    this.answeredGroupsMs = nowMs;
     for (const [group, atMs] of this.answers) {
       if (nowMs >= atMs) {
         this.answers.delete(group);
         due.push(group);
-      } else this.answersAtMs = Math.min(this.answersAtMs, atMs);
+      } else this.#answerAt(atMs);
     }
     return due;
+  }
+
+  /** A query for `group` is answered at `atMs`, or when its gap is over. */
+  noteQuery(group: Ipv6, atMs: number): void {
+    this.answers.set(group, Math.min(atMs, this.answers.get(group) ?? NEVER));
+    this.#answerAt(atMs);
+  }
+
+  #answerAt(atMs: number): void {
+    const allowedMs = Math.max(atMs, this.answeredGroupsMs + GROUP_GAP_MS);
+    this.answersAtMs = Math.min(this.answersAtMs, allowedMs);
   }
 
   get isIdle(): boolean {
@@ -247,8 +264,7 @@ export class SolicitedGroups {
       return;
     }
     if (nic.allAtMs <= atMs || !nic.groups.has(query.group)) return;
-    nic.answers.set(query.group, Math.min(atMs, nic.answers.get(query.group) ?? NEVER));
-    nic.answersAtMs = Math.min(nic.answersAtMs, atMs);
+    nic.noteQuery(query.group, atMs);
   }
 
   handleTime(nowMs: number): void {

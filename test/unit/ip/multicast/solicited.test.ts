@@ -2,6 +2,7 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { QUERY_AT_MS } from '../../../../src/ip/multicast/queries.ts';
 import { ANSWER_GAP_MS, OLDER_QUERIER_MS } from '../../../../src/ip/multicast/solicited.ts';
 import { ipv6Format } from '../../../../src/wire/addr.ts';
 import { ethernetSource } from '../../../../src/wire/ethernet.ts';
@@ -296,6 +297,7 @@ test('the kernel is asked by MLD too, with what the querier says, while it has a
   bench.multicast.handleNominated(bench.world.nowMs);
   equal(bench.world.take('host').length, 1, 'IGMP alone');
   bench.data(DATA, 1);
+  equal(bench.world.take('host').length, 2, 'both');
   bench.query(1, { robustness: 3, intervalS: 60 });
   bench.query(1, { version: 1, robustness: 0, intervalS: 0 });
   bench.multicast.handleNominated(bench.world.nowMs);
@@ -305,4 +307,21 @@ test('the kernel is asked by MLD too, with what the querier says, while it has a
   equal(query!.source, NET2);
   deepEqual([...query!.frame.subarray(MLD + 4, MLD + 6)], [0, 0], 'at once');
   deepEqual([...query!.frame.subarray(MLD + 24)], [3, 60, 0, 0]);
+});
+
+test('a kernel without IPv6 is asked by MLD when its first address is bound', () => {
+  const bench = new Bench();
+  bench.multicast.handleNominated(bench.world.nowMs);
+  bench.advance(60_000);
+  const isMld = ({ frame }: { frame: Uint8Array }): boolean => frame[12] === 0x86;
+  deepEqual(bench.world.take('host').filter(isMld), []);
+  const boundMs = bench.world.nowMs;
+  bench.data(DATA, 1);
+  bench.data(six('2001:db8::11'), 1);
+  bench.advance(60_000);
+  const asked = bench.world.take('host').filter(isMld);
+  deepEqual(
+    asked.map(({ atMs }) => atMs - boundMs),
+    QUERY_AT_MS,
+  );
 });
