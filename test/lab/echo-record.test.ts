@@ -76,6 +76,13 @@ describe('the record of an echo stream', () => {
     equal(record.summary(110).underWay, 1);
   });
 
+  test('a request that the kernel refused is one of those lost', () => {
+    const record = stream(10, [2, 8]);
+    record.addRefused();
+    const { lost, refused } = record.summary(1000);
+    deepEqual({ lost, refused }, { lost: 2, refused: 1 });
+  });
+
   test('an answer that comes after a minute is none', () => {
     const record = stream(70_000, [0, 69_999]);
     record.addAnswer(0, 700_000);

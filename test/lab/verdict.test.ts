@@ -11,6 +11,7 @@ const RIGHT: Measured = {
     received: 2998,
     lost: 2,
     underWay: 0,
+    refused: 0,
     duplicates: 0,
     longestGapMs: 4,
     windows: [WINDOW, { ...WINDOW, label: 'cut', lost: 2 }, { ...WINDOW, label: 'repair' }],

@@ -181,11 +181,11 @@ async function loseNothing(host: TestHost, t: TestContext): Promise<void> {
   const isLossy = soFar.some(({ lost, underWay }) => lost > underWay);
   const where = isLossy ? await host.losses() : '';
   const lossesOf = async ([name, echo]: Named<EchoStream>[number]): Promise<object[]> => {
-    const { sent, duplicates, windows, longestGapMs } = await echo.stop();
+    const { sent, refused, duplicates, windows, longestGapMs } = await echo.stop();
     const wrong = windows.filter(({ label, lost }) => label !== START && lost > 0);
     const lost = wrong.reduce((sum, window) => sum + window.lost, 0);
     t.diagnostic(`${name}: ${sent} sent, ${lost} lost, longest gap ${longestGapMs.toFixed(1)} ms`);
-    return lost + duplicates === 0 ? [] : [{ name, duplicates, wrong }];
+    return lost + duplicates === 0 ? [] : [{ name, refused, duplicates, wrong }];
   };
   const seen = (await Promise.all(echoes.map(lossesOf))).flat();
   deepEqual(seen, [], `${JSON.stringify(seen)}\n${where}`);

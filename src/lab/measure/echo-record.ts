@@ -23,6 +23,8 @@ export interface EchoSummary {
   readonly lost: number;
   /** Of those lost, how many may still be answered: they are younger than a straggler. */
   readonly underWay: number;
+  /** Of those lost, how many the sender's kernel refused (no route, no buffer). */
+  readonly refused: number;
   readonly duplicates: number;
   readonly longestGapMs: number;
   /**
@@ -58,6 +60,7 @@ export class EchoRecord {
   #quietSinceMs: number;
   #sent = 0;
   #received = 0;
+  #refused = 0;
   #duplicates = 0;
   #longestGapMs = 0;
 
@@ -79,6 +82,11 @@ export class EchoRecord {
     this.#sentAtMs[slot] = nowMs;
     this.#window.sent += 1;
     this.#sent += 1;
+  }
+
+  /** A request did not leave: it counts as lost. */
+  addRefused(): void {
+    this.#refused += 1;
   }
 
   /** An answer has come; one for a request that was never sent, or long ago, is ignored. */
@@ -121,6 +129,7 @@ export class EchoRecord {
       received: this.#received,
       lost: this.#sent - this.#received,
       underWay: this.#countUnderWay(nowMs),
+      refused: this.#refused,
       duplicates: this.#duplicates,
       longestGapMs: Math.max(this.#longestGapMs, silenceMs),
       windows,

@@ -56,7 +56,6 @@ const socket = raw.createSocket({
 socket.setOption(raw.SocketLevel.SOL_SOCKET, raw.SocketOption.SO_RCVBUF, RECEIVE_BUFFER_BYTES);
 const record = new EchoRecord(performance.now());
 let nextAtMs = performance.now();
-let sendErrors = 0;
 let unsent = 0;
 let isBusy = false;
 let stopAtMs = Number.POSITIVE_INFINITY;
@@ -80,8 +79,7 @@ function sendDue(nowMs: number): void {
     unsent += 1;
     socket.send(packet, 0, packet.length, target, (error) => {
       unsent -= 1;
-      // A refused request (no route, no buffer) is one that gets no answer: it counts as lost.
-      if (error !== null) sendErrors += 1;
+      if (error !== null) record.addRefused();
     });
     nextAtMs += intervalMs;
   }
@@ -121,7 +119,7 @@ function turn(): void {
   if (nowMs < stopAtMs) sendDue(nowMs);
   if (nowMs > stopAtMs + STRAGGLERS_MS) {
     socket.close();
-    sendToParent({ kind: 'summary', summary: record.summary(stopAtMs), sendErrors });
+    sendToParent({ kind: 'summary', summary: record.summary(stopAtMs) });
     return;
   }
   if (!isBusy && unsent === 0) Atomics.wait(sleepWord, 0, 0, sliceMs);
