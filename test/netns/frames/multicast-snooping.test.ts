@@ -20,18 +20,20 @@ import { until } from '../../../src/lab/until.ts';
 import type { Workspace } from '../../../src/lab/workspace.ts';
 import { ipv6Format, ipv6Parse, ipv6SolicitedNode } from '../../../src/wire/addr.ts';
 import { TestHost, UNDAMPED } from '../tools/harness.ts';
+import { sniff } from '../tools/sniffer.ts';
 import {
   type Membership,
   type StreamReceiver,
   type StreamResult,
   streamReceive,
   streamSend,
-} from '../tools/multicast-stream.ts';
-import { sniff } from '../tools/sniffer.ts';
+} from './multicast-stream.ts';
 
 /** The longest gap that a failover may make in a stream. */
 const GAP_MS = 200;
 const PER_SECOND = 1000;
+/** The kernel's querier sometimes asks once more than it is set to: that proves nothing. */
+const ATTEMPTS = 3;
 /** Datagrams that come before the loss, and after it, at least. */
 const [BEFORE, AFTER] = [500, 500];
 /** Of all sources but one, which no station has (EXCLUDE). */
@@ -81,8 +83,17 @@ async function ask(versions: Versions): Promise<void> {
     'link set q0 master querier',
     'link set q0 up',
     'address add fe80::1:1/64 dev querier nodad',
-    'link set querier type bridge mcast_querier 1',
   ]);
+  // A port that begins to forward is asked anew: up to a second after its link is up.
+  await until('the port of the querier forwards', 5000, async () => {
+    const text = await host.run('gw', ['bridge', 'link', 'show', 'dev', 'q0']);
+    return text.includes('state forwarding');
+  });
+  const asked = await sniff(host, QUERIES, { role: 'gw', device: 'q0', args: ['-Q', 'out'] });
+  await workspace.ip('gw', ['link set querier type bridge mcast_querier 1']);
+  await asked.waitFor(/> 224\.0\.0\.1: /, 5000);
+  await asked.waitFor(/> ff02::1: /, 5000);
+  await asked.stop();
 }
 
 async function prepare({ workspace }: Topology): Promise<void> {
@@ -214,8 +225,11 @@ const ROWS: readonly Row[] = [
   { title: 'IGMPv2 and MLDv1, a cut', versions: OLDER, ...WITHOUT_FILTERS, loss: CUT },
 ];
 
-/** The nominated NIC is lost under a stream to each of the groups. */
-async function failOver({ memberships, loss, hasFilters }: Row): Promise<void> {
+/**
+ * The nominated NIC is lost under a stream to each of the groups. True if the new one was learnt by
+ * what it reported: no querier has asked meanwhile.
+ */
+async function failOver({ memberships, loss, hasFilters }: Row): Promise<boolean> {
   const groups = memberships.map(({ group }) => group);
   const lost = await host.nominated();
   const other = 1 - lost;
@@ -239,12 +253,12 @@ async function failOver({ memberships, loss, hasFilters }: Row): Promise<void> {
     await each((receiver) => receiver.more(AFTER));
     // About groups that a NIC has left a querier asks at once.
     const others = queries.lines.filter((line) => !/addr:? ff02::1:ff/.test(line));
-    deepEqual(others, [], 'no querier has asked');
     for (const [at, receiver] of receivers.entries()) {
       const membership = memberships[at]!;
       if (hasFilters) deepEqual(await filterOf(other, membership), membership.filter);
       expectWhole(membership, await receiver.stop());
     }
+    return others.length === 0;
   } finally {
     await sender.stop();
     await queries.stop();
@@ -253,10 +267,14 @@ async function failOver({ memberships, loss, hasFilters }: Row): Promise<void> {
 
 for (const row of ROWS) {
   test(`streams lose at most 200 ms, unicast works at once: ${row.title}`, async () => {
-    const lost = await host.nominated();
-    if (row.versions !== undefined) await ask(row.versions);
-    await failOver(row);
-    await row.loss.restore(lost);
-    await host.waitForState(memberOf(lost), 'ok');
+    let isByReport = false;
+    for (let attempt = 0; attempt < ATTEMPTS && !isByReport; attempt++) {
+      const lost = await host.nominated();
+      if (row.versions !== undefined) await ask(row.versions);
+      isByReport = await failOver(row);
+      await row.loss.restore(lost);
+      await host.waitForState(memberOf(lost), 'ok');
+    }
+    ok(isByReport, 'a querier has asked in each attempt');
   });
 }

@@ -2,8 +2,8 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { until } from '../../../src/lab/until.ts';
-import type { TestHost } from './harness.ts';
-import { outputOf, script } from './programs.ts';
+import type { TestHost } from '../tools/harness.ts';
+import { outputOf, script } from '../tools/programs.ts';
 
 const PROGRAM = script('multicast.py');
 const PORT = 6010;
