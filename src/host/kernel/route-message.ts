@@ -69,7 +69,7 @@ const RT_TABLE_OCTET_MAX = 255;
 const HOP_HEADER_LENGTH = 8;
 export const RTPROT_KERNEL = 2;
 const RTPROT_STATIC = 4;
-const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RTN_UNICAST = 1;
 /** Offsets in struct ifaddrmsg; the octet left out holds flags, which IFA_FLAGS repeats. */

@@ -22,7 +22,7 @@ import { atRest, linkCounters } from '../tools/doors.ts';
 import { hostileFrames, pcapOf } from '../tools/frames.ts';
 import { hostTest, type TestHost, UNDAMPED } from '../tools/harness.ts';
 
-const FRAMES = Number(process.env.IPMPD_HOSTILE_FRAMES ?? 25_000);
+const FRAMES = Number(process.env.IPMPD_HOSTILE_FRAMES ?? 8000);
 const SEED = 1;
 const PER_SECOND = 10_000;
 /** Ours: tables and buffers are full long before, and a leak of 1 KiB a frame would be 25 MiB. */

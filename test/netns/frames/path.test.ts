@@ -1,10 +1,11 @@
 /** Messages of routers about a path reach the host: a smaller MTU, an exceeded TTL. */
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { test } from 'node:test';
 import { Transfer } from '../../../src/lab/measure/measure.ts';
 import { LANS, type Topology } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
+import { describeFamilies } from '../tools/families.ts';
 import { describeOn, WIRINGS } from '../tools/harness.ts';
 
 /** The network behind the gateway: by its family, its two ends, and the headers of a ping. */
@@ -48,52 +49,50 @@ async function addFarNetwork({ workspace }: Topology): Promise<void> {
 const OPTIONS = { ipv6: true, prepare: addFarNetwork };
 
 describeOn(WIRINGS, 'a far network', OPTIONS, (host) => {
-  for (const { family, gateways, data } of LANS) {
+  describeFamilies(({ family, gateways, data }) => {
     const { end, headers } = FAR[family];
-    describe(`IPv${family}`, () => {
-      test('the kernel learns the MTU of the path', async () => {
-        equal((await host.ping('host', end)).answered, 3);
-        const payload = String(LAN_MTU - headers);
-        await host.ping('host', end, { count: 1, args: ['-M', 'do', '-s', payload] });
-        const route = await host.run('host', ['ip', 'route', 'get', end]);
-        match(route, new RegExp(`mtu ${FAR_MTU}`));
-      });
-
-      test('TCP passes whole, both ways at once, and each sender learns its MTU', async () => {
-        const ways = [
-          { from: 'host', to: 'far', address: end, mtu: FAR_MTU },
-          { from: 'far', to: 'host', address: data[0], mtu: NEAR_MTU },
-        ];
-        const pass = async ({ from, to, address, mtu }: (typeof ways)[number]): Promise<void> => {
-          await host.run(from, ['ip', `-${family}`, 'route', 'flush', 'cache']);
-          const ends = { from, to, address, rate: 20_000_000 };
-          const transfer = await Transfer.start(host.workspace, ends);
-          await until('bytes arrive', 10_000, async () => (await transfer.offset()) > 2_000_000);
-          const { sent, received } = await transfer.finish();
-          deepEqual(received, sent);
-          const route = await host.run(from, ['ip', 'route', 'get', address]);
-          match(route, new RegExp(`mtu ${mtu}`));
-        };
-        await Promise.all(ways.map(pass));
-      });
-
-      test('traceroute sees the gateway and the end', async () => {
-        // One probe at a time: the end answers six at once, and which of sixteen is random.
-        const argv = ['traceroute', '-n', '-q', '1', '-N', '1', '-w', '2', end];
-        const text = await host.run('host', argv);
-        const hops = text
-          .split('\n')
-          .slice(1)
-          .filter((line) => line.trim() !== '')
-          .map((line) => line.trim().split(/\s+/)[1]);
-        deepEqual(hops, [gateways[0], end], text);
-      });
-
-      test('an unreachable port is reported at once', async () => {
-        const port = ['-U', '-p', '40000', gateways[0]];
-        const text = await host.run('host', ['traceroute', '-n', '-q', '1', '-w', '2', ...port]);
-        ok(text.includes(`1  ${gateways[0]}`), text);
-      });
+    test('the kernel learns the MTU of the path', async () => {
+      equal((await host.ping('host', end)).answered, 3);
+      const payload = String(LAN_MTU - headers);
+      await host.ping('host', end, { count: 1, args: ['-M', 'do', '-s', payload] });
+      const route = await host.run('host', ['ip', 'route', 'get', end]);
+      match(route, new RegExp(`mtu ${FAR_MTU}`));
     });
-  }
+
+    test('TCP passes whole, both ways at once, and each sender learns its MTU', async () => {
+      const ways = [
+        { from: 'host', to: 'far', address: end, mtu: FAR_MTU },
+        { from: 'far', to: 'host', address: data[0], mtu: NEAR_MTU },
+      ];
+      const pass = async ({ from, to, address, mtu }: (typeof ways)[number]): Promise<void> => {
+        await host.run(from, ['ip', `-${family}`, 'route', 'flush', 'cache']);
+        const ends = { from, to, address, rate: 20_000_000 };
+        const transfer = await Transfer.start(host.workspace, ends);
+        await until('bytes arrive', 10_000, async () => (await transfer.offset()) > 2_000_000);
+        const { sent, received } = await transfer.finish();
+        deepEqual(received, sent);
+        const route = await host.run(from, ['ip', 'route', 'get', address]);
+        match(route, new RegExp(`mtu ${mtu}`));
+      };
+      await Promise.all(ways.map(pass));
+    });
+
+    test('traceroute sees the gateway and the end', async () => {
+      // One probe at a time: the end answers six at once, and which of sixteen is random.
+      const argv = ['traceroute', '-n', '-q', '1', '-N', '1', '-w', '2', end];
+      const text = await host.run('host', argv);
+      const hops = text
+        .split('\n')
+        .slice(1)
+        .filter((line) => line.trim() !== '')
+        .map((line) => line.trim().split(/\s+/)[1]);
+      deepEqual(hops, [gateways[0], end], text);
+    });
+
+    test('an unreachable port is reported at once', async () => {
+      const port = ['-U', '-p', '40000', gateways[0]];
+      const text = await host.run('host', ['traceroute', '-n', '-q', '1', '-w', '2', ...port]);
+      ok(text.includes(`1  ${gateways[0]}`), text);
+    });
+  });
 });

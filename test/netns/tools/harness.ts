@@ -59,6 +59,9 @@ interface LinkRow {
   readonly address: string;
 }
 
+/** An address as `ip -j addr` has it. */
+type AddressInfo = { readonly local: string; readonly prefixlen: number; readonly scope: string };
+
 /** One neighbour as the host's kernel has it. */
 export interface KernelNeighbor {
   readonly dst: string;
@@ -262,11 +265,12 @@ export class TestHost {
     return row;
   }
 
-  /** The addresses on a device of the host, with prefix length, sorted. */
+  /** The addresses of global scope on a device of the host, with prefix length, sorted. */
   async addressesOn(device: string): Promise<string[]> {
     const rows = await this.ipJson('host', ['addr', 'show', 'dev', device]);
-    const [row] = rows as { addr_info: { local: string; prefixlen: number }[] }[];
-    return (row?.addr_info ?? []).map((one) => `${one.local}/${one.prefixlen}`).sort();
+    const [{ addr_info } = { addr_info: [] }] = rows as { addr_info: AddressInfo[] }[];
+    const found = addr_info.filter(({ scope }) => scope === 'global');
+    return found.map((one) => `${one.local}/${one.prefixlen}`).sort();
   }
 
   /** Pings and returns how many of `count` were answered, and how many twice. */

@@ -4,7 +4,7 @@ import { ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { contest, READERS } from './readers.ts';
 
-const CYCLES = 10_000;
+const CYCLES = 5000;
 const SEED = 20_261_123;
 
 test(`${READERS} readers, ${CYCLES} cycles of plumb and unplumb, seed ${SEED}`, (t) => {
