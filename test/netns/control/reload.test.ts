@@ -4,6 +4,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { GROUP } from '../../../src/lab/configuration.ts';
+import { EchoStream } from '../../../src/lab/measure/measure.ts';
 import { LAN } from '../../../src/lab/topology.ts';
 import { until } from '../../../src/lab/until.ts';
 import { type Change, TestHost } from '../tools/harness.ts';
@@ -43,9 +44,11 @@ describe('reload', () => {
         icmp type echo-reply counter
       }
     }`;
+    // The neighbour is known before anything is counted.
+    await host.waitForPing('host', LAN.gateways[0]);
     await host.run('gw', ['nft', '-f', '-'], rules);
     const discardedBefore = await discardedBy(host, 'gw');
-    const stream = await host.echo(LAN.gateways[0]);
+    const stream = await EchoStream.start(host.workspace, LAN.gateways[0]);
     for (let round = 0; round < RELOADS / 2; round++) {
       host.write(withNeighbourGroup(host, { addresses: [`10.88.${round}.1/24`] }));
       const { changes, problems } = await host.reload();

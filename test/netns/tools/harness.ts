@@ -300,8 +300,9 @@ export class TestHost {
     });
   }
 
-  /** An echo stream, from the host unless `options` name another role, that already flows. */
+  /** An echo stream, from the host or another role, that already flows to a known neighbour. */
   async echo(target: string, options: { role?: string; perSecond?: number } = {}) {
+    await this.waitForPing(options.role ?? 'host', target);
     const stream = await EchoStream.start(this.workspace, target, options);
     await until(`echo from ${target}`, 10_000, async () => (await stream.peek()).received > 20);
     return stream;
