@@ -93,7 +93,7 @@ export class Walk {
     await this.#host.waitForState(member, states[action]);
   }
 
-  /** No bridge tells a TAP of another program about its cable: that one is set down itself. */
+  /** No bridge reports its cable to a TAP of another program: that one is set down itself. */
   async #setLink(member: string, action: 'fail' | 'repair'): Promise<void> {
     const { topology, workspace } = this.#host;
     if (topology.options.wiring === 'tap') {

@@ -111,7 +111,7 @@ export interface HostRoute {
 export interface RouteSettings {
   /** 'default' or a prefix 'A.B.C.D/L', 'X::/L'. */
   readonly to: string;
-  /** Of the family of `to`; or of IPv6 for a prefix of IPv4. It tells the family of `default`. */
+  /** Of the family of `to`; or of IPv6 for a prefix of IPv4. The family of `default` is its own. */
   readonly via?: string;
   /** `via` is on the link, although it is in the network of no address or route. */
   readonly onlink?: boolean;

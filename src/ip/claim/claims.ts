@@ -170,7 +170,7 @@ export class Claims {
     return nonce !== undefined && this.#claims.get(ipif)?.nonce === nonce;
   }
 
-  /** Tells the host that its address is another station's; false if there is nothing to tell. */
+  /** Shows the host that another station has its address; false if there is nothing to send. */
   refuseHost(ipif: Ipif): boolean {
     const claim = this.#claims.get(ipif);
     if (claim?.state !== 'duplicate' || ipif.kind !== 'data') return false;

@@ -113,7 +113,7 @@ describe('advertisements of a router, while the kernel forwards IPv6', () => {
     return await shown();
   }
 
-  test('a group that does not forward takes them as any host’s device', async () => {
+  test('a group that does not forward takes them like the device of a host', async () => {
     await sysctl(BEHIND[6].setting, 1);
     await host.adm('group', 'set', GROUP, 'forwarding=off');
     match(await routeOfOne(), /default via fe80::\S+ dev ipmp0/);
